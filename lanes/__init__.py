@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         InvalidKey,
         LaneBusy,
         LanesError,
+        NoAnswer,
         NotAllowed,
         NotFound,
         QueueFull,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lanes.gateway import Gateway
     from lanes.records import (
         AbortResult,
+        AskedQuestion,
         Attempt,
         Check,
         Cooldown,
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
         Run,
         Status,
     )
-    from lanes.runners.base import Delta, Reply, RunContext, Runner, RunnerSpec, StopHow, Turn
+    from lanes.runners.base import Delta, Inbox, Reply, RunContext, Runner, RunnerSpec, StopHow, Turn
     from lanes_storage.clock import Clock, Now
     from lanes_storage.errors import NotStorable, StorageError
     from lanes_storage.law import (
@@ -82,7 +84,17 @@ if TYPE_CHECKING:
         RunnerKind,
         Scope,
     )
-    from lanes_storage.records import AttemptPhase, Comparison, Condition, How, LaneFilter, LaneOrder, LaneSort, Subject
+    from lanes_storage.records import (
+        AttemptPhase,
+        Comparison,
+        Condition,
+        HandedText,
+        How,
+        LaneFilter,
+        LaneOrder,
+        LaneSort,
+        Subject,
+    )
 
 #: Where each public name lives.
 _HOMES = {
@@ -100,6 +112,7 @@ _HOMES = {
         "InvalidKey",
         "LaneBusy",
         "LanesError",
+        "NoAnswer",
         "NotAllowed",
         "NotFound",
         "QueueFull",
@@ -117,6 +130,7 @@ _HOMES = {
     ),
     "lanes.records": (
         "AbortResult",
+        "AskedQuestion",
         "Attempt",
         "Check",
         "Cooldown",
@@ -147,6 +161,7 @@ _HOMES = {
     ),
     "lanes.runners.base": (
         "Delta",
+        "Inbox",
         "Reply",
         "RunContext",
         "Runner",
@@ -181,6 +196,7 @@ _HOMES = {
         "AttemptPhase",
         "Comparison",
         "Condition",
+        "HandedText",
         "How",
         "LaneFilter",
         "LaneOrder",
@@ -193,6 +209,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.2.0"
 __all__ = [
     "AbortResult",
+    "AskedQuestion",
     "Attempt",
     "AttemptPhase",
     "BoundTo",
@@ -217,11 +234,13 @@ __all__ = [
     "Gateway",
     "GlobActed",
     "GlobPause",
+    "HandedText",
     "Hit",
     "HoldEnded",
     "Hooks",
     "How",
     "IdempotencyConflict",
+    "Inbox",
     "InvalidKey",
     "Lane",
     "LaneBusy",
@@ -239,6 +258,7 @@ __all__ = [
     "MessageState",
     "Mode",
     "NextLimit",
+    "NoAnswer",
     "NotAllowed",
     "NotFound",
     "NotStorable",

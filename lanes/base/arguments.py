@@ -5,6 +5,7 @@ Every function returns the value to store, or raises ``Unfit`` with a sentence t
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from numbers import Integral, Real
@@ -205,6 +206,23 @@ def _deeper(value: object, levels: int) -> bool:
         if not here:
             return False
     return True
+
+
+def question(text_: object, timeout: object, options: object, permission: bool) -> tuple[str, int, tuple[str, ...]]:
+    """A question of a run: its text, its limit in milliseconds, and the words that answer it."""
+    limit = limit_ms(timeout, "timeout")
+    if limit is None:
+        raise Unfit("a question has a limit: timeout must be a number of seconds")
+    asked = text(text_, "a question", LONGEST_REASON)
+    if not asked.strip():
+        raise Unfit("a question must not be empty")
+    if isinstance(options, str) or not isinstance(options, Sequence):
+        raise Unfit("options must be a sequence of texts")
+    words = tuple(text(option, "an option", LONGEST_NAME) for option in options)
+    folded = [word.strip().casefold() for word in words]
+    if len({*folded}) < len(folded) or "" in folded or (permission and not words):
+        raise Unfit("options must be different texts, none of them empty")
+    return asked, limit, words
 
 
 def instance(value: object, kind: type, name: str, how: str) -> None:

@@ -18,6 +18,7 @@ LanesError
 ├── Unreadable            an answer is not a record: from another program, or from a version that is too old
 └── RunError              raised by a runner: how the run ends
     ├── RunFailed             it failed, with cause and provider chain
+    │   └── NoAnswer              it asked its sender, and nobody answered
     └── RunParked             every provider refused it for now; the message waits
 """
 
@@ -174,6 +175,13 @@ class RunError(LanesError):
 
 class RunFailed(RunError):
     """The run failed; the message ends ``failed`` with this cause and chain."""
+
+
+class NoAnswer(RunFailed):
+    """The run has asked its sender, and there was no answer in time, or no room for the question."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(Cause.NO_ANSWER, message)
 
 
 class RunParked(RunError):

@@ -25,7 +25,7 @@ from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
-from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, RunnerKind
+from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy, RunnerKind
 from lanes_storage.records import RetryTerms, Terms
 
 T = TypeVar("T")
@@ -86,6 +86,7 @@ class Config:
             mode=Mode(self._of("queue.mode", matching).value),
             cap=self._of("queue.cap", matching).value,
             overflow=Overflow(self._of("queue.overflow", matching).value),
+            permissions=PermittedBy(self._of("queue.permissions", matching).value),
             debounce_ms=self._of("queue.debounce", matching).value,
             concurrency=self._of("queue.concurrency", matching).value,
             max_wait_ms=self._of("queue.max_wait", matching).value,

@@ -38,12 +38,14 @@ class DeskSending(DeskBase):
         bound_to: BoundTo | None = None,
         bound_owner: int | None = None,
         anonymous: bool = False,
+        sender: str | None = None,
     ) -> Message:
         """Accept a message: once this returns, it is committed and survives any crash.
 
         Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
         ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it;
         ``from_run``: the one that sends it (without: the one that this code is a part of).
+        ``sender``: the person who wrote it, where ``actor`` is a program; a question of its run is for both.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
         sent: Message = await self.call(
@@ -64,7 +66,24 @@ class DeskSending(DeskBase):
             bound_to=bound_to,
             bound_owner=bound_owner,
             anonymous=anonymous,
+            sender=sender,
         )
+        return sent
+
+    async def answer(self, key: str, text: str, *, question: str | None = None, actor: str = EMBEDDER) -> Message:
+        """Answer the question that the run of a lane asks; ``question``: only the one with this id.
+
+        Raises NotFound; NotAllowed if it asks nothing, or another question, or this is no answer to it.
+        """
+        sent: Message = await self._ask(sending.answer, actor, key=key, text=text, question=question)
+        return sent
+
+    async def steer(self, key: str, text: str, *, actor: str = EMBEDDER) -> Message:
+        """Give a text to the run of a lane, if its runner takes it (``run.inbox()``); else it waits.
+
+        Raises NotFound, QueueFull.
+        """
+        sent: Message = await self._ask(sending.steer, actor, key=key, text=text)
         return sent
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:

@@ -14,7 +14,7 @@ from lanes.engine.runs.drains import CUT_GRACE_MS, OwnerDrain, cut
 from lanes.engine.runs.execution import Execution
 from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.hooks import Hooks
-from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
 from lanes.engine.upkeep.housekeeping import Housekeeper, RetentionPolicy
 from lanes.engine.upkeep.thread import Upkeep

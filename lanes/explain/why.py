@@ -78,6 +78,7 @@ def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[st
         f" its last sign was “{clean(run.progress)}”, {ago(quiet)}."
     ]
     said.append(_holder(run, owner, around))
+    said += _asks(run, now)
     if run.abort_at is not None:
         said.append(_abort_coming(run, around))
     elif owner is not None and ages.acts(owner, now, around.me) and run.left_out < GHOST_AFTER:
@@ -108,6 +109,21 @@ def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
     if beat > 2 * owner.heartbeat_interval_ms or sight is ProcessSighting.STOPPED:
         said += f", reclaimed in {span(left)} unless a heartbeat comes"
     return said + ")."
+
+
+def _asks(run: RunRow, now: Now) -> list[str]:
+    """What it asks, and who may answer how."""
+    asked = run.question
+    if asked is None:
+        return []
+    who = clean(asked.actor if asked.sender is None else f"{asked.sender} ({asked.actor})")
+    options = f" ({clean(' / '.join(asked.options))})" if asked.options else ""
+    said = f"It is awaiting input: it asks {who} “{clean(asked.text)}”{options}, question {clean(asked.id)}."
+    if asked.answer is not None:
+        return [said, f"Message {asked.answer} is the answer, which it has not taken yet."]
+    left = ages.question_left_ms(run, now)
+    end = f"for another {span(left)} no limit passes, then it is closed" if left else "its time is over"
+    return [said, f"`{on_lane('answer', run.key)} TEXT` answers it; {end}."]
 
 
 def _limits(run: RunRow, around: Circumstances) -> list[str]:

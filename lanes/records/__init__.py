@@ -23,6 +23,7 @@ from lanes.records.journal import Event
 from lanes.records.lanes import (
     HERE,
     Acted,
+    AskedQuestion,
     Found,
     Hit,
     Lane,
@@ -61,8 +62,8 @@ from lanes.records.system import (
 
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, RequestedAbort, Why, LanePage,
-    SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
+    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, AskedQuestion, RequestedAbort, Why,
+    LanePage,    SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
     AbortResult, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
@@ -104,6 +105,7 @@ __all__ = [
     "HERE",
     "AbortResult",
     "Acted",
+    "AskedQuestion",
     "Attempt",
     "Check",
     "Cooldown",

@@ -58,7 +58,7 @@ class LastError(Record):
 class NextLimit(Record):
     """The limit that will end a run, or its attempt at a provider, if it stays silent."""
 
-    limit: Annotated[str, "`run_timeout`, `stall_timeout`, or a limit of a provider"]
+    limit: Annotated[str, "`run_timeout`, `stall_timeout`, a limit of a provider, or of its `question`"]
     limit_ms: Seconds
     left_ms: Annotated[Seconds, "until it acts; negative: it is overdue"]
     provider: Annotated[str | None, "the provider of the attempt; null: the limit ends the run"]
@@ -72,6 +72,8 @@ class NextLimit(Record):
         """The limit that acts next; None: there is none, an abort was requested, or its owner is not alive."""
         if owner is None or run.abort_at is not None or not liveness.acts(owner):
             return None
+        if run.question is not None and (left := ages.question_left_ms(run, liveness.now)) > 0:
+            return NextLimit("question", run.question.limit_ms, left, None, None, None, None, None)
         found = next(iter(ages.limits(run, liveness.now)), None)
         if found is None:
             return None
@@ -79,6 +81,32 @@ class NextLimit(Record):
             return NextLimit(found.name, found.of_ms, found.left_ms, None, None, None, None, None)
         chain = (asks.provider, asks.number, asks.of, asks.next, found.exhausted_ms)
         return NextLimit(found.name, found.of_ms, found.left_ms, *chain)
+
+
+#: What a run waits for while it asks its sender.
+INPUT = "input"
+
+
+class AskedQuestion(Record):
+    """What the run of a lane asks its sender, and waits for."""
+
+    id: str
+    text: str
+    actor: Annotated[str, "who may answer by a message: the actor of the message that started the run"]
+    sender: Annotated[str | None, "and the person who wrote that, if the actor named one"]
+    asked_at: Moment
+    left_ms: Annotated[Seconds, "until it is closed without an answer; 0: this is overdue"]
+    permission: Annotated[bool, "an operator must answer, unless a policy lets the sender; no answer is a no"]
+    options: Annotated[tuple[str, ...], "the words that are answers; empty: any text"]
+    answer: Annotated[Id | None, UNUSUAL, "the message that answers it, until the run takes that"] = None
+
+    @classmethod
+    def of(cls, run: rows.RunRow, liveness: Liveness) -> AskedQuestion | None:
+        """What a run asks; None if it asks nothing."""
+        if (asked := run.question) is None:
+            return None
+        who = (asked.actor, asked.sender, asked.at, ages.question_left_ms(run, liveness.now))
+        return AskedQuestion(asked.id, asked.text, *who, asked.permission, asked.options, asked.answer)
 
 
 class Lane(Record):
@@ -111,13 +139,14 @@ class Lane(Record):
     open: Annotated[
         Count | None, UNUSUAL, "the unfinished lanes of a session that runs several requests at once; it stands for all"
     ] = None
+    waiting_for: Annotated[str | None, UNUSUAL, "`input`: the run asks its sender, and waits for the answer"] = None
+    question: Annotated[AskedQuestion | None, UNUSUAL, "what it asks"] = None
 
     @classmethod
     def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:
         """The record of a row."""
         run, owner, error, now = row.run, row.owner, row.last_error, liveness.now
         held = None if run is None else ages.held_ms(run, now)
-        limit = None if run is None else run.terms.run_timeout_ms
         # Positional: lists are long, and keywords would double the time.
         return Lane(
             row.key,
@@ -129,7 +158,7 @@ class Lane(Record):
             row.interruptions,
             row.parked_until,
             held,  # held_ms
-            None if held is None or limit is None else limit - held,  # deadline_ms
+            None if run is None else ages.left_ms(run, now),  # deadline_ms
             None if run is None else run.terms.stall_timeout_ms,  # stall_limit_ms
             None if run is None or owner is None else ages.beat_ms(owner, now),  # heartbeat_age_ms
             None if run is None else ages.quiet_ms(run, now),  # progress_age_ms
@@ -141,8 +170,10 @@ class Lane(Record):
             None if error is None else LastError(*error),  # last_error
             row.updated_at,
             None if run is None else NextLimit.of(run, owner, liveness),  # acts_next
-            HERE,
+            HERE,  # source
             row.open,
+            None if run is None or run.question is None else INPUT,  # waiting_for
+            None if run is None else AskedQuestion.of(run, liveness),  # question
         )
 
 

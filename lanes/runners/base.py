@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from lanes.base import arguments
-from lanes.base.errors import Unfit
+from lanes.base.errors import NoAnswer, Unfit
 from lanes.base.sentences import Tried
 from lanes.records import Message
-from lanes_storage.law import RunnerKind
-from lanes_storage.records import AttemptPhase, CooldownRow
+from lanes_storage.law import QUESTION_LIMIT_MS, RunnerKind
+from lanes_storage.records import AttemptPhase, CooldownRow, HandedText
 
 
 class Delta(NamedTuple):
@@ -29,6 +29,11 @@ class Delta(NamedTuple):
     beside: dict[str, Any] | None = None
     native: dict[str, Any] | None = None
 
+
+#: How long a question waits for its answer unless the run says otherwise, in seconds; and the answers to one that asks
+#: for a permission.
+QUESTION_LIMIT_S = QUESTION_LIMIT_MS / 1000
+YES_OR_NO = ("yes", "no")
 
 #: The piece that a listener gets when another run of the message begins: all pieces before are void.
 BEGIN_AGAIN = Delta(begin_again=True)
@@ -96,6 +101,34 @@ class Turn:
     id: int = 0
 
 
+class Inbox:
+    """The texts that people send to a run while it works, the oldest first: ``async for given in run.inbox()``.
+
+    Each is taken once, when the run asks for it. What is not taken before the run ends waits in the lane.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[HandedText]]) -> None:
+        self._take = take
+
+    async def get(self) -> HandedText:
+        """The next text; waits until there is one."""
+        return await self._take()
+
+    def __aiter__(self) -> "Inbox":
+        return self
+
+    async def __anext__(self) -> HandedText:
+        return await self._take()
+
+
+async def permitted(run: "RunContext", what: str, timeout: float) -> bool:
+    """Ask for a permission: no answer is a no."""
+    try:
+        return await run.ask(what, timeout=timeout, options=YES_OR_NO, permission=True) == YES_OR_NO[0]
+    except NoAnswer:
+        return False
+
+
 class RunContext(Protocol):
     """The live run, as its runner sees it. Every method may be called from any thread."""
 
@@ -145,6 +178,25 @@ class RunContext(Protocol):
 
     async def tell_from(self, turn: int | None) -> None:
         """From now on no model is told what was before this turn, by its id (None: before this run)."""
+        ...
+
+    async def ask(
+        self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
+    ) -> str:
+        """Ask the sender of the message, and return the answer: their next text in this lane, or that of an operator.
+
+        Meanwhile the lane is held, no limit of the run passes, and the run uses no slot. ``options``: only these words
+        are answers; the one that was chosen is returned. ``permission``: only an operator may answer, or the sender if
+        the policy says so. Raises NoAnswer after ``timeout`` seconds, and where too many questions are open; Unfit.
+        """
+        ...
+
+    async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
+        """Ask for a permission: True only if it was given; False also if nobody answers. Raises Unfit."""
+        ...
+
+    def inbox(self) -> Inbox:
+        """The texts that are sent to this run while it works (``lanes steer``, mode ``steer``)."""
         ...
 
     def progress(self, what: str) -> None:

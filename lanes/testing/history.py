@@ -10,6 +10,8 @@ from lanes_storage.records import EventRow
 
 #: Events that are read at a time.
 PAGE = 5_000
+#: Events that end a message without a run of its own.
+ENDINGS = frozenset({EventType.ENDED, EventType.ANSWERED, EventType.STEERED})
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ class _Journal:
             self._released(key, event.run_id, event)
         elif event.message_id is not None and (event.type == EventType.MOVED or (event.detail or {}).get("aside")):
             self._moved.add(event.message_id)
-        elif event.type == EventType.ENDED and event.message_id is not None and event.to_state in TERMINAL:
+        elif event.type in ENDINGS and event.message_id is not None and event.to_state in TERMINAL:
             self._end(event.message_id, str(event.to_state))
 
     def _claimed(self, key: str, run: int, event: EventRow) -> None:

@@ -30,7 +30,7 @@ def limits(run: RunRow, now: Now) -> list[Limit]:
     terms, found = run.terms, []
     left = left_ms(run, now)
     if terms.run_timeout_ms is not None and left is not None:
-        found.append(Limit(Cause.RUN_TIMEOUT, terms.run_timeout_ms, left))
+        found.append(Limit(Cause.RUN_TIMEOUT, terms.run_timeout_ms, left + question_left_ms(run, now)))
     stalls = stall_left_ms(run, now)
     if terms.stall_timeout_ms is not None and stalls is not None and not run.waiting:
         found.append(Limit(Cause.STALL_TIMEOUT, terms.stall_timeout_ms, stalls))
@@ -65,10 +65,27 @@ def quiet_ms(run: RunRow, now: Now) -> int:
     return _age(run.boot_id, run.progress_boot, run.progress_slept_ms, run.progress_at, now)
 
 
+def input_ms(run: RunRow, now: Now) -> int:
+    """How long the run has waited for answers to its questions: this time counts against no limit.
+
+    Of an open question it is at most the limit. Where the clock of the run cannot be read, it is the whole limit.
+    """
+    asked = run.question
+    if asked is None:
+        return run.input_ms
+    return run.input_ms + (asked.waited_ms(now) if run.boot_id == now.boot_id else asked.limit_ms)
+
+
+def question_left_ms(run: RunRow, now: Now) -> int:
+    """How much longer the run may wait for the answer to its open question; 0 without one."""
+    asked = run.question
+    return 0 if asked is None else max(0, asked.limit_ms - _age(run.boot_id, asked.boot, asked.slept, asked.at, now))
+
+
 def left_ms(run: RunRow, now: Now) -> int | None:
     """How long the run may continue; negative once it is overdue, None without a run_timeout."""
     limit = run.terms.run_timeout_ms
-    return None if limit is None else limit - held_ms(run, now)
+    return None if limit is None else limit + input_ms(run, now) - held_ms(run, now)
 
 
 def busy_ms(run: RunRow) -> int:

@@ -64,6 +64,16 @@ def moved(message: Message) -> OutcomeText:
     return OutcomeText("moved", f"message {message.id} of {message.key} is the next one of its lane")
 
 
+def answered(message: Message) -> OutcomeText:
+    """An answer, which the run takes in a moment."""
+    return OutcomeText("answered", f"answered: message {message.id} is handed to the run")
+
+
+def steered(message: Message) -> OutcomeText:
+    """A steer. Whether the run takes it is for its runner to decide."""
+    return OutcomeText("sent", f"message {message.id} is handed to the run if that takes it; else it waits")
+
+
 def paused(acted: Acted) -> OutcomeText:
     """A pause."""
     lane = acted.lane

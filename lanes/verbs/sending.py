@@ -9,6 +9,7 @@ from lanes.base.errors import (
     IdempotencyConflict,
     LaneBusy,
     LanesError,
+    NotAllowed,
     NotFound,
     QueueFull,
     Unfit,
@@ -18,6 +19,7 @@ from lanes.base.procedure import Effect, Procedure, found, read, wait_for_change
 from lanes.context import Context
 from lanes.explain.why import pause_told
 from lanes.host.identity import is_gone, this_process
+from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     ANY,
     NOT_TYPED,
@@ -25,6 +27,7 @@ from lanes.verbs.kinds import (
     Chat,
     Flag,
     Id,
+    Key,
     Name,
     NewKey,
     ParamHeader,
@@ -36,7 +39,7 @@ from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.interface import Step, Transaction
+from lanes_storage.interface import CommandStep, Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
@@ -76,6 +79,7 @@ def send(
     ] = None,
     waiting_run: Run = None,
     from_run: Annotated[Id | None, NOT_TYPED, SENT_BY, "the run that sends it, also if it does not wait"] = None,
+    sender: Annotated[Name | None, NOT_TYPED, "the person who wrote it, where the actor is a program"] = None,
     runner: Annotated[Name | None, ONLY_PYTHON] = None,
     token: Annotated[str, ANY, ONLY_PYTHON] = "",
     cap: Annotated[int | None, ANY, ONLY_PYTHON] = None,
@@ -98,10 +102,69 @@ def send(
     if idempotency_key is not None:
         body = json.dumps([text, request, runner], sort_keys=True)
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
-    new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
+    new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name, sender=sender)
     new = new._replace(from_run=waiting_run if from_run is None else from_run)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
-    waiter, now = None if waiting_run is None else _here(waiting_run), ctx.now()
+    waiter = None if waiting_run is None else _here(waiting_run)
+    accepting = _accepting(ctx, new, admission._replace(if_idle=if_idle, waiter=waiter))
+    return accepting if waiter is None else _without_circle(accepting)
+
+
+@verb(
+    "POST /api/lanes/{key}/answer",
+    result=records.Message,
+    status=202,
+    errors=(NotFound, NotAllowed, Unfit),
+    examples=(
+        "lanes answer agent:main:telegram:42 main",
+        "lanes answer agent:main:telegram:42 yes --question 41.1",
+    ),
+    said=outcomes.answered,
+    command=True,
+)
+def answer(
+    ctx: Context,
+    key: Key,
+    text: Text,
+    *,
+    question: Annotated[Name | None, "Only the question with this id. [default: the open one]"] = None,
+) -> Effect[records.Message]:
+    """Answer the question that the run of a lane asks.
+
+    A TEXT of - is read from standard input.
+
+    Exit code 1 where it asks nothing, or another question: an answer is never kept for another one. Where the run ends
+    before it has taken the answer, that waits in the lane, together with its question.
+    """
+    if not text.strip():
+        raise Unfit("an answer is not empty", "text")
+    new = NewMessage(key, text, actor=ctx.actor)
+    return _accepting(ctx, new, ctx.admission(key)._replace(known=True, answers=question or ""))
+
+
+@verb(
+    "POST /api/lanes/{key}/steer",
+    result=records.Message,
+    status=202,
+    errors=(NotFound, QueueFull),
+    examples=('lanes steer agent:main:telegram:42 "in German, please"',),
+    said=outcomes.steered,
+    command=True,
+)
+def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
+    """Give a text to the run of a lane while it works, if its runner takes such texts.
+
+    A TEXT of - is read from standard input.
+
+    Where nothing runs, or the run ends before it has taken the text, that waits in the lane like another message.
+    """
+    admission = ctx.admission(key)._replace(mode=Mode.STEER, answered=False, known=True)
+    return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission)
+
+
+def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> CommandStep[records.Message | LanesError]:
+    """Accept a message; the record of it, or why it was refused."""
+    now, key = ctx.now(), new.key
 
     def came(tx: Transaction, accepted: object) -> records.Message | LanesError:
         match accepted:
@@ -111,13 +174,29 @@ def send(
                 return QueueFull(key, admission.cap)
             case Refusal.LANE_BUSY:
                 return LaneBusy(key, admission.mode is Mode.REJECT)
+            case Refusal.NO_LANE:
+                return NotFound("lane", key)
+            case Refusal.NOT_ASKED | Refusal.NO_OPTION:
+                return _not_asked(tx, key, admission.answers)
             case doors.WaitCircle(keys):
                 return WaitCycle(keys)
             case _:
-                return IdempotencyConflict(key, idempotency_key or "")
+                return IdempotencyConflict(key, "" if new.idempotency is None else new.idempotency.key)
 
-    accepting = doors.accept(new, admission._replace(if_idle=if_idle, waiter=waiter), now).and_then(came)
-    return accepting if waiter is None else _without_circle(accepting)
+    return doors.accept(new, admission, now).and_then(came)
+
+
+def _not_asked(tx: Transaction, key: str, meant: str | None) -> LanesError:
+    """Why an answer was refused."""
+    lane = within(tx, reads.lane(key))
+    open_ = None if lane is None or lane.run is None or lane.run.abort_at is not None else lane.run.question
+    if open_ is None:
+        return NotAllowed(f"lane {key!r} asks nothing" + (f": question {meant!r} is closed" if meant else ""))
+    if meant not in ("", open_.id):
+        return NotAllowed(f"question {meant!r} of lane {key!r} is closed; it asks {open_.id}: {open_.text!r}")
+    if open_.answer is not None:
+        return NotAllowed(f"question {open_.id} of lane {key!r} has its answer: message {open_.answer}")
+    return NotAllowed(f"question {open_.id} of lane {key!r} is answered by one of: {', '.join(open_.options)}")
 
 
 def _admission(

@@ -56,10 +56,17 @@ TERMINAL = frozenset(MessageState) - UNFINISHED
 #: What a person may retry.
 RETRIABLE = frozenset({MessageState.FAILED, MessageState.ABORTED})
 
-#: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``.
+#: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``. A waiting message is
+#: ``done`` at once if the run of its lane takes it, as the answer to its question or as a steer.
 MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
     MessageState.QUEUED: frozenset(
-        {MessageState.RUNNING, MessageState.DROPPED, MessageState.ABORTED, MessageState.FAILED}
+        {
+            MessageState.RUNNING,
+            MessageState.DONE,
+            MessageState.DROPPED,
+            MessageState.ABORTED,
+            MessageState.FAILED,
+        }
     ),
     MessageState.RUNNING: frozenset(
         {MessageState.DONE, MessageState.FAILED, MessageState.ABORTED, MessageState.QUEUED}
@@ -145,6 +152,7 @@ class Cause(Word):
     OVERFLOW = "overflow"
     EXPIRED = "expired"  # it waited longer than its `max_wait`
     OVER_BUDGET = "over_budget"
+    NO_ANSWER = "no_answer"  # the run asked its sender, and nobody answered in time
 
 
 #: The form of a cause that a runner defines.
@@ -190,6 +198,10 @@ class EventType(StrEnum):
     MOVED = "moved"  # a person moved a waiting message
     RECALLED = "recalled"  # a message that let others pass while its retry waited is the head of its lane again
     CONVERSATION = "conversation"  # a new conversation began in a lane
+    ASKED = "asked"  # a run asks its sender, and waits
+    ANSWERED = "answered"  # it has taken the answer
+    UNANSWERED = "unanswered"  # it waits no longer, without an answer
+    STEERED = "steered"  # it has taken a text that was meant for it
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.
@@ -287,6 +299,14 @@ class Mode(StrEnum):
     COLLECT = "collect"  # texts that wait together are answered together
     INTERRUPT = "interrupt"  # the newest ends what runs and what waits
     REJECT = "reject"  # a lane with an unfinished message refuses
+    STEER = "steer"  # texts are for the run that is active, if it takes them; else they wait
+
+
+class PermittedBy(StrEnum):
+    """Who may answer when a run asks for a permission."""
+
+    OPERATOR = "operator"  # only an operator: `lanes answer`, or the API
+    SENDER = "sender"  # also the sender of the message that started the run, by a message
 
 
 class Overflow(StrEnum):
@@ -328,6 +348,10 @@ MAX_SUSPECTS = 8
 GHOST_AFTER = 2
 #: The longest chain of messages each of which was sent by the run of the one before. A longer one pauses its lane.
 MAX_CHAIN = 20
+#: How long a question waits for its answer unless the run says otherwise; there is no question without a limit.
+QUESTION_LIMIT_MS = 600_000
+#: The most questions that are open in one gateway at the same time.
+MAX_QUESTIONS = 200
 #: The most texts that one run may answer together.
 MAX_BATCH = 100
 #: Added to the id of a message that lets others pass while its retry waits: its rank is behind all of them.

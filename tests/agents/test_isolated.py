@@ -35,6 +35,16 @@ async def speak(run):
         usage={"total_tokens": 3},
     )
 
+async def asks(run):
+    branch = await run.ask("Which branch?", options=["main", "dev"])
+    steer = run.inbox()
+    try:
+        async with asyncio.timeout(0.01):
+            await steer.get()
+    except TimeoutError:
+        pass
+    return f"{branch} {await run.permit('Sure?', timeout=0.01)} {(await steer.get()).text}"
+
 def plain(run):
     return f"{os.getpid()} {os.environ['LANES_RUN_ID']}"
 
@@ -128,6 +138,19 @@ async def test_the_run_can_do_what_it_can_in_the_gateway(tmp_path: Path, caplog:
         assert len({pid, other, str(os.getpid())}) == 3
         assert "".join(heard) == "one two"
         assert "a word for the log" in caplog.text
+
+
+async def test_F255_the_run_asks_and_is_steered_through_its_gateway(tmp_path: Path) -> None:
+    async with isolated(tmp_path, "asks") as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+
+        async def asked() -> bool:
+            return (await site.desk.lane("a")).question is not None
+
+        await until(asked, "the question")
+        await site.desk.send("a", "2", actor="alice")
+        await site.desk.steer("a", "quickly")
+        assert (await site.desk.wait(message.id)).reply == "dev False quickly"
 
 
 async def test_a_plain_function_has_a_process_too(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from lanes.engine.runs import agenda
-from lanes.engine.runs.agenda import Agenda
-from lanes.engine.runs.live import ActiveRun, LiveSet
-from lanes.engine.upkeep import thread
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.upkeep import agenda, thread
+from lanes.engine.upkeep.agenda import Agenda
 from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes.testing import MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore

@@ -14,7 +14,7 @@ import pytest
 from lanes import Delta, Reply, RunContext, RunFailed, RunParked, Unfit
 from lanes.base.errors import RunError
 from lanes.engine.runs.execution import Execution
-from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.results import LEAST_PARK_MS, LONGEST_TRACE
 from lanes.engine.runs.streams import Streams
 from lanes.runners.http.failures import NoRoom

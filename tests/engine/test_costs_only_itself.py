@@ -13,7 +13,8 @@ from lanes.engine.dispatch.dispatcher import Dispatcher
 from lanes.engine.dispatch.skipped import SKIP_FIRST_MS
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, Pruner
 from lanes.host.identity import this_process

@@ -10,7 +10,8 @@ import pytest
 from lanes.engine.background.loop import UNHEALTHY_MS
 from lanes.engine.dispatch.dispatcher import PAGE, Dispatcher
 from lanes.engine.runs.execution import Execution
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.testing import MINUTE, SECOND, Hands

@@ -9,7 +9,7 @@ import pytest
 
 from lanes import Unfit, connect
 from lanes.engine.runs.drains import DrainWatch, OwnerDrain
-from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.liveset import LiveSet
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
 from lanes_storage.errors import DatabaseFull

@@ -10,7 +10,9 @@ import pytest
 from lanes.base.errors import RunFailed, RunParked
 from lanes.engine.runs import execution
 from lanes.engine.runs.execution import Execution
-from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Delta, Reply, RunContext, Runner
 from lanes.testing import MINUTE, SECOND

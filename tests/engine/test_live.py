@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
-from lanes.engine.runs.live import REPLY_SO_FAR, ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.live import REPLY_SO_FAR, ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import ReplyStream
 from lanes.runners.base import Delta, Turn
 from lanes.testing import SECOND, Hands

@@ -8,7 +8,9 @@ import pytest
 
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
 from lanes.engine.runs.drains import OwnerDrain
-from lanes.engine.runs.live import SHOWN_AFTER_MS, ActiveRun, LiveSet, StopKind
+from lanes.engine.runs.live import SHOWN_AFTER_MS, ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.runs.stops import StopKind
 from lanes.engine.runs.streams import ReplyStream
 from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS
 from lanes.engine.upkeep.thread import Upkeep

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lanes.engine.runs.live import ActiveRun, Stop, StopKind
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.upkeep.watchdog import Verdict, judge
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore

@@ -335,6 +335,10 @@ _LATER = {
     EventType.MOVED: {"to": "front"},
     EventType.RECALLED: None,
     EventType.CONVERSATION: {"number": 2, "imported": 3},
+    EventType.ASKED: {"question": "40.1", "text": "Which branch?", "limit_ms": 600_000},
+    EventType.ANSWERED: {"question": "40.1", "answered_by": "alice"},
+    EventType.UNANSWERED: {"question": "40.2", "why": "expired"},
+    EventType.STEERED: {"steered_by": "alice"},
 }
 LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {

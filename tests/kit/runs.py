@@ -1,14 +1,16 @@
 """A run for tests of runners: it keeps what its runner does, and streams as the engine does."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told
 from lanes.engine.runs.streams import Listener, ReplyStream
 from lanes.records import Message
-from lanes.runners.base import Delta, Turn
+from lanes.runners.base import Delta, Inbox, Turn
 from lanes_storage import records as rows
 from lanes_storage.law import MessageState
-from lanes_storage.records import AttemptPhase
+from lanes_storage.records import AttemptPhase, HandedText
 
 
 class KitRun:
@@ -32,6 +34,8 @@ class KitRun:
         self.emitted: list[Delta] = []
         self.discarded = 0
         self.told_from: list[int | None] = []
+        self.answers: asyncio.Queue[str] = asyncio.Queue()
+        self.steers: asyncio.Queue[HandedText] = asyncio.Queue()
         self._turns = turns
         self._message = ReplyStream(lambda: None)
         self._stream = self._message.begin()
@@ -48,6 +52,18 @@ class KitRun:
 
     async def tell_from(self, turn: int | None) -> None:
         self.told_from.append(turn)
+
+    async def ask(
+        self, question: str, *, timeout: float = 600.0, options: Sequence[str] = (), permission: bool = False
+    ) -> str:
+        self.notes.append(question)
+        return await self.answers.get()
+
+    async def permit(self, what: str, *, timeout: float = 600.0) -> bool:
+        return await self.ask(what) == "yes"
+
+    def inbox(self) -> Inbox:
+        return Inbox(self.steers.get)
 
     def progress(self, what: str) -> None:
         self.notes.append(what)

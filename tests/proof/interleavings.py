@@ -20,7 +20,17 @@ from lanes.testing import MINUTE, SECOND, Hands, broken, read_history
 from lanes_storage import doors, open_store, reads
 from lanes_storage.interface import Step, Transaction, carry_out
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Admission, Claimed, NewMessage, NewOwner, RunFailure, RunResult, Terms, Ticket
+from lanes_storage.records import (
+    Admission,
+    Claimed,
+    NewMessage,
+    NewOwner,
+    NewQuestion,
+    RunFailure,
+    RunResult,
+    Terms,
+    Ticket,
+)
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader, SqliteStore
 
@@ -34,8 +44,10 @@ TERMS = Terms(
 STATE = (
     "SELECT state, epoch, run_id, head_id, error_cause FROM lanes",
     "SELECT lane_id, kind, until FROM pauses",
-    "SELECT id, state, run_id, reply, error_cause, interruptions, parked_until IS NULL FROM messages",
-    "SELECT id, message_id, owner_id, abort_at IS NULL, edge, forced, left_out, refused_writes, late_reply FROM runs",
+    "SELECT id, state, run_id, reply, error_cause, interruptions, parked_until IS NULL, for_run, answered_by, text"
+    " FROM messages",
+    "SELECT id, message_id, owner_id, abort_at IS NULL, edge, forced, left_out, refused_writes, late_reply,"
+    " json_extract(question, '$.answer'), question IS NULL FROM runs",
     "SELECT id, heartbeats, ended_at IS NULL FROM owners",
     "SELECT value FROM counters",
 )
@@ -51,6 +63,7 @@ class Size:
     late: int = 1
     beats: int = 1
     messages: int = 2
+    questions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,8 @@ class Minds:
     claims: tuple[int, int]
     beats: int
     tickets: tuple[tuple[int, int, int], ...] = ()  # owner, run, writes that it may still make
+    questions: int = 0
+    asked: tuple[int, ...] = ()  # runs that wait for an answer
     abort: str = "unasked"
     forcing: Ticket | None = None
     reconcile: str = "unseen"
@@ -70,7 +85,9 @@ class Minds:
         seen = tuple(
             (f.decision, f.run and f.run.id, f.owner and (f.owner.id, f.owner.heartbeats)) for f in self.findings
         )
-        return (self.messages, self.claims, self.beats, self.tickets, self.abort, self.forcing, self.reconcile, seen)
+        asks = (self.questions, self.asked)
+        counts = (self.messages, self.claims, self.beats, self.tickets)
+        return (*counts, self.abort, self.forcing, self.reconcile, seen, asks)
 
 
 Next = tuple[str, Callable[[], Minds]]
@@ -107,7 +124,8 @@ class Search:
 
     def run(self) -> int:
         """Walk everything; returns the number of orders. Raises AssertionError with the way to what is wrong."""
-        minds = Minds(self.size.messages, (self.size.claims, self.size.claims), self.size.beats)
+        claims = (self.size.claims, self.size.claims)
+        minds = Minds(self.size.messages, claims, self.size.beats, questions=self.size.questions)
         try:
             return self._walk(minds, self._connection.serialize(), ())
         finally:
@@ -179,6 +197,11 @@ class Search:
         for number, (_, run, left) in enumerate(minds.tickets):
             for how in self.size.endings if left > self.size.late else ("complete",) if left else ():
                 yield f"{how} {run}", lambda number=number, how=how: self._write(minds, number, how)  # type: ignore[misc]
+        for _, run, left in minds.tickets if minds.questions else ():
+            if left > self.size.late and run not in minds.asked:
+                yield f"ask {run}", lambda run=run: self._question(minds, run)  # type: ignore[misc]
+        for run in minds.asked:
+            yield f"take {run}", lambda run=run: self._take(minds, run)  # type: ignore[misc]
         if minds.abort == "unasked" and self._connection.execute("SELECT 1 FROM lanes").fetchone():
             yield "ask to abort", lambda: self._ask(minds)
         if minds.forcing is not None:
@@ -225,6 +248,17 @@ class Search:
         left = left - 1 if applied or how != "abort" else 0
         tickets = tuple(t if n != number else (owner, run, left) for n, t in enumerate(minds.tickets))
         return replace(minds, tickets=tickets)
+
+    def _question(self, minds: Minds, run: int) -> Minds:
+        new = NewQuestion(f"{run}.1", "Which?", MINUTE)
+        self.store.write(lambda tx: doors.ask(tx, Ticket(run, run), new, self._time(), by="run"))
+        return replace(minds, questions=minds.questions - 1, asked=(*minds.asked, run))
+
+    def _take(self, minds: Minds, run: int) -> Minds:
+        """It takes the answer if there is one, and asks no longer if there is none."""
+        ticket, now = Ticket(run, run), self._time()
+        self.store.write(lambda tx: doors.close_question(tx, ticket, f"{run}.1", now, by="run", why="expired"))
+        return replace(minds, asked=tuple(other for other in minds.asked if other != run))
 
     def _ask(self, minds: Minds) -> Minds:
         asked = self.store.write(lambda tx: doors.request_abort(tx, KEY, self._time(), actor="alice", grace_ms=0))

@@ -41,6 +41,8 @@ class Message:
     retried: bool = False
     retries: int = 0
     place: int | None = None  # among those of its lane, if it is not that of its id
+    actor: str = "sender"
+    for_run: int | None = None  # the open run that may take it while it works
 
     @property
     def rank(self) -> int:
@@ -67,6 +69,14 @@ class Run:
     edge: Edge | None = None
     forced: bool = False
     waits: set[int] = field(default_factory=set)
+    asks: int | None = None  # since when (true time)
+    limit: int = 0  # of what it asks
+    answer: int | None = None  # the message that answers it
+    input: int = 0  # how long it waited for earlier answers
+
+    def waited(self, now: int) -> int:
+        """How long it has waited for answers, which counts against no limit."""
+        return self.input + (0 if self.asks is None else min(self.limit, now - self.asks))
 
     @property
     def open(self) -> bool:
@@ -151,24 +161,45 @@ class Model:
 
     # ---------------------------------------------------------------------------------------- intake
 
-    def refusal(self, key: str, cap: int, *, if_idle: bool, mode: Mode, overflow: Overflow) -> Refusal | None:
-        """Why a message would not be accepted."""
+    def asking(self, message: Message) -> Run | None:
+        """The run whose question a new text answers: the next one of the actor of its message."""
+        lane = self.lanes.get(message.key)
+        run = None if lane is None or lane.run is None else self.runs[lane.run]
+        if run is None or run.asks is None or run.answer is not None or run.abort_at is not None:
+            return None
+        plain = message.bound is None and not message.hold
+        return run if plain and message.actor == self.messages[run.members[-1]].actor else None
+
+    def refusal(
+        self, key: str, cap: int, *, if_idle: bool, mode: Mode, overflow: Overflow, answers: bool = False
+    ) -> Refusal | None:
+        """Why a message would not be accepted. ``answers``: it answers a question."""
         lane = self.lanes.get(key)
         if lane is None:
             return None
         busy = lane.run is not None or bool(self.waiting(key))
-        if busy and (if_idle or mode is Mode.REJECT):
+        if busy and if_idle:
+            return Refusal.LANE_BUSY
+        if answers:
+            return None
+        if busy and mode is Mode.REJECT:
             return Refusal.LANE_BUSY
         full = len(self.waiting(key)) >= cap
         if full and mode is not Mode.INTERRUPT and overflow is Overflow.REJECT:
             return Refusal.QUEUE_FULL
         return None
 
-    def accept(self, message: Message, cap: int, mode: Mode, now: Now) -> None:
-        """A message that was not refused stands, and what it displaces has ended."""
+    def accept(self, message: Message, cap: int, mode: Mode, now: Now, *, again: bool = False) -> None:
+        """A message that was not refused stands, and what it displaces has ended. ``again``: it is a retry."""
         lane = self.lanes.setdefault(message.key, Lane(message.key))
-        waiting = self.waiting(message.key)
-        if mode is Mode.INTERRUPT:
+        waiting, asking = self.waiting(message.key), None if again else self.asking(message)
+        if asking is not None:
+            asking.answer, message.for_run = message.id, asking.id
+        elif mode is Mode.STEER and not message.hold:
+            message.for_run = lane.run
+        if asking is not None:
+            pass  # it displaces nothing
+        elif mode is Mode.INTERRUPT:
             self.end(waiting, "aborted")
             if lane.run is not None:
                 self.ask(self.runs[lane.run], None, now)
@@ -249,6 +280,9 @@ class Model:
             if run.terms.on_interrupt is OnInterrupt.PAUSE:
                 lane.pauses[PauseKind.INTERRUPTED] = 0
         run.edge, run.forced = edge, forced
+        run.asks = run.answer = None
+        for message in self.messages.values():
+            message.for_run = None if message.for_run == run.id else message.for_run
         lane.state, lane.run = RELEASED_TO[edge], None
         lane.epoch = self.counter if forced else lane.epoch
         self._settle(run, state, count, until if edge is Edge.PARK else None, now)
@@ -265,6 +299,32 @@ class Model:
                 if parked_until is not None and message.parked_since is None:
                     message.parked_since = now.wall
 
+    def question(self, run: Run, limit: int, now: Now) -> bool:
+        """A run asks, if it may."""
+        if not run.open or run.abort_at is not None or run.asks is not None:
+            return False
+        run.asks, run.limit, run.progress, run.busy_until = now.mono, limit, now.mono, now.mono + limit
+        return True
+
+    def take(self, run: Run, how: str, now: Now) -> int | None:
+        """A run takes the answer or the oldest steer, or closes its question; which message it has taken."""
+        if not run.open or run.abort_at is not None:
+            return None
+        answer = run.answer
+        if how == "steer":
+            meant = [m for m in self.waiting(run.key) if m.for_run == run.id and m.id != answer]
+            return self._hand_over(run, meant[0].id) if meant else None
+        if run.asks is None or (answer is None and how == "answer"):
+            return None
+        run.input, run.progress, run.busy_until = run.waited(now.mono), now.mono, 0
+        run.asks = run.answer = None
+        return None if answer is None else self._hand_over(run, answer)
+
+    def _hand_over(self, run: Run, message: int) -> int:
+        taken = self.messages[message]
+        taken.state, taken.for_run, taken.answered_by = "done", None, run.members[-1]
+        return message
+
     # ---------------------------------------------------------------------------------------- control
 
     def end(self, messages: Iterable[Message], state: str) -> None:
@@ -272,6 +332,9 @@ class Model:
         for message in messages:
             assert message.state == "queued"
             message.state = state
+            if message.for_run is not None:
+                run, message.for_run = self.runs[message.for_run], None
+                run.answer = None if run.answer == message.id else run.answer
 
     def move(self, message: Message) -> None:
         """It starts before all others of its lane."""

@@ -32,6 +32,7 @@ from lanes_storage.records import (
     Claimed,
     NewMessage,
     NewOwner,
+    NewQuestion,
     Release,
     RetryTerms,
     RunFailure,
@@ -197,14 +198,24 @@ class LaneMachine(RuleBasedStateMachine):
         owner = owners[which % len(owners)].id if owners and bound is not None else None
         bound = bound if owner is not None else None
         hold = bound is BoundTo.WAITER
-        new = NewMessage(key, None if hold else "hello", actor="sender", bound_to=bound, bound_owner=owner)
+        actor = "bob" if which % 3 == 1 else "sender"
+        new = NewMessage(key, None if hold else "hello", actor=actor, bound_to=bound, bound_owner=owner)
         admission = Admission(cap, if_idle, mode, overflow)
-        expected = self.model.refusal(key, cap, if_idle=if_idle, mode=mode, overflow=overflow)
+        message = Message(0, key, owner, hold, actor=actor)
+        answers = self.model.asking(message) is not None
+        expected = self.model.refusal(key, cap, if_idle=if_idle, mode=mode, overflow=overflow, answers=answers)
         accepted = self.write(doors.accept(new, admission, self.time()))
-        self.accepted(accepted, expected, Message(0, key, owner, hold), cap, mode)
+        self.accepted(accepted, expected, message, cap, mode)
 
     def accepted(
-        self, accepted: Any, expected: Refusal | None, message: Message, cap: int = 20, mode: Mode = Mode.QUEUE
+        self,
+        accepted: Any,
+        expected: Refusal | None,
+        message: Message,
+        cap: int = 20,
+        mode: Mode = Mode.QUEUE,
+        *,
+        again: bool = False,
     ) -> None:
         if expected is not None:
             assert accepted == expected
@@ -213,7 +224,7 @@ class LaneMachine(RuleBasedStateMachine):
         assert accepted.created
         assert accepted.message_id > max(self.model.messages, default=0), "ids rise"
         message.id = accepted.message_id
-        self.model.accept(message, cap, mode, self.time())
+        self.model.accept(message, cap, mode, self.time(), again=again)
 
     @precondition(lambda self: self.model.messages)
     @rule(which=st.integers(0, 50))
@@ -226,7 +237,7 @@ class LaneMachine(RuleBasedStateMachine):
             assert again is Refusal.HOLD
         else:
             expected = self.model.refusal(message.key, 20, if_idle=False, mode=Mode.QUEUE, overflow=Overflow.REJECT)
-            self.accepted(again, expected, Message(0, message.key))
+            self.accepted(again, expected, Message(0, message.key, actor="alice"), again=True)
             message.retried = expected is None
 
     # ----------------------------------------------------------------------------------------- runs
@@ -365,6 +376,43 @@ class LaneMachine(RuleBasedStateMachine):
             run.waits.add(message.id)
             run.progress = max(run.progress, now.mono)
 
+    @precondition(lambda self: self.model.open_runs())
+    @rule(which=pick, limit=st.sampled_from([MINUTE, 5 * MINUTE]))
+    def a_run_asks(self, which: int, limit: int) -> None:
+        runs = self.model.open_runs()
+        run = runs[which % len(runs)]
+        if self.model.owners[run.owner].alive:
+            now = self.clock_of(self.model.owners[run.owner])
+            new = NewQuestion(f"{run.id}.1", "Which?", limit)
+            asked = self.write(lambda tx: doors.ask(tx, ticket(run), new, now, by="run"))
+            assert (asked is not None) is self.model.question(run, limit, now)
+
+    @precondition(lambda self: self.model.runs)
+    @rule(which=st.integers(0, 50), how=st.sampled_from(["answer", "answer", "close", "steer"]))
+    def a_run_takes(self, which: int, how: str) -> None:
+        """Also one that has lost its lane, or asks nothing."""
+        run = self.one(self.model.runs, which)
+        self.take(run, how)
+
+    @precondition(lambda self: self.model.open_runs())
+    @rule(which=pick, how=st.sampled_from(["answer", "steer"]))
+    def an_open_run_takes(self, which: int, how: str) -> None:
+        runs = self.model.open_runs()
+        self.take(runs[which % len(runs)], how)
+
+    def take(self, run: Run, how: str) -> None:
+        owner = self.model.owners[run.owner]
+        if not owner.alive:
+            return
+        now, question = self.clock_of(owner), f"{run.id}.1"
+        steps = {
+            "answer": lambda tx: doors.take_answer(tx, ticket(run), question, now, by="run"),
+            "close": lambda tx: doors.close_question(tx, ticket(run), question, now, by="run", why="expired"),
+            "steer": lambda tx: doors.take_steer(tx, ticket(run), now, by="run"),
+        }
+        taken = self.write(steps[how])
+        assert (None if taken is None else taken.message_id) == self.model.take(run, how, now)
+
     # ------------------------------------------------------------------------------------- operators
 
     @rule(
@@ -493,15 +541,19 @@ class LaneMachine(RuleBasedStateMachine):
         named = "p.kind || ' ' || l.key, coalesce(p.until, 0)"
         self.agree(f"SELECT {named} FROM pauses p JOIN lanes l ON l.id = p.lane_id", pauses)
         messages = {
-            m.id: (m.state, m.interruptions, m.parked_until, m.answered_by, m.started, m.retries, m.rank)
+            m.id: (m.state, m.interruptions, m.parked_until, m.answered_by, m.started, m.retries, m.rank, m.for_run)
             for m in model.messages.values()
         }
         columns = (
-            "id, state, interruptions, parked_until, answered_by, started_at IS NOT NULL, coalesce(retries, 0), rank"
+            "id, state, interruptions, parked_until, answered_by, started_at IS NOT NULL, coalesce(retries, 0), rank,"
+            " for_run"
         )
         self.agree(f"SELECT {columns} FROM messages", messages)
-        runs = {r.id: (r.edge, r.forced, r.refused, r.left_out, r.abort_at is not None) for r in model.runs.values()}
-        columns = "id, edge, forced, refused_writes, left_out, abort_at IS NOT NULL"
+        runs = {
+            r.id: (r.edge, r.forced, r.refused, r.left_out, r.abort_at is not None, r.asks is not None, r.input)
+            for r in model.runs.values()
+        }
+        columns = "id, edge, forced, refused_writes, left_out, abort_at IS NOT NULL, question IS NOT NULL, input_ms"
         self.agree(f"SELECT {columns} FROM runs", runs)
         owners = {o.id: (o.ended, o.heartbeats) for o in model.owners.values()}
         self.agree("SELECT id, ended_at IS NOT NULL, heartbeats FROM owners", owners)

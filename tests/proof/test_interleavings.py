@@ -7,6 +7,7 @@ import pytest
 from tests.proof.interleavings import Search, Size
 
 SMALL = Size(claims=1, endings=("complete",))
+ASKING = Size(claims=1, endings=("complete",), late=0, beats=0, questions=1)
 WHOLE = Size(claims=1, endings=("complete", "fail", "park", "abort"))
 
 
@@ -25,6 +26,11 @@ def search(folder: Path, size: Size, capsys: pytest.CaptureFixture[str]) -> Sear
 def test_F12_F25_F58_every_order_of_a_small_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = search(tmp_path, SMALL, capsys)
     assert found.states > 500, "it is no search if there is nothing to find"
+
+
+def test_F254_every_order_with_a_question_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second message is the answer where the first one's run asks when it comes."""
+    search(tmp_path, ASKING, capsys)
 
 
 @pytest.mark.soak

@@ -63,7 +63,8 @@ class Watch:
             case Decision.ABORT_DUE:
                 return run.abort_at is not None and now - run.abort_at >= run.abort_grace
             case Decision.RUN_OVERDUE:
-                return terms.run_timeout_ms is not None and now - run.claimed >= terms.run_timeout_ms + MARGIN
+                ran = now - run.claimed - run.waited(now)
+                return terms.run_timeout_ms is not None and ran >= terms.run_timeout_ms + MARGIN
             case _:
                 waits = any(self._model.unfinished(message) for message in run.waits)
                 quiet = now - max(run.progress, run.busy_until)

@@ -11,6 +11,7 @@ import pytest
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
+from lanes_storage.records import NewQuestion
 from tests.commands.conftest import Call, Called, alone, bare, database
 from tests.config.conftest import RUNNER
 from tests.house.modules import ROOT
@@ -61,6 +62,10 @@ def set_for(command: str, night: Path) -> None:
     for told in (EventType.WAIT_EXCEEDED, EventType.PROVIDER_FAILING):
         if told in command:
             stage.store.write(partial(doors.record, type=told, now=system_clock()))
+    if command.startswith("lanes answer"):
+        ticket = stage.hold(KEY, stage.dead_owner()).ticket
+        asks = NewQuestion("1.1", "Which branch?", HOUR_MS)
+        stage.store.write(lambda tx: doors.ask(tx, ticket, asks, system_clock(), by="run"))
     if command.startswith(f"lanes abort {KEY}"):
         stage.hold(KEY, stage.dead_owner())
     stage.close()

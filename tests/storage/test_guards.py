@@ -13,7 +13,7 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
-from lanes_storage.statements import again, waits
+from lanes_storage.statements import again, questions, waits
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
 
@@ -158,6 +158,9 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
     "a wait of a run of another boot": lambda tx, r: tx.run(
         waits.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
+    ),
+    "a hand-over of what is meant for no run": lambda tx, r: tx.run(
+        questions.HAND_OVER, {"message": r.queued, "run": r.held, "answered_by": r.running, "now": 1}
     ),
     "a recovery that was seen": lambda tx, r: tx.run(sql.RECOVERED, {"run": r.held}),
     "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),

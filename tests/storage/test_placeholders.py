@@ -92,9 +92,8 @@ def moment(time: Hands) -> Now:
 
 def test_an_accepted_message_is_in_its_columns(world: World) -> None:
     now, other = moment(world.time), world.owner()
-    new = NewMessage(
-        "a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, Idempotency("k", "t", "d"), fresh=True
-    )
+    name = Idempotency("k", "t", "d")
+    new = NewMessage("a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, name, sender="ou_7", fresh=True)
     with naming(world) as (named, do):
         accepted = do(doors.accept(new, Admission(), now, retry_of=17))
     lane, message = accepted.lane_id, accepted.message_id
@@ -110,9 +109,11 @@ def test_an_accepted_message_is_in_its_columns(world: World) -> None:
             "runner": "coder",
             "fresh": True,
             "actor": "alice",
+            "sender": "ou_7",
             "anonymous": True,
             "bound_to": BoundTo.CLIENT,
             "bound_owner": other,
+            "for_run": None,
             "retry_of": 17,
             **dict.fromkeys(("source", "expires_at", "depth")),
         }

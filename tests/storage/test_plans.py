@@ -77,6 +77,7 @@ READING: dict[str, Query[Any]] = {
     "owners": reads.owners(),
     "aborts of an owner": reads.aborts_of_owner(1),
     "waits of an owner": reads.waiting_of_owner(1),
+    "input of an owner": reads.input_of_owner(1),
     "one lane": reads.lane("key"),
     "one message": reads.message(1),
     "messages of a lane": reads.messages(1, (), 50),

@@ -34,6 +34,8 @@ NONE: frozenset[str] = frozenset()
 BY_ID = types.MappingProxyType({"message_id": "id"})
 FACES = {
     "send": Face("send"),
+    "answer": Face("answer"),
+    "steer": Face("steer"),
     "message": Face("message", BY_ID, besides=NONE, left_out=frozenset({"wait", "waiting_run"})),
     "abort": Face("abort", {"grace_ms": "grace"}, converted=frozenset({"timeout"}), left_out=frozenset({"run_id"})),
     "pause": Face("pause", left_out=frozenset({"for_"}), result="Lane"),

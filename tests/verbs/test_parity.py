@@ -33,7 +33,7 @@ from lanes.verbs.verb import Verb
 from lanes_storage import doors, open_async_store, open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import PauseKind
-from lanes_storage.records import How, LaneFilter, Subject
+from lanes_storage.records import How, LaneFilter, NewQuestion, Subject, Ticket
 from tests.kit.processes import house
 from tests.kit.simulated import simulated
 from tests.kit.stage import MINUTE, TERMS, Stage
@@ -200,6 +200,19 @@ CALLS = [
         {"key": 7, "text": "x"},
         {"key": "new:1", "text": 7},
     ),
+    *calls("send", {"key": "strict:1", "text": "x", "sender": "ou_7"}, {"key": "new:1", "text": "x", "sender": "ou_7"}),
+    *calls(
+        "answer",
+        {"key": "held:run", "text": "perhaps", "question": "4.1"},
+        {"key": "held:run", "text": "yes", "question": "9.1"},
+        {"key": "held:run", "text": " "},
+        {"key": "held:run", "text": "1"},
+        {"key": "held:run", "text": "no"},
+        {"key": "failed:1", "text": "yes"},
+        {"key": "failed:1", "text": "yes", "question": "9.1"},
+        {"key": "none", "text": "yes"},
+    ),
+    *calls("steer", *({"key": key, "text": "quickly"} for key in ("held:run", "small:1", "none"))),
     *calls("retry", *({"id": 2 * len(HELD) + 1 + 2 * number} for number in range(len(FAILED)))),
     *calls("retry", {"id": 2}, {"id": 10**6}),
     *calls(
@@ -251,6 +264,8 @@ def furnish(stage: Stage) -> None:
     me = stage.owner(kind="desk", stale_after_ms=1440 * MINUTE)
     for key in HELD:
         stage.hold(key, me, "one that waits", terms=LONG)
+    asks = NewQuestion("4.1", "Delete it?", 1440 * MINUTE, ("yes", "no"), permission=True)
+    stage.store.write(lambda tx: doors.ask(tx, Ticket(4, 4), asks, system_clock(), by="run"))
     for key in FAILED:
         for _ in range(2):  # one to be retried by its id, one as the last
             stage.fail(stage.hold(key, me, terms=LONG))

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from lanes import filters
+from lanes.records import Lane
 from lanes_tui.actions.acting import ActionRun
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterWanted
@@ -48,6 +49,9 @@ class OnLane(Protocol):
 
     @property
     def lane_key(self) -> str | None: ...
+
+    @property
+    def lane(self) -> Lane | None: ...
 
 
 class Dashboard(App[int]):
@@ -289,7 +293,7 @@ class Dashboard(App[int]):
             self.push_screen(Results(self.last_run))
 
     def action_message(self) -> None:
-        """Write a message to the lane of the open screen."""
+        """Write a message to the lane of the open screen, or the answer that it waits for."""
         from lanes.records import Message
         from lanes_tui.dialogs.send import SendDialog
 
@@ -304,7 +308,9 @@ class Dashboard(App[int]):
                 waits = "" if accepted.held_up is None else f", and waits: {accepted.held_up}"
                 self._say(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
 
-        self.push_screen(SendDialog(self.source, key), ended)
+        lane = self.screen.lane if isinstance(self.screen, OnLane) else None
+        asked = lane.question if lane is not None and lane.key == key else None
+        self.push_screen(SendDialog(self.source, key, asked), ended)
 
     def action_pause_all(self) -> None:
         """Let every lane claim nothing, or claim again. In a dialog it is a letter like any other."""

@@ -1,5 +1,6 @@
 """Options and argument types that several commands share, and the session that the global ones fill."""
 
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import click
@@ -159,3 +160,17 @@ keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 def fail(message: str) -> NoReturn:
     """Refuse what was typed, with the usage of the command."""
     click.get_current_context().fail(message)
+
+
+def given_text(given: str) -> str:
+    """The text of a message; ``-`` is read from standard input."""
+    try:
+        if given == "-":
+            given = sys.stdin.buffer.read().decode("utf-8")
+            given = given.removesuffix("\n")
+        given.encode("utf-8")
+    except UnicodeError:
+        fail("TEXT is not valid UTF-8")
+    if not given:
+        fail("TEXT is empty")
+    return given

@@ -17,6 +17,7 @@ from lanes.commands.common.options import (
     NumberType,
     all_option,
     fail,
+    given_text,
     keys_argument,
 )
 from lanes.commands.common.session import Session, pass_session
@@ -107,8 +108,29 @@ def query_command(
 
 
 def command_of(verb: Verb[..., Any]) -> click.Command:
-    """The command of a verb that does one thing to lanes, or to messages."""
+    """The command of a verb that does one thing to lanes, or to messages, or gives a lane a text."""
+    if "text" in verb.by_name:
+        return _command_with_text(verb)
     return _command_on_messages(verb) if "id" in verb.by_name else _command_on_lanes(verb)
+
+
+def _command_with_text(verb: Verb[..., Any]) -> click.Command:
+    said = verb.said
+    assert said is not None
+
+    @command_for(verb)
+    @click.argument("text")
+    def command(session: Session, /, text: str, **given: Any) -> int:
+        text = given_text(text)
+        with session.desk() as desk:
+            accepted = desk.call(verb, text=text, **given)
+        if session.out.json:
+            session.out.data(accepted)
+        else:
+            session.out.line(said(accepted).sentence)
+        return Exit.DONE
+
+    return command
 
 
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:

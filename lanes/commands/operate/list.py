@@ -11,7 +11,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
-from lanes.commands.output.words import note, state, took
+from lanes.commands.output.words import lane_state, note, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.filters import parse
@@ -105,4 +105,4 @@ def _show(out: Output, desk: Driver, given: dict[str, Any], lanes: list[Lane], l
 
 def _row(lane: Lane) -> list[Piece]:
     queued = str(lane.queued) if lane.queued else ""
-    return [lane.key, state(lane.state), took(lane.held_ms), queued, took(lane.head_wait_ms), note(lane)]
+    return [lane.key, lane_state(lane), took(lane.held_ms), queued, took(lane.head_wait_ms), note(lane)]

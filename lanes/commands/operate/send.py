@@ -2,13 +2,12 @@
 
 import os
 import re
-import sys
 import time
 
 import click
 
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, KEY, fail
+from lanes.commands.common.options import DURATION, KEY, fail, given_text
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output
@@ -65,7 +64,7 @@ def command(
         fail("--timeout needs --wait")
     if idempotency_key == "":
         fail("an idempotency key is not empty")
-    text = _text(text)
+    text = given_text(text)
     sender = _this_run()
     run = sender if wait else None
     with session.desk(create=True) as desk:
@@ -86,19 +85,6 @@ def _this_run() -> int | None:
     """The run that this process is a part of: so told by the environment."""
     number = os.environ.get("LANES_RUN_ID", "")
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
-
-
-def _text(given: str) -> str:
-    try:
-        if given == "-":
-            given = sys.stdin.buffer.read().decode("utf-8")
-            given = given.removesuffix("\n")
-        given.encode("utf-8")
-    except UnicodeError:
-        fail("TEXT is not valid UTF-8")
-    if not given:
-        fail("TEXT is empty")
-    return given
 
 
 def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, timeout_ms: int | None) -> int:

@@ -3,7 +3,7 @@
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_events, print_messages, print_processes
-from lanes.commands.output.words import asks, state, took
+from lanes.commands.output.words import asks, lane_state, took
 from lanes.explain.phrases import clock_time, failed, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes.verbs.queries import show
@@ -15,7 +15,7 @@ SHOWN = 10
 def _print(out: Output, detail: LaneDetail) -> None:
     lane = detail.lane
     out.line("lane      ", lane.key)
-    out.line("state     ", state(lane.state), f", epoch {lane.epoch}")
+    out.line("state     ", lane_state(lane), f", epoch {lane.epoch}")
     if detail.run is not None:
         _print_run(out, lane, detail.run)
     if lane.paused:

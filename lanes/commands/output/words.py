@@ -19,6 +19,11 @@ def state(name: str) -> Cell:
     return Cell(name, LOOKS.get(name, ""))
 
 
+def lane_state(lane: Lane) -> Cell:
+    """The state of a lane; of one whose run waits for its sender, what it waits for."""
+    return Cell("awaiting input", "warn") if lane.question is not None else state(lane.state)
+
+
 def is_stopped(owner: OwnerDetail) -> bool:
     """Whether its process is stopped; the evidence says what lets it go on."""
     return f"kill -CONT {owner.pid}" in owner.evidence
@@ -61,6 +66,8 @@ def _held(lane: Lane) -> list[str]:
         said.append("its owner has ended")
     elif not owner.alive:
         said.append(f"owner {owner.id} (pid {owner.pid}) is dead or silent for {took(lane.heartbeat_age_ms)}")
+    if lane.question is not None:
+        said.append(f"asks “{one_line(lane.question.text)}”, for another {took(lane.question.left_ms)}")
     said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
     if lane.acts_next is not None and lane.acts_next.provider is not None:
         said.append(asks(lane.acts_next))

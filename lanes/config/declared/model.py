@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from lanes.config.declared.values import Value
-from lanes_storage.law import Mode, Overflow, RunnerKind
+from lanes_storage.law import Mode, Overflow, PermittedBy, RunnerKind
 from lanes_storage.records import Intake
 
 
@@ -179,6 +179,7 @@ class Policy:
     max_wait_ms: int | None = None
     max_per_minute: int | None = None
     priority: int = 0
+    permissions: PermittedBy = PermittedBy.OPERATOR
 
     @property
     def intake(self) -> Intake:
@@ -189,4 +190,5 @@ class Policy:
             "overflow": self.overflow,
             "max_wait_ms": self.max_wait_ms,
             "max_per_minute": self.max_per_minute,
+            "permissions": self.permissions,
         }

@@ -138,7 +138,7 @@ _RETRY = (
 _QUEUE = (
     Setting(
         "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
-        choices=("queue", "collect", "interrupt", "reject"), in_policy=True,
+        choices=("queue", "collect", "interrupt", "reject", "steer"), in_policy=True,
     ),
     Setting(
         "queue", "debounce", Kind.DURATION, "500ms",
@@ -157,6 +157,11 @@ _QUEUE = (
         "queue", "concurrency", Kind.WHOLE, 1,
         "how many requests of one session run at once; only of requests that carry their own history",
         default_note="1; that of a source for its lanes", least=1, most=1_000, in_policy=True,
+    ),
+    Setting(
+        "queue", "permissions", Kind.CHOICE, "operator",
+        "who may answer where a run asks for a permission: an operator, or also its sender by a message",
+        choices=("operator", "sender"), in_policy=True,
     ),
     Setting(
         "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",

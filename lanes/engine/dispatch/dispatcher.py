@@ -18,7 +18,8 @@ from lanes.engine.dispatch.skipped import SkippedHeads
 from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.engine.runs.drains import cut_one
 from lanes.engine.runs.filewatch import LOST
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes.host import descriptors
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
@@ -32,8 +33,7 @@ from lanes_storage.records import Head, RetryTerms, Terms, WaitingLane
 log = Log("lanes.dispatcher")
 
 #: The longest time until a claimable lane is checked.
-TICK_S = 0.1
-TICK_MS = 100
+TICK_S, TICK_MS = 0.1, 100
 #: The same while nothing waits: then only a commit makes a lane claimable, and every commit wakes the dispatcher.
 IDLE_S = 1.0
 #: Claims per transaction, so that other writers get the lock in between.

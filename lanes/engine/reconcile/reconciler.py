@@ -140,9 +140,9 @@ def _overdue(run: RunRow, owner: OwnerRow, seen: Sightings, now: Now) -> Reconci
         return None  # an observer that has just started, or was suspended, lets the owner act first
     margin = terms.abort_grace_ms + terms.reconcile_interval_ms
     same_boot = run.boot_id == now.boot_id
-    age = ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)
+    age = (ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)) - ages.input_ms(run, now)
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
-        said = f"held for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
+        said = f"ran for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
         return ReconcileDecision(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None

@@ -7,7 +7,9 @@ an API call), everyone can see it, and it ends with that row.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 

@@ -16,8 +16,10 @@ from lanes.engine.background.exceptions import LEAVES, why_left
 from lanes.engine.runs.drains import CUT_GRACE_MS, cut_one
 from lanes.engine.runs.filewatch import LOST
 from lanes.engine.runs.hook_runner import HookRunner
-from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.results import Parking, result_of
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Reply
 from lanes.runners.current import CURRENT, Current

@@ -1,7 +1,7 @@
 """Watches that the path of the database still names the open file."""
 
 from lanes.engine.runs.drains import cut
-from lanes.engine.runs.live import LiveSet
+from lanes.engine.runs.liveset import LiveSet
 from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import AsyncStore

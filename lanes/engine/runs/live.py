@@ -7,24 +7,26 @@ only when its lane is known to be released.
 import asyncio
 import json
 import threading
-from collections import Counter, deque
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
 from lanes.engine.background.isolation import isolated
+from lanes.engine.input.asking import RunInput, Slots
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import RunStream
 from lanes.records import Message
-from lanes.runners.base import Delta, RunnerSpec, StopHow, Turn, to_delta
+from lanes.runners.base import QUESTION_LIMIT_S, Delta, Inbox, RunnerSpec, StopHow, Turn, permitted, to_delta
 from lanes.text.chats import last_user_text
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
+from lanes_storage.doors.input.questions import WAITS
 from lanes_storage.interface import AsyncStore, Transaction
-from lanes_storage.law import Cause, turn_of
+from lanes_storage.law import turn_of
 from lanes_storage.logs import Log
-from lanes_storage.records import AttemptPhase, Beat, Claimed, RetryTerms, RunFailure
+from lanes_storage.records import AttemptPhase, Beat, Claimed, RetryTerms
 
 log = Log("lanes.run")
 
@@ -32,32 +34,6 @@ log = Log("lanes.run")
 SHOWN_AFTER_MS = 250
 #: How many of the last characters of a reply are stored with each heartbeat.
 REPLY_SO_FAR = 1_000
-
-
-class StopKind(StrEnum):
-    """Why a run was told to stop."""
-
-    ABORT = "abort"
-    EXPIRE = "expire"
-    DRAIN = "drain"
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A stop request: why, with which grace, and since when (monotonic clock, milliseconds)."""
-
-    kind: StopKind
-    cause: Cause
-    message: str
-    grace_ms: int
-    since_mono: int
-    budget_ms: int | None = None  # of an exceeded limit
-    elapsed_ms: int | None = None
-
-    @property
-    def failure(self) -> RunFailure:
-        """How a run that obeys it ends."""
-        return RunFailure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
 
 
 class Sign(NamedTuple):
@@ -112,6 +88,8 @@ class ActiveRun:
         self._shown: AttemptPhase | None = None
         self._body: asyncio.Task[Any] | None = None
         self.taken: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
+        self.slots: Slots | None = None  # of the set that it has joined
+        self._input: RunInput | None = None
 
     # ------------------------------------------------------------------------ what the runner sees
 
@@ -165,6 +143,18 @@ class ActiveRun:
     async def tell_from(self, turn: int | None) -> None:
         first = turn_of(self.claimed.message.id) if turn is None else turn
         await self._store.write(lambda tx: doors.tell_from(tx, self.ticket, first))
+
+    async def ask(
+        self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
+    ) -> str:
+        asked = arguments.question(question, timeout, options, permission)
+        return (await self._given().ask(*asked, permission=permission)).text
+
+    async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
+        return await permitted(self, what, timeout)
+
+    def inbox(self) -> Inbox:
+        return Inbox(self._given().steer)
 
     def progress(self, what: str) -> None:
         said = arguments.text(what, "progress")
@@ -224,6 +214,46 @@ class ActiveRun:
     def unseen(self, now: Now) -> bool:
         """Whether its current attempt has lasted for a while and is not in its row yet."""
         return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
+
+    @property
+    def ends(self) -> bool:
+        return self.stop is not None or self.lost
+
+    def wait_for_input(self, limit_ms: int) -> bool:
+        if self.slots is not None and not self.slots.begin_input(self):
+            return False
+        self.busy(limit_ms / 1000, WAITS)
+        return True
+
+    def judge_again(self) -> None:
+        if self.slots is not None:
+            self.slots.judge_again(self)
+
+    def go_on(self, progress: str) -> None:
+        if self.slots is not None:
+            self.slots.end_input(self)
+        with self._lock:
+            self._moves(progress)
+            self._busy_until_mono = None
+
+    def began_mono(self, now: Now) -> int:
+        """When it began, as its limits count: the time in which it waited for input is left out."""
+        return self.claimed_mono + (0 if self._input is None else self._input.waited_ms(now))
+
+    @property
+    def question_over_mono(self) -> int | None:
+        """When the limit of its question passes; None: it asks nothing."""
+        return None if self._input is None else self._input.limit_mono
+
+    def wake_input(self) -> None:
+        """Something was sent to it, or the limit of its question has passed. From any thread."""
+        if self._input is not None:
+            self._input.wake()
+
+    def _given(self) -> RunInput:
+        if self._input is None:
+            self._input = RunInput(self, self._store, self._clock, self._loop)
+        return self._input
 
     def note_shown(self) -> None:
         """The last heartbeat, which contained the attempt, is committed."""
@@ -306,86 +336,6 @@ class ActiveRun:
         if not self.taken.done():
             self.taken.set_result(None)
         self._cancel()
-
-
-class LiveSet:
-    """All live runs of this process, by run id. Safe from any thread."""
-
-    def __init__(self) -> None:
-        self._runs: dict[int, ActiveRun] = {}
-        self._strays: dict[int, ActiveRun] = {}
-        self._of_runner: Counter[str] = Counter()
-        self._followed: list[deque[int]] = []
-        self._lock = threading.Lock()
-
-    def join(self, run: ActiveRun) -> None:
-        """Add a run whose claim is about to commit."""
-        with self._lock:
-            self._runs[run.id] = run
-            self._of_runner[run.spec.name] += 1
-            for followed in self._followed:
-                followed.append(run.id)
-
-    def follow(self) -> deque[int]:
-        """The ids of all live runs; the id of each new run is added. The reader removes them."""
-        with self._lock:
-            self._followed.append(deque(self._runs))
-            return self._followed[-1]
-
-    def leave(self, run: ActiveRun) -> None:
-        """Remove a run whose lane is released, or whose claim did not commit."""
-        with self._lock:
-            if self._runs.get(run.id) is run:
-                del self._runs[run.id]
-                self._give_back(run)
-
-    def stray(self, run: ActiveRun) -> None:
-        """Record a run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
-        with self._lock:
-            if self._runs.pop(run.id, None) is run:
-                self._strays[run.id] = run
-
-    def end_stray(self, run: ActiveRun) -> None:
-        """The task of a stray run has ended. Does nothing for a run that was not a stray."""
-        with self._lock:
-            if self._strays.pop(run.id, None) is run:
-                self._give_back(run)
-
-    @property
-    def strays(self) -> int:
-        """How many tasks of runs without a lane continue."""
-        return len(self._strays)
-
-    def _give_back(self, run: ActiveRun) -> None:
-        self._of_runner[run.spec.name] -= 1
-        if not self._of_runner[run.spec.name]:
-            del self._of_runner[run.spec.name]
-
-    def get(self, run_id: int) -> ActiveRun | None:
-        """One live run, or None."""
-        with self._lock:
-            return self._runs.get(run_id)
-
-    def all(self) -> list[ActiveRun]:
-        """Every live run."""
-        with self._lock:
-            return list(self._runs.values())
-
-    def holding(self) -> list[ActiveRun]:
-        """Every live run whose release this process has not stored yet."""
-        return [run for run in self.all() if not run.released]
-
-    def unseen(self, now: Now) -> list[ActiveRun]:
-        """The live runs whose current attempt is not in their rows yet."""
-        new = [run for run in self.all() if run._attempt is not run._shown]  # called ten times a second
-        return [run for run in new if run.unseen(now) and not run.released]
-
-    def of_runner(self, name: str) -> int:
-        """How many run slots of a runner are in use."""
-        return self._of_runner.get(name, 0)
-
-    def __len__(self) -> int:
-        return len(self._runs)
 
 
 def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:

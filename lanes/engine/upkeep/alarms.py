@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lanes.engine.background.isolation import by_page, isolated
-from lanes.engine.runs.agenda import Agenda
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.upkeep.agenda import Agenda
 from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 from lanes_storage import doors, reads
@@ -43,8 +44,8 @@ class HeldAlarms:
         """Warn about every run that is due; returns how many. Raises StorageError."""
         due = []
         for run in self._agenda.due(now):
-            self._agenda.put(run.id, max(_first(run), now.mono + WARN_AGAIN_MS))
-            if now.mono >= _first(run) and not (run.lost or run.released):
+            self._agenda.put(run.id, max(_first(run, now), now.mono + WARN_AGAIN_MS))
+            if now.mono >= _first(run, now) and not (run.lost or run.released):
                 due.append(run)
         by_page(log, due, PAGE, lambda page: self._warn(page, now, by), lambda run: run.named)
         return len(due)
@@ -115,16 +116,16 @@ def _named(head: WaitingHead) -> str:
     return f"the head of lane {head.key!a}"
 
 
-def _first(run: ActiveRun) -> int:
-    return run.claimed_mono + run.terms.warn_held_after_ms
+def _first(run: ActiveRun, now: Now) -> int:
+    return run.began_mono(now) + run.terms.warn_held_after_ms
 
 
 def _next_after(run: ActiveRun, now: Now) -> int:
     """The time of the next warning: the first interval, doubled until it is in the future."""
-    interval = max(1, run.terms.warn_held_after_ms)
-    while run.claimed_mono + interval <= now.mono:
+    interval, began = max(1, run.terms.warn_held_after_ms), run.began_mono(now)
+    while began + interval <= now.mono:
         interval *= 2
-    return run.claimed_mono + interval
+    return began + interval
 
 
 def _held_detail(run: ActiveRun, again_mono: int, now: Now) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _held_detail(run: ActiveRun, again_mono: int, now: Now) -> dict[str, Any]:
         "held_ms": now.mono - run.claimed_mono,
         "progress": sign.progress,
         "progress_age_ms": now.mono - sign.at_mono,
-        "deadline_ms": None if limit is None else run.claimed_mono + limit - now.mono,
+        "deadline_ms": None if limit is None else run.began_mono(now) + limit - now.mono,
         "again_in_ms": again_mono - now.mono,
     }
 

@@ -1,7 +1,8 @@
 """Heartbeats: they prove that the process is alive, and name every run that it holds."""
 
 from lanes.engine.background.loop import WriteFunction
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes_storage import doors
 from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction

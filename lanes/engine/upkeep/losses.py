@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from lanes.engine.background.loop import WriteFunction
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.upkeep.heartbeats import Heartbeats, lose
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now

@@ -15,10 +15,12 @@ from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
-from lanes.engine.runs.agenda import Agenda
 from lanes.engine.runs.drains import DrainWatch, OwnerDrain
 from lanes.engine.runs.filewatch import FileWatch
-from lanes.engine.runs.live import ActiveRun, LiveSet, Stop, StopKind
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
+from lanes.engine.runs.stops import Stop, StopKind
+from lanes.engine.upkeep.agenda import Agenda
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.due import DueMessages
 from lanes.engine.upkeep.heartbeats import Heartbeats, lose
@@ -89,6 +91,7 @@ class Upkeep:
         self._limits = Agenda(live)
         self._held = HeldAlarms(self._write, live)
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
+        self._given: dict[int, int] = {}  # runs that may take a message, and the newest of each
         self._next_pass = now.mono
         self._begun = now  # the present round
         self._blind = False  # the previous round could not read or commit
@@ -216,6 +219,15 @@ class Upkeep:
             run = self._live.get(run_id)
             if run is not None:
                 run.set_waiting(run_id in self._waiting)
+        self._tell_given(reader)
+
+    def _tell_given(self, reader: Reader) -> None:
+        """Wake the runs for which a message was stored since the last look."""
+        before, self._given = self._given, reader.read(reads.input_of_owner(self.owner_id))
+        for run_id, _ in self._given.items() - before.items():
+            run = self._live.get(run_id)
+            if run is not None:
+                run.wake_input()
 
     # --------------------------------------------------------------------------------- watchdog
 
@@ -225,6 +237,8 @@ class Upkeep:
             again: int | None = now.mono + JUDGE_AGAIN_MS
             with isolated(log, f"{run.named} can not be judged"):
                 judgement = judge(run, now, self._judged_from_mono)
+                if (over := run.question_over_mono) is not None and over <= now.mono:
+                    run.wake_input()
                 if judgement.stop is not None and run.order_stop(judgement.stop):
                     log.warning("%s: %s", run.named, judgement.stop.message)
                 again = look_again_at(run, now, self._judged_from_mono)

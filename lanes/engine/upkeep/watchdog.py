@@ -7,7 +7,8 @@ module contains only pure functions; the loop is in ``lanes.engine.upkeep.thread
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lanes.engine.runs.live import ActiveRun, Stop, StopKind, over
+from lanes.engine.runs.live import ActiveRun, over
+from lanes.engine.runs.stops import Stop, StopKind
 from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
@@ -44,8 +45,9 @@ def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
     if run.stop is not None:
         since = max(run.stop.since_mono, judged_from_mono)
         return Judgement(Verdict.FORCE) if over(run.stop.grace_ms, since, now) else FINE
-    if over(run.terms.run_timeout_ms, run.claimed_mono, now):
-        return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, now.mono - run.claimed_mono, now)
+    began = run.began_mono(now)
+    if over(run.terms.run_timeout_ms, began, now):
+        return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, now.mono - began, now)
     if run.waiting:
         return FINE
     sign = run.sign()
@@ -65,12 +67,14 @@ def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None
         return None
     ends = []
     if run.terms.run_timeout_ms is not None:
-        ends.append(run.claimed_mono + run.terms.run_timeout_ms)
+        ends.append(run.began_mono(now) + run.terms.run_timeout_ms)
     if run.terms.stall_timeout_ms is not None:
         sign = run.sign()
         excused = run.waiting or (sign.busy_until_mono or 0) > now.mono
         since = now.mono if excused else max(sign.at_mono, judged_from_mono)
         ends.append(since + run.terms.stall_timeout_ms)
+    if run.question_over_mono is not None:
+        ends.append(run.question_over_mono)
     return min(ends, default=None)
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -23,12 +24,12 @@ from lanes.base.errors import ConfigError, RunError, RunParked, Unfit, failure_o
 from lanes.base.sentences import chain_of
 from lanes.records import Message
 from lanes.runners import python
-from lanes.runners.base import Delta, Reply, Runner, Turn, to_delta
+from lanes.runners.base import QUESTION_LIMIT_S, Delta, Inbox, Reply, Runner, Turn, permitted, to_delta
 from lanes.runners.current import CURRENT, Current
 from lanes.runners.isolated.wire import Answer, Job, read
 from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause
-from lanes_storage.records import AttemptPhase
+from lanes_storage.records import AttemptPhase, HandedText
 
 
 class GatewayLine:
@@ -81,6 +82,7 @@ class RemoteRun:
     def __init__(self, job: Job, gateway: GatewayLine) -> None:
         self._job = job
         self._gateway = gateway
+        self._steering: Future[Any] | None = None
 
     @property
     def key(self) -> str:
@@ -120,6 +122,28 @@ class RemoteRun:
 
     async def tell_from(self, turn: int | None) -> None:
         await asyncio.wrap_future(self._gateway.ask("tell_from", turn))
+
+    async def ask(
+        self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
+    ) -> str:
+        arguments.question(question, timeout, options, permission)
+        asked = self._gateway.ask("ask", question, timeout, list(options), permission)
+        answer: str = await asyncio.wrap_future(asked)
+        return answer
+
+    async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
+        return await permitted(self, what, timeout)
+
+    def inbox(self) -> Inbox:
+        return Inbox(self._steer)
+
+    async def _steer(self) -> HandedText:
+        """What was asked for before by one who was cancelled meanwhile is for the next one."""
+        if self._steering is None:
+            self._steering = self._gateway.ask("steer")
+        given: HandedText = await asyncio.shield(asyncio.wrap_future(self._steering))
+        self._steering = None
+        return given
 
     def progress(self, what: str) -> None:
         self._gateway.call("progress", arguments.text(what, "progress"))

@@ -240,4 +240,8 @@ ASKS: dict[str, Callable[..., Awaitable[Any]]] = {
     "recall": lambda run, turns, characters: run.recall(turns, characters),
     "tell_from": lambda run, turn: run.tell_from(turn),
     "reached_caller": _reached_caller,
+    "ask": lambda run, text, timeout, options, permission: run.ask(
+        text, timeout=timeout, options=options, permission=permission
+    ),
+    "steer": lambda run: run.inbox().get(),
 }

@@ -90,7 +90,7 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
     rows = tx.rows(sql.PAYLOAD, {"message": message})
     if not rows or rows[0][7] is None:
         return False
-    lane, state, *_, bound_to, run, _ = rows[0]
+    lane, state, *_, bound_to, run, _, _ = rows[0]
     cause = BoundTo.read(bound_to).gone
     if state == MessageState.RUNNING:
         return _request(tx, lane, run, _Asked(actor, why, cause), now)
@@ -106,7 +106,7 @@ def _cut_waiting(tx: Transaction, lane: int, asked: _Asked, now: Now) -> int:
 def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
     """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
     was meant for their run would let them run again. Returns how many messages were ended."""
-    *_, started_at, _, _, _, batch = tx.rows(sql.PAYLOAD, {"message": head})[0]
+    *_, started_at, _, _, _, batch, _ = tx.rows(sql.PAYLOAD, {"message": head})[0]
     if started_at is None:
         return 0
     return _cut(tx, [head] if batch is None else [*batch_members(tx, batch, MessageState.QUEUED)], asked, now)

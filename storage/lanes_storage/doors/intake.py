@@ -15,9 +15,10 @@ from lanes_storage.doors.shared.sets import serialized
 from lanes_storage.doors.waiting.loops import chain_before, guard_loop
 from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
 from lanes_storage.interface import CommandStep, Given, Transaction, call
-from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow
-from lanes_storage.records import Admission, NewMessage, RunFailure, Waiter
-from lanes_storage.statements import children
+from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow, PermittedBy
+from lanes_storage.reads.shapes import to_question
+from lanes_storage.records import Admission, NewMessage, RunFailure, RunQuestion, Waiter
+from lanes_storage.statements import children, questions
 
 
 class Refusal(StrEnum):
@@ -28,6 +29,9 @@ class Refusal(StrEnum):
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     HOLD = "hold"  # only a retry returns it, and the next one
     PASSED = "passed"
+    NO_LANE = "no_lane"  # only if the lane must exist
+    NOT_ASKED = "not_asked"  # an answer without its question
+    NO_OPTION = "no_option"  # an answer that is none of the words that the question allows
 
 
 class Accepted(NamedTuple):
@@ -50,6 +54,7 @@ class Placement(StrEnum):
     FREE = "free"
     INTERRUPT = "interrupt"  # the active run and the waiting messages are ended
     DROP_OLDEST = "drop_oldest"  # the oldest waiting messages are dropped
+    ANSWER = "answer"  # it answers the question of the active run, whatever mode and cap say
 
 
 class Accept(NamedTuple):
@@ -75,6 +80,7 @@ class Met(NamedTuple):
     head_id: int | None
     queued: int
     anonymous: bool = False
+    question: str | None = None  # what its run asks, unless that is to be aborted
 
 
 class Same(NamedTuple):
@@ -160,16 +166,42 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
     if same is not None:
         known = name is not None and same.digest == name.digest
         return Accepted(same.message_id, created=False) if known else Refusal.IDEMPOTENCY_CONFLICT
+    question = None if met is None else to_question(met.question)
+    if admission.answers is not None and met is not None:
+        return _answering(question, admission.answers, command.new.text or "")
     if met is None:
+        if admission.known:
+            return Refusal.NO_LANE
         return Placement.FREE if admission.cap >= 1 else Refusal.QUEUE_FULL
     busy = met.state in HELD or met.head_id is not None
-    if busy and (admission.if_idle or admission.mode is Mode.REJECT):
+    if busy and admission.if_idle:
+        return Refusal.LANE_BUSY
+    if question is not None and _answers(command, question):
+        return Placement.ANSWER
+    if busy and admission.mode is Mode.REJECT:
         return Refusal.LANE_BUSY
     if admission.mode is Mode.INTERRUPT:
         return Placement.INTERRUPT
     if met.head_id is None or met.queued < admission.cap:
         return Placement.FREE
     return Refusal.QUEUE_FULL if admission.overflow is Overflow.REJECT else Placement.DROP_OLDEST
+
+
+def _answering(question: RunQuestion | None, meant: str, text: str) -> Refusal | Placement:
+    """Whether an answer that was given as such meets its question. ``meant``: the id of that; empty: any."""
+    if question is None or question.answer is not None or meant not in ("", question.id):
+        return Refusal.NOT_ASKED
+    return Refusal.NO_OPTION if question.chosen(text) is None else Placement.ANSWER
+
+
+def _answers(command: Accept, question: RunQuestion) -> bool:
+    """Whether a message is the answer to an open question: the next text of the one who was asked."""
+    new, admission = command.new, command.admission
+    plain = new.text is not None and new.bound_to is None and command.retry_of is None
+    asked = (new.actor, new.sender) == (question.actor, question.sender)
+    may = not question.permission or admission.permissions is PermittedBy.SENDER
+    free = question.answer is None and admission.answered
+    return plain and asked and may and free and question.chosen(new.text or "") is not None
 
 
 # ------------------------------------------------------------------------------------------------ write
@@ -185,6 +217,12 @@ class _Entry(NamedTuple):
     message: int
     pauses: bool
     depth: int | None
+
+    @property
+    def for_run(self) -> int | None:
+        """The run that may take the message while it works."""
+        steers = self.command.admission.mode is Mode.STEER and self.command.new.text is not None
+        return self.met.run_id if self.met is not None and (steers or self.room is Placement.ANSWER) else None
 
     @property
     def accepted(self) -> Accepted:
@@ -212,6 +250,8 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
     tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
+    answers = [{"run": each.for_run, "message": each.message} for each in entries if each.room is Placement.ANSWER]
+    tx.many(questions.NOTE_ANSWER, answers)
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
     write_events(tx, [_event(each) for each in entries])
     paused = [each.lane for each in entries if _guarded(tx, each)]
@@ -233,9 +273,9 @@ def _lane(entry: _Entry) -> Given:
 
 def _message(entry: _Entry) -> Given:
     (new, _, now, retry_of), met = entry.command, entry.met
-    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.fresh or None, new.actor, new.source)
+    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.fresh or None, new.actor, new.sender)
     bound = (new.once or (new.anonymous if met is None else met.anonymous), new.bound_to, new.bound_owner)
-    return *of_lane, *bound, retry_of, now.wall, _expires_at(entry.command), entry.depth
+    return *of_lane, new.source, *bound, entry.for_run, retry_of, now.wall, _expires_at(entry.command), entry.depth
 
 
 def _expires_at(command: Accept) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
+from lanes_storage.doors.input.untaken import give_back
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
@@ -206,6 +207,9 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
             tx.run(sql.RESET_HEAD, {"lane": lane, "now": now})
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
     write_events(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
+    for each in ended:
+        if each.run.meant:
+            give_back(tx, each.run.run_id, each.run.question, each.end.now)
 
 
 def _lane(each: _Ended, turn: NewTurn | None) -> Given:

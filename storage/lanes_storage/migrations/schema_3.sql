@@ -1,9 +1,23 @@
+CREATE TABLE turns (
+    id INTEGER NOT NULL,
+    lane_id INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    "before" INTEGER,
+    message_id INTEGER,
+    text VARCHAR NOT NULL,
+    reply VARCHAR,
+    answer VARCHAR,
+    state VARCHAR NOT NULL,
+    tokens INTEGER,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT turn_state CHECK ((state = 'aborted' OR state = 'done' OR state = 'failed' OR state = 'retried'))
+);
 CREATE TABLE event_blocks (
     lane_id INTEGER NOT NULL,
     block INTEGER NOT NULL,
     PRIMARY KEY (lane_id, block)
-)
- WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE TABLE lanes (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "key" TEXT NOT NULL,
@@ -47,6 +61,7 @@ CREATE TABLE messages (
     actor VARCHAR NOT NULL,
     sender VARCHAR,
     source VARCHAR,
+    for_run INTEGER,
     anonymous BOOLEAN NOT NULL,
     moved_to INTEGER,
     rank INTEGER GENERATED ALWAYS AS (coalesce(moved_to, id)),
@@ -82,6 +97,7 @@ CREATE TABLE messages (
     CONSTRAINT message_bound_whole CHECK (((bound_to IS NULL) = (bound_owner IS NULL))),
     CONSTRAINT message_parked_since CHECK (parked_until IS NULL OR parked_since IS NOT NULL),
     CONSTRAINT message_interruptions CHECK (interruptions >= 0),
+    CONSTRAINT message_for_a_run_waits CHECK (for_run IS NULL OR state = 'queued'),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE TABLE runs (
@@ -110,6 +126,7 @@ CREATE TABLE runs (
     busy_until_boot INTEGER,
     attempt VARCHAR,
     question VARCHAR,
+    input_ms INTEGER NOT NULL,
     reply_so_far VARCHAR,
     left_out INTEGER NOT NULL,
     body_ended_at INTEGER,
@@ -146,6 +163,7 @@ CREATE TABLE runs (
     CONSTRAINT run_on_survivors CHECK ((on_survivors = 'pause' OR on_survivors = 'start')),
     CONSTRAINT run_limits_fit CHECK (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms),
     CONSTRAINT run_process_whole CHECK (((process_host IS NULL) = (process_boot_id IS NULL)) AND ((process_host IS NULL) = (process_pid IS NULL)) AND ((process_host IS NULL) = (process_group IS NULL))),
+    CONSTRAINT run_question_is_open CHECK (question IS NULL OR (ended_at IS NULL AND json_valid(question))),
     CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
@@ -175,6 +193,7 @@ CREATE INDEX messages_batch ON messages (batch, id) WHERE batch IS NOT NULL;
 CREATE INDEX messages_bound ON messages (bound_owner) WHERE bound_owner IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL AND state = 'queued';
 CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed' AND NOT anonymous;
+CREATE INDEX messages_for_run ON messages (for_run) WHERE for_run IS NOT NULL;
 CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
 CREATE INDEX messages_of_lane ON messages (lane_id, id);
 CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
@@ -187,18 +206,3 @@ CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kin
 CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
 CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;
-CREATE TABLE turns (
-    id INTEGER NOT NULL,
-    lane_id INTEGER NOT NULL,
-    conversation INTEGER NOT NULL,
-    "before" INTEGER,
-    message_id INTEGER,
-    text VARCHAR NOT NULL,
-    reply VARCHAR,
-    answer VARCHAR,
-    state VARCHAR NOT NULL,
-    tokens INTEGER,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (id),
-    CONSTRAINT turn_state CHECK ((state = 'aborted' OR state = 'done' OR state = 'failed' OR state = 'retried'))
-);

@@ -27,9 +27,9 @@ WHERE t.lane_id = lanes.id
 
 def step(tx: Transaction) -> None:
     """The events of a lane are found by blocks of the journal; the provider that a run asks is in one column; turns of
-    conversations are kept apart from messages; unused indexes are dropped."""
+    conversations are kept apart from messages; a message may be meant for a run; unused indexes are dropped."""
     made_by = statements_of("schema_3.sql")
-    rebuild(tx, "runs", made_by, {})
+    rebuild(tx, "runs", made_by, {"input_ms": "0"})
     for table in ("lanes", "pauses", "messages"):
         rebuild(tx, table, made_by, {})
     make(tx, "event_blocks", made_by)

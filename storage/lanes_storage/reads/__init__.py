@@ -43,6 +43,7 @@ from lanes_storage.reads.messages import (
 from lanes_storage.reads.owners import (
     aborts_of_owner,
     drain_of_owner,
+    input_of_owner,
     lane_of_run,
     open_runs,
     owner,

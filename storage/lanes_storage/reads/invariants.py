@@ -58,7 +58,8 @@ FROM events WHERE run_id IS NOT NULL GROUP BY run_id
 _TOLD_OF_MESSAGE = """
 SELECT message_id, count(CASE WHEN type = 'accepted' THEN 1 END) AS acceptances,
   count(CASE WHEN type = 'notice' THEN 1 END) AS notices,
-  count(CASE WHEN type = 'ended' THEN 1 END) AS endings
+  count(CASE WHEN type = 'ended' THEN 1 END) AS endings,
+  count(CASE WHEN type IN ('answered', 'steered') THEN 1 END) AS takings
 FROM events WHERE message_id IS NOT NULL GROUP BY message_id
 """
 
@@ -152,6 +153,27 @@ INVARIANTS: tuple[Invariant, ...] = (
         SELECT m.id, NULL, m.lane_id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = m.lane_id)
         """,
         "its lane {} is not there",
+    ),
+    Invariant(
+        "meant-for-an-open-run",
+        3,
+        "a message that is meant for a run waits in the lane of that run, which is open",
+        """
+        SELECT m.id, l.key, m.for_run, m.state FROM messages m LEFT JOIN lanes l ON l.id = m.lane_id
+        WHERE m.for_run IS NOT NULL AND (m.state <> 'queued' OR l.run_id IS NULL OR l.run_id <> m.for_run)
+        """,
+        "meant for run {}, which does not hold its lane; it is {}",
+    ),
+    Invariant(
+        "taken-in-the-journal",
+        6,
+        "every message that is done without a run of its own was taken by one, or answered with others, and the"
+        " journal says so",
+        _of_message(
+            "m.answered_by, coalesce(e.takings, 0)",
+            "m.state = 'done' AND m.run_id IS NULL AND coalesce(e.takings, 0) <> 1",
+        ),
+        "answered by {}, the journal has {} takings",
     ),
     Invariant(
         "ended-in-the-journal",

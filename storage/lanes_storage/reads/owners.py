@@ -61,6 +61,11 @@ WAITING_OF_OWNER = """
 SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
 WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
 """
+#: The newest of the messages that the runs of an owner may take. Joins from these messages, which are few.
+INPUT_OF_OWNER = """
+SELECT m.for_run, max(m.id) FROM messages m JOIN runs r ON r.id = m.for_run
+WHERE m.for_run IS NOT NULL AND r.owner_id = :owner GROUP BY m.for_run
+"""
 WAITS = """
 SELECT w.run_id, w.message_id, l.key, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
 FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
@@ -189,6 +194,11 @@ def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
 def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
     """The runs of an owner that wait for a message of another lane."""
     return Query(WAITING_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
+
+
+def input_of_owner(owner_id: int) -> Query[dict[int, int]]:
+    """The runs of an owner that may take a message, each with the newest one."""
+    return Query(INPUT_OF_OWNER, {"owner": owner_id}, lambda rows: {row[0]: row[1] for row in rows})
 
 
 def waits(run_id: int | None = None) -> Query[list[Wait]]:

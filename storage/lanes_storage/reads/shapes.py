@@ -28,6 +28,7 @@ from lanes_storage.records import (
     ProcessIdentity,
     ProviderAttempt,
     RunFailure,
+    RunQuestion,
     RunRow,
     Terms,
     Wait,
@@ -61,9 +62,9 @@ r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_bo
 r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
 r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
 (SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1)
-  IS NOT NULL, r.abort_slept_ms, r.body_ended_at, r.attempt
+  IS NOT NULL, r.abort_slept_ms, r.body_ended_at, r.attempt, r.question, r.input_ms
 """
-RUN_WIDTH = 48
+RUN_WIDTH = 50
 
 OWNER_ROW = """
 o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
@@ -158,7 +159,7 @@ def to_run(row: Row) -> RunRow:
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
     end = [optional(Cause.read, row[36]), optional(Edge.read, row[37]), optional(Cause.read, row[38]), bool(row[39])]
     values = [*row[:6], RunnerKind.read(row[6]), Terms(*limits), *row[15:36], *end, *row[40:44], bool(row[44])]
-    return RunRow(*[*values, *row[45:47], _to_phase(row[47])])
+    return RunRow(*[*values, *row[45:47], _to_phase(row[47]), to_question(row[48]), row[49]])
 
 
 def _to_phase(stored: str | None) -> AttemptPhase | None:
@@ -167,6 +168,15 @@ def _to_phase(stored: str | None) -> AttemptPhase | None:
     if not all(isinstance(told.get(name), kind) for name, kind in _OF_PHASE.items()):
         return None
     return AttemptPhase(**{name: told[name] for name in _OF_PHASE})
+
+
+def to_question(stored: str | None) -> RunQuestion | None:
+    """What a run asks. Invalid JSON, and fields of other versions, are ignored."""
+    told: dict[str, Any] = (stored and parsed(stored, dict)) or {}
+    given = {name: value for name, value in told.items() if name in RunQuestion._fields}
+    if not (given.keys() >= {*RunQuestion._fields} - {"answer"} and isinstance(given["options"], list)):
+        return None
+    return RunQuestion(**{**given, "options": tuple(map(str, given["options"]))})
 
 
 def to_wait(row: Row) -> Wait:

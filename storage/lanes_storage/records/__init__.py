@@ -25,6 +25,7 @@ from lanes_storage.records.given import (
     Waiter,
     is_outline,
 )
+from lanes_storage.records.questions import HandedText, NewQuestion, RunQuestion
 from lanes_storage.records.shown import (
     LaneCounts,
     LaneGroupRow,

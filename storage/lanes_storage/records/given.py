@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
-from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow
+from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy
 
 #: A backoff that doubles does not grow beyond this.
 LONGEST_BACKOFF_MS = 600_000
@@ -34,6 +34,7 @@ class NewMessage(NamedTuple):
     from_run: int | None = None
     depth: int | None = None
     fresh: bool = False  # its first run begins a new conversation
+    sender: str | None = None  # the person who wrote it, as the program that sent it names them
 
 
 #: What stands in place of a request that is passed on for a program: its size, and no content of it.
@@ -61,6 +62,7 @@ class Intake(TypedDict):
     overflow: Overflow
     max_wait_ms: int | None
     max_per_minute: int | None
+    permissions: PermittedBy
 
 
 class Admission(NamedTuple):
@@ -73,6 +75,10 @@ class Admission(NamedTuple):
     waiter: "Waiter | None" = None  # who will wait for the message: refused if that closes a cycle of waits
     max_wait_ms: int | None = None  # how long it may wait; None: without a limit
     max_per_minute: int | None = None  # with more messages than that the lane is paused
+    permissions: PermittedBy = PermittedBy.OPERATOR  # who may answer when the run asks for a permission
+    answered: bool = True  # the message may be the answer to an open question
+    known: bool = False  # refuse if there is no such lane
+    answers: str | None = None  # only as the answer to the open question with this id; empty: to any open question
 
 
 class ProcessIdentity(NamedTuple):

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind, TurnState
 from lanes_storage.records.given import AttemptPhase, ProcessIdentity, ProviderAttempt, RunFailure, Terms, Ticket
+from lanes_storage.records.questions import RunQuestion
 
 
 class MessageRow(NamedTuple):
@@ -110,6 +111,8 @@ class RunRow(NamedTuple):
     # the runner's work has ended, but the release is not stored yet: no limit applies any more
     body_ended_at: int | None = None
     attempt: AttemptPhase | None = None  # the provider that it asks now
+    question: RunQuestion | None = None  # what it asks its sender now
+    input_ms: int = 0  # how long it waited for the answers to earlier questions
 
     @property
     def epoch(self) -> int:

@@ -32,10 +32,12 @@ class MessageTable(Table, table=True):
         CheckConstraint(together("bound_to", "bound_owner"), name="message_bound_whole"),
         CheckConstraint("parked_until IS NULL OR parked_since IS NOT NULL", name="message_parked_since"),
         CheckConstraint("interruptions >= 0", name="message_interruptions"),
+        CheckConstraint("for_run IS NULL OR state = 'queued'", name="message_for_a_run_waits"),
         Index("messages_of_lane", "lane_id", "id"),
         partial("messages_queued", "lane_id", "rank", where="state = 'queued'"),
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
         partial("messages_failed", "id", "retried_as", where=dead_letter()),
+        partial("messages_for_run", "for_run", where="for_run IS NOT NULL"),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
         partial("messages_expiring", "expires_at", where="expires_at IS NOT NULL AND state = 'queued'"),
         partial("messages_moved", "moved_to", where="moved_to IS NOT NULL AND state = 'queued'"),
@@ -50,10 +52,11 @@ class MessageTable(Table, table=True):
     #: Its first run begins a new conversation.
     fresh: bool | None = None
     actor: str
-    #: The person who wrote the message, as the sender names them, and the program that it came from. Filled by
-    #: questions to a sender.
+    #: The person who wrote the message, as the program that sent it names them; and the program that it came from.
     sender: str | None = None
     source: str | None = None
+    #: The open run that may take the message while it works: as the answer to its question, or as a steer.
+    for_run: int | None = None
     #: The lane was made for one request, or the request was only passed on: if the message fails, it is not a dead
     #: letter.
     anonymous: bool = False

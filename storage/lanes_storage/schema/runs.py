@@ -45,6 +45,7 @@ class RunTable(Table, table=True):
         CheckConstraint(
             together("process_host", "process_boot_id", "process_pid", "process_group"), name="run_process_whole"
         ),
+        CheckConstraint("question IS NULL OR (ended_at IS NULL AND json_valid(question))", name="run_question_is_open"),
         CheckConstraint("process_start_time IS NULL OR process_pid IS NOT NULL", name="run_process_start"),
         # Invariants 1 and 2: one open run of a lane.
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
@@ -83,8 +84,10 @@ class RunTable(Table, table=True):
     busy_until_boot: int | None = None
     #: The provider that is asked now, since when, and the limit that ends this attempt (JSON object): ``AttemptPhase``.
     attempt: str | None = None
-    #: What the run asks its sender (JSON object), while it waits for the answer. Filled by ``run.ask``.
+    #: What the run asks its sender (JSON object: ``RunQuestion``), while it waits for the answer; and how long it has
+    #: waited for answers before.
     question: str | None = None
+    input_ms: int = 0
     #: The end of the reply so far, at the last heartbeat; kept if the run did not complete.
     reply_so_far: str | None = None
     left_out: int = 0

@@ -23,13 +23,16 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-#: The lanes of ``:keys``, a JSON array, in its order (null: no such lane), and how many messages wait in each; before
-#: that, the last ids that were assigned to a lane and to a message, and whether anything is paused.
+#: The lanes of ``:keys``, a JSON array, in its order (null: no such lane), how many messages wait in each, and what its
+#: run asks unless its abort was requested; before that, the last ids that were assigned to a lane and to a message, and
+#: whether anything is paused.
 LANES_MET = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
   l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
-    (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END, l.anonymous
+    (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END, l.anonymous,
+  CASE WHEN l.run_id IS NULL THEN NULL ELSE
+    (SELECT r.question FROM runs r WHERE r.id = l.run_id AND r.abort_at IS NULL) END
 FROM json_each(:keys) k LEFT JOIN lanes l ON l.key = k.value ORDER BY k.key
 """
 
@@ -144,10 +147,10 @@ END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coa
 # ------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """
-INSERT INTO messages (id, lane_id, state, text, request, runner, fresh, actor, source, anonymous, bound_to,
-  bound_owner, interruptions, retry_of, accepted_at, expires_at, depth)
-VALUES (:id, :lane, 'queued', :text, :request, :runner, :fresh, :actor, :source, :anonymous, :bound_to, :bound_owner,
-  0, :retry_of, :now, :expires_at, :depth)
+INSERT INTO messages (id, lane_id, state, text, request, runner, fresh, actor, sender, source, anonymous, bound_to,
+  bound_owner, for_run, interruptions, retry_of, accepted_at, expires_at, depth)
+VALUES (:id, :lane, 'queued', :text, :request, :runner, :fresh, :actor, :sender, :source, :anonymous, :bound_to,
+  :bound_owner, :for_run, 0, :retry_of, :now, :expires_at, :depth)
 """
 
 #: Messages that are answered together share the parking time of their head: a newer text does not extend it.
@@ -197,7 +200,7 @@ WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'qu
 
 #: The content of a message, which the journal keeps if the message ends without a run.
 PAYLOAD = """
-SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id, batch
+SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id, batch, for_run
 FROM messages WHERE id = :message
 """
 
@@ -221,12 +224,12 @@ MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
   claimed_at, claimed_boot, claimed_slept_ms, boot_id, progress, progress_at, progress_boot, progress_slept_ms,
-  left_out, recovering, forced, refused_writes)
+  left_out, recovering, forced, refused_writes, input_ms)
 VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
   :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
   :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, 0,
   coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
-  false, 0)
+  false, 0, 0)
 """
 
 #: The rows from which the ends of runs are decided, for those of ``:tickets``, a JSON array of ``[run, epoch]``, that
@@ -235,7 +238,9 @@ HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
   m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at,
-  r.process_pid, l.conversation, l.last_turn, CASE WHEN NOT m.anonymous THEN m.text END
+  r.process_pid, l.conversation, l.last_turn, CASE WHEN NOT m.anonymous THEN m.text END,
+  CASE WHEN l.head_id IS NULL THEN 0 ELSE
+    (SELECT 1 FROM messages f WHERE f.for_run = r.id LIMIT 1) IS NOT NULL END, r.question
 FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
 WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL
@@ -243,7 +248,7 @@ WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at
 
 END_RUN = """
 UPDATE runs SET edge = :edge, cause = :cause, forced = :forced, ended_at = :now, ended_by = :by,
-  late_reply = coalesce(:late_reply, late_reply),
+  late_reply = coalesce(:late_reply, late_reply), question = NULL,
   reply_so_far = CASE WHEN :edge = 'complete' THEN NULL ELSE reply_so_far END
 WHERE id = :run AND ended_at IS NULL
 """

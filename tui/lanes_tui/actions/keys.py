@@ -80,7 +80,7 @@ KEYS: dict[str, KeyMeaning] = {
     "pause all": KeyMeaning("P", "Pause all", "Pause every lane, lanes to come too; or resume"),
     "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane, its last one"),
     "ack": KeyMeaning("K", "Ack", "Take note of an errored or aborted lane: it is idle"),
-    "message": KeyMeaning("m", "Message", "Message to the lane"),
+    "message": KeyMeaning("m", "Message", "Message to the lane, or the answer to its question"),
     "drop": KeyMeaning("d", "Drop", "Drop a waiting message"),
     "prune": KeyMeaning("x", "Prune", "Delete this dead letter and all that failed before it"),
     "drain": KeyMeaning("W", "Drain", "Drain a gateway: it claims nothing more"),

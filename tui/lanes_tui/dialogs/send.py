@@ -1,4 +1,6 @@
-"""Writing a message to a lane. It stays open until the message was accepted, so that nothing typed is lost."""
+"""Writing a message to a lane, or the answer to its question. It stays open until the message was accepted, so that
+nothing typed is lost.
+"""
 
 import re
 from typing import ClassVar
@@ -8,10 +10,11 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Button, TextArea
 
 from lanes.base.errors import LanesError
-from lanes.records import Message
+from lanes.records import AskedQuestion, Message
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
@@ -50,18 +53,30 @@ class KeyInput(Typed):
         self.value = ""
 
 
+def _question(asked: AskedQuestion | None) -> list[Content]:
+    """What is asked, and the words that answer it."""
+    if asked is None:
+        return []
+    options = [text.line(("one of: ", "muted"), ", ".join(asked.options))] if asked.options else []
+    return [text.line(asked.text), *options]
+
+
 class SendDialog(Dialog[Message | None]):
-    """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too."""
+    """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too.
+
+    ``asked``: what the run of the lane asks; what is typed is the answer.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("send", "send", show=True, priority=True),
         bind("back", "leave", show=True, priority=True),
     ]
 
-    def __init__(self, source: Source, key: str | None) -> None:
+    def __init__(self, source: Source, key: str | None, asked: AskedQuestion | None = None) -> None:
         super().__init__()
         self._source = source
         self._key = key
+        self._asked = asked
         self._under_way = False
         self._refused = ""
 
@@ -78,8 +93,10 @@ class SendDialog(Dialog[Message | None]):
                 yield Button(text.line(" Cancel ", ("esc ", "muted")), compact=True, id="cancel")
 
     def on_mount(self) -> None:
-        self.query_one("#dialog-title", Sheet).show([text.line(("Send a message", "accent"))])
-        self.query_one("#dialog-lines", Sheet).show([text.line(("to ", "muted"), (self._key or "", "strong"))])
+        title = "Send a message" if self._asked is None else "Answer the question"
+        self.query_one("#dialog-title", Sheet).show([text.line((title, "accent"))])
+        to = text.line(("to ", "muted"), (self._key or "", "strong"))
+        self.query_one("#dialog-lines", Sheet).show([to, *_question(self._asked)])
         writing = self.query_one(Writing)
         writing.cursor_blink = False  # a blinking cursor is traffic
         writing.focus()
@@ -103,7 +120,10 @@ class SendDialog(Dialog[Message | None]):
     async def _send(self, said: str) -> None:
         try:
             key = self.query_one(KeyInput).value if self._key is None else self._key
-            self.dismiss(await self._source.send(key, said))
+            if self._asked is None:
+                self.dismiss(await self._source.send(key, said))
+            else:
+                self.dismiss(await self._source.answer(key, said.strip(), self._asked.id))
         except (Lost, LanesError) as error:
             self._under_way = False
             self._refuse(f"not accepted: {error}")

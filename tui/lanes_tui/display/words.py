@@ -25,6 +25,7 @@ LANES: dict[str, Appearance] = {
 PAUSED = Appearance("‖", "paused", "paused")
 #: It ended badly, and is tried again by itself.
 PARKED = Appearance("◔", "parked", "paused")
+AWAITING = Appearance("?", "awaiting", "accent")
 ABORTING = Appearance("▶", "aborting", "aborted")
 
 #: So many characters are shown of a word that this program does not know.
@@ -46,6 +47,8 @@ def look_of(lane: Lane, wall: int) -> Appearance:
         return ABORTING
     if lane.run_id is None and lane.parked_until is not None and lane.parked_until > wall:
         return PARKED
+    if lane.question is not None:
+        return AWAITING
     if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
         return PAUSED
     return look_of_state(lane.state)

@@ -315,6 +315,10 @@ class Source:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, LaneBusy, NotAllowed."""
         return await self._message(sending.send, key=key, text=text)
 
+    async def answer(self, key: str, text: str, question: str) -> Message:
+        """Answer the question of a lane. Raises NotFound, NotAllowed."""
+        return await self._message(sending.answer, key=key, text=text, question=question)
+
     async def drain(self, owner_id: int, for_ms: int | None = None) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
         (gateway,) = await self.call(system.drain, gateway=owner_id, for_=for_ms)

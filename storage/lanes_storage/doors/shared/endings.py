@@ -8,6 +8,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import event, record, write_events
 from lanes_storage.doors.shared.notices import NOTED, next_step
+from lanes_storage.doors.shared.recalling import recall
 from lanes_storage.doors.shared.turns import keep_unanswered
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
@@ -77,7 +78,8 @@ def end_waiting(
     row = tx.rows(sql.PAYLOAD, {"message": message})
     if not row or row[0][1] != MessageState.QUEUED:
         return False
-    lane, before, text, request, runner, _, interruptions, bound_to, run, _ = row[0]
+    lane, before, text, request, runner, _, interruptions, bound_to, run, _, meant_for = row[0]
+    recall(tx, message, meant_for)
     content = {"text": text, "request": request, "runner": runner, "reason": reason}
     detail = {name: value for name, value in content.items() if value is not None}
     change = {"lane": lane, "from_state": before, "to_state": state, "message": message}

@@ -79,6 +79,8 @@ class HeldRun(NamedTuple):
     conversation: int = 1
     last_turn: int | None = None
     text: str | None = None  # what is remembered of it; null for a request, which brings its own history
+    meant: int = 0  # whether messages wait for the run to take them
+    question: str | None = None
 
 
 class RunEnd(NamedTuple):

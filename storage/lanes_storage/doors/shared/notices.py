@@ -20,6 +20,7 @@ BEFORE_RETRY: dict[str, str] = {
     Cause.POISON: "find out why the gateway died during its runs",
     Cause.EXPIRED: "see what its lane was busy with so long, or raise max_wait",
     Cause.OVER_BUDGET: "raise its budget, or wait until it is free again",
+    Cause.NO_ANSWER: "see to it that somebody answers what its run asks (`lanes answer`)",
     Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
 }
 #: Endings that a person requested, or that need no action.

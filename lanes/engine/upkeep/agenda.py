@@ -3,7 +3,8 @@
 import heapq
 from collections import deque
 
-from lanes.engine.runs.live import ActiveRun, LiveSet
+from lanes.engine.runs.live import ActiveRun
+from lanes.engine.runs.liveset import LiveSet
 from lanes_storage.clock import Now
 
 #: How many entries of ended runs it may contain before they are removed.

@@ -1,0 +1,221 @@
+"""Questions and steers of one live run.
+
+Everything is stored first; the run then takes it by one write, in which its message ends
+(``lanes_storage.doors.input``). Here the run only waits for the signal to look: the upkeep gives it (``wake``) when a
+message for the run was stored, in whichever process, and when the limit of its question has passed.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from lanes.base.errors import NoAnswer
+from lanes.text.spans import span
+from lanes_storage import doors
+from lanes_storage.clock import Clock, Now
+from lanes_storage.doors.input.questions import HAS_ANSWER, HAS_NONE
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
+from lanes_storage.interface import AsyncStore, Step
+from lanes_storage.law import MAX_QUESTIONS
+from lanes_storage.logs import Log
+from lanes_storage.records import HandedText, NewQuestion, Ticket
+
+log = Log("lanes.run")
+T = TypeVar("T")
+
+#: Seconds between two attempts to store or to take something while the database fails.
+RETRY_S = 0.5
+
+
+class Asker(Protocol):
+    """The run, as its input sees it."""
+
+    @property
+    def ticket(self) -> Ticket: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def named(self) -> str: ...
+    @property
+    def ends(self) -> bool:
+        """It was told to stop, or has lost its lane."""
+        ...
+
+    def wait_for_input(self, limit_ms: int) -> bool:
+        """Its limits do not pass, at most for so long, and it needs no slot. False: too many others wait, too."""
+        ...
+
+    def judge_again(self) -> None:
+        """The limit of its question counts from now on."""
+        ...
+
+    def go_on(self, progress: str) -> None:
+        """It waits no longer."""
+        ...
+
+
+class Slots(Protocol):
+    """The live runs of the process, which share its slots."""
+
+    def begin_input(self, run: Any, /) -> bool: ...
+    def end_input(self, run: Any, /) -> None: ...
+    def judge_again(self, run: Any, /) -> None: ...
+
+
+class _OpenQuestion(NamedTuple):
+    """An open question: since when by the monotonic clock, and for how long at most."""
+
+    id: str
+    since_mono: int
+    limit_ms: int
+
+    def waited_ms(self, now: Now) -> int:
+        return max(0, min(now.mono - self.since_mono, self.limit_ms))
+
+
+class RunInput:
+    """For the event loop of the run; ``waited_ms`` and ``open`` may be read in any thread, and ``wake`` called."""
+
+    def __init__(self, run: Asker, store: AsyncStore, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._run = run
+        self._store = store
+        self._clock = clock
+        self._loop = loop
+        self._signal = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._asked = 0
+        self._open: _OpenQuestion | None = None
+        self._before_ms = 0  # over earlier questions
+        self._left_over: deque[HandedText] = deque()  # taken, and its taker was cancelled meanwhile
+        self._taking: set[asyncio.Task[Any]] = set()  # whose takers were cancelled
+
+    # -------------------------------------------------------------------------- for judges, in any thread
+
+    def waited_ms(self, now: Now) -> int:
+        """How long the run has waited for answers: this time counts against no limit."""
+        before, asked = self._before_ms, self._open
+        return before if asked is None else before + asked.waited_ms(now)
+
+    def over(self, now: Now) -> bool:
+        """Whether the limit of its question has passed."""
+        asked = self._open
+        return asked is not None and asked.waited_ms(now) >= asked.limit_ms
+
+    @property
+    def limit_mono(self) -> int | None:
+        """When the limit of its question passes; None: it asks nothing."""
+        asked = self._open
+        return None if asked is None else asked.since_mono + asked.limit_ms
+
+    def wake(self) -> None:
+        """Look for an answer or a steer, and at the limit of the question. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        """Wake everything that waits now."""
+        self._signal.set()
+        self._signal = asyncio.Event()
+
+    # --------------------------------------------------------------------------------------- for the run
+
+    async def ask(self, text: str, limit_ms: int, options: tuple[str, ...], *, permission: bool) -> HandedText:
+        """Ask the sender, and wait for the answer. A run asks one question at a time; others wait for their turn.
+
+        Raises NoAnswer.
+        """
+        async with self._turn:
+            self._asked += 1
+            new = NewQuestion(f"{self._run.ticket.run_id}.{self._asked}", text, limit_ms, options, permission)
+            if not self._run.wait_for_input(limit_ms):
+                raise NoAnswer(f"{MAX_QUESTIONS} questions are open in this gateway, and there is no room for “{text}”")
+            said = HAS_NONE
+            try:
+                taken = await self._answer(new)
+                said = HAS_ANSWER
+                return taken
+            finally:
+                self._run.go_on(said)
+
+    async def _answer(self, new: NewQuestion) -> HandedText:
+        run, by = self._run.ticket, self._run.by
+        if await self._written(lambda tx: doors.ask(tx, run, new, self._clock(), by=by)) is None:
+            raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
+        self._open = _OpenQuestion(new.id, self._clock().mono, new.limit_ms)
+        self._run.judge_again()
+        try:
+            while True:
+                signal = self._signal
+                if self.over(self._clock()):
+                    return await self._last_look(new)
+                taken = await self._taken(lambda tx: doors.take_answer(tx, run, new.id, self._clock(), by=by))
+                if taken is not None:
+                    return taken
+                await signal.wait()
+        except asyncio.CancelledError:
+            if not self._run.ends:  # the caller has given up, and the run goes on
+                await asyncio.wait({self._kept(self._close(new.id, "withdrawn"))})
+            raise
+        finally:
+            self._before_ms, self._open = self.waited_ms(self._clock()), None
+
+    async def _last_look(self, new: NewQuestion) -> HandedText:
+        taken = await self._taken(self._close(new.id, "expired"))
+        if taken is None:
+            raise NoAnswer(f"nobody answered “{new.text}” within {span(new.limit_ms)}")
+        return taken
+
+    def _close(self, question: str, why: str) -> Step[HandedText | None]:
+        run, by = self._run.ticket, self._run.by
+        return lambda tx: doors.close_question(tx, run, question, self._clock(), by=by, why=why)
+
+    async def steer(self) -> HandedText:
+        """The next text that is meant for the run."""
+        run, by = self._run.ticket, self._run.by
+        while True:
+            while self._taking:  # these texts come first
+                await asyncio.wait(self._taking)
+            if self._left_over:
+                return self._left_over.popleft()
+            signal = self._signal
+            taken = await self._taken(lambda tx: doors.take_steer(tx, run, self._clock(), by=by))
+            if taken is not None:
+                return taken
+            await signal.wait()
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    async def _taken(self, step: Step[HandedText | None]) -> HandedText | None:
+        """Take something. If the caller is cancelled meanwhile, what was taken is kept for the next ``steer``: its
+        message has ended."""
+        taking = self._loop.create_task(self._written(step))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._keep)
+            self._taking.add(taking)
+            raise
+
+    def _kept(self, step: Step[HandedText | None]) -> "asyncio.Task[HandedText | None]":
+        taking = self._loop.create_task(self._written(step))
+        taking.add_done_callback(self._keep)
+        self._taking.add(taking)
+        return taking
+
+    def _keep(self, taking: "asyncio.Task[HandedText | None]") -> None:
+        self._taking.discard(taking)
+        if not taking.cancelled() and taking.exception() is None and (taken := taking.result()) is not None:
+            self._left_over.append(taken)
+            self._look()
+
+    async def _written(self, step: Step[T]) -> T:
+        """Write, again and again while the database fails. Raises DatabaseReplaced, StoreClosed."""
+        while True:
+            try:
+                return await self._store.write(step)
+            except (DatabaseReplaced, StoreClosed):
+                raise
+            except StorageError as error:
+                log.warning("%s: what it asks or takes could not be stored yet: %s", self._run.named, error)
+            await asyncio.sleep(RETRY_S)

@@ -1,0 +1,115 @@
+"""All live runs of a process, and the slots that they use."""
+
+import threading
+from collections import Counter, deque
+
+from lanes.engine.runs.live import ActiveRun
+from lanes_storage.clock import Now
+from lanes_storage.law import MAX_QUESTIONS
+
+
+class LiveSet:
+    """All live runs of this process, by run id. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, ActiveRun] = {}
+        self._strays: dict[int, ActiveRun] = {}
+        self._of_runner: Counter[str] = Counter()
+        self._asking: set[int] = set()  # runs that wait for input, which use no slots
+        self._followed: list[deque[int]] = []
+        self._lock = threading.Lock()
+
+    def join(self, run: ActiveRun) -> None:
+        """Add a run whose claim is about to commit."""
+        with self._lock:
+            run.slots = self
+            self._runs[run.id] = run
+            self._of_runner[run.spec.name] += 1
+            for followed in self._followed:
+                followed.append(run.id)
+
+    def follow(self) -> deque[int]:
+        """The ids of all live runs; the id of each new run is added. The reader removes them."""
+        with self._lock:
+            self._followed.append(deque(self._runs))
+            return self._followed[-1]
+
+    def leave(self, run: ActiveRun) -> None:
+        """Remove a run whose lane is released, or whose claim did not commit."""
+        with self._lock:
+            if self._runs.get(run.id) is run:
+                del self._runs[run.id]
+                self._give_back(run)
+
+    def stray(self, run: ActiveRun) -> None:
+        """Record a run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
+        with self._lock:
+            if self._runs.pop(run.id, None) is run:
+                self._strays[run.id] = run
+
+    def end_stray(self, run: ActiveRun) -> None:
+        """The task of a stray run has ended. Does nothing for a run that was not a stray."""
+        with self._lock:
+            if self._strays.pop(run.id, None) is run:
+                self._give_back(run)
+
+    @property
+    def strays(self) -> int:
+        """How many tasks of runs without a lane continue."""
+        return len(self._strays)
+
+    def begin_input(self, run: ActiveRun) -> bool:
+        """The run waits for input: it needs no slot. Returns False if too many others wait."""
+        with self._lock:
+            if len(self._asking) >= MAX_QUESTIONS:
+                return False
+            self._give_back(run)
+            self._asking.add(run.id)
+            return True
+
+    def judge_again(self, run: ActiveRun) -> None:
+        """The limits of a run have changed: whoever follows looks at it like at a new one."""
+        with self._lock:
+            for followed in self._followed:
+                followed.append(run.id)
+
+    def end_input(self, run: ActiveRun) -> None:
+        """The run goes on, whether or not there is a free slot."""
+        with self._lock:
+            if run.id in self._asking:
+                self._asking.remove(run.id)
+                self._of_runner[run.spec.name] += 1
+
+    def _give_back(self, run: ActiveRun) -> None:
+        if run.id in self._asking:  # it has none
+            self._asking.remove(run.id)
+            return
+        self._of_runner[run.spec.name] -= 1
+        if not self._of_runner[run.spec.name]:
+            del self._of_runner[run.spec.name]
+
+    def get(self, run_id: int) -> ActiveRun | None:
+        """One live run, or None."""
+        with self._lock:
+            return self._runs.get(run_id)
+
+    def all(self) -> list[ActiveRun]:
+        """Every live run."""
+        with self._lock:
+            return list(self._runs.values())
+
+    def holding(self) -> list[ActiveRun]:
+        """Every live run whose release this process has not stored yet."""
+        return [run for run in self.all() if not run.released]
+
+    def unseen(self, now: Now) -> list[ActiveRun]:
+        """The live runs whose current attempt is not in their rows yet."""
+        new = [run for run in self.all() if run._attempt is not run._shown]  # called ten times a second
+        return [run for run in new if run.unseen(now) and not run.released]
+
+    def of_runner(self, name: str) -> int:
+        """How many run slots of a runner are in use."""
+        return self._of_runner.get(name, 0)
+
+    def __len__(self) -> int:
+        return len(self._runs)

@@ -1,0 +1,355 @@
+"""A run asks its sender: its clocks stand still, its slot is free, and it takes each text once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import lanes
+from lanes.base.errors import NoAnswer, Unfit
+from lanes.engine.reconcile.observer import Observer
+from lanes.runners.base import RunContext
+from lanes.testing import MINUTE, SECOND, Hands
+from lanes_storage import doors, reads
+from lanes_storage.law import MessageState, Mode
+from lanes_storage.records import Beat, NewQuestion, RunQuestion
+from tests.kit.databases import new_store
+from tests.kit.gateways import Gates, Site, gateway_on
+from tests.kit.until import until
+from tests.kit.world import World
+
+
+class Asks:
+    """A runner that asks, and replies with what it was answered."""
+
+    def __init__(self, **how: object) -> None:
+        self.running: dict[str, RunContext] = {}
+        self._how = how
+
+    async def __call__(self, run: RunContext) -> str:
+        self.running[run.key] = run
+        return f"answered {await run.ask('Which branch?', **self._how)}"  # type: ignore[arg-type]
+
+
+async def asked(site: Site, key: str = "a") -> RunQuestion:
+    """The open question of a lane."""
+
+    found: list[RunQuestion] = []
+
+    async def asks() -> bool:
+        lane = await site.desk.store.read(reads.lane(key))
+        found[:] = [lane.run.question] if lane and lane.run and lane.run.question else []
+        return bool(found)
+
+    await until(asks, "the question")
+    return found[0]
+
+
+async def test_F251_the_next_text_of_the_sender_is_the_answer(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, Asks(), Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        other = await site.desk.send("a", "me too", actor="bob")
+        given = await site.desk.send("a", "main", actor="alice")
+        ended = await site.desk.wait(message.id)
+        assert (ended.state, ended.reply) == (MessageState.DONE, "answered main")
+        answer = await site.desk.wait(given.id)
+        assert (answer.state, answer.answered_by, answer.reply) == (MessageState.DONE, message.id, "answered main")
+        await asked(site)
+        assert (await site.desk.message(other.id)).state is MessageState.RUNNING
+
+
+async def test_F256_neither_run_time_nor_silence_passes_while_it_waits(tmp_path: Path) -> None:
+    time = Hands()
+    async with gateway_on(tmp_path, Asks(timeout=3600.0), time, run_timeout="5m", stall_timeout="2m") as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await site.passes(0)
+        await asked(site)
+        await site.passes(50 * MINUTE, step_ms=MINUTE)
+        assert (await site.desk.message(message.id)).state is MessageState.RUNNING
+        assert not await site.desk.events(type="held_long")
+        await site.desk.send("a", "main", actor="alice")
+        assert (await site.desk.wait(message.id)).reply == "answered main"
+
+
+async def test_F256_the_clocks_go_on_after_the_answer(tmp_path: Path) -> None:
+    time = Hands()
+
+    async def asks_and_hangs(run: RunContext) -> str:
+        await run.ask("Which branch?", timeout=3600)
+        await asyncio.Event().wait()
+        return ""
+
+    async with gateway_on(tmp_path, asks_and_hangs, time, run_timeout="5m", stall_timeout="off") as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.passes(50 * MINUTE, step_ms=MINUTE)
+        given = await site.desk.send("a", "main", actor="alice")
+        await site.desk.wait(given.id)
+        await site.passes(4 * MINUTE, step_ms=10 * SECOND)
+        assert (await site.desk.message(message.id)).state is MessageState.RUNNING
+        await site.passes(2 * MINUTE, step_ms=10 * SECOND)
+        ended = await site.desk.wait(message.id)
+        assert ended.error is not None
+        assert ended.error.cause == "run_timeout"
+
+
+@pytest.mark.parametrize("limit", ["5m", "off"])
+async def test_F257_a_question_that_nobody_answers_ends(tmp_path: Path, limit: str) -> None:
+    async with gateway_on(tmp_path, Asks(), Hands(), run_timeout=limit, stall_timeout=limit) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.passes(11 * MINUTE, step_ms=10 * SECOND)
+        ended = await site.desk.wait(message.id)
+        assert ended.error is not None
+        assert (ended.error.cause, ended.error.message) == (
+            "no_answer",
+            "nobody answered “Which branch?” within 10m 0s",
+        )
+        late = await site.desk.send("a", "main", actor="alice")
+        await asked(site)
+        assert (await site.desk.message(late.id)).state is MessageState.RUNNING, "a message of its own"
+
+
+async def test_a_runner_may_go_on_without_an_answer(tmp_path: Path) -> None:
+    async def careful(run: RunContext) -> str:
+        try:
+            return await run.ask("Which branch?", timeout=60)
+        except NoAnswer:
+            return "main, then"
+
+    async with gateway_on(tmp_path, careful, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.passes(2 * MINUTE, step_ms=10 * SECOND)
+        assert (await site.desk.wait(message.id)).reply == "main, then"
+
+
+async def test_F252_a_permission_that_nobody_gives_is_denied(tmp_path: Path) -> None:
+    async def permits(run: RunContext) -> str:
+        return str([await run.permit("Delete it?", timeout=60) for _ in range(3)])
+
+    async with gateway_on(tmp_path, permits, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        queued = await site.desk.send("a", "yes", actor="alice")
+        await site.passes(61 * SECOND, step_ms=10 * SECOND)
+        for number, said in ((2, "no"), (3, "yes")):
+            await until_asks(site, number)
+            await site.desk.answer("a", said, actor="operator")
+        assert (await site.desk.wait(message.id)).reply == "[False, False, True]"
+        assert (await site.desk.message(queued.id)).answered_by is None
+
+
+async def until_asks(site: Site, number: int) -> RunQuestion:
+    while not (found := await asked(site)).id.endswith(f".{number}"):
+        await asyncio.sleep(0.002)
+    return found
+
+
+async def test_F258_a_run_that_waits_uses_no_slot_and_goes_on_without_one(tmp_path: Path) -> None:
+    runner, gates = Asks(), Gates()
+
+    async def either(run: RunContext) -> str:
+        return await (runner(run) if run.key.startswith("a") else gates(run))
+
+    async with gateway_on(tmp_path, either, Hands(), options={"max_runs": 1}) as site:
+        first = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        second = await site.desk.send("b", "hello")
+        third = await site.desk.send("c", "hello")
+        await until(lambda: "b" in gates.running, "the run of another lane")
+        assert (await site.desk.message(third.id)).state is MessageState.QUEUED
+        await site.desk.send("a", "main", actor="alice")
+        assert (await site.desk.wait(first.id)).reply == "answered main", "the slot is taken, and it goes on"
+        assert "c" not in gates.running
+        gates.open()
+        for message in (second, third):
+            assert (await site.desk.wait(message.id)).state is MessageState.DONE
+
+
+async def test_F258_so_many_questions_may_be_open_and_one_more_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lanes.engine.runs.liveset.MAX_QUESTIONS", 2)
+    async with gateway_on(tmp_path, Asks(), Hands(), options={"max_runs": 1}) as site:
+        for key in ("a", "b"):
+            await site.desk.send(key, "hello", actor="alice")
+            await asked(site, key)
+        message = await site.desk.send("c", "hello", actor="alice")
+        ended = await site.desk.wait(message.id)
+        assert ended.error is not None
+        assert ended.error.cause == "no_answer"
+        given = await site.desk.send("a", "main", actor="alice")
+        await site.desk.wait(given.id)
+        again = await site.desk.send("c", "hello", actor="alice")
+        await asked(site, "c")
+        assert (await site.desk.message(again.id)).state is MessageState.RUNNING
+
+
+async def test_an_abort_while_it_asks_closes_the_question(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, Asks(), Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        assert (await site.desk.abort("a", actor="bob")).outcome == "released"
+        assert (await site.desk.wait(message.id)).state is MessageState.ABORTED
+        with pytest.raises(lanes.NotAllowed, match="asks nothing"):
+            await site.desk.answer("a", "main")
+        again = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.desk.answer("a", "dev")
+        assert (await site.desk.wait(again.id)).reply == "answered dev"
+
+
+async def test_a_pause_does_not_keep_an_answer_away(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, Asks(), Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.desk.pause("a")
+        await site.desk.send("a", "main", actor="alice")
+        assert (await site.desk.wait(message.id)).reply == "answered main"
+
+
+async def test_a_caller_that_gives_its_question_up_may_ask_again(tmp_path: Path) -> None:
+    async def impatient(run: RunContext) -> str:
+        try:
+            async with asyncio.timeout(0.05):
+                await run.ask("Which branch?")
+        except TimeoutError:
+            pass
+        return await run.ask("Which branch, please?")
+
+    async with gateway_on(tmp_path, impatient, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await until_asks(site, 2)
+        await site.desk.send("a", "main", actor="alice")
+        assert (await site.desk.wait(message.id)).reply == "main"
+        (closed,) = await site.desk.events(type="unanswered")
+        assert closed.detail == {"question": f"{closed.run_id}.1", "why": "withdrawn"}
+
+
+async def test_questions_of_one_run_are_asked_one_after_the_other(tmp_path: Path) -> None:
+    async def two(run: RunContext) -> str:
+        return ", ".join(await asyncio.gather(run.ask("one?"), run.ask("two?")))
+
+    async with gateway_on(tmp_path, two, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        for number in (1, 2):
+            question = await until_asks(site, number)
+            await site.desk.answer("a", f"{question.text} yes", question=question.id)
+        assert (await site.desk.wait(message.id)).reply == "one? yes, two? yes"
+
+
+async def test_F255_a_steer_reaches_the_run_that_takes_it(tmp_path: Path) -> None:
+    async def steered(run: RunContext) -> str:
+        said: list[str] = []
+        async for given in run.inbox():
+            said.append(given.text)
+            run.progress(f"given {given.text}")
+            if given.text == "stop":
+                break
+        return ", ".join(said)
+
+    async with gateway_on(tmp_path, steered, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await until(lambda: site.gateway.held == 1, "the run")
+        first = await site.desk.steer("a", "quickly", actor="bob")
+        await site.desk.send("a", "in German", mode=Mode.STEER, actor="alice")
+        queued = await site.desk.send("a", "next", actor="alice")
+        await site.desk.steer("a", "stop")
+        assert (await site.desk.wait(message.id)).reply == "quickly, in German, stop"
+        assert (await site.desk.wait(first.id)).answered_by == message.id
+        await until(lambda: site.gateway.held == 1, "the run of the next")
+        assert (await site.desk.message(queued.id)).state is MessageState.RUNNING
+
+
+async def test_F255_a_steer_that_no_runner_takes_is_a_message(tmp_path: Path) -> None:
+    gates = Gates()
+    async with gateway_on(tmp_path, gates, Hands()) as site:
+        await site.desk.send("a", "hello", actor="alice")
+        await site.running(gates, "a")
+        steer = await site.desk.steer("a", "quickly")
+        gates.open()
+        assert (await site.desk.wait(steer.id)).reply == "reply to quickly"
+
+
+async def test_F255_a_text_that_was_taken_for_nobody_is_kept_for_the_next(tmp_path: Path) -> None:
+    """Its message has ended in the write that was under way when its taker was cancelled."""
+
+    async def impatient(run: RunContext) -> str:
+        inbox, said = run.inbox(), list[str]()
+        while len(said) < 20:
+            getting = asyncio.ensure_future(inbox.get())
+            for _ in range(len(said) % 7):
+                await asyncio.sleep(0)
+            getting.cancel()
+            await asyncio.wait({getting})
+            said += [] if getting.cancelled() else [getting.result().text]
+            if getting.cancelled():
+                said.append((await inbox.get()).text)
+        return " ".join(said)
+
+    async with gateway_on(tmp_path, impatient, Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await until(lambda: site.gateway.held == 1, "the run")
+        for number in range(20):
+            await site.desk.steer("a", str(number))
+        assert (await site.desk.wait(message.id)).reply == " ".join(map(str, range(20)))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["of its boot", "of another boot"])
+def test_F256_an_observer_leaves_it_alone_until_the_limit_of_its_question(tmp_path: Path, elsewhere: bool) -> None:
+    """From then on its clocks go on, whatever its owner does: no question holds a lane for ever."""
+    store, time = new_store(tmp_path / "lanes.db"), Hands()
+    world = World(store, time)
+    run = world.start("a")
+    now = time()._replace(boot_id="another") if elsewhere else time()
+    store.write(lambda tx: tx.run("UPDATE runs SET boot_id = :boot", {"boot": now.boot_id}))
+    store.write(lambda tx: doors.ask(tx, run.ticket, NewQuestion("1.1", "Which?", 10 * MINUTE), now, by="run"))
+    observer = Observer(store, store.write, time, by="observer", interval_ms=5 * SECOND)
+    beat = Beat(run.ticket, "waiting for input", now.boot, now.wall, now.boot + 10 * MINUTE, None, now.slept)
+    ended_after = 0
+    while world.lane("a").run is not None:
+        time.move(5 * SECOND)
+        ended_after += 5
+        store.write(doors.heartbeat(world.me, [beat], time()))
+        observer.run_once()
+    assert 12 * 60 <= ended_after <= 13 * 60, "10 minutes for the question, 2 for its silence, and a margin"
+    assert world.run(run.ticket).cause == "stall_timeout"
+    store.close()
+
+
+REFUSED: list[Callable[[RunContext], Awaitable[object]]] = [
+    lambda run: run.ask(""),
+    lambda run: run.ask(7),  # type: ignore[arg-type]
+    lambda run: run.ask("x" * 4_001),
+    lambda run: run.ask("Which?", timeout=float("inf")),
+    lambda run: run.ask("Which?", timeout=0),
+    lambda run: run.ask("Which?", options=("yes", "YES")),
+    lambda run: run.ask("Which?", options="yes"),
+    lambda run: run.ask("Which?", options=("",)),
+    lambda run: run.ask("Which?", permission=True),
+]
+
+
+async def test_what_can_not_be_asked_is_refused_in_the_runner(tmp_path: Path) -> None:
+    async def all_of_them(run: RunContext) -> str:
+        for ask in REFUSED:
+            with pytest.raises(Unfit):
+                await ask(run)
+        return "all"
+
+    async with gateway_on(tmp_path, all_of_them, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        assert (await site.desk.wait(message.id)).reply == "all"
+
+
+async def test_a_hold_asks_and_is_steered_like_a_run(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, Gates(), Hands()) as site, site.desk.hold("a", actor="alice") as run:
+        asking = asyncio.ensure_future(run.ask("Which branch?"))
+        await asked(site)
+        await site.desk.send("a", "main", actor="alice")
+        assert await asking == "main"
+        await site.desk.steer("a", "quickly")
+        assert (await run.inbox().get()).text == "quickly"
