@@ -63,7 +63,7 @@ from lanes.records.system import (
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, AskedQuestion, RequestedAbort, Why,
-    LanePage,    SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
+    LanePage, SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
     AbortResult, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
