@@ -66,6 +66,8 @@ if TYPE_CHECKING:
         RequestedAbort,
         Run,
         Status,
+        WatchedLane,
+        WatchedStep,
     )
     from lanes.runners.base import Delta, Inbox, Reply, RunContext, Runner, RunnerSpec, StopHow, Turn
     from lanes_storage.clock import Clock, Now
@@ -83,6 +85,8 @@ if TYPE_CHECKING:
         PauseKind,
         RunnerKind,
         Scope,
+        SourceState,
+        WatchedState,
     )
     from lanes_storage.records import (
         AttemptPhase,
@@ -158,6 +162,8 @@ _HOMES = {
         "RequestedAbort",
         "Run",
         "Status",
+        "WatchedLane",
+        "WatchedStep",
     ),
     "lanes.runners.base": (
         "Delta",
@@ -187,6 +193,8 @@ _HOMES = {
         "PauseKind",
         "RunnerKind",
         "Scope",
+        "SourceState",
+        "WatchedState",
     ),
     "lanes_storage.clock": (
         "Clock",
@@ -285,6 +293,7 @@ __all__ = [
     "RunnerKind",
     "RunnerSpec",
     "Scope",
+    "SourceState",
     "Status",
     "StopHow",
     "StorageError",
@@ -294,6 +303,9 @@ __all__ = [
     "Unfit",
     "Unreadable",
     "WaitCycle",
+    "WatchedLane",
+    "WatchedState",
+    "WatchedStep",
     "connect",
 ]
 

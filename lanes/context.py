@@ -31,13 +31,15 @@ def unconfigured() -> "Config | None":
 class Context:
     """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
 
-    ``database`` names what is acted on, for people. Raises Unfit if the actor is not a valid name.
+    ``database`` names what is acted on, for people. ``frees_watched``: it may act on lanes of other programs, which
+    lanes watches. Raises Unfit if the actor is not a valid name.
     """
 
     actor: str
     clock: Clock = system_clock
     configured: Callable[[], "Config | None"] = unconfigured
     database: str = ""
+    frees_watched: bool = True
 
     def __post_init__(self) -> None:
         arguments.actor(self.actor)

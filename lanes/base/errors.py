@@ -2,7 +2,8 @@
 
 LanesError
 ├── Unfit                 a value that lanes cannot accept: wrong type, too large, not JSON
-│   └── InvalidKey            not a session key
+│   ├── InvalidKey            not a session key
+│   └── Ambiguous             several lanes have that name
 ├── Refused               a message was not accepted; nothing was stored
 │   ├── QueueFull             the lane has `cap` waiting messages
 │   ├── LaneBusy              the lane is busy, and the sender does not want to wait
@@ -10,6 +11,7 @@ LanesError
 │   ├── Draining              the gateway accepts nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
+├── NotPermitted          it needs a configured token
 ├── TooMuch               it asks for more than one request may search
 ├── HoldEnded             a hold ended before its block did
 ├── NotAllowed            the state of the lane or message does not allow it
@@ -123,6 +125,19 @@ class NotFound(LanesError):
     def __init__(self, what: str, name: str | int) -> None:
         self.what, self.name = what, name
         super().__init__(f"no {what} {name!r}" if isinstance(name, str) else f"no {what} {name}")
+
+
+class Ambiguous(Unfit):
+    """Several lanes have that name: one here and one in another program's gateway, or one in each of two gateways."""
+
+    def __init__(self, key: str, sources: Sequence[str]) -> None:
+        self.key, self.sources = key, tuple(sources)
+        choices = " or ".join(f"--source {source}" for source in self.sources)
+        super().__init__(f"{key!r} names several lanes: say which with {choices}")
+
+
+class NotPermitted(LanesError):
+    """It needs a token that is not configured; the sentence names it."""
 
 
 class TooMuch(LanesError):

@@ -18,6 +18,7 @@ from lanes.config.declared.model import (
     ProviderConfig,
     RunnerConfig,
     SourceConfig,
+    WatchConfig,
 )
 from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
@@ -36,7 +37,8 @@ class Config:
     """Everything that is set, derived or left at its default. Made by ``load``, ``simulated``, ``from_data``.
 
     ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the
-    arrays; both know where each came from. ``problems`` are secrets that are named and missing. ``found_here``: nobody
+    arrays; both know where each came from. ``problems`` are secrets that are named and missing, ``unpaired`` those of
+    watched gateways, which only pairing needs. ``found_here``: nobody
     named the file, it lay in the current folder; ``content`` is what it held.
     """
 
@@ -48,9 +50,11 @@ class Config:
     providers: dict[str, ProviderConfig]
     policies: tuple[PolicyConfig, ...]
     values: Mapping[str, Value]
+    watches: tuple[WatchConfig, ...] = ()
     rows: tuple[ArrayElement, ...] = ()
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     problems: tuple[ConfigError, ...] = ()
+    unpaired: tuple[ConfigError, ...] = ()
     content: bytes = field(default=b"", repr=False)
     found_here: bool = False
     _known: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
@@ -62,7 +66,7 @@ class Config:
         import json
         from hashlib import sha256
 
-        excluded = ("gateway.", "database.", "hooks.")
+        excluded = ("gateway.", "database.", "hooks.", "watch.")
         said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(excluded)]
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

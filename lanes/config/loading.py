@@ -11,7 +11,7 @@ from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
 from lanes.config.declared.settings import ARRAYS
 from lanes.config.declared.values import Origin, Value
-from lanes.config.reading import arrays, limits, secrets, sections, sources
+from lanes.config.reading import arrays, limits, secrets, sections, sources, watches
 from lanes.config.reading.document import Document, find, read
 from lanes.config.reading.sections import ArrayElement
 
@@ -75,6 +75,8 @@ def simulated(
     values = over.values if over else sections.tables(Document({}, cwd), env, flags or {}, cwd)
     rows = [row for array in ("runner", "provider") for row in sections.rows(doc, array, Origin.DEFAULT)]
     for row in over.rows if over else ():
+        if row.array == "watch":
+            rows.append(row)
         if row.array == "policy":
             kept = {name: value for name, value in row.values.items() if name != "runner"}
             rows.append(row._replace(values=kept))
@@ -106,6 +108,7 @@ def _assembled(
     sources.check_naming(values["gateway.session_from"])
     of_sources = [row for row in rows if row.array == "source"]
     built, no_tokens = sources.sources(of_sources, providers, runners, token.value, env)
+    watched, unnamed = watches.watches([row for row in rows if row.array == "watch"], env)
     config = Config(
         source=source,
         database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
@@ -115,9 +118,11 @@ def _assembled(
         providers=providers,
         policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
         values=values,
+        watches=watched,
         rows=tuple(rows),
         sources=built,
         problems=tuple(problem for problem in (token.problem, *missing, *no_tokens) if problem),
+        unpaired=tuple(unnamed),
     )
     consistency.check(config)
     stall_ms = config.clocks.stall_timeout_ms

@@ -22,6 +22,8 @@ class DeskControl(DeskBase):
         epoch: int | None = None,
         grace_ms: int | None = None,
         force: bool = False,
+        source: str | None = None,
+        reset: bool = False,
         wait: bool = True,
         timeout: float | None = None,
     ) -> records.AbortResult:
@@ -29,9 +31,11 @@ class DeskControl(DeskBase):
 
         ``epoch``: only if the lane is still at it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
         ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
-        Raises NotFound, Unfit.
+        ``source``: whose lane of that name is meant; ``reset``: reset the session of a watched lane if nothing else
+        ends its run. Raises NotFound, Unfit, Ambiguous.
         """
         how = {"scope": scope, "reason": reason, "grace": grace_ms, "force": force, "epoch": epoch, "cause": cause}
+        how |= {"source": source, "reset": reset}
         patience = arguments.patience_ms(timeout)
         ended: records.AbortResult = await self._ask(control.abort, actor, key=key, wait=wait, timeout=patience, **how)
         return ended

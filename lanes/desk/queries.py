@@ -39,13 +39,16 @@ class DeskQueries(DeskBase):
         """One lane. Raises NotFound."""
         return Lane.of(await self.perform(queries.lane_of(key)), records.Liveness(self.clock()))
 
-    async def detail(self, key: str) -> records.LaneDetail:
-        """One lane with its messages, events and why-paragraph. Raises NotFound."""
-        return await self.perform(queries.show(self.context(), key))
+    async def detail(self, key: str, *, source: str | None = None) -> records.LaneDetail:
+        """One lane with its messages, events and why-paragraph; ``source`` as for ``abort``.
 
-    async def why(self, key: str) -> str:
-        """What blocks this lane, the evidence, and what happens next. Raises NotFound."""
-        return (await self.perform(queries.why(self.context(), key))).why
+        Raises NotFound, Ambiguous.
+        """
+        return await self.perform(queries.show(self.context(), key, source=source))
+
+    async def why(self, key: str, *, source: str | None = None) -> str:
+        """What blocks this lane, the evidence, and what happens next. Raises NotFound, Ambiguous."""
+        return (await self.perform(queries.why(self.context(), key, source=source))).why
 
     async def events(
         self,

@@ -1,7 +1,7 @@
 """Sending messages, and waiting for their end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -152,6 +152,15 @@ class DeskSending(DeskBase):
             timeout=timeout,
         ) as run:
             yield run
+
+    async def register(self) -> Callable[[], int]:
+        """Register this process as an owner that may hold lanes, with heartbeats, until the desk is closed.
+
+        The first hold does that as well. Returns a function that gives its id, which changes if other processes have
+        declared this one dead.
+        """
+        holds = await self._started_holds()
+        return lambda: holds.owner_id
 
     async def _started_holds(self) -> Holds:
         async with self._starting_holds:

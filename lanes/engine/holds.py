@@ -100,6 +100,11 @@ class Holds:
         """Register as an owner and begin to claim. Raises StorageError."""
         await self._engine.start()
 
+    @property
+    def owner_id(self) -> int:
+        """The id of this process as an owner. It changes if other processes have declared this one dead."""
+        return self._engine.owner_id
+
     async def stop(self) -> None:
         """Cancel every block that still holds a lane, and end the owner's row."""
         await self._engine.stop()

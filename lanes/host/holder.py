@@ -2,11 +2,14 @@
 user)."""
 
 import contextlib
+import os
 from pathlib import Path
 
 from lanes.base.terminal import clean
 
 _LISTENS = "0A"
+#: States of a process in /proc.
+_STOPPED = ("T", "t")
 #: So much of a command line is shown.
 _SHOWN = 120
 
@@ -14,20 +17,57 @@ _SHOWN = 120
 def holder_of(port: int) -> str | None:
     """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``; None if that is not visible."""
     inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
-    found = [f"pid {pid} ({_command(pid)})" for pid in _processes() if inodes & _sockets(pid)] if inodes else []
+    found = [f"pid {pid} ({_command(pid)})" for pid in processes() if inodes & _sockets(pid)] if inodes else []
     return " and ".join(found) or None
 
 
-def _listening(table: str, port: int) -> list[str]:
+def is_listened_to_by_us(port: int) -> bool:
+    """Whether every listener on a port is a process of this user, as far as the system shows it."""
+    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if _listens_on(row, port)]
+    return bool(rows) and all(int(row[7]) == os.geteuid() for row in rows)
+
+
+def ports_of(pid: int) -> list[int]:
+    """The ports on which a process listens, the lowest first."""
+    held = _sockets(pid)
+    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if row[3] == _LISTENS]
+    return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in held})
+
+
+def stopped_holder_of(port: int) -> int | None:
+    """The process that listens on a port and is stopped by a signal or a debugger; None: it runs, or is not visible."""
+    inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
+    for pid in processes() if inodes else []:
+        if _state(pid) in _STOPPED and inodes & _sockets(pid):
+            return pid
+    return None
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _rows(table: str) -> list[list[str]]:
     try:
         _, *lines = Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
         return []
-    rows = [line.split() for line in lines]
-    return [row[9] for row in rows if row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port]
+    return [line.split() for line in lines]
 
 
-def _processes() -> list[int]:
+def _listens_on(row: list[str], port: int) -> bool:
+    return row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port
+
+
+def _listening(table: str, port: int) -> list[str]:
+    return [row[9] for row in _rows(table) if _listens_on(row, port)]
+
+
+def processes() -> list[int]:
+    """The ids of all processes that are visible."""
     try:
         return sorted(int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
     except OSError:
@@ -42,10 +82,15 @@ def _sockets(pid: int) -> set[str]:
     return found
 
 
-def _command(pid: int) -> str:
+def words_of(pid: int) -> list[str]:
+    """The command line of a process; empty where it is not visible."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        data = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0")
     except OSError:
-        return "it has ended"
-    said = clean(b" ".join(words).decode(errors="replace"))
+        return []
+    return [word.decode(errors="replace") for word in data.split(b"\0")]
+
+
+def _command(pid: int) -> str:
+    said = clean(" ".join(words_of(pid))) or "it has ended"
     return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"

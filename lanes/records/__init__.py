@@ -18,6 +18,7 @@ from lanes.records.actions import (
     Outcome,
     Pruned,
     Tally,
+    WatchedStep,
 )
 from lanes.records.journal import Event
 from lanes.records.lanes import (
@@ -41,6 +42,7 @@ from lanes.records.lanes import (
     SearchPage,
     Silence,
     Silences,
+    WatchedLane,
     Why,
 )
 from lanes.records.liveness import Liveness
@@ -63,8 +65,8 @@ from lanes.records.system import (
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, AskedQuestion, RequestedAbort, Why,
-    LanePage, SearchPage, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt, Event,
-    AbortResult, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
+    LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
+    Event, AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
 
@@ -149,6 +151,8 @@ __all__ = [
     "Silences",
     "Status",
     "Tally",
+    "WatchedLane",
+    "WatchedStep",
     "Why",
     "ids_from_json",
     "jsonable",

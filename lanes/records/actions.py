@@ -14,7 +14,7 @@ from lanes_storage import records as rows
 from lanes_storage.law import MessageState
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import ByState, Count, Id, Key, Seconds, Waited
+    from lanes.records.kinds import UNUSUAL, ByState, Count, Id, Key, Seconds, Waited
 
 
 class Outcome(StrEnum):
@@ -27,10 +27,22 @@ class Outcome(StrEnum):
     CHANGED = "changed"  # the lane has another run by now, which was not aborted
     CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
     PENDING = "pending"  # requested, not yet confirmed
+    INEFFECTIVE = "ineffective"  # of another program: its gateway did not end the run
+    UNREACHABLE = "unreachable"  # of another program: its gateway, or who watches it, does not answer
 
 
 #: The outcomes after which the lane is free because of this abort.
 FREED = frozenset({Outcome.RELEASED, Outcome.FORCED, Outcome.REPAIRED, Outcome.CLEARED})
+
+
+class WatchedStep(Record):
+    """One step that was taken to free a session of another program."""
+
+    step: str
+    claimed: Annotated[bool, "its gateway says that it ended the run"]
+    said: Annotated[str, "what it answered"]
+    proof: Annotated[str | None, "what proves that the run is over; null: nothing does"]
+    took_ms: Seconds
 
 
 class AbortResult(Record):
@@ -47,6 +59,8 @@ class AbortResult(Record):
     waited_s: Waited = 0.0
     dropped: Annotated[Count, "waiting messages that it ended"] = 0
     survivors: Annotated[tuple[str, ...] | None, "processes of the run: []: proven none, null: unknown"] = ()
+    steps: Annotated[tuple[WatchedStep, ...], UNUSUAL, "of another program: what was tried, and what is proven"] = ()
+    freeing: Annotated[Id | None, UNUSUAL, "of another program: the request, to wait for with"] = None
 
 
 class Counted(Record):

@@ -10,7 +10,7 @@ from lanes.records.messages import Message
 from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
-from lanes_storage.law import Cause, LaneState, RunnerKind
+from lanes_storage.law import Cause, LaneState, RunnerKind, SourceState, WatchedState
 
 if TYPE_CHECKING:
     from lanes.records.kinds import INLINE, OPEN, UNUSUAL, ByState, Count, Id, Key, Moment, Number, Seconds
@@ -109,6 +109,24 @@ class AskedQuestion(Record):
         return AskedQuestion(asked.id, asked.text, *who, asked.permission, asked.options, asked.answer)
 
 
+class WatchedLane(Record):
+    """What is seen of a lane in another program's gateway."""
+
+    state: Annotated[WatchedState, "`ghost`: it runs, and its gateway says that nothing does; `stale`: the opposite"]
+    runs: Annotated[tuple[str, ...], "the gateway's ids of what runs"]
+    waiting: Annotated[Count | None, "messages that wait there; null: the gateway does not say"]
+    outcome: Annotated[str | None, "how its last run ended, in the gateway's word"]
+    gateway: Annotated[SourceState, "whether its gateway can be watched"]
+    from_files: Annotated[bool, "read from the files of the gateway, which does not answer"]
+    changed_at: Moment
+
+    @classmethod
+    def of(cls, row: rows.SightingRow) -> WatchedLane:
+        """The record of a sighting."""
+        seen, gateway = row.seen, row.source.state
+        return WatchedLane(seen.state, seen.runs, seen.waiting, seen.outcome, gateway, row.from_files, row.changed_at)
+
+
 class Lane(Record):
     """A lane with its run, its owner and its queue."""
 
@@ -141,6 +159,7 @@ class Lane(Record):
     ] = None
     waiting_for: Annotated[str | None, UNUSUAL, "`input`: the run asks its sender, and waits for the answer"] = None
     question: Annotated[AskedQuestion | None, UNUSUAL, "what it asks"] = None
+    seen: Annotated[WatchedLane | None, UNUSUAL, "what is seen of it in another program's gateway"] = None
 
     @classmethod
     def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:

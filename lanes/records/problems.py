@@ -33,6 +33,8 @@ class ProblemKind:
 #: The first that matches an error counts. 409 is never used: clients retry it automatically.
 KINDS = (
     ProblemKind(errors.InvalidKey, 400, "invalid_key", ("why",)),
+    ProblemKind(errors.Ambiguous, 400, "ambiguous", ("key", "sources")),
+    ProblemKind(errors.NotPermitted, 403, "not_permitted"),
     ProblemKind(errors.Unfit, 400, "unfit", also=("bad_request", "bad_parameter")),
     ProblemKind(NotStorable, 400, "not_storable"),
     ProblemKind(errors.QueueFull, 429, "queue_full", ("key", "cap"), later=True),

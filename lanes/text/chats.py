@@ -9,6 +9,8 @@ from lanes_storage.records import OUTLINE
 LONGEST = 1_000_000
 #: The parts of a message that are text.
 _TEXTS = frozenset({"text", "input_text"})
+#: OpenClaw puts such a message behind that of the person, in the same role.
+_INJECTED = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 
 
 def last_user_text(request: dict[str, Any]) -> str:
@@ -18,9 +20,11 @@ def last_user_text(request: dict[str, Any]) -> str:
     for message in reversed(_messages(request)):
         if message.get("role") == "user" and not _only_results(message):
             content = message.get("content")
-            if isinstance(content, str):
-                return content
-            return "".join(str(part.get("text", "")) for part in _dicts(content) if part.get("type") in _TEXTS)
+            parts = _dicts(content)
+            text = "".join(str(part.get("text", "")) for part in parts if part.get("type") in _TEXTS)
+            said = content if isinstance(content, str) else text
+            if not said.startswith(_INJECTED):
+                return said
     return ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from lanes import filters
-from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound, Unfit
+from lanes.base.errors import Ambiguous, Changed, LanesError, NotAllowed, NotFound, Unfit
 from lanes.base.procedure import Effect, Procedure, read, within, write
 from lanes.context import Context
 from lanes.engine.reconcile.abort import AbortParams, go_on_waiting, request
@@ -23,10 +23,12 @@ from lanes.verbs.kinds import (
     Moment,
     PauseTime,
     Reason,
+    Source,
     words,
 )
 from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
+from lanes.watch.freeing import FreeRequest, after_here, elsewhere, free, go_on, resolve
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import control, pauses
@@ -94,9 +96,10 @@ def _paused(match: str, now: Now) -> Procedure[int]:
 @verb(
     "POST /api/lanes/{key}/abort",
     result=AbortResult,
-    errors=(NotFound,),
+    errors=(NotFound, Ambiguous),
     examples=(
         "lanes abort agent:main:telegram:42 --reason stuck",
+        "lanes abort openclaw:agent:main:telegram:42   in another program's gateway",
         "lanes abort --held-for 10m --dry-run         what would be aborted",
         "lanes abort --filter 'silent:>1m provider:codex' --yes",
         "lanes abort --match 'agent:*:feishu:*' --scope both --yes",
@@ -110,8 +113,8 @@ def _paused(match: str, now: Now) -> Procedure[int]:
         patience="timeout",
         waits=lambda given: bool(given.get("wait", True)),
         first={"wait": False},
-        again=lambda _, asked: {"key": asked.key, "run_id": asked.run_id},
-        ended=lambda result: result.outcome is not Outcome.PENDING or result.run_id is None,
+        again=lambda _, asked: {"key": asked.key, "run_id": asked.run_id, "freeing": asked.freeing},
+        ended=lambda result: result.outcome is not Outcome.PENDING or (result.run_id or result.freeing) is None,
         told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
     ),
 )
@@ -126,7 +129,10 @@ def abort(
     epoch: Epoch | None = None,
     wait: Annotated[Flag, NOT_TYPED] = True,
     timeout: Annotated[Duration | None, "Wait for at most this long. [default: until it is proven]"] = None,
+    source: Source | None = None,
+    reset: Annotated[Flag, "Of another program: if nothing else ends the run, reset the session there."] = False,
     run_id: Annotated[Id | None, NOT_TYPED, "continue to wait for the requested abort of this run"] = None,
+    freeing: Annotated[Id | None, NOT_TYPED, "continue to wait for this request to free a watched lane"] = None,
     cause: Annotated[Cause, CAUSE, ONLY_PYTHON] = Cause.ABORTED,
 ) -> Effect[AbortResult]:
     """Stop the runs of lanes, and free the lanes.
@@ -134,12 +140,32 @@ def abort(
     The owner is asked to stop the run. If it does not within the grace period, or is dead, the lane is released by
     force. Waiting messages are kept, unless --scope says otherwise.
 
+    A lane of another program's gateway (SOURCE:KEY) is freed there by whoever watches it: the weakest way first, each
+    proven before the next.
+
     Exit codes: 0 freed, 3 no such lane, 4 nothing to abort, 5 not confirmed in time, 69 database not reachable.
     """
     if run_id is not None:
         return go_on_waiting(ctx, key, run_id, timeout_ms=timeout)
+    if freeing is not None:
+        pending = AbortResult(key, Outcome.PENDING, 0, 0, freeing=freeing, survivors=None)
+        return go_on(ctx, pending, ctx.now(), timeout)
     how = AbortParams(key, reason, cause, scope, epoch, 0 if force else grace)
-    return request(ctx, how, wait=wait, timeout_ms=timeout)
+    return _ended(ctx, how, FreeRequest(epoch, reset, reason, wait, timeout), source)
+
+
+def _ended(ctx: Context, how: AbortParams, there: FreeRequest, source: str | None) -> Procedure[AbortResult]:
+    """End what holds a lane: here, in another program's gateway, or here first and then there."""
+    named = yield from resolve(how.key, source)
+    if not named.here and named.there is not None:
+        return (yield from free(ctx, named.there, there))
+    try:
+        result = yield from request(ctx, how, wait=there.wait, timeout_ms=there.timeout_ms)
+    except NotFound:
+        if source is not None:
+            raise
+        return (yield from free(ctx, (yield from elsewhere(how.key)), there))
+    return result if named.there is None else (yield from after_here(ctx, result, named.there, there))
 
 
 @verb(

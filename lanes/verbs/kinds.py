@@ -270,6 +270,7 @@ ANY = ParamKind("", {}, lambda value, _: value, _never_text)
 TEXT = _text()
 GLOB = _text(metavar="GLOB")
 NAME = _text(arguments.LONGEST_NAME, least=1)
+SOURCE = _text(arguments.LONGEST_NAME, least=1, metavar="NAME")
 REASON = _text(arguments.LONGEST_REASON)
 #: The longest glob over keys, in characters.
 MOST_PATTERN = 2 * MAX_KEY
@@ -323,4 +324,7 @@ Text: TypeAlias = Annotated[str, TEXT]
 Glob: TypeAlias = Annotated[str, GLOB]
 KeptGlob: TypeAlias = Annotated[str, KEPT_GLOB, "a glob over keys, such as `agent:*`; `*`: all lanes"]
 Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
+Source: TypeAlias = Annotated[
+    str, SOURCE, "The lane of that source: `here`, or another program's gateway that lanes watches."
+]
 Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane is still at this epoch."]

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome, Pause
+from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome, Pause, WatchedStep
 from lanes.text.naming import all_lanes, on_lane
 from lanes.text.spans import span
 
@@ -36,17 +36,32 @@ def aborted(result: AbortResult) -> OutcomeText:
         Outcome.NOT_HELD: "nothing to abort",
         Outcome.CHANGED: f"changed: it is at epoch {result.epoch_after} now, and was not aborted",
         Outcome.CLEARED: "cleared",
+        Outcome.INEFFECTIVE: f"not freed: its gateway ended nothing that was seen to end, {after}",
+        Outcome.UNREACHABLE: f"not freed: {_last_word(result)}",
         Outcome.PENDING: f"not confirmed {after}; the request stands: `{why}` says what it waits for"
         if result.waited_s
         else "requested",
     }[outcome]
+    if (step := _proven(result)) is not None and outcome is Outcome.RELEASED:
+        sentence += f" by “{step.step}”: {step.proof}"
     if result.dropped:
         sentence += f"; {counted(result.dropped, 'waiting message')} ended"
     if result.survivors:
         sentence += f"; still alive: {', '.join(result.survivors)}"
-    elif result.survivors is None and outcome is not Outcome.PENDING:
+    elif result.survivors is None and result.steps and outcome is Outcome.RELEASED:
+        sentence += "; whether processes of its tools survive is not known"
+    elif result.survivors is None and outcome in FREED:
         sentence += f"; whether processes of it survive is not known (`{why}` tells if the lane waits for that)"
     return OutcomeText(outcome.replace("_", " "), sentence, outcome not in FREED)
+
+
+def _proven(result: AbortResult) -> WatchedStep | None:
+    """The step that is proven to have freed a watched lane."""
+    return next((step for step in result.steps if step.proof is not None), None)
+
+
+def _last_word(result: AbortResult) -> str:
+    return result.steps[-1].said if result.steps else "its gateway cannot be reached"
 
 
 def retried(message: Message) -> OutcomeText:

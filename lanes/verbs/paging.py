@@ -62,5 +62,5 @@ OF_LANES = Paging(
     "cursor",
     _next_cursor,
     lambda page: page.lanes,
-    lambda page, rows: page.replace(lanes=tuple({lane.key: lane for lane in rows}.values())),
+    lambda page, rows: page.replace(lanes=tuple({(lane.source, lane.key): lane for lane in rows}.values())),
 )

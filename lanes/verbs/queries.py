@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from lanes import filters
-from lanes.base.errors import LanesError, NotFound, TooMuch
+from lanes.base.errors import Ambiguous, LanesError, NotFound, TooMuch
 from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
 from lanes.explain.why import Circumstances, held_up, why_paragraph
@@ -36,6 +36,7 @@ from lanes.verbs.kinds import (
     Key,
     Lanes,
     Limit,
+    Source,
     Text,
     count,
     timed,
@@ -44,6 +45,7 @@ from lanes.verbs.kinds import (
 from lanes.verbs.paging import OF_LANES
 from lanes.verbs.results import FOUND, SILENT
 from lanes.verbs.verb import verb
+from lanes.watch import merging, naming
 from lanes_storage import reads
 from lanes_storage import records as rows
 from lanes_storage.clock import Now
@@ -102,6 +104,7 @@ def list_(
     match: Annotated[Glob | None, "Lanes whose key fits this glob."] = None,
     contains: Annotated[tuple[Text, ...], NOT_TYPED, "lanes whose key contains this"] = (),
     held_for: Annotated[Duration | None, "Lanes held for at least this long, such as 5m."] = None,
+    source: Source | None = None,
     abortable: Annotated[
         Scope | None, words(Scope), NOT_TYPED, "lanes in which an abort with this scope would end something"
     ] = None,
@@ -123,15 +126,17 @@ def list_(
         chosen = chosen.where("key", How.HAS, part)
     states = (*state, *HELD) if held else state
     chosen = filters.narrowed(chosen, states=states, match=match, held_for_ms=held_for)
+    if source is not None:
+        chosen = chosen.where("source", How.IS, source)
     chosen = timed(_only(chosen, keys)._replace(abortable=abortable or chosen.abortable), now)
     asked = LaneOrder(sort, reverse)
 
     def look(read: Reads) -> LanePage:
         order = _silent_named(asked, None, now, read)
         more = None if limit is None else limit + 1
-        found = read(reads.lanes(chosen, order=order, limit=more, offset=cursor))
+        found = merging.page(read, chosen, order, more, cursor, now)
         following = None if limit is None or len(found) <= limit else str(cursor + limit)
-        return LanePage(_lanes(found[:limit], now), read(reads.counts(now.wall)).lanes, following)
+        return LanePage(tuple(found[:limit]), read(reads.counts(now.wall)).lanes, following)
 
     return QueryBlock(look)
 
@@ -156,12 +161,12 @@ def search(
 
     def look(read: Reads) -> SearchPage:
         order = _silent_named(asked, silent, now, read)
-        found = read(reads.lanes(chosen, order=order, limit=limit, offset=offset)) if limit else []
+        found = merging.page(read, chosen, order, limit, offset, now) if limit else []
         total: int | None = offset + len(found)
         if len(found) == limit or (offset and not found):  # else the end was seen, and nothing is to be counted
-            total = read(reads.lanes_total(chosen)) if counted else None
-        place = None if place_of is None else read(reads.lane_place(chosen, place_of, order=order))
-        return SearchPage(_lanes(found, now), total, place)
+            total = merging.total(read, chosen, now) if counted else None
+        place = None if place_of is None else merging.place(read, chosen, place_of, order, now)
+        return SearchPage(tuple(found), total, place)
 
     return QueryBlock(look)
 
@@ -196,7 +201,7 @@ def find(
         onward = 0 if step > 0 and from_ is not None and not filters.has(from_, part) else step
         number = 0 if total == 0 else ((place or 0) + onward) % total
         there = read(reads.lanes(hits, order=order, limit=1, offset=number))
-        where = read(reads.lane_place(chosen, there[0].key, order=order)) if there else None
+        where = merging.place(read, chosen, there[0].key, order, now) if there else None
         return None if where is None else Hit(there[0].key, where, number, total)
 
     return QueryBlock(look)
@@ -213,8 +218,14 @@ def marks(
     ] = MOST_KEYS,
 ) -> Effect[list[Mark]]:
     """Key, epoch and state of the lanes that a filter chooses, the newest first, to bind an action to them."""
-    query = reads.lane_epochs(timed(_only(filter_, keys), ctx.now()), limit)
-    return QueryBlock(lambda read: [Mark(*mark) for mark in read(query)])
+    now = ctx.now()
+    chosen = timed(_only(filter_, keys), now)
+
+    def look(read: Reads) -> list[Mark]:
+        found = [Mark(*mark) for mark in read(reads.lane_epochs(chosen, limit))]
+        return found + merging.marks(read, chosen, limit - len(found), now)
+
+    return QueryBlock(look)
 
 
 @verb("POST /api/groups", result=list[LaneGroup], looks=True, errors=(TooMuch,))
@@ -250,32 +261,42 @@ def silent(
 @verb("POST /api/tally", result=Tally, looks=True, errors=(TooMuch,))
 def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Tally]:
     """How many lanes a filter chooses, by state, and what an action on them would meet."""
-    query = reads.tally(_only(filter_, keys)._replace(at=filter_.at or ctx.now().wall))
+    now = ctx.now()
+    chosen = _only(filter_, keys)._replace(at=filter_.at or now.wall)
 
     def look(read: Reads) -> Tally:
-        found = read(query)
+        found, watched = read(reads.tally(chosen)), merging.WatchedLanes.of(read, chosen, now)
         states = {state.value: found.states.get(state, 0) for state in LaneState}
-        return Tally(states, *found[1:])
+        states[LaneState.RUNNING] += len(watched.first)
+        states[LaneState.IDLE] += len(watched.last)
+        waiting = sum(row.seen.waiting or 0 for row in watched.first)
+        return Tally(states, found.runs + len(watched.first), found.reruns, found.waiting + waiting, found.paused)
 
     return QueryBlock(look)
 
 
-@verb("GET /api/lanes/{key}", result=LaneDetail, errors=(NotFound,), examples=("lanes show agent:main:telegram:42",))
-def show(ctx: Context, key: Key) -> Effect[LaneDetail]:
+@verb(
+    "GET /api/lanes/{key}",
+    result=LaneDetail,
+    errors=(NotFound, Ambiguous),
+    examples=("lanes show agent:main:telegram:42",),
+)
+def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[LaneDetail]:
     """One lane: its run, owner, queue and last events.
 
     With the paragraph that says why it does not progress.
     """
 
     def look(read: Reads) -> LaneDetail | LanesError:
-        lane = read(reads.lane(key))
+        lane, watched = naming.named(read, key, source)
         if lane is None:
-            return NotFound("lane", key)
+            return naming.detail_of(read, watched, ctx.now())
         newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
         last = read(reads.events(lane=lane.id, limit=SHOWN_EVENTS, newest=True))
         liveness = Liveness(ctx.now())
+        shown = Lane.of(lane, liveness)
         return LaneDetail(
-            lane=Lane.of(lane, liveness),
+            lane=shown if watched is None else merging.joined(shown, watched),
             why=why_paragraph(lane, _around(ctx, lane, read)),
             run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
             messages=tuple(map(Message.of, newest)),
@@ -297,19 +318,22 @@ def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness
     return tuple(RunProcess(*each) for each in found) if found else None
 
 
-@verb("GET /api/lanes/{key}/why", result=Why, errors=(NotFound,), examples=("lanes why agent:main:telegram:42",))
-def why(ctx: Context, key: Key) -> Effect[Why]:
+@verb(
+    "GET /api/lanes/{key}/why", result=Why, errors=(NotFound, Ambiguous), examples=("lanes why agent:main:telegram:42",)
+)
+def why(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Why]:
     """Say why a lane does not progress.
 
     One paragraph: what blocks it, the evidence, the next automatic action and when that comes.
     """
 
     def look(read: Reads) -> Why | LanesError:
-        lane = read(reads.lane(key))
+        lane, watched = naming.named(read, key, source)
+        elsewhere = "" if watched is None else naming.why_of(read, watched, ctx.now())
         if lane is None:
-            return NotFound("lane", key)
+            return Why(key, elsewhere)
         around = _around(ctx, lane, read)
-        return Why(key, why_paragraph(lane, around), held_up(lane, around))
+        return Why(key, f"{why_paragraph(lane, around)} {elsewhere}".strip(), held_up(lane, around))
 
     return QueryBlock(look)
 
@@ -339,8 +363,8 @@ def lanes_of(
 ) -> QueryBlock[tuple[Lane, ...]]:
     """The chosen lanes in some order."""
     now = ctx.now()
-    query = reads.lanes(timed(chosen, now), order=order, limit=limit, offset=offset)
-    return QueryBlock(lambda read: _lanes(read(query), now))
+    meant = timed(chosen, now)
+    return QueryBlock(lambda read: tuple(merging.page(read, meant, order, limit, offset, now)))
 
 
 def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:
@@ -349,11 +373,6 @@ def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, rea
         return order
     found = named if named is not None else tuple(run.id for run in read(reads.silent_runs(now, MOST_SILENT))[0])
     return order._replace(silent=found[:MOST_SILENT])
-
-
-def _lanes(found: list[rows.LaneRow], now: Now) -> tuple[Lane, ...]:
-    liveness = Liveness(now)
-    return tuple(Lane.of(row, liveness) for row in found)
 
 
 def _only(chosen: LaneFilter, keys: tuple[str, ...] | None) -> LaneFilter:

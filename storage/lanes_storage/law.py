@@ -202,6 +202,9 @@ class EventType(StrEnum):
     ANSWERED = "answered"  # it has taken the answer
     UNANSWERED = "unanswered"  # it waits no longer, without an answer
     STEERED = "steered"  # it has taken a text that was meant for it
+    SOURCE = "source"  # a gateway of another program can be watched, or can no longer be
+    WATCHED_SILENT = "watched_silent"  # a lane of such a gateway is held, and shows no sign of life
+    FREED = "freed"  # somebody freed such a lane, or tried to
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.
@@ -335,6 +338,29 @@ class Prunable(StrEnum):
     LANES = "lanes"  # idle, with nothing left
     OWNERS = "owners"  # ended; the newest one of each configuration stays
     DEAD_LETTERS = "dead_letters"
+
+
+class WatchedState(Word):
+    """The state of a session of another program's gateway."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    GHOST = "ghost"  # it runs, and its gateway says that nothing does
+    STALE = "stale"  # its gateway's row says that it runs, and nothing does
+
+
+#: The states of a watched session in which something holds it.
+HELD_THERE = frozenset({WatchedState.RUNNING, WatchedState.GHOST})
+
+
+class SourceState(Word):
+    """Whether another program's gateway can be watched."""
+
+    CONNECTED = "connected"
+    UNREACHABLE = "unreachable"  # nothing listens, or it closed the connection
+    HUNG = "hung"  # it accepts connections, and answers nothing
+    REFUSED = "refused"  # it does not accept the credentials: token, pairing, scope
+    FOREIGN = "foreign"  # another program, or a version that is not known
 
 
 #: After this many interruptions a message is poison; with one fewer it is a suspect.

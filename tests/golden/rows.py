@@ -339,6 +339,9 @@ _LATER = {
     EventType.ANSWERED: {"question": "40.1", "answered_by": "alice"},
     EventType.UNANSWERED: {"question": "40.2", "why": "expired"},
     EventType.STEERED: {"steered_by": "alice"},
+    EventType.SOURCE: {"source": "openclaw", "state": "hung", "why": "its process 7 is stopped"},
+    EventType.WATCHED_SILENT: {"key": "openclaw:agent:main", "silent_ms": 60_001, "runs": ["a-run"]},
+    EventType.FREED: {"key": "openclaw:agent:main", "outcome": "released", "steps": []},
 }
 LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {

@@ -24,8 +24,9 @@ Commands act on the database itself, so they work with the gateway alive, hung o
 
 - **Which database**: `--db`, then `LANES_DB`, then the configuration, then that of this user's living gateway, or that
   of the last gateway until a runner of one's own ever ran on the usual one (both are named on stderr), then `lanes.db`
-  in the user's state directory. Only `up`, `gateway`, `demo`, `send`, `db upgrade` and `db restore` make one; the
-  others exit 69 and name the path that they tried. Only `up`, `gateway`, `demo` and `db upgrade` upgrade an older one.
+  in the user's state directory. Only `up`, `gateway`, `watch`, `demo`, `send`, `db upgrade` and `db restore` make one;
+  the others exit 69 and name the path that they tried. Only `up`, `gateway`, `watch`, `demo` and `db upgrade` upgrade
+  an older one.
 - **Output**: results on stdout, talk on stderr. On a terminal tables fit its width and have colour (`NO_COLOR` is
   obeyed); on a pipe they are plain and nothing is cut. Nothing that comes from data reaches either unescaped.
 - **JSON**: `--json` prints one value, ASCII-escaped. What goes on (`--watch`, `--follow`) prints one value a line.

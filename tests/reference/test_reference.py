@@ -18,7 +18,7 @@ from tests.reference.http import heading
 from tests.reference.pages import PAGES
 
 #: Commands that have no result to print as JSON.
-SILENT = {"up", "gateway", "demo", "dashboard", "simulate provider", "bench", "completion"}
+SILENT = {"up", "gateway", "demo", "watch", "dashboard", "simulate provider", "bench", "completion"}
 BLOCK = re.compile(r"^```(?:console|sh|bash|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(lanes [^`]+)`")
 SHOWN = re.compile(r"^(lanes .+?)(?:[ \t]{2,}.*)?$", re.MULTILINE)

@@ -37,7 +37,9 @@ FACES = {
     "answer": Face("answer"),
     "steer": Face("steer"),
     "message": Face("message", BY_ID, besides=NONE, left_out=frozenset({"wait", "waiting_run"})),
-    "abort": Face("abort", {"grace_ms": "grace"}, converted=frozenset({"timeout"}), left_out=frozenset({"run_id"})),
+    "abort": Face(
+        "abort", {"grace_ms": "grace"}, converted=frozenset({"timeout"}), left_out=frozenset({"run_id", "freeing"})
+    ),
     "pause": Face("pause", left_out=frozenset({"for_"}), result="Lane"),
     "resume": Face("resume", result="Lane"),
     "pause-all": Face("pause_all", left_out=frozenset({"for_"})),
@@ -60,6 +62,7 @@ FACES = {
                 "abortable",
                 "keys",
                 "reverse",
+                "source",
             }  # the filter says all that
         ),
         result="list[Lane]",
@@ -109,7 +112,7 @@ NOT_IN_PYTHON = {
 }
 #: Methods that are no verb: they wait in this process, hold a lane, or count.
 OF_THE_DESK = {"ask", "call", "call_each", "client_gone", "close", "context", "counts", "hold", "lane", "lanes_total",
-               "perform", "wait", "when_ended"}  # fmt: skip
+               "perform", "register", "wait", "when_ended"}  # fmt: skip
 
 
 def test_each_verb_has_a_face_and_each_method_a_verb() -> None:

@@ -32,8 +32,9 @@ from lanes.verbs.kinds import ONLY_PYTHON
 from lanes.verbs.verb import Verb
 from lanes_storage import doors, open_async_store, open_store, reads
 from lanes_storage.clock import system_clock
-from lanes_storage.law import PauseKind
-from lanes_storage.records import How, LaneFilter, NewQuestion, Subject, Ticket
+from lanes_storage.interface import Transaction
+from lanes_storage.law import PauseKind, WatchedState
+from lanes_storage.records import How, LaneFilter, NewQuestion, Sighting, Subject, Ticket
 from tests.kit.processes import house
 from tests.kit.simulated import simulated
 from tests.kit.stage import MINUTE, TERMS, Stage
@@ -46,6 +47,7 @@ reconcile_interval = "1s"
 
 [gateway]
 port = 0
+token_file = "token"
 
 [[policy]]
 match = "strict:*"
@@ -64,8 +66,12 @@ overflow = "drop-oldest"
 match = "now:*"
 mode = "interrupt"
 """
+#: Without one, lanes of other programs are not acted on over HTTP.
+TOKEN = "a-token-of-the-gateway"
 #: No run is past a limit in the middle of a test, however slow the machine is.
 LONG = TERMS._replace(run_timeout_ms=1440 * MINUTE, stall_timeout_ms=1440 * MINUTE)
+#: A lane of another program's gateway; and a key that is also that of a lane here.
+WATCHED, TWICE = "openclaw:agent:watched", "twice:1"
 HELD = ("held:wait", "held:force", "held:late", "held:run")
 FAILED = ("strict:1", "small:1", "newest:1", "now:1", "failed:1", "failed:2", "acked:1")
 
@@ -105,6 +111,8 @@ CALLS = [
         {"sort": "sideways"},
         {"limit": 10**30},
         {"cursor": 10**30},
+        {"source": "openclaw"},
+        {"source": "here", "limit": 3},
     ),
     *calls(
         "search",
@@ -128,8 +136,16 @@ CALLS = [
     *calls("silent", {}, {"limit": 1}),
     *calls("tally", {}, {"filter_": LaneFilter().where("key", How.HAS, "held"), "keys": HELD},
            {"keys": tuple(map(str, range(10_001)))}),
-    *calls("show", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
-    *calls("why", *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none"))),
+    *(
+        call
+        for name in ("show", "why")
+        for call in calls(
+            name,
+            *({"key": key} for key in ("held:wait", "failed:1", "paused:1", "none", WATCHED, "agent:watched")),
+            *({"key": f"openclaw:{TWICE}", "source": source} for source in (None, "here", "openclaw")),
+            {"key": "held:wait", "source": "openclaw"},
+        )
+    ),
     *calls(
         "messages",
         {"key": "small:1"},
@@ -241,6 +257,12 @@ CALLS = [
         {"key": "none"},
         {"key": "held:run", "run_id": 999},
         {"key": "held:run", "scope": "everything"},
+        {"key": WATCHED, "epoch": 99},
+        {"key": WATCHED, "wait": False, "reset": True},
+        {"key": "openclaw:agent:idle", "source": "openclaw"},
+        {"key": f"openclaw:{TWICE}"},
+        {"key": WATCHED, "freeing": 1, "timeout": 0},
+        {"key": WATCHED, "freeing": 99},
     ),
     *calls("prune-dead-letters", {"older_than": 0, "until": 1, "filter_": MESSAGES.where("key", How.HAS, "fail")}),
     *calls("prune-dead-letters", {"older_than": 10 * MINUTE}, {"older_than": 0}, {"older_than": -1}),
@@ -274,9 +296,20 @@ def furnish(stage: Stage) -> None:
     stage.send("newest:1", "waits", "waits")
     stage.send("now:1", "waits")
     stage.send("paused:1", "waits")
+    stage.send(f"openclaw:{TWICE}", "waits")
+    stage.store.write(lambda tx: watch(tx, me))
     now = system_clock()
     stage.store.write(lambda tx: doors.pause(tx, "paused:1", now, actor="me", reason="repair", until=None))
     stage.store.write(lambda tx: doors.pause_matching(tx, "?*", PauseKind.HAND, now, actor="me", reason="a test"))
+
+
+def watch(tx: Transaction, owner: int) -> None:
+    """What is seen of another program's gateway."""
+    now, running = system_clock(), WatchedState.RUNNING
+    doors.watch(tx, "openclaw", "openclaw", "ws://127.0.0.1:9", owner, now, gone=lambda *_: False)
+    seen = [Sighting(key, running, ("a-run",), now.wall, now.wall, 1) for key in ("agent:watched", TWICE)]
+    seen.append(Sighting("agent:idle", WatchedState.IDLE))
+    doors.keep_sightings(tx, "openclaw", owner, seen, now, from_files=False, whole=True)
 
 
 @contextmanager
@@ -284,6 +317,7 @@ def way_of(name: str, folder: Path, *, config: Config | None = None) -> Iterator
     """``config``: in place of the one that the gateway has."""
     with ExitStack() as stack:
         made = stack.enter_context(house(folder))
+        made.config.with_name("token").write_text(TOKEN)
         made.config.write_text(CONFIG + simulated("http://127.0.0.1:9"))
         stage = Stage(made.database)
         stack.callback(stage.close)
@@ -306,7 +340,7 @@ def way_of(name: str, folder: Path, *, config: Config | None = None) -> Iterator
             stack.callback(lambda: runner.run(desk.close()))
             yield Way(lambda verb, params: runner.run(desk.call(verb, desk.context("alice"), **params)), stage)
         else:
-            client = GatewayClient(gateway.url, None)
+            client = GatewayClient(gateway.url, TOKEN)
             stack.callback(client.close)
             remote = RemoteDriver(client)
             yield Way(lambda verb, params: remote.call(verb, **params), stage)
@@ -314,7 +348,7 @@ def way_of(name: str, folder: Path, *, config: Config | None = None) -> Iterator
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][0-9:.]+Z|\d\d:\d\d:\d\d")
 AGE = re.compile(r"\b\d+(\.\d+)?( ?(ms|s|m|h|d)\b)+( \d+ ?(ms|s|m|h|d)\b)*|less than a second")
-ACTOR = re.compile(r"alice|http@[0-9.]+")
+ACTOR = re.compile(r"alice|token@[0-9.]+")
 #: What tells two processes apart; and two databases, and what the doctor says of its machine.
 OF_PROCESSES = frozenset({"pid", "host"})
 #: The routes about more than lanes and messages.

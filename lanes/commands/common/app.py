@@ -35,6 +35,7 @@ COMMANDS = {
     "bundle": "maintain",
     "db": "maintain",
     "config": "maintain",
+    "watch": "watch",
     "simulate": "serve",
     "bench": "maintain",
     "completion": "maintain",

@@ -36,7 +36,8 @@ def command(session: Session, /, keys: tuple[str, ...], **given: Any) -> int:
     which = {name: given[name] for name in WHICH}
     how = {name: given[name] for name in abort.by_name if name in given and name != "epoch"}
     with session.desk() as desk:
-        plan = plan_for(desk, keys, which, given["scope"], epoch=given["epoch"], look=given["dry_run"])
+        sought = {"epoch": given["epoch"], "source": given["source"], "look": given["dry_run"]}
+        plan = plan_for(desk, keys, which, given["scope"], **sought)
         if given["dry_run"]:
             return preview(session.out, desk, plan, given["filter_"])
         if len(plan.targets) > 1 and not given["yes"] and not _confirmed(session.out, plan):

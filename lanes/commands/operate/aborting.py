@@ -11,14 +11,15 @@ from lanes.commands.output.printing import Output, Piece, say
 from lanes.commands.output.words import note, state, stopped, took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.records import FREED, AbortResult, Lane, Outcome
+from lanes.records import FREED, HERE, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_, show
 from lanes.verbs.system import status
+from lanes.watch.freeing import what_is_lost
 from lanes_storage.errors import StorageError
 from lanes_storage.law import LaneState, Scope
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import How, LaneFilter
 
 PREVIEW = (
     OutputColumn("KEY", cut="middle", least=20),
@@ -54,7 +55,14 @@ class AbortPlan(NamedTuple):
 
 
 def plan_for(
-    desk: Driver, keys: Sequence[str], which: Mapping[str, Any], scope: Scope, *, epoch: int | None, look: bool
+    desk: Driver,
+    keys: Sequence[str],
+    which: Mapping[str, Any],
+    scope: Scope,
+    *,
+    epoch: int | None,
+    source: str | None,
+    look: bool,
 ) -> AbortPlan:
     """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
     named = list(dict.fromkeys(keys))
@@ -64,11 +72,11 @@ def plan_for(
     missing: list[NotFound] = []
     for key in named:
         try:
-            lanes.append(desk.call(show, key=key).lane)
+            lanes.append(desk.call(show, key=key, source=source).lane)
         except NotFound as error:
             missing.append(error)
     if not named:
-        lanes = list(desk.call(list_, **which, abortable=scope).lanes)
+        lanes = list(desk.call(list_, **which, source=source, abortable=scope).lanes)
     # A session that runs several requests is aborted as a whole: they come and go.
     seen = [AbortTarget(lane.key, (None if lane.open else lane.epoch) if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
@@ -92,6 +100,7 @@ def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | Non
 def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
+    _announce(desk, plan, how.get("source"))
     codes = [exit_of(error) for error in plan.missing]
     results: dict[int, AbortResult] = {}
     try:
@@ -117,6 +126,18 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
 
 
+def _announce(desk: Driver, plan: AbortPlan, source: str | None) -> None:
+    """Say before what may be lost in other programs."""
+    keys = tuple(target.key for target in plan.targets if ":" in target.key or source is not None)
+    if not keys:
+        return
+    elsewhere = LaneFilter().where("source", How.IS, HERE, negated=True)
+    for lane in desk.call(list_, filter_=elsewhere, keys=keys).lanes:
+        waiting = None if lane.seen is None else lane.seen.waiting
+        if lane.state == LaneState.RUNNING and (loss := what_is_lost(waiting)):
+            say(f"{lane.key}: {loss}")
+
+
 def _name_the_stopped(desk: Driver) -> None:
     """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
     try:
@@ -136,6 +157,10 @@ def _code(result: AbortResult, *, wait: bool) -> Exit:
     outcome = result.outcome
     if outcome in FREED:
         return Exit.DONE
+    if outcome == Outcome.UNREACHABLE:
+        return Exit.UNREACHABLE
+    if outcome == Outcome.INEFFECTIVE:
+        return Exit.FAILED
     if outcome == Outcome.PENDING:
         return Exit.UNCONFIRMED if wait else Exit.DONE
     return Exit.NOTHING

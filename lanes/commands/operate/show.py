@@ -16,6 +16,9 @@ def _print(out: Output, detail: LaneDetail) -> None:
     lane = detail.lane
     out.line("lane      ", lane.key)
     out.line("state     ", lane_state(lane), f", epoch {lane.epoch}")
+    if lane.seen is not None:
+        runs = f", run {', '.join(lane.seen.runs)}" if lane.seen.runs else ""
+        out.line("there     ", f"{lane.seen.state}{runs}; the gateway of {lane.source} is {lane.seen.gateway}")
     if detail.run is not None:
         _print_run(out, lane, detail.run)
     if lane.paused:
@@ -42,9 +45,10 @@ def _print(out: Output, detail: LaneDetail) -> None:
             out.line()
             out.line(f"{title}:")
             print_messages(out, messages[:SHOWN])
-    out.line()
-    out.line("last events:")
-    print_events(out, detail.events[-SHOWN:], with_key=False)
+    if detail.events:
+        out.line()
+        out.line("last events:")
+        print_events(out, detail.events[-SHOWN:], with_key=False)
 
 
 def _tokens(message: Message) -> str:

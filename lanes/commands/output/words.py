@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from lanes.commands.output.printing import Cell
 from lanes.explain.phrases import clock_time, failed
-from lanes.records import Lane, NextLimit, OwnerDetail
+from lanes.records import Lane, NextLimit, OwnerDetail, WatchedLane
 from lanes.text.spans import span
 from lanes_storage.clock import system_clock
+from lanes_storage.law import SourceState, WatchedState
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
@@ -55,8 +56,26 @@ def note(lane: Lane) -> str:
         said.append(f"paused{' until ' + clock_time(until) if until else ''}: {lane.paused.reason}")
     if lane.abort_requested:
         said.append("abort requested")
+    if lane.seen is not None:
+        said += _watched(lane, lane.seen)
+    if lane.seen is not None and lane.run_id is None:
+        return "; ".join(said)
     said += _held(lane) if lane.state == "running" else _released(lane)
     return "; ".join(said)
+
+
+def _watched(lane: Lane, seen: WatchedLane) -> list[str]:
+    """What is seen in another program's gateway."""
+    said = []
+    if seen.gateway is not SourceState.CONNECTED:
+        said.append(f"its gateway is {seen.gateway}{', read from its files' if seen.from_files else ''}")
+    if seen.state is not WatchedState.RUNNING and seen.state is not WatchedState.IDLE:
+        said.append(f"a {seen.state} there" if seen.state is WatchedState.GHOST else f"{seen.state} there")
+    if lane.run_id is None and lane.progress_age_ms is not None:
+        said.append(f"last sign of life {took(lane.progress_age_ms)} ago")
+    if seen.outcome and not seen.runs:
+        said.append(f"last run: {one_line(seen.outcome, 40)}")
+    return said
 
 
 def _held(lane: Lane) -> list[str]:

@@ -12,7 +12,7 @@ from lanes.commands.common.leaving import leave_within
 from lanes.config import Config
 from lanes.config.declared import places
 from lanes.config.reading.access import exposed
-from lanes.desk import connect
+from lanes.desk import Desk, connect
 from lanes.engine.runs.hooks import configured_hooks
 from lanes.gateway import Gateway
 from lanes.host import descriptors
@@ -52,7 +52,7 @@ async def run_gateway(
                 fingerprint=SIMULATED if simulated else None,
                 hooks=configured_hooks(config),
             )
-            async with _noted(database, url_of(listener)):
+            async with _noted(database, url_of(listener)), _watching(desk, gateway, config):
                 await serve(gateway, config, listener, on_ready=on_ready, stop=stop, leave_within=leave_within)
         finally:
             await specs.aclose()
@@ -75,6 +75,22 @@ def _warn_of_access(path: Path) -> None:
     with contextlib.suppress(OSError):  # what cannot be looked at cannot be opened either
         if (found := exposed(path)) is not None:
             log.warning("%s: %s", *found)
+
+
+@asynccontextmanager
+async def _watching(desk: Desk, gateway: Gateway, config: Config) -> AsyncIterator[None]:
+    """Watch the other programs that are configured, as the gateway's owner, once it is one."""
+    if not config.watches:
+        yield
+        return
+    from lanes.watch.kinds import keys_folder
+    from lanes.watch.watcher import Watcher, watching
+
+    def owner() -> int | None:
+        return gateway.owner_id if gateway.ready else None
+
+    async with watching(Watcher(desk.store, desk.changes, desk.clock, owner, config.watches, keys_folder())):
+        yield
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from lanes.config.declared.values import Value
@@ -156,6 +157,20 @@ class SourceConfig:
     answers_aborts: bool
     max_body_bytes: int
     limits: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """One ``[[watch]]``: another program's gateway. ``token`` is the token itself; None: none is configured, or it is
+    missing. A limit that is off is None."""
+
+    name: str
+    kind: str
+    url: str
+    token: str | None = field(repr=False)
+    files: Path | None
+    warn_silent_after_ms: int | None
+    auto_abort_after_ms: int | None
 
 
 class PolicyConfig(NamedTuple):

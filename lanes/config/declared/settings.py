@@ -66,7 +66,10 @@ class Setting(NamedTuple):
 
 #: The tables of the file, and its arrays of tables.
 SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
-ARRAYS = ("runner", "provider", "source", "policy")
+ARRAYS = ("runner", "provider", "source", "policy", "watch")
+
+#: The programs whose gateways can be watched.
+WATCHED = ("openclaw", "opencode", "codex", "langgraph")
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
@@ -359,8 +362,22 @@ _POLICY = (
     Setting("policy", "runner", Kind.NAME, None, "the runner of these lanes", default_note="the first runner"),
 )
 
+_WATCH = (
+    Setting("watch", "name", Kind.NAME, None, "what begins the names of its lanes, as in openclaw:KEY", required=True),
+    Setting("watch", "kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=WATCHED),
+    Setting("watch", "url", Kind.TEXT, None, "its address, such as ws://127.0.0.1:18789", required=True),
+    Setting("watch", "token_env", Kind.NAME, None,
+            "the environment variable that holds its token; OpenClaw's is used once, for pairing", default_note="none"),
+    Setting("watch", "token_file", Kind.TEXT, None, "the file that holds its token", default_note="none"),
+    Setting("watch", "files", Kind.TEXT, None, "its state folder, which is read while it hangs", default_note="none"),
+    Setting("watch", "warn_silent_after", Kind.LIMIT, "60s",
+            "when a held lane without a sign of life is warned about", least=1_000),
+    Setting("watch", "auto_abort_after", Kind.LIMIT, "off",
+            "when a held lane without a sign of life is freed without being asked to", least=1_000),
+)  # fmt: skip
+
 #: Every setting, in the order in which it is listed.
-SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_SOURCE, *_POLICY)
+SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_SOURCE, *_POLICY, *_WATCH)
 
 
 @cache

@@ -25,6 +25,8 @@ _PATHS = frozenset(
         "runner.cwd",
         "runner.worktree_of",
         "source.token_file",
+        "watch.files",
+        "watch.token_file",
     }
 )
 

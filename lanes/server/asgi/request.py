@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.types import Receive, Scope
 
 from lanes.base.errors import TooMuch
+from lanes.context import Context
 from lanes.desk import Desk
 from lanes.gateway import Gateway
 from lanes.server.asgi.bodies import parsed
@@ -76,6 +78,13 @@ class HttpRequest:
         name = self.app_state.config.gateway.token_name or "http"
         client = self._scope.get("client")
         return f"{name}@{client[0]}" if client else name
+
+    @property
+    def context(self) -> Context:
+        """The context of its operation. Without a configured token anybody on this machine could have sent it, and it
+        may not act on other programs."""
+        guarded = self.app_state.config.gateway.token is not None
+        return replace(self.desk.context(self.actor), frees_watched=guarded)
 
     @property
     def token_name(self) -> str:

@@ -77,7 +77,7 @@ def handler_of(verb: Verb[..., Any]) -> Handler:
 
 async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, Any]) -> ASGIApp:
     """Call a verb, and respond with its record."""
-    effect = verb.of(call.desk.context(call.actor), params)
+    effect = verb.of(call.context, params)
     work = call.desk.perform(effect)
     if isinstance(effect, Query | QueryBlock):
         work = call.searching(work)

@@ -38,3 +38,5 @@ from lanes_storage.doors.shared.warnings import warn_held, warn_wait
 from lanes_storage.doors.waiting.expiry import expire_waiting
 from lanes_storage.doors.waiting.places import move_to_front, recall
 from lanes_storage.doors.waits import WaitCircle, begin_wait, end_wait
+from lanes_storage.doors.watched.freeings import ask_to_free, end_freeing, free_by_itself, take_freeings
+from lanes_storage.doors.watched.sightings import forget_sources, keep_sightings, note_source, warn_silent, watch

@@ -206,3 +206,51 @@ CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kin
 CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
 CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;
+CREATE TABLE sources (
+    name VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    url VARCHAR NOT NULL,
+    owner_id INTEGER NOT NULL,
+    state VARCHAR NOT NULL,
+    version VARCHAR,
+    why VARCHAR,
+    fix VARCHAR,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (name),
+    CONSTRAINT source_state CHECK ((state = 'connected' OR state = 'foreign' OR state = 'hung' OR state = 'refused' OR state = 'unreachable'))
+);
+CREATE TABLE sightings (
+    source VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    epoch INTEGER NOT NULL,
+    runs VARCHAR NOT NULL,
+    since INTEGER,
+    last_sign INTEGER,
+    waiting INTEGER,
+    outcome VARCHAR,
+    from_files BOOLEAN NOT NULL,
+    warned_epoch INTEGER,
+    freed_epoch INTEGER,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (source, "key"),
+    CONSTRAINT sighting_key_length CHECK (length(key) BETWEEN 1 AND 512),
+    CONSTRAINT sighting_state CHECK ((state = 'ghost' OR state = 'idle' OR state = 'running' OR state = 'stale'))
+) WITHOUT ROWID;
+CREATE TABLE freeings (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    source VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL,
+    epoch INTEGER NOT NULL,
+    reset BOOLEAN NOT NULL,
+    actor VARCHAR NOT NULL,
+    reason VARCHAR,
+    asked_at INTEGER NOT NULL,
+    taken_by INTEGER,
+    outcome VARCHAR,
+    steps VARCHAR,
+    ended_at INTEGER,
+    CONSTRAINT freeing_end_whole CHECK (((ended_at IS NULL) = (outcome IS NULL)))
+);
+CREATE INDEX freeings_open ON freeings (source, id) WHERE ended_at IS NULL;
+CREATE INDEX sightings_held ON sightings (source, "key") WHERE (state = 'ghost' OR state = 'running');

@@ -27,12 +27,15 @@ WHERE t.lane_id = lanes.id
 
 def step(tx: Transaction) -> None:
     """The events of a lane are found by blocks of the journal; the provider that a run asks is in one column; turns of
-    conversations are kept apart from messages; a message may be meant for a run; unused indexes are dropped."""
+    conversations are kept apart from messages; a message may be meant for a run; what is seen of other programs has
+    tables; unused indexes are dropped."""
     made_by = statements_of("schema_3.sql")
     rebuild(tx, "runs", made_by, {"input_ms": "0"})
     for table in ("lanes", "pauses", "messages"):
         rebuild(tx, table, made_by, {})
     make(tx, "event_blocks", made_by)
+    for watched in ("sources", "sightings", "freeings"):
+        make(tx, watched, made_by)
     tx.run(
         """INSERT INTO event_blocks (lane_id, block)
         SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2""",

@@ -61,3 +61,12 @@ from lanes_storage.reads.owners import (
     waits,
 )
 from lanes_storage.reads.retention import any_old_idempotency, old
+from lanes_storage.reads.watched.sightings import (
+    freeing,
+    has_freeings,
+    origins,
+    sighting,
+    sightings,
+    sightings_named,
+    sources,
+)

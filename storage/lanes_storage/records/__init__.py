@@ -50,3 +50,4 @@ from lanes_storage.records.stored import (
     UnprovenRun,
     Wait,
 )
+from lanes_storage.records.watched import Freeing, FreeingRow, Sighting, SightingRow, SourceRow

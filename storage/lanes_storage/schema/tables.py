@@ -6,7 +6,16 @@ This is the only description of the newest schema: a fresh database is created f
 Times are whole milliseconds; ``…_at`` is wall time, ``…_boot`` the boot clock of the writer.
 """
 
-from lanes_storage.schema import conversations, journal, lanes, messages, owners, providers, runs  # noqa: F401
+from lanes_storage.schema import (  # noqa: F401 - defines the tables
+    conversations,
+    journal,
+    lanes,
+    messages,
+    owners,
+    providers,
+    runs,
+    sightings,
+)
 from lanes_storage.schema.columns import Table, widened
 
 metadata = widened(Table.metadata)

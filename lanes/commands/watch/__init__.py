@@ -1,0 +1,1 @@
+"""The command that watches other programs' gateways."""

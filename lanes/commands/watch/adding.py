@@ -1,0 +1,140 @@
+"""``lanes watch add``: find, ask, pair, write."""
+
+import asyncio
+import difflib
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import click
+
+from lanes.base.errors import ConfigError
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import fail
+from lanes.commands.common.session import Session
+from lanes.commands.output.printing import say
+from lanes.config import load
+from lanes.config.declared import places
+from lanes.config.reading.watches import is_loopback
+from lanes.host.holder import is_listened_to_by_us
+from lanes.watch.adapter import SourceDown
+from lanes.watch.finding import FoundGateway, find_gateways, openclaw_home, openclaw_token, toml_of
+from lanes.watch.kinds import keys_folder
+
+
+class NewWatch(NamedTuple):
+    """What was asked for on the command line."""
+
+    kind: str | None
+    name: str | None
+    address: str | None
+    token_file: str | None
+    yes: bool
+
+
+def add_watch(session: Session, wish: NewWatch) -> int:
+    """Add one gateway. Raises ConfigError."""
+    gateway = _chosen(wish)
+    name = wish.name or gateway.kind
+    if any(watch.name == name for watch in session.config().watches):
+        fail(f"there is a [[watch]] of the name {name}: give another one with --name")
+    values = {"name": name, "kind": gateway.kind, "url": gateway.url}
+    if gateway.kind == "openclaw":
+        values |= _paired_openclaw(session, wish, gateway, name)
+    elif wish.token_file is not None:
+        values["token_file"] = str(Path(wish.token_file).absolute())
+    return _write(session, values, wish.yes)
+
+
+def _chosen(wish: NewWatch) -> FoundGateway:
+    if wish.address is not None:
+        return FoundGateway(wish.kind or "openclaw", 0, wish.address.rstrip("/"))
+    found = find_gateways(wish.kind)
+    if not found:
+        what = wish.kind or "gateway that lanes can watch"
+        raise ConfigError(f"no {what} of this user listens on this machine: start it, or give its --address")
+    if len(found) > 1:
+        seen = "; ".join(f"{each.kind} at {each.url} (pid {each.pid})" for each in found)
+        fail(f"several run here: {seen}. Choose one with --kind, or with --kind and --address")
+    say(f"found {found[0].kind} at {found[0].url} (pid {found[0].pid})")
+    return found[0]
+
+
+def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
+    """Pair both devices; what stands in the file besides. The token is used, and not stored."""
+    from lanes.watch.openclaw.adapter import OpenClawAdapter, paired
+
+    pid = gateway.pid or None
+    home = openclaw_home(pid)
+    keys = keys_folder()
+    token = None
+    if not paired(keys, name):
+        token = _token_of(session, wish, home.config, pid)
+        _check_listener(gateway.url)
+    adapter = OpenClawAdapter(name, gateway.url, keys, token=token or "")
+
+    async def pair() -> str:
+        try:
+            return await adapter.pair()
+        finally:
+            await adapter.close()
+
+    try:
+        version = asyncio.run(pair())
+    except SourceDown as down:
+        raise ConfigError(f"it cannot be watched: {down}") from down
+    say(f"paired with OpenClaw {version}: two devices, one that reads and one that may abort; their keys are in {keys}")
+    return {"files": str(home.state)} if home.state.is_dir() else {}
+
+
+def _token_of(session: Session, wish: NewWatch, config: Path, pid: int | None) -> str:
+    if wish.token_file is not None:
+        try:
+            return Path(wish.token_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{wish.token_file} cannot be read: {error.strerror}") from error
+    asked = f"Read the token of its gateway from its environment or {config}, once, to pair with it?"
+    if not wish.yes and not (session.out.asks and click.confirm(asked, err=True)):
+        fail("it is not paired yet: allow its configuration to be read (--yes), or give --token-file")
+    token = openclaw_token(config, pid)
+    if token is None:
+        raise ConfigError(f"{config} names no token that can be read: give --token-file")
+    return token
+
+
+def _check_listener(url: str) -> None:
+    """A token goes only to a process of this user, or over an encrypted connection."""
+    if url.startswith("wss://"):
+        return
+    port = urlsplit(url).port
+    if not is_loopback(url) or port is None or not is_listened_to_by_us(port):
+        why = "it is neither encrypted (wss://) nor a process of this user on this machine"
+        raise ConfigError(f"the token is not sent to {url}: {why}")
+
+
+def _write(session: Session, values: dict[str, str], yes: bool) -> int:
+    """Add it to the configuration file, as a whole or not at all."""
+    path = session.config().source or places.config_dir() / "lanes.toml"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    after = before + ("" if before.endswith("\n") or not before else "\n") + toml_of(values)
+    for line in difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=1):
+        say(line)
+    if not yes and not (session.out.asks and click.confirm(f"Write it into {path}?", err=True)):
+        say("nothing was written; it can be added by hand")
+        return Exit.FAILED
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(after)
+    try:
+        load(draft)
+    except ConfigError:
+        draft.unlink()
+        raise
+    draft.chmod(mode)
+    draft.replace(target)
+    say(f"written into {target}: `lanes watch` watches it, and so does a gateway with this configuration")
+    return Exit.DONE

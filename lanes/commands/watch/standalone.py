@@ -1,0 +1,33 @@
+"""A process that watches, and runs nothing: an owner with heartbeats, like a program that embeds lanes."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from lanes.config import Config
+from lanes.desk import connect
+from lanes.server.signals import handled_signals
+from lanes.watch.kinds import keys_folder
+from lanes.watch.watcher import Watcher, watching
+from lanes_storage.logs import Log
+
+log = Log("lanes.watch")
+
+
+async def watch_alone(
+    config: Config, database: str, *, on_ready: Callable[[], None], stop: asyncio.Event | None = None
+) -> None:
+    """Watch until a signal, or ``stop``. Raises StorageError."""
+    stopping = stop or asyncio.Event()
+
+    def asked(number: signal.Signals) -> None:
+        log.info("%s: stopping", number.name)
+        stopping.set()
+
+    async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
+        owner = await desk.register()
+        watcher = Watcher(desk.store, desk.changes, desk.clock, owner, config.watches, keys_folder())
+        with handled_signals(asked, lambda _: None):
+            async with watching(watcher):
+                on_ready()
+                await stopping.wait()

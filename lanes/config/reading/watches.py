@@ -1,0 +1,88 @@
+"""Other programs' gateways that lanes watches."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lanes.base.errors import ConfigError
+from lanes.base.terminal import without_password
+from lanes.config.declared.model import WatchConfig
+from lanes.config.declared.refusal import refusal, shown
+from lanes.config.reading import secrets
+from lanes.config.reading.sections import ArrayElement
+from lanes.records import HERE
+
+#: A name begins the keys of its lanes, up to the first colon.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: The schemes of each kind of gateway, the encrypted one last.
+_SOCKETS, _HTTP = ("ws", "wss"), ("http", "https")
+SCHEMES = {"openclaw": _SOCKETS, "codex": _SOCKETS, "opencode": _HTTP, "langgraph": _HTTP}
+
+
+def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[WatchConfig, ...], list[ConfigError]]:
+    """The gateways that are watched, and what is missing of their tokens. Raises ConfigError."""
+    built: dict[str, WatchConfig] = {}
+    missing = []
+    for row in rows:
+        _check_name(row, built)
+        _check_url(row)
+        token = secrets.resolve(row.values["token_env"], row.values["token_file"], env)
+        if token.problem:
+            missing.append(token.problem)
+        if not (
+            is_private(row.get("url")) or (row.values["token_env"].value or row.values["token_file"].value) is None
+        ):
+            problem = "a token would travel unencrypted to another machine"
+            raise refusal(row.values["url"].where, row.values["url"].key, problem, "use wss:// or https://")
+        built[row.get("name")] = WatchConfig(
+            name=row.get("name"),
+            kind=row.get("kind"),
+            url=row.get("url").rstrip("/"),
+            token=token.value,
+            files=None if row.get("files") is None else Path(row.get("files")),
+            warn_silent_after_ms=row.get("warn_silent_after"),
+            auto_abort_after_ms=row.get("auto_abort_after"),
+        )
+    return tuple(built.values()), missing
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody reads along: it is encrypted, or stays on this machine."""
+    return url.startswith(("wss://", "https://")) or is_loopback(url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine alone."""
+    from ipaddress import ip_address
+
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_name(row: ArrayElement, built: Mapping[str, WatchConfig]) -> None:
+    name = row.values["name"]
+    if name.value in built:
+        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
+    if not _NAME.fullmatch(name.value) or name.value == HERE:
+        problem = f"{shown(name.value)} cannot begin the name of a lane"
+        raise refusal(name.where, name.key, problem, "take letters, digits, dots and hyphens")
+
+
+def _check_url(row: ArrayElement) -> None:
+    url, schemes = row.values["url"], SCHEMES[row.get("kind")]
+    if "@" in url.value or without_password(url.value) != url.value:
+        fix = "take the token out and use token_env or token_file"
+        raise refusal(url.where, url.key, "secrets are named, never written", fix)
+    try:
+        parts = urlsplit(url.value)
+        usable = (
+            parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise refusal(url.where, url.key, "it is no address of such a gateway", f"write {schemes[0]}://127.0.0.1:PORT")

@@ -1,0 +1,97 @@
+"""What an adapter of another program's gateway does: list, events, abort, prove, offline, capabilities."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from lanes_storage.law import SourceState
+from lanes_storage.records import Sighting
+
+
+class Capabilities(NamedTuple):
+    """What a gateway of this version allows.
+
+    ``abort_run``: one run can be named. ``abort_key``: a session can be. ``keeps_queue``: the former keeps what waits.
+    ``lists_waiting``: it says how many wait. ``offline``: its files tell its state while it hangs. ``tools``: a run may
+    start processes that outlive it.
+    """
+
+    abort_run: bool
+    abort_key: bool
+    keeps_queue: bool
+    lists_waiting: bool
+    offline: bool
+    tools: bool = True
+
+
+class Rung(NamedTuple):
+    """One way to end a run, the next one being stronger.
+
+    ``loses``: what is lost by it, for people; empty: nothing. ``resets``: it throws the conversation away, and is taken
+    only if asked for.
+    """
+
+    name: str
+    method: str
+    params: Mapping[str, Any]
+    loses: str = ""
+    resets: bool = False
+
+
+class RungAnswer(NamedTuple):
+    """What the gateway answered: whether it says that it ended the run, and in which words."""
+
+    claimed: bool
+    said: str
+
+
+class SourceDown(Exception):
+    """A gateway that cannot be used: how, why, and what to do about it."""
+
+    def __init__(self, state: SourceState, why: str, fix: str = "") -> None:
+        self.state, self.why, self.fix = state, why, fix
+        super().__init__(f"{why}: {fix}" if fix else why)
+
+
+class Adapter(Protocol):
+    """One gateway of another program. Belongs to an event loop. Every coroutine may raise SourceDown."""
+
+    async def connect(self) -> str:
+        """Connect, and return the version of the program."""
+        ...
+
+    def recall(self, rows: Sequence[Sighting]) -> None:
+        """What was known of its sessions before this connection, of which the run ids may be needed."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it allows, once connected."""
+        ...
+
+    async def list(self) -> Sequence[Sighting]:
+        """Its sessions."""
+        ...
+
+    async def events(self, seconds: float) -> bool:
+        """Wait for an event that may have changed a session, at most this long; returns whether one came."""
+        ...
+
+    def rungs(self, seen: Sighting) -> Sequence[Rung]:
+        """The ways to free a session, the weakest that works first."""
+        ...
+
+    async def abort(self, rung: Rung) -> RungAnswer:
+        """Take one of these ways."""
+        ...
+
+    async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
+        """The proof that the runs which were seen are over, waited for at most this long; None: there is none."""
+        ...
+
+    def offline(self) -> Sequence[Sighting]:
+        """Its sessions as its files tell them, while it hangs. Blocks. Raises SourceDown where there are no files."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection. May be called twice."""
+        ...

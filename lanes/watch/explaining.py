@@ -1,0 +1,67 @@
+"""``lanes why`` for a lane of another program's gateway: what holds it, the evidence, and what can be done."""
+
+from lanes.base.terminal import clean
+from lanes.records import Liveness
+from lanes.text.naming import on_lane
+from lanes.text.spans import ago, span
+from lanes.watch.freeing import what_is_lost
+from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.records import OwnerRow, SightingRow
+
+
+def why_watched(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> str:
+    """The paragraph."""
+    seen, name = row.seen, f"Lane {clean(row.address)}"
+    said = [_state(row, name, liveness)]
+    if seen.held:
+        said += _held(row, liveness)
+    elif seen.outcome:
+        said.append(f"Its last run ended as “{clean(seen.outcome)}”.")
+    said += _sources(row, watcher, liveness)
+    if row.freeing:
+        said.append("Somebody has asked to free it, and that goes on.")
+    elif seen.held and row.source.state is SourceState.CONNECTED:
+        said.append(f"To free it now: `{on_lane('abort', row.address, f'--epoch {row.epoch}')}`.")
+        if loss := what_is_lost(seen.waiting):
+            said.append(f"{loss[0].upper()}{loss[1:]}.")
+    return " ".join(said)
+
+
+def _state(row: SightingRow, name: str, liveness: Liveness) -> str:
+    gateway = f"in the {row.source.kind} gateway at {clean(row.source.url)}"
+    held = liveness.since(row.seen.since)
+    for_so_long = f" for {span(held)}" if held is not None and row.seen.held else ""
+    match row.seen.state:
+        case WatchedState.RUNNING:
+            return f"{name}, {gateway}, is held{for_so_long}."
+        case WatchedState.GHOST:
+            return f"{name}, {gateway}, is held{for_so_long} by a ghost, a run that its gateway does not count."
+        case WatchedState.STALE:
+            return f"{name}, {gateway}, is not held; its gateway's row still says that it runs."
+        case WatchedState.IDLE:
+            return f"{name}, {gateway}, is not held."
+
+
+def _held(row: SightingRow, liveness: Liveness) -> list[str]:
+    seen = row.seen
+    runs = f"Run {', '.join(map(clean, seen.runs))} holds it." if seen.runs else "Which run holds it is not known."
+    quiet = liveness.since(seen.last_sign)
+    sign = "No sign of life of it was seen." if quiet is None else f"Its last sign of life was {ago(quiet)}."
+    waits = "1 message waits" if seen.waiting == 1 else f"{seen.waiting} messages wait"
+    return [runs, sign, *([f"{waits} behind it."] if seen.waiting else [])]
+
+
+def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> list[str]:
+    source = row.source
+    said = []
+    if row.from_files:
+        said.append("This was read from the files of the gateway, which does not answer.")
+    if source.state is not SourceState.CONNECTED:
+        why = clean(source.why or "")
+        fix = f" Next: {clean(source.fix)}." if source.fix else ""
+        said.append(f"Its gateway is {source.state}: {why}.{fix} Nothing can be freed there meanwhile.")
+    if watcher is None or not liveness.lives(watcher):
+        said.append(
+            f"Nobody watches it now, so this is as of {ago(liveness.since(row.changed_at) or 0)}: run `lanes watch`."
+        )
+    return said

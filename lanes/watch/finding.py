@@ -1,0 +1,86 @@
+"""Gateways of other programs that run on this machine, as processes of this user (Linux). It only looks at processes:
+whoever reads a program's configuration asks first."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lanes.host.holder import ports_of, processes, words_of
+from lanes.watch.reading import parsed, typed
+
+#: How the process of each kind of gateway is recognised, by its words; and the scheme of its address.
+_KINDS = (
+    ("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),
+    ("codex", re.compile(r"\bcodex\b.*\bapp-server\b.*--listen"), "ws"),
+    ("opencode", re.compile(r"\bopencode\b.*\bserve\b"), "http"),
+    ("langgraph", re.compile(r"\blanggraph\b.*\b(dev|up)\b|langgraph_api"), "http"),
+)
+#: The largest configuration that is read.
+MOST_BYTES = 4 * 1024 * 1024
+
+
+class FoundGateway(NamedTuple):
+    """A gateway that runs, and what its process is."""
+
+    kind: str
+    pid: int
+    url: str
+
+
+def find_gateways(kind: str | None = None) -> list[FoundGateway]:
+    """The gateways that processes of this user listen as."""
+    found = []
+    for pid in processes():
+        said = " ".join(words_of(pid))
+        for name, words, scheme in _KINDS:
+            if kind in (None, name) and words.search(said):
+                found += [FoundGateway(name, pid, f"{scheme}://127.0.0.1:{port}") for port in ports_of(pid)[:1]]
+                break
+    return found
+
+
+class OpenClawHome(NamedTuple):
+    """Where an OpenClaw process has its state, and the file of its configuration."""
+
+    state: Path
+    config: Path
+
+
+def openclaw_home(pid: int | None) -> OpenClawHome:
+    """Where that process, or else one of this user, keeps what it has."""
+    env = _environment(pid) if pid is not None else dict(os.environ)
+    state = Path(env.get("OPENCLAW_STATE_DIR") or Path(env.get("HOME") or Path.home()) / ".openclaw")
+    return OpenClawHome(state, Path(env.get("OPENCLAW_CONFIG_PATH") or state / "openclaw.json"))
+
+
+def openclaw_token(config: Path, pid: int | None) -> str | None:
+    """The shared token of a gateway, from its environment or its configuration; None: neither tells it."""
+    env = _environment(pid) if pid is not None else {}
+    if token := env.get("OPENCLAW_GATEWAY_TOKEN"):
+        return token
+    try:
+        if config.stat().st_size > MOST_BYTES:
+            return None
+        form: Any = parsed(config.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    for name in ("gateway", "auth"):
+        form = typed(form, name, dict, {})
+    token = typed(form, "token", str, "")
+    return token if token and not token.startswith("$") else None
+
+
+def _environment(pid: int) -> dict[str, str]:
+    try:
+        data = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (each.decode(errors="replace").partition("=") for each in data.split(b"\0") if b"=" in each)
+    return {name: value for name, _, value in pairs}
+
+
+def toml_of(values: dict[str, str]) -> str:
+    """A [[watch]] as it stands in a file."""
+    return "\n".join(["", "[[watch]]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"

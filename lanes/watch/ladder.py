@@ -1,0 +1,65 @@
+"""Freeing a session of another program: the weakest way first, each proven before the next is tried."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lanes.records import Outcome, WatchedStep
+from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
+from lanes_storage.records import Sighting
+
+#: How long each way has to be proven.
+PROOF_S = 6.0
+
+
+class Freed(NamedTuple):
+    """What came of it, and every step with what was claimed and what was proven."""
+
+    outcome: Outcome
+    runs: tuple[str, ...]
+    steps: tuple[WatchedStep, ...]
+
+
+def announced(rungs: Sequence[Rung], seen: Sighting) -> str:
+    """What may be lost, said before anything is done; empty: nothing is."""
+    for rung in rungs:
+        if rung.loses and not rung.resets:
+            what = rung.loses.format(waiting=_waiting(seen))
+            return what if rung is rungs[0] else f"if that does not end it: {what}"
+    return ""
+
+
+def _waiting(seen: Sighting) -> str:
+    if seen.waiting is None:
+        return "messages that wait"
+    return "1 waiting message" if seen.waiting == 1 else f"{seen.waiting} waiting messages"
+
+
+async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool, proof_s: float = PROOF_S) -> Freed:
+    """Climb the ladder until the runs that were seen are proven to be over."""
+    if seen is None or not seen.held:
+        return Freed(Outcome.NOT_HELD, (), ())
+    steps: list[WatchedStep] = []
+    try:
+        for rung in adapter.rungs(seen):
+            if rung.resets and not reset:
+                continue
+            began = time.monotonic()
+            claim = await adapter.abort(rung)
+            proof = await adapter.prove(seen, rung, claim, proof_s if claim.claimed or rung.resets else 0.0)
+            steps.append(_taken(rung, claim, proof, began))
+            if proof is not None:  # without a claim it ended by itself, or by a step before
+                ended = any(step.claimed for step in steps) or rung.resets
+                return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, seen.runs, tuple(steps))
+    except SourceDown as error:
+        return unreachable(error)._replace(runs=seen.runs, steps=(*steps, *unreachable(error).steps))
+    return Freed(Outcome.INEFFECTIVE, seen.runs, tuple(steps))
+
+
+def unreachable(why: SourceDown) -> Freed:
+    """Nothing can be done: the gateway cannot be reached."""
+    return Freed(Outcome.UNREACHABLE, (), (WatchedStep("reach its gateway", False, str(why), None, 0),))
+
+
+def _taken(rung: Rung, claim: RungAnswer, proof: str | None, began: float) -> WatchedStep:
+    return WatchedStep(rung.name, claim.claimed, claim.said, proof, round(1000 * (time.monotonic() - began)))

@@ -1,0 +1,36 @@
+"""What a key names for those who look: a lane here, a session of another program, or both."""
+
+from lanes.base.errors import NotFound
+from lanes.records import LaneDetail, Liveness
+from lanes.watch import freeing, merging
+from lanes.watch.explaining import why_watched
+from lanes_storage import reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import Reads
+from lanes_storage.records import LaneRow, SightingRow
+
+
+def named(read: Reads, key: str, source: str | None) -> tuple[LaneRow | None, SightingRow | None]:
+    """The lane here of that name, and what is seen of it elsewhere: one of them at least.
+
+    Raises NotFound, Ambiguous.
+    """
+    found = freeing.looked(read, freeing.resolve(key, source))
+    lane = read(reads.lane(key)) if found.here else None
+    if lane is None and found.there is None:
+        if source is not None:
+            raise NotFound("lane", key)
+        return None, freeing.looked(read, freeing.elsewhere(key))
+    return lane, found.there
+
+
+def why_of(read: Reads, row: SightingRow | None, now: Now) -> str:
+    """Why a lane that is seen elsewhere does not progress."""
+    assert row is not None
+    return why_watched(row, read(reads.owner(row.source.owner_id)), Liveness(now))
+
+
+def detail_of(read: Reads, row: SightingRow | None, now: Now) -> LaneDetail:
+    """One lane that is seen elsewhere."""
+    assert row is not None
+    return LaneDetail(merging.lane_of(row, Liveness(now)), why_of(read, row, now), None, (), ())

@@ -1,0 +1,226 @@
+"""The adapter of OpenClaw: sessions by RPC and events, and the ways to free one, measured on 2026.5.7 and 2026.9.6.
+
+An abort that names the run keeps what waits; one that names the session cuts it. A follow-up ghost of 2026.5 ends by
+no abort, but by a steering message ``/stop``. What a gateway answers is never taken as proof.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.openclaw.device import Device
+from lanes.watch.openclaw.files import runs_in, sessions_in
+from lanes.watch.openclaw.view import SessionView
+from lanes.watch.openclaw.wire import OpenClawError, OpenClawLink, sessions_of
+from lanes.watch.reading import words
+from lanes_storage.law import SourceState
+from lanes_storage.records import Sighting
+
+READ = ("operator.read",)
+ADMIN = ("operator.read", "operator.write", "operator.admin")
+#: The most sessions that are listed.
+MOST_LISTED = 1_000
+#: An abort may take this long; between two looks for its proof.
+ABORT_S = 20.0
+LOOK_S = 0.1
+STEER = "sessions.steer"
+LOST = "{waiting} will be lost"
+#: On the chat path of 2026.5 a message to a busy session is steered into its run.
+STEERED = "messages that were steered into the run will be lost"
+#: The protocol of 2026.5.
+OF_5 = 3
+
+
+def _wall() -> int:
+    return round(time.time() * 1000)
+
+
+class OpenClawAdapter:
+    """Implements ``Adapter``. ``keys``: the folder of its two devices; ``files``: OpenClaw's state folder, if known.
+
+    ``token`` pairs the devices where they are not paired yet.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        keys: Path,
+        *,
+        files: Path | None = None,
+        token: str = "",
+        clock: Callable[[], int] = _wall,
+    ) -> None:
+        self._name, self._url, self._keys, self._files, self._token = name, url, keys, files, token
+        self._clock = clock
+        self._view = SessionView(clock)
+        self._link: OpenClawLink | None = None
+        self._aborter: OpenClawLink | None = None
+        self._heard = asyncio.Event()
+
+    def _device(self, role: str, scopes: Sequence[str]) -> Device:
+        return Device(self._keys / f"{self._name}-{role}.json", scopes)
+
+    async def connect(self) -> str:
+        """Connect as the viewer, and return the version. Raises SourceDown."""
+        await self.close()
+        self._view, names = SessionView(self._clock), self._view.names
+        self._view.names = names
+        link = OpenClawLink(self._url, self._device("viewer", READ), self._hear)
+        await link.connect(self._token)
+        self._link = link
+        await self._asked("sessions.subscribe", {})
+        return link.version
+
+    async def pair(self) -> str:
+        """Pair both devices; returns the version. Raises SourceDown."""
+        version = await self.connect()
+        await self._as_aborter()
+        return version
+
+    async def _as_aborter(self) -> OpenClawLink:
+        if self._aborter is None or self._aborter.closed is not None:
+            link = OpenClawLink(self._url, self._device("aborter", ADMIN))
+            await link.connect(self._token)
+            self._aborter = link
+        return self._aborter
+
+    def recall(self, rows: Sequence[Sighting]) -> None:
+        """Runs that were seen before; this gateway may not name them again."""
+        self._view.recall(rows)
+
+    @property
+    def _connected(self) -> OpenClawLink:
+        if self._link is None:
+            raise SourceDown(SourceState.UNREACHABLE, f"{self._url} is not connected")
+        if self._link.closed is not None:
+            raise self._link.closed
+        return self._link
+
+    @property
+    def _is_5(self) -> bool:
+        return self._link is not None and self._link.protocol <= OF_5
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this version allows."""
+        return Capabilities(True, True, True, lists_waiting=True, offline=self._files is not None)
+
+    def _hear(self, event: str, payload: Any) -> None:
+        if self._view.hear(event, payload) or not event:
+            self._heard.set()
+
+    async def _asked(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question that a version may not know."""
+        try:
+            return await self._connected.call(method, params)
+        except OpenClawError:
+            return {}
+
+    async def list(self) -> Sequence[Sighting]:
+        """Its sessions. Raises SourceDown."""
+        since = {"sinceSeq": self._view.sequence} if self._view.sequence else {}
+        self._view.count(await self._asked("diagnostics.stability", {"limit": 1000, **since}))
+        try:
+            answer = await self._connected.call("sessions.list", {"limit": MOST_LISTED})
+        except OpenClawError as error:
+            why = f"OpenClaw does not list its sessions: {error.message or error.code}"
+            raise SourceDown(SourceState.REFUSED, why, "pair it again with `lanes watch add`") from error
+        rows = self._view.rows(sessions_of(answer))
+        if self._files is None or all(row.runs or not row.held for row in rows):
+            return rows
+        return await asyncio.to_thread(self._named, rows)
+
+    def _named(self, rows: Sequence[Sighting]) -> Sequence[Sighting]:
+        """Held sessions of which no run is known, with the runs that its files name."""
+        assert self._files is not None
+        runs = runs_in(self._files)
+        return [
+            row._replace(runs=runs.get(self._view.names.raw(row.key), ())) if row.held and not row.runs else row
+            for row in rows
+        ]
+
+    async def events(self, seconds: float) -> bool:
+        """Wait for an event. Raises SourceDown where the connection has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        _ = self._connected
+        return True
+
+    def rungs(self, seen: Sighting) -> Sequence[Rung]:
+        """The ladder of this version."""
+        key = self._view.names.raw(seen.key)
+        by_run = [
+            Rung("abort by run id", "sessions.abort", {"key": key, "runId": run}, STEERED if self._is_5 else "")
+            for run in seen.runs[:1]
+        ]
+        if self._is_5:
+            steer = {"key": key, "message": "/stop", "idempotencyKey": uuid.uuid4().hex}
+            stronger = [Rung("steer with /stop", STEER, steer, LOST)]
+        else:
+            stronger = []
+        by_key = [Rung("abort by session", "sessions.abort", {"key": key}, LOST)]
+        reset = [
+            Rung("reset the session", "sessions.reset", {"key": key}, "the conversation will be lost", resets=True)
+        ]
+        return [*by_run, *(stronger + by_key if by_run else by_key + stronger), *reset]
+
+    async def abort(self, rung: Rung) -> RungAnswer:
+        """Take a rung as the aborter. Raises SourceDown."""
+        link = await self._as_aborter()
+        try:
+            answer = await link.call(rung.method, rung.params, ABORT_S)
+        except OpenClawError as error:
+            return RungAnswer(False, error.message or error.code)
+        named = words(answer, "abortedRunId")
+        meant = rung.params.get("runId")
+        claimed = bool(named or answer.get("aborted") is True or answer.get("interruptedActiveRun") is True)
+        if meant is not None and named and named != meant:
+            return RungAnswer(False, f"it ended another run, {named}")
+        said = words(answer, "status") or ("aborted" if claimed else "nothing was aborted")
+        if answer.get("interruptedActiveRun") is True:
+            said = "it interrupted the run"
+        return RungAnswer(claimed, said)
+
+    async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
+        """Look until no run that was seen is open by its events or named by the list. Raises SourceDown."""
+        key = self._view.names.raw(seen.key)
+        if rung.method == STEER and claim.said == "it interrupted the run":
+            # Such a ghost sends no end, and its row stays "running": the answer names what was interrupted.
+            self._view.over(key, seen.runs)
+            return "its gateway interrupted the run, and no event of it follows"
+        until = time.monotonic() + seconds
+        while True:
+            row = next((each for each in await self.list() if each.key == seen.key), None)
+            ended = [run for run in seen.runs if self._view.has_ended(run)]
+            if row is None or not row.held or (row.runs and not set(row.runs) & set(seen.runs)):
+                return f"the end of run {ended[0]} was seen" if ended else "the session is no longer held by that run"
+            if time.monotonic() >= until:
+                return None
+            await self.events(LOOK_S)
+
+    def offline(self) -> Sequence[Sighting]:
+        """Its sessions by its files. Raises SourceDown."""
+        if self._files is None:
+            raise SourceDown(SourceState.HUNG, "its files are not known", "name them as `files` of this [[watch]]")
+        return sessions_in(self._files, self._view.names)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        for link in (self._link, self._aborter):
+            if link is not None:
+                await link.close()
+        self._link = self._aborter = None
+
+
+def paired(keys: Path, name: str) -> bool:
+    """Whether both devices of a source are paired. Raises SourceDown."""
+    return all(Device(keys / f"{name}-{role}.json", ()).token for role in ("viewer", "aborter"))

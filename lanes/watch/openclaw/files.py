@@ -1,0 +1,122 @@
+"""The sessions of an OpenClaw gateway by its files, read-only: for a gateway that is stopped or hangs.
+
+2026.9 keeps them in SQLite databases with a WAL, 2026.5 in JSON with a lock file for each session that runs.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lanes.watch.adapter import SourceDown
+from lanes.watch.reading import ShownKeys, moment, parsed, typed, words
+from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.records import Sighting
+
+#: The largest JSON file that is read.
+MOST_BYTES = 64 * 1024 * 1024
+MOST_ROWS = 1_000
+#: In files of 2026.9: which sessions run, and the runs by session.
+WINDOWS = "SELECT session_key, status, started_at, updated_at FROM session_windows ORDER BY updated_at DESC LIMIT 1000"
+TASKS = """
+SELECT child_session_key, run_id, started_at, last_event_at FROM task_runs WHERE status = 'running'
+ORDER BY started_at LIMIT 1000
+"""
+
+
+def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
+    """The sessions that the files of a state folder tell. Raises SourceDown."""
+    agents = state / "agents"
+    found: dict[str, Sighting] = {}
+    runs = runs_in(state)
+    try:
+        folders = sorted(agents.iterdir())
+    except OSError as error:
+        why = f"{agents} cannot be read: {error.strerror}"
+        raise SourceDown(SourceState.HUNG, why, "name its state folder as `files` of this [[watch]]") from error
+    for agent in folders:
+        for row in (*_of_json(agent / "sessions"), *_of_sqlite(agent / "agent" / "openclaw-agent.sqlite")):
+            key = names.shown(row[0])
+            found[key] = _sighted(key, *row[1:], runs.get(row[0], ()))
+    return list(found.values())
+
+
+def _sighted(key: str, status: str, started: int | None, touched: int | None, runs: tuple[str, ...]) -> Sighting:
+    running = status == "running" or bool(runs)
+    signs = [at for at in (started, touched) if at is not None]
+    return Sighting(
+        key,
+        WatchedState.RUNNING if running else WatchedState.IDLE,
+        runs if running else (),
+        started if running else None,
+        max(signs) if running and signs else None,
+        outcome=None if running else status or None,
+    )
+
+
+def _of_json(folder: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
+    """Sessions of 2026.5. One whose row says that it runs, and whose lock nobody holds, does not run."""
+    path = folder / "sessions.json"
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > MOST_BYTES:
+            return
+        for key, row in (parsed(path.read_text(encoding="utf-8", errors="replace")) or {}).items():
+            status = words(row, "status")
+            locked = _locked(folder / f"{Path(words(row, 'sessionId')).name}.jsonl.lock")
+            if status == "running" and locked is False:
+                status = "stale"
+            elif locked:
+                status = "running"
+            yield key, status, moment(row, "startedAt"), moment(row, "updatedAt")
+
+
+def _locked(lock: Path) -> bool | None:
+    """Whether a living process holds the lock of a session; None: there is no lock."""
+    try:
+        form = parsed(lock.read_text(encoding="utf-8", errors="replace")[:4096])
+    except OSError:
+        return None
+    pid = typed(form, "pid", int, 0)
+    if pid <= 0:
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _of_sqlite(path: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
+    """Sessions of 2026.9."""
+    for key, status, started, updated in _rows(path, WINDOWS):
+        if isinstance(key, str):
+            yield key, status if isinstance(status, str) else "", _ms(started), _ms(updated)
+
+
+def runs_in(state: Path) -> dict[str, tuple[str, ...]]:
+    """The runs of each session that a task table calls running."""
+    runs: dict[str, tuple[str, ...]] = {}
+    for path in (state / "state" / "openclaw.sqlite", state / "tasks" / "runs.sqlite"):
+        for key, run, _, _ in _rows(path, TASKS):
+            if isinstance(key, str) and isinstance(run, str):
+                runs[key] = (*runs.get(key, ()), run)
+    return runs
+
+
+def _rows(path: Path, query: str) -> list[Any]:
+    """The rows of a query, read-only; none where the file or the table is not there."""
+    if not path.is_file():
+        return []
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
+            return connection.execute(query).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _ms(value: object) -> int | None:
+    return moment({"at": value}, "at")

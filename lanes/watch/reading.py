@@ -1,0 +1,73 @@
+"""Reading what another program sends: any of it may be missing, of another type, huge, or hostile."""
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from lanes.base.errors import InvalidKey
+from lanes.base.terminal import check_key, clean
+from lanes_storage.law import MAX_KEY
+
+T = TypeVar("T")
+
+#: The longest word of another program that is kept: an id, a status.
+MOST_WORD = 200
+#: Characters of a key are kept up to this many, so that it fits behind the name of its source.
+MOST_KEY = MAX_KEY - 80
+
+
+def parsed(text: str) -> dict[str, Any] | None:
+    """The JSON object of a frame; None where it is none, or is nested too deeply."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def typed(form: Any, name: str, kind: type[T], default: T) -> T:
+    """A field of an object, if it is of that type; a flag is no number."""
+    value = form.get(name) if isinstance(form, dict) else None
+    return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else default
+
+
+def words(form: Any, name: str) -> str:
+    """A text, made harmless and cut; empty where there is none."""
+    return clean(typed(form, name, str, ""))[:MOST_WORD]
+
+
+def moment(form: Any, name: str) -> int | None:
+    """A wall time in milliseconds, if it is a possible one."""
+    value = form.get(name) if isinstance(form, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
+        return None
+    return int(value)
+
+
+def objects(form: Any, name: str) -> list[dict[str, Any]]:
+    """The objects of an array."""
+    return [each for each in typed(form, name, list, []) if isinstance(each, dict)]
+
+
+class ShownKeys:
+    """Keys as they are shown here, and as their program knows them: a key that is no session key is shown escaped."""
+
+    def __init__(self) -> None:
+        self._raw: dict[str, str] = {}
+
+    def shown(self, raw: str) -> str:
+        """The key under which it is shown."""
+        shown = raw
+        try:
+            check_key(raw)
+        except InvalidKey:
+            shown = clean(raw.encode("utf-8", "replace").decode("utf-8")) or "?"
+        if len(shown) > MOST_KEY:
+            shown = f"{shown[: MOST_KEY - 9]}~{hashlib.sha256(raw.encode('utf-8', 'replace')).hexdigest()[:8]}"
+        if shown != raw:
+            self._raw[shown] = raw
+        return shown
+
+    def raw(self, shown: str) -> str:
+        """The key as its program knows it."""
+        return self._raw.get(shown, shown)

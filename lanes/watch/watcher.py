@@ -1,0 +1,320 @@
+"""The watcher: keeps what is seen of other programs' gateways in the database, and frees their sessions on request.
+
+Each source is watched by one process of a database, whose owner's row proves that it lives. It connects again after
+any failure, reads files where a gateway hangs, and recalls the runs that it knew before.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from lanes.base.procedure import within
+from lanes.config.declared.model import WatchConfig
+from lanes.host.changes import Changes
+from lanes.host.holder import stopped_holder_of
+from lanes.records import Liveness, Outcome
+from lanes.watch import ladder
+from lanes.watch.adapter import Adapter, SourceDown
+from lanes.watch.kinds import adapter_of
+from lanes_storage import doors, reads
+from lanes_storage.clock import Clock
+from lanes_storage.errors import StorageError
+from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.law import SourceState
+from lanes_storage.logs import Log
+from lanes_storage.records import Freeing, Sighting
+
+log = Log("lanes.watch")
+T = TypeVar("T")
+
+#: Between two looks: while something is held, and otherwise; an event brings the next one forward, to not less than
+#: the third number.
+HELD_S, IDLE_S, LEAST_S = 1.0, 5.0, 0.1
+#: Between two tries to connect, at first and at last; between two tries to become the process that watches.
+FIRST_S, LAST_S, LEASE_S = 0.5, 10.0, 2.0
+#: Whether a gateway that does not answer is stopped is looked at after this time.
+SILENT_S = 3.0
+#: A later sign of life is stored only if it is later by this much, so that a talkative session costs no commits.
+SIGN_MS = 2_000
+
+
+class Watcher:
+    """``owner`` gives the id of this process as an owner; None while it is not registered."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        changes: Changes,
+        clock: Clock,
+        owner: Callable[[], int | None],
+        watches: Sequence[WatchConfig],
+        keys: Path,
+        make: Callable[[WatchConfig, Path], Adapter] = adapter_of,
+    ) -> None:
+        self._sources = [WatchedSource(store, changes, clock, owner, watch, make(watch, keys)) for watch in watches]
+        self._store, self._names = store, [watch.name for watch in watches]
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await self._store.write(lambda tx: doors.forget_sources(tx, self._names))
+        async with asyncio.TaskGroup() as tasks:
+            for source in self._sources:
+                tasks.create_task(source.run(), name=f"lanes-watch-{source.name}")
+
+
+class WatchedSource:
+    """One gateway of another program."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        changes: Changes,
+        clock: Clock,
+        owner: Callable[[], int | None],
+        watch: WatchConfig,
+        adapter: Adapter,
+    ) -> None:
+        self._store, self._changes, self._clock, self._owner = store, changes, clock, owner
+        self._watch, self._adapter = watch, adapter
+        self._kept: dict[str, Sighting] = {}
+        self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it was not reached yet")
+        self._mine = False
+        self._tried = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._freeings: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """The name of the source."""
+        return self._watch.name
+
+    async def run(self) -> None:
+        """Watch it, whenever no other process does, until cancelled."""
+        pause = FIRST_S
+        requests = asyncio.create_task(self._requests(), name=f"lanes-free-{self.name}")
+        try:
+            while True:
+                try:
+                    self._mine = await self._take()
+                except StorageError as error:  # it heals, or the process ends by it elsewhere
+                    log.warning("%s is not watched: %s", self.name, error)
+                    self._mine = False
+                if not self._mine:
+                    await asyncio.sleep(LEASE_S)
+                    continue
+                began = self._clock().mono
+                await self._session()
+                self._tried.set()
+                pause = FIRST_S if self._clock().mono - began > 1000 * LAST_S else min(2 * pause, LAST_S)
+                await asyncio.sleep(pause)
+        finally:
+            tasks = (requests, *self._freeings)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._adapter.close()
+
+    async def _take(self) -> bool:
+        owner, now, watch = self._owner(), self._clock(), self._watch
+        if owner is None:
+            return False
+
+        def gone(tx: Transaction, watcher: int) -> bool:
+            row = within(tx, reads.owner(watcher))
+            return row is None or not Liveness(now).lives(row)
+
+        return await self._store.write(
+            lambda tx: doors.watch(tx, watch.name, watch.kind, watch.url, owner, now, gone=gone)
+        )
+
+    async def _session(self) -> None:
+        """One connection, from its begin to its end, whatever ends it."""
+        try:
+            await self._connected()
+        except SourceDown as down:
+            with contextlib.suppress(StorageError):
+                await self._note_down(down)
+        except StorageError as error:
+            log.warning("what is seen of %s is not kept: %s", self.name, error)
+        except Exception:  # an adapter reads what another program sends: its fault must not end the gateway
+            log.exception("the adapter of %s failed", self.name)
+
+    async def _connected(self) -> None:
+        version = await self._answered(self._adapter.connect())
+        await self._note(SourceState.CONNECTED, version=version)
+        stored = await self._store.read(reads.sightings())
+        self._adapter.recall([row.seen for row in stored if row.source.name == self.name and not row.from_files])
+        self._kept = {}
+        await self._look()
+        self._down = None
+        self._tried.set()
+        while True:
+            rows = list(self._kept.values())
+            await self._judge(rows)
+            rest = HELD_S if any(row.held for row in rows) else IDLE_S
+            await asyncio.sleep(LEAST_S)
+            await self._adapter.events(rest)
+            await self._look()
+
+    async def _answered(self, asked: Coroutine[Any, Any, T]) -> T:
+        """The answer of the gateway. Raises SourceDown at once if it is its process that is stopped."""
+        task = asyncio.ensure_future(asked)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=SILENT_S)
+            if not done and (stopped := await self._stopped()) is not None:
+                raise stopped
+            return await task
+        except SourceDown as down:
+            stopped = await self._stopped() if down.state is SourceState.HUNG else None
+            raise stopped or down from None
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _stopped(self) -> SourceDown | None:
+        port = urlsplit(self._watch.url).port
+        pid = None if port is None else await asyncio.to_thread(stopped_holder_of, port)
+        if pid is None:
+            return None
+        fix = f"`kill -CONT {pid}` lets it go on; else restart it"
+        return SourceDown(SourceState.HUNG, f"its process {pid} is stopped", fix)
+
+    async def _look(self) -> None:
+        """Read its sessions and store what has changed. Raises SourceDown."""
+        async with self._looking:
+            rows = {row.key: row for row in await self._answered(self._adapter.list())}
+            await self._keep(rows, from_files=False)
+
+    async def _keep(self, rows: dict[str, Sighting], *, from_files: bool) -> None:
+        changed = [row for row in rows.values() if _differs(self._kept.get(row.key), row)]
+        gone = bool(self._kept.keys() - rows.keys())
+        if changed or gone or not self._kept:
+            owner, now = self._owner(), self._clock()
+            every = list(rows.values()) if gone or not self._kept else changed
+            whole = gone or not self._kept
+            kept = owner is not None and await self._store.write(
+                lambda tx: doors.keep_sightings(tx, self.name, owner, every, now, from_files=from_files, whole=whole)
+            )
+            if not kept:
+                raise SourceDown(SourceState.UNREACHABLE, "another process watches it")
+            for row in every:
+                self._kept[row.key] = row
+            for key in self._kept.keys() - rows.keys():
+                del self._kept[key]
+
+    async def _judge(self, rows: Sequence[Sighting]) -> None:
+        """Warn about what is silent, and free what is silent for longer than it may be."""
+        watch, now = self._watch, self._clock()
+        for row in rows:
+            last = row.last_sign or row.since
+            if not row.held or last is None:
+                continue
+            silent = now.wall - last
+            warn = watch.warn_silent_after_ms is not None and silent >= watch.warn_silent_after_ms
+            frees = watch.auto_abort_after_ms is not None and silent >= watch.auto_abort_after_ms
+            if warn or frees:
+                await self._act_on_silence(row, silent, frees=frees)
+
+    async def _act_on_silence(self, row: Sighting, silent: int, *, frees: bool) -> None:
+        stored, now, owner = await self._store.read(reads.sighting(self.name, row.key)), self._clock(), self._owner()
+        if stored is None or owner is None or stored.seen.runs != row.runs:
+            return
+        epoch = stored.epoch
+
+        def step(tx: Transaction) -> None:
+            about = {"silent_ms": silent, "runs": list(row.runs)}
+            doors.warn_silent(tx, self.name, row.key, epoch, now, about)
+            if frees:
+                reason = f"no sign of life for {silent // 1000} s"
+                doors.free_by_itself(tx, self.name, row.key, epoch, now, owner=owner, reason=reason)
+
+        if epoch not in (stored.warned_epoch, stored.freed_epoch) or (frees and stored.freed_epoch != epoch):
+            await self._store.write(step)
+
+    # ------------------------------------------------------------------------------- its state
+
+    async def _note_down(self, down: SourceDown) -> None:
+        self._down = down
+        await self._adapter.close()
+        await self._note(down.state, why=down.why, fix=down.fix or None)
+        if down.state is SourceState.HUNG:
+            try:
+                rows = await asyncio.to_thread(self._adapter.offline)
+                await self._keep({row.key: row for row in rows}, from_files=True)
+            except SourceDown as unknown:
+                log.info("%s: %s", self.name, unknown)
+
+    async def _note(self, state: SourceState, **about: str | None) -> None:
+        owner, now = self._owner(), self._clock()
+        if owner is not None:
+            await self._store.write(lambda tx: doors.note_source(tx, self.name, owner, state, now, **about))
+
+    # --------------------------------------------------------------------------------- requests
+
+    async def _requests(self) -> None:
+        """Carry out the requests to free sessions, each in a task of its own."""
+        while True:
+            mark = self._changes.mark()
+            owner = self._owner()
+            try:
+                if owner is not None and self._mine and await self._store.read(reads.has_freeings(self.name, owner)):
+                    now = self._clock()
+                    taken = await self._store.write(lambda tx: doors.take_freeings(tx, self.name, owner, now))  # noqa: B023
+                    for request in taken:
+                        task = asyncio.create_task(self._free(request), name=f"lanes-freeing-{request.id}")
+                        self._freeings.add(task)
+                        task.add_done_callback(self._freeings.discard)
+            except StorageError as error:
+                log.warning("requests to free lanes of %s are not read: %s", self.name, error)
+            await self._changes.wait(1.0, mark)
+
+    async def _free(self, request: Freeing) -> None:
+        freed = await self._freed(request)
+        now = self._clock()
+        steps = [step.to_json() for step in freed.steps]
+        try:
+            await self._store.write(lambda tx: doors.end_freeing(tx, request.id, freed.outcome, steps, now))
+        except StorageError as error:
+            log.warning("what came of freeing %s is not stored: %s", ascii(request.key), error)
+
+    async def _freed(self, request: Freeing) -> ladder.Freed:
+        await self._tried.wait()
+        try:
+            if self._down is not None:
+                raise self._down
+            await self._look()
+            row = await self._store.read(reads.sighting(self.name, request.key))
+            if row is None or not (row.seen.held or request.reset):
+                return ladder.Freed(Outcome.NOT_HELD, (), ())
+            if row.epoch != request.epoch:
+                return ladder.Freed(Outcome.CHANGED, row.seen.runs, ())
+            freed = await ladder.free(self._adapter, row.seen, reset=request.reset)
+            await self._look()
+        except SourceDown as down:
+            return ladder.unreachable(down)
+        except Exception as error:
+            log.exception("freeing %s failed", ascii(request.key))
+            return ladder.unreachable(SourceDown(SourceState.FOREIGN, f"its adapter failed: {type(error).__name__}"))
+        return freed
+
+
+def _differs(before: Sighting | None, now: Sighting) -> bool:
+    if before is None or before._replace(last_sign=None) != now._replace(last_sign=None):
+        return True
+    return (now.last_sign or 0) - (before.last_sign or 0) >= SIGN_MS
+
+
+@asynccontextmanager
+async def watching(watcher: Watcher) -> AsyncIterator[None]:
+    """Watch beside a block."""
+    task = asyncio.create_task(watcher.run(), name="lanes-watcher")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

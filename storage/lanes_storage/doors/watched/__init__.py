@@ -1,0 +1,1 @@
+"""Doors about other programs' gateways."""

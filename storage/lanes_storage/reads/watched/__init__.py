@@ -1,0 +1,1 @@
+"""Queries about the gateways of other programs."""
