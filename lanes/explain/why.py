@@ -15,7 +15,7 @@ from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge, PauseKind
-from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, RunRow, Wait
+from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, Repeated, RunRow, Wait
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
@@ -33,6 +33,7 @@ class Circumstances(NamedTuple):
     waits: Sequence[Wait] = ()  # of its run, for other lanes
     start: Callable[[], str] = lambda: "`lanes up`"  # the command that starts a gateway
     running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
+    repeated: Repeated | None = None  # what a program asks again that was just ended
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
@@ -51,11 +52,22 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
         said.append(_paused(lane, around.now) or _next_message(around))
+    if around.repeated is not None:
+        said.append(_asked_again(around.repeated, lane, around.now))
     if around.last is not None and around.last.type == Edge.COMPLETE:
         said += _answered(around.last.detail or {})
     if around.last is not None:
         said.append(f"Last event: {clean(around.last.type)}, {ago(around.now.wall - around.last.at)}.")
     return " ".join(said)
+
+
+def _asked_again(again: Repeated, lane: LaneRow, now: Now) -> str:
+    times = {2: "a second", 3: "a third"}.get(again.times)
+    said = f"was asked {times} time" if times else f"was asked {again.times} times"
+    return (
+        f"A request that was ended ({clean(again.cause)}) {said} and is refused: it passes again in"
+        f" {span(again.until - now.wall)}, or at once after `{on_lane('resume', lane.key)}`."
+    )
 
 
 def held_up(lane: LaneRow, around: Circumstances) -> str | None:

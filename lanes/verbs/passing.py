@@ -11,20 +11,25 @@ from lanes_storage import doors
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import BoundTo, Mode, Overflow
-from lanes_storage.records import NewMessage
+from lanes_storage.records import OUTLINE, NewMessage, Repeated
 
 
 def pass_on(
     ctx: Context, key: str, *, request: dict[str, Any], source: str, owner: int, anonymous: bool, concurrency: int
-) -> Step[Message | LanesError]:
+) -> Step[Message | Repeated | LanesError]:
     """Accept it for its session, of which ``concurrency`` requests run at once; ``request`` is its outline. It belongs
-    to its connection, and runs once. A full queue is QueueFull."""
+    to its connection, and runs once. A full queue is QueueFull; a request that was just ended is Repeated."""
     stored, now = arguments.json_text(request, "request"), ctx.now()
     bound = BoundTo.CLIENT, owner
     new = NewMessage(key, None, stored, source, ctx.actor, *bound, anonymous, source=source, once=True)
     admission = ctx.admission(key)._replace(mode=Mode.QUEUE, overflow=Overflow.REJECT)
 
-    def step(tx: Transaction) -> Message | LanesError:
+    digest = str(request[OUTLINE]["digest"])
+
+    def step(tx: Transaction) -> Message | Repeated | LanesError:
+        again = doors.repeated(tx, key, digest, now)
+        if again is not None:
+            return again
         accepted = doors.enter_beside(tx, new, admission, concurrency, now)
         if not isinstance(accepted, Accepted):
             return QueueFull(key, admission.cap)

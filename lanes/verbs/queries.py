@@ -350,7 +350,8 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     def start() -> str:
         return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
 
-    return Circumstances(now, this_process(), owners, head, cooling, last[-1] if last else None, waits, start, running)
+    newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
+    return Circumstances(now, this_process(), owners, head, cooling, newest, waits, start, running, again)
 
 
 def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:

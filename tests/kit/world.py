@@ -45,6 +45,7 @@ TABLES = (
     "waits",
     "pauses",
     "turns",
+    "repeats",
 )
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,

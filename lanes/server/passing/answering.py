@@ -1,7 +1,6 @@
 """Passes a request on, and its answer back. A request for an answer of a model is a run of its lane all along."""
 
 import asyncio
-import uuid
 from typing import Any
 
 from starlette.responses import Response
@@ -21,6 +20,7 @@ from lanes.runners.passing.runner import PassingRunner
 from lanes.server.asgi.errors import render
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.passing.endings import (
+    ASKED_AGAIN_TEXT,
     LIMITS,
     SILENT_TEXT,
     UNREACHED_TEXT,
@@ -37,6 +37,7 @@ from lanes.server.state.clients import Client
 from lanes.verbs.kinds import NEW_KEY
 from lanes.verbs.passing import pass_on
 from lanes_storage.law import Cause, MessageState
+from lanes_storage.records import Repeated
 
 #: The longest time of a request that is no run: models, counts of tokens, probes.
 BESIDE_S = 600.0
@@ -59,7 +60,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
     try:
         if call.gateway.draining is not None:
             raise Draining(key)
-        message = await call.desk.perform(
+        came: Message | Repeated = await call.desk.perform(
             pass_on(
                 call.desk.context(f"{source.name}@{call.actor.rpartition('@')[2]}"),
                 key,
@@ -76,9 +77,12 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
     except BaseException:
         client.leave()
         raise
+    if isinstance(came, Repeated):
+        client.leave()
+        return render(ended("asked_again", ASKED_AGAIN_TEXT), dialect.envelope)
     call.accepted = True
-    runner.expect(message.id, exchange)
-    return _Run(call, client, runner, exchange, message, outline, dialect)
+    runner.expect(came.id, exchange)
+    return _Run(call, client, runner, exchange, came, outline, dialect)
 
 
 def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
@@ -100,7 +104,7 @@ def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str
         return f"{source.name}:{NEW_KEY.check(named, 'X-Lanes-Session')[:LONGEST]}", False
     if outline.session is not None:
         return f"{source.name}:{outline.session}", False
-    return f"{source.name}:anonymous:{uuid.uuid4()}", True
+    return f"{source.name}:anonymous:{outline.digest}", True  # so that the same request is known again
 
 
 class _Run:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import count
 from typing import NamedTuple
+from uuid import uuid4
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
@@ -312,6 +313,8 @@ def enter_beside(
     """Accept a message of a session for one of at most ``width`` child lanes: a free one, otherwise a new one,
     otherwise the one where the fewest wait. The lane of the session itself runs nothing, and lists its children.
     """
+    if new.anonymous and any(run or head for *_, run, head in tx.rows(sql.FIND_LANE, {"key": new.key})):
+        new = new._replace(key=child_key(new.key, uuid4().hex))  # the same request twice at once is two
     if new.anonymous or width == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
     tx.run(children.MAKE_PARENT, {"key": new.key, "now": now.wall})
@@ -335,7 +338,7 @@ def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     return child_key(key, number)
 
 
-def child_key(key: str, number: int) -> str:
+def child_key(key: str, number: int | str) -> str:
     """The key of a child lane; only lists of single lanes show it."""
     end = f" #{number}"
     return key[: MAX_KEY - len(end)] + end

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared.repeats import forgive
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
@@ -66,7 +67,10 @@ def pause(
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself and of its child lanes. Not applied if it had none."""
+    """A person ends every pause of the lane itself and of its child lanes. Not applied if it had none.
+
+    A program may ask again at once for what lanes ended.
+    """
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
@@ -77,6 +81,9 @@ def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None
         if tx.run(sql.END_PAUSES, {"lane": each}) > 0:
             _resumed(tx, each, now, actor=actor, epoch=epoch)
             met = met._replace(applied=True)
+    if forgive(tx, lane, now) and not met.applied:
+        _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
+        met = met._replace(applied=True)
     return met
 
 

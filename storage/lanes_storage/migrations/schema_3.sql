@@ -100,6 +100,15 @@ CREATE TABLE messages (
     CONSTRAINT message_for_a_run_waits CHECK (for_run IS NULL OR state = 'queued'),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE TABLE repeats (
+    lane_id INTEGER NOT NULL,
+    digest VARCHAR,
+    cause VARCHAR,
+    times INTEGER NOT NULL,
+    until INTEGER,
+    resumed_at INTEGER,
+    PRIMARY KEY (lane_id)
+);
 CREATE TABLE runs (
     id INTEGER NOT NULL,
     lane_id INTEGER NOT NULL,

@@ -34,8 +34,8 @@ def step(tx: Transaction) -> None:
     for table in ("lanes", "pauses", "messages"):
         rebuild(tx, table, made_by, {})
     make(tx, "event_blocks", made_by)
-    for watched in ("sources", "sightings", "freeings"):
-        make(tx, watched, made_by)
+    for added in ("repeats", "sources", "sightings", "freeings"):
+        make(tx, added, made_by)
     tx.run(
         """INSERT INTO event_blocks (lane_id, block)
         SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2""",

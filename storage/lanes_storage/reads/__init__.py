@@ -24,6 +24,7 @@ from lanes_storage.reads.lanes import (
     lanes,
     lanes_total,
     members,
+    repeated,
     tally,
 )
 from lanes_storage.reads.messages import (

@@ -20,8 +20,9 @@ from lanes_storage.records import (
     LaneSort,
     LaneTally,
     PauseRow,
+    Repeated,
 )
-from lanes_storage.statements import children
+from lanes_storage.statements import children, repeats
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """
@@ -134,6 +135,11 @@ class Member(NamedTuple):
 def members(key: str) -> Query[list[Member]]:
     """The child lanes of a session, oldest first."""
     return Query(children.MEMBERS, {"key": key}, many(lambda row: Member(row[1], row[2])))
+
+
+def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:
+    """What is refused on a lane now because it was ended a moment ago."""
+    return Query(repeats.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
 
 
 def lanes(

@@ -45,6 +45,7 @@ from lanes_storage.records.stored import (
     MessageRow,
     OwnerRow,
     PauseRow,
+    Repeated,
     RunRow,
     TurnRow,
     UnprovenRun,

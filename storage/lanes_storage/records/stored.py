@@ -163,6 +163,14 @@ class OwnerRow(NamedTuple):
     held: int = 0
 
 
+class Repeated(NamedTuple):
+    """The same request was ended a moment ago. ``times``: how often it was asked. Nothing but this was stored."""
+
+    cause: str
+    times: int
+    until: int
+
+
 class PauseRow(NamedTuple):
     """Why no run may claim a lane. ``until`` is None if only a person ends the pause.
 

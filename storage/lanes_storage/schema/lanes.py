@@ -11,7 +11,7 @@ from lanes_storage.law import (
     LaneState,
     PauseKind,
 )
-from lanes_storage.schema.columns import Table, identity, partial, reference, together
+from lanes_storage.schema.columns import Table, identity, number, partial, reference, together
 
 
 class LaneTable(Table, table=True):
@@ -66,6 +66,19 @@ class LaneTable(Table, table=True):
     error_at: int | None = None
     created_at: int
     updated_at: int
+
+
+class RepeatTable(Table, table=True):
+    """That a program asks again for what was just ended, on the lane of its session. ``resumed_at``: when a person last
+    resumed that lane; what ended before may be asked again."""
+
+    __tablename__ = "repeats"
+    lane_id: int = number()
+    digest: str | None = None
+    cause: str | None = None
+    times: int = 0
+    until: int | None = None
+    resumed_at: int | None = None
 
 
 class PauseTable(Table, table=True):

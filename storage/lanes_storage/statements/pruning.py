@@ -67,7 +67,7 @@ DELETE FROM lanes WHERE id = :id AND {unlisted()} AND updated_at <= :before AND 
 
 #: What is deleted together with a run, with a lane, and in addition with an anonymous lane.
 PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
-PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id",)
+PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id", "DELETE FROM repeats WHERE lane_id = :id")
 PRUNE_ALL_OF_LANE = (
     *PRUNE_ALL_OF_IDLE_LANE,
     "DELETE FROM messages WHERE lane_id = :id",
