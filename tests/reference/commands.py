@@ -64,6 +64,7 @@ JSON = {
     "events": "an array of [Event]",
     "drain": "an array of [OwnerDetail]; with `--dry-run` of [Cut]",
     "reconcile": "an array of [Finding]",
+    "guard": "an object with `program`, `upstream`, `files`, and `state`, what came of it",
     "doctor": "an array of [Check]",
     "bundle": "an object: `file`, `bytes`, `parts`, `texts`",
     "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`",

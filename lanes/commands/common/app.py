@@ -36,6 +36,7 @@ COMMANDS = {
     "db": "maintain",
     "config": "maintain",
     "watch": "watch",
+    "guard": "maintain",
     "simulate": "serve",
     "bench": "maintain",
     "completion": "maintain",

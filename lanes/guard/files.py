@@ -1,0 +1,138 @@
+"""Changes files of other programs, so that each change can be undone exactly.
+
+A change is the text that is ours and the text that stood in its place. It is undone only where ours stands there once,
+unchanged: what somebody else has changed since is not touched.
+"""
+
+import contextlib
+import difflib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.base.errors import ConfigError
+from lanes.guard.jsontext import Edit
+
+BACKUP = ".before-lanes"
+#: A secret in a line of a configuration: what follows a name that says so.
+_SECRET = re.compile(
+    r"""((?:key|token|secret|password)["']?\s*[:=]\s*)(?!["']?client["']?)("[^"\n]*"|'[^'\n]*'|[^\s,}]+)""",
+    re.IGNORECASE,
+)
+
+
+class Replaced(NamedTuple):
+    """A piece of a file."""
+
+    ours: str
+    before: str
+
+
+class ChangedFile(NamedTuple):
+    """A file before and after; ``before`` is None if there is none."""
+
+    path: Path
+    before: str | None
+    after: str
+    pieces: tuple[Replaced, ...]
+
+    def diff(self) -> str:
+        """The change for a person, without the secrets that stand beside it."""
+        before, after = (each.splitlines(keepends=True) for each in (self.before or "", self.after))
+        lines = difflib.unified_diff(before, after, str(self.path), str(self.path))
+        return "".join(_SECRET.sub(r"\1***", line) for line in lines)
+
+
+def read(path: Path) -> str | None:
+    """The text of a file; None if there is none. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile:
+    """A file with some edits, which do not overlap."""
+    text, pieces = before or "", list[Replaced]()
+    for edit in sorted(edits, reverse=True):
+        pieces.append(Replaced(edit.ours, text[edit.start : edit.end]))
+        text = text[: edit.start] + edit.ours + text[edit.end :]
+    return ChangedFile(path, before, text, tuple(pieces))
+
+
+def restored(path: Path, pieces: Sequence[Replaced]) -> ChangedFile:
+    """The same file with what stood there before. Raises ConfigError if ours was changed since."""
+    text = read(path)
+    after = text or ""
+    for piece in pieces:
+        if after.count(piece.ours) != 1:
+            raise ConfigError(f"{path} was changed since where lanes had changed it; undo it by hand")
+        after = after.replace(piece.ours, piece.before)
+    return ChangedFile(path, text, after, ())
+
+
+def write(changed: ChangedFile) -> None:
+    """Replace a file at once, or not at all, with its mode and owner; the former content stays beside it, readable only
+    for its owner. An emptied file that lanes had made is deleted. Raises ConfigError."""
+    path = changed.path
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if changed.before is not None and changed.pieces:
+            put(path.with_name(path.name + BACKUP), changed.before, None)
+        if not changed.after.strip() and not changed.pieces:
+            path.unlink(missing_ok=True)
+            return
+        put(path, changed.after, path if changed.before is not None else None)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from error
+
+
+def put(path: Path, text: str, like: Path | None) -> None:
+    """Write a file at once. Mode and owner are those of ``like``, otherwise only its owner may read it. OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if like is not None:
+            status = like.stat()
+            draft.chmod(status.st_mode & 0o7777)
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.chown(draft, status.st_uid, status.st_gid)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+class ChangeRecord(NamedTuple):
+    """What is stored to undo changes. ``done``: all of them were made."""
+
+    done: bool
+    files: tuple[tuple[Path, tuple[Replaced, ...]], ...]
+
+    @classmethod
+    def of(cls, changes: Iterable[ChangedFile], *, done: bool) -> "ChangeRecord":
+        return cls(done, tuple((each.path, each.pieces) for each in changes))
+
+    @classmethod
+    def parsed(cls, text: str) -> "ChangeRecord":
+        """Raises ConfigError."""
+        try:
+            told = json.loads(text)
+            files = ((Path(path), tuple(Replaced(*piece) for piece in pieces)) for path, pieces in told["files"])
+            return cls(bool(told["done"]), tuple(files))
+        except (ValueError, LookupError, TypeError) as error:
+            raise ConfigError(f"the record of what was changed cannot be read: {error}") from error
+
+    def as_json(self) -> str:
+        return json.dumps({"done": self.done, "files": [[str(path), [*map(list, each)]] for path, each in self.files]})

@@ -1,0 +1,147 @@
+"""What ``lanes guard PROGRAM`` changes: the program's own file, lanes.toml, a token, and a unit for the gateway."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.base.errors import ConfigError
+from lanes.config.declared import places
+from lanes.guard import files
+from lanes.guard.files import ChangedFile, ChangeRecord
+from lanes.guard.jsontext import Edit
+from lanes.guard.programs import Program, program_file
+from lanes.guard.units import unit
+
+
+class Installation(NamedTuple):
+    """What would be changed. ``url``: where the program will find lanes; it holds the token."""
+
+    program: Program
+    upstream: str
+    url: str
+    token: str
+    token_file: Path
+    changes: list[ChangedFile]
+
+    @property
+    def secretless_diff(self) -> str:
+        """The diff of everything, without the token."""
+        return "".join(each.diff() for each in self.changes).replace(self.token, "TOKEN")
+
+
+def planned(program: Program, *, port: int, config: Path | None, upstream: str | None, service: bool) -> Installation:
+    """What guarding a program would change. Raises ConfigError."""
+    if record_of(program).exists():
+        raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
+    token, token_file = secrets.token_urlsafe(24), folder() / f"{program.name}.token"
+    url = f"http://127.0.0.1:{port}/g/{program.name}/{token}/v1"
+    path = program_file(program)
+    text = files.read(path)
+    pointing = program.point(text or "", url)
+    behind = upstream or pointing.upstream
+    if behind.startswith(f"http://127.0.0.1:{port}/g/"):
+        raise ConfigError(f"{program.name} is pointed at lanes already")
+    toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))
+    changes = [_configured(toml, program, behind, token_file), files.edited(path, text, pointing.edits)]
+    if service and (found := unit(toml)) is not None and files.read(found.path) is None:
+        changes.append(files.edited(found.path, None, [Edit(0, 0, found.text)]))
+    return Installation(program, behind, url, token, token_file, changes)
+
+
+def _configured(path: Path, program: Program, upstream: str, token_file: Path) -> ChangedFile:
+    text = files.read(path)
+    name = f"{program.name}-account"
+    block = (
+        f'\n[[provider]]\nname = "{name}"\nbase_url = "{upstream}"\napi_key = "client"\n'
+        f'\n[[source]]\nname = "{program.name}"\npreset = "{program.name}"\nprovider = "{name}"\n'
+        f'token_file = "{token_file}"\n'
+    )
+    end = len(text or "")
+    gap = "" if not text or text.endswith("\n") else "\n"
+    changed = files.edited(path, text, [Edit(end, end, gap + block)])
+    _check(changed, token_file)
+    return changed
+
+
+def _check(changed: ChangedFile, token_file: Path) -> None:
+    """Refuse a configuration that a gateway would not take. The token is written later. Raises ConfigError."""
+    import tomllib
+
+    from lanes.config import from_data
+
+    del token_file
+    try:
+        data = tomllib.loads(changed.after)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{changed.path} is no TOML: {error}") from error
+    from_data(data, cwd=changed.path.parent)
+
+
+def install(plan: Installation) -> None:
+    """Do it. The record to undo it is written first: whatever happens in between can be undone. Raises ConfigError."""
+    try:
+        places.make_private(folder())
+        files.put(plan.token_file, plan.token + "\n", None)
+        files.put(record_of(plan.program), ChangeRecord.of(plan.changes, done=False).as_json(), None)
+        for changed in plan.changes:
+            files.write(changed)
+        files.put(record_of(plan.program), ChangeRecord.of(plan.changes, done=True).as_json(), None)
+    except OSError as error:
+        raise ConfigError(f"{folder()} cannot be written: {error}") from error
+
+
+def undone(program: Program) -> list[ChangedFile]:
+    """What undoing would change. A unit stays as long as other programs are guarded.
+
+    Raises ConfigError: it is not guarded, or was changed since.
+    """
+    record, changes = _record(program), list[ChangedFile]()
+    for path, pieces in record.files:
+        if path == _unit_path() and _others(program):
+            continue
+        now = files.read(path) or ""
+        if not record.done and not any(piece.ours in now for piece in pieces):
+            continue  # an interrupted installation did not get so far
+        changes.append(files.restored(path, pieces))
+    return changes
+
+
+def undo(program: Program, changes: list[ChangedFile]) -> None:
+    """Do it. Raises ConfigError."""
+    for changed in changes:
+        files.write(changed)
+    others = _others(program)
+    kept = tuple(each for each in _record(program).files if each[0] == _unit_path())
+    if others and kept:  # the last one that is guarded takes the unit with it
+        heir = ChangeRecord.parsed(files.read(others[0]) or "")
+        files.put(others[0], heir._replace(files=(*heir.files, *kept)).as_json(), None)
+    for path in (record_of(program), folder() / f"{program.name}.token"):
+        path.unlink(missing_ok=True)
+
+
+def _record(program: Program) -> ChangeRecord:
+    text = files.read(record_of(program))
+    if text is None:
+        raise ConfigError(f"{program.name} is not guarded")
+    return ChangeRecord.parsed(text)
+
+
+def _others(program: Program) -> list[Path]:
+    """The records of the other programs that are guarded."""
+    return sorted(path for path in folder().glob("*.json") if path != record_of(program))
+
+
+def _unit_path() -> Path | None:
+    found = unit(Path("lanes.toml"))
+    return None if found is None else found.path
+
+
+def folder() -> Path:
+    """Where tokens and records lie."""
+    return places.state_dir() / "guard"
+
+
+def record_of(program: Program) -> Path:
+    """What was changed for a program."""
+    return folder() / f"{program.name}.json"

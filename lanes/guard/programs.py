@@ -1,0 +1,154 @@
+"""The programs: where each keeps its settings, where its models are now, and which of its keys point it at lanes."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.base.errors import ConfigError
+from lanes.guard import jsontext
+from lanes.guard.jsontext import Edit
+
+#: Where well-known accounts are, by the name that these programs give them.
+ACCOUNTS = {
+    "anthropic": "https://api.anthropic.com/v1",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+V1 = "/v1"
+
+
+class Pointing(NamedTuple):
+    """How a program is pointed at lanes: where its models were, and the edits of its file."""
+
+    upstream: str
+    edits: list[Edit]
+
+
+#: From the text of its file, and the address of the source (which ends with ``/v1``). Raises ConfigError.
+Point = Callable[[str, str], Pointing]
+
+
+class Program(NamedTuple):
+    """``file``: where its settings are, from the environment. ``after``: what has to be done for it to read them."""
+
+    name: str
+    file: Callable[[Mapping[str, str]], Path]
+    point: Point
+    after: str
+
+
+def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
+    return Path(env[variable]) if env.get(variable) else Path(env.get("HOME", str(Path.home()))) / otherwise
+
+
+def _claude(text: str, base: str) -> Pointing:
+    at = ("env", "ANTHROPIC_BASE_URL")
+    now = _text_at(text, at)
+    upstream = ACCOUNTS["anthropic"] if now is None else f"{now.rstrip('/')}{V1}"
+    return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1))])
+
+
+def _opencode(text: str, base: str) -> Pointing:
+    account = (_text_at(text, ("model",)) or "").partition("/")[0]
+    if not account:
+        raise ConfigError(
+            'opencode has no "model" in its file, which names the account to point at lanes; set it first'
+        )
+    at = ("provider", account, "options", "baseURL")
+    return Pointing(_known(account, _text_at(text, at)), [jsontext.setting(text, at, base)])
+
+
+def _openclaw(text: str, base: str) -> Pointing:
+    model = ("agents", "defaults", "model")
+    account = (_text_at(text, (*model, "primary")) or _text_at(text, model) or "").partition("/")[0]
+    if not account:
+        raise ConfigError("OpenClaw has no agents.defaults.model.primary, which names the account; set it first")
+    at = ("models", "providers", account, "baseUrl")
+    now = _text_at(text, at)
+    upstream = _known(account, now)
+    bare = _text_at(text, (*at[:-1], "api")) == "anthropic-messages" or (now is not None and not now.endswith(V1))
+    if bare and not upstream.endswith(V1):
+        upstream += V1
+    return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1) if bare else base)])
+
+
+def _codex(text: str, base: str) -> Pointing:
+    try:
+        now = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
+    account = now.get("model_provider", "openai")
+    told = now.get("model_providers", {})
+    if "lanes" in told:
+        raise ConfigError("it has a model provider called lanes already; take it out first")
+    mine = told.get(account, {})
+    key = f"env_key = {_quoted(mine['env_key'])}\n" if "env_key" in mine else "requires_openai_auth = true\n"
+    block = f'\n[model_providers.lanes]\nname = "lanes"\nbase_url = {_quoted(base)}\nwire_api = "responses"\n{key}'
+    head = re.search(r"^\s*\[", text, re.MULTILINE)
+    line = re.search(r"^model_provider\s*=.*$", text[: head.start() if head else len(text)], re.MULTILINE)
+    ours = 'model_provider = "lanes"'
+    first = Edit(line.start(), line.end(), ours) if line else Edit(0, 0, f"{ours}\n")
+    gap = "" if not text or text.endswith("\n") else "\n"
+    return Pointing(_known(account, mine.get("base_url")), [first, Edit(len(text), len(text), gap + block)])
+
+
+def _hermes(text: str, base: str) -> Pointing:
+    block = re.search(r"^model:[ \t]*(?:#[^\n]*)?\n((?:[ \t]+[^\n]*\n?|\s*\n)*)", text, re.MULTILINE)
+    line = block and re.compile(r"^([ \t]+base_url:[ \t]*)([^\s#]+)", re.MULTILINE).search(
+        text, block.start(1), block.end(1)
+    )
+    if not line:
+        raise ConfigError("hermes has no model.base_url in its file; set it with `hermes config set` first")
+    return Pointing(line[2].strip("\"'").rstrip("/"), [Edit(line.start(2), line.end(2), base)])
+
+
+def _text_at(text: str, path: tuple[str, ...]) -> str | None:
+    node = jsontext.found(jsontext.parse(text), path)
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _known(account: str, now: str | None) -> str:
+    if now is not None:
+        return now.rstrip("/")
+    if account not in ACCOUNTS:
+        raise ConfigError(f"it is not known where the account {account!a} is; name it with --upstream")
+    return ACCOUNTS[account]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+PROGRAMS = {
+    each.name: each
+    for each in (
+        Program(
+            "openclaw",
+            lambda env: _home(env, "OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
+            _openclaw,
+            "restart its gateway, unless it reloads its configuration by itself",
+        ),
+        Program("codex", lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml", _codex, "start it again"),
+        Program(
+            "claude",
+            lambda env: _home(env, "CLAUDE_CONFIG_DIR", ".claude") / "settings.json",
+            _claude,
+            "start it again",
+        ),
+        Program(
+            "opencode",
+            lambda env: _home(env, "XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json",
+            _opencode,
+            "start it again",
+        ),
+        Program("hermes", lambda env: _home(env, "HERMES_HOME", ".hermes") / "config.yaml", _hermes, "restart it"),
+    )
+}
+
+
+def program_file(program: Program) -> Path:
+    """Its file, behind any link."""
+    return Path(os.path.realpath(program.file(os.environ)))

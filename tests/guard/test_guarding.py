@@ -1,0 +1,164 @@
+"""``lanes guard PROGRAM`` changes its own keys and nothing else, and takes back exactly that."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lanes.base.errors import ConfigError
+from lanes.commands.common.app import lanes
+from lanes.config import load
+from lanes.guard import files, jsontext
+from lanes.guard.installing import install, planned, record_of, undone
+from lanes.guard.programs import PROGRAMS, program_file
+
+KEPT = {
+    "claude": (".claude/settings.json", '{\n  "permissions": {"allow": ["x"]},\n  "env": { "A": "b" }\n}\n'),
+    "codex": (".codex/config.toml", '# mine\nmodel = "gpt"  # here\n\n[tools]\nweb = true\n'),
+    "opencode": (".config/opencode/opencode.json", '{\n  // comment\n  "model": "anthropic/x",\n  "theme": "a",\n}\n'),
+    "openclaw": (
+        ".openclaw/openclaw.json",
+        '{ /* json5 */ agents: { defaults: { model: { primary: "fake/m1" } } },\n'
+        "  models: { providers: { fake: { baseUrl: 'https://real.example/v1', apiKey: 'sk-secret', }, }, }, }\n",
+    ),
+    "hermes": (
+        ".hermes/config.yaml",
+        "model:\n  provider: custom\n  base_url: https://h.example/v1  # here\nother: 1\n",
+    ),
+}
+UPSTREAM = {
+    "claude": "https://api.anthropic.com/v1",
+    "codex": "https://api.openai.com/v1",
+    "opencode": "https://api.anthropic.com/v1",
+    "openclaw": "https://real.example/v1",
+    "hermes": "https://h.example/v1",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of a person who uses all five."""
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR", "OPENCLAW_CONFIG_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for path, text in KEPT.values():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def guard(*words: str) -> Result:
+    return CliRunner().invoke(lanes, ["guard", *words, "--no-service"])
+
+
+def write(name: str) -> None:
+    install(planned(PROGRAMS[name], port=8765, config=None, upstream=None, service=False))
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_F296_it_changes_its_own_keys_and_takes_back_exactly_that(home: Path, name: str) -> None:
+    path = home / KEPT[name][0]
+    path.chmod(0o640)
+    shown = guard(name)
+    assert path.read_text() == KEPT[name][1], "a preview changes nothing"
+    assert "+++" in shown.output
+    assert "sk-secret" not in shown.output
+    write(name)
+    changed = path.read_text()
+    token = (home / f".local/state/lanes/guard/{name}.token").read_text().strip()
+    assert f"http://127.0.0.1:8765/g/{name}/{token}" in changed
+    assert path.stat().st_mode & 0o777 == 0o640
+    backup = path.with_name(path.name + files.BACKUP)
+    assert (backup.read_text(), backup.stat().st_mode & 0o777) == (KEPT[name][1], 0o600)
+    source = load(home / ".config/lanes/lanes.toml").sources[name]
+    assert (source.provider.base_url, source.provider.clients_key, source.token) == (UPSTREAM[name], True, token)
+    assert guard(name, "--undo").exit_code == 0
+    assert path.read_text() == KEPT[name][1]
+    assert not (home / ".config/lanes/lanes.toml").exists()
+
+
+def test_F296_what_was_changed_since_is_not_undone(home: Path) -> None:
+    for name in KEPT:
+        write(name)
+    path = home / KEPT["claude"][0]
+    path.write_text(path.read_text().replace("127.0.0.1", "elsewhere"))
+    with pytest.raises(ConfigError, match="was changed since"):
+        undone(PROGRAMS["claude"])
+    toml = home / ".config/lanes/lanes.toml"
+    toml.write_text(toml.read_text() + "\n[gateway]\nport = 9000\n")
+    assert guard("codex", "--undo").exit_code == 0, "what stands around it may change"
+    assert tomllib.loads(toml.read_text())["gateway"] == {"port": 9000}
+    assert "codex" not in toml.read_text()
+
+
+def test_F296_an_interrupted_installation_can_be_undone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(changed: files.ChangedFile) -> None:
+        if changed.path.name == "config.toml":
+            raise KeyboardInterrupt
+        write_file(changed)
+
+    write_file = files.write
+    monkeypatch.setattr(files, "write", fails)
+    with pytest.raises(KeyboardInterrupt):
+        write("codex")
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(home))
+    assert (home / ".config/lanes/lanes.toml").exists()
+    assert guard("codex", "--undo").exit_code == 0
+    assert not (home / ".config/lanes/lanes.toml").exists()
+    assert (home / KEPT["codex"][0]).read_text() == KEPT["codex"][1]
+    assert not record_of(PROGRAMS["codex"]).exists()
+
+
+def test_F296_a_link_is_followed_and_stays_one(home: Path) -> None:
+    path = home / KEPT["claude"][0]
+    real = home / "dotfiles.json"
+    path.rename(real)
+    path.symlink_to(real)
+    write("claude")
+    assert path.is_symlink()
+    assert "127.0.0.1" in real.read_text()
+    assert program_file(PROGRAMS["claude"]) == real
+
+
+def test_twice_is_refused(home: Path) -> None:
+    write("codex")
+    with pytest.raises(ConfigError, match="guarded already"):
+        write("codex")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "{ }\n",
+        '{"env": {}}',
+        '{"env": {"ANTHROPIC_BASE_URL": "x",},}',
+        "{'env': {a: [1, {b: 2},],},}",
+        "// c\n{}",
+    ],
+)
+def test_a_place_in_json_is_found_however_it_is_written(text: str) -> None:
+    path = ("env", "ANTHROPIC_BASE_URL")
+    edit = jsontext.setting(text, path, "http://new")
+    after = text[: edit.start] + edit.ours + text[edit.end :]
+    node = jsontext.found(jsontext.parse(after), path)
+    assert node is not None
+    assert node.value == "http://new"
+    if "'" not in text and "//" not in text and ",}" not in text:
+        assert json.loads(after)["env"]["ANTHROPIC_BASE_URL"] == "http://new"
+
+
+@pytest.mark.parametrize("text", ["{", '{"a" 1}', '{"a": }', "{}x", '{"env": 3', '["env"'])
+def test_what_is_no_json_is_not_changed(text: str) -> None:
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        jsontext.setting(text, ("env", "A"), "x")
+
+
+def test_a_value_that_is_no_object_is_not_replaced() -> None:
+    with pytest.raises(ConfigError, match="no object"):
+        jsontext.setting('{"env": 3}', ("env", "A"), "x")
