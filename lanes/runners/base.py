@@ -107,12 +107,21 @@ class Inbox:
     Each is taken once, when the run asks for it. What is not taken before the run ends waits in the lane.
     """
 
-    def __init__(self, take: Callable[[], Awaitable[HandedText]]) -> None:
+    def __init__(
+        self,
+        take: Callable[[], Awaitable[HandedText]],
+        left: Callable[[], Awaitable[list[HandedText]]] | None = None,
+    ) -> None:
         self._take = take
+        self._left = left
 
     async def get(self) -> HandedText:
         """The next text; waits until there is one."""
         return await self._take()
+
+    async def left(self) -> list[HandedText]:
+        """The texts that were taken for one who was cancelled meanwhile: their messages have ended."""
+        return [] if self._left is None else await self._left()
 
     def __aiter__(self) -> "Inbox":
         return self

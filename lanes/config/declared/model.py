@@ -83,6 +83,7 @@ class CommandConfig:
     argv: tuple[str, ...]
     resume: tuple[str, ...]
     takes_stdin: bool
+    converses: bool  # it takes input while it works
     output: str
     cwd: str
     keep_cwd: bool

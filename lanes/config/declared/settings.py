@@ -240,8 +240,8 @@ JSON_RULES = {
 _COMMAND = (
     _of_command("argv", Kind.WORDS, None, "the program and its arguments; places fill one argument each", "needed"),
     _of_command("resume", Kind.WORDS, (), "the same for a lane whose conversation the agent knows, with `{session}`"),
-    _of_command("input", Kind.CHOICE, "stdin", "how it gets the text; argument: last, behind `--`",
-                choices=("stdin", "argument")),
+    _of_command("input", Kind.CHOICE, "stdin", "how it gets the text; argument: last, behind `--`; stream-json: as"
+                " Claude takes it, with what people add while it works", choices=("stdin", "argument", "stream-json")),
     _of_command("output", Kind.CHOICE, "text", "what it writes",
                 choices=("text", "jsonl", "codex-json", "claude-json", "opencode-json", "gemini-json")),
     _of_command("cwd", Kind.TEXT, "work/{lane_id}", "its working folder, made where it is missing"),

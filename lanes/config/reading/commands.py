@@ -9,6 +9,7 @@ from lanes.config.declared.values import Value
 from lanes.config.reading.sections import ArrayElement
 
 JSONL = "jsonl"
+STREAM_JSON, CLAUDE_JSON = "stream-json", "claude-json"
 
 
 def command_of(row: ArrayElement) -> CommandConfig:
@@ -16,10 +17,15 @@ def command_of(row: ArrayElement) -> CommandConfig:
     _check_words(row)
     _check_folder(row)
     _check_rules(row)
+    if row.get("input") == STREAM_JSON and row.get("output") != CLAUDE_JSON:
+        value = row.values["input"]
+        fix = f'set output = "{CLAUDE_JSON}"'
+        raise refusal(value.where, value.key, f"{STREAM_JSON} needs to read what the program asks", fix)
     return CommandConfig(
         argv=row.get("argv"),
         resume=row.get("resume"),
-        takes_stdin=row.get("input") == "stdin",
+        takes_stdin=row.get("input") != "argument",
+        converses=row.get("input") == STREAM_JSON,
         output=row.get("output"),
         cwd=row.get("cwd"),
         keep_cwd=row.get("keep_cwd"),

@@ -184,6 +184,13 @@ class RunInput:
                 return taken
             await signal.wait()
 
+    async def left(self) -> list[HandedText]:
+        """What was taken for one who was cancelled meanwhile."""
+        while self._taking:
+            await asyncio.wait(self._taking)
+        left, self._left_over = list(self._left_over), deque()
+        return left
+
     # -------------------------------------------------------------------------------------------- writing
 
     async def _taken(self, step: Step[HandedText | None]) -> HandedText | None:

@@ -154,7 +154,8 @@ class ActiveRun:
         return await permitted(self, what, timeout)
 
     def inbox(self) -> Inbox:
-        return Inbox(self._given().steer)
+        given = self._given()
+        return Inbox(given.steer, given.left)
 
     def progress(self, what: str) -> None:
         said = arguments.text(what, "progress")

@@ -18,6 +18,7 @@ from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
 from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
+from lanes.runners.dialogue.stream_json import StreamDialogue
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -77,18 +78,20 @@ class CommandRunner:
     async def _turn(self, run: RunContext, places: dict[str, str], lane: AgentLane) -> Reply:
         """One start of the program. Raises RunFailed."""
         child = new_child()
-        output = _Output(self._transcript(run, lane), self._config.max_output_bytes)
+        dialogue = StreamDialogue(run) if self._config.converses else None
+        output = _Output(self._transcript(run, lane, dialogue), self._config.max_output_bytes, dialogue)
         async with self._trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
             await self._follow(run, child, output, lane)
         return self._reply(child, output, lane)
 
-    def _transcript(self, run: RunContext, lane: AgentLane) -> Transcript:
+    def _transcript(self, run: RunContext, lane: AgentLane, dialogue: StreamDialogue | None) -> Transcript:
         if self._config.output == TEXT:
             return PlainTranscript(run.emit)
         rules = self._config.rules if self._config.output == JSONL else PRESETS[self._config.output]
-        return EventTranscript(format_of(rules), run.emit, run.progress, lane.used)
+        hear = None if dialogue is None else dialogue.hear
+        return EventTranscript(format_of(rules), run.emit, run.progress, lane.used, hear)
 
     def _order(self, run: RunContext, places: dict[str, str], lane: AgentLane, keeper: ProcessIdentity) -> StartOrder:
         config = self._config
@@ -105,14 +108,17 @@ class CommandRunner:
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output", lane: AgentLane) -> None:
         """Feed and read the program until its tree has ended."""
-        fed = run.text.encode(errors="replace") if self._config.takes_stdin else b""
-        feeding = asyncio.ensure_future(child.feed(fed))
+        feeding = asyncio.ensure_future(self._feed(run, child, output))
         reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(_tail(child, output))]
         kept: str | None = None
         try:
             while not child.gone.done():
-                either: tuple[asyncio.Future[Any], ...] = (child.gone, output.news())
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                either: set[asyncio.Future[Any]] = {child.gone, output.news()}
+                await asyncio.wait(
+                    either if feeding.done() else {*either, feeding}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if feeding.done():
+                    feeding.result()
                 session = output.transcript.session
                 if session is not None and session != kept and self._config.resume:
                     kept = session  # at once: what is cut in the middle can be gone on with
@@ -128,6 +134,13 @@ class CommandRunner:
             for task in (feeding, *reading):
                 task.cancel()
             await asyncio.gather(feeding, *reading, return_exceptions=True)
+
+    async def _feed(self, run: RunContext, child: Child, output: "_Output") -> None:
+        """Give the program its text: at once, or as a dialogue."""
+        if output.dialogue is None:
+            await child.feed(run.text.encode(errors="replace") if self._config.takes_stdin else b"")
+        else:
+            await output.dialogue.hold(await child.input())
 
     async def _keep(self, run: RunContext, session: str, used: Mapping[str, float]) -> None:
         """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
@@ -167,8 +180,9 @@ class _UnknownSession(RunFailed):
 class _Output:
     """What a program has written, up to a limit."""
 
-    def __init__(self, transcript: Transcript, most: int) -> None:
+    def __init__(self, transcript: Transcript, most: int, dialogue: StreamDialogue | None = None) -> None:
         self.transcript = transcript
+        self.dialogue = dialogue
         self.errors = b""
         self.last_errors = b""
         self.too_large = False

@@ -102,6 +102,7 @@ class EventTranscript:
         emit: Callable[[str], object],
         progress: Callable[[str], object],
         used_before: Mapping[str, float] | None = None,
+        hear: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         self.session: str | None = None
         self.error: str | None = None
@@ -113,6 +114,7 @@ class EventTranscript:
         self._rules = rules
         self._emit = emit
         self._progress = progress
+        self._hear = hear
         self._line = bytearray()
         self._said: str | None = None  # the reply, where the format tells it apart
         self._text: list[str] = []  # the last text
@@ -166,6 +168,8 @@ class EventTranscript:
             return
         if isinstance(event, dict):
             self._note(event)
+            if self._hear is not None:
+                self._hear(event)
 
     def _note(self, event: dict[str, Any]) -> None:
         rules = self._rules

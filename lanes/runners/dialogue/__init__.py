@@ -1,0 +1,1 @@
+"""Programs that take input while they work: what people add, and the answers to their questions."""

@@ -1,0 +1,94 @@
+"""Claude's ``--input-format stream-json``: one JSON object a line, in both directions.
+
+The agent gets the text of the message, and each text that people add while it works (``lanes steer``). Where it was
+started with ``--permission-prompt-tool stdio``, it asks before it uses a tool: that is a question of the run, which an
+operator answers (``lanes answer``), and no answer is a no. When its turn is over, its input is closed, and it ends.
+"""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+from lanes.runners.base import RunContext
+
+#: So many characters of what a tool would do are shown to the one who is asked.
+SHOWN = 3_000
+
+
+class StreamDialogue:
+    """The input of one agent, for one turn. For the event loop."""
+
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self._writer: asyncio.StreamWriter | None = None
+        self._over = asyncio.Event()
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the agent."""
+        if event.get("type") == "result":
+            self._over.set()
+        elif event.get("type") == "control_request":
+            task = asyncio.ensure_future(self._answer(event))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def hold(self, writer: asyncio.StreamWriter) -> None:
+        """Give the agent its message and what people add, until its turn is over; then close its input."""
+        self._writer = writer
+        inbox = self._run.inbox()
+        steering = asyncio.ensure_future(self._steer())
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            self._say(_user(self._run.text))
+            await asyncio.wait({steering, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not over.done():
+                steering.result()  # an error: nothing can be taken any more
+            steering.cancel()
+            await asyncio.wait({steering})
+            for given in await inbox.left():  # taken at the last moment: the agent has another turn for it
+                self._say(_user(given.text))
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+        finally:
+            tasks = [steering, over, *self._asking]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            writer.transport.close()
+
+    async def _steer(self) -> None:
+        async for given in self._run.inbox():
+            self._run.progress("steered")
+            self._say(_user(given.text))
+
+    async def _answer(self, event: dict[str, Any]) -> None:
+        """Ask whether the agent may use a tool, and tell it."""
+        number, request = event.get("request_id"), event.get("request")
+        asked = request if isinstance(request, dict) else {}
+        if asked.get("subtype") != "can_use_tool":
+            said = {"subtype": "error", "request_id": number, "error": f"{asked.get('subtype')} is not known here"}
+        elif await self._run.permit(_shown(asked)):
+            allowed = {"behavior": "allow", "updatedInput": asked.get("input") or {}}
+            said = {"subtype": "success", "request_id": number, "response": allowed}
+        else:
+            denied = {"behavior": "deny", "message": "nobody permitted it"}
+            said = {"subtype": "success", "request_id": number, "response": denied}
+        self._say({"type": "control_response", "response": said})
+
+    def _say(self, said: dict[str, Any]) -> None:
+        assert self._writer is not None, "the agent has spoken before it had its message"
+        with contextlib.suppress(ConnectionError):  # it has ended
+            self._writer.write(json.dumps(said).encode() + b"\n")
+
+
+def _user(text: str) -> dict[str, Any]:
+    return {"type": "user", "message": {"role": "user", "content": text}}
+
+
+def _shown(asked: dict[str, Any]) -> str:
+    """What the agent wants to do, as a question."""
+    given = json.dumps(asked.get("input") or {}, ensure_ascii=False)
+    more = f"… and {len(given) - SHOWN} more characters" if len(given) > SHOWN else ""
+    return f"May it use {str(asked.get('tool_name'))[:200]}: {given[:SHOWN]}{more}?"

@@ -1,0 +1,44 @@
+"""An agent that takes input while it works, as Claude does: ``converse.py``.
+
+It asks before it removes something, waits for another text where it is told to, and ends with its input.
+"""
+
+import json
+import sys
+from typing import Any
+
+
+def say(**event: object) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def heard() -> dict[str, Any]:
+    line = sys.stdin.readline()
+    event: dict[str, Any] = json.loads(line) if line else {}
+    return event
+
+
+def text(event: dict[str, Any]) -> str:
+    return str(event["message"]["content"])
+
+
+say(type="system", subtype="init", session_id="c-1")
+said = []
+while event := heard():
+    said.append(text(event))
+    if "remove" in said[-1]:
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "rm -r build"}}
+        say(type="control_request", request_id="r-1", request=asked)
+        answer = heard()
+        while answer["type"] == "user":  # what people add meanwhile
+            said.append(text(answer))
+            answer = heard()
+        response = answer["response"]
+        assert response["request_id"] == "r-1"
+        said.append(response["response"]["behavior"])
+    if "wait" in said[-1]:
+        say(type="assistant", message={"content": [{"type": "text", "text": "I wait."}]})
+        said.append(text(heard()))
+    result = ", ".join(said)
+    say(type="result", subtype="success", is_error=False, result=result, session_id="c-1", usage={})
