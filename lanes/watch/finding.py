@@ -11,12 +11,7 @@ from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import parsed, typed
 
 #: How the process of each kind of gateway is recognised, by its words; and the scheme of its address.
-_KINDS = (
-    ("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),
-    ("codex", re.compile(r"\bcodex\b.*\bapp-server\b.*--listen"), "ws"),
-    ("opencode", re.compile(r"\bopencode\b.*\bserve\b"), "http"),
-    ("langgraph", re.compile(r"\blanggraph\b.*\b(dev|up)\b|langgraph_api"), "http"),
-)
+_KINDS = (("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),)
 #: The largest configuration that is read.
 MOST_BYTES = 4 * 1024 * 1024
 

@@ -62,6 +62,14 @@ class WatchSite:
         found: tuple[Lane, ...] = (await self.desk.call(list_, self.desk.context(), **how)).lanes
         return list(found)
 
+    async def lane_gone(self, address: str = ADDRESS) -> None:
+        """Wait until there is no such lane."""
+
+        async def look() -> bool:
+            return all(each.key != address for each in await self.lanes())
+
+        await until(look, f"the end of {address}")
+
     async def lane(self, address: str = ADDRESS, **fields: Any) -> Lane:
         """A lane, once these fields of it, or of what is seen of it, have these values."""
 

@@ -49,7 +49,7 @@ async def seen(adapter: OpenClawAdapter, *states: WatchedState) -> Sighting:
 # ---------------------------------------------------------------------------------------------- pairing
 
 
-async def test_a_device_is_paired_once_and_the_shared_token_is_never_stored(
+async def test_F336_a_device_is_paired_once_and_the_shared_token_is_never_stored(
     gateway: ReplayOpenClaw, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
@@ -232,7 +232,7 @@ async def test_a_gateway_that_restarts_ends_the_connection_and_takes_the_next(
 # ------------------------------------------------------------------------------------------- hostile frames
 
 
-async def test_frames_that_are_huge_deep_or_no_json_are_left_out(
+async def test_F335_frames_that_are_huge_deep_or_no_json_are_left_out(
     adapter: OpenClawAdapter, gateway: ReplayOpenClaw
 ) -> None:
     event = {"type": "event", "event": "chat", "payload": {"sessionKey": KEY, "text": "x" * 10_000_000}}
@@ -247,7 +247,7 @@ async def test_frames_that_are_huge_deep_or_no_json_are_left_out(
     assert adapter._link.unread["malformed"] >= 4
 
 
-async def test_keys_with_escape_sequences_are_shown_escaped_and_aborted_by_what_they_are(
+async def test_F335_keys_with_escape_sequences_are_shown_escaped_and_aborted_by_what_they_are(
     adapter: OpenClawAdapter, gateway: ReplayOpenClaw
 ) -> None:
     hostile = "agent:\x1b]0;owned\x07:" + "k" * 600
@@ -273,7 +273,7 @@ async def test_rows_of_the_wrong_types_are_read_as_far_as_they_go(
 # ------------------------------------------------------------------------------------------------ freeing
 
 
-async def test_an_abort_by_run_id_keeps_what_waits(adapter: OpenClawAdapter, gateway: ReplayOpenClaw) -> None:
+async def test_F331_an_abort_by_run_id_keeps_what_waits(adapter: OpenClawAdapter, gateway: ReplayOpenClaw) -> None:
     run = await gateway.begin(KEY)
     gateway.enqueue(KEY, "second")
     freed = await free(adapter, await seen(adapter, WatchedState.RUNNING), reset=False)
@@ -308,7 +308,7 @@ async def ghost_freed(tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPa
         return freed, gateway
 
 
-async def test_a_follow_up_ghost_of_2026_5_is_ended_by_steering(
+async def test_F332_a_follow_up_ghost_of_2026_5_is_ended_by_steering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     freed, gateway = await ghost_freed(tmp_path, OF_5, monkeypatch)
@@ -320,7 +320,7 @@ async def test_a_follow_up_ghost_of_2026_5_is_ended_by_steering(
     assert gateway.asked("sessions.steer")[0]["message"] == "/stop"
 
 
-async def test_what_nothing_ends_is_ineffective_and_a_reset_is_never_done_unasked(
+async def test_F333_what_nothing_ends_is_ineffective_and_a_reset_is_never_done_unasked(
     adapter: OpenClawAdapter, gateway: ReplayOpenClaw
 ) -> None:
     await gateway.begin(KEY, ends_by="nothing")

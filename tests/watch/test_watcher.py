@@ -58,7 +58,7 @@ async def test_a_held_session_is_listed_shown_explained_and_freed(site: WatchSit
     assert (await aborted(site)).outcome is Outcome.NOT_HELD
 
 
-async def test_nothing_of_a_conversation_is_stored(site: WatchSite, tmp_path: Path) -> None:
+async def test_F336_nothing_of_a_conversation_is_stored(site: WatchSite, tmp_path: Path) -> None:
     run = await site.gateway.begin(KEY)
     secret = "what-a-person-wrote"
     await site.gateway.tell("chat", sessionKey=KEY, runId=run, state="delta", message={"content": secret})
@@ -99,7 +99,7 @@ async def test_an_abort_of_another_epoch_changes_nothing(site: WatchSite) -> Non
     assert not site.gateway.asked("sessions.abort")
 
 
-async def test_of_two_lanes_of_one_name_the_source_is_asked_for(tmp_path: Path) -> None:
+async def test_F337_of_two_lanes_of_one_name_the_source_is_asked_for(tmp_path: Path) -> None:
     async with watch_site(tmp_path, OF_9, OF_5) as site, site.watched():
         await site.desk.send(ADDRESS, "a lane here that happens to have that name")
         await site.gateway.begin(KEY)
@@ -185,7 +185,7 @@ async def test_lists_page_and_filter_over_both(site: WatchSite) -> None:
     assert len(await site.lanes(abortable="run", source="openclaw")) == 3
 
 
-async def test_one_process_watches_and_the_next_takes_over_when_it_is_gone(tmp_path: Path) -> None:
+async def test_F334_one_process_watches_and_the_next_takes_over_when_it_is_gone(tmp_path: Path) -> None:
     async with watch_site(tmp_path, OF_9) as site:
         first = await site.register()
         async with site.watched(first):
@@ -265,7 +265,7 @@ async def test_a_source_that_is_no_longer_configured_is_forgotten(tmp_path: Path
         assert await site.lanes() == []
 
 
-async def test_without_a_token_of_the_gateway_nothing_is_freed_over_http(site: WatchSite) -> None:
+async def test_F338_without_a_token_of_the_gateway_nothing_is_freed_over_http(site: WatchSite) -> None:
     await site.gateway.begin(KEY)
     await site.lane(state=LaneState.RUNNING)
     from dataclasses import replace

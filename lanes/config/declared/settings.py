@@ -69,7 +69,7 @@ SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
 ARRAYS = ("runner", "provider", "source", "policy", "watch")
 
 #: The programs whose gateways can be watched.
-WATCHED = ("openclaw", "opencode", "codex", "langgraph")
+WATCHED = ("openclaw",)
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:

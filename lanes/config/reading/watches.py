@@ -16,8 +16,7 @@ from lanes.records import HERE
 #: A name begins the keys of its lanes, up to the first colon.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: The schemes of each kind of gateway, the encrypted one last.
-_SOCKETS, _HTTP = ("ws", "wss"), ("http", "https")
-SCHEMES = {"openclaw": _SOCKETS, "codex": _SOCKETS, "opencode": _HTTP, "langgraph": _HTTP}
+SCHEMES = {"openclaw": ("ws", "wss")}
 
 
 def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[WatchConfig, ...], list[ConfigError]]:

@@ -1,0 +1,108 @@
+"""A gateway that hangs: its sessions by its files, in the forms of both versions."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lanes.host.holder import stopped_holder_of
+from lanes.records import Outcome
+from lanes.verbs.control import abort
+from lanes.watch.adapter import SourceDown
+from lanes.watch.openclaw import wire
+from lanes.watch.openclaw.files import sessions_in
+from lanes.watch.reading import ShownKeys
+from lanes_storage.law import LaneState, SourceState, WatchedState
+from tests.kit.processes import eventually
+from tests.watch.openclaw import OF_9
+from tests.watch.site import ADDRESS, KEY, watch_site
+
+
+def of_9(state: Path, run: str = "run-1") -> None:
+    """The files of 2026.9, as they are while a run holds the session."""
+    agent, shared = state / "agents" / "main" / "agent", state / "state"
+    agent.mkdir(parents=True)
+    shared.mkdir()
+    with closing(sqlite3.connect(agent / "openclaw-agent.sqlite")) as one:
+        one.execute("PRAGMA journal_mode = WAL")
+        one.execute("CREATE TABLE session_windows (session_key, status, started_at, updated_at)")
+        one.execute("INSERT INTO session_windows VALUES (?, 'running', 1000, 2000)", (KEY,))
+        one.execute("INSERT INTO session_windows VALUES ('agent:idle', 'done', 1000, 2000)")
+        one.commit()
+    with closing(sqlite3.connect(shared / "openclaw.sqlite")) as other:
+        other.execute("CREATE TABLE task_runs (run_id, child_session_key, status, started_at, last_event_at)")
+        other.execute("INSERT INTO task_runs VALUES (?, ?, 'running', 1000, 2000)", (run, KEY))
+        other.commit()
+
+
+def of_5(state: Path, pid: int) -> None:
+    """The files of 2026.5: the lock of the session names the process that holds it."""
+    sessions = state / "agents" / "main" / "sessions"
+    sessions.mkdir(parents=True)
+    row = {"sessionId": "s1", "status": "running", "startedAt": 1000, "updatedAt": 2000}
+    (sessions / "sessions.json").write_text(json.dumps({KEY: row, "hostile\x1b[2J": "no row"}))
+    (sessions / "s1.jsonl.lock").write_text(json.dumps({"pid": pid, "createdAt": 1}))
+
+
+def test_the_sessions_of_2026_9_are_read_from_its_databases(tmp_path: Path) -> None:
+    of_9(tmp_path)
+    rows = {row.key: row for row in sessions_in(tmp_path, ShownKeys())}
+    assert (rows[KEY].state, rows[KEY].runs, rows[KEY].since) == (WatchedState.RUNNING, ("run-1",), 1000)
+    assert (rows["agent:idle"].state, rows["agent:idle"].outcome) == (WatchedState.IDLE, "done")
+
+
+def test_the_sessions_of_2026_5_are_read_from_its_json_and_locks(tmp_path: Path) -> None:
+    of_5(tmp_path, os.getpid())
+    rows = {row.key: row for row in sessions_in(tmp_path, ShownKeys())}
+    assert rows[KEY].state is WatchedState.RUNNING
+    assert all(key.isprintable() for key in rows)
+
+
+def test_a_lock_of_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    of_5(tmp_path, gone.pid)
+    (row, *_) = sessions_in(tmp_path, ShownKeys())
+    assert row.state is WatchedState.IDLE
+
+
+def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceDown, match="cannot be read"):
+        sessions_in(tmp_path / "none", ShownKeys())
+
+
+async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    state = tmp_path / "openclaw"
+    of_9(state)
+    async with watch_site(tmp_path, OF_9, files=str(state)) as site:
+        site.gateway.silent = True
+        async with site.watched():
+            lane = await site.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
+            assert lane.state is LaneState.RUNNING
+            result = await site.desk.call(abort, site.desk.context(), key=ADDRESS)
+            assert result.outcome is Outcome.UNREACHABLE
+            site.gateway.silent = False
+            await site.lane_gone()
+
+
+def test_a_stopped_listener_is_named() -> None:
+    listens = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    code = f"{listens}; time.sleep(99)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as listener:
+        try:
+            assert listener.stdout is not None
+            port = int(listener.stdout.readline())
+            assert stopped_holder_of(port) is None
+            listener.send_signal(signal.SIGSTOP)
+            assert eventually(lambda: stopped_holder_of(port), "the stop") == listener.pid
+        finally:
+            listener.kill()
