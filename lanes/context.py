@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lanes.base import arguments
 from lanes.base.errors import ConfigError
 from lanes_storage.clock import Clock, Now, system_clock
-from lanes_storage.records import Admission
+from lanes_storage.records import Admission, BudgetTerms
 
 if TYPE_CHECKING:
     from lanes.config import Config  # a fast command without a configuration does not import it
@@ -72,6 +72,14 @@ class Context:
         except ConfigError:
             config = None
         return start_command(config, self.database, real_runner_ran)
+
+    def budgets(self, key: str) -> "tuple[BudgetTerms, ...]":
+        """What that lane may use, by its policy; nothing where the configuration can not be read."""
+        try:
+            config = self.configured()
+        except ConfigError:
+            return ()
+        return () if config is None else config.budgets(key)
 
     def admission(self, key: str) -> Admission:
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""

@@ -29,7 +29,7 @@ from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
-from lanes_storage.records import Head, RetryTerms, Terms
+from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
 
 log = Log("lanes.gateway")
 
@@ -119,6 +119,11 @@ class Gateway:
     def held(self) -> int:
         """How many lanes it holds."""
         return self._engine.held
+
+    @property
+    def used(self) -> Mapping[tuple[str, str], int]:
+        """What each runner used here: input and output tokens, and millionths of a US dollar (``cost``)."""
+        return self._engine.used
 
     @property
     def strays(self) -> int:
@@ -262,6 +267,9 @@ class _GatewayPolicies:
 
     def priority(self, key: str) -> int:
         return self._config.policy(key).priority
+
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        return self._config.budgets(key)
 
     def retry(self, key: str) -> RetryTerms | None:
         return self._config.retry(key)

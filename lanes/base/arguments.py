@@ -177,6 +177,15 @@ def dict_or_none(value: object, what: str) -> dict[str, Any] | None:
     raise Unfit(f"{what} must be a dict, not {type(value).__name__}")
 
 
+def amount_or_none(value: object, what: str) -> float | None:
+    """An amount of money, or None."""
+    if value is None:
+        return None
+    if type(value) is bool or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise Unfit(f"{what} must be an amount of 0 or more")
+    return float(value)
+
+
 def _number(value: object, what: str) -> float:
     if type(value) is bool or not isinstance(value, Real):
         raise Unfit(f"{what} must be a number of seconds, not {type(value).__name__}")

@@ -27,7 +27,7 @@ from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
 from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy, RunnerKind
-from lanes_storage.records import RetryTerms, Terms
+from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 
 T = TypeVar("T")
 
@@ -144,6 +144,23 @@ class Config:
         matching = self.matching(key)
         return self._once(("retry", matching), lambda: self._retry(matching))
 
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        """What that lane may use: by itself, and together with others."""
+        if not self._budgeted:
+            return ()
+        matching = self.matching(key)
+        return self._once(("budgets", matching), lambda: self._budgets(matching))
+
+    @cached_property
+    def _budgeted(self) -> bool:
+        return self._said("lane_budget") or self._said("budget")
+
+    def _budgets(self, matching: tuple[int, ...]) -> tuple[BudgetTerms, ...]:
+        by_policy = (self.policies[i].match for i in matching if "budget" in self.policies[i].values)
+        names = {"lane_budget": "", "budget": next((f'policy "{match}"' for match in by_policy), "the queue")}
+        found = [(name, self._of(f"queue.{setting}", matching).value) for setting, name in names.items()]
+        return tuple(_budget(name, said) for name, said in found if said is not None)
+
     @cached_property
     def _retries(self) -> bool:
         """Whether anything is run once more, by any policy: every claim asks."""
@@ -254,6 +271,11 @@ class Config:
 
 def _clocks(values: Mapping[str, Value]) -> Clocks:
     return Clocks(**{f"{name}_ms": value.value for name, value in values.items()})
+
+
+def _budget(name: str, said: Mapping[str, Any]) -> BudgetTerms:
+    cost = None if said["cost"] is None else round(said["cost"] * 1_000_000)
+    return BudgetTerms(name, said["per"], said["runs"], said["tokens"], cost, said["action"] == "reject")
 
 
 def _is_loopback(host: str) -> bool:

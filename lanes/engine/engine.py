@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
-from lanes.engine.dispatch.dispatcher import Dispatcher, Policies
+from lanes.engine.dispatch.dispatcher import Dispatcher
+from lanes.engine.dispatch.policies import Policies
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.runs.drains import CUT_GRACE_MS, OwnerDrain, cut
 from lanes.engine.runs.execution import Execution
@@ -95,6 +96,11 @@ class Engine:
     def hook_counts(self) -> Mapping[str, int]:
         """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
         return {} if self._hook_runner is None else self._hook_runner.counts
+
+    @property
+    def used(self) -> Mapping[tuple[str, str], int]:
+        """What each runner used here: input and output tokens, and millionths of a US dollar (``cost``)."""
+        return {} if self._execution is None else self._execution.used
 
     @property
     def held(self) -> int:

@@ -25,7 +25,7 @@ from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
-from lanes_storage.records import Head, Terms
+from lanes_storage.records import BudgetTerms, Head, Terms
 
 T = TypeVar("T")
 
@@ -277,6 +277,10 @@ class _HoldPolicies:
     def priority(self, key: str) -> int:
         del key
         return 0
+
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        del key
+        return ()
 
     def retry(self, key: str) -> None:
         """Only the program that waits can do that work again."""

@@ -11,11 +11,24 @@ from typing import Any, NamedTuple
 from lanes.base.terminal import clean
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
+from lanes.text.amounts import dollars
 from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, Edge, PauseKind
-from lanes_storage.records import CooldownRow, EventRow, LaneRow, MessageRow, OwnerRow, PauseRow, Repeated, RunRow, Wait
+from lanes_storage.records import (
+    BudgetTerms,
+    CooldownRow,
+    EventRow,
+    LaneRow,
+    MessageRow,
+    OwnerRow,
+    PauseRow,
+    Repeated,
+    RunRow,
+    Spent,
+    Wait,
+)
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
@@ -34,6 +47,7 @@ class Circumstances(NamedTuple):
     start: Callable[[], str] = lambda: "`lanes up`"  # the command that starts a gateway
     running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
     repeated: Repeated | None = None  # what a program asks again that was just ended
+    budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
@@ -54,6 +68,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
         said.append(_paused(lane, around.now) or _next_message(around))
     if around.repeated is not None:
         said.append(_asked_again(around.repeated, lane, around.now))
+    said += [*_used(lane), *(_budget(budget, spent) for budget, spent in around.budgets)]
     if around.last is not None and around.last.type == Edge.COMPLETE:
         said += _answered(around.last.detail or {})
     if around.last is not None:
@@ -240,6 +255,28 @@ def _answered(told: Mapping[str, Any]) -> list[str]:
     if not attempts or not isinstance(attempts, list) or provider is None:
         return []
     return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
+
+
+def _used(lane: LaneRow) -> list[str]:
+    """What its runs used, if that is known."""
+    if lane.used is None:
+        return []
+    tokens = lane.used.input_tokens + lane.used.output_tokens
+    cost = "" if lane.used.cost_micros is None else f" and cost {dollars(lane.used.cost_micros)}"
+    return [f"Its runs have used {tokens:,} tokens{cost}."]
+
+
+def _budget(budget: BudgetTerms, spent: Spent) -> str:
+    """What was used of a budget, and its limits."""
+    amounts = []
+    if budget.runs is not None:
+        amounts.append(f"{spent.runs:,}/{budget.runs:,} runs")
+    if budget.tokens is not None:
+        amounts.append(f"{spent.tokens:,}/{budget.tokens:,} tokens")
+    if budget.cost_micros is not None:
+        amounts.append(f"{dollars(spent.cost_micros)}/{dollars(budget.cost_micros)}")
+    whose = f"Budget of {clean(budget.name)}" if budget.name else "Its budget"
+    return f"{whose} for {span(budget.per_ms)}: {', '.join(amounts)}."
 
 
 def _paused(lane: LaneRow, now: Now) -> str | None:

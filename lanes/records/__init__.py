@@ -46,7 +46,7 @@ from lanes.records.lanes import (
     Why,
 )
 from lanes.records.liveness import Liveness
-from lanes.records.messages import Attempt, Failure, Message
+from lanes.records.messages import Attempt, Failure, Message, Used
 from lanes.records.record import Record, ids_from_json
 from lanes.records.system import (
     Check,
@@ -64,8 +64,8 @@ from lanes.records.system import (
 
 #: Every form, in the order of the documents.
 FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, AskedQuestion, RequestedAbort, Why,
-    LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
+    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, Used, AskedQuestion, RequestedAbort,
+    Why, LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
     Event, AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
@@ -151,6 +151,7 @@ __all__ = [
     "Silences",
     "Status",
     "Tally",
+    "Used",
     "WatchedLane",
     "WatchedStep",
     "Why",

@@ -29,6 +29,7 @@ DURATION: Schema = {
     "pattern": r"^([0-9]{1,11}ms|[0-9]{1,8}(\.[0-9]{1,3})?s|[0-9]{1,6}(\.[0-9])?m|[0-9]{1,4}(\.[0-9])?h|[0-9]{1,3}d)$",
     "examples": ["30s"],
 }
+MONEY: Schema = {"type": "number", "minimum": 0}
 SECONDS: Schema = {"type": "number", "description": "seconds"}
 MOMENT: Schema = {
     "type": "string",

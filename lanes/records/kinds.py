@@ -177,6 +177,8 @@ Moment = Annotated[int, ValueKind(json_schema.MOMENT, "moment({})", read_moment)
 Seconds = Annotated[int, ValueKind(json_schema.SECONDS, "{} / 1000", read_seconds, ("_ms", "_s"))]
 #: Seconds in Python as well.
 Waited = Annotated[float, ValueKind(json_schema.SECONDS, "round({}, 3)", read_number)]
+#: US dollars.
+Money = Annotated[float, ValueKind(json_schema.MONEY, "{}", read_number)]
 Anything = Annotated[Any, ValueKind({}, "{}", lambda said: said)]
 EventWord = Annotated[str, ValueKind(json_schema.words(EventType), "{}", read_text)]
 Object = Annotated[dict[str, Any], ValueKind({"type": "object"}, "{}", reading(dict))]

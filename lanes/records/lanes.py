@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from lanes.records.journal import Event
 from lanes.records.liveness import Liveness
-from lanes.records.messages import Message
+from lanes.records.messages import Message, Used
 from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
@@ -153,6 +153,7 @@ class Lane(Record):
     last_error: Annotated[LastError | None, "how its last run failed, if it did"]
     updated_at: Moment
     acts_next: Annotated[NextLimit | None, "the limit that acts next, if its owner is alive"] = None
+    used: Annotated[Used | None, UNUSUAL, "what its runs used; left out: nothing is known"] = None
     source: Annotated[str, UNUSUAL, "the source of the lane, if it is not this database"] = HERE
     open: Annotated[
         Count | None, UNUSUAL, "the unfinished lanes of a session that runs several requests at once; it stands for all"
@@ -189,6 +190,7 @@ class Lane(Record):
             None if error is None else LastError(*error),  # last_error
             row.updated_at,
             None if run is None else NextLimit.of(run, owner, liveness),  # acts_next
+            None if row.used is None else Used.of(row.used),  # used
             HERE,  # source
             row.open,
             None if run is None or run.question is None else INPUT,  # waiting_for

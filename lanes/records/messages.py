@@ -11,7 +11,7 @@ from lanes_storage.law import Cause, MessageState
 from lanes_storage.reads.shapes import parsed
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import HIDDEN, OPEN, UNUSUAL, Count, Id, Key, Moment, Object
+    from lanes.records.kinds import HIDDEN, OPEN, UNUSUAL, Count, Id, Key, Moment, Money, Object
 
 
 class Attempt(Record):
@@ -38,6 +38,19 @@ class Failure(Record):
     def of(cls, row: rows.RunFailure) -> Failure:
         """A failure with the whole provider chain."""
         return Failure(row.cause, row.message, tuple(Attempt(*attempt) for attempt in row.attempts))
+
+
+class Used(Record):
+    """What the runs of a lane used and cost, as far as providers and agents told."""
+
+    input_tokens: Count
+    output_tokens: Count
+    cost_usd: Annotated[Money | None, "null: no price is known"] = None
+
+    @classmethod
+    def of(cls, row: rows.RunUsage) -> Used:
+        """The record of the counts of a row."""
+        return Used(row.input_tokens, row.output_tokens, None if row.cost_micros is None else row.cost_micros / 1e6)
 
 
 class Message(Record):
@@ -73,6 +86,7 @@ class Message(Record):
     left_out: Annotated[
         Count | None, UNUSUAL, "turns of the conversation that were left out, since the model could not read so much"
     ] = None
+    cost_usd: Annotated[Money | None, UNUSUAL, "what the reply cost; left out: it is not known"] = None
     reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None
     bound_owner: Annotated[Count | None, HIDDEN, "the owner that it ends with"] = None
 
@@ -110,6 +124,7 @@ class Message(Record):
             row.retries,
             row.expires_at,
             noted.get("left_out"),
+            noted.get("cost_usd"),
             row.reply_detail,
             row.bound_owner,
         )

@@ -65,7 +65,7 @@ class Reply:
     ``usage`` the OpenAI usage object; ``model`` and ``provider`` who answered; ``attempts`` the providers that failed
     before; ``more`` what an OpenAI client gets besides: ``system_fingerprint``, ``service_tier``, ``logprobs``.
     ``native`` is the whole answer in the provider's words, where client and provider speak the same dialect and it is
-    not chat.
+    not chat. ``cost_usd`` is what it cost, if that is known and the usage object does not say it.
 
     For the lane's conversation: ``turn`` are chat messages that came before the reply, such as calls of tools and their
     results; ``tokens`` is what the text and the answer count for a model, if that is known; ``left_out`` how many turns
@@ -84,6 +84,7 @@ class Reply:
     turn: Sequence[dict[str, Any]] | None = None
     tokens: int | None = None
     left_out: int = 0
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

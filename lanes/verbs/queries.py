@@ -350,8 +350,9 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     def start() -> str:
         return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
 
+    budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
-    return Circumstances(now, this_process(), owners, head, cooling, newest, waits, start, running, again)
+    return Circumstances(now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets)
 
 
 def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:

@@ -11,7 +11,7 @@ import lanes
 from lanes import Gateway, connect
 from lanes.base.errors import Unfit
 from lanes.config import from_data
-from lanes.engine.dispatch.dispatcher import Policies
+from lanes.engine.dispatch.policies import Policies
 from lanes.host.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.runners.http.failures import NoRoom

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from lanes.desk import Desk
-from lanes.runners.base import RunContext
+from lanes.runners.base import Reply, RunContext
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage.law import MAX_CHAIN, Cause, MessageState
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
@@ -45,6 +45,44 @@ async def test_F274_a_message_that_waits_too_long_is_told_so(tmp_path: Path) -> 
         assert told.state is MessageState.FAILED
         assert told.error is not None
         assert told.error.cause is Cause.EXPIRED
+
+
+async def spends(run: RunContext) -> Reply:
+    return Reply(f"reply to {run.text}", usage={"prompt_tokens": 60, "completion_tokens": 10}, cost_usd=0.02)
+
+
+async def test_what_lanes_use_is_told_everywhere(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, spends, Hands()) as site:
+        message = await site.desk.wait((await site.desk.send("a", "x")).id)
+        assert message.cost_usd == 0.02
+        lane = await site.desk.lane("a")
+        assert lane.used is not None
+        assert lane.used.to_json() == {"input_tokens": 60, "output_tokens": 10, "cost_usd": 0.02}
+        assert "Its runs have used 70 tokens and cost $0.0200." in await site.desk.why("a")
+        assert site.gateway.used == {("python", "input"): 60, ("python", "output"): 10, ("python", "cost"): 20_000}
+
+
+async def test_F275_a_lane_that_has_used_its_budget_waits_for_the_next_hour(tmp_path: Path) -> None:
+    time, policy = Hands(), [{"match": "a", "lane_budget": {"tokens": 100, "per": "1h"}}]
+    async with gateway_on(tmp_path, spends, time, policy=policy) as site:
+        for _ in range(2):
+            assert (await site.desk.wait((await site.desk.send("a", "x")).id)).state is MessageState.DONE
+        third = await site.desk.send("a", "x")
+        await until(lambda: is_paused(site.desk), "the pause")
+        why = await site.desk.why("a")
+        assert "the budget is used up: 140 of 100 tokens in 3600 s" in why
+        assert "Its budget for 1h 0m: 140/100 tokens." in why
+        time.move(62 * MINUTE)
+        assert (await site.desk.wait(third.id)).state is MessageState.DONE
+
+
+async def test_F275_a_budget_of_runs_is_exact_however_many_lanes_share_it(tmp_path: Path) -> None:
+    policy = [{"match": "a*", "budget": {"runs": 5, "action": "reject"}}]
+    async with gateway_on(tmp_path, spends, Hands(), policy=policy) as site:
+        sent = [await site.desk.send(f"a{number}", "x") for number in range(12)]
+        told = [await site.desk.wait(message.id) for message in sent]
+    assert sum(message.state is MessageState.DONE for message in told) == 5
+    assert {message.error.cause for message in told if message.error is not None} == {Cause.OVER_BUDGET}
 
 
 async def test_lanes_of_a_higher_priority_are_run_first(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import Reply, RunContext, Runner, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Claimed, Head, RetryTerms, Terms
+from lanes_storage.records import BudgetTerms, Claimed, Head, RetryTerms, Terms
 from tests.kit.world import TERMS, World
 
 
@@ -40,6 +40,10 @@ class FixedPolicies:
     def priority(self, key: str) -> int:
         del key
         return 0
+
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        del key
+        return ()
 
     def retry(self, key: str) -> RetryTerms | None:
         del key

@@ -46,6 +46,7 @@ TABLES = (
     "pauses",
     "turns",
     "repeats",
+    "spent",
 )
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,

@@ -4,7 +4,7 @@ from typing import Any
 
 from lanes.records import FORMS, Record
 from lanes.records.codec import schema_of
-from lanes.records.json_schema import ID, KEY, MOMENT, SECONDS
+from lanes.records.json_schema import ID, KEY, MOMENT, MONEY, SECONDS
 
 
 def anchor(name: str) -> str:
@@ -45,6 +45,8 @@ def kind_of(schema: dict[str, Any]) -> str:
 def _plain(schema: dict[str, Any]) -> str:
     if schema.get("pattern") == MOMENT["pattern"]:
         return "time"
+    if schema["type"] == MONEY["type"] and "minimum" in schema:
+        return "US dollars"
     if schema["type"] == SECONDS["type"]:
         return "seconds"
     if schema.get("pattern") == ID["pattern"]:

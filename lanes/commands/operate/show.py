@@ -6,6 +6,7 @@ from lanes.commands.output.tables import print_events, print_messages, print_pro
 from lanes.commands.output.words import asks, lane_state, took
 from lanes.explain.phrases import clock_time, failed, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
+from lanes.text.amounts import dollars
 from lanes.verbs.queries import show
 
 #: So many of the last messages and events a person is shown; JSON has them all.
@@ -53,7 +54,8 @@ def _print(out: Output, detail: LaneDetail) -> None:
 
 def _tokens(message: Message) -> str:
     total = (message.usage or {}).get("total_tokens")
-    return f", {total} tokens" if isinstance(total, int) else ""
+    cost = "" if message.cost_usd is None else f", {dollars(round(message.cost_usd * 1e6))}"
+    return (f", {total} tokens" if isinstance(total, int) else "") + cost
 
 
 def _print_run(out: Output, lane: Lane, run: Run) -> None:

@@ -114,6 +114,14 @@ class RunnerConfig:
     isolated: ProcessLimits | None = None
 
 
+class Price(NamedTuple):
+    """What tokens cost, in US dollars for a million: millionths of a dollar for one."""
+
+    input: float
+    output: float
+    cached: float
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
@@ -139,6 +147,7 @@ class ProviderConfig:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     proxy: str | None = None
     ca_file: str | None = None
+    price: Price | None = None
     fixed: frozenset[str] = frozenset()
     clients_key: bool = False  # each client sends its own key, which goes nowhere else
 

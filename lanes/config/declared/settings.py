@@ -16,6 +16,7 @@ class Kind(StrEnum):
     TEXT = "a text"
     NAME = "a name of at most 64 printable characters"
     WHOLE = "a whole number"
+    NUMBER = "a number such as 2 or 0.25"
     DURATION = "a duration such as 500ms, 30s, 5m, 2h or 14d"
     LIMIT = "a duration such as 30s or 5m, or off"
     CHOICE = "one of the words that it allows"
@@ -138,6 +139,17 @@ _RETRY = (
     Setting("retry", "max_age", Kind.DURATION, "1h", "no further run begins later than this after its acceptance"),
 )  # fmt: skip
 
+_BUDGET = (
+    Setting("budget", "runs", Kind.WHOLE, None, "how many runs", default_note="no limit", least=1, most=10**12),
+    Setting("budget", "tokens", Kind.WHOLE, None, "how many tokens, in and out", default_note="no limit", least=1,
+            most=10**15),
+    Setting("budget", "cost", Kind.NUMBER, None, "how many US dollars", default_note="no limit", most=10**9),
+    Setting("budget", "per", Kind.DURATION, "1h", "within which time", least=60_000, most=31 * 86_400_000),
+    Setting("budget", "action", Kind.CHOICE, "pause",
+            "what then: its lane is paused until a part no longer counts, or what waits ends failed (over_budget)",
+            choices=("pause", "reject")),
+)  # fmt: skip
+
 _QUEUE = (
     Setting(
         "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
@@ -175,6 +187,14 @@ _QUEUE = (
         "queue", "on_survivors", Kind.CHOICE, None,
         "whether a lane goes on while processes of its last command run may live",
         default_note="pause for command runs", choices=("pause", "start"), in_policy=True,
+    ),
+    Setting(
+        "queue", "lane_budget", Kind.FIELDS, None, "what each lane may use by itself",
+        default_note="no limit", in_policy=True, fields=_BUDGET,
+    ),
+    Setting(
+        "queue", "budget", Kind.FIELDS, None, "what all lanes may use together for which this policy says so",
+        default_note="no limit", in_policy=True, fields=_BUDGET,
     ),
     Setting(
         "queue", "max_wait", Kind.LIMIT, "off",
@@ -294,6 +314,20 @@ _RUNNER = (
     *_JSONL,
 )  # fmt: skip
 
+_PRICE = (
+    Setting("price", "input", Kind.NUMBER, 0, "of a request", most=1_000_000),
+    Setting("price", "output", Kind.NUMBER, 0, "of an answer", most=1_000_000),
+    Setting(
+        "price",
+        "cached",
+        Kind.NUMBER,
+        None,
+        "of what the provider has in its cache of the request",
+        default_note="as input",
+        most=1_000_000,
+    ),
+)
+
 _PROVIDER = (
     Setting("provider", "name", Kind.NAME, None, "what runners, cooldowns and errors call it", required=True),
     Setting(
@@ -321,6 +355,8 @@ _PROVIDER = (
             default_note="those of certifi, SSL_CERT_FILE or SSL_CERT_DIR"),
     Setting("provider", "trace", Kind.FLAG, False,
             "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
+    Setting("provider", "price", Kind.FIELDS, None, "what its tokens cost, in US dollars for a million of them",
+            default_note="unknown", fields=_PRICE),
     Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
     Setting("provider", "first_byte_timeout", Kind.DURATION, "45s",
             "for the first content of a reply; below stall_timeout", least=1),

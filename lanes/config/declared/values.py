@@ -79,6 +79,8 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
     match setting.kind:
         case Kind.WHOLE:
             return _whole(setting, raw, where, key)
+        case Kind.NUMBER:
+            return _number(setting, raw, where, key)
         case Kind.DURATION | Kind.LIMIT:
             return _duration(setting, raw, where, key)
         case Kind.CHOICE:
@@ -109,6 +111,14 @@ def _whole(setting: Setting, raw: Any, where: str, key: str) -> int:
     if not setting.least <= raw <= setting.most:
         fix = f"take a number from {setting.least} to {setting.most}"
         raise refusal(where, key, f"{raw} is out of range", fix)
+    return raw
+
+
+def _number(setting: Setting, raw: Any, where: str, key: str) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise _wrong_type(setting, raw, where, key, str(setting.default or 1))
+    if not setting.least <= raw <= setting.most:  # refuses nan and inf too
+        raise refusal(where, key, f"{raw} is out of range", f"take a number from {setting.least} to {setting.most}")
     return raw
 
 

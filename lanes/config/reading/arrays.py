@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
-from lanes.config.declared.model import PolicyConfig, ProviderConfig, RunnerConfig
+from lanes.config.declared.model import PolicyConfig, Price, ProviderConfig, RunnerConfig
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
@@ -55,10 +55,18 @@ def providers(
             extra_body=row.get("extra_body") or {},
             proxy=row.get("proxy"),
             ca_file=row.get("ca_file"),
+            price=_price(row.get("price")),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
             clients_key=row.get("api_key") is not None,
         )
     return built, missing
+
+
+def _price(said: Mapping[str, float | None] | None) -> Price | None:
+    if said is None:
+        return None
+    of_input, of_output = said["input"] or 0, said["output"] or 0
+    return Price(of_input, of_output, of_input if said["cached"] is None else said["cached"])
 
 
 def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -> tuple[RunnerConfig, ...]:

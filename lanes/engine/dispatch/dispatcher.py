@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
+from lanes.engine.dispatch.policies import Policies
 from lanes.engine.dispatch.skipped import SkippedHeads
 from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.engine.runs.drains import cut_one
@@ -28,7 +28,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
-from lanes_storage.records import Head, RetryTerms, Terms, WaitingLane
+from lanes_storage.records import Head, WaitingLane
 
 log = Log("lanes.dispatcher")
 
@@ -42,36 +42,6 @@ PAGE = 64
 POSTPONED = 256
 #: Seconds between two retries while the database fails.
 REFUSED_S = 0.5
-
-
-class Policies(Protocol):
-    """The per-lane part of the configuration."""
-
-    def runner_of(self, key: str) -> str | None:
-        """The name of the runner of a lane, or None for the default runner."""
-        ...
-
-    def collects(self, key: str) -> int | None:
-        """How many milliseconds without a new text before the texts of a lane are answered together; None: one by
-        one."""
-        ...
-
-    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
-        """The limits and policies for a run of this head by that runner."""
-        ...
-
-    @property
-    def prioritized(self) -> bool:
-        """Whether some lanes are run before others."""
-        ...
-
-    def priority(self, key: str) -> int:
-        """Lanes with a higher number are run before all others."""
-        ...
-
-    def retry(self, key: str) -> RetryTerms | None:
-        """How the messages of a lane are run once more by themselves; None: not at all."""
-        ...
 
 
 class Dispatcher:
@@ -356,6 +326,11 @@ class Dispatcher:
         if not members:
             room.later.append((now.wall + TICK_MS, head.lane_id))
             return
+        budgets = self._policies.budgets(head.key)
+        if budgets and (over := doors.exhausted(tx, head.lane_id, budgets, now)) is not None:
+            doors.refuse_over(tx, head, over, now)
+            return
+        doors.spend(tx, head.lane_id, budgets, now, runs=1)
         room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, members=members)))
         room.slots[spec.name] -= 1
         room.left -= 1
@@ -368,7 +343,7 @@ class Dispatcher:
             if claimed is not None:
                 self._debounce.forget(claimed.message.lane_id, now)
                 run = ActiveRun(claimed, spec, self._owner(), self._store, self._clock, self._loop)
-                run.retry = self._policies.retry(run.key)
+                run.retry, run.budgets = self._policies.retry(run.key), self._policies.budgets(run.key)
                 self._live.join(run)
                 tx.on_rollback(partial(self._live.leave, run))
                 self._claimed.append(run)

@@ -6,6 +6,7 @@ is still passed to the store, which refuses and counts it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, CommandStep, Transaction
 from lanes_storage.law import Cause, MessageState, OnInterrupt
 from lanes_storage.logs import Log
-from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult
+from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage
 
 log = Log("lanes.run")
 
@@ -60,6 +61,8 @@ class Execution:
         self._closing = False
         self._refused: set[int] = set()  # runs whose ends could not be stored yet
         self._complained_at: int | None = None
+        #: What each runner used here: input and output tokens, and millionths of a US dollar.
+        self.used: Counter[tuple[str, str]] = Counter()
 
     def start(self, run: ActiveRun) -> None:
         """Start a claimed run."""
@@ -190,10 +193,17 @@ class Execution:
         ticket, by, retry = run.ticket, run.by, _repeatable(run) if body.exception() else None
         end = result_of(body, run.named, self._clock())
         if isinstance(end, RunResult):
-            return lambda now: doors.complete(ticket, end, now, by=by)
+            self._count(run.spec.name, end.usage)
+            return lambda now: doors.complete(ticket, end, now, by=by).and_then(partial(_spent, run, end.usage, now))
         if isinstance(end, Parking):
             return lambda now: doors.park(ticket, end.until, end.failure, now, by=by, retry=retry)
         return _failed(run, end, retry)
+
+    def _count(self, runner: str, usage: RunUsage | None) -> None:
+        if usage is not None:
+            self.used[runner, "input"] += usage.input_tokens
+            self.used[runner, "output"] += usage.output_tokens
+            self.used[runner, "cost"] += usage.cost_micros or 0
 
     def _stopped(self, run: ActiveRun) -> Ending:
         """The release of a run whose body was cancelled."""
@@ -247,6 +257,14 @@ def _repeatable(run: ActiveRun) -> RetryTerms | None:
 
 def _failed(run: ActiveRun, failure: RunFailure, retry: RetryTerms | None = None) -> Ending:
     return lambda now: doors.fail(run.ticket, failure, now, by=run.by, retry=retry)
+
+
+def _spent(run: ActiveRun, usage: RunUsage | None, now: Now, tx: Transaction, release: Release) -> Release:
+    """The release; what the run used counts in its budgets, whether its reply does or not."""
+    if run.budgets and usage is not None:
+        amounts = {"tokens": usage.input_tokens + usage.output_tokens, "cost_micros": usage.cost_micros or 0}
+        doors.spend(tx, run.claimed.message.lane_id, run.budgets, now, **amounts)
+    return release
 
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:

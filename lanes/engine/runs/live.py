@@ -26,7 +26,7 @@ from lanes_storage.doors.input.questions import WAITS
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import turn_of
 from lanes_storage.logs import Log
-from lanes_storage.records import AttemptPhase, Beat, Claimed, RetryTerms
+from lanes_storage.records import AttemptPhase, Beat, BudgetTerms, Claimed, RetryTerms
 
 log = Log("lanes.run")
 
@@ -71,7 +71,8 @@ class ActiveRun:
         self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
         self.released = False  # this process has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
-        self.retry: RetryTerms | None = None  # of its policy
+        self.retry: RetryTerms | None = None  # of its policy, as its budgets
+        self.budgets: tuple[BudgetTerms, ...] = ()
         self._store = store
         self._clock = clock
         self._loop = loop

@@ -12,6 +12,7 @@ from lanes.base.terminal import clean
 from lanes.conversations.turns import kept
 from lanes.runners.base import Reply
 from lanes.runners.http.failures import NoRoom
+from lanes.runners.usage import MICROS, run_usage
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
@@ -59,8 +60,12 @@ def to_answer(result: object) -> RunResult:
     }
     if left_out := arguments.count(result.left_out, "Reply.left_out"):
         detail["left_out"] = left_out
+    usage = run_usage(detail["usage"], arguments.amount_or_none(result.cost_usd, "Reply.cost_usd"))
+    if usage is not None and usage.cost_micros is not None:
+        detail["cost_usd"] = usage.cost_micros / MICROS
     attempts = chain_of(result.attempts)
-    told = {name: detail[name] for name in ("provider", "model", "usage", "left_out") if detail.get(name) is not None}
+    names = ("provider", "model", "usage", "left_out", "cost_usd")
+    told = {name: detail[name] for name in names if detail.get(name) is not None}
     messages = None if result.message is None and result.turn is None else kept(result.message, _turn(result.turn))
     return RunResult(
         arguments.text(result.text, "Reply.text"),
@@ -69,6 +74,7 @@ def to_answer(result: object) -> RunResult:
         told | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
         None if messages is None else arguments.json_text(messages, "Reply.turn"),
         None if result.tokens is None else arguments.count(result.tokens, "Reply.tokens"),
+        usage,
     )
 
 

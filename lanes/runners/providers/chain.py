@@ -31,6 +31,7 @@ from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoRoom
 from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import REFUSALS, ProviderHealth
 from lanes.runners.providers.outgoing import Outgoing, outgoing
+from lanes.runners.usage import cost_of
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, CooldownRow, ProviderAttempt
 
@@ -81,7 +82,8 @@ class _ProviderRunner:
             else:
                 await self._standing.answered(provider.name)
                 answered = await overflow.answered(run, asked, reply)
-                return replace(answered, provider=provider.name, attempts=tuple(attempts))
+                cost = cost_of(reply.usage, provider.price)
+                return replace(answered, provider=provider.name, attempts=tuple(attempts), cost_usd=cost)
         if attempts and len(untils) == len(attempts):
             raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
         if (too_long := await overflow.failed(run, asked, attempts)) is not None:

@@ -42,6 +42,7 @@ async def get_metrics(call: HttpRequest) -> Response:
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
         Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, state.clients.waiting)]),
         *_of_providers(gateway.specs),
+        *_used(gateway.used),
         Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, state.feed.followers)]),
     ]
     return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
@@ -86,6 +87,13 @@ def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
     ]
     yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", asked)
     yield Gauge("lanes_provider_failing", "Whether the last request of this gateway to a provider failed.", failing)
+
+
+def _used(used: Mapping[tuple[str, str], int]) -> Iterable[Gauge]:
+    tokens = [({"runner": runner, "of": what}, count) for (runner, what), count in used.items() if what != "cost"]
+    costs = [({"runner": runner}, micros / 1e6) for (runner, what), micros in used.items() if what == "cost"]
+    yield Gauge("lanes_tokens", "Tokens that runs of this gateway used, as far as providers told.", tokens)
+    yield Gauge("lanes_cost_usd", "What runs of this gateway cost, as far as prices are known.", costs)
 
 
 def _written(gauge: Gauge) -> str:

@@ -17,7 +17,8 @@ CREATE TABLE event_blocks (
     lane_id INTEGER NOT NULL,
     block INTEGER NOT NULL,
     PRIMARY KEY (lane_id, block)
-) WITHOUT ROWID;
+)
+ WITHOUT ROWID;
 CREATE TABLE lanes (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "key" TEXT NOT NULL,
@@ -50,6 +51,24 @@ CREATE TABLE lanes (
     FOREIGN KEY(head_id) REFERENCES messages (id) DEFERRABLE INITIALLY DEFERRED,
     FOREIGN KEY(parent_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE TABLE repeats (
+    lane_id INTEGER NOT NULL,
+    digest VARCHAR,
+    cause VARCHAR,
+    times INTEGER NOT NULL,
+    until INTEGER,
+    resumed_at INTEGER,
+    PRIMARY KEY (lane_id)
+);
+CREATE TABLE spent (
+    budget VARCHAR NOT NULL,
+    bucket INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    cost_micros INTEGER NOT NULL,
+    PRIMARY KEY (budget, bucket)
+)
+ WITHOUT ROWID;
 CREATE TABLE messages (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     lane_id INTEGER NOT NULL,
@@ -99,15 +118,6 @@ CREATE TABLE messages (
     CONSTRAINT message_interruptions CHECK (interruptions >= 0),
     CONSTRAINT message_for_a_run_waits CHECK (for_run IS NULL OR state = 'queued'),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
-);
-CREATE TABLE repeats (
-    lane_id INTEGER NOT NULL,
-    digest VARCHAR,
-    cause VARCHAR,
-    times INTEGER NOT NULL,
-    until INTEGER,
-    resumed_at INTEGER,
-    PRIMARY KEY (lane_id)
 );
 CREATE TABLE runs (
     id INTEGER NOT NULL,
@@ -176,45 +186,6 @@ CREATE TABLE runs (
     CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
-CREATE TABLE pauses (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    lane_id INTEGER,
-    pattern VARCHAR,
-    kind VARCHAR NOT NULL,
-    reason VARCHAR NOT NULL,
-    actor VARCHAR NOT NULL,
-    at INTEGER NOT NULL,
-    until INTEGER,
-    CONSTRAINT pause_kind CHECK ((kind = 'budget' OR kind = 'hand' OR kind = 'interrupted' OR kind = 'loop' OR kind = 'restored' OR kind = 'survivors')),
-    CONSTRAINT pause_of_one_or_of_many CHECK ((lane_id IS NULL) <> (pattern IS NULL)),
-    FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
-);
-CREATE INDEX lanes_aborted ON lanes (id) WHERE state = 'aborted';
-CREATE INDEX lanes_all ON lanes (anonymous);
-CREATE INDEX lanes_anonymous ON lanes (id) WHERE anonymous;
-CREATE INDEX lanes_children ON lanes (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX lanes_claimable ON lanes (run_id, head_id) WHERE head_id IS NOT NULL;
-CREATE INDEX lanes_errored ON lanes (id) WHERE state = 'errored';
-CREATE INDEX lanes_held ON lanes (run_id) WHERE run_id IS NOT NULL;
-CREATE INDEX lanes_unlisted ON lanes (state, anonymous, head_id, run_id) WHERE anonymous AND head_id IS NULL AND run_id IS NULL;
-CREATE INDEX lanes_waiting ON lanes (head_id) WHERE head_id IS NOT NULL;
-CREATE INDEX messages_batch ON messages (batch, id) WHERE batch IS NOT NULL;
-CREATE INDEX messages_bound ON messages (bound_owner) WHERE bound_owner IS NOT NULL AND ended_at IS NULL;
-CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL AND state = 'queued';
-CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed' AND NOT anonymous;
-CREATE INDEX messages_for_run ON messages (for_run) WHERE for_run IS NOT NULL;
-CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
-CREATE INDEX messages_of_lane ON messages (lane_id, id);
-CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
-CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
-CREATE INDEX runs_of_lane ON runs (lane_id, id);
-CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
-CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
-CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
-CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
-CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
-CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
-CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;
 CREATE TABLE sources (
     name VARCHAR NOT NULL,
     kind VARCHAR NOT NULL,
@@ -245,7 +216,8 @@ CREATE TABLE sightings (
     PRIMARY KEY (source, "key"),
     CONSTRAINT sighting_key_length CHECK (length(key) BETWEEN 1 AND 512),
     CONSTRAINT sighting_state CHECK ((state = 'ghost' OR state = 'idle' OR state = 'running' OR state = 'stale'))
-) WITHOUT ROWID;
+)
+ WITHOUT ROWID;
 CREATE TABLE freeings (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     source VARCHAR NOT NULL,
@@ -261,5 +233,44 @@ CREATE TABLE freeings (
     ended_at INTEGER,
     CONSTRAINT freeing_end_whole CHECK (((ended_at IS NULL) = (outcome IS NULL)))
 );
+CREATE TABLE pauses (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    lane_id INTEGER,
+    pattern VARCHAR,
+    kind VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER,
+    CONSTRAINT pause_kind CHECK ((kind = 'budget' OR kind = 'hand' OR kind = 'interrupted' OR kind = 'loop' OR kind = 'restored' OR kind = 'survivors')),
+    CONSTRAINT pause_of_one_or_of_many CHECK ((lane_id IS NULL) <> (pattern IS NULL)),
+    FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+);
 CREATE INDEX freeings_open ON freeings (source, id) WHERE ended_at IS NULL;
+CREATE INDEX lanes_aborted ON lanes (id) WHERE state = 'aborted';
+CREATE INDEX lanes_all ON lanes (anonymous);
+CREATE INDEX lanes_anonymous ON lanes (id) WHERE anonymous;
+CREATE INDEX lanes_children ON lanes (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX lanes_claimable ON lanes (run_id, head_id) WHERE head_id IS NOT NULL;
+CREATE INDEX lanes_errored ON lanes (id) WHERE state = 'errored';
+CREATE INDEX lanes_held ON lanes (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX lanes_unlisted ON lanes (state, anonymous, head_id, run_id) WHERE anonymous AND head_id IS NULL AND run_id IS NULL;
+CREATE INDEX lanes_waiting ON lanes (head_id) WHERE head_id IS NOT NULL;
+CREATE INDEX messages_batch ON messages (batch, id) WHERE batch IS NOT NULL;
+CREATE INDEX messages_bound ON messages (bound_owner) WHERE bound_owner IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL AND state = 'queued';
+CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed' AND NOT anonymous;
+CREATE INDEX messages_for_run ON messages (for_run) WHERE for_run IS NOT NULL;
+CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
+CREATE INDEX messages_of_lane ON messages (lane_id, id);
+CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
+CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
+CREATE INDEX runs_of_lane ON runs (lane_id, id);
+CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
+CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
+CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
+CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
 CREATE INDEX sightings_held ON sightings (source, "key") WHERE (state = 'ghost' OR state = 'running');
+CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
+CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
+CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;

@@ -27,6 +27,7 @@ from lanes_storage.reads.lanes import (
     repeated,
     tally,
 )
+from lanes_storage.reads.limits.spending import spent
 from lanes_storage.reads.messages import (
     DROPPABLE,
     RETRIABLE,

@@ -30,6 +30,7 @@ from lanes_storage.records import (
     RunFailure,
     RunQuestion,
     RunRow,
+    RunUsage,
     Terms,
     Wait,
 )
@@ -84,9 +85,10 @@ CASE WHEN l.head_id IS NULL THEN 0 ELSE
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
 coalesce(rm.interruptions, hm.interruptions, 0),
 CASE WHEN l.parent_id IS NOT NULL THEN (SELECT count(*) FROM lanes g
-  WHERE g.parent_id = l.parent_id AND (g.run_id IS NOT NULL OR g.head_id IS NOT NULL)) END
+  WHERE g.parent_id = l.parent_id AND (g.run_id IS NOT NULL OR g.head_id IS NOT NULL)) END,
+l.input_tokens, l.output_tokens, l.cost_micros
 """
-LANE_WIDTH = 21
+LANE_WIDTH = 24
 
 
 def many(shape: Callable[[Row], T]) -> Callable[[list[Row]], list[T]]:
@@ -211,4 +213,5 @@ def to_lane(row: Row) -> LaneRow:
     run = None if of_run[0] is None else to_run(of_run)
     owner = None if of_owner[0] is None else to_owner(of_owner)
     values = [*row[:2], LaneState.read(row[2]), row[3], bool(row[4]), pause, *row[11:15], error, row[18]]
-    return LaneRow(*[*values, run, owner, *row[19:21]])
+    used = None if row[21] is None else RunUsage(*row[21:24])
+    return LaneRow(*[*values, run, owner, *row[19:21], used])

@@ -155,6 +155,44 @@ class RetryTerms(NamedTuple):
         return wait + wait * (message * 2_654_435_761 % 1_000) // 4_000
 
 
+class BudgetTerms(NamedTuple):
+    """What lanes may use within ``per_ms``; None: without a limit. ``name`` is that of the lanes that share it; if it
+    is empty, each lane has it by itself.
+
+    ``reject``: what comes then ends as ``over_budget``; otherwise its lane is paused.
+    """
+
+    name: str
+    per_ms: int
+    runs: int | None
+    tokens: int | None
+    cost_micros: int | None
+    reject: bool = False
+
+    @property
+    def bucket_ms(self) -> int:
+        """What is used is counted in sixtieths of the time."""
+        return max(1, self.per_ms // 60)
+
+    def of(self, lane: int) -> str:
+        """The name under which it is counted for a lane."""
+        return self.name or f"lane {lane}"
+
+
+class Spent(NamedTuple):
+    """What was used of a budget, and when (wall time) the first part of it no longer counts."""
+
+    runs: int = 0
+    tokens: int = 0
+    cost_micros: int = 0
+    until: int | None = None
+
+    def exhausts(self, budget: BudgetTerms) -> bool:
+        """Whether nothing is left."""
+        pairs = ((self.runs, budget.runs), (self.tokens, budget.tokens), (self.cost_micros, budget.cost_micros))
+        return any(limit is not None and used >= limit for used, limit in pairs)
+
+
 class Ticket(NamedTuple):
     """What a run must present to write: its id and its epoch."""
 
@@ -218,6 +256,14 @@ class RunFailure(NamedTuple):
     elapsed_ms: int | None = None
 
 
+class RunUsage(NamedTuple):
+    """What a run used, in tokens and millionths of a US dollar; a cost of None is not known."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int | None = None
+
+
 class RunResult(NamedTuple):
     """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
     journal stores about the provider that answered.
@@ -231,3 +277,4 @@ class RunResult(NamedTuple):
     told: dict[str, Any] | None = None
     messages: str | None = None
     tokens: int | None = None
+    usage: RunUsage | None = None

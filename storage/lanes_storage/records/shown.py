@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes_storage.law import LaneState
+from lanes_storage.records.given import RunUsage
 from lanes_storage.records.stored import LastErrorRow, OwnerRow, PauseRow, RunRow
 
 
@@ -26,6 +27,7 @@ class LaneRow(NamedTuple):
     owner: OwnerRow | None
     interruptions: int = 0  # of the running message, otherwise of the head
     open: int | None = None  # shown for a session: how many of its requests run or wait
+    used: RunUsage | None = None  # by all its runs
 
 
 class LaneCounts(NamedTuple):

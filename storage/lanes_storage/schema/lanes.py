@@ -100,3 +100,15 @@ class PauseTable(Table, table=True):
     actor: str
     at: int
     until: int | None = None
+
+
+class SpentTable(Table, table=True):
+    """What was used of a budget, in a sixtieth of its time: ``bucket`` is the wall time at which that began."""
+
+    __tablename__ = "spent"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    budget: str = Field(primary_key=True)
+    bucket: int = number()
+    runs: int
+    tokens: int
+    cost_micros: int

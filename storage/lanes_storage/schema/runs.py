@@ -103,7 +103,7 @@ class RunTable(Table, table=True):
     process_start_time: int | None = None
     process_group: int | None = None
     survivors: str | None = None
-    #: What the run used and cost (JSON object). Filled by runners that know it.
+    #: What the run used and cost (JSON object, ``RunUsage``), as far as its runner told.
     usage: str | None = None
     abort_at: int | None = None
     abort_boot: int | None = None

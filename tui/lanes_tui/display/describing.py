@@ -6,6 +6,7 @@ from textual.content import Content
 
 from lanes.explain.phrases import asks_for, failed_over, replied
 from lanes.records import Attempt, Event, Lane, Message, RunProcess
+from lanes.text.amounts import dollars
 from lanes.text.spans import span
 from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
@@ -80,7 +81,8 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
 def _by(message: Message) -> str:
     """Who answered, and after whom."""
     who = failed_over(message) or message.provider
-    return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "")
+    cost = "" if message.cost_usd is None else f", {dollars(round(message.cost_usd * 1e6))}"
+    return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "") + cost
 
 
 def _history(message: Message, sight: ViewedAt) -> str:

@@ -1,0 +1,40 @@
+"""What a dispatcher asks of the configuration about each lane."""
+
+from typing import Protocol
+
+from lanes.runners.base import RunnerSpec
+from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
+
+
+class Policies(Protocol):
+    """The per-lane part of the configuration."""
+
+    def runner_of(self, key: str) -> str | None:
+        """The name of the runner of a lane, or None for the default runner."""
+        ...
+
+    def collects(self, key: str) -> int | None:
+        """How many milliseconds without a new text before the texts of a lane are answered together; None: one by
+        one."""
+        ...
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        """The limits and policies for a run of this head by that runner."""
+        ...
+
+    @property
+    def prioritized(self) -> bool:
+        """Whether some lanes are run before others."""
+        ...
+
+    def priority(self, key: str) -> int:
+        """Lanes with a higher number are run before all others."""
+        ...
+
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        """What a lane may use."""
+        ...
+
+    def retry(self, key: str) -> RetryTerms | None:
+        """How the messages of a lane are run once more by themselves; None: not at all."""
+        ...

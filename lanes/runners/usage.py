@@ -1,0 +1,41 @@
+"""What a run used and cost, from the usage object of OpenAI that every runner gives."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lanes.config.declared.model import Price
+from lanes_storage.records import RunUsage
+
+#: Counts beyond this are no counts.
+MOST = 1 << 50
+MICROS = 1_000_000
+
+
+def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsage | None:
+    """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
+    said = usage or {}
+    cost = cost_usd if cost_usd is not None else _amount(said.get("cost_usd"))
+    tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
+    if tokens == (None, None) and cost is None:
+        return None
+    return RunUsage(tokens[0] or 0, tokens[1] or 0, None if cost is None else round(cost * MICROS))
+
+
+def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
+    """What that much costs at a price, in US dollars; None: it is not known."""
+    found = run_usage(usage, None)
+    if price is None or found is None:
+        return None
+    details = (usage or {}).get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    cached = min(cached or 0, found.input_tokens)
+    micros = (found.input_tokens - cached) * price.input + cached * price.cached + found.output_tokens * price.output
+    return micros / MICROS
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < MOST else None
+
+
+def _amount(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST else None

@@ -1,0 +1,1 @@
+"""Queries about what lanes use, and about what people are told of."""

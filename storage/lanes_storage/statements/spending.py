@@ -1,0 +1,24 @@
+"""Statements about what runs use and cost."""
+
+NOTE_USAGE = "UPDATE runs SET usage = :usage WHERE id = :run"
+
+#: What its runs used, as far as it is known.
+ADD_USAGE = """
+UPDATE lanes SET input_tokens = coalesce(input_tokens, 0) + :input_tokens,
+  output_tokens = coalesce(output_tokens, 0) + :output_tokens,
+  cost_micros = CASE WHEN :cost_micros IS NULL THEN cost_micros ELSE coalesce(cost_micros, 0) + :cost_micros END
+WHERE id = :lane
+"""
+
+SPEND = """
+INSERT INTO spent (budget, bucket, runs, tokens, cost_micros) VALUES (:budget, :bucket, :runs, :tokens, :cost_micros)
+ON CONFLICT (budget, bucket) DO UPDATE SET runs = runs + excluded.runs, tokens = tokens + excluded.tokens,
+  cost_micros = cost_micros + excluded.cost_micros
+"""
+
+SPENT = """
+SELECT coalesce(sum(runs), 0), coalesce(sum(tokens), 0), coalesce(sum(cost_micros), 0), min(bucket)
+FROM spent WHERE budget = :budget AND bucket > :after
+"""
+
+FORGET_SPENT = "DELETE FROM spent WHERE budget = :budget AND bucket <= :after"
