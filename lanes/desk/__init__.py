@@ -13,6 +13,7 @@ from lanes.base import arguments
 from lanes.config import Config
 from lanes.desk.base import EMBEDDER as EMBEDDER
 from lanes.desk.control import DeskControl
+from lanes.desk.conversations import DeskConversations
 from lanes.desk.messages import DeskMessages
 from lanes.desk.queries import DeskQueries
 from lanes.desk.sending import DeskSending
@@ -44,5 +45,5 @@ async def connect(
         await desk.close()
 
 
-class Desk(DeskSending, DeskMessages, DeskQueries, DeskControl, DeskSystem):
+class Desk(DeskSending, DeskMessages, DeskQueries, DeskControl, DeskConversations, DeskSystem):
     """A database and its operations. Belongs to the event loop in which it was created."""

@@ -30,6 +30,7 @@ class DeskSending(DeskBase):
         idempotency_key: str | None = None,
         token: str = "",
         if_idle: bool = False,
+        fresh: bool = False,
         cap: int | None = None,
         mode: Mode | str | None = None,
         overflow: Overflow | str | None = None,
@@ -43,7 +44,8 @@ class DeskSending(DeskBase):
         """Accept a message: once this returns, it is committed and survives any crash.
 
         Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
-        ``overflow`` are those of the lane's policy unless given. ``waiting_run``: the run that will wait for it;
+        ``overflow`` are those of the lane's policy unless given. ``fresh``: a new conversation begins when the message
+        first runs; the earlier one stays readable. ``waiting_run``: the run that will wait for it;
         ``from_run``: the one that sends it (without: the one that this code is a part of).
         ``sender``: the person who wrote it, where ``actor`` is a program; a question of its run is for both.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
@@ -58,6 +60,7 @@ class DeskSending(DeskBase):
             idempotency_key=idempotency_key,
             token=token,
             if_idle=if_idle,
+            fresh=fresh,
             cap=cap,
             mode=mode,
             overflow=overflow,

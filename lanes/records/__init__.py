@@ -46,7 +46,16 @@ from lanes.records.lanes import (
     Why,
 )
 from lanes.records.liveness import Liveness
-from lanes.records.messages import Attempt, Failure, Message, Used
+from lanes.records.messages import (
+    Attempt,
+    Conversation,
+    ConversationExport,
+    ConversationSpan,
+    ConversationTurn,
+    Failure,
+    Message,
+    Used,
+)
 from lanes.records.record import Record, ids_from_json
 from lanes.records.system import (
     Check,
@@ -66,7 +75,8 @@ from lanes.records.system import (
 FORMS: tuple[type[Record], ...] = (
     Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, Used, AskedQuestion, RequestedAbort,
     Why, LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
-    Event, AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
+    Event, Conversation, ConversationTurn, ConversationSpan, ConversationExport,
+    AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
 )  # fmt: skip
 
@@ -110,6 +120,10 @@ __all__ = [
     "AskedQuestion",
     "Attempt",
     "Check",
+    "Conversation",
+    "ConversationExport",
+    "ConversationSpan",
+    "ConversationTurn",
     "Cooldown",
     "Counted",
     "Counts",

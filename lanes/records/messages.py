@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lanes.records.record import Record
 from lanes.text import chats
 from lanes_storage import records as rows
-from lanes_storage.law import Cause, MessageState
+from lanes_storage.law import Cause, MessageState, TurnState
 from lanes_storage.reads.shapes import parsed
 
 if TYPE_CHECKING:
@@ -51,6 +52,67 @@ class Used(Record):
     def of(cls, row: rows.RunUsage) -> Used:
         """The record of the counts of a row."""
         return Used(row.input_tokens, row.output_tokens, None if row.cost_micros is None else row.cost_micros / 1e6)
+
+
+class ConversationTurn(Record):
+    """What a person said in a lane, and what was answered."""
+
+    message_id: Annotated[Id | None, "null if it was imported"]
+    text: str
+    reply: Annotated[str | None, "null if it was not answered"]
+    state: Annotated[TurnState, OPEN]
+    tools: Annotated[tuple[str, ...], "the tools that the answer calls"]
+    tokens: Annotated[Count | None, "its size for a model, if its provider told how much it counted"]
+    told: Annotated[bool, "false: a model is not told it any more, since it could not read so much"]
+    at: Annotated[Moment, "when it ended"]
+
+    @classmethod
+    def of(cls, row: rows.TurnRow, *, told: bool) -> ConversationTurn:
+        """The record of a row."""
+        answer: list[Any] = (parsed(row.answer, list) if row.answer else None) or []
+        tools = tuple(name for message in answer for name in chats.tools_of(message))
+        return ConversationTurn(row.message_id, row.text, row.reply, row.state, tools, row.tokens, told, row.at)
+
+
+class ConversationSpan(Record):
+    """One of the conversations of a lane."""
+
+    number: Count
+    turns: Annotated[Count, "how many are kept"]
+    began_at: Moment
+    last_at: Moment
+
+
+class Conversation(Record):
+    """What a lane remembers of a conversation, oldest first."""
+
+    key: Key
+    number: Count
+    current: Annotated[bool, "whether the next message belongs to it"]
+    turns: tuple[ConversationTurn, ...]
+    conversations: Annotated[tuple[ConversationSpan, ...], "all of which turns are kept"]
+
+    @classmethod
+    def of(
+        cls,
+        key: str,
+        state: rows.ConversationState,
+        number: int,
+        turns: Iterable[rows.TurnRow],
+        spans: Iterable[rows.ConversationRow],
+    ) -> Conversation:
+        """The record of a conversation of a lane."""
+        current = number == state.number
+        shown = tuple(ConversationTurn.of(row, told=current and row.id >= state.told_from) for row in turns)
+        return Conversation(key, number, current, shown, tuple(ConversationSpan(*span) for span in spans))
+
+
+class ConversationExport(Record):
+    """A conversation as chat messages."""
+
+    key: Key
+    number: Count
+    messages: Annotated[tuple[Object, ...], "of users, assistants and tools, oldest first"]
 
 
 class Message(Record):

@@ -12,8 +12,8 @@ from lanes.verbs.verb import Verb
 
 def table() -> dict[str, Verb[..., Any]]:
     """All verbs by name, in the order of the help."""
-    from lanes.verbs import control, messages, queries, sending, system
+    from lanes.verbs import control, conversations, messages, queries, sending, system
 
-    modules: tuple[ModuleType, ...] = (sending, control, queries, messages, system)
+    modules: tuple[ModuleType, ...] = (sending, control, queries, messages, conversations, system)
     found = (each for module in modules for each in vars(module).values())
     return {each.name: each for each in found if isinstance(each, Verb)}

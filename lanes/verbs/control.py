@@ -195,7 +195,7 @@ def pause(
     now = ctx.now()
     end = _end_of_pause(now, for_, until)
     why = reason or PAUSED_BY_HAND
-    return _acted(key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
+    return acted(key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
 
 
 @verb(
@@ -215,7 +215,7 @@ def pause(
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
     """End the pause of lanes. Does nothing to a lane that is not paused."""
     now = ctx.now()
-    return _acted(key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
+    return acted(key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
 
 
 @verb(
@@ -237,10 +237,10 @@ def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRo
     def act(tx: Transaction) -> Control:
         return control.ack(tx, key, now, actor=ctx.actor, meant=epoch)
 
-    return _acted(key, act, refused=lambda met: met.state in HELD)
+    return acted(key, act, refused=lambda met: met.state in HELD)
 
 
-def _acted(
+def acted(
     key: str, act: Callable[[Transaction], Control], *, refused: Callable[[Control], bool] = lambda _: False
 ) -> Step[ActedRow | LanesError]:
     """Act on a lane and read it in the same transaction, so that the result shows the lane as the action left it."""

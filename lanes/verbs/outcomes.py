@@ -125,6 +125,12 @@ def all_resumed(acted: GlobActed) -> OutcomeText:
     return OutcomeText(word, f"{all_lanes(acted.match)}: {word}{left}", grave=bool(acted.lanes))
 
 
+def begun(acted: Acted) -> OutcomeText:
+    """A new conversation."""
+    del acted
+    return OutcomeText("begun", "a new conversation begins with the next message")
+
+
 def seen(acted: Acted) -> OutcomeText:
     """An acknowledged lane."""
     return OutcomeText("seen", str(acted.lane.state))

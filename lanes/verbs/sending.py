@@ -77,6 +77,9 @@ def send(
     idempotency_key: Annotated[
         Name | None, ParamHeader("Idempotency-Key"), "The same key and text again is the same message."
     ] = None,
+    fresh: Annotated[
+        Flag, "Begin a new conversation when the message first runs. The earlier one stays readable."
+    ] = False,
     waiting_run: Run = None,
     from_run: Annotated[Id | None, NOT_TYPED, SENT_BY, "the run that sends it, also if it does not wait"] = None,
     sender: Annotated[Name | None, NOT_TYPED, "the person who wrote it, where the actor is a program"] = None,
@@ -97,13 +100,15 @@ def send(
     """
     if (text is None) == (request is None) and bound_to is not BoundTo.WAITER:
         raise Unfit("a message is exactly one of text and request")
+    if fresh and text is None:
+        raise Unfit("fresh is for a text: a request brings its own history", "fresh")
     stored = None if request is None else arguments.json_text(request, "request")
     name = None
     if idempotency_key is not None:
-        body = json.dumps([text, request, runner], sort_keys=True)
+        body = json.dumps([text, request, runner, *(["fresh"] if fresh else [])], sort_keys=True)
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
     new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name, sender=sender)
-    new = new._replace(from_run=waiting_run if from_run is None else from_run)
+    new = new._replace(fresh=fresh, from_run=waiting_run if from_run is None else from_run)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter = None if waiting_run is None else _here(waiting_run)
     accepting = _accepting(ctx, new, admission._replace(if_idle=if_idle, waiter=waiter))

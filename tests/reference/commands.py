@@ -59,6 +59,11 @@ JSON = {
     "messages": "an array of [Message]",
     "retry": "[Message], the new one; with `--filter` an array of them; with `--dry-run` [Counted]",
     "move": "[Message]",
+    "conversation": "[Conversation]",
+    "conversation show": "[Conversation]",
+    "conversation new": "[Acted]",
+    "conversation export": "[ConversationExport], also without `--json`",
+    "conversation import": "[Acted]",
     "drop": "[Message]; with `--filter` an array of them; with `--dry-run` [Counted]",
     "dead-letters": "an array of [Message]; with `--prune` an object with `pruned`, their number",
     "events": "an array of [Event]",
@@ -79,6 +84,8 @@ EXITS = {
     "send": (1, 5, 75), "abort": (1, 3, 4, 5),
     "retry": (1, 3, 75), "drop": (1, 3), "move": (1, 3), "dead-letters": (1,), "drain": (5,),
     "doctor": (1,), "bundle": (1,),
+    "conversation": (3,), "conversation show": (3,), "conversation export": (3,), "conversation new": (1, 3),
+    "conversation import": (1,),
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
 #: The rest is in the table of verbs.

@@ -45,6 +45,10 @@ FACES = {
     "pause-all": Face("pause_all", left_out=frozenset({"for_"})),
     "resume-all": Face("resume_all"),
     "ack": Face("ack", result="Lane"),
+    "conversation": Face("conversation", besides=NONE),
+    "new-conversation": Face("new_conversation", result="Lane"),
+    "export-conversation": Face("export_conversation", besides=NONE),
+    "import-conversation": Face("import_conversation", converted=frozenset({"messages"}), result="Lane"),
     "show": Face("detail", besides=NONE),
     "why": Face("why", besides=NONE, result="str"),
     "list": Face(

@@ -91,6 +91,7 @@ def calls(verb: str, *params: Mapping[str, Any]) -> list[Call]:
 
 
 MESSAGE = {"messages": [{"role": "user", "content": "hi"}]}
+SAID = {"role": "assistant", "content": [{"type": "text", "text": "yes"}]}
 EVENTS = LaneFilter(of=Subject.EVENT)
 MESSAGES = LaneFilter(of=Subject.MESSAGE)
 CALLS = [
@@ -195,6 +196,9 @@ CALLS = [
     *calls("owner-health", {}),
     *calls("drain-rehearsal", {}, {"gateway": 2}, {"gateway": 999}),
     *calls("reconcile", {}, {"dry_run": True}),
+    *calls("conversation", {"key": "failed:1"}, {"key": "failed:1", "number": 1, "limit": 1},
+           {"key": "failed:1", "number": 7}, {"key": "none"}),
+    *calls("export-conversation", {"key": "failed:1"}, {"key": "failed:1", "number": 1}, {"key": "none"}),
     # the policies
     *calls("send", *({"key": key, "text": "x"} for key in ("strict:1", "small:1", "newest:1", "now:1"))),
     *calls(
@@ -210,6 +214,8 @@ CALLS = [
         {"key": "new:1", "text": "x", "idempotency_key": "the same"},
         {"key": "new:1", "text": "another", "idempotency_key": "the same"},
         {"key": "new:1", "text": "x", "idempotency_key": ""},
+        {"key": "new:1", "text": "x", "fresh": True},
+        {"key": "new:1", "request": MESSAGE, "fresh": True},
         {"key": "held:run", "text": "x", "waiting_run": 4},
         {"key": "new:1", "text": "x", "from_run": 4},
         {"key": "a\nb", "text": "x"},
@@ -244,6 +250,13 @@ CALLS = [
     *calls("resume", {"key": "failed:1"}, {"key": "failed:1"}, {"key": "failed:1", "epoch": 99}, {"key": "none"}),
     *calls("pause-all", {"match": "acked:*", "for_": 10 * MINUTE, "reason": "repair"}, {}, {"match": ""}),
     *calls("resume-all", {"match": "acked:*"}, {}, {}, {"match": "x" * 5_000}),
+    *calls("new-conversation", {"key": "failed:1"}, {"key": "failed:1", "epoch": 99}, {"key": "held:wait"},
+           {"key": "none"}),
+    *calls("import-conversation", {"key": "failed:1", "messages": (MESSAGE["messages"][0], SAID)}, {"key": "held:wait",
+           "messages": (SAID | {"role": "user"},)}, {"key": "made:1", "messages": (SAID | {"role": "user"},)},
+           {"key": "failed:1", "messages": (SAID,)}, {"key": "failed:1", "messages": ()},
+           {"key": "a\nb", "messages": ()}),
+    *calls("conversation", {"key": "failed:1"}),
     *calls("ack", {"key": "acked:1"}, {"key": "acked:1", "epoch": 99}, {"key": "held:wait"}, {"key": "none"}),
     *calls(
         "abort",

@@ -26,6 +26,7 @@ COMMANDS = {
     "send": "operate",
     "abort": "operate",
     "messages": "operate",
+    "conversation": "operate",
     "move": "operate",
     "dead-letters": "operate",
     "events": "operate",

@@ -34,6 +34,7 @@ UNFINISHED = ("queued", "running")
     epilog="""\b
     Examples:
       lanes send agent:main:telegram:42 "hello" --wait
+      lanes send agent:main:telegram:42 "something else" --fresh
       git log -5 | lanes send review:1 - --idempotency-key "$(git rev-parse HEAD)"
     """,
 )
@@ -52,6 +53,7 @@ def command(
     timeout: int | None,
     if_idle: bool,
     idempotency_key: str | None,
+    fresh: bool,
 ) -> int:
     """Accept a message for a lane.
 
@@ -67,10 +69,9 @@ def command(
     text = given_text(text)
     sender = _this_run()
     run = sender if wait else None
+    how = {"if_idle": if_idle, "idempotency_key": idempotency_key, "fresh": fresh}
     with session.desk(create=True) as desk:
-        accepted = desk.call(
-            send, key=key, text=text, if_idle=if_idle, idempotency_key=idempotency_key, waiting_run=run, from_run=sender
-        )
+        accepted = desk.call(send, key=key, text=text, waiting_run=run, from_run=sender, **how)
         if wait:
             return _wait(session, desk, accepted, run, timeout)
         if accepted.state in UNFINISHED and (alone := _alone(session, desk)) is not None:

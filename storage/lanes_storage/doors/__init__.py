@@ -15,7 +15,7 @@ from lanes_storage.doors.claims import (
     suspects_running,
 )
 from lanes_storage.doors.control import ack, drop, retry
-from lanes_storage.doors.conversations import ImportedTurn, begin_conversation, tell_from
+from lanes_storage.doors.conversations import ImportedTurn, begin_conversation, new_conversation, tell_from
 from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.input.questions import ask, close_question, take_answer, take_steer
 from lanes_storage.doors.intake import Accepted, Refusal, accept, enter_beside

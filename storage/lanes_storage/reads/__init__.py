@@ -10,7 +10,7 @@ from lanes_storage.reads.backlog import (
     touched,
     waiting_heads,
 )
-from lanes_storage.reads.conversations import conversation, conversations, recalled
+from lanes_storage.reads.conversations import conversation, conversation_state, conversations, recalled
 from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,

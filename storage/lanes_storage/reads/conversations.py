@@ -2,8 +2,8 @@
 
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import TurnState
-from lanes_storage.reads.shapes import many
-from lanes_storage.records import ConversationRow, TurnRow
+from lanes_storage.reads.shapes import many, one
+from lanes_storage.records import ConversationRow, ConversationState, TurnRow
 
 _COLUMNS = "t.id, t.conversation, t.message_id, t.text, t.reply, t.answer, t.state, t.tokens, t.at"
 _SIZE = "length(t.text) + coalesce(length(t.reply), 0) + coalesce(length(t.answer), 0)"
@@ -41,7 +41,7 @@ CONVERSATION = f"""
 SELECT {_COLUMNS} FROM chain c CROSS JOIN turns t ON t.id = c.id
 WHERE t.conversation = :number AND t.state <> '{TurnState.RETRIED}' ORDER BY t.id DESC LIMIT {{most:d}}
 """
-OF_LANE = "SELECT id, conversation, told_from FROM lanes WHERE key = :key"
+OF_LANE = "SELECT id, conversation, coalesce(told_from, 0) FROM lanes WHERE key = :key"
 NO_LIMIT = -1
 
 
@@ -50,6 +50,11 @@ def recalled(lane_id: int, most: int, within: int) -> Query[list[TurnRow]]:
     ``within`` characters together."""
     params = {"lane": lane_id, "within": within}
     return Query(RECALLED.format(most=most), params, _to_turns, point=most <= FEW_ROWS)
+
+
+def conversation_state(key: str) -> Query[ConversationState | None]:
+    """The present conversation of a lane, or None if there is no such lane."""
+    return Query(OF_LANE, {"key": key}, one(lambda row: ConversationState(*row)))
 
 
 def conversations(lane_id: int) -> Query[list[ConversationRow]]:

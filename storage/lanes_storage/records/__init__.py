@@ -42,6 +42,7 @@ from lanes_storage.records.shown import (
 )
 from lanes_storage.records.stored import (
     ConversationRow,
+    ConversationState,
     CooldownRow,
     EventRow,
     LastErrorRow,

@@ -66,6 +66,14 @@ class ConversationRow(NamedTuple):
     last_at: int
 
 
+class ConversationState(NamedTuple):
+    """The present conversation of a lane: its number, and the first turn that a model may be told."""
+
+    lane_id: int
+    number: int
+    told_from: int
+
+
 class RunRow(NamedTuple):
     """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
 

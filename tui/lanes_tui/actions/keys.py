@@ -80,6 +80,7 @@ KEYS: dict[str, KeyMeaning] = {
     "pause all": KeyMeaning("P", "Pause all", "Pause every lane, lanes to come too; or resume"),
     "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane, its last one"),
     "ack": KeyMeaning("K", "Ack", "Take note of an errored or aborted lane: it is idle"),
+    "new conversation": KeyMeaning("C", "New talk", "Begin a new conversation: what was said is not told any more"),
     "message": KeyMeaning("m", "Message", "Message to the lane, or the answer to its question"),
     "drop": KeyMeaning("d", "Drop", "Drop a waiting message"),
     "prune": KeyMeaning("x", "Prune", "Delete this dead letter and all that failed before it"),

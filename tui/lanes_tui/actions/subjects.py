@@ -175,6 +175,8 @@ class LaneSubject(ActionSubject):
     def words(self) -> list[str] | None:
         if self.action.verb.name == "retry-last":
             return None
+        if self.action.verb.name == "new-conversation":
+            return ["conversation", "new", self.marks[0].key, "--yes"] if self.count == 1 else None
         sure = ["--yes"] if self.count > 1 and self.action.verb.name == "abort" else []
         if self._chosen is not None and self.count > 1:
             chosen = ["--filter", self._chosen] if self._chosen else ["--match", "*"]

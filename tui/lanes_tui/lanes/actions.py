@@ -23,6 +23,7 @@ class Doing(Board):
         bind("pause", "pause", show=True),
         bind("retry", "do('retry')"),
         bind("ack", "do('ack')"),
+        bind("new conversation", "do('new-conversation')"),
     ]
 
     def action_pause(self) -> None:

@@ -38,6 +38,7 @@ LANE_KEYS = [
     bind("force", "do('force')"),
     bind("pause", "pause"),
     bind("ack", "do('ack')"),
+    bind("new conversation", "do('new-conversation')"),
 ]
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes_storage.clock import Now
+from lanes_storage.doors.pauses import Control, find
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import TURNS_OF_A_MESSAGE, EventType, TurnState, turn_of
 from lanes_storage.records import Ticket
+from lanes_storage.statements import MAKE_LANE
 from lanes_storage.statements import conversations as sql
 
 
@@ -54,6 +56,30 @@ def _enter(
         before = place
     tx.many(sql.MAKE_TURN, rows)
     tx.run(sql.NEW_LAST_TURN, {"turn": before, "lane": lane})
+
+
+def new_conversation(
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    meant: int | None = None,
+    turns: Sequence[ImportedTurn] | None = None,
+) -> Control:
+    """A person begins a new conversation in a lane; with ``turns``, those are imported, and a lane that is not there is
+    made. Not applied to a lane that is held.
+
+    ``meant``: the epoch that the lane must have; None allows any.
+    """
+    lane, met = find(tx, key, meant)
+    if turns is not None and met.state is None:
+        lane_values = {"id": None, "key": key, "anonymous": False, "created": now.wall, "now": now.wall}
+        tx.run(MAKE_LANE, lane_values)
+        lane, met = find(tx, key, meant)
+    if lane is None or begin_conversation(tx, lane, now, actor=actor, turns=turns or ()) is None:
+        return met
+    return met._replace(applied=True)
 
 
 def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:

@@ -1,0 +1,125 @@
+"""``lanes conversation KEY``: what a lane remembers; ``new``, ``export`` and ``import``."""
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import KEY, fail, with_globals
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import command_for, epilog, query_command
+from lanes.commands.output.printing import Output
+from lanes.explain.phrases import clock_time, counted
+from lanes.records import Conversation, ConversationTurn
+from lanes.verbs.conversations import conversation, export_conversation, import_conversation, new_conversation
+
+
+class _Group(click.Group):
+    """A group whose first argument may also be a key: then it is read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in ("-h", "--help") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    "conversation",
+    cls=_Group,
+    epilog="""\b
+    Examples:
+      lanes conversation agent:main:telegram:42
+      lanes conversation agent:main:telegram:42 --number 1 --json
+      lanes conversation new agent:main:telegram:42
+      lanes conversation export agent:main:telegram:42 > talk.json
+      lanes conversation import agent:main:telegram:42 talk.json
+    """,
+)
+def command() -> None:
+    """What a lane remembers; begin a new conversation.
+
+    `lanes conversation KEY` shows its turns. For a key that is one of the words below, write `show` before it.
+    """
+
+
+def _print(out: Output, found: Conversation) -> None:
+    earlier = [f"{each.number} ({counted(each.turns, 'turn')})" for each in found.conversations]
+    if found.number > 1 or not found.current:
+        out.line(f"conversation {found.number} of {found.key}; kept are: {', '.join(earlier) or 'none'}")
+    if not found.turns:
+        out.talk("nothing was said in it yet")
+    for turn in found.turns:
+        _print_turn(out, turn)
+
+
+def _print_turn(out: Output, turn: ConversationTurn) -> None:
+    told = "" if turn.told else ", not told any more: it is too long for the model"
+    source = "imported" if turn.message_id is None else f"message {turn.message_id}"
+    out.line()
+    out.line(f"{clock_time(turn.at)}  {source}, {turn.state}{told}")
+    out.paragraph(f"> {turn.text}")
+    if turn.tools:
+        out.line(f"(called {', '.join(turn.tools)})")
+    if turn.reply:
+        out.paragraph(turn.reply)
+
+
+@command_for(new_conversation)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def new(session: Session, /, key: str, yes: bool, **given: Any) -> int:
+    said = new_conversation.said
+    assert said is not None
+    if session.out.asks and not yes and not click.confirm(f"Begin a new conversation in {key!a}?", err=True):
+        return Exit.FAILED
+    with session.desk() as desk:
+        acted = desk.call(new_conversation, key=key, **given)
+    if session.out.json:
+        session.out.data(acted)
+    else:
+        session.out.line(f"{acted.lane.key}: {said(acted).sentence}")
+    return Exit.DONE
+
+
+@command_for(export_conversation)
+def export(session: Session, /, **given: Any) -> int:
+    with session.desk() as desk:
+        session.out.data(desk.call(export_conversation, **given))
+    return Exit.DONE
+
+
+@click.command("import", help=import_conversation.doc, epilog=epilog(import_conversation))
+@click.argument("key", type=KEY)
+@click.argument("file", type=click.File(encoding="utf-8"))
+@pass_session
+def import_(session: Session, key: str, file: TextIO) -> int:
+    with session.desk() as desk:
+        acted = desk.call(import_conversation, key=key, messages=_messages(file))
+    if session.out.json:
+        session.out.data(acted)
+    else:
+        said = import_conversation.said
+        assert said is not None
+        session.out.line(f"{acted.lane.key}: {said(acted).sentence}")
+    return Exit.DONE
+
+
+def _messages(file: TextIO) -> tuple[dict[str, Any], ...]:
+    """The messages of a file: of what an export wrote, or a list of them."""
+    name = Path(file.name).name
+    try:
+        said = json.load(file)
+    except (ValueError, RecursionError) as error:
+        fail(f"{name} is no JSON: {error}")
+    messages = said.get("messages") if isinstance(said, dict) else said
+    if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
+        fail(f"{name} has no list of chat messages")
+    return tuple(messages)
+
+
+show = query_command(conversation, _print)
+show.name = "show"
+new.name, export.name = "new", "export"
+for one in (show, new, export, import_):
+    command.add_command(with_globals(one))

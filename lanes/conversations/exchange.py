@@ -1,0 +1,63 @@
+"""A conversation as chat messages that other programs read and write."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lanes.base.errors import Unfit
+from lanes.conversations.turns import ChatMessage, answer_of, kept, spoken
+from lanes.runners.base import Turn
+from lanes_storage.doors import ImportedTurn
+
+#: So many turns are imported at once.
+MOST_TURNS = 10_000
+_SPEAKERS = ("user", "assistant", "tool")
+
+
+def exported(turns: Iterable[Turn]) -> list[ChatMessage]:
+    """Every turn as it was: what was said, then what was answered."""
+    messages: list[ChatMessage] = []
+    for turn in turns:
+        messages.append({"role": "user", "content": turn.text})
+        if turn.reply or turn.answer:
+            messages += answer_of(turn)
+    return messages
+
+
+def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessage]]]:
+    """The turns of chat messages: each text with what was answered. Raises Unfit for what cannot be remembered."""
+    turns: list[tuple[str, list[ChatMessage]]] = []
+    for number, message in enumerate(messages):
+        place, role = f"messages[{number}]", message.get("role")
+        if role not in _SPEAKERS:
+            raise Unfit(f"{place}.role is {role!a}: a conversation has {', '.join(_SPEAKERS)}", place)
+        said = message | {"content": _text(message.get("content"), f"{place}.content")}
+        if role == "user":
+            turns.append((said["content"], []))
+        elif not turns:
+            raise Unfit(f"{place}: the first message is of a user", place)
+        else:
+            turns[-1][1].append(said)
+    if not 0 < len(turns) <= MOST_TURNS:
+        raise Unfit(f"a conversation of {len(turns)} turns cannot be imported: 1 to {MOST_TURNS} at once", "messages")
+    return turns
+
+
+def to_store(text: str, answer: Sequence[ChatMessage], as_json: Any) -> ImportedTurn:
+    """One of these turns as it is stored; ``as_json`` writes what is more than a text."""
+    said = kept(None, answer) if answer else None
+    if said is None:
+        return ImportedTurn(text, None)
+    (reply,) = [message["content"] for message in spoken(said)] or [""]
+    plain = len(said) == 1 and len(said[0]) == 2
+    return ImportedTurn(text, reply, None if plain else as_json(said, "messages"))
+
+
+def _text(content: object, place: str) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    texts = (
+        [part.get("text") if isinstance(part, dict) else None for part in content] if isinstance(content, list) else []
+    )
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise Unfit(f"{place} is no text: only texts are remembered", place)
+    return "".join(map(str, texts))

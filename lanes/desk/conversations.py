@@ -1,0 +1,36 @@
+"""The conversations of lanes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lanes import records
+from lanes.desk.base import EMBEDDER, DeskBase
+from lanes.records import Lane
+from lanes.verbs import conversations
+
+
+class DeskConversations(DeskBase):
+    """Read what a lane remembers, begin a new conversation, export and import one."""
+
+    async def conversation(
+        self, key: str, *, number: int | None = None, limit: int | None = None
+    ) -> records.Conversation:
+        """The turns of a lane's conversation, or of an earlier one by its number, oldest first; ``limit``: the last
+        ones. Raises NotFound."""
+        found: records.Conversation = await self._ask(conversations.conversation, key=key, number=number, limit=limit)
+        return found
+
+    async def new_conversation(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Begin a new conversation; the earlier turns stay readable. Raises NotFound, Changed, NotAllowed on a running
+        lane."""
+        return await self._acted(conversations.new_conversation, actor, key=key, epoch=epoch)
+
+    async def export_conversation(self, key: str, *, number: int | None = None) -> records.ConversationExport:
+        """A whole conversation as chat messages. Raises NotFound."""
+        told: records.ConversationExport = await self._ask(conversations.export_conversation, key=key, number=number)
+        return told
+
+    async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
+        """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,
+        NotAllowed on a running lane."""
+        return await self._acted(conversations.import_conversation, actor, key=key, messages=messages)
