@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         LaneOrder,
         LaneSort,
         Subject,
+        TurnState,
     )
 
 #: Where each public name lives.
@@ -203,6 +204,7 @@ _HOMES = {
         "Scope",
         "SourceState",
         "WatchedState",
+        "TurnState",
     ),
     "lanes_storage.clock": (
         "Clock",
@@ -312,6 +314,7 @@ __all__ = [
     "Subject",
     "Tried",
     "Turn",
+    "TurnState",
     "Unfit",
     "Unreadable",
     "WaitCycle",

@@ -59,7 +59,6 @@ JSON = {
     "messages": "an array of [Message]",
     "retry": "[Message], the new one; with `--filter` an array of them; with `--dry-run` [Counted]",
     "move": "[Message]",
-    "conversation": "[Conversation]",
     "conversation show": "[Conversation]",
     "conversation new": "[Acted]",
     "conversation export": "[ConversationExport], also without `--json`",
@@ -84,7 +83,7 @@ EXITS = {
     "send": (1, 5, 75), "abort": (1, 3, 4, 5),
     "retry": (1, 3, 75), "drop": (1, 3), "move": (1, 3), "dead-letters": (1,), "drain": (5,),
     "doctor": (1,), "bundle": (1,),
-    "conversation": (3,), "conversation show": (3,), "conversation export": (3,), "conversation new": (1, 3),
+    "conversation show": (3,), "conversation export": (3,), "conversation new": (1, 3),
     "conversation import": (1,),
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
