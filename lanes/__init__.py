@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         RunnerKind,
         Scope,
         SourceState,
+        TurnState,
         WatchedState,
     )
     from lanes_storage.records import (
@@ -102,7 +103,6 @@ if TYPE_CHECKING:
         LaneOrder,
         LaneSort,
         Subject,
-        TurnState,
     )
 
 #: Where each public name lives.
