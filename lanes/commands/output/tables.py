@@ -9,6 +9,7 @@ from lanes.commands.output.words import one_line, state, took
 from lanes.explain.phrases import asks_for, clock_time, failed, failed_over, replied
 from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
+from lanes_storage.law import EventType
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60
@@ -127,6 +128,7 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     if event.cause is not None and event.cause != event.to_state and not sentence.startswith(event.cause):
         said.append(event.cause)
     said += [f"by {event.actor}"] if event.actor else []
-    said += [str(each) for each in (sentence, detail.get("next")) if each]
+    asked = detail.get("text") if event.type == EventType.ASKED else None
+    said += [str(each) for each in (sentence, detail.get("next"), asked) if each]
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
