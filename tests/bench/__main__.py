@@ -1,12 +1,13 @@
 """``python -m tests.bench``: ``lanes bench``, and the rows of the dashboard, whose terminal only a checkout has."""
 
 import sys
+from collections.abc import Callable
 
 from lanes.bench import measuring
 from lanes.bench.kit.rows import BenchRow, Measured, Target, at_most
 from lanes.bench.kit.work import Figures, Work
 from lanes.commands import main
-from tests.bench.dashboard import Figure, measure
+from tests.bench.dashboard import Bulk, Figure, bulk, measure
 from tests.kit.crowd import crowd
 
 
@@ -28,11 +29,31 @@ def _row(name: str, what: str, target: Target, figure: str) -> BenchRow:
     return BenchRow(name, f"dashboard: {what}", target, measured)
 
 
+def _bulk(work: Work) -> Bulk:
+    def make() -> Bulk:
+        work.progress(f"a dashboard that pauses {work.size.many // 10:,} of {work.size.many:,} lanes")
+        database = work.fresh("bulk.db")
+        crowd(database, work.size.many)
+        return bulk(database, work.size.many)
+
+    return work.once("dashboard bulk", make)
+
+
+def _bulk_row(name: str, what: str, target: Target, figure: Callable[[Bulk], float]) -> BenchRow:
+    def measured(work: Work) -> Measured:
+        return Measured(Figures((figure(_bulk(work)),)), f"{work.size.many // 10:,} of {work.size.many:,} lanes")
+
+    return BenchRow(name, f"dashboard: {what}", target, measured)
+
+
 measuring.ADDED += [
     _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
     _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
     _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "refresh"),
     _row("dashboard-key", "key to paint", at_most(50, "ms"), "key to paint (median)"),
+    _row("dashboard-idle", "sent to the terminal while nothing changes", at_most(500, "B/s"), "idle"),
+    _bulk_row("dashboard-bulk", "a tenth of the lanes paused in bulk", at_most(10, "s"), lambda bulk: bulk.taken_s),
+    _bulk_row("dashboard-bulk-key", "the slowest key meanwhile", at_most(100, "ms"), lambda bulk: bulk.worst_ms),
 ]
 sys.argv[1:1] = ["bench"]
 main()

@@ -9,6 +9,10 @@ Figures belong to the machine; the targets are printed beside them. What they me
 - *Key to paint* is from the key until the terminal has what shows the cursor on another lane, among such refreshes and
   at any moment of them. Any other paint does not count; nor does what the terminal of this program needs to read it.
 
+- *Idle* is what is sent in a whole minute: ages are told in minutes, so that each line says something else once in it.
+- *In bulk* is the pause of 10,000 of the lanes, from the key that confirms it until all are reported; meanwhile the
+  results are left, and one key after another moves the cursor among lanes that are being paused.
+
 Earlier figures of a key are not to be compared with these: they held the 50 ms that pexpect waits before it types, and
 ended with whatever was painted next, be it the time. Earlier figures of a refresh were those of a calm second.
 """
@@ -31,7 +35,9 @@ from tests.tui.terminal import Terminal, terminal
 LANES = 100_000
 SIZE = (120, 40)
 #: For how long nothing is done while processor time and bytes are counted, in seconds.
-QUIET_S = 12.0
+QUIET_S = 60.0
+#: A tenth of the agents of a crowd.
+TENTH = "key:agent:0[0-3]:*"
 #: So many refreshes are measured, so far apart.
 REFRESHES, APART_S = 30, 0.5
 #: Lanes change so many lines below the cursor.
@@ -125,6 +131,42 @@ def first_rows_s(database: Path) -> float:
         return time.perf_counter() - started
 
 
+class Bulk(NamedTuple):
+    """An action on many: how long it took, and the slowest key meanwhile."""
+
+    taken_s: float
+    worst_ms: float
+
+
+def bulk(database: Path, lanes: int) -> Bulk:
+    """Pause a tenth of so many lanes, and move about meanwhile."""
+    many = f"{lanes // 10:,}"
+    with terminal(database, SIZE) as opened:
+        opened.process.delaybeforesend = None
+        opened.shows("session-")
+        opened.press("/", TENTH)
+        opened.shows(f"match {many}")
+        opened.press("\x01")
+        opened.shows(f"marked {many}")
+        opened.press("p")
+        opened.shows(f"Pause {many} lanes?")
+        began = time.perf_counter()
+        opened.press("\r")
+        opened.shows(f"of {many} lanes")
+        opened.press("\x1b")
+        opened.hides("^k stop")
+        ended, worst, step = f"{many} paused", 0.0, "j"
+        quiet(opened, 0.2)  # until the list has the keys
+        while ended not in opened.text:
+            was, pressed = under_cursor(opened), time.perf_counter()
+            opened.press(step)
+            opened.until(lambda was=was: ended in opened.text or under_cursor(opened) not in (was, ""), "a paint")  # type: ignore[misc]
+            worst = max(worst, (opened.heard_at - pressed) * 1000)
+            step = "k" if step == "j" else "j"
+            quiet(opened, 0.05)
+        return Bulk(time.perf_counter() - began, worst)
+
+
 def measure(database: Path, owner: int) -> list[Figure]:
     """All figures, of a database that ``crowd`` made for ``owner``."""
     started = statistics.median(first_rows_s(database) for _ in range(5))
@@ -150,8 +192,8 @@ def measure(database: Path, owner: int) -> list[Figure]:
         Figure("calm second: its processor time", calm, "ms", 40),
         Figure("key to paint (median)", statistics.median(keys), "ms", 50),
         Figure("key to paint (nine of ten)", keys[len(keys) * 9 // 10], "ms", 50),
-        Figure("to the terminal while nothing changes", sent / QUIET_S, "B/s", 1_000),
-        Figure("the same without the detail", bare / QUIET_S, "B/s", 1_000),
+        Figure("idle, to the terminal", sent / QUIET_S, "B/s", 500),
+        Figure("the same without the detail", bare / QUIET_S, "B/s", 500),
     ]
 
 
@@ -164,6 +206,9 @@ def main(report: Callable[[str], None] = print) -> None:
         report(f"the dashboard over {lanes:,} lanes, {SIZE[0]}x{SIZE[1]}")
         for figure in measure(database, owner):
             report(f"  {figure}")
+        paused = bulk(database, lanes)
+        report(f"  {Figure('a tenth of them paused in bulk', paused.taken_s, 's', 10)}")
+        report(f"  {Figure('the slowest key meanwhile', paused.worst_ms, 'ms', 100)}")
 
 
 if __name__ == "__main__":

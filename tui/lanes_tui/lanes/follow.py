@@ -7,6 +7,7 @@ from lanes import filters
 from lanes.base.errors import NotFound
 from lanes.records import LaneDetail, Silence, Silences, Status
 from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import AsOf, Source, Window, by_run
 from lanes_tui.tables.lane_table import View
@@ -73,6 +74,7 @@ class SnapshotReader:
         self._stage = stage
         self._looking = Looking(source, rhythm, self._show, stage.lose)
         self._last: Picture | None = None
+        self._hiding: Paced[int] = Paced()
 
     @property
     def frozen(self) -> bool:
@@ -140,4 +142,8 @@ class SnapshotReader:
         marked = self._stage.marked
         if not marked or chosen.everything:
             return 0
+        # By the filter alone, however the marks change: thousands of them are looked for as often as they cost.
+        return min(len(marked), await self._hiding.answer(chosen._replace(at=0), lambda: self._count(chosen, marked)))
+
+    async def _count(self, chosen: LaneFilter, marked: tuple[str, ...]) -> int:
         return len(marked) - await self._source.total(chosen.only(marked))
