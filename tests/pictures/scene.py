@@ -1,13 +1,13 @@
 """A busy night on a database: lanes in every state, made by the doors at moments of their own choosing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
-from lanes_storage.records import Claimed, ProviderAttempt, RunFailure, RunResult
+from lanes_storage.records import AttemptPhase, Beat, Claimed, ProviderAttempt, RunFailure, RunResult
 from tests.kit.world import World
 
 #: 2026-09-21 14:02:07 UTC, when the pictures are taken.
@@ -116,9 +116,35 @@ class Scene:
             lambda: self.world.step(lambda tx: doors.pause(tx, key, self.time(), actor="bob@gw-1", reason=reason)),
         )
 
-    def beat(self, owner: int, ago: int, *held: list[Claimed], said: str) -> None:
-        """The last heartbeat of an owner, naming its runs, and what they have replied so far."""
-        self.plan(ago, lambda: self.world.beat(*(each[0].ticket for each in held), owner=owner, said=said))
+    def beat(
+        self, owner: int, ago: int, *held: list[Claimed], said: str, asks: Mapping[int, list[Claimed]] | None = None
+    ) -> None:
+        """The last heartbeat of an owner, naming its runs, and what they have replied so far.
+
+        ``asks``: runs that have asked their provider since so long, without a byte of an answer.
+        """
+
+        def act() -> None:
+            now = self.time()
+            beats = [Beat(each[0].ticket, "content", now.boot, now.wall, None, said, now.slept) for each in held]
+            for since, each in (asks or {}).items():
+                at = NIGHT.later(-since)
+                phase = AttemptPhase(
+                    "codex", "first_byte_timeout", 45 * SECOND, 1, 2, "backup", 0, at.wall, at.boot, at.slept
+                )
+                beats.append(
+                    Beat(
+                        each[0].ticket,
+                        "model_call:started",
+                        at.boot,
+                        at.wall,
+                        progress_slept_ms=at.slept,
+                        attempt=phase,
+                    )
+                )
+            self.world.step(doors.heartbeat(owner, beats, now))
+
+        self.plan(ago, act)
 
 
 def stage(path: Path) -> Hands:
@@ -149,8 +175,18 @@ def stage(path: Path) -> Hands:
     group = scene.held("agent:main:微信:群聊:产品讨论", 41 * SECOND, scene.one, "总结一下今天的讨论", "好的,谢谢")
     quick = scene.held("agent:main:telegram:42", 12 * SECOND, scene.one, "what is on today?")
     away = scene.held("agent:main:line:🐈:U5521", 27 * SECOND, scene.two, "how is the cat?")
+    hung = scene.held("agent:main:whatsapp:4917", 100 * SECOND, scene.one, "is my parcel here?", "hello?")
     scene.beat(scene.dead, 48 * SECOND, ghost, said="I found three invoices")
     scene.beat(scene.two, 3 * SECOND, away, said="She sleeps in the")
-    scene.beat(scene.one, SECOND, long_one, coder, group, quick, said="Let me see. There is a train at")
+    scene.beat(
+        scene.one,
+        SECOND,
+        long_one,
+        coder,
+        group,
+        quick,
+        said="Let me see. There is a train at",
+        asks={38 * SECOND: hung},
+    )
     scene.play()
     return scene.time

@@ -74,8 +74,12 @@ class DeadLettersScreen(MarkedList):
     def show(self) -> None:
         sight, page = self.sight(), self._page
         width = self.size.width
-        lane = FixedColumn("LANE", max(22, min(48, width // 3)))
-        layout = FixedLayout.of((*_COLUMNS, lane, FixedColumn("TEXT", 0)), width)
+        last = (
+            [FixedColumn("LANE", min(48, width // 3)), FixedColumn("TEXT", 0)]
+            if width >= 100
+            else [FixedColumn("LANE", 0)]
+        )
+        layout = FixedLayout.of((*_COLUMNS, *last), width)
         self._heads.show([layout.heads()])
         rows = [ListRow(str(letter.id), layout.line(_cells(letter, sight, layout))) for letter in page.messages]
         nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"

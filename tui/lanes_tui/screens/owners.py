@@ -34,11 +34,9 @@ _COLUMNS = (
     FixedColumn("OWNER", 6),
     FixedColumn("PROCESS", 18),
     FixedColumn("STATE", 16),
-    *(
-        FixedColumn(name, 6, right=True)
-        for name in ("HELD", "SILENT", "FAIL/M", "BEAT", "RUN/M", "ANSW/M", "FILES", "UP")
-    ),
+    *(FixedColumn(name, 6, right=True) for name in ("HELD", "SILENT", "FAIL/M", "BEAT")),
     FixedColumn("LAST ERROR", 18),
+    *(FixedColumn(name, 6, right=True) for name in ("RUN/M", "ANSW/M", "FILES", "UP")),
     FixedColumn("URL", 0),
 )
 #: What an owner is filtered by.

@@ -84,12 +84,13 @@ class Tabs:
         self._clock = clock
         self._idle_ms = idle_ms
         self._places = 0
+        self.most = MOST_TABS
         self.open: set[Tab] = set()
 
     async def run(self, socket: web.WebSocketResponse, width: int, height: int) -> None:
         """Run a dashboard for a WebSocket whose token is known, until one of them ends."""
-        if self._places == MOST_TABS:  # counted before the process starts: several may come at a time
-            said = f"{MOST_TABS} tabs are open already: close one of them."
+        if self._places == self.most:  # counted before the process starts: several may come at a time
+            said = f"{self.most} tabs are open already: close one of them."
             await socket.close(code=TOO_MANY, message=said.encode())
             return
         self._places += 1
