@@ -1,13 +1,17 @@
 """Actions: on the lane under the cursor or on all marked ones, always at the epoch that was on the screen."""
 
+from pathlib import Path
+
 import pytest
 from textual.widgets import Button
 
 from lanes.base.errors import NotAllowed
 from lanes.base.procedure import run
 from lanes.context import Context
+from lanes.testing import Hands
 from lanes.verbs import control, table
 from lanes_storage import reads
+from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneRow
 from lanes_tui.actions.acting import ActionResult
@@ -15,7 +19,9 @@ from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.display.words import PAUSED
 from lanes_tui.sources.file import FileSource
+from tests.kit.databases import new_store
 from tests.kit.stage import Stage
+from tests.kit.world import World
 from tests.tui.driving import dashboard
 
 
@@ -46,6 +52,31 @@ async def test_an_abort_asks_first_with_cancel_in_focus(stage: Stage) -> None:
         await driver.press("enter")
         await driver.closed()
         assert lane(stage, "held:1").state is LaneState.RUNNING
+
+
+async def test_F204_an_abort_says_that_a_message_that_ran_before_ends(tmp_path: Path) -> None:
+    world = World(new_store(tmp_path / "lanes.db"), Hands(system_clock()))
+    world.interrupted("again:1", 1)
+    world.send("again:1")
+    async with dashboard(tmp_path / "lanes.db", clock=world.time) as driver:
+        await driver.until(lambda: driver.key == "again:1", "the lane")
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(
+            lambda: "Ends 1 waiting message that ran before; 1 waiting message is kept." in dialog.said, "what ends"
+        )
+    world.store.close()
+
+
+async def test_F204_where_there_is_nothing_to_abort_nothing_is_asked(stage: Stage) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner(), "waits"))
+    async with dashboard(stage.path) as driver:
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "Nothing to abort" in dialog.said, "the word on it")
+        await driver.press("y")
+        assert driver.app.screen is dialog
+    assert stage.waits("failed:1")
 
 
 async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) -> None:

@@ -91,7 +91,7 @@ async def test_results_are_left_while_the_action_goes_on_and_come_back(crowded: 
         await driver.closed()
 
 
-async def test_stop_begins_nothing_more_and_what_is_left_stays_marked(crowded: Stage) -> None:
+async def test_F201_stop_begins_nothing_more_and_what_is_left_stays_marked(crowded: Stage) -> None:
     async with dashboard(crowded.path) as driver:
         results = await paused(driver)
         await driver.press("ctrl+k")

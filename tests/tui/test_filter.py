@@ -82,7 +82,7 @@ async def test_a_misspelt_field_names_the_nearest(crowd: Path) -> None:
         await driver.until(lambda: driver.keys == ["slack:01"], "what is understood chooses")
 
 
-async def test_a_filter_typed_far_down_goes_to_its_first_lane_and_enter_opens_that(crowd: Path) -> None:
+async def test_F205_a_filter_typed_far_down_goes_to_its_first_lane_and_enter_opens_that(crowd: Path) -> None:
     async with dashboard(crowd, (100, 20)) as driver:
         await driver.press("G")
         await driver.until(lambda: driver.key == "feishu:02", "the last lane")

@@ -72,7 +72,7 @@ def stage(city: Path, tmp_path: Path) -> Iterator[Stage]:
 
 def a_bad_gateway(stage: Stage) -> int:
     """One whose runs hang at their provider: twenty of a group, and as many of another one; thirty others stream."""
-    bad = stage.owner()
+    bad = stage.owner(stale_after_ms=86_400_000)
     keys = [f"agent:fleet:chat:{number:02}" for number in range(50)] + [f"agent:other:{n:02}" for n in range(20)]
     claimed = hold(stage, keys, bad, 2 * MINUTE)
     now = system_clock()

@@ -35,7 +35,7 @@ def test_every_screen_and_dialog_is_left_in_these_tests() -> None:
 
 
 @pytest.mark.parametrize(("opening", "leaving"), LEFT, ids=lambda given: "-".join(str(each[0]) for each in given))
-async def test_what_is_told_while_a_screen_is_left_harms_nobody(
+async def test_F201_what_is_told_while_a_screen_is_left_harms_nobody(
     full: Stage, opening: tuple[tuple[str, type[Screen[Any]]], ...], leaving: list[str]
 ) -> None:
     """It is told at every turn of the loop from before the key that leaves it until long after it has gone."""
@@ -87,7 +87,7 @@ main()
 """
 
 
-def test_a_crash_ends_with_another_exit_code_than_success(stage: Stage) -> None:
+def test_F201_a_crash_ends_with_another_exit_code_than_success(stage: Stage) -> None:
     stage.send("one:1", "hello")
     crashed = pexpect.spawn(
         sys.executable,

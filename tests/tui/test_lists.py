@@ -72,7 +72,7 @@ async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive
 
 async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: Stage, drive: Drive) -> None:
     stage.dead_owner()
-    some = [stage.owner(), stage.owner()]
+    some = [stage.owner(stale_after_ms=86_400_000) for _ in range(2)]
     other = stage.owner(kind="desk")
     async with drive(stage.path) as driver:
         await driver.press("O")
@@ -102,7 +102,7 @@ async def test_a_lane_that_is_tried_again_by_itself_is_not_told_as_an_error(stag
         assert "✖ errored" not in "\n".join(driver.rows)
 
 
-async def test_what_is_pressed_while_marks_are_read_acts_on_nothing(
+async def test_F206_what_is_pressed_while_marks_are_read_acts_on_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else it would be for the lane under the cursor, and not for those that are about to be marked."""

@@ -72,7 +72,7 @@ async def test_a_running_message_shows_what_was_said_so_far(stage: Stage, drive:
         assert "there was a lane" in shown(screen, "message"), "it says how far the run had come"
 
 
-async def test_a_waiting_message_is_dropped(stage: Stage, drive: Drive) -> None:
+async def test_F203_a_waiting_message_is_dropped_after_a_question(stage: Stage, drive: Drive) -> None:
     stage.hold("held:1", stage.owner(), "first", "second")
     async with drive(stage.path) as driver:
         await driver.press("enter")
@@ -164,7 +164,7 @@ async def test_the_journal_of_one_lane_opens_from_its_screen(stage: Stage, drive
 
 async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive: Drive) -> None:
     stage.dead_owner()
-    alive = stage.owner()
+    alive = stage.owner(stale_after_ms=86_400_000)
     stage.hold("held:1", alive)
     async with drive(stage.path) as driver:
         await driver.press("O")
@@ -221,7 +221,7 @@ async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage
         assert stage.waits("failed:1")
 
 
-async def test_dead_letters_are_pruned_after_a_question(tmp_path: Path) -> None:
+async def test_F202_dead_letters_are_pruned_after_a_question_that_counts_them(tmp_path: Path) -> None:
     clock = Hands(system_clock())
     world = World(new_store(tmp_path / "lanes.db"), clock)
     for number in range(3):

@@ -104,14 +104,17 @@ SECTIONS = {
 }  # fmt: skip
 
 
+def place_of(binding: Binding) -> int:
+    """The place of its meaning among all, in which the help lists them."""
+    said = binding.description, binding.tooltip
+    return next((at for at, each in enumerate(KEYS.values()) if (each.word, each.does) == said), len(KEYS))
+
+
 def section_of(binding: Binding) -> str:
     """The section of the help in which a binding is listed."""
-    found = ""
-    for name, meaning in KEYS.items():
-        found = SECTIONS.get(name, found)
-        if (meaning.word, meaning.does) == (binding.description, binding.tooltip):
-            break
-    return found
+    place = place_of(binding)
+    begun = [section for at, name in enumerate(KEYS) if at <= place and (section := SECTIONS.get(name))]
+    return begun[-1]
 
 
 def bind(name: str, action: str, *, show: bool = False, priority: bool = False, only: str = "") -> Binding:

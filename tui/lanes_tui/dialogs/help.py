@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from lanes_tui.actions.bindings import is_ours, said_of
-from lanes_tui.actions.keys import SECTIONS, bind, section_of
+from lanes_tui.actions.keys import SECTIONS, bind, place_of, section_of
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
@@ -28,7 +28,8 @@ class Help(Dialog[None]):
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         super().__init__()
-        self._active = [active for active in bindings if is_ours(active)]
+        ours = (active for active in bindings if is_ours(active))
+        self._active = sorted(ours, key=lambda active: place_of(active.binding))
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-wide"):

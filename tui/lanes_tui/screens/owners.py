@@ -31,7 +31,7 @@ from lanes_tui.widgets.sheet import Sheet
 
 DRAIN = OfferedAction("drain", drain, "Drain {}", "Drain", grave=True)
 _COLUMNS = (
-    FixedColumn("OWNER", 6),
+    FixedColumn("OWNER", 7),
     FixedColumn("PROCESS", 18),
     FixedColumn("STATE", 16),
     *(FixedColumn(name, 6, right=True) for name in ("HELD", "SILENT", "FAIL/M", "BEAT")),
@@ -214,13 +214,13 @@ def _harm(known: Known) -> tuple[bool, int, int, int]:
 def _cells(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> dict[str, Content]:
     word, tone = _state(owner, sight)
     cells = {
-        "OWNER": text.line(str(owner.id)),
+        "OWNER": text.line(str(owner.id), (" desk" if kind == "desk" else "", "muted")),
         "PROCESS": text.line((text.in_the_middle(f"{owner.host}:{owner.pid}", 18), "strong")),
         "STATE": text.line((word, tone)),
         "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.alive else "bad")),
         "HELD": text.line(words.number(owner.held)),
         "UP": text.line((words.short(sight.wall - owner.started_at), "muted")),
-        "URL": text.line((owner.url or ("desk" if kind == "desk" else ""), "muted")),
+        "URL": text.line((owner.url or "", "muted")),
     }
     if health is not None:
         cells |= _health_cells(health)

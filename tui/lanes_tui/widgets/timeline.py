@@ -1,4 +1,4 @@
-"""The last runs of a lane as bars on one scale of time: how long each waited, ran, and where a provider failed."""
+"""The last runs of a lane as bars on one scale of time: how long each waited and ran, where a provider failed."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,8 @@ def _line(message: Message, first: int, whole: int, length: int, wall: int) -> C
         else:
             parts.append((WAITS, "muted") if cell(message.accepted_at) <= place < cell(began) else " ")
     waited = f", waited {span(began - message.accepted_at)}" if began - message.accepted_at >= 1_000 else ""
-    said = f" {look.symbol} {span(max(0, ended - began))}{waited}"
+    tools = f", calls {', '.join(message.tools)}" if message.tools else ""
+    said = f" {look.symbol} {span(max(0, ended - began))}{waited}{tools}"
     return text.line((f"#{message.id} ".ljust(_ID), "muted"), *parts, (said, look.tone))
 
 
