@@ -169,7 +169,7 @@ async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
         await driver.dialog(ActionDialog)
         await driver.press("y")
         await driver.until(lambda: len(driver.said) == 3, "the refusal")
-        assert "no failed message" in driver.said[-1]
+        assert "that was not retried" in driver.said[-1]
 
 
 async def test_note_is_not_taken_of_a_running_lane(stage: Stage) -> None:

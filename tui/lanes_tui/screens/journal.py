@@ -27,6 +27,8 @@ from lanes_tui.widgets.detail import Pane
 
 #: So many events are read at a time: the newest first, older ones when the cursor comes to the top.
 PAGE = 1_000
+#: While the newest is followed, no more are held than this: older ones are read once more when they are wanted.
+MOST_HELD = 5_000
 
 
 class JournalScreen(Filtered):
@@ -99,6 +101,9 @@ class JournalScreen(Filtered):
         while newer:
             self.events += newer
             newer = await self._page(parsed.chosen, kind, after=newer[-1].id) if len(newer) == PAGE else []
+        if self.tail and self.rows.at_end and len(self.events) > MOST_HELD:
+            del self.events[:-PAGE]
+            self._begun = False
         if self._older and not self._begun:
             older = await self._page(parsed.chosen, kind, before=self.events[0].id)
             self.events[:0] = older

@@ -77,6 +77,11 @@ class Rows(ScrollView, can_focus=True):
         return self._key
 
     @property
+    def at_end(self) -> bool:
+        """Whether the cursor stands on the last row."""
+        return self._at >= self._total - 1
+
+    @property
     def total(self) -> int:
         """How long the whole list is."""
         return self._total
@@ -106,7 +111,7 @@ class Rows(ScrollView, can_focus=True):
         ``offset`` and ``total``: they are a part of a list. ``place``: where the row under the cursor stands in it now.
         """
         before = {at: self._row(at) for at in self._seen}
-        was_last = self._at >= self._total - 1
+        was_last = self.at_end
         self._rows, self._empty, self._offset = rows, empty, offset
         self._total = len(rows) if total is None else max(total, offset + len(rows))
         tell_size(self, Size(self._room.width, max(1, self._total)))
