@@ -223,6 +223,12 @@ class RunContext(Protocol):
         """
         ...
 
+    def spent(self, usage: dict[str, Any] | None, cost_usd: float | None = None) -> None:
+        """Report what the run has used so far (the OpenAI usage object) and cost. It is kept if the run ends without a
+        reply, and replaces what was reported before; a ``Reply`` has its own. Raises Unfit.
+        """
+        ...
+
     def attempt(self, phase: AttemptPhase | None) -> None:
         """Report which provider is asked now, and which limit ends the attempt; None: none is asked. ``lanes why``
         shows it.

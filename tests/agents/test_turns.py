@@ -2,12 +2,15 @@
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agents.kit import commanded, program
+from tests.kit.until import until
 
 Events = list[dict[str, Any]]
 
@@ -130,6 +133,29 @@ async def test_F311_usage_that_is_reported_for_the_whole_conversation_counts_onc
         third = await site.ask()
         assert third.usage is not None
         assert third.usage["completion_tokens"] == (0 if output == "codex-json" else 2)
+
+
+@pytest.mark.parametrize("ends", ["fails", "is aborted"])
+async def test_F321_what_a_run_used_counts_also_if_it_ends_without_a_reply(tmp_path: Path, ends: str) -> None:
+    """opencode reports each step: what was used before the end is known."""
+    step = OPENCODE[2]
+    last = ["1", *lines([step, FAILED["opencode-json"]])] if ends == "fails" else ["hang", *lines([step])]
+    clocks = {"abort_grace": "2s", "heartbeat_interval": "100ms"}
+    async with commanded(tmp_path, program("speak", *last), output="opencode-json", clocks=clocks) as site:
+        sent = await site.desk.send("agent:main:test", "go")
+        if ends == "is aborted":
+
+            async def stepped() -> bool:
+                return (await site.desk.lane("agent:main:test")).progress == "event step_finish"
+
+            await until(stepped, "its step")
+            await site.desk.abort("agent:main:test", actor="me")
+        assert (await site.desk.wait(sent.id)).state == ("failed" if ends == "fails" else "aborted")
+        with closing(sqlite3.connect(tmp_path / "lanes.db")) as connection:
+            (stored,) = connection.execute("SELECT usage FROM runs").fetchone()
+            totals = connection.execute("SELECT input_tokens, output_tokens, cost_micros FROM lanes").fetchone()
+        assert json.loads(stored) == {"input_tokens": 60, "output_tokens": 3, "cost_micros": 100_000}
+        assert totals == (60, 3, 100_000)
 
 
 async def test_tokens_that_were_read_from_a_cache_are_part_of_the_prompt(tmp_path: Path) -> None:

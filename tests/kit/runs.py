@@ -74,6 +74,9 @@ class KitRun:
     def attempt(self, phase: AttemptPhase | None) -> None:
         self.phases.append(phase)
 
+    def spent(self, usage: dict[str, Any] | None, cost_usd: float | None = None) -> None:
+        self.used = usage, cost_usd
+
     def emit(self, *pieces: Delta | str) -> None:
         for piece in pieces:
             self.emitted.append(Delta(piece) if isinstance(piece, str) else piece)

@@ -141,7 +141,11 @@ class Execution:
         if run.lost and body.cancelled():
             self._free(run, None)
             return
-        release = await self._write(run, self._ending(run, body))
+        ending = self._ending(run, body)
+        if body.cancelled() or body.exception() is not None:
+            self._count(run.spec.name, run.used)
+            ending = _with_usage(run, ending)
+        release = await self._write(run, ending)
         if release is None:
             return
         if not release.applied:
@@ -265,6 +269,19 @@ def _spent(run: ActiveRun, usage: RunUsage | None, now: Now, tx: Transaction, re
         amounts = {"tokens": usage.input_tokens + usage.output_tokens, "cost_micros": usage.cost_micros or 0}
         doors.spend(tx, run.claimed.message.lane_id, run.budgets, now, **amounts)
     return release
+
+
+def _with_usage(run: ActiveRun, ending: Ending) -> Ending:
+    """The end of a run without a reply, and what it used all the same."""
+    usage = run.used
+    if usage is None:
+        return ending
+
+    def note(now: Now, tx: Transaction, release: Release) -> Release:
+        doors.note_usage(tx, run.claimed.message.lane_id, run.id, usage)
+        return _spent(run, usage, now, tx, release)
+
+    return lambda now: ending(now).and_then(partial(note, now))
 
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:

@@ -19,6 +19,7 @@ from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import RunStream
 from lanes.records import Message
 from lanes.runners.base import QUESTION_LIMIT_S, Delta, Inbox, RunnerSpec, StopHow, Turn, permitted, to_delta
+from lanes.runners.usage import run_usage
 from lanes.text.chats import last_user_text
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
@@ -26,7 +27,7 @@ from lanes_storage.doors.input.questions import WAITS
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import turn_of
 from lanes_storage.logs import Log
-from lanes_storage.records import AttemptPhase, Beat, BudgetTerms, Claimed, RetryTerms
+from lanes_storage.records import AttemptPhase, Beat, BudgetTerms, Claimed, RetryTerms, RunUsage
 
 log = Log("lanes.run")
 
@@ -69,6 +70,7 @@ class ActiveRun:
         self.waiting = False  # it waits for a message of another lane, so it is not stalled
         self.lost = False  # the lane is no longer ours; a result of the runner is late
         self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
+        self.used: RunUsage | None = None  # as it reports while it works
         self.released = False  # this process has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
         self.retry: RetryTerms | None = None  # of its policy, as its budgets
@@ -168,6 +170,10 @@ class ActiveRun:
         with self._lock:
             now = self._moves(said)
             self._busy_until_mono = now.mono + ms
+
+    def spent(self, usage: dict[str, Any] | None, cost_usd: float | None = None) -> None:
+        cost = arguments.amount_or_none(cost_usd, "cost_usd")
+        self.used = run_usage(arguments.dict_or_none(usage, "usage"), cost)
 
     def attempt(self, phase: AttemptPhase | None) -> None:
         said = None if phase is None else arguments.attempt_phase(phase)

@@ -83,7 +83,10 @@ class CommandRunner:
         async with self._trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
-            await self._follow(run, child, output, lane)
+            try:
+                await self._follow(run, child, output, lane)
+            finally:
+                run.spent(output.transcript.usage)
         return self._reply(child, output, lane)
 
     def _transcript(self, run: RunContext, lane: AgentLane, dialogue: StreamDialogue | None) -> Transcript:

@@ -152,6 +152,9 @@ class RemoteRun:
         arguments.span_ms(seconds, "busy")
         self._gateway.call("busy", seconds, arguments.text(what, "what it is busy with"))
 
+    def spent(self, usage: dict[str, Any] | None, cost_usd: float | None = None) -> None:
+        self._gateway.call("spent", usage, arguments.amount_or_none(cost_usd, "cost_usd"))
+
     def attempt(self, phase: AttemptPhase | None) -> None:
         self._gateway.call("attempt", None if phase is None else list(arguments.attempt_phase(phase)))
 

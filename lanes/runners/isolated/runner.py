@@ -229,6 +229,7 @@ async def _reached_caller(run: RunContext) -> bool:
 CALLS: dict[str, Callable[..., None]] = {
     "progress": lambda run, what: run.progress(what),
     "busy": lambda run, seconds, what: run.busy(seconds, what),
+    "spent": lambda run, usage, cost_usd: run.spent(usage, cost_usd),
     "attempt": lambda run, phase: run.attempt(None if phase is None else AttemptPhase(*phase)),
     "emit": lambda run, *pieces: run.emit(*(Delta(*piece) for piece in pieces)),
     "discard": lambda run: run.discard(),

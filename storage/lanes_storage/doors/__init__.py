@@ -29,7 +29,7 @@ from lanes_storage.doors.pauses import (
     resume,
     resume_matching,
 )
-from lanes_storage.doors.releases import abort, complete, expire, fail, interrupt, park, reclaim
+from lanes_storage.doors.releases import abort, complete, expire, fail, interrupt, note_usage, park, reclaim
 from lanes_storage.doors.restoring import restored
 from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
 from lanes_storage.doors.shared.ends import Evidence

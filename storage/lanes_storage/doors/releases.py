@@ -200,7 +200,7 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
     for each in ended:
         if each.end.answer is not None and each.end.answer.usage is not None:
-            _note_usage(tx, each.run.lane_id, each.run.run_id, each.end.answer.usage)
+            note_usage(tx, each.run.lane_id, each.run.run_id, each.end.answer.usage)
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
     retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
     tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
@@ -311,7 +311,7 @@ def _event_of_member(each: _Ended, message: int) -> Given:
     return event(EventType.ENDED, end.now, **what, actor=end.by, detail={"together_with": run.message_id})
 
 
-def _note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
+def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
     """What was spent is spent, whether the reply counts or not."""
     tx.run(spending.NOTE_USAGE, {"run": run, "usage": json.dumps(usage._asdict())})
     tx.run(spending.ADD_USAGE, usage._asdict() | {"lane": lane})
@@ -323,6 +323,6 @@ def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
         late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
         for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):
             if end.answer is not None and end.answer.usage is not None:
-                _note_usage(tx, lane, run, end.answer.usage)
+                note_usage(tx, lane, run, end.answer.usage)
             what = {"lane": lane, "run": run, "message": message, "epoch": epoch}
             record(tx, EventType.REFUSED_WRITE, end.now, **what, actor=end.by, detail={"edge": end.edge})
