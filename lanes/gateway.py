@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from lanes.base import arguments
 from lanes.base.errors import LanesError
@@ -30,6 +31,9 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
 from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
+
+if TYPE_CHECKING:
+    from lanes.alerts.watch import AlertWatch
 
 log = Log("lanes.gateway")
 
@@ -86,6 +90,7 @@ class Gateway:
             hooks=hooks,
         )
         self._engine.streams.unheard = self._unheard
+        self._alerts: AlertWatch | None = None
 
     async def __aenter__(self) -> "Gateway":
         await self.start()
@@ -174,6 +179,12 @@ class Gateway:
     async def start(self) -> None:
         """Register as an owner, release the lanes of dead processes, and begin to claim. Raises StorageError."""
         await self._engine.start()
+        if self.config.alerts:
+            from lanes.alerts.watch import AlertWatch
+
+            store, clock = self.desk.store, self.desk.clock
+            self._alerts = AlertWatch(store, clock, self.config.alerts, lambda: self.owner_id)
+            self._alerts.start()
 
     async def drain(self, *, by: str, timeout_s: float | None = None) -> None:
         """Claim nothing more, and wait for the runs to end, at most ``timeout_s`` (default: drain_timeout).
@@ -194,6 +205,8 @@ class Gateway:
 
     async def _stop(self) -> None:
         try:
+            if self._alerts is not None:
+                await asyncio.to_thread(self._alerts.stop)
             await self._engine.stop()
         finally:
             for task in list(self._watchers.values()):

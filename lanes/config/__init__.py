@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         ProviderConfig,
         RunnerConfig,
     )
-    from lanes.config.declared.settings import SETTINGS, Kind, Setting
+    from lanes.config.declared.setting import Kind, Setting
+    from lanes.config.declared.settings import SETTINGS
     from lanes.config.declared.values import Origin
     from lanes.config.loading import from_data, load, simulated
 
@@ -37,7 +38,8 @@ _HOMES = {
         "ProviderConfig",
         "RunnerConfig",
     ),
-    "declared.settings": ("SETTINGS", "Kind", "Setting"),
+    "declared.setting": ("Kind", "Setting"),
+    "declared.settings": ("SETTINGS",),
     "declared.values": ("Origin",),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from lanes.base.errors import ConfigError
 from lanes.config import listing
 from lanes.config.declared.model import (
+    AlertConfig,
     Clocks,
     DatabaseConfig,
     GatewayConfig,
@@ -52,6 +53,7 @@ class Config:
     values: Mapping[str, Value]
     watches: tuple[WatchConfig, ...] = ()
     rows: tuple[ArrayElement, ...] = ()
+    alerts: tuple[AlertConfig, ...] = ()
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     problems: tuple[ConfigError, ...] = ()
     unpaired: tuple[ConfigError, ...] = ()
@@ -66,7 +68,7 @@ class Config:
         import json
         from hashlib import sha256
 
-        excluded = ("gateway.", "database.", "hooks.", "watch.")
+        excluded = ("gateway.", "database.", "hooks.", "watch.", "alert.")
         said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(excluded)]
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

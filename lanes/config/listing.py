@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from lanes.base.terminal import without_password
-from lanes.config.declared.settings import SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.declared.setting import SECTIONS, Setting
+from lanes.config.declared.settings import SETTINGS, settings_of
 from lanes.config.declared.values import Origin, Value, written
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement

@@ -9,7 +9,7 @@ from typing import Any
 from lanes.config import consistency
 from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
-from lanes.config.declared.settings import ARRAYS
+from lanes.config.declared.setting import ARRAYS
 from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import arrays, limits, secrets, sections, sources, watches
 from lanes.config.reading.document import Document, find, read
@@ -109,6 +109,7 @@ def _assembled(
     of_sources = [row for row in rows if row.array == "source"]
     built, no_tokens = sources.sources(of_sources, providers, runners, token.value, env)
     watched, unnamed = watches.watches([row for row in rows if row.array == "watch"], env)
+    alerts, silent = arrays.alerts([row for row in rows if row.array == "alert"], env)
     config = Config(
         source=source,
         database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
@@ -119,9 +120,10 @@ def _assembled(
         policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
         values=values,
         watches=watched,
+        alerts=alerts,
         rows=tuple(rows),
         sources=built,
-        problems=tuple(problem for problem in (token.problem, *missing, *no_tokens) if problem),
+        problems=tuple(problem for problem in (token.problem, *missing, *no_tokens, *silent) if problem),
         unpaired=tuple(unnamed),
     )
     consistency.check(config)

@@ -67,6 +67,11 @@ def dead_letter(of: str = "") -> str:
     return f"{of}state = 'failed' AND NOT {of}anonymous"
 
 
+def unsent() -> str:
+    """A SQL condition on an incident: its beginning was not told, or it is over and its end was not told."""
+    return "(begin_sent_at IS NULL OR (ended_at IS NOT NULL AND end_sent_at IS NULL))"
+
+
 def unnamed(message: str) -> str:
     """A SQL condition: the message with this id has no idempotency key with which its sender could repeat the
     request."""

@@ -9,7 +9,7 @@ import pytest
 
 from lanes.config import SETTINGS
 from lanes.config.declared import places
-from lanes.config.declared.settings import SECTIONS
+from lanes.config.declared.setting import SECTIONS
 from tests.commands.conftest import Call
 
 FILE = """

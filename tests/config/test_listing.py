@@ -8,7 +8,8 @@ import pytest
 
 from lanes import config
 from lanes.config import SETTINGS, Kind
-from lanes.config.declared.settings import ARRAYS, SECTIONS, settings_of
+from lanes.config.declared.setting import ARRAYS, SECTIONS
+from lanes.config.declared.settings import settings_of
 from tests.config.conftest import RUNNER, Load
 
 ENV = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"}

@@ -5,7 +5,7 @@ import pytest
 
 from lanes.base.errors import ConfigError
 from lanes.config import SETTINGS, Config, Kind, RunnerConfig, from_data, load, simulated
-from lanes.config.declared.settings import SECTIONS
+from lanes.config.declared.setting import SECTIONS
 from lanes_storage.law import RunnerKind
 from tests.config.conftest import RUNNER, Load, Write
 

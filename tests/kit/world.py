@@ -47,6 +47,7 @@ TABLES = (
     "turns",
     "repeats",
     "spent",
+    "incidents",
 )
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,

@@ -7,7 +7,7 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import say
 from lanes.commands.serve.gateway import LEVELS
-from lanes.config.declared.settings import WATCHED
+from lanes.config.declared.setting import WATCHED
 
 
 @click.command(

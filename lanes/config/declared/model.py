@@ -183,6 +183,21 @@ class WatchConfig:
     auto_abort_after_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class AlertConfig:
+    """One ``[[alert]]``. ``on`` are the kinds of incidents that it tells of; ``url`` is the address of its webhook,
+    None where it has a command, or the address is missing."""
+
+    name: str
+    on: frozenset[str]
+    url: str | None = field(repr=False)
+    command: tuple[str, ...]
+    form: str
+    timeout_ms: int
+    after_ms: int
+    pattern: re.Pattern[str] | None = None
+
+
 class PolicyConfig(NamedTuple):
     """One ``[[policy]]``: the keys that it is for, and what it sets, by the setting's name."""
 

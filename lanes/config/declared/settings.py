@@ -3,74 +3,10 @@
 Loading, environment overrides, listings and documentation read this table; nothing else knows a name.
 """
 
-from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from lanes.base.durations import LONGEST_MS
-
-
-class Kind(StrEnum):
-    """What a value may be; the value of each member says it to a person."""
-
-    TEXT = "a text"
-    NAME = "a name of at most 64 printable characters"
-    WHOLE = "a whole number"
-    NUMBER = "a number such as 2 or 0.25"
-    DURATION = "a duration such as 500ms, 30s, 5m, 2h or 14d"
-    LIMIT = "a duration such as 30s or 5m, or off"
-    CHOICE = "one of the words that it allows"
-    TEXTS = "a list of texts"
-    WORDS = "a list of words, such as a program and its arguments"
-    FLAG = "true or false"
-    TABLE = "a table of texts"
-    OBJECT = "a table"
-    FIELDS = "a table of the fields that it has"
-
-
-class Setting(NamedTuple):
-    """One setting.
-
-    ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
-    kind, milliseconds for durations. ``later`` are choices that are known and not supported yet. ``in_policy``
-    settings may also stand in a policy. ``runner_kinds`` limits a setting of a runner to some kinds of runners; ():
-    it is for all. ``fields`` are those of a table (``Kind.FIELDS``).
-    """
-
-    section: str
-    name: str
-    kind: Kind
-    default: str | int | bool | tuple[str, ...] | None
-    meaning: str
-    default_note: str = ""
-    least: int = 0
-    most: int = LONGEST_MS
-    choices: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
-    in_policy: bool = False
-    required: bool = False
-    runner_kinds: tuple[str, ...] = ()
-    fields: tuple["Setting", ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The name with its section: ``clocks.run_timeout``."""
-        return f"{self.section}.{self.name}"
-
-    @property
-    def variable(self) -> str | None:
-        """The environment variable that overrides it, None where there is none."""
-        if self.section not in SECTIONS or self.kind in (Kind.TEXTS, Kind.WORDS, Kind.FIELDS):
-            return None
-        return f"LANES_{self.section}_{self.name}".upper()
-
-
-#: The tables of the file, and its arrays of tables.
-SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
-ARRAYS = ("runner", "provider", "source", "policy", "watch")
-
-#: The programs whose gateways can be watched.
-WATCHED = ("openclaw",)
+from lanes.config.declared.setting import WATCHED, Kind, Setting
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
@@ -412,8 +348,26 @@ _WATCH = (
             "when a held lane without a sign of life is freed without being asked to", least=1_000),
 )  # fmt: skip
 
+_ALERT = (
+    Setting("alert", "name", Kind.NAME, None, "what incidents and the log call it", required=True),
+    Setting("alert", "on", Kind.TEXTS, None, "what it tells of", default_note="everything",
+            choices=("held", "silent", "waiting", "dead_letter", "provider_down", "gateway_down")),
+    Setting("alert", "url_env", Kind.NAME, None, "the environment variable that holds the address of a webhook",
+            default_note="none"),
+    Setting("alert", "url_file", Kind.TEXT, None, "the file that holds it", default_note="none"),
+    Setting("alert", "format", Kind.CHOICE, "json", "what the webhook gets", choices=("json", "slack")),
+    Setting("alert", "command", Kind.WORDS, (), "a program with its arguments, told by JSON on its standard input"),
+    Setting("alert", "match", Kind.TEXT, None, "the session keys that it is for, as a glob", default_note="all"),
+    Setting("alert", "after", Kind.DURATION, "5m", "how long a lane must be held, or its first message wait",
+            least=1_000),
+    Setting("alert", "timeout", Kind.DURATION, "10s", "how long one send may take", least=100, most=600_000),
+)  # fmt: skip
+
 #: Every setting, in the order in which it is listed.
-SETTINGS = (*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_SOURCE, *_POLICY, *_WATCH)
+SETTINGS = (
+    *(*_DATABASE, *_GATEWAY, *_CLOCKS, *_QUEUE, *_HOOKS, *_RUNNER, *_PROVIDER, *_SOURCE, *_POLICY, *_WATCH),
+    *_ALERT,
+)
 
 
 @cache

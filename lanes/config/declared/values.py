@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lanes.base import durations
 from lanes.config.declared.refusal import not_yet, refusal, shown, unknown
-from lanes.config.declared.settings import Kind, Setting
+from lanes.config.declared.setting import Kind, Setting
 
 OFF = "off"
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

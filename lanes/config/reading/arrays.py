@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
-from lanes.config.declared.model import PolicyConfig, Price, ProviderConfig, RunnerConfig
+from lanes.config.declared.model import AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
@@ -96,6 +96,34 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
         )
     return tuple(built.values())
+
+
+def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[AlertConfig, ...], list[ConfigError]]:
+    """The alerts, and what is missing of their addresses. Raises ConfigError."""
+    built: dict[str, AlertConfig] = {}
+    missing = []
+    for row in rows:
+        _unique(row, built)
+        url = secrets.resolve(row.values["url_env"], row.values["url_file"], env)
+        if url.problem:
+            missing.append(url.problem)
+        hooked = row.values["url_env"].explicit or row.values["url_file"].explicit
+        if hooked == bool(row.get("command")):
+            raise refusal(row.where, row.label, "it needs one way to tell", "add url_env, url_file or command")
+        if url.value is not None and not url.value.startswith(("http://", "https://")):  # not shown: it is a secret
+            raise refusal(row.where, row.label, f"{url.name} holds no address", "it begins with https://")
+        glob = row.get("match")
+        built[row.get("name")] = AlertConfig(
+            name=row.get("name"),
+            on=frozenset(row.get("on") or settings_of("alert")["on"].choices),
+            url=url.value,
+            command=row.get("command"),
+            form=row.get("format"),
+            timeout_ms=row.get("timeout"),
+            after_ms=row.get("after"),
+            pattern=None if glob is None else as_pattern(glob),
+        )
+    return tuple(built.values()), missing
 
 
 def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tuple[PolicyConfig, ...]:

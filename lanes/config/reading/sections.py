@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from lanes.base.terminal import without_password
 from lanes.config.declared.refusal import refusal, unknown
-from lanes.config.declared.settings import ARRAYS, SECTIONS, SETTINGS, Setting, settings_of
+from lanes.config.declared.setting import ARRAYS, SECTIONS, Setting
+from lanes.config.declared.settings import SETTINGS, settings_of
 from lanes.config.declared.values import Origin, Value, default_of, from_text, from_toml
 from lanes.config.reading.document import Document
 from lanes.config.reading.secrets import NAMED_INSTEAD
@@ -21,6 +22,7 @@ _PATHS = frozenset(
         "database.url",
         "gateway.token_file",
         "provider.api_key_file",
+        "alert.url_file",
         "provider.ca_file",
         "runner.cwd",
         "runner.worktree_of",

@@ -19,6 +19,23 @@ CREATE TABLE event_blocks (
     PRIMARY KEY (lane_id, block)
 )
  WITHOUT ROWID;
+CREATE TABLE incidents (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    alert VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    facts VARCHAR NOT NULL,
+    began_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    begin_sent_at INTEGER,
+    end_sent_at INTEGER,
+    tries INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    claimed_by INTEGER,
+    claimed_until INTEGER,
+    CONSTRAINT incident_claim_whole CHECK (((claimed_by IS NULL) = (claimed_until IS NULL)))
+);
 CREATE TABLE lanes (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "key" TEXT NOT NULL,
@@ -247,6 +264,7 @@ CREATE TABLE pauses (
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX freeings_open ON freeings (source, id) WHERE ended_at IS NULL;
+CREATE INDEX incidents_unsent ON incidents (next_at) WHERE (begin_sent_at IS NULL OR (ended_at IS NOT NULL AND end_sent_at IS NULL));
 CREATE INDEX lanes_aborted ON lanes (id) WHERE state = 'aborted';
 CREATE INDEX lanes_all ON lanes (anonymous);
 CREATE INDEX lanes_anonymous ON lanes (id) WHERE anonymous;
@@ -271,6 +289,7 @@ CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
 CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
 CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
 CREATE INDEX sightings_held ON sightings (source, "key") WHERE (state = 'ghost' OR state = 'running');
+CREATE UNIQUE INDEX incidents_open ON incidents (alert, kind, subject) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
 CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);
 CREATE UNIQUE INDEX runs_open ON runs (lane_id) WHERE ended_at IS NULL;

@@ -34,7 +34,7 @@ def step(tx: Transaction) -> None:
     for table in ("lanes", "pauses", "messages"):
         rebuild(tx, table, made_by, {})
     make(tx, "event_blocks", made_by)
-    for added in ("repeats", "sources", "sightings", "freeings", "spent"):
+    for added in ("repeats", "sources", "sightings", "freeings", "spent", "incidents"):
         make(tx, added, made_by)
     tx.run(
         """INSERT INTO event_blocks (lane_id, block)

@@ -27,6 +27,16 @@ from lanes_storage.reads.lanes import (
     repeated,
     tally,
 )
+from lanes_storage.reads.limits.alarming import (
+    any_old_incident,
+    any_open_incident,
+    due_incidents,
+    gateways_down,
+    long_held,
+    long_waiting,
+    providers_down,
+    recent_dead_letters,
+)
 from lanes_storage.reads.limits.spending import spent
 from lanes_storage.reads.messages import (
     DROPPABLE,

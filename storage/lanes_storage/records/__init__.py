@@ -28,6 +28,7 @@ from lanes_storage.records.given import (
     Waiter,
     is_outline,
 )
+from lanes_storage.records.incidents import DueIncident, SeenIncident
 from lanes_storage.records.questions import HandedText, NewQuestion, RunQuestion
 from lanes_storage.records.shown import (
     LaneCounts,

@@ -1,4 +1,7 @@
-"""Statements that keep lanes within limits that people set: how long messages wait, how many come."""
+"""Statements that keep lanes within limits that people set: how long messages wait, how many come. And the incidents of
+which people are told by alerts."""
+
+from lanes_storage.fragments import unsent
 
 #: Messages that have waited longer than they may.
 EXPIRED = """
@@ -13,3 +16,46 @@ DEPTH_AFTER = "SELECT coalesce(m.depth, 0) + 1 FROM runs r JOIN messages m ON m.
 ACCEPTED_BEFORE = "SELECT accepted_at FROM messages WHERE lane_id = :lane ORDER BY id DESC LIMIT 1 OFFSET :number"
 
 PAUSE_OF_KIND = "SELECT 1 FROM pauses WHERE lane_id = :lane AND kind = :kind"
+
+# ------------------------------------------------------------------------------------------ incidents
+
+OPEN_INCIDENTS = "SELECT id, alert, kind, subject, seen_at FROM incidents WHERE ended_at IS NULL"
+
+#: Another gateway may have seen it first.
+BEGIN_INCIDENT = """
+INSERT INTO incidents (alert, kind, subject, facts, began_at, seen_at, tries, next_at)
+VALUES (:alert, :kind, :subject, :facts, :now, :now, 0, :now)
+ON CONFLICT (alert, kind, subject) WHERE ended_at IS NULL DO NOTHING
+"""
+
+SEE_INCIDENT = "UPDATE incidents SET seen_at = :now WHERE id = :id AND ended_at IS NULL"
+
+END_INCIDENT = """
+UPDATE incidents SET ended_at = :now, tries = 0, next_at = :now
+WHERE id = :id AND ended_at IS NULL AND seen_at <= :unseen_since
+"""
+
+#: What is to be sent now, and by nobody else.
+DUE_INCIDENTS = f"""
+SELECT id, alert, kind, subject, facts, began_at, ended_at, begin_sent_at, tries FROM incidents
+WHERE {unsent()} AND next_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now) ORDER BY next_at
+"""
+
+CLAIM_INCIDENT = f"""
+UPDATE incidents SET claimed_by = :owner, claimed_until = :until
+WHERE id = :id AND {unsent()} AND (claimed_until IS NULL OR claimed_until <= :now)
+"""
+
+#: The beginning is sent before the end.
+INCIDENT_SENT = """
+UPDATE incidents SET end_sent_at = CASE WHEN begin_sent_at IS NULL THEN end_sent_at ELSE :now END,
+  begin_sent_at = coalesce(begin_sent_at, :now), tries = 0, next_at = :now, claimed_by = NULL, claimed_until = NULL
+WHERE id = :id AND claimed_by = :owner
+"""
+
+INCIDENT_NOT_SENT = """
+UPDATE incidents SET tries = tries + 1, next_at = :next_at, claimed_by = NULL, claimed_until = NULL
+WHERE id = :id AND claimed_by = :owner
+"""
+
+PRUNE_INCIDENTS = "DELETE FROM incidents WHERE ended_at <= :before"

@@ -1,0 +1,91 @@
+"""What alerts are about, as the database shows it now. Nothing of what people and models say is among it."""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+from lanes.config.declared.model import AlertConfig
+from lanes_storage import reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import Reads
+from lanes_storage.records import SeenIncident
+
+#: How long a dead letter that nobody retries counts as new.
+RECENT_MS = 3_600_000
+#: A provider is down if it is not asked for so long, or was refused so often in a row.
+DOWN_MS = 60_000
+DOWN_TRIES = 5
+#: Silent runs of one look.
+MOST_SILENT = 100
+
+
+class AlertKind(StrEnum):
+    """What people are told of."""
+
+    HELD = "held"
+    SILENT = "silent"
+    WAITING = "waiting"
+    DEAD_LETTER = "dead_letter"
+    PROVIDER_DOWN = "provider_down"
+    GATEWAY_DOWN = "gateway_down"
+
+
+def sightings(read: Reads, alerts: Sequence[AlertConfig], now: Now) -> list[SeenIncident]:
+    """Everything that these alerts are about, now."""
+    return [
+        SeenIncident(alert.name, kind, subject, facts)
+        for alert in alerts
+        for kind in AlertKind
+        if kind in alert.on
+        for subject, facts in _LOOKS[kind](read, alert, now)
+        if kind in _OF_ANY or alert.pattern is None or alert.pattern.match(subject)
+    ]
+
+
+Seen = Iterator[tuple[str, dict[str, Any]]]
+
+
+def _held(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    for key, run, since in read(reads.long_held(now.wall - alert.after_ms)):
+        yield key, {"run_id": str(run), "since": since}
+
+
+def _silent(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    del alert
+    for run in read(reads.silent_runs(now, MOST_SILENT))[0]:
+        yield run.key, {"run_id": str(run.id), "limit": run.limit, "since": now.wall - run.silent_ms}
+
+
+def _waiting(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    for key, message, since in read(reads.long_waiting(now.wall - alert.after_ms)):
+        yield key, {"message_id": str(message), "since": since}
+
+
+def _dead_letter(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    del alert
+    for key, message, cause in read(reads.recent_dead_letters(now.wall - RECENT_MS)):
+        yield key, {"message_id": str(message), "cause": cause}
+
+
+def _provider_down(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    del alert
+    for provider, cause, since in read(reads.providers_down(now.wall, longer_ms=DOWN_MS, tries=DOWN_TRIES)):
+        yield provider, {"cause": cause, "since": since}
+
+
+def _gateway_down(read: Reads, alert: AlertConfig, now: Now) -> Seen:
+    del alert
+    for host, pid, cause, since in read(reads.gateways_down(now.wall, now.wall - RECENT_MS)):
+        yield f"{host}:{pid}", {"cause": cause, "since": since}
+
+
+_LOOKS = {
+    AlertKind.HELD: _held,
+    AlertKind.SILENT: _silent,
+    AlertKind.WAITING: _waiting,
+    AlertKind.DEAD_LETTER: _dead_letter,
+    AlertKind.PROVIDER_DOWN: _provider_down,
+    AlertKind.GATEWAY_DOWN: _gateway_down,
+}
+#: Kinds whose subjects are no keys of lanes, so that ``match`` does not concern them.
+_OF_ANY = frozenset({AlertKind.PROVIDER_DOWN, AlertKind.GATEWAY_DOWN})

@@ -1,0 +1,61 @@
+"""Sending one alert: to a webhook, or to a program on its standard input, within a time limit for all of it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+
+from lanes.config.declared.model import AlertConfig
+from lanes.runners.http.client import HttpClient
+
+
+class NotSent(Exception):
+    """An alert could not be sent; says why, without its address."""
+
+
+def send(alert: AlertConfig, said: bytes) -> None:
+    """Send it. Blocks, at most for the time limit of the alert. Raises NotSent."""
+    try:
+        if alert.command:
+            _run(alert, said)
+        else:
+            asyncio.run(_post(alert, said))
+    except NotSent:
+        raise
+    except TimeoutError as error:
+        raise NotSent(f"no answer within {alert.timeout_ms / 1000:g} s") from error
+    except Exception as error:
+        raise NotSent(type(error).__name__) from error  # its text may have the address
+
+
+async def _post(alert: AlertConfig, said: bytes) -> None:
+    """Post to the webhook. Redirects are not followed."""
+    if alert.url is None:
+        raise NotSent("its address is not known")
+    client = HttpClient()
+    try:
+        async with asyncio.timeout(alert.timeout_ms / 1000):
+            headers = {"content-type": "application/json"}
+            async with client.post(alert.url, said, headers, lambda: None) as answer:
+                if not 200 <= answer.status < 300:
+                    raise NotSent(f"HTTP {answer.status}")
+    finally:
+        await client.aclose()
+
+
+def _run(alert: AlertConfig, said: bytes) -> None:
+    """Run the program, without a shell; it must end with exit code 0. Its whole group ends with the time limit."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        alert.command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+    ) as child:
+        try:
+            child.communicate(said, timeout=alert.timeout_ms / 1000)
+        except BaseException as error:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise NotSent(f"it ran for longer than {alert.timeout_ms / 1000:g} s") from error
+            raise
+    if child.returncode != 0:
+        raise NotSent(f"exit code {child.returncode}")

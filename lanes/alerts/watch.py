@@ -1,0 +1,117 @@
+"""The thread that looks for incidents, and those that tell of them.
+
+Every gateway with alerts looks; one of them sends each, by a claim in the database that ends by itself. A send has a
+thread of its own, so that one that hangs delays nothing.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from lanes.alerts.seeing import sightings
+from lanes.alerts.sending import NotSent, send
+from lanes.alerts.wording import body
+from lanes.config.declared.model import AlertConfig
+from lanes.engine.background.loop import PATIENCE_S, Loop
+from lanes_storage import reads
+from lanes_storage.clock import Clock, Now
+from lanes_storage.doors.alerts import incidents
+from lanes_storage.errors import StorageError
+from lanes_storage.interface import AsyncStore, Reader, Step
+from lanes_storage.logs import Log
+from lanes_storage.records import DueIncident
+
+log = Log("lanes.alerts")
+T = TypeVar("T")
+
+LOOK_S = 2.0
+#: An incident is over once nothing was seen of it for so long: what comes and goes is one incident.
+CALM_MS = 30_000
+#: Alerts that are sent at the same time.
+AT_ONCE = 4
+#: Between two tries of a send that failed: the first time, and at most.
+AGAIN_FIRST_MS = 10_000
+AGAIN_LONGEST_MS = 3_600_000
+#: A claim outlives the time limit of its alert by this.
+LEASE_MS = 30_000
+#: How long what is over is kept.
+KEPT_MS = 14 * 86_400_000
+#: How long a stop waits for what is being sent.
+STOP_S = 2.0
+
+
+class AlertWatch:
+    """The alerts of one gateway; ``owner`` returns its id."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        clock: Clock,
+        alerts: Sequence[AlertConfig],
+        owner: Callable[[], int],
+        *,
+        sender: Callable[[AlertConfig, bytes], None] = send,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._alerts = {alert.name: alert for alert in alerts}
+        self._owner = owner
+        self._sender = sender
+        self._sending: set[threading.Thread] = set()
+        self._loop = Loop("alerts", store, clock, self._duties, lambda: LOOK_S)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds have completed."""
+        return self._loop.rounds
+
+    def start(self) -> None:
+        """Start, in a separate thread."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop, and wait a moment for what is being sent: another gateway sends what is not finished by then."""
+        self._loop.stop()
+        for thread in list(self._sending):
+            thread.join(STOP_S / AT_ONCE)
+
+    def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
+        return [lambda now: self._look(reader, now), lambda now: self._deliver(reader, now)]
+
+    def _write(self, step: Step[T]) -> T:
+        return self._store.write_blocking(step, PATIENCE_S)
+
+    def _look(self, reader: Reader, now: Now) -> None:
+        seen = sightings(reader.read, [*self._alerts.values()], now)
+        if bool(seen) or reader.read(reads.any_open_incident()):
+            self._write(lambda tx: incidents.see(tx, seen, [*self._alerts], now, calm_ms=CALM_MS))
+        if reader.read(reads.any_old_incident(now.wall - KEPT_MS)):
+            self._write(lambda tx: incidents.prune_incidents(tx, now.wall - KEPT_MS))
+
+    def _deliver(self, reader: Reader, now: Now) -> None:
+        self._sending = {thread for thread in self._sending if thread.is_alive()}
+        for incident in reader.read(reads.due_incidents(now.wall)):
+            alert = self._alerts.get(incident.alert)
+            if alert is None or len(self._sending) >= AT_ONCE:
+                continue
+            until, owner = now.wall + alert.timeout_ms + LEASE_MS, self._owner()
+            if self._write(lambda tx, id_=incident.id, u=until, o=owner: incidents.claim_incident(tx, id_, o, u, now)):  # type: ignore[misc]
+                name = f"lanes-alert-{incident.id}"
+                thread = threading.Thread(target=self._send, args=(alert, incident, owner), name=name, daemon=True)
+                self._sending.add(thread)
+                thread.start()
+
+    def _send(self, alert: AlertConfig, incident: DueIncident, owner: int) -> None:
+        """In a thread of its own."""
+        try:
+            self._sender(alert, body(incident, alert.form))
+        except NotSent as error:
+            wait = min(AGAIN_FIRST_MS << min(incident.tries, 16), AGAIN_LONGEST_MS)
+            log.warning("alert %a was not sent (%s): again in %d s", alert.name, error, wait // 1000)
+            next_at = self._clock().wall + wait
+            with suppress(StorageError, TimeoutError):  # the claim ends by itself
+                self._write(lambda tx: incidents.incident_not_sent(tx, incident.id, owner, next_at))
+            return
+        with suppress(StorageError, TimeoutError):
+            self._write(lambda tx: incidents.incident_sent(tx, incident.id, owner, self._clock()))

@@ -1,0 +1,62 @@
+"""What an alert says: a JSON object, or the form that Slack takes."""
+
+import json
+from typing import Any
+
+from lanes.base.terminal import clean
+from lanes.text.spans import span
+from lanes.text.timestamps import moment
+from lanes_storage.records import DueIncident
+
+_SAID = {
+    "held": "lane {} is held for long",
+    "silent": "the run of lane {} is silent",
+    "waiting": "a message of lane {} waits for long",
+    "dead_letter": "a message of lane {} failed",
+    "provider_down": "provider {} is down",
+    "gateway_down": "gateway {} is down",
+}
+_SEVERAL = {
+    "held": "{} more lanes are held for long",
+    "silent": "the runs of {} more lanes are silent",
+    "waiting": "messages of {} more lanes wait for long",
+    "dead_letter": "messages of {} more lanes failed",
+    "provider_down": "{} more providers are down",
+    "gateway_down": "{} more gateways are down",
+}
+
+
+def body(incident: DueIncident, form: str) -> bytes:
+    """What is sent. Names are escaped for a terminal, and in JSON as ASCII."""
+    told = _told(incident)
+    if form == "slack":
+        text = told["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        told = {"text": text, "mrkdwn": False}
+    return json.dumps(told).encode("ascii")
+
+
+def _told(incident: DueIncident) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(incident.facts)
+    ends = incident.begin_sent_at is not None
+    return {
+        "alert": incident.alert,
+        "incident": str(incident.id),
+        "kind": incident.kind,
+        "state": "ended" if ends else "began",
+        "subject": clean(incident.subject) or None,
+        "facts": {name: moment(value) if name == "since" else value for name, value in facts.items()},
+        "began_at": moment(incident.began_at),
+        "ended_at": None if incident.ended_at is None or not ends else moment(incident.ended_at),
+        "text": _sentence(incident, facts, ends=ends),
+    }
+
+
+def _sentence(incident: DueIncident, facts: dict[str, Any], *, ends: bool) -> str:
+    several = _SEVERAL if not incident.subject else _SAID
+    name = facts.get("count", "") if not incident.subject else clean(incident.subject)
+    said = several.get(incident.kind, incident.kind + " {}").format(name)
+    cause = f" ({facts['cause']})" if facts.get("cause") else ""
+    if ends and incident.ended_at is not None:
+        return f"lanes: over after {span(incident.ended_at - incident.began_at)}: {said}{cause}"
+    since = facts.get("since")
+    return f"lanes: {said}{cause}" + (f", since {moment(since)}" if isinstance(since, int) else "")

@@ -1,0 +1,1 @@
+"""Doors about incidents, of which alerts tell people."""
