@@ -63,6 +63,15 @@ class Context:
         config = self.configured()
         return DEFAULT_LISTENS if config is None else (config.gateway.host, config.gateway.port)
 
+    def max_requests(self) -> dict[str, int | None]:
+        """How many requests may be in flight at each configured provider; empty without a configuration that can be
+        read."""
+        try:
+            config = self.configured()
+        except ConfigError:
+            config = None
+        return {} if config is None else {name: each.max_requests for name, each in config.providers.items()}
+
     def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
         """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""
         from lanes.explain.starting import start_command

@@ -25,6 +25,7 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState, MessageState
 from tests.golden.told import shown
+from tests.kit.cooling import cool
 from tests.kit.forms import are_forms, is_form
 from tests.kit.stage import Stage
 
@@ -55,7 +56,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     run(made.store, control.abort(Context("me"), "running", reason="stuck", wait=False))
     (waiting, *_) = run(made.store, messages.messages(ME, "paused"))
     run(made.store, messages.drop(ME, waiting.id))
-    made.store.write(lambda tx: doors.cool(tx, "codex", "quota", 60_000, now, by="me"))
+    made.store.write(lambda tx: cool(tx, "codex", "quota", 60_000, now, by="me"))
     yield made
     made.close()
 

@@ -204,15 +204,22 @@ class RunParked(RunError):
 
     The lane is released and the message goes back to the head, to be claimed again at ``until``: a datetime with a
     time zone, or a duration (a timedelta, or a number of seconds); a number from 10**11 on is a wall time in
-    milliseconds. It waits for at least one second, and for at most ``max_park`` over all its parks.
+    milliseconds. It waits for at least one second, and for at most ``max_park`` over all its parks; where ``providers``
+    are named, only until one of them is reset.
     """
 
     until: Any = 0  # for a subclass whose ``__init__`` does not call this one
+    providers: Sequence[str] = ()
 
     def __init__(
-        self, until: datetime | timedelta | float, message: object = "", attempts: Sequence[Tried] = ()
+        self,
+        until: datetime | timedelta | float,
+        message: object = "",
+        attempts: Sequence[Tried] = (),
+        *,
+        providers: Sequence[str] = (),
     ) -> None:
-        self.until = until
+        self.until, self.providers = until, providers
         super().__init__(Cause.PROVIDER_COOLING, message, attempts)
 
 

@@ -9,11 +9,20 @@ from lanes.verbs import system
 
 
 class DeskSystem(DeskBase):
-    """The status of everything; drain gateways."""
+    """The status of everything; drain gateways; reset providers."""
 
     async def status(self) -> records.Status:
         """Gateways, counts, cooldowns."""
         return await self.perform(system.status(self.context()))
+
+    async def providers(self) -> list[records.Provider]:
+        """Which providers are well, who asks them, and what came of the requests of the last hour."""
+        return await self.perform(system.providers(self.context()))
+
+    async def reset_provider(self, name: str, *, actor: str = EMBEDDER) -> records.ProviderResetDone:
+        """End the cooldown of a provider at once; messages that wait for it may start. Raises NotFound."""
+        done: records.ProviderResetDone = await self._ask(system.reset_provider, actor, name=name)
+        return done
 
     async def drain(
         self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None

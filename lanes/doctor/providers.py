@@ -2,19 +2,20 @@
 
 from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, QuotingMessage, ok, warning
+from lanes.text.naming import as_typed
 from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.law import EventType
-from lanes_storage.records import EventRow
+from lanes_storage.records import CooldownRow, EventRow
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
 
 
 def check_providers(reader: Reader, clock: Clock) -> list[Check]:
-    """One warning for each provider that has begun to fail and has not answered since."""
+    """One warning for each provider that cools, or has begun to fail and has not answered since."""
     now = clock().wall
     last: dict[str, EventRow] = {}
     for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
@@ -22,9 +23,17 @@ def check_providers(reader: Reader, clock: Clock) -> list[Check]:
             name = str((event.detail or {}).get("provider", ""))
             if name not in last or last[name].id < event.id:
                 last[name] = event
+    cooling = {row.provider: row for row in reader.read(reads.cooldowns(now))}
     failing = [(name, event) for name, event in last.items() if event.type == EventType.PROVIDER_FAILING]
-    found = [_failing(name, event, now) for name, event in sorted(failing)]
+    found = [_failing(name, event, now) for name, event in sorted(failing) if name not in cooling]
+    found += [_cooling(row, now) for row in cooling.values()]
     return found or [ok("providers", "none is known to fail")]
+
+
+def _cooling(row: CooldownRow, now: int) -> Check:
+    said = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)})"
+    fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends that at once"
+    return warning("providers", said, fix)
 
 
 def _failing(name: str, event: EventRow, now: int) -> Check:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.terminal import clean
+from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.text import ages
 from lanes.text.amounts import dollars
@@ -48,6 +49,7 @@ class Circumstances(NamedTuple):
     running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
     repeated: Repeated | None = None  # what a program asks again that was just ended
     budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
+    providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
@@ -330,7 +332,9 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
         missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
     if missing:
         return [*missing, *_expires(head, now)]
-    cooling = _cooling(around)
+    if turns := [told_turn(each) for each in around.providers if each.full]:
+        return [*turns, *_expires(head, now)]
+    cooling = told_cooling(around.cooldowns, around.now)
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
@@ -361,17 +365,10 @@ def _slots(head: MessageRow, around: Circumstances) -> list[str]:
     return [f"{said} {', '.join(named)}{more}.", f"{freed}; `{abort_command(found[0])}` frees one now."]
 
 
-def _cooling(around: Circumstances) -> str:
-    now = around.now.wall
-    return ", ".join(
-        f"provider {clean(c.provider)} cools for {span(c.until - now)} ({clean(c.cause)})" for c in around.cooldowns
-    )
-
-
 def _parked(head: MessageRow, around: Circumstances) -> str | None:
     if head.parked_until is None or head.parked_until <= around.now.wall:
         return None
-    cooling = _cooling(around)
+    cooling = told_cooling(around.cooldowns, around.now)
     said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
     then = f"run once more (retry {head.retries})" if head.retries else "claimed again"
     said += f", then it is {then}" if around.acting("gateway") else ""

@@ -63,10 +63,13 @@ from lanes.records.system import (
     Counts,
     Drain,
     GlobPause,
+    Health,
     Level,
     MessageCounts,
     OwnerDetail,
     OwnerHealth,
+    Provider,
+    ProviderResetDone,
     SettingValue,
     Status,
 )
@@ -78,6 +81,7 @@ FORMS: tuple[type[Record], ...] = (
     Event, Conversation, ConversationTurn, ConversationSpan, ConversationExport,
     AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
     Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
+    Provider, ProviderResetDone,
 )  # fmt: skip
 
 
@@ -135,6 +139,7 @@ __all__ = [
     "Found",
     "GlobActed",
     "GlobPause",
+    "Health",
     "Hit",
     "Lane",
     "LaneDetail",
@@ -154,6 +159,8 @@ __all__ = [
     "OwnerDetail",
     "OwnerHealth",
     "Pause",
+    "Provider",
+    "ProviderResetDone",
     "Pruned",
     "Record",
     "RequestedAbort",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,6 +108,80 @@ class Cooldown(Record):
     provider: str
     cause: str
     until: Moment
+
+
+class Health(StrEnum):
+    """How a provider is, the worst first."""
+
+    COOLING = "cooling"  # it is not asked until a stored time
+    PROBING = "probing"  # it has cooled; one request at a time finds out whether it answers
+    TRICKLING = "trickling"  # it answers again; with each answer one more request may be in flight
+    TRIED_LAST = "tried_last"  # it failed: the others of each chain are asked first
+    WELL = "well"
+
+
+class Provider(Record):
+    """A provider: whether it may be asked, by how many runs it is, and what came of the last hour's requests."""
+
+    name: str
+    health: Health
+    in_flight: Annotated[Count, "runs that ask it now"]
+    max_in_flight: Annotated[Count | None, "how many may ask it now; null: any number, or not known here"]
+    cause: Annotated[str | None, "of its last cooldown, unless it is well again"]
+    message: Annotated[str | None, "what it said then"]
+    since: Annotated[Moment | None, "the beginning of that cooldown"]
+    until: Annotated[Moment | None, "its end"]
+    tried_last_until: Moment | None
+    answers: Annotated[Count, "in the last hour"]
+    failures: Annotated[ByState, "in the last hour, by cause"]
+    latency_ms: Annotated[Seconds | None, "the mean time from a request to the end of its answer, in the last hour"]
+
+    @classmethod
+    def of(cls, row: rows.ProviderRow, in_flight: int, max_requests: int | None, now_wall: int) -> Provider:
+        """The record of a row; ``max_requests`` is what the configuration says."""
+        health, counts = _health(row, now_wall), rows.ProviderCounts.read(row.counts, now_wall)
+        ill = health is not Health.WELL
+        return Provider(
+            name=row.provider,
+            health=health,
+            in_flight=in_flight,
+            max_in_flight=0 if row.cools(now_wall) else row.most(now_wall, max_requests),
+            cause=row.cause if ill else None,
+            message=row.message if ill else None,
+            since=row.since if ill else None,
+            until=row.until if ill else None,
+            tried_last_until=row.tried_last_until if (row.tried_last_until or 0) > now_wall else None,
+            answers=counts.answers,
+            failures=dict(counts.failures),
+            latency_ms=counts.latency_ms // counts.answers if counts.answers else None,
+        )
+
+
+class ProviderResetDone(Record):
+    """A provider after a reset."""
+
+    provider: Provider
+    done: Annotated[bool, "whether it cooled, recovered, or was tried last"]
+    woken: Annotated[Count, "messages that waited for it and may start now"]
+
+
+def all_providers(
+    known: Iterable[rows.ProviderRow], in_flight: Mapping[str, int], limits: Mapping[str, int | None], now_wall: int
+) -> list[Provider]:
+    """Those of which something is stored, and those of the configuration (``limits``), by name."""
+    found = {row.provider: row for row in known}
+    return [
+        Provider.of(found.get(name, rows.ProviderRow(name)), in_flight.get(name, 0), limits.get(name), now_wall)
+        for name in sorted({*limits, *found})
+    ]
+
+
+def _health(row: rows.ProviderRow, now_wall: int) -> Health:
+    if row.cools(now_wall):
+        return Health.COOLING
+    if row.recovers(now_wall):
+        return Health.TRICKLING if row.probed else Health.PROBING
+    return Health.TRIED_LAST if (row.tried_last_until or 0) > now_wall else Health.WELL
 
 
 class GlobPause(Record):

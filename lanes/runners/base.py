@@ -9,7 +9,7 @@ from lanes.base.errors import NoAnswer, Unfit
 from lanes.base.sentences import Tried
 from lanes.records import Message
 from lanes_storage.law import QUESTION_LIMIT_MS, RunnerKind
-from lanes_storage.records import AttemptPhase, CooldownRow, HandedText
+from lanes_storage.records import AttemptPhase, HandedText
 
 
 class Delta(NamedTuple):
@@ -281,7 +281,7 @@ class RunnerSpec:
     kind: RunnerKind
     run: Runner
     max_runs: int
-    providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one is not cooling
+    providers: tuple[str, ...] = ()  # asked in this order; a lane is claimable while one may be asked
     stop: Callable[[RunContext, StopHow], None] | None = None
     internal: bool = False  # no request may name it as its model
 
@@ -294,23 +294,3 @@ class RunnerSpec:
             raise Unfit(f"a runner must be an async function, not {type(self.run).__name__}")
         if type(self.max_runs) is not int or self.max_runs < 1:
             raise Unfit("max_runs must be a whole number, 1 or more")
-
-
-class Cooldowns(Protocol):
-    """The stored cooldowns, shared by every gateway of the database."""
-
-    async def cooling(self) -> dict[str, CooldownRow]:
-        """The providers that are cooling now, by name."""
-        ...
-
-    async def cool(self, provider: str, cause: str, for_ms: int | None) -> CooldownRow:
-        """Do not ask ``provider`` for ``for_ms`` (None: 1 s, doubling to 60 s while it keeps refusing)."""
-        ...
-
-    async def note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
-        """Write to the journal that a provider has begun to fail, or that it answers again (``cause`` None)."""
-        ...
-
-    async def warm(self, provider: str) -> None:
-        """Reset the doubling: the provider answered."""
-        ...

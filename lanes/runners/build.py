@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lanes.config import Config, ProviderConfig, RunnerConfig
 from lanes.runners import python
-from lanes.runners.base import Cooldowns, Runner, RunnerSpec
+from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.runner import CommandRunner
 from lanes.runners.http.client import HttpClient, Through
@@ -14,7 +14,9 @@ from lanes.runners.passing.runner import PassingRunner
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
 from lanes.runners.providers.health import ProviderHealth
+from lanes.runners.providers.places import ChainSpec
 from lanes_storage.clock import Clock, system_clock
+from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
 
 #: How many requests of one source are passed on at a time.
@@ -24,13 +26,14 @@ MOST_PASSED = 1000
 class Specs(dict[str, RunnerSpec]):
     """Runners by name, the default one first, with the connections to providers and what is known of them."""
 
-    def __init__(self, client: HttpClient, standing: ProviderHealth) -> None:
+    def __init__(self, client: HttpClient, health: ProviderHealth) -> None:
         super().__init__()
-        self.standing = standing
-        self.closing: list[Callable[[], Awaitable[None]]] = [client.aclose]
+        self.health = health
+        self.closing: list[Callable[[], Awaitable[None]]] = [health.aclose, client.aclose]
 
     async def aclose(self) -> None:
-        """Close the connections, and end waiting processes. After the gateway that runs them has stopped."""
+        """Store what was counted, close the connections, end waiting processes. After their gateway has stopped, and
+        before its store is closed."""
         for close in self.closing:
             await close()
 
@@ -45,32 +48,34 @@ def load_targets(config: Config) -> None:
 
 
 def build_specs(
-    config: Config, cooldowns: Cooldowns, clock: Clock = system_clock, memory: AgentMemory | None = None
+    config: Config, store: AsyncStore, clock: Clock = system_clock, memory: AgentMemory | None = None
 ) -> Specs:
     """The runners of a configuration. ``memory`` is needed for those of kind ``command``.
 
     Raises ConfigError: a target that cannot be loaded, an unusable proxy.
     """
     client = HttpClient()
-    standing = ProviderHealth(cooldowns, config.clocks.max_park_ms, clock)
-    specs = Specs(client, standing)
+    health = ProviderHealth(store, clock)
+    specs = Specs(client, health)
     for provider in config.providers.values():
         client.prepare(provider.name, Through(provider.proxy, provider.ca_file))
     for runner in config.runners:
         if runner.kind is RunnerKind.COMMAND or runner.isolated is not None:
             specs[runner.name] = _with_processes(runner, config, memory, specs)
             continue
-        run = _runner(runner, config, standing, client)
-        specs[runner.name] = RunnerSpec(runner.name, runner.kind, run, runner.max_runs, runner.providers)
+        run = _runner(runner, config, health, client)
+        lines = tuple(health.line(config.providers[name]) for name in runner.providers)
+        names, most = runner.providers, runner.max_runs
+        specs[runner.name] = ChainSpec(runner.name, runner.kind, run, most, providers=names, lines=lines)
     for source in config.sources.values():
         passing = PassingRunner(source, client, clock)
         specs[source.name] = RunnerSpec(source.name, RunnerKind.PROVIDER, passing, MOST_PASSED, internal=True)
     return specs
 
 
-def _runner(runner: RunnerConfig, config: Config, standing: ProviderHealth, client: HttpClient) -> Runner:
+def _runner(runner: RunnerConfig, config: Config, health: ProviderHealth, client: HttpClient) -> Runner:
     if runner.kind is RunnerKind.PROVIDER:
-        return chain.build(runner, _chain(runner, config), standing, client)
+        return chain.build(runner, _chain(runner, config), health, client)
     return _target(runner, config)
 
 

@@ -26,7 +26,6 @@ from lanes.host.identity import identity_of
 from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.build import build_specs
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.testing.moments import Hands
 from lanes.testing.passing import let_pass
 from lanes_storage.clock import Now, system_clock
@@ -92,9 +91,7 @@ async def gateway(
         _hands_of(desk)
         if runner is None and specs is None and config is not None:
             specs = await ending.enter_async_context(
-                aclosing(
-                    build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock, AgentMemory(desk.store))
-                )
+                aclosing(build_specs(config, desk.store, desk.clock, AgentMemory(desk.store)))
             )
         timed = TimedGateway(desk, runner, config=config, specs=specs, max_runs=max_runs, hooks=hooks)
         ending.push_async_callback(timed.stop)

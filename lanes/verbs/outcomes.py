@@ -4,7 +4,17 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import FREED, AbortResult, Acted, GlobActed, Message, Outcome, Pause, WatchedStep
+from lanes.records import (
+    FREED,
+    AbortResult,
+    Acted,
+    GlobActed,
+    Message,
+    Outcome,
+    Pause,
+    ProviderResetDone,
+    WatchedStep,
+)
 from lanes.text.naming import all_lanes, on_lane
 from lanes.text.spans import span
 
@@ -134,3 +144,12 @@ def begun(acted: Acted) -> OutcomeText:
 def seen(acted: Acted) -> OutcomeText:
     """An acknowledged lane."""
     return OutcomeText("seen", str(acted.lane.state))
+
+
+def provider_reset(done: ProviderResetDone) -> OutcomeText:
+    """The end of what was known against a provider."""
+    name, woken = done.provider.name, done.woken
+    starts = f"; {counted(woken, 'message')} that waited for it may start now" if woken else ""
+    if not done.done and not woken:
+        return OutcomeText("well", f"provider {name} was well already")
+    return OutcomeText("reset", f"provider {name} is asked again{starts}")

@@ -6,6 +6,7 @@ from lanes import filters
 from lanes.base.errors import Ambiguous, LanesError, NotFound, TooMuch
 from lanes.base.procedure import Effect, QueryBlock, found
 from lanes.context import Context
+from lanes.explain.turns import ProviderInFlight
 from lanes.explain.why import Circumstances, held_up, why_paragraph
 from lanes.host.identity import Identity, this_process
 from lanes.host.processes import process_tree
@@ -352,7 +353,21 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
 
     budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
-    return Circumstances(now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets)
+    limited = _limited(ctx, read, now) if lane.run is None and head is not None else []
+    return Circumstances(
+        now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited
+    )
+
+
+def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
+    """The providers at which not any number of requests may be in flight."""
+    limits = ctx.max_requests()
+    taken, known = read(reads.places_taken()), {row.provider: row for row in read(reads.providers())}
+    found = [
+        ProviderInFlight.of(known.get(name, rows.ProviderRow(name)), taken.get(name, 0), limits.get(name), now)
+        for name in sorted({*limits, *taken, *known})
+    ]
+    return [each for each in found if each is not None]
 
 
 def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:

@@ -9,10 +9,23 @@ from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, read, 
 from lanes.context import Context
 from lanes.host import descriptors
 from lanes.host.identity import Identity, is_gone, is_here, this_process
-from lanes.records import Check, Cut, Event, Finding, Liveness, OwnerHealth, Status
+from lanes.records import (
+    Check,
+    Cut,
+    Event,
+    Finding,
+    Liveness,
+    OwnerHealth,
+    Provider,
+    ProviderResetDone,
+    Status,
+)
+from lanes.records.system import all_providers
+from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     ANY,
     EVENT_TYPE,
+    NAME,
     NOT_TYPED,
     ONLY_PYTHON,
     Duration,
@@ -174,6 +187,49 @@ def events(
         return list(map(Event.of, read(query)))
 
     return QueryBlock(look)
+
+
+# --------------------------------------------------------------------------------------------- providers
+
+
+@verb(
+    "GET /api/providers",
+    result=list[Provider],
+    examples=("lanes providers", "lanes providers --json | jq '.[] | select(.health != \"well\")'"),
+)
+def providers(ctx: Context) -> Effect[list[Provider]]:
+    """Say which providers are well.
+
+    Those of the configuration, and those of which something is stored; with their requests in flight, and what came of
+    those of the last hour. `reset NAME` ends the cooldown of one.
+    """
+    wall, limits = ctx.now().wall, ctx.max_requests()
+    return QueryBlock(lambda read: all_providers(read(reads.providers()), read(reads.in_flight()), limits, wall))
+
+
+@verb(
+    "POST /api/providers/{name}/reset",
+    result=ProviderResetDone,
+    errors=(NotFound,),
+    said=outcomes.provider_reset,
+    examples=("lanes providers reset codex",),
+)
+def reset_provider(ctx: Context, name: Annotated[str, NAME, "the provider"]) -> Effect[ProviderResetDone]:
+    """Forget what is known against a provider: its cooldown ends at once, and messages that wait for it may start.
+
+    Use it when you have repaired what it failed for. If it fails again, it cools again.
+    """
+    now, limits = ctx.now(), ctx.max_requests()
+
+    def step(tx: Transaction) -> ProviderResetDone | LanesError:
+        if name not in limits and all(row.provider != name for row in doors.providers(tx)):
+            return NotFound("provider", name)
+        done = doors.reset_provider(tx, name, now, by=ctx.actor)
+        asked = within(tx, reads.in_flight()).get(name, 0)
+        before, after = (Provider.of(row, asked, limits.get(name), now.wall) for row in done[:2])
+        return ProviderResetDone(after, before.health != after.health, done.woken)
+
+    return step
 
 
 # ---------------------------------------------------------------------------------------------- draining

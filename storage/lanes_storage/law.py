@@ -205,6 +205,7 @@ class EventType(StrEnum):
     SOURCE = "source"  # a gateway of another program can be watched, or can no longer be
     WATCHED_SILENT = "watched_silent"  # a lane of such a gateway is held, and shows no sign of life
     FREED = "freed"  # somebody freed such a lane, or tried to
+    COOLDOWN_ENDED = "cooldown_ended"  # by a person, or because the key or address of the provider is another one
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.

@@ -13,7 +13,6 @@ from lanes.desk import Desk
 from lanes.gateway import Gateway
 from lanes.runners.build import build_specs
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from tests.kit.databases import lay
 from tests.kit.until import until
 
@@ -62,7 +61,7 @@ async def configured(
     config = from_data(data, env={}, cwd=folder)
     async with connect(str(lay(folder / "lanes.db")), config=config) as desk:
         memory = AgentMemory(desk.store)
-        async with aclosing(build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock, memory)) as specs:
+        async with aclosing(build_specs(config, desk.store, desk.clock, memory)) as specs:
             gateway = Gateway(desk, specs=specs, config=config)
             await gateway.start()
             try:

@@ -11,6 +11,7 @@ from lanes_storage.doors.alerts import incidents
 from lanes_storage.globs import as_pattern
 from lanes_storage.interface import Store, Transaction
 from lanes_storage.records import DueIncident, SeenIncident
+from tests.kit.cooling import cool
 from tests.kit.world import World
 
 ALL = frozenset(map(str, AlertKind))
@@ -86,16 +87,16 @@ def test_dead_letters_of_the_last_hour_that_nobody_retried(world: World) -> None
 
 
 def test_a_provider_that_is_refused_for_longer_or_again_and_again(world: World) -> None:
-    def cool(cause: str, for_ms: int | None) -> None:
-        world.step(lambda tx: doors.cool(tx, "codex", cause, for_ms, world.time(), by="t"))
+    def refuses(cause: str, for_ms: int | None) -> None:
+        world.step(lambda tx: cool(tx, "codex", cause, for_ms, world.time(), by="t"))
 
-    cool("rate_limited", 10 * SECOND)
+    refuses("rate_limited", 10 * SECOND)
     assert seen(world) == set()
-    cool("rate_limited", MINUTE)
+    refuses("rate_limited", MINUTE)
     assert seen(world) == {("provider_down", "codex")}
     world.time.move(HOUR)
     assert seen(world, on=frozenset({"provider_down"})) == set()
-    cool("quota", 10 * SECOND)
+    refuses("quota", 10 * SECOND)
     assert ("provider_down", "codex") in seen(world)
 
 

@@ -17,7 +17,7 @@ from tests.house.modules import ROOT
 PROMISED = {
     "up", "gateway", "dashboard", "status", "list", "show", "why", "send", "abort", "pause", "resume", "ack",
     "messages", "retry", "drop", "dead-letters", "events", "drain", "reconcile", "doctor", "bundle", "db", "config",
-    "simulate", "bench", "demo", "completion", "move", "guard", "conversation",
+    "simulate", "bench", "demo", "completion", "move", "guard", "conversation", "providers",
 }  # fmt: skip
 
 

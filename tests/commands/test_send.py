@@ -20,6 +20,7 @@ from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
 from tests.commands.conftest import Call
+from tests.kit.cooling import cool
 from tests.kit.processes import eventually
 from tests.kit.stage import MINUTE, Stage
 
@@ -83,7 +84,7 @@ def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: py
     claimed = stage.claim("k", owner)
     assert told().startswith(f"waits: Run {claimed.ticket.run_id}")
     stage.park(claimed)
-    stage.store.write(lambda tx: doors.cool(tx, "sim", "rate_limited", MINUTE // 2, now, by="me"))
+    stage.store.write(lambda tx: cool(tx, "sim", "rate_limited", MINUTE // 2, now, by="me"))
     parked = told()
     assert "waits: it is number 2 of its lane. Its head is parked for another" in parked
     assert re.search(r"provider sim cools for \d+ s \(rate_limited\)", parked)

@@ -17,7 +17,6 @@ import httpx
 import lanes
 from lanes.config import from_data
 from lanes.runners.build import build_specs
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.server.serve import bind, serve
 from tests.kit.rawserver import STREAM, Call, raw_server
 from tests.kit.until import PATIENCE_S
@@ -74,7 +73,7 @@ async def gateway(folder: Path, providers: dict[str, tuple[str, str]]) -> AsyncI
         env={},
     )
     async with lanes.connect(str(folder / "lanes.db")) as desk:
-        specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+        specs = build_specs(config, desk.store, desk.clock)
         running = lanes.Gateway(desk, specs=specs, config=config)
         stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(

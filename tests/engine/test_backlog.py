@@ -1,6 +1,7 @@
 """F126: a long backlog costs nothing, and nothing in it is forgotten: held against a plain walk over everything."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 
 from lanes.engine.dispatch import backlog, dispatcher
-from lanes.engine.dispatch.dispatcher import Dispatcher, cooling_until
+from lanes.engine.dispatch import providers as dispatch_providers
+from lanes.engine.dispatch.dispatcher import Dispatcher
 from lanes.engine.dispatch.heads import HeadQueue
 from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import RunnerSpec
+from lanes.runners.providers.places import ProviderView, choose, lines_of
 from lanes.testing import SECOND
 from lanes_storage import AsyncStore, doors, reads
 from lanes_storage.clock import Now
@@ -19,6 +22,7 @@ from lanes_storage.interface import Query, Transaction
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, PauseKind
 from lanes_storage.records import LaneFilter, Ticket
 from tests.engine.test_dispatcher import Bench
+from tests.kit.cooling import cool
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import until
 from tests.kit.world import World
@@ -35,7 +39,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is kept of is kept of by a handful."""
     for name, value in {"FEW": 2, "PAGE": 3, "EVENTS": 3, "MOST_LATER": 3, "MOST_EARLY": 1}.items():
         monkeypatch.setattr(backlog, name, value)
-    monkeypatch.setattr(dispatcher, "POSTPONED", 2)
+    monkeypatch.setattr(dispatch_providers, "POSTPONED", 2)
 
 
 class History:
@@ -53,7 +57,8 @@ class History:
         now = world.time()
 
         def step(tx: Transaction) -> list[tuple[str, str]]:
-            cooling = {c.provider: c.until for c in doors.cooling(tx, now)}
+            view = ProviderView({row.provider: row for row in doors.providers(tx)}, doors.places_taken(tx), now)
+            given = Counter[str]()
             slots = {name: one.max_runs - live.of_runner(name) for name, one in SPECS.items()}
             suspects, found = doors.suspects_running(tx), list[tuple[str, str]]()
             for head in doors.candidates(tx, world.me, now, limit=10_000):
@@ -61,7 +66,10 @@ class History:
                 suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
                 if one is None or slots[one.name] <= 0 or (suspect and suspects >= MAX_SUSPECTS):
                     continue
-                if cooling_until(one, cooling) is None:
+                choice = choose(lines_of(one), view, given)
+                if choice.until is None and not choice.full:
+                    if choice.limited and choice.provider:
+                        given[choice.provider] += 1
                     found.append((one.name, head.key))
                     slots[one.name] -= 1
                     suspects += suspect
@@ -145,10 +153,10 @@ class History:
 
     def cool(self) -> None:
         for_ms, now = self.random.randrange(1, 4) * SECOND, self.world.time()
-        self.world.step(lambda tx: doors.cool(tx, "p", "rate_limited", for_ms, now, by="tester"))
+        self.world.step(lambda tx: cool(tx, "p", "rate_limited", for_ms, now, by="tester"))
 
     def warm(self) -> None:
-        self.world.step(lambda tx: doors.warm(tx, "p"))
+        self.world.step(lambda tx: doors.reset_provider(tx, "p", self.world.time(), by="tester"))
 
     def pass_time(self) -> None:
         self.world.time.move(self.random.randrange(1, 3_000))
@@ -219,7 +227,7 @@ async def test_F126_heads_that_can_not_be_claimed_cost_nothing(world: World, ast
     bench = Bench(world, store, specs)
     if why == "cooling":
         now = world.time()
-        world.step(lambda tx: doors.cool(tx, "p", "quota", 60 * SECOND, now, by="tester"))
+        world.step(lambda tx: cool(tx, "p", "quota", 60 * SECOND, now, by="tester"))
     runner = "none" if why == "absent" else "chat"
     for number in range(2 * backlog.FEW):
         world.send(f"waits:{number}", runner=runner)

@@ -10,10 +10,11 @@ import pytest
 from lanes import waiting
 from lanes.host.changes import Changes
 from lanes.waiting import MOST_REFUSALS, Endings
-from lanes_storage import AsyncStore, doors, open_async_store
+from lanes_storage import AsyncStore, open_async_store
 from lanes_storage.errors import DatabaseLocked, StorageError, StoreClosed
 from lanes_storage.interface import Query
 from lanes_storage.law import MessageState
+from tests.kit.cooling import cool
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
@@ -38,7 +39,7 @@ async def endings(astore: AsyncStore, changes: Changes) -> AsyncIterator[Endings
 async def test_a_commit_of_this_process_wakes_who_waits(changes: Changes, world: World, astore: AsyncStore) -> None:
     waiting = asyncio.create_task(changes.wait(PATIENCE_S))
     await asyncio.sleep(0)
-    await astore.write(lambda tx: doors.cool(tx, "codex", "quota", 5, world.time(), by="t"))
+    await astore.write(lambda tx: cool(tx, "codex", "quota", 5, world.time(), by="t"))
     assert await waiting
 
 
@@ -53,7 +54,7 @@ async def test_a_commit_between_reading_and_waiting_is_not_missed(
     changes: Changes, world: World, astore: AsyncStore
 ) -> None:
     mark = changes.mark()
-    await astore.write(lambda tx: doors.cool(tx, "codex", "quota", 5, world.time(), by="t"))
+    await astore.write(lambda tx: cool(tx, "codex", "quota", 5, world.time(), by="t"))
     await until(mark.done, "the word of the commit")
     assert await changes.wait(0, mark), "without waiting"
 

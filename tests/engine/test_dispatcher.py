@@ -21,6 +21,7 @@ from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
 from lanes_storage.records import Head, Terms
+from tests.kit.cooling import cool
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import TERMS, World
@@ -268,16 +269,13 @@ async def test_so_many_suspects_run_at_a_time_in_the_whole_database(bench: Bench
 # ------------------------------------------------------------------------------------------ providers
 
 
-def cool(world: World, provider: str, for_ms: int) -> None:
-    def step(tx: Transaction) -> None:
-        doors.cool(tx, provider, "quota", for_ms, world.time(), by="tester")
-
-    world.step(step)
+def refuses(world: World, provider: str, for_ms: int) -> None:
+    world.step(lambda tx: cool(tx, provider, "quota", for_ms, world.time()))
 
 
 async def test_a_lane_is_claimable_while_one_of_its_providers_is_not_cooling(world: World, astore: AsyncStore) -> None:
     bench = Bench(world, astore, {"chat": spec(providers=("codex", "backup"))})
-    cool(world, "codex", MINUTE)
+    refuses(world, "codex", MINUTE)
     world.send("a")
     assert await bench.dispatcher.run_once() == 1
 
@@ -286,8 +284,8 @@ async def test_a_head_whose_providers_all_cool_is_postponed_to_the_first_of_them
     world: World, astore: AsyncStore, time: Hands
 ) -> None:
     bench = Bench(world, astore, {"chat": spec(providers=("codex", "backup"))})
-    cool(world, "codex", 5 * MINUTE)
-    cool(world, "backup", MINUTE)
+    refuses(world, "codex", 5 * MINUTE)
+    refuses(world, "backup", MINUTE)
     message = world.send("a")
     assert await bench.dispatcher.run_once() == 0
     assert world.message(message).parked_until == time().wall + MINUTE
@@ -299,7 +297,7 @@ async def test_a_head_whose_providers_all_cool_is_postponed_to_the_first_of_them
 async def test_a_head_that_would_wait_too_long_for_a_provider_fails(world: World, astore: AsyncStore) -> None:
     bench = Bench(world, astore, {"chat": spec(providers=("codex",))})
     bench.dispatcher._policies = FixedPolicies(terms_=TERMS._replace(max_park_ms=SECOND))
-    cool(world, "codex", SECOND + 1)
+    refuses(world, "codex", SECOND + 1)
     message = world.send("a")
     await bench.dispatcher.run_once()
     assert world.message(message).state is MessageState.FAILED

@@ -17,6 +17,7 @@ from lanes_storage import AsyncStore, Store, doors, open_store, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query
 from lanes_storage.law import MessageState
+from tests.kit.cooling import cool
 from tests.kit.world import World
 
 Driver = Callable[[Effect[Any]], Any]
@@ -110,7 +111,7 @@ def test_a_blocking_nap_ends_when_another_connection_commits(
 
     def sleep(seconds: float) -> None:
         naps.append(seconds)
-        other.write(lambda tx: doors.cool(tx, "codex", "quota", 5, time(), by="t"))
+        other.write(lambda tx: cool(tx, "codex", "quota", 5, time(), by="t"))
 
     def procedure() -> Procedure[None]:
         yield from wait_for_change(3600)

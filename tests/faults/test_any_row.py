@@ -21,6 +21,7 @@ from lanes_tui.display import columns, describing
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.file import FileSource
 from lanes_tui.still import table
+from tests.kit.cooling import cool
 from tests.kit.poison import TextColumn, poisoned, text_columns
 from tests.kit.stage import Stage
 
@@ -63,7 +64,7 @@ def furnished(path: Path) -> None:
     perform(sending.begin_wait(alice, held.id, waited.id))
     perform(system.drain(alice, gateway=me))
     now = system_clock()
-    stage.store.write(lambda tx: doors.cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
+    stage.store.write(lambda tx: cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))
     desk = NewOwner("desk", "there", "boot", "ns", 1, 2, "test", 5_000, 30_000)
     stage.store.write(lambda tx: doors.register(tx, desk, now))
     stage.close()

@@ -342,6 +342,7 @@ _LATER = {
     EventType.SOURCE: {"source": "openclaw", "state": "hung", "why": "its process 7 is stopped"},
     EventType.WATCHED_SILENT: {"key": "openclaw:agent:main", "silent_ms": 60_001, "runs": ["a-run"]},
     EventType.FREED: {"key": "openclaw:agent:main", "outcome": "released", "steps": []},
+    EventType.COOLDOWN_ENDED: {"provider": "codex", "messages": 3},
 }
 LATER_EVENTS = {f"{kind}": event(n, kind, detail=detail) for n, (kind, detail) in enumerate(_LATER.items(), 100)}
 EVENTS = {

@@ -14,7 +14,6 @@ import lanes
 from lanes.config import from_data
 from lanes.records import Lane
 from lanes.runners.build import build_specs
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
@@ -97,7 +96,7 @@ async def guard(tmp_path: Path) -> AsyncIterator[Guard]:
             listener = bind(config)
             path = lay(tmp_path / "lanes.db")
             desk = await stack.enter_async_context(lanes.connect(str(path)))
-            specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+            specs = build_specs(config, desk.store, desk.clock)
             stack.push_async_callback(specs.aclose)
             gateway = lanes.Gateway(desk, specs=specs, config=config)
             stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()

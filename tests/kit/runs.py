@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told
@@ -11,6 +12,9 @@ from lanes.runners.base import Delta, Inbox, Turn
 from lanes_storage import records as rows
 from lanes_storage.law import MessageState
 from lanes_storage.records import AttemptPhase, HandedText
+
+#: Each is about a message of its own.
+_NUMBERS = count(1)
 
 
 class KitRun:
@@ -39,7 +43,7 @@ class KitRun:
         self._turns = turns
         self._message = ReplyStream(lambda: None)
         self._stream = self._message.begin()
-        self.message = Message.of(_message(key, text, self.id))
+        self.message = Message.of(_message(key, text, self.id, next(_NUMBERS)))
 
     async def history(self, turns: int) -> list[Turn]:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
@@ -99,9 +103,9 @@ class KitRun:
         self._message.end()
 
 
-def _message(key: str, text: str | None, run_id: int) -> rows.MessageRow:
+def _message(key: str, text: str | None, run_id: int, number: int) -> rows.MessageRow:
     return rows.MessageRow(
-        id=1, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
+        id=number, lane_id=1, key=key, state=MessageState.RUNNING, text=text, request=None, runner=None, actor="test",
         bound_to=None, bound_owner=None, run_id=run_id, reply=None, reply_detail=None, error=None, interruptions=0,
         parked_until=None, parked_since=None, retry_of=None, retried_as=None, answered_by=None, batch=None,
         accepted_at=0, started_at=None, ended_at=None,

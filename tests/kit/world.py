@@ -155,10 +155,12 @@ class World:
         kind: RunnerKind = RunnerKind.PROVIDER,
         runner: str = "chat",
         members: Sequence[int] = (),
+        provider: str | None = None,
     ) -> Claimed | None:
         """Try to take the lane of a head."""
         who = self.me if owner is None else owner
-        return self.store.write(doors.claim(head, who, runner, kind, terms, self.time(), members=members))
+        how: dict[str, Any] = {"members": members, "provider": provider}
+        return self.store.write(doors.claim(head, who, runner, kind, terms, self.time(), **how))
 
     def claim(self, key: str, owner: int | None = None, **more: Any) -> Claimed:
         """Take a lane for its head."""
@@ -205,10 +207,12 @@ class World:
         for_ms: int = MINUTE,
         failure: RunFailure | None = None,
         retry: RetryTerms | None = None,
+        providers: Sequence[str] = (),
     ) -> Release:
         """Every provider refused."""
         why, now = failure or RunFailure(Cause.PROVIDER_COOLING, "all cool"), self.time()
-        return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, by="tester", retry=retry))
+        how: dict[str, Any] = {"by": "tester", "retry": retry, "providers": providers}
+        return self.store.write(doors.park(ticket, now.wall + for_ms, why, now, **how))
 
     def expire(
         self,
@@ -302,11 +306,18 @@ class World:
         return self.store.write(lambda tx: doors.retry(tx, message, Admission(cap), self.time(), actor="alice"))
 
     def postpone(
-        self, head: Head, for_ms: int = MINUTE, *, max_park_ms: int = 10 * MINUTE, retry: RetryTerms | None = None
+        self,
+        head: Head,
+        for_ms: int = MINUTE,
+        *,
+        max_park_ms: int = 10 * MINUTE,
+        retry: RetryTerms | None = None,
+        providers: Sequence[str] = (),
     ) -> MessageState:
         """Let an unclaimed head wait for a provider."""
-        now = self.time()
-        return self.store.write(lambda tx: doors.postpone(tx, head, now.wall + for_ms, max_park_ms, now, retry))
+        now, how = self.time(), (retry, providers)
+        until = now.wall + for_ms
+        return self.store.write(lambda tx: doors.postpone(tx, head, until, max_park_ms, now, how[0], providers=how[1]))
 
     def attach_process(self, ticket: Ticket, child: ProcessIdentity = PROCESS, group: int = 4242) -> bool:
         """Note the child of a run."""

@@ -27,6 +27,8 @@ SERVE_AN_INDEX = {
     "FORGET_ANSWER: id = :run": "a message is the answer to one question; the key finds that",
     "HELD_RUNS: f.for_run = r.id": "nothing is given back that is meant for another run; messages_for_run has few",
     "PRUNE_MESSAGE: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",
+    "UNPARK: parked_for IS NOT NULL": "no name is in what is null; messages_parked has only what was parked for some",
+    "PLACES_TAKEN: provider IS NOT NULL": "nobody asks for the count of none; runs_placed has only runs with one",
     "WAITING_OF_OWNER: ended_at IS NULL": "what is queued has not ended; messages_bound has only what has not",
 }
 

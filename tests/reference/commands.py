@@ -66,6 +66,7 @@ JSON = {
     "drop": "[Message]; with `--filter` an array of them; with `--dry-run` [Counted]",
     "dead-letters": "an array of [Message]; with `--prune` an object with `pruned`, their number",
     "events": "an array of [Event]",
+    "providers": "an array of [Provider]; with `reset` a [ProviderResetDone]",
     "drain": "an array of [OwnerDetail]; with `--dry-run` of [Cut]",
     "reconcile": "an array of [Finding]",
     "guard": "an object with `program`, `upstream`, `files`, and `state`, what came of it",
@@ -79,7 +80,7 @@ JSON = {
 }
 #: Exit codes besides 0, 2, 69, 78 and 130, which every command may have.
 EXITS = {
-    "show": (3,), "why": (3,), "messages": (3,), "events": (3,),
+    "show": (3,), "why": (3,), "messages": (3,), "events": (3,), "providers": (3,),
     "send": (1, 5, 75), "abort": (1, 3, 4, 5),
     "retry": (1, 3, 75), "drop": (1, 3), "move": (1, 3), "dead-letters": (1,), "drain": (5,),
     "doctor": (1,), "bundle": (1,),

@@ -9,8 +9,6 @@ from lanes.base.errors import ConfigError
 from lanes.config import from_data, simulated
 from lanes.runners.base import Reply
 from lanes.runners.build import build_specs
-from lanes.runners.providers.cooldowns import StoredCooldowns
-from lanes_storage.clock import system_clock
 from lanes_storage.law import RunnerKind
 from tests.kit.databases import new_async_store
 from tests.kit.runs import KitRun
@@ -38,8 +36,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
     )
     store = await new_async_store(tmp_path / "lanes.db")
     try:
-        cooldowns = StoredCooldowns(store, system_clock)
-        async with contextlib.aclosing(build_specs(config, cooldowns)) as specs:
+        async with contextlib.aclosing(build_specs(config, store)) as specs:
             assert list(specs) == ["chat", "own"]
             assert (specs["chat"].kind, specs["chat"].max_runs) == (RunnerKind.PROVIDER, 1000)
             assert specs["chat"].providers == ("bad", "good")
@@ -55,7 +52,7 @@ async def test_runners_of_a_configuration(sim: Simulated, tmp_path: Path) -> Non
 
 async def test_the_simulated_configuration(sim: Simulated, tmp_path: Path) -> None:
     store = await new_async_store(tmp_path / "lanes.db")
-    specs = build_specs(simulated(sim.url, env={}), StoredCooldowns(store, system_clock))
+    specs = build_specs(simulated(sim.url, env={}), store)
     reply = await next(iter(specs.values())).run(KitRun("[[sim-echo]] it works"))
     assert isinstance(reply, Reply)
     assert reply.text == "it works"
@@ -67,5 +64,5 @@ async def test_a_target_that_cannot_be_loaded(tmp_path: Path) -> None:
     config = from_data({"runner": [{"name": "own", "kind": "python", "target": "nowhere_at_all:run"}]}, env={})
     store = await new_async_store(tmp_path / "lanes.db")
     with pytest.raises(ConfigError, match="no module nowhere_at_all"):
-        build_specs(config, StoredCooldowns(store, system_clock))
+        build_specs(config, store)
     await store.close()

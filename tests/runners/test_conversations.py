@@ -13,7 +13,6 @@ from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.records import Message
 from lanes.runners.build import build_specs
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve
 from lanes_storage.law import MessageState
@@ -77,7 +76,7 @@ async def talking(
             }
         )
         async with connect(str(lay(folder / "lanes.db")), config=config) as desk:
-            specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+            specs = build_specs(config, desk.store, desk.clock)
             async with aclosing(specs), Gateway(desk, specs=specs, config=config):
                 yield Talk(desk, simulator)
 

@@ -35,7 +35,7 @@ def error(**fields: Any) -> bytes:
         (404, error(code="model_not_found"), AttemptCause.BAD_REQUEST),
         (422, json.dumps({"detail": [{"msg": "field required"}]}).encode(), AttemptCause.BAD_REQUEST),
         (301, b"", AttemptCause.BAD_REQUEST),
-        (503, b"", AttemptCause.OVERLOADED),
+        (503, b"", AttemptCause.SERVER_ERROR),
         (529, error(type="overloaded_error"), AttemptCause.OVERLOADED),
         (500, error(type="overloaded_error"), AttemptCause.OVERLOADED),
         (500, error(type="server_error"), AttemptCause.SERVER_ERROR),
@@ -108,7 +108,14 @@ def test_retry_after(header: str | None, wait: int | None) -> None:
     assert retry_after_ms(header, NOW_MS) == wait
 
 
-def test_only_a_rate_limit_keeps_the_wait() -> None:
+def test_refusals_to_everybody_keep_the_wait() -> None:
     assert from_response(429, b"", 7_000).retry_after_ms == 7_000
-    assert from_response(503, b"", 7_000).retry_after_ms is None
-    assert from_response(429, error(code="insufficient_quota"), 7_000).retry_after_ms is None
+    assert from_response(429, error(code="insufficient_quota"), 7_000).retry_after_ms == 7_000
+    assert from_response(500, b"", 7_000).retry_after_ms is None
+
+
+def test_503_is_too_much_to_do_only_where_it_says_when_that_is_over() -> None:
+    said = from_response(503, b"", 7_000)
+    assert (said.cause, said.retry_after_ms) == (AttemptCause.OVERLOADED, 7_000)
+    assert from_response(503, error(type="overloaded_error"), None).cause is AttemptCause.OVERLOADED
+    assert from_response(529, error(type="overloaded_error"), None).cause is AttemptCause.OVERLOADED

@@ -12,22 +12,22 @@ from lanes.config import ProviderConfig, RunnerConfig
 from lanes.runners.base import Reply, Runner
 from lanes.runners.http.client import HttpClient
 from lanes.runners.providers import chain as provider_runner
-from lanes.runners.providers.cooldowns import StoredCooldowns
-from lanes.runners.providers.health import SLOW_MS, ProviderHealth
+from lanes.runners.providers.health import LAST_MS, ProviderHealth
+from lanes.runners.providers.judge import QUOTA_MS
 from lanes.simulate.plays import ANSWER
 from lanes.simulate.record import RequestEnd
+from lanes_storage import reads
 from lanes_storage.clock import Now, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
-from lanes_storage.records import AttemptPhase
+from lanes_storage.records import AttemptPhase, CooldownRow
+from tests.kit.cooling import cool
 from tests.kit.databases import new_async_store
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.runs import KitRun
 from tests.kit.until import until
 from tests.runners.conftest import Simulated
-
-MAX_PARK_MS = 600_000
 
 
 class HandClock:
@@ -49,15 +49,14 @@ class House:
     client: HttpClient
     store: AsyncStore
     clock: HandClock
-    standing: ProviderHealth = field(init=False)
+    health: ProviderHealth = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cooldowns = StoredCooldowns(self.store, self.clock)
         self.restart()
 
     def restart(self) -> None:
         """A process that remembers nothing but what is stored."""
-        self.standing = ProviderHealth(self.cooldowns, MAX_PARK_MS, self.clock)
+        self.health = ProviderHealth(self.store, self.clock)
 
     def chain(self, *models: str | ProviderConfig) -> Runner:
         """A runner over providers called first, second, third; a name is the simulated model."""
@@ -67,12 +66,20 @@ class House:
             for name, model in zip(names, models, strict=False)
         ]
         config = RunnerConfig("chat", RunnerKind.PROVIDER, 10, tuple(p.name for p in providers))
-        return provider_runner.build(config, lambda _: providers, self.standing, self.client)
+        return provider_runner.build(config, lambda _: providers, self.health, self.client)
 
     def provider(
         self, model: str, name: str = "first", *, first_ms: int = 20_000, idle_ms: int = 20_000
     ) -> ProviderConfig:
         return provider(self.sim.url, model, name=name, trace=True, first_ms=first_ms, idle_ms=idle_ms)
+
+    async def cool(self, provider: str, cause: str, for_ms: int | None) -> None:
+        """Let a provider refuse everybody."""
+        await self.store.write(lambda tx: cool(tx, provider, cause, for_ms, self.clock()))
+
+    async def cooling(self) -> dict[str, CooldownRow]:
+        """The providers that cool now."""
+        return {row.provider: row for row in await self.store.read(reads.cooldowns(self.clock().wall))}
 
     @property
     def asked(self) -> list[str]:
@@ -137,7 +144,7 @@ async def test_a_run_tells_whom_it_asks_and_which_limit_acts_next(house: House) 
 
 
 async def test_a_provider_that_cools_is_nobodys_next(house: House) -> None:
-    await house.cooldowns.cool("second", "quota", None)
+    await house.cool("second", "quota", None)
     run = KitRun("hello")
     await answered(house.chain("sim-ok", "sim-ok", "sim-ok"), run)
     assert [phase.next for phase in run.phases if phase] == ["third"] * 3
@@ -235,7 +242,7 @@ async def test_f66_one_that_timed_out_is_tried_last_for_a_while(house: House) ->
     await answered(chain, KitRun("one"))
     await answered(chain, KitRun("two"))
     assert house.asked == ["sim-hang", "sim-echo", "sim-echo"]
-    house.clock.ahead_ms += SLOW_MS - 2_000
+    house.clock.ahead_ms += LAST_MS - 2_000
     await answered(chain, KitRun("three"))
     assert house.asked[3:] == ["sim-echo"]
     house.clock.ahead_ms += 2_000
@@ -247,19 +254,19 @@ async def test_one_that_timed_out_is_still_tried(house: House) -> None:
     chain = house.chain(house.provider("sim-hang", first_ms=60), "sim-500")
     await failing(chain, KitRun("one"))
     failure = (await failing(chain, KitRun("two"))).failure
-    assert house.asked == ["sim-hang", "sim-500", "sim-500", "sim-hang"]
-    assert [a.provider for a in failure.attempts] == ["second", "first"]
+    assert house.asked == ["sim-hang", "sim-500"] * 2, "both are tried last"
+    assert [a.provider for a in failure.attempts] == ["first", "second"]
 
 
 async def test_a_timeout_cools_nothing(house: House) -> None:
     await answered(house.chain(house.provider("sim-hang", first_ms=60), "sim-echo"), KitRun("one"))
-    assert await house.cooldowns.cooling() == {}
+    assert await house.cooling() == {}
 
 
 @pytest.mark.parametrize("model", ["sim-500", "sim-server-error", "sim-cut", "sim-garbage", "sim-unheard-of"])
 async def test_neither_does_another_failure(house: House, model: str) -> None:
     await failing(house.chain(model), KitRun("one"))
-    assert await house.cooldowns.cooling() == {}
+    assert await house.cooling() == {}
 
 
 # --------------------------------------------------------------------------------------------- cooling
@@ -295,37 +302,37 @@ async def test_a_park_ends_when_the_first_of_them_is_free_again(house: House) ->
 
 
 async def test_without_a_time_the_wait_doubles_until_it_answers(house: House) -> None:
-    waits = []
+    waits, chain = [], house.chain("sim-ok")
     for _ in range(4):
         now = house.clock().wall
-        parked = await parking(house.chain("sim-429-0"), KitRun("hello"))
+        parked = await parking(chain, KitRun("[[sim-429-0]]"))
         waits.append(round((parked.until - now) / 1000))
         house.clock.ahead_ms += parked.until - now + 1
     assert waits == [1, 2, 4, 8]
-    await answered(house.chain("sim-ok"), KitRun("hello"))
+    await answered(chain, KitRun("hello"))
     now = house.clock().wall
-    parked = await parking(house.chain("sim-429-0"), KitRun("hello"))
+    parked = await parking(chain, KitRun("[[sim-429-0]]"))
     assert round((parked.until - now) / 1000) == 1
 
 
-async def test_an_exhausted_quota_cools_for_max_park(house: House) -> None:
+async def test_an_exhausted_quota_is_not_asked_again_for_a_minute(house: House) -> None:
     before = house.clock().wall
     parked = await parking(house.chain("sim-quota"), KitRun("hello"))
-    assert before + MAX_PARK_MS <= parked.until <= house.clock().wall + MAX_PARK_MS
+    assert before + QUOTA_MS <= parked.until <= house.clock().wall + QUOTA_MS
 
 
-async def test_refused_credentials_cool_and_fail_the_run_that_met_them(house: House) -> None:
+async def test_credentials_that_are_refused_to_several_lanes_cool_the_provider(house: House) -> None:
     async def answer(call: Call) -> None:
         await call.say(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
 
     async with raw_server(answer) as url:
         chain = house.chain(provider(url))
-        before = house.clock().wall
-        failure = (await failing(chain, KitRun("one"))).failure
+        failure = (await failing(chain, KitRun("one", key="one"))).failure
         assert [(a.provider, a.cause) for a in failure.attempts] == [("first", "auth")]
-        parked = await parking(chain, KitRun("two"))
-    assert before + MAX_PARK_MS <= parked.until <= house.clock().wall + MAX_PARK_MS
-    assert (await house.cooldowns.cooling())["first"].cause == "auth"
+        await failing(chain, KitRun("once more", key="one"))
+        assert await house.cooling() == {}, "one lane proves nothing"
+        await parking(chain, KitRun("two", key="two"))
+    assert (await house.cooling())["first"].cause == "auth"
 
 
 @pytest.mark.parametrize("order", [("sim-429-300", "sim-500"), ("sim-500", "sim-429-300")])
@@ -346,7 +353,7 @@ async def test_a_provider_that_cools_while_another_is_tried_is_not_asked(house: 
     async with raw_server(fail_later) as url:
         running = asyncio.create_task(failing(house.chain(provider(url), "sim-ok"), KitRun("hello")))
         await asked.wait()
-        await house.cooldowns.cool("second", "rate_limited", 60_000)
+        await house.cool("second", "rate_limited", 60_000)
         go.set()
         attempts = (await running).failure.attempts
     assert [(a.provider, a.cause) for a in attempts] == [("first", "reset"), ("second", "rate_limited")]
@@ -364,10 +371,10 @@ async def test_a_late_answer_does_not_end_a_cooldown_that_came_meanwhile(house: 
     async with raw_server(end_later) as url:
         running = asyncio.create_task(answered(house.chain(provider(url)), run))
         await until(lambda: run.emitted, "its first token")
-        await house.cooldowns.cool("first", "rate_limited", 60_000)
+        await house.cool("first", "rate_limited", 60_000)
         go.set()
         await running
-    assert "first" in await house.cooldowns.cooling()
+    assert "first" in await house.cooling()
 
 
 async def test_a_database_that_is_gone_stops_no_provider(house: House) -> None:

@@ -18,7 +18,6 @@ from lanes.desk import connect
 from lanes.host import descriptors
 from lanes.runners.build import build_specs
 from lanes.runners.http.failures import NoRoom
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from tests.kit.processes import ADDRESS, PATIENCE_S, House, environment, eventually
 from tests.kit.runs import KitRun
 from tests.scenarios.conftest import configure
@@ -52,7 +51,7 @@ async def test_F120_ones_own_shortage_is_no_fault_of_a_provider(
         }
     )
     async with connect(str(made.database)) as desk:
-        specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock)
+        specs = build_specs(config, desk.store, desk.clock)
         with pytest.raises(RunError):  # what it needs is loaded, and nothing listens there
             await specs["chat"].run(KitRun("hello"))
         try:

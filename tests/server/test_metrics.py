@@ -3,7 +3,7 @@
 import re
 
 from lanes.server.routes.metrics import Gauge, _written
-from lanes_storage import doors
+from tests.kit.cooling import cool
 from tests.kit.until import until
 from tests.server.conftest import Served, running
 
@@ -32,7 +32,7 @@ async def test_figures(served: Served) -> None:
     await served.post("/api/lanes/bad/messages?wait=100", {"text": "[[sim-server-error]]"})
     await until(lambda: served.gateway.held == 1, "the gateway to let go of what failed")
     now = served.desk.clock()
-    await served.desk.store.write(lambda tx: doors.cool(tx, 'a "b\\c\n', "quota", 60_000, now, by="me"))
+    await served.desk.store.write(lambda tx: cool(tx, 'a "b\\c\n', "quota", 60_000, now, by="me"))
     answer = await served.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     figures = parsed(answer.text)
@@ -46,6 +46,9 @@ async def test_figures(served: Served) -> None:
     assert figures["lanes_refused_writes", ""] == 0
     assert figures["lanes_provider_attempts", 'provider="sim",outcome="server_error"'] == 1
     assert figures["lanes_provider_failing", 'provider="sim"'] == 1
+    assert figures["lanes_provider_in_flight", 'provider="sim"'] == 1
+    assert figures["lanes_provider_well", r'provider="a \"b\\c\n"'] == 0
+    assert figures["lanes_provider_in_flight_max", r'provider="a \"b\\c\n"'] == 0
     assert [labels for name, labels in figures if name == "lanes_cooldown_seconds"] == [
         r'provider="a \"b\\c\n",cause="quota"'
     ]

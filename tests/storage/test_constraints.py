@@ -64,13 +64,12 @@ UNLAWFUL = [
     ("pause_kind", PAUSE.format(lane="1", pattern="NULL", kind="mood")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="1", pattern="'a*'", kind="hand")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="NULL", pattern="NULL", kind="hand")),
-    ("provider_cooldown_whole", "INSERT INTO providers (provider, tries, until) VALUES ('codex', 0, 1)"),
+    ("provider_cooldown_whole", "INSERT INTO providers (provider, tries, refusals, until) VALUES ('codex', 0, 0, 1)"),
     (
         "provider_cooldown_whole",
-        "INSERT INTO providers (provider, tries, cause, since) VALUES ('codex', 0, 'quota', 1)",
+        "INSERT INTO providers (provider, tries, refusals, cause, since) VALUES ('codex', 0, 0, 'quota', 1)",
     ),
     ("turn_state", "INSERT INTO turns (id, lane_id, conversation, text, state, at) VALUES (1, 1, 1, '', 'mood', 1)"),
-    ("provider_probe_whole", "INSERT INTO providers (provider, tries, probe_owner) VALUES ('codex', 0, 1)"),
 ]
 
 #: The rest of what a schema can promise: keys that are there once, and references that lead somewhere.

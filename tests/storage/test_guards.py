@@ -13,7 +13,7 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
-from lanes_storage.statements import again, questions, waits
+from lanes_storage.statements import again, providers, questions, waits
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
 
@@ -110,7 +110,7 @@ def stands(tx: Transaction, run: int) -> list[Row]:
 
 
 def requeue(tx: Transaction, message: int) -> int:
-    names = ("parked_until", "parked_since", "attempts")
+    names = ("parked_until", "parked_since", "parked_for", "attempts")
     return tx.run(sql.REQUEUE_MESSAGE, dict.fromkeys(names) | {"message": message, "interruptions": 0})
 
 
@@ -153,7 +153,10 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
     "a second end of a message": lambda tx, r: finish(tx, r.done),
     "a requeue of what waits": lambda tx, r: requeue(tx, r.queued),
-    "a parking of what runs": lambda tx, r: tx.run(sql.POSTPONE_MESSAGE, {"message": r.running, "until": 1, "now": 1}),
+    "a parking of what runs": lambda tx, r: tx.run(
+        sql.POSTPONE_MESSAGE, {"message": r.running, "until": 1, "now": 1, "parked_for": None}
+    ),
+    "a place for a run that is over": lambda tx, r: tx.run(providers.TAKE_PLACE, {"run": r.ended, "provider": "p"}),
     "a second retry": lambda tx, r: retried(tx, r.retried),
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
     "a wait of a run of another boot": lambda tx, r: tx.run(

@@ -9,6 +9,7 @@ from lanes_storage import doors, statements
 from lanes_storage.interface import Given, Row, Transaction
 from lanes_storage.law import BoundTo, Cause, OnInterrupt, RunnerKind, Scope
 from lanes_storage.records import Admission, Claimed, NewMessage, RunFailure, RunResult, Ticket
+from tests.kit.cooling import cool
 from tests.kit.world import OWNER, TERMS, World
 
 Door = Callable[[Transaction, World, Claimed], Any]
@@ -68,7 +69,7 @@ DOORS: dict[str, Door] = {
     "register": lambda tx, w, _: doors.register(tx, OWNER, w.time()),
     "drain": lambda tx, w, _: doors.drain(tx, w.me, w.time(), by="t", until=5),
     "end owner": lambda tx, w, _: doors.end_owner(tx, w.me, w.time(), cause="gone", by="t"),
-    "cool": lambda tx, w, _: doors.cool(tx, "codex", "quota", 5, w.time(), by="t"),
+    "cool": lambda tx, w, _: cool(tx, "codex", "quota", 5, w.time(), by="t"),
     "late write": lambda tx, w, _: doors.complete(_superseded(w), RunResult("late"), w.time(), by="t")(tx),
 }
 

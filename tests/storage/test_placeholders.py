@@ -134,7 +134,9 @@ def test_a_claim_is_in_its_columns(world: World) -> None:
     head = world.head("a")._replace(parked_since=55)
     now = moment(world.time)
     with naming(world) as (named, do):
-        claimed = do(doors.claim(head, world.me, "chat", RunnerKind.COMMAND, TERMS, now, members=[first, last]))
+        claimed = do(
+            doors.claim(head, world.me, "chat", RunnerKind.COMMAND, TERMS, now, members=[first, last], provider="p")
+        )
     run, lane, wall = claimed.ticket.run_id, head.lane_id, {"now": now.wall}
     assert one(named, "CLAIM_LANE") == {"run": run, "lane": lane, "last": last, "head": first} | wall
     assert (
@@ -149,6 +151,7 @@ def test_a_claim_is_in_its_columns(world: World) -> None:
             "boot": now.boot,
             "slept": now.slept,
             "boot_id": now.boot_id,
+            "provider": "p",
             "head": first,
         }
         | wall
@@ -218,7 +221,7 @@ def test_a_park_is_in_its_columns(world: World) -> None:
     run, message, now = claimed.ticket.run_id, claimed.message, moment(world.time)
     until = now.wall + MINUTE
     with naming(world) as (named, do):
-        do(doors.park(claimed.ticket, until, BROKEN, now, by="me"))
+        do(doors.park(claimed.ticket, until, BROKEN, now, by="me", providers=("codex",)))
     assert one(named, "RELEASE_LANE") == {
         "state": "errored",
         "new_epoch": run,
@@ -236,6 +239,7 @@ def test_a_park_is_in_its_columns(world: World) -> None:
         "interruptions": 0,
         "parked_until": until,
         "parked_since": now.wall,
+        "parked_for": '["codex"]',
         "attempts": CHAIN,
         "message": message.id,
     }

@@ -34,7 +34,7 @@ MOVED = ("pause_reason", "pause_actor", "pause_at", "pause_until")
 #: Tables that neither had.
 NEW = ("incidents", "repeats", "spent", "turns")
 #: What schema 2 had and never filled.
-UNFILLED = ("attempt_provider", "attempt_at", "attempt_boot", "attempt_limit_ms")
+UNFILLED = ("attempt_provider", "attempt_at", "attempt_boot", "attempt_limit_ms", "probe_owner", "probe_at")
 
 Row = dict[str, Any]
 

@@ -86,6 +86,8 @@ FACES = {
         "prune_dead_letters", {"older_than_ms": "older_than"}, left_out=frozenset({"until", "filter_"}), result="int"
     ),
     "status": Face("status", besides=NONE),
+    "providers": Face("providers", besides=NONE),
+    "reset-provider": Face("reset_provider"),
     "gateways": Face("drain_wait", {"owner_ids": "id", "timeout": "wait"}, frozenset({"owner_ids", "timeout"}), NONE),
     "events": Face(
         "events",

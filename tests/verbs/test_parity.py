@@ -35,6 +35,7 @@ from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import PauseKind, WatchedState
 from lanes_storage.records import How, LaneFilter, NewQuestion, Sighting, Subject, Ticket
+from tests.kit.cooling import cool
 from tests.kit.processes import house
 from tests.kit.simulated import simulated
 from tests.kit.stage import MINUTE, TERMS, Stage
@@ -181,6 +182,9 @@ CALLS = [
     *calls("message", {"id": 1}, {"id": 1, "wait": 0}, {"id": 3, "wait": 1, "waiting_run": 1}),
     *calls("message", {"id": 10**6}, {"id": -1}),
     *calls("status", {}),
+    *calls("providers", {}),
+    *calls("reset-provider", {"name": "codex"}, {"name": "codex"}, {"name": "none"}, {"name": ""}),
+    *calls("providers", {}),
     *calls("gateways", {}, {"id": (1,)}, {"id": (1, 2), "wait": 1}),
     *calls(
         "events",
@@ -296,6 +300,7 @@ class Way(NamedTuple):
 
 def furnish(stage: Stage) -> None:
     """The same in each database. Everything is paused, so that the gateway claims nothing."""
+    stage.store.write(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, system_clock()))
     me = stage.owner(kind="desk", stale_after_ms=1440 * MINUTE)
     for key in HELD:
         stage.hold(key, me, "one that waits", terms=LONG)

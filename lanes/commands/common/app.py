@@ -30,6 +30,7 @@ COMMANDS = {
     "move": "operate",
     "dead-letters": "operate",
     "events": "operate",
+    "providers": "operate",
     "drain": "serve",
     "reconcile": "serve",
     "doctor": "maintain",

@@ -18,7 +18,6 @@ from lanes.gateway import Gateway
 from lanes.host import descriptors
 from lanes.runners.build import build_specs
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.providers.cooldowns import StoredCooldowns
 from lanes.server.serve import serve, url_of
 from lanes_storage.law import SIMULATED
 from lanes_storage.logs import Log
@@ -41,7 +40,7 @@ async def run_gateway(
     _warn_of_network(path_of(database))
     _warn_of_access(path_of(database))
     async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
-        specs = build_specs(config, StoredCooldowns(desk.store, desk.clock), desk.clock, AgentMemory(desk.store))
+        specs = build_specs(config, desk.store, desk.clock, AgentMemory(desk.store))
         _raise_limit(sum(spec.max_runs for spec in specs.values()))
         try:
             gateway = Gateway(

@@ -148,6 +148,8 @@ class ProviderConfig:
     proxy: str | None = None
     ca_file: str | None = None
     price: Price | None = None
+    max_requests: int | None = None
+    max_cooldown_ms: int = 600_000
     fixed: frozenset[str] = frozenset()
     clients_key: bool = False  # each client sends its own key, which goes nowhere else
 

@@ -298,6 +298,11 @@ _PROVIDER = (
             "for the first content of a reply; below stall_timeout", least=1),
     Setting("provider", "idle_timeout", Kind.DURATION, "45s",
             "between two pieces of a reply; below stall_timeout", least=1),
+    Setting("provider", "max_requests", Kind.WHOLE, None,
+            "how many requests may be in flight at once, of all gateways together; others wait for their turn",
+            default_note="no limit", least=1, most=100_000),
+    Setting("provider", "max_cooldown", Kind.DURATION, "10m",
+            "how long it is not asked at most, whatever it says, before one request probes it", least=1_000),
 )  # fmt: skip
 
 _SOURCE = (

@@ -56,6 +56,8 @@ def providers(
             proxy=row.get("proxy"),
             ca_file=row.get("ca_file"),
             price=_price(row.get("price")),
+            max_requests=row.get("max_requests"),
+            max_cooldown_ms=row.get("max_cooldown"),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
             clients_key=row.get("api_key") is not None,
         )

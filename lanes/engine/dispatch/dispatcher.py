@@ -10,18 +10,21 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.policies import Policies
+from lanes.engine.dispatch.providers import ProviderWatch
 from lanes.engine.dispatch.skipped import SkippedHeads
-from lanes.engine.dispatch.slots import FreeSlots, Rest
+from lanes.engine.dispatch.slots import FreeSlots
 from lanes.engine.runs.drains import cut_one
 from lanes.engine.runs.filewatch import LOST
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.host import descriptors
 from lanes.runners.base import RunnerSpec
+from lanes.runners.providers.places import ProviderView
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
@@ -38,8 +41,6 @@ TICK_S, TICK_MS = 0.1, 100
 IDLE_S = 1.0
 #: Claims per transaction, so that other writers get the lock in between.
 PAGE = 64
-#: How many heads of a runner are parked while all its providers are cooling down; the others wait behind them.
-POSTPONED = 256
 #: Seconds between two retries while the database fails.
 REFUSED_S = 0.5
 
@@ -72,7 +73,7 @@ class Dispatcher:
         self._claimed: list[ActiveRun] = []  # by the transaction that began last
         self._skipped = SkippedHeads()
         self._singly = False  # after a set of claims that raised
-        self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
+        self._providers = ProviderWatch(store, specs, owner)
         self._backlog = Backlog(store, owner, self._runner_of, policies.priority if policies.prioritized else None)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -129,7 +130,7 @@ class Dispatcher:
                 return 0  # found without the write lock
             claiming = asyncio.ensure_future(self._claim_bound())
         else:
-            await self._see_what_cools(now)
+            await self._providers.look(now)
             await self._backlog.look(now, woken=woken)
             if not self._backlog.anything:
                 return 0
@@ -140,19 +141,10 @@ class Dispatcher:
             await asyncio.gather(claiming, return_exceptions=True)
             raise
 
-    async def _see_what_cools(self, now: Now) -> None:
-        """Remove the cooldowns that have ended or changed."""
-        if self._resting:
-            cooling = {c.provider: c.until for c in await self._store.read(reads.cooldowns(now.wall))}
-            for name, rest in list(self._resting.items()):
-                if cooling_until(self._specs[name], cooling) != rest.until:
-                    del self._resting[name]
-
     def _slots(self) -> dict[str, int]:
-        """The free slots of each runner; 0 while it rests."""
-        rests = {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
+        """The free slots of each runner; none while none of its providers may be asked."""
         return {
-            spec.name: 0 if spec.name in rests else spec.max_runs - self._live.of_runner(spec.name)
+            spec.name: min(spec.max_runs - self._live.of_runner(spec.name), self._providers.room(spec))
             for spec in self._specs.values()
         }
 
@@ -175,10 +167,10 @@ class Dispatcher:
                 if not chosen:
                     break
                 room = await self._claim_these(chosen)
+                self._providers.note(room)
                 kept += [(head, chosen[head]) for head in room.kept]
                 for at, lane in room.later:
                     self._backlog.look_later(at, lane)
-                self._rest(room)
                 for run in room.runs:
                     self._start(run)
                 started += len(room.runs)
@@ -198,18 +190,11 @@ class Dispatcher:
                 raise
             if not self._try_again():
                 raise
-            return FreeSlots({}, {}, 0)
+            return FreeSlots({}, ProviderView({}, {}, self._clock()), 0)
         finally:
             self._claimed = []  # the live runs hold them; forget those that have ended
         self._singly = False
         return room
-
-    def _rest(self, room: FreeSlots) -> None:
-        """Let runners rest that are cooling down, once enough of their heads are parked."""
-        for name, (until, postponed) in room.cooled.items():
-            rest = self._resting.get(name)
-            before = rest.postponed if rest is not None and rest.until == until else 0
-            self._resting[name] = Rest(until, before + postponed)
 
     def _claim_page(self, tx: Transaction, chosen: list[int]) -> FreeSlots:
         """Claim those of the chosen heads that are still claimable."""
@@ -264,7 +249,7 @@ class Dispatcher:
     def _room(self, tx: Transaction, now: Now) -> FreeSlots:
         self._claimed = []
         slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
-        return FreeSlots(slots, {c.provider: c.until for c in doors.cooling(tx, now)}, doors.suspects_running(tx))
+        return FreeSlots(slots, self._providers.view_in(tx, now), doors.suspects_running(tx))
 
     # --------------------------------------------------------------------------------- heads of a desk
 
@@ -317,10 +302,14 @@ class Dispatcher:
             room.kept.append(head.message_id)
             return
         terms = self._policies.terms(head, spec)
-        until = cooling_until(spec, room.cooling)
-        if until is not None:
-            doors.postpone(tx, head, until, terms.max_park_ms, now, self._policies.retry(head.key))
-            room.cooled[spec.name] = (until, room.cooled.get(spec.name, (until, 0))[1] + 1)
+        choice = self._providers.choose(spec, room)
+        if choice.until is not None:
+            retry = self._policies.retry(head.key)
+            doors.postpone(tx, head, choice.until, terms.max_park_ms, now, retry, providers=spec.providers)
+            room.cooled[spec.name] = (choice.until, room.cooled.get(spec.name, (choice.until, 0))[1] + 1)
+            return
+        if choice.full:
+            room.kept.append(head.message_id)
             return
         members = self._together(tx, head, now)
         if not members:
@@ -331,7 +320,11 @@ class Dispatcher:
             doors.refuse_over(tx, head, over, now)
             return
         doors.spend(tx, head.lane_id, budgets, now, runs=1)
-        room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, members=members)))
+        place = choice.provider if choice.limited else None
+        how: dict[str, Any] = {"members": members, "provider": place}
+        room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, **how)))
+        if place is not None:
+            room.given[place] += 1
         room.slots[spec.name] -= 1
         room.left -= 1
         room.suspects += suspect
@@ -375,10 +368,3 @@ class Dispatcher:
             return self._specs.get(head.runner)
         name = self._policies.runner_of(head.key)
         return self._specs.get(name) if name is not None else next(iter(self._specs.values()), None)
-
-
-def cooling_until(spec: RunnerSpec, cooling: Mapping[str, int]) -> int | None:
-    """When the first provider of a runner is available again; None if one is available now."""
-    untils = [cooling.get(provider) for provider in spec.providers]
-    waits = [until for until in untils if until is not None]
-    return min(waits) if waits and len(waits) == len(untils) else None

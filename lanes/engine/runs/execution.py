@@ -200,7 +200,8 @@ class Execution:
             self._count(run.spec.name, end.usage)
             return lambda now: doors.complete(ticket, end, now, by=by).and_then(partial(_spent, run, end.usage, now))
         if isinstance(end, Parking):
-            return lambda now: doors.park(ticket, end.until, end.failure, now, by=by, retry=retry)
+            how: dict[str, Any] = {"by": by, "retry": retry, "providers": end.providers}
+            return lambda now: doors.park(ticket, end.until, end.failure, now, **how)
         return _failed(run, end, retry)
 
     def _count(self, runner: str, usage: RunUsage | None) -> None:

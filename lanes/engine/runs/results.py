@@ -27,11 +27,12 @@ LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
-    """The message must wait until a wall time; with None, until any process has a free slot for it, which counts
-    towards no limit."""
+    """The message must wait until a wall time, or until one of ``providers`` is reset; with None, until any process has
+    a free slot for it, which counts towards no limit."""
 
     until: int | None
     failure: RunFailure
+    providers: tuple[str, ...] = ()
 
 
 def result_of(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Parking | RunFailure:
@@ -91,7 +92,8 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
     if isinstance(error, NoRoom):
         return Parking(None, failure)
     if isinstance(error, RunParked):
-        return Parking(max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS), failure)
+        until = max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS)
+        return Parking(until, failure, tuple(arguments.text(each, "a provider") for each in error.providers))
     if failure.cause is Cause.RUNNER_FAILED and not isinstance(error, RunError):
         told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
         log.warning("%s: its runner raised\n%s", about, told)

@@ -15,7 +15,7 @@ from lanes.base.errors import RunError
 from lanes.base.sentences import Tried
 from lanes.runners.http.merging import whole
 from lanes.runners.http.redaction import redacted
-from lanes_storage.law import AttemptCause
+from lanes_storage.law import AttemptCause, Cause
 
 #: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
 LONGEST_SENTENCE = 500
@@ -36,7 +36,6 @@ _BY_CODE = {
     "overloaded_error": AttemptCause.OVERLOADED,
     "overloaded": AttemptCause.OVERLOADED,
     "server_overloaded": AttemptCause.OVERLOADED,
-    "service_unavailable": AttemptCause.OVERLOADED,
     "context_length_exceeded": AttemptCause.CONTEXT_OVERFLOW,
     "string_above_max_length": AttemptCause.CONTEXT_OVERFLOW,
     "request_too_large": AttemptCause.CONTEXT_OVERFLOW,
@@ -61,9 +60,10 @@ _BY_STATUS = {
     413: AttemptCause.CONTEXT_OVERFLOW,
     425: AttemptCause.SERVER_ERROR,
     429: AttemptCause.RATE_LIMITED,
-    503: AttemptCause.OVERLOADED,
     529: AttemptCause.OVERLOADED,
 }
+#: Refusals that may say when to come again.
+_SAY_WHEN = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
 # Servers that give no code for it say it in one of these ways.
 _TOO_LONG = re.compile(r"maximum context length|context (window|length|size)|prompt is too long", re.IGNORECASE)
 
@@ -107,12 +107,22 @@ class NoRoom(RunError):
         super().__init__("no_descriptor", "no file descriptor was free in its gateway", attempts)
 
 
+class NoPlace(NoRoom):
+    """A run ends because all places at a provider are taken: its message waits for its turn in the queue."""
+
+    def __init__(self, provider: str, attempts: Sequence[Tried] = ()) -> None:
+        super().__init__(attempts)
+        RunError.__init__(self, Cause.PROVIDER_COOLING, f"it waits for its turn at provider {provider}", attempts)
+
+
 def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:
     """The failure for a response with another status than 200."""
     error = _error_in(body)
     cause = _cause(error, status)
     said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
-    wait = retry_after_ms if cause is AttemptCause.RATE_LIMITED else None
+    if status == 503 and cause is AttemptCause.SERVER_ERROR and retry_after_ms is not None:
+        cause = AttemptCause.OVERLOADED  # it only has too much to do, since it says when that is over
+    wait = retry_after_ms if cause in _SAY_WHEN else None
     return AttemptFailed(cause, f"HTTP {status}: {said}" if said else f"HTTP {status}", wait, _called(error, status))
 
 

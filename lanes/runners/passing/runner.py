@@ -14,7 +14,7 @@ from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.relay import Passed, relay
-from lanes.runners.providers.health import TIMEOUTS
+from lanes.runners.providers.timeouts import TIMEOUTS
 from lanes_storage.clock import Clock
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, ProviderAttempt, is_outline

@@ -2,8 +2,8 @@
 
 The rules of failing over:
 
-- The providers are tried in their order, those that timed out within the last 30 s last. One that is cooling is
-  passed over.
+- The providers are tried in their order, those that failed within the last 30 s last. One that is cooling is passed
+  over; so is one at which all places are taken, as long as another one is left.
 - Any failure fails over, as long as nothing of the reply has reached the caller. That includes what may be the
   caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
@@ -13,12 +13,15 @@ The rules of failing over:
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
 - Where this process has no file descriptor left, no provider has failed: the message goes back to its place as it
   came, and nothing is claimed here for a moment.
-- The run parks otherwise only where each provider was passed over for its cooldown or answered 429. If one failed
-  otherwise, the message fails with the whole chain.
+- What a failure says of the provider, and what of the message, is judged in one place (``judge``). The run parks only
+  where each provider was passed over for its cooldown or refuses everybody for now. If one failed otherwise, the
+  message fails with the whole chain.
+- Where all providers that are left have no place free, the message goes back to the queue, to wait for its turn there.
+  If one failed otherwise, the run keeps its lane and stands in line.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -27,68 +30,109 @@ from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint
-from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoRoom
+from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
-from lanes.runners.providers.health import REFUSALS, ProviderHealth
+from lanes.runners.providers.health import ProviderHealth
 from lanes.runners.providers.outgoing import Outgoing, outgoing
+from lanes.runners.providers.places import ProviderView
 from lanes.runners.usage import cost_of
 from lanes_storage.law import AttemptCause, Cause
-from lanes_storage.records import AttemptPhase, CooldownRow, ProviderAttempt
+from lanes_storage.records import AttemptPhase, ProviderAttempt
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
 
 
-def build(config: RunnerConfig, chain: Chain, standing: ProviderHealth, client: HttpClient) -> Runner:
+def build(config: RunnerConfig, chain: Chain, health: ProviderHealth, client: HttpClient) -> Runner:
     """The runner of one ``[[runner]]`` of kind ``provider``."""
-    return _ProviderRunner(config, chain, standing, client)
+    return _ProviderRunner(config, chain, health, client)
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What has become of the providers of a chain so far, and which are left."""
+
+    left: list[ProviderConfig]
+    attempts: list[ProviderAttempt] = field(default_factory=list)
+    untils: list[int] = field(default_factory=list)  # of those that refuse everybody for now
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing but refusals to everybody has come of it."""
+        return len(self.untils) == len(self.attempts)
+
+    def told(self) -> str:
+        return _told(self.attempts)
 
 
 class _ProviderRunner:
-    def __init__(self, config: RunnerConfig, chain: Chain, standing: ProviderHealth, client: HttpClient) -> None:
+    def __init__(self, config: RunnerConfig, chain: Chain, health: ProviderHealth, client: HttpClient) -> None:
         self._config = config
         self._chain = chain
-        self._standing = standing
+        self._health = health
         self._client = client
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed, RunParked, NoRoom."""
-        attempts: list[ProviderAttempt] = []
-        untils: list[int] = []
-        chain = self._standing.in_order(self._chain(run.key))
+        chain = self._chain(run.key)
         asked = await outgoing(run, self._config, tools=any("tools" in each.extra_body for each in chain))
-        places = [*enumerate(chain)]
-        for at, (number, provider) in enumerate(places):
-            cooling = await self._standing.cooling()
-            if provider.name in cooling:
-                attempts.append(self._skipped(cooling[provider.name]))
-                untils.append(cooling[provider.name].until)
-                continue
-            place = _Place(number + 1, len(chain), [each for each in chain[number + 1 :] if each.name not in cooling])
+        trail = _Trail([*chain])
+        while (chosen := await self._next(run, trail)) is not None:
+            provider, view = chosen
+            after = [each for each in trail.left if view.place(self._health.line(each)).until is None]
+            place = _Place(len(chain) - len(trail.left), len(chain), after)
             run.progress(f"model_call:started provider={provider.name}")
+            began = self._health.clock().mono
             try:
                 reply = await self._attempt(run, provider, place, asked)
             except NoDescriptor:
-                raise NoRoom(attempts) from None
+                raise NoRoom(trail.attempts) from None
             except AttemptFailed as failure:
-                until = await self._failed(run, provider, failure, attempts)
-                if until is not None:
-                    untils.append(until)
+                await self._failed(run, provider, failure, trail)
                 shorter = overflow.shorter(asked, failure)
                 if shorter is not None and not asked.left_out:
-                    places.insert(at + 1, (number, provider))  # once: the following are asked what is left
-                if shorter is not None and places[at + 1 :]:
+                    trail.left.insert(0, provider)  # once: the following are asked what is left
+                if shorter is not None and trail.left:
                     asked = shorter
             else:
-                await self._standing.answered(provider.name)
+                await self._health.answered(provider, view, self._health.clock().mono - began)
                 answered = await overflow.answered(run, asked, reply)
                 cost = cost_of(reply.usage, provider.price)
-                return replace(answered, provider=provider.name, attempts=tuple(attempts), cost_usd=cost)
-        if attempts and len(untils) == len(attempts):
-            raise RunParked(min(untils), f"no provider takes it now: {_told(attempts)}", attempts)
-        if (too_long := await overflow.failed(run, asked, attempts)) is not None:
+                return replace(answered, provider=provider.name, attempts=tuple(trail.attempts), cost_usd=cost)
+        if trail.attempts and trail.waits:
+            names = [provider.name for provider in chain]
+            said = f"no provider takes it now: {trail.told()}"
+            raise RunParked(min(trail.untils), said, trail.attempts, providers=names)
+        if (too_long := await overflow.failed(run, asked, trail.attempts)) is not None:
             raise too_long
-        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_told(attempts)}", attempts)
+        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {trail.told()}", trail.attempts)
+
+    async def _next(self, run: RunContext, trail: _Trail) -> tuple[ProviderConfig, ProviderView] | None:
+        """Whom to ask next, with a place there; None if nobody is left. Raises NoPlace."""
+        while trail.left:
+            view = await self._health.look(trail.left)
+            full: ProviderConfig | None = None
+            for provider in sorted(trail.left, key=lambda each: view.last(self._health.line(each))):
+                place = view.place(self._health.line(provider))
+                if place.until is not None:
+                    self._skip(provider, place.until, view, trail)
+                elif await self._enter(run, provider, place.most, trail):
+                    trail.left.remove(provider)
+                    return provider, view
+                else:
+                    full = full or provider
+            if full is None:
+                break
+            if trail.waits:
+                raise NoPlace(full.name, trail.attempts)
+            await self._health.turn(run, full)
+        return None
+
+    async def _enter(self, run: RunContext, provider: ProviderConfig, most: int | None, trail: _Trail) -> bool:
+        """Take a place where the requests are limited, and leave the one that the run had before."""
+        if most is None and not trail.attempts:
+            return True
+        return await self._health.take(run, provider, most)
 
     async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
         dialect = DIALECTS[provider.dialect]
@@ -103,28 +147,30 @@ class _ProviderRunner:
         finally:
             run.attempt(None)
 
-    async def _failed(
-        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, attempts: list[ProviderAttempt]
-    ) -> int | None:
-        """Record a failure; returns until when the provider refused with 429. Raises RunFailed if the failure is
-        final."""
+    async def _failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, trail: _Trail) -> None:
+        """Record a failure. Raises RunFailed if it is final."""
         # Asked and discarded before anything is awaited: in between, a listener could take a piece.
         reached = run.reached_caller
         if not reached:
             run.discard()
-        now = self._standing.clock().wall
-        attempts.append(ProviderAttempt(provider.name, failure.cause, failure.message, now, *failure.words))
-        until = await self._standing.failed(provider.name, failure)
+        now = self._health.clock().wall
+        trail.attempts.append(ProviderAttempt(provider.name, failure.cause, failure.message, now, *failure.words))
+        until = await self._health.failed(run, provider, failure)
         if reached:
-            sentence = f"{_told(attempts[-1:])} in the middle of a reply that had begun to reach the caller"
-            raise RunFailed(Cause.PROVIDER_FAILED, sentence, attempts) from failure
+            sentence = f"{_told(trail.attempts[-1:])} in the middle of a reply that had begun to reach the caller"
+            raise RunFailed(Cause.PROVIDER_FAILED, sentence, trail.attempts) from failure
         run.progress(f"model_call:failed provider={provider.name} cause={failure.cause}")
-        return until if failure.cause in REFUSALS else None
+        if until is not None:
+            trail.untils.append(until)
 
-    def _skipped(self, cooldown: CooldownRow) -> ProviderAttempt:
-        until = datetime.fromtimestamp(cooldown.until / 1000, UTC).isoformat(timespec="seconds")
-        sentence = f"not asked, cooling until {until.replace('+00:00', 'Z')}"
-        return ProviderAttempt(cooldown.provider, cooldown.cause, sentence, self._standing.clock().wall)
+    def _skip(self, provider: ProviderConfig, until: int, view: ProviderView, trail: _Trail) -> None:
+        """Pass over a provider that cools."""
+        trail.left.remove(provider)
+        trail.untils.append(until)
+        cause = view.row(self._health.line(provider)).cause or AttemptCause.RATE_LIMITED
+        said = datetime.fromtimestamp(until / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        sentence = f"not asked, cooling until {said}"
+        trail.attempts.append(ProviderAttempt(provider.name, cause, sentence, self._health.clock().wall))
 
 
 class _Place(NamedTuple):

@@ -1,35 +1,46 @@
-"""The health of providers: which are cooling down (stored, for all gateways), which were slow (in memory, for 30 s)."""
+"""The health of providers, as one process sees and reports it: stored, for all gateways of the database.
 
-from collections import Counter
-from collections.abc import Sequence
+In the healthy case a run costs one point read and no transaction: only changes are written, and what is counted is
+written together every few seconds.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from lanes.config.declared.model import ProviderConfig
-from lanes.runners.base import Cooldowns
+from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers.judge import AtFault, ProviderEvidence, doubtful, judge
+from lanes.runners.providers.places import ProviderLine, ProviderView, needs_places
+from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
+from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
-from lanes_storage.records import CooldownRow
+from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow
 
 log = Log("lanes.providers")
 
-#: After a timeout a provider is tried last for so long, in milliseconds.
-SLOW_MS = 30_000
-
-TIMEOUTS = frozenset({AttemptCause.CONNECT_TIMEOUT, AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
-#: The refusals by which a chain may park: answers with status 429.
-REFUSALS = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.QUOTA})
-#: The refusals that last: a short wait does not help.
-LASTING = frozenset({AttemptCause.QUOTA, AttemptCause.AUTH})
-#: Refusals of the request, which say nothing of the provider.
-OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})
+#: A provider that failed is tried last for so long, and for less than half of that nothing is written again, in
+#: milliseconds.
+LAST_MS = 30_000
 #: A provider that fails again so soon after an answer has not stopped failing, in milliseconds.
 SPELL_MS = 60_000
-#: How long a 429 without Retry-After counts as a cooldown where none could be stored, in milliseconds.
+#: How long a refusal without a time counts as a cooldown where none could be stored, in milliseconds.
 UNSTORED_MS = 1_000
+#: A message that is refused (429) once more in a row waits so much longer than the cooldown: others go first, and show
+#: whether the refusals are its own.
+OTHERS_FIRST_MS = 1_000
+#: The time between two looks of the first run that stands in line for a place, in seconds.
+LOOK_S = 0.1
+#: For so long a run that stands in line says that it is busy, in seconds: longer than it may.
+IN_LINE_S = 86_400.0
+#: What is counted is written together after so many seconds.
+COUNTED_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
@@ -42,83 +53,154 @@ class Spell:
 
 
 class ProviderHealth:
-    """Shared by all provider runners of a process. A database that refuses for a moment is no reason to fail a
-    run: then a provider counts as not cooling, and what could not be stored is warned about.
+    """Shared by all provider runners of a process. A database that refuses for a moment is no reason to fail a run:
+    then a provider counts as well, and what could not be stored is warned about."""
 
-    ``max_park_ms`` is how long a refusal cools that time alone does not mend: an exhausted quota, refused
-    credentials.
-    """
-
-    def __init__(self, cooldowns: Cooldowns, max_park_ms: int, clock: Clock) -> None:
+    def __init__(self, store: AsyncStore, clock: Clock) -> None:
         self.clock = clock
-        self._cooldowns = cooldowns
-        self._max_park_ms = max_park_ms
-        self._slow_until: dict[str, int] = {}  # by this process's monotonic clock
-        self._warm: set[str] = set()  # answered since this process last saw it refuse
+        self._store = store
+        self._lines: dict[str, ProviderLine] = {}
         self._spells: dict[str, Spell] = {}
+        self._doubted: defaultdict[str, set[str]] = defaultdict(set)  # lanes with a doubtful refusal, none served since
         #: How often each provider was asked, by what came of it: ``answered``, or the cause of the failure.
         self.asked: Counter[tuple[str, str]] = Counter()
+        self._counted: dict[str, ProviderCounts] = {}  # not stored yet
+        self._counting: asyncio.Task[None] | None = None
 
-    def in_order(self, providers: Sequence[ProviderConfig]) -> list[ProviderConfig]:
-        """The providers in the order in which to try them: as configured, those that were slow last."""
-        now = self.clock().mono
-        return sorted(providers, key=lambda provider: self._slow_until.get(provider.name, now) > now)
+    def line(self, provider: ProviderConfig) -> ProviderLine:
+        """The line of a provider."""
+        line = self._lines.get(provider.name)
+        if line is None or not line.is_of(provider):
+            line = self._lines[provider.name] = ProviderLine.of(provider)
+        return line
 
-    async def cooling(self) -> dict[str, CooldownRow]:
-        """The cooldowns that providers are under now, by their names."""
+    async def look(self, providers: Iterable[ProviderConfig]) -> ProviderView:
+        """What is known of these providers now."""
         try:
-            found = await self._cooldowns.cooling()
+            rows = {row.provider: row for row in await self._store.read(reads.providers())}
+            counts = needs_places(map(self.line, providers), rows)
+            return ProviderView(rows, await self._store.read(reads.places_taken()) if counts else {}, self.clock())
         except StorageError as error:
-            log.warning("cooldowns cannot be read, every provider is asked all the same: %s", error)
-            return {}
-        self._warm.difference_update(found)
-        return found
+            log.warning("the health of providers cannot be read, every provider is asked all the same: %s", error)
+            return ProviderView({}, {}, self.clock())
 
     def failing(self, provider: str) -> bool:
         """Whether the last known result of a provider is a failure that the provider caused."""
         spell = self._spells.get(provider)
         return spell is not None and spell.over_at is None
 
-    async def failed(self, provider: str, failure: AttemptFailed) -> int | None:
-        """Remember a failure; until when it cools the provider (wall time, ms), None where it does not.
+    # ----------------------------------------------------------------------------------------- places
 
-        A 429, an exhausted quota and refused credentials cool; nothing else does.
-        """
-        self.asked[provider, failure.cause] += 1
-        if failure.cause not in OF_THE_REQUEST:
-            await self._count(provider, failure)
-        if failure.cause in TIMEOUTS:
-            self._slow_until[provider] = self.clock().mono + SLOW_MS
-        if failure.cause is not AttemptCause.RATE_LIMITED and failure.cause not in LASTING:
+    async def take(self, run: RunContext, provider: ProviderConfig | None, most: int | None) -> bool:
+        """Give the run a place at a provider, in exchange for the one that it has; None: none. Mostly it has it since
+        its claim. Returns False if ``most`` others have one."""
+        name = None if provider is None or most is None else provider.name
+        try:
+            if await self._store.read(reads.place_of(run.id)) == name:
+                return True
+            return await self._store.write(lambda tx: doors.take_place(tx, run.id, name, most))
+        except StorageError as error:
+            log.warning("the place of a run at a provider cannot be stored: %s", error)
+            return True
+
+    async def turn(self, run: RunContext, provider: ProviderConfig) -> None:
+        """Stand in line at a provider, until the run has a place there, or the provider cools. That is no stall."""
+        line = self.line(provider)
+        line.waiting += 1
+        run.busy(IN_LINE_S, f"waiting for its turn at provider {provider.name}")
+        try:
+            async with line.turn:
+                while True:
+                    place = (await self.look([provider])).place(line)
+                    if place.until is not None or await self.take(run, provider, place.most):
+                        return
+                    await asyncio.sleep(LOOK_S)
+        finally:
+            line.waiting -= 1
+            run.busy(0, f"it is its turn at provider {provider.name}")
+
+    # ---------------------------------------------------------------------------------- what was learned
+
+    async def failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed) -> int | None:
+        """Judge a failure, and remember it; until when the message waits for this provider (wall time, ms), None
+        where it does not."""
+        name, line = provider.name, self.line(provider)
+        self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
+        row = (await self.look(())).row(line)
+        found = judge(failure, self._evidence(run, name, row, failure))
+        if found.fault is AtFault.OWN:
             return None
-        for_ms = self._max_park_ms if failure.cause in LASTING else failure.retry_after_ms
-        self._warm.discard(provider)
-        try:
-            return (await self._cooldowns.cool(provider, failure.cause, for_ms)).until
-        except StorageError as error:
-            log.warning("the cooldown of %s cannot be stored: %s", provider, error)
-            return self.clock().wall + (for_ms or UNSTORED_MS)
+        await self._spell(name, failure)
+        if found.fault is AtFault.FAILS:
+            await self._try_last(line, row, failure)
+            return None
+        limited = failure.cause is AttemptCause.RATE_LIMITED
+        refusal = ProviderRefusal(
+            failure.cause, failure.message, found.for_ms, int(run.message.id) if limited else None
+        )
+        return await self._cool(line, refusal, provider.max_cooldown_ms)
 
-    async def answered(self, provider: str) -> None:
-        """Remember that a provider answered, which ends the doubling of its cooldowns.
+    async def answered(self, provider: ProviderConfig, view: ProviderView, latency_ms: int) -> None:
+        """Remember that a provider answered; ``view`` is from before it was asked.
 
-        Written once per change, not for every reply. A cooldown that another run brought about meanwhile stands.
+        Written only where it changes something. A cooldown that another run brought about meanwhile stands.
         """
-        self.asked[provider, "answered"] += 1
-        if self.failing(provider):
-            await self._over(provider)
-        if provider in self._warm or provider in await self.cooling():
+        name, line = provider.name, self.line(provider)
+        self._doubted.pop(name, None)
+        self._count(name, "answered", ProviderCounts(1, latency_ms))
+        if self.failing(name):
+            await self._over(name)
+        row = view.row(line)
+        told = row.probed and (row.refused_at or 0) < (row.answered_at or 0)
+        if not row.recovers(self.clock().wall) or (told and view.taken.get(name, 0) < (row.allowance or 1)):
             return
-        try:
-            await self._cooldowns.warm(provider)
-        except StorageError as error:
-            log.warning("the end of the cooldown of %s cannot be stored: %s", provider, error)
-        else:
-            self._warm.add(provider)
+        now = self.clock()
+        await self._write(lambda tx: doors.answered(tx, name, now, fingerprint=line.fingerprint), "the answer", name)
 
-    async def _count(self, provider: str, failure: AttemptFailed) -> None:
-        """Count a failure, and report the first of many: otherwise nobody would notice that another provider
-        answers."""
+    async def aclose(self) -> None:
+        """Store what was counted."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await self._store_counts()
+
+    def _evidence(self, run: RunContext, name: str, row: ProviderRow, failure: AttemptFailed) -> ProviderEvidence:
+        if doubtful(failure):
+            self._doubted[name].add(run.key)
+        again = row.refused == int(run.message.id)
+        return ProviderEvidence(
+            lanes=len(self._doubted[name]),
+            refuses=not row.probed and row.cause == failure.cause,
+            refusals=row.refusals if again else 0,
+            served=(row.answered_at or 0) > (row.refused_at or 0),
+        )
+
+    async def _cool(self, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
+        now = self.clock()
+
+        def step(tx: Transaction) -> ProviderRow:
+            how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
+            return doors.cool(tx, line.name, refusal, now, **how)
+
+        try:
+            row = await self._store.write(step)
+        except StorageError as error:
+            log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
+            return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
+        return (row.until or now.wall) + (OTHERS_FIRST_MS if row.refusals > 1 else 0)
+
+    async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:
+        now = self.clock().wall
+        if (row.tried_last_until or 0) - now < LAST_MS // 2:
+            until, message, fingerprint = now + LAST_MS, failure.message, line.fingerprint
+            await self._write(
+                lambda tx: doors.try_last(tx, line.name, until, message, fingerprint=fingerprint),
+                "a failure",
+                line.name,
+            )
+
+    async def _spell(self, provider: str, failure: AttemptFailed) -> None:
+        """Count a failure of a spell, and report the first of many: otherwise nobody would notice that another
+        provider answers."""
         now, spell = self.clock().mono, self._spells.get(provider)
         begins = spell is None or (spell.over_at is not None and now - spell.over_at > SPELL_MS)
         if spell is None or begins:
@@ -138,7 +220,35 @@ class ProviderHealth:
         await self._note(provider, None, {"failures": spell.failures, "failed_ms": now - spell.since})
 
     async def _note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
+        now = self.clock()
+        await self._write(
+            lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail), "news", provider
+        )
+
+    async def _write(self, step: Any, what: str, provider: str) -> None:
         try:
-            await self._cooldowns.note(provider, cause, detail)
+            await self._store.write(step)
         except StorageError as error:
-            log.warning("the journal cannot be told of %s: %s", provider, error)
+            log.warning("%s of provider %s cannot be stored: %s", what, provider, error)
+
+    # ------------------------------------------------------------------------------------------ counting
+
+    def _count(self, provider: str, outcome: str, counts: ProviderCounts) -> None:
+        self.asked[provider, outcome] += 1
+        self._counted[provider] = self._counted.get(provider, ProviderCounts()).plus(counts)
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._store_later(), name="lanes-provider-counts")
+
+    async def _store_later(self) -> None:
+        await asyncio.sleep(COUNTED_EVERY_S)
+        await self._store_counts()
+
+    async def _store_counts(self) -> None:
+        counted, self._counted, now = self._counted, {}, self.clock()
+
+        def step(tx: Transaction) -> None:
+            for provider, counts in counted.items():
+                doors.count(tx, provider, counts, now)
+
+        if counted:
+            await self._write(step, "what was counted", ", ".join(counted))

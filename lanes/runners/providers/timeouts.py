@@ -13,6 +13,9 @@ from lanes_storage.law import AttemptCause
 LATE_S = 0.5
 
 
+#: The limits by which an attempt may end.
+TIMEOUTS = frozenset({AttemptCause.CONNECT_TIMEOUT, AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
+
 #: Is told of each phase: the limit that ends it, and how long that is in milliseconds.
 Begins = Callable[[AttemptCause, int], None]
 

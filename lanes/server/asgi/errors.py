@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from lanes.records import Attempt, Failure
 from lanes.records.problems import Problem
-from lanes.runners.providers.health import OF_THE_REQUEST
+from lanes.runners.providers.judge import OF_THE_REQUEST
 from lanes_storage.law import AttemptCause, Cause
 
 #: How a dialect words a problem.

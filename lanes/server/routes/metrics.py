@@ -6,7 +6,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 import lanes
-from lanes.records import Status
+from lanes.records import Health, Provider, Status
 from lanes.runners.base import RunnerSpec
 from lanes.runners.build import Specs
 from lanes.server.asgi.request import HttpRequest
@@ -41,6 +41,7 @@ async def get_metrics(call: HttpRequest) -> Response:
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
         Gauge("lanes_clients_waiting", "Connections that wait for their message.", [({}, state.clients.waiting)]),
+        *_of_health(await call.searching(call.desk.providers())),
         *_of_providers(gateway.specs),
         *_used(gateway.used),
         Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, state.feed.followers)]),
@@ -78,13 +79,27 @@ def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
     ]
 
 
+def _of_health(providers: Iterable[Provider]) -> Iterable[Gauge]:
+    named = [({"provider": each.name}, each) for each in providers]
+    well = [(labels, each.health is Health.WELL) for labels, each in named]
+    most = [(labels, each.max_in_flight) for labels, each in named if each.max_in_flight is not None]
+    latency = [(labels, each.latency_ms / 1000) for labels, each in named if each.latency_ms is not None]
+    failures = [({**at, "cause": cause}, count) for at, each in named for cause, count in each.failures.items()]
+    yield Gauge("lanes_provider_well", "Whether a provider is asked without limits.", well)
+    yield Gauge(
+        "lanes_provider_in_flight", "Runs that ask a provider now.", [(at, each.in_flight) for at, each in named]
+    )
+    yield Gauge("lanes_provider_in_flight_max", "How many may ask it now, where that is limited.", most)
+    yield Gauge("lanes_provider_latency_seconds", "The mean time to the end of an answer, in the last hour.", latency)
+    yield Gauge("lanes_provider_answers", "Answers in the last hour.", [(at, each.answers) for at, each in named])
+    yield Gauge("lanes_provider_failures", "Failed requests in the last hour, by cause.", failures)
+
+
 def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
     if not isinstance(specs, Specs):
         return
-    asked = [({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.standing.asked.items()]
-    failing = [
-        ({"provider": name}, specs.standing.failing(name)) for name in {name for name, _ in specs.standing.asked}
-    ]
+    asked = [({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.health.asked.items()]
+    failing = [({"provider": name}, specs.health.failing(name)) for name in {name for name, _ in specs.health.asked}]
     yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", asked)
     yield Gauge("lanes_provider_failing", "Whether the last request of this gateway to a provider failed.", failing)
 

@@ -16,7 +16,6 @@ from lanes_storage.doors.claims import (
 )
 from lanes_storage.doors.control import ack, drop, retry
 from lanes_storage.doors.conversations import ImportedTurn, begin_conversation, new_conversation, tell_from
-from lanes_storage.doors.cooldowns import cool, cooling, note_provider, warm
 from lanes_storage.doors.input.questions import ask, close_question, take_answer, take_steer
 from lanes_storage.doors.intake import Accepted, Refusal, accept, enter_beside
 from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, runs_of_owner, touch
@@ -28,6 +27,17 @@ from lanes_storage.doors.pauses import (
     pause_matching,
     resume,
     resume_matching,
+)
+from lanes_storage.doors.providers import (
+    answered,
+    cool,
+    count,
+    note_provider,
+    places_taken,
+    providers,
+    reset_provider,
+    take_place,
+    try_last,
 )
 from lanes_storage.doors.releases import abort, complete, expire, fail, interrupt, note_usage, park, reclaim
 from lanes_storage.doors.restoring import restored

@@ -10,7 +10,7 @@ from lanes_storage.doors.conversations import begin_conversation
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.ends import retry_at
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
-from lanes_storage.doors.shared.sets import array, serialized
+from lanes_storage.doors.shared.sets import array, parked_for, serialized
 from lanes_storage.doors.waiting.places import park_again
 from lanes_storage.interface import CommandStep, Given, Row, Transaction, call
 from lanes_storage.law import (
@@ -92,7 +92,8 @@ def _alike(first: WaitingMessage, message: WaitingMessage) -> bool:
 class Claim(NamedTuple):
     """The command: an owner takes the lane of ``head``, to run ``head`` and the messages answered together with it.
 
-    ``members`` are those messages, starting with ``head``; if empty, only ``head``.
+    ``members`` are those messages, starting with ``head``; if empty, only ``head``. ``provider``: where the run gets a
+    place.
     """
 
     head: Head
@@ -102,6 +103,7 @@ class Claim(NamedTuple):
     terms: Terms
     now: Now
     members: Sequence[int] = ()
+    provider: str | None = None
 
     @property
     def about(self) -> tuple[int]:
@@ -117,13 +119,22 @@ class Claim(NamedTuple):
 
 
 def claim(
-    head: Head, owner: int, runner: str, kind: RunnerKind, terms: Terms, now: Now, *, members: Sequence[int] = ()
+    head: Head,
+    owner: int,
+    runner: str,
+    kind: RunnerKind,
+    terms: Terms,
+    now: Now,
+    *,
+    members: Sequence[int] = (),
+    provider: str | None = None,
 ) -> CommandStep[Claimed | None]:
-    """Take the lane of ``head`` under a new epoch, to run ``head`` and the other ``members``.
+    """Take the lane of ``head`` under a new epoch, to run ``head`` and the other ``members``, with a place at
+    ``provider`` if one is named.
 
     Returns None if the lane has changed since ``head`` was read (it is held, paused, or has another head).
     """
-    return call(take, Claim(head, owner, runner, kind, terms, now, members))
+    return call(take, Claim(head, owner, runner, kind, terms, now, members, provider))
 
 
 @serialized
@@ -172,10 +183,10 @@ def _lane(each: _Taken) -> Given:
 
 
 def _run(each: _Taken) -> Given:
-    head, owner, runner, kind, terms, now, _ = each.claim
+    head, owner, runner, kind, terms, now, _, provider = each.claim
     moment = (now.wall, now.boot, now.slept)
     of_run = (each.run, head.lane_id, each.message["id"], owner, runner, str(kind), *terms)
-    return *of_run, *moment, now.boot_id, *moment, head.message_id
+    return *of_run, *moment, now.boot_id, *moment, provider, head.message_id
 
 
 def _start(each: _Taken, message: int) -> Given:
@@ -239,9 +250,17 @@ def keep_session(
 
 
 def postpone(
-    tx: Transaction, head: Head, until: int, max_park_ms: int, now: Now, retry: RetryTerms | None = None
+    tx: Transaction,
+    head: Head,
+    until: int,
+    max_park_ms: int,
+    now: Now,
+    retry: RetryTerms | None = None,
+    *,
+    providers: Sequence[str] = (),
 ) -> MessageState:
-    """Let an unclaimed head wait for a provider until ``until`` (wall time); returns the new state of its message.
+    """Let an unclaimed head wait for one of ``providers`` until ``until`` (wall time); returns the new state of its
+    message.
 
     A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead, unless ``retry``
     parks it once more.
@@ -255,7 +274,8 @@ def postpone(
             return MessageState.QUEUED
         end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
         return MessageState.FAILED
-    tx.run(sql.POSTPONE_MESSAGE, {"message": head.message_id, "until": until, "now": now.wall})
+    values = {"message": head.message_id, "until": until, "now": now.wall, "parked_for": parked_for(providers)}
+    tx.run(sql.POSTPONE_MESSAGE, values)
     what = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": {"until": until}}
     record(tx, EventType.POSTPONED, now, **what, actor="lanes")
     return MessageState.QUEUED

@@ -20,7 +20,7 @@ from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
-from lanes_storage.doors.shared.sets import array, serialized
+from lanes_storage.doors.shared.sets import array, parked_for, serialized
 from lanes_storage.doors.shared.turns import NewTurn, write_turns
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
@@ -59,14 +59,23 @@ def fail(
 
 
 def park(
-    ticket: Ticket, until: int | None, failure: RunFailure, now: Now, *, by: str, retry: RetryTerms | None = None
+    ticket: Ticket,
+    until: int | None,
+    failure: RunFailure,
+    now: Now,
+    *,
+    by: str,
+    retry: RetryTerms | None = None,
+    providers: Sequence[str] = (),
 ) -> CommandStep[Release]:
-    """Every provider refused: the message goes back to the head and waits until ``until`` (wall time).
+    """Every provider refused: the message goes back to the head and waits until ``until`` (wall time), or until one of
+    ``providers`` is reset.
 
     If its waiting time over all parks would exceed the limit, the run fails with the same cause. ``until`` is None if
     its owner had no free slot after all: then it waits until there is one, without a limit.
     """
-    return call(release, End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until, retry=retry))
+    end = End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until, retry=retry, providers=providers)
+    return call(release, end)
 
 
 def expire(
@@ -233,7 +242,8 @@ def _run(each: _Ended) -> Given:
 def _requeued(each: _Ended, message: int) -> Given:
     failure, until = each.outcome.failure, each.outcome.parked_until
     attempts = attempts_json(failure.attempts) if failure else None
-    return each.outcome.interruptions, until, None if until is None else each.end.now.wall, attempts, message
+    since, providers = (None, ()) if until is None else (each.end.now.wall, each.end.providers)
+    return each.outcome.interruptions, until, since, parked_for(providers), attempts, message
 
 
 def _retried(each: _Ended, message: int) -> dict[str, Any]:

@@ -116,6 +116,7 @@ CREATE TABLE messages (
     retries INTEGER,
     parked_until INTEGER,
     parked_since INTEGER,
+    parked_for VARCHAR,
     retry_of INTEGER,
     retried_as INTEGER,
     answered_by INTEGER,
@@ -135,6 +136,24 @@ CREATE TABLE messages (
     CONSTRAINT message_interruptions CHECK (interruptions >= 0),
     CONSTRAINT message_for_a_run_waits CHECK (for_run IS NULL OR state = 'queued'),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE TABLE providers (
+    provider VARCHAR NOT NULL,
+    cause VARCHAR,
+    since INTEGER,
+    until INTEGER,
+    tries INTEGER NOT NULL,
+    message VARCHAR,
+    fingerprint VARCHAR,
+    allowance INTEGER,
+    answered_at INTEGER,
+    tried_last_until INTEGER,
+    refused INTEGER,
+    refused_at INTEGER,
+    refusals INTEGER NOT NULL,
+    counts VARCHAR,
+    PRIMARY KEY (provider),
+    CONSTRAINT provider_cooldown_whole CHECK (((cause IS NULL) = (since IS NULL)) AND ((cause IS NULL) = (until IS NULL)))
 );
 CREATE TABLE runs (
     id INTEGER NOT NULL,
@@ -161,6 +180,7 @@ CREATE TABLE runs (
     progress_slept_ms INTEGER,
     busy_until_boot INTEGER,
     attempt VARCHAR,
+    provider VARCHAR,
     question VARCHAR,
     input_ms INTEGER NOT NULL,
     reply_so_far VARCHAR,
@@ -281,10 +301,12 @@ CREATE INDEX messages_failed ON messages (id, retried_as) WHERE state = 'failed'
 CREATE INDEX messages_for_run ON messages (for_run) WHERE for_run IS NOT NULL;
 CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AND state = 'queued';
 CREATE INDEX messages_of_lane ON messages (lane_id, id);
+CREATE INDEX messages_parked ON messages (parked_until) WHERE parked_for IS NOT NULL;
 CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
 CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
 CREATE INDEX runs_of_lane ON runs (lane_id, id);
 CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
+CREATE INDEX runs_placed ON runs (provider) WHERE provider IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
 CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
 CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';

@@ -27,12 +27,13 @@ WHERE t.lane_id = lanes.id
 
 def step(tx: Transaction) -> None:
     """The events of a lane are found by blocks of the journal; the provider that a run asks is in one column; turns of
-    conversations are kept apart from messages; a message may be meant for a run; what is seen of other programs has
-    tables; unused indexes are dropped."""
+    conversations are kept apart from messages; a message may be meant for a run; providers have a health; what is seen
+    of other programs has tables; unused indexes are dropped."""
     made_by = statements_of("schema_3.sql")
     rebuild(tx, "runs", made_by, {"input_ms": "0"})
     for table in ("lanes", "pauses", "messages"):
         rebuild(tx, table, made_by, {})
+    rebuild(tx, "providers", made_by, {"refusals": "0"})
     make(tx, "event_blocks", made_by)
     for added in ("repeats", "sources", "sightings", "freeings", "spent", "incidents"):
         make(tx, added, made_by)

@@ -11,7 +11,7 @@ from lanes_storage.reads.backlog import (
     waiting_heads,
 )
 from lanes_storage.reads.conversations import conversation, conversation_state, conversations, recalled
-from lanes_storage.reads.journal import cooldowns, epoch_of_release, events, last_event_id, notices
+from lanes_storage.reads.journal import epoch_of_release, events, last_event_id, notices
 from lanes_storage.reads.lanes import (
     claimable,
     counts,
@@ -72,6 +72,7 @@ from lanes_storage.reads.owners import (
     waiting_of_owner,
     waits,
 )
+from lanes_storage.reads.providers import cooldowns, in_flight, place_of, places_taken, providers
 from lanes_storage.reads.retention import any_old_idempotency, old
 from lanes_storage.reads.watched.sightings import (
     freeing,

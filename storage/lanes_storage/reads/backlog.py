@@ -38,9 +38,9 @@ SELECT l.head_id, l.key, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messa
 WHERE l.head_id > :after ORDER BY l.head_id
 """
 #: Events about many lanes at once have no lane id.
+_OF_MANY = names((EventType.PAUSED, EventType.RESUMED, EventType.COOLDOWN_ENDED))
 NEWS = f"""
-SELECT coalesce(max(id), :after),
-  coalesce(max(lane_id IS NULL AND type IN ({names((EventType.PAUSED, EventType.RESUMED))})), 0),
+SELECT coalesce(max(id), :after), coalesce(max(lane_id IS NULL AND type IN ({_OF_MANY})), 0),
   (SELECT 1 FROM lanes WHERE run_id IS NULL AND head_id IS NOT NULL LIMIT 1 OFFSET {{few}}) IS NULL
 FROM events WHERE id > :after
 """

@@ -1,14 +1,13 @@
-"""Queries about the journal and the cooldowns."""
+"""Queries about the journal."""
 
 from typing import Any
 
-from lanes_storage import statements as sql
 from lanes_storage.fragments import block_of, events_of, names
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.choices import Conditions, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
-from lanes_storage.records import CooldownRow, EventRow, LaneFilter
+from lanes_storage.records import EventRow, LaneFilter
 
 COLUMNS = """
 e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
@@ -101,8 +100,3 @@ def to_event(row: Row) -> EventRow:
         detail = {"unreadable": row[11][:UNREADABLE]} if known is None else known
     values = [*row[:11], detail]
     return EventRow(*values)
-
-
-def cooldowns(now_wall: int) -> Query[list[CooldownRow]]:
-    """The providers that are cooling at ``now_wall``."""
-    return Query(sql.COOLING, {"now": now_wall}, lambda rows: [CooldownRow(*row) for row in rows], point=True)

@@ -29,6 +29,7 @@ from lanes_storage.records.given import (
     is_outline,
 )
 from lanes_storage.records.incidents import DueIncident, SeenIncident
+from lanes_storage.records.providers import ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
 from lanes_storage.records.questions import HandedText, NewQuestion, RunQuestion
 from lanes_storage.records.shown import (
     LaneCounts,

@@ -38,6 +38,7 @@ class MessageTable(Table, table=True):
         partial("messages_batch", "batch", "id", where="batch IS NOT NULL"),
         partial("messages_failed", "id", "retried_as", where=dead_letter()),
         partial("messages_for_run", "for_run", where="for_run IS NOT NULL"),
+        partial("messages_parked", "parked_until", where="parked_for IS NOT NULL"),
         partial("messages_bound", "bound_owner", where="bound_owner IS NOT NULL AND ended_at IS NULL"),
         partial("messages_expiring", "expires_at", where="expires_at IS NOT NULL AND state = 'queued'"),
         partial("messages_moved", "moved_to", where="moved_to IS NOT NULL AND state = 'queued'"),
@@ -82,6 +83,9 @@ class MessageTable(Table, table=True):
     retries: int | None = None
     parked_until: int | None = None
     parked_since: int | None = None
+    #: The providers whose cooldown it waits for (JSON array of names); null: it was never parked for one. It stays when
+    #: the message runs, so that no run costs the change of an index.
+    parked_for: str | None = None
     retry_of: int | None = None
     retried_as: int | None = None
     answered_by: int | None = None

@@ -1,4 +1,4 @@
-"""The state of providers."""
+"""The health of providers."""
 
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field
@@ -7,25 +7,27 @@ from lanes_storage.schema.columns import Table, together
 
 
 class ProviderTable(Table, table=True):
-    """The state of a provider, for every gateway: until when it is not asked, and what is known about it."""
+    """What is known of a provider, for every gateway. Without a row it is well."""
 
     __tablename__ = "providers"
-    __table_args__ = (
-        CheckConstraint(together("cause", "since", "until"), name="provider_cooldown_whole"),
-        CheckConstraint(together("probe_owner", "probe_at"), name="provider_probe_whole"),
-    )
+    __table_args__ = (CheckConstraint(together("cause", "since", "until"), name="provider_cooldown_whole"),)
     provider: str = Field(primary_key=True)
+    #: The last cooldown. It stays when it is over, until an answer shows whether the provider is well again.
     cause: str | None = None
     since: int | None = None
     until: int | None = None
     #: Consecutive refusals that named no time; they determine the next cooldown.
     tries: int = 0
-    #: Its last error message; the key and address under which it was asked (if they change, the state is reset); which
-    #: run asks it while it cools; until when it is tried last; when it last answered. Filled by the health of
-    #: providers.
-    message: str | None = None
+    message: str | None = None  # the last error
+    #: The key and address under which all of this was seen. Under others, none of it holds.
     fingerprint: str | None = None
-    probe_owner: int | None = None
-    probe_at: int | None = None
+    #: How many requests may be in flight after the cooldown: one, the probe, and with each answer one more.
+    allowance: int | None = None
+    answered_at: int | None = None  # the last answer that was needed to know that it is well
     tried_last_until: int | None = None
-    answered_at: int | None = None
+    #: The message that got the last refusal (429), when, and how many in a row it got.
+    refused: int | None = None
+    refused_at: int | None = None
+    refusals: int = 0
+    #: Answers, failures by cause and latency of the last hour (JSON array): ``ProviderCounts``.
+    counts: str | None = None

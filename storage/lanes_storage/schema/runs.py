@@ -57,6 +57,7 @@ class RunTable(Table, table=True):
         partial("runs_unlimited", "id", where=UNLIMITED),
         partial("runs_unproven", "lane_id", "process_host", where=UNPROVEN),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
+        partial("runs_placed", "provider", where="provider IS NOT NULL AND ended_at IS NULL"),
     )
     id: int = number()
     lane_id: int = reference("lanes", required=True)
@@ -84,6 +85,8 @@ class RunTable(Table, table=True):
     busy_until_boot: int | None = None
     #: The provider that is asked now, since when, and the limit that ends this attempt (JSON object): ``AttemptPhase``.
     attempt: str | None = None
+    #: The provider at which it has a place, if the requests in flight there are limited. The place ends with the run.
+    provider: str | None = None
     #: What the run asks its sender (JSON object: ``RunQuestion``), while it waits for the answer; and how long it has
     #: waited for answers before.
     question: str | None = None

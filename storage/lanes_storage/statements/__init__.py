@@ -178,12 +178,12 @@ WHERE id = :message AND NOT {one_of("state", TERMINAL)}
 
 REQUEUE_MESSAGE = """
 UPDATE messages SET state = 'queued', interruptions = :interruptions, parked_until = :parked_until,
-  parked_since = coalesce(parked_since, :parked_since), attempts = :attempts
+  parked_since = coalesce(parked_since, :parked_since), parked_for = :parked_for, attempts = :attempts
 WHERE id = :message AND state = 'running'
 """
 
 POSTPONE_MESSAGE = """
-UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since, :now)
+UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since, :now), parked_for = :parked_for
 WHERE id = :message AND state = 'queued'
 """
 
@@ -224,10 +224,10 @@ MAKE_RUN = """
 INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
   abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
   claimed_at, claimed_boot, claimed_slept_ms, boot_id, progress, progress_at, progress_boot, progress_slept_ms,
-  left_out, recovering, forced, refused_writes, input_ms)
+  provider, left_out, recovering, forced, refused_writes, input_ms)
 VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
   :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
-  :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, 0,
+  :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, :provider, 0,
   coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
   false, 0, 0)
 """
@@ -334,22 +334,6 @@ UPDATE owners SET drain_by = :by, drain_at = :now, drain_until = :until WHERE id
 END_OWNER = """
 UPDATE owners SET ended_at = :now, ended_cause = :cause
 WHERE id = :owner AND ended_at IS NULL AND heartbeats = coalesce(:heartbeats, heartbeats)
-"""
-
-# ------------------------------------------------------------------------------------------ cooldowns
-
-COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
-
-FIND_COOLDOWN = "SELECT since, until, tries FROM providers WHERE provider = :provider AND until IS NOT NULL"
-
-SET_COOLDOWN = """
-INSERT INTO providers (provider, cause, since, until, tries) VALUES (:provider, :cause, :now, :until, :tries)
-ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause, since = excluded.since,
-  until = excluded.until, tries = excluded.tries
-"""
-
-END_COOLDOWN = """
-UPDATE providers SET cause = NULL, since = NULL, until = NULL, tries = 0 WHERE provider = :provider
 """
 
 # ------------------------------------------------------------------------------------------- journal

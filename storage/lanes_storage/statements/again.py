@@ -6,7 +6,7 @@ from lanes_storage.law import ASIDE, RETRIABLE
 #: By itself: its time at providers is counted from the end of this wait. ``:aside``: it lets others pass.
 RETRY_MESSAGE = f"""
 UPDATE messages SET state = 'queued', retries = coalesce(retries, 0) + 1, parked_until = :until, parked_since = :until,
-  attempts = :attempts, moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
+  parked_for = NULL, attempts = :attempts, moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
 WHERE id = :message AND state = :before
 """
 

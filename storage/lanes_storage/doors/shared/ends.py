@@ -1,5 +1,6 @@
 """How a run ends: the command, what is read about the run, and the decision. Pure functions, without a database."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes_storage.clock import Now
@@ -44,6 +45,7 @@ class End(NamedTuple):
     forced: bool = False
     evidence: Evidence | None = None
     retry: RetryTerms | None = None  # None: the message must not be run once more by itself
+    providers: Sequence[str] = ()  # those that a parked message waits for
 
     @property
     def about(self) -> tuple[int]:

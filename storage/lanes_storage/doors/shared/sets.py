@@ -1,5 +1,6 @@
 """Sets of commands, in the form that transitions take."""
 
+import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Protocol, TypeVar
@@ -59,3 +60,8 @@ def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> l
 def array(numbers: list[int] | list[list[int]]) -> str:
     """Integers as a JSON array, for ``json_each``."""
     return str(numbers)
+
+
+def parked_for(providers: Sequence[str]) -> str | None:
+    """The providers whose cooldown a message waits for, as its row has them."""
+    return json.dumps([*providers]) if providers else None

@@ -1,0 +1,86 @@
+"""``lanes providers``: which of them are well, and the end of a cooldown."""
+
+import click
+
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import fail
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for
+from lanes.commands.output.layout import OutputColumn
+from lanes.commands.output.printing import Cell
+from lanes.commands.output.words import took
+from lanes.explain.phrases import clock_time, counted
+from lanes.records import Health, Provider
+from lanes.verbs.outcomes import provider_reset
+from lanes.verbs.system import providers, reset_provider
+
+COLUMNS = (
+    OutputColumn("PROVIDER", cut="middle"),
+    OutputColumn("HEALTH", cut="end", least=24),
+    OutputColumn("IN FLIGHT", right=True),
+    OutputColumn("ANSWERS/H", right=True),
+    OutputColumn("LATENCY", right=True),
+    OutputColumn("FAILURES/H", cut="end"),
+)
+TONES = {Health.COOLING: "bad", Health.WELL: "good"}
+
+
+@command_for(providers)
+@click.argument("reset", metavar="[reset NAME]", nargs=-1)
+def command(session: Session, /, reset: tuple[str, ...]) -> int:
+    out = session.out
+    if reset:
+        return _reset(session, reset)
+    with session.desk() as desk:
+        found = desk.call(providers)
+    if out.json:
+        out.data(found)
+    elif not found:
+        out.talk("no provider is configured here, and none is known in this database")
+    else:
+        out.table(COLUMNS, [_row(each) for each in found])
+        for each in found:
+            if each.message:
+                out.line(f"{each.name}: {each.cause or 'failed'}: {each.message}")
+    return Exit.DONE
+
+
+def _reset(session: Session, words: tuple[str, ...]) -> int:
+    if len(words) != 2 or words[0] != "reset":
+        fail("`lanes providers` shows them, `lanes providers reset NAME` ends the cooldown of one")
+    with session.desk() as desk:
+        done = desk.call(reset_provider, name=words[1])
+    session.out.changed = True
+    if session.out.json:
+        session.out.data(done)
+    else:
+        session.out.line(provider_reset(done).sentence)
+    return Exit.DONE
+
+
+def _row(provider: Provider) -> list[Cell | str]:
+    most = provider.max_in_flight
+    limited = most is not None and provider.health is not Health.COOLING
+    failures = ", ".join(f"{count} {cause}" for cause, count in sorted(provider.failures.items()))
+    return [
+        provider.name,
+        Cell(health_told(provider), TONES.get(provider.health, "warn")),
+        f"{provider.in_flight}/{most}" if limited else str(provider.in_flight),
+        str(provider.answers),
+        took(provider.latency_ms) or "",
+        failures,
+    ]
+
+
+def health_told(provider: Provider) -> str:
+    """How a provider is, in words."""
+    match provider.health:
+        case Health.COOLING if provider.until is not None:
+            return f"cooling until {clock_time(provider.until)}"
+        case Health.PROBING:
+            return "one request probes it" if provider.in_flight else "probed by the next request"
+        case Health.TRICKLING:
+            return f"answers again, {counted(provider.max_in_flight or 1, 'request')} at a time"
+        case Health.TRIED_LAST if provider.tried_last_until is not None:
+            return f"tried last until {clock_time(provider.tried_last_until)}"
+    return str(provider.health)

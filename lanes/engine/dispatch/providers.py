@@ -1,0 +1,78 @@
+"""What a dispatcher knows of the providers of its runners: who may be asked, and which runners rest while all cool."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+from lanes.engine.dispatch.slots import FreeSlots, Rest
+from lanes.runners.base import RunnerSpec
+from lanes.runners.providers.places import (
+    ProviderChoice,
+    ProviderLine,
+    ProviderView,
+    choose,
+    lines_of,
+    needs_places,
+    room_at,
+)
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.interface import AsyncStore, Transaction
+
+#: How many heads of a runner are parked while all its providers are cooling down; the others wait behind them.
+POSTPONED = 256
+
+
+class ProviderWatch:
+    """For the event loop, except ``view_in`` and ``choose``, which are for the transaction of a claim."""
+
+    def __init__(self, store: AsyncStore, specs: Mapping[str, RunnerSpec], owner: Callable[[], int]) -> None:
+        self._store = store
+        self._owner = owner
+        self._chains = {name: lines_of(spec) for name, spec in specs.items()}
+        self._lines = [line for chain in self._chains.values() for line in chain]
+        self._view: ProviderView | None = None  # at the last look
+        self._resting: dict[str, Rest] = {}  # runners whose providers are all cooling down
+
+    async def look(self, now: Now) -> None:
+        """Read again what is known of providers, unless all are well and may be asked without limit."""
+        first = self._view is None
+        if not self._lines or not (self._view is None or needs_places(self._lines, self._view.rows)):
+            return
+        rows = {row.provider: row for row in await self._store.read(reads.providers())}
+        self._view = view = ProviderView(rows, await self._store.read(reads.places_taken()), now)
+        for line in self._lines if first else ():
+            if view.of_another_key(line):
+                await self._start_afresh(line, now)
+        for name, rest in list(self._resting.items()):
+            if choose(self._chains[name], view, {}).until != rest.until:
+                del self._resting[name]
+
+    async def _start_afresh(self, line: ProviderLine, now: Now) -> None:
+        """End a cooldown from before the key or address was another one."""
+        by, key = f"owner:{self._owner()}", line.fingerprint
+        await self._store.write(lambda tx: doors.reset_provider(tx, line.name, now, by=by, fingerprint=key))
+
+    def room(self, spec: RunnerSpec) -> int:
+        """How many runs of a runner may begin, as far as its providers are concerned."""
+        rest = self._resting.get(spec.name)
+        if rest is not None and rest.postponed >= POSTPONED:
+            return 0
+        return sys.maxsize if self._view is None else room_at(self._chains.get(spec.name, ()), self._view)
+
+    def view_in(self, tx: Transaction, now: Now) -> ProviderView:
+        """What is known of providers, in the transaction of a claim."""
+        rows = {row.provider: row for row in doors.providers(tx)} if self._lines else {}
+        return ProviderView(rows, doors.places_taken(tx) if needs_places(self._lines, rows) else {}, now)
+
+    def choose(self, spec: RunnerSpec, room: FreeSlots) -> ProviderChoice:
+        """Whom a run of this runner asks first."""
+        return choose(self._chains.get(spec.name, ()), room.view, room.given)
+
+    def note(self, room: FreeSlots) -> None:
+        """Keep what a page of claims has seen. Runners rest whose providers are cooling down, once enough of their
+        heads are parked."""
+        self._view = room.view
+        for name, (until, postponed) in room.cooled.items():
+            rest = self._resting.get(name)
+            before = rest.postponed if rest is not None and rest.until == until else 0
+            self._resting[name] = Rest(until, before + postponed)

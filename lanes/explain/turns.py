@@ -1,0 +1,52 @@
+"""What is told of the providers that a message waits for: which cool, and where it waits for its turn."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lanes.base.terminal import clean
+from lanes.text.spans import span
+from lanes_storage.clock import Now
+from lanes_storage.records import CooldownRow, ProviderRow
+
+
+class ProviderInFlight(NamedTuple):
+    """A provider with the number of requests in flight there, and how many may be (None: not known here).
+
+    ``probes``: it has cooled, and has not answered since.
+    """
+
+    name: str
+    requests: int
+    most: int | None
+    probes: bool = False
+
+    @classmethod
+    def of(cls, row: ProviderRow, requests: int, max_requests: int | None, now: Now) -> "ProviderInFlight | None":
+        """Returns None if any number of requests may be in flight."""
+        most = row.most(now.wall, max_requests)
+        if row.cools(now.wall) or (most is None and not requests):
+            return None
+        return cls(row.provider, requests, most, row.recovers(now.wall) and not row.probed)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more request has to wait for its turn."""
+        return self.requests >= (self.most or 1)
+
+
+def told_turn(provider: ProviderInFlight) -> str:
+    """That it waits for its turn at a provider, which is no stall."""
+    said = f"It waits for its turn at provider {clean(provider.name)}:"
+    if provider.probes:
+        return f"{said} that has cooled, and one request probes it now; if it answers, the others follow."
+    if provider.most is None:
+        return f"{said} {provider.requests} requests are in flight."
+    return f"{said} {provider.requests} of {provider.most} requests are in flight."
+
+
+def told_cooling(cooldowns: Iterable[CooldownRow], now: Now) -> str:
+    """Which providers cool, for how long and why; empty if none does."""
+    return ", ".join(
+        f"provider {clean(each.provider)} cools for {span(each.until - now.wall)} ({clean(each.cause)})"
+        for each in cooldowns
+    )

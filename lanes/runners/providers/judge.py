@@ -1,0 +1,81 @@
+"""What a failed attempt says: of the provider, or of the one message. One pure function, which decides all of it.
+
+A message waits (its run parks) only while nothing but refusals to everybody has come of its chain; everything else ends
+it ``failed`` once its chain is exhausted, unless a policy retries it.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from lanes.runners.http.failures import AttemptFailed
+from lanes_storage.law import AttemptCause
+
+#: A provider that got no request refuses nothing of it.
+NOT_SENT = frozenset({AttemptCause.UNREACHABLE, AttemptCause.CONNECT_TIMEOUT})
+#: Refusals of the request, which say nothing of the provider.
+OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})
+#: Statuses for which both may be the reason: a key that is refused or a text, a model that is missing or a request.
+DOUBTFUL = frozenset({401, 403, 404})
+#: So many lanes that are refused so, with none served in between, are not all at fault.
+SEVERAL_LANES = 2
+#: The third refusal (429) in a row of one message, with another one served before it, is that message's own.
+OWN_REFUSALS = 3
+#: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
+QUOTA_MS = 60_000
+
+
+class AtFault(StrEnum):
+    """Whose the failure is, and what follows."""
+
+    REFUSES = "refuses"  # the provider refuses everybody for now: it cools, and the message waits
+    FAILS = "fails"  # the provider failed: it is tried last for a while, and the message fails with its chain
+    OWN = "own"  # the message's own: nothing follows for the provider
+
+
+class ProviderEvidence(NamedTuple):
+    """What is known at the time of a failure.
+
+    ``lanes``: how many lanes got a doubtful refusal since any was served, this one included. ``refuses``: the provider
+    cools for such a refusal already. ``refusals``: how many refusals (429) in a row went to this very message before.
+    ``served``: whether the provider answered another one since the last of them.
+    """
+
+    lanes: int = 1
+    refuses: bool = False
+    refusals: int = 0
+    served: bool = False
+
+
+class FailureJudgement(NamedTuple):
+    """A judgement. ``for_ms``: how long the provider cools; None: it doubles."""
+
+    fault: AtFault
+    for_ms: int | None = None
+
+
+FAILS, OWN, REFUSES = FailureJudgement(AtFault.FAILS), FailureJudgement(AtFault.OWN), FailureJudgement(AtFault.REFUSES)
+
+
+def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
+    """Judge a failed attempt, of whose reply nothing has reached anybody."""
+    if doubtful(failure):
+        return REFUSES if known.refuses or known.lanes >= SEVERAL_LANES else OWN
+    match failure.cause:
+        case cause if cause in OF_THE_REQUEST:
+            return OWN
+        case AttemptCause.RATE_LIMITED:
+            returns = known.refusals + 1 >= OWN_REFUSALS and known.served
+            return OWN if returns else FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
+        case AttemptCause.OVERLOADED:
+            return FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
+        case AttemptCause.QUOTA:
+            return FailureJudgement(AtFault.REFUSES, max(failure.retry_after_ms or 0, QUOTA_MS))
+        case cause if cause in NOT_SENT:
+            return REFUSES
+    return FAILS
+
+
+def doubtful(failure: AttemptFailed) -> bool:
+    """Whether it is a refusal that may concern the provider's key or model, or only this message."""
+    refused = failure.cause is AttemptCause.BAD_REQUEST and failure.words.status in DOUBTFUL
+    return refused or failure.cause is AttemptCause.AUTH

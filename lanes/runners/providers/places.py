@@ -1,0 +1,133 @@
+"""Whether a provider may be asked now: pure functions of what is stored, of the configuration and of the time."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from lanes.config.declared.model import ProviderConfig
+from lanes.runners.base import RunnerSpec
+from lanes_storage.clock import Now
+from lanes_storage.records import ProviderRow
+
+
+class ProviderLine:
+    """A provider as this process is configured, and the runs here that stand in line for a place there.
+
+    ``fingerprint`` identifies its key and address. ``waiting`` runs wait; ``turn`` gives each its turn, in their order.
+    """
+
+    def __init__(self, name: str, max_requests: int | None = None, reached: tuple[Any, ...] = ()) -> None:
+        self.name = name
+        self.max_requests = max_requests
+        self.fingerprint = sha256(json.dumps(reached).encode()).hexdigest()[:16] if reached else None
+        self.waiting = 0
+        self.turn = asyncio.Lock()
+        self._reached = reached
+
+    @classmethod
+    def of(cls, provider: ProviderConfig) -> "ProviderLine":
+        """The line of a configured provider."""
+        return cls(provider.name, provider.max_requests, _reached(provider))
+
+    def is_of(self, provider: ProviderConfig) -> bool:
+        """Whether it is the same provider, with the same key and address."""
+        return self._reached == _reached(provider)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec(RunnerSpec):
+    """A runner whose providers are configured, with their lines."""
+
+    lines: tuple[ProviderLine, ...] = ()
+
+
+def lines_of(spec: RunnerSpec) -> tuple[ProviderLine, ...]:
+    """The lines of the providers of a runner; of one that only names them, any number of requests may be in flight."""
+    return spec.lines if isinstance(spec, ChainSpec) else tuple(map(ProviderLine, spec.providers))
+
+
+def _reached(provider: ProviderConfig) -> tuple[Any, ...]:
+    """What decides whether a provider can be reached, and takes a request."""
+    ways = (provider.base_url, provider.api_key, provider.api_key_header, provider.model, provider.proxy)
+    return *ways, provider.ca_file, dict(provider.headers), dict(provider.query)
+
+
+class ProviderPlace(NamedTuple):
+    """What a provider allows now. ``until``: it cools until then (wall time). ``most``: so many requests may be in
+    flight (None: any number), of which ``free`` are left."""
+
+    until: int | None = None
+    most: int | None = None
+    free: int = 1
+
+
+class ProviderView(NamedTuple):
+    """What is known of providers at a time: their rows, and how many runs have a place at each."""
+
+    rows: Mapping[str, ProviderRow]
+    taken: Mapping[str, int]
+    now: Now
+
+    def row(self, line: ProviderLine) -> ProviderRow:
+        """What holds for a provider with its present key and address."""
+        return self.rows.get(line.name, ProviderRow(line.name)).under(line.fingerprint)
+
+    def place(self, line: ProviderLine) -> ProviderPlace:
+        """What a provider allows."""
+        row = self.row(line)
+        if row.cools(self.now.wall):
+            return ProviderPlace(row.until)
+        most = row.most(self.now.wall, line.max_requests)
+        return ProviderPlace(None, most, 1 if most is None else most - self.taken.get(line.name, 0))
+
+    def of_another_key(self, line: ProviderLine) -> bool:
+        """Whether it cools under another key or address than the present one."""
+        return self.rows.get(line.name, ProviderRow(line.name)).cools(self.now.wall) and self.row(line).until is None
+
+    def last(self, line: ProviderLine) -> bool:
+        """Whether a provider is asked after the others of its chain."""
+        return (self.row(line).tried_last_until or 0) > self.now.wall
+
+
+class ProviderChoice(NamedTuple):
+    """Whom a run asks first: with a place there, if its requests are limited.
+
+    If all of the chain cool, ``until`` says until when; if none has a place free, it is ``full``.
+    """
+
+    provider: str | None = None
+    limited: bool = False
+    until: int | None = None
+    full: bool = False
+
+
+def choose(chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str, int]) -> ProviderChoice:
+    """The first provider of a chain that may be asked. ``given``: places that were given since the view."""
+    untils = []
+    for line in sorted(chain, key=view.last):
+        place = view.place(line)
+        if place.until is not None:
+            untils.append(place.until)
+        elif place.most is None or place.free > given.get(line.name, 0) + line.waiting:
+            return ProviderChoice(line.name, place.most is not None)
+    if not chain:
+        return ProviderChoice()
+    return ProviderChoice(until=min(untils)) if len(untils) == len(chain) else ProviderChoice(full=True)
+
+
+def room_at(chain: Sequence[ProviderLine], view: ProviderView) -> int:
+    """How many runs of a chain may begin. Where all of its providers cool, any number: those are parked."""
+    places = [(line, view.place(line)) for line in chain]
+    here = [(line, place) for line, place in places if place.until is None]
+    if not here or any(place.most is None for _, place in here):
+        return sys.maxsize
+    return sum(max(0, place.free - line.waiting) for line, place in here)
+
+
+def needs_places(lines: Iterable[ProviderLine], rows: Mapping[str, ProviderRow]) -> bool:
+    """Whether places must be counted: some requests are limited."""
+    return any(line.max_requests is not None for line in lines) or any(row.until is not None for row in rows.values())

@@ -1,0 +1,142 @@
+"""The health of providers: what every gateway knows of them, and who may ask one now.
+
+A provider that refused cools until a stored time. After that one request is sent, the probe; with each answer one more
+may be in flight. A run that may ask a provider with such a limit has a *place* there, which is a column of its row: it
+ends with the run, however that ends, so that a probe whose process was killed is no longer in anyone's way.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared.journal import record
+from lanes_storage.interface import Transaction
+from lanes_storage.law import EventType
+from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
+from lanes_storage.statements import providers as sql
+
+FIRST_MS = 1_000
+LONGEST_MS = 60_000
+#: A refusal during a cooldown that would end it by less than this later changes nothing, in milliseconds.
+SAME_MS = 1_000
+
+
+def cool(
+    tx: Transaction,
+    provider: str,
+    refusal: ProviderRefusal,
+    now: Now,
+    *,
+    by: str,
+    most_ms: int,
+    fingerprint: str | None = None,
+) -> ProviderRow:
+    """Send no requests to a provider for as long as it says, at most ``most_ms``; if it does not, for 1 s, doubled up
+    to 60 s while it refuses.
+
+    A refusal during a cooldown (the answer to an earlier request of another run) does not double it again.
+    """
+    row = known(tx, provider, fingerprint)
+    cools = row.cools(now.wall)
+    tries, for_ms = row.tries, refusal.for_ms
+    if for_ms is None:
+        tries = tries if cools and tries else tries + 1
+        for_ms = min(LONGEST_MS, FIRST_MS << min(tries - 1, 16))
+    before = row.until if cools and row.until is not None else 0
+    until = now.wall + min(for_ms, most_ms)
+    same = cools and until < before + SAME_MS
+    cooled = row if same else row._replace(since=now.wall, until=max(before, until), tries=tries, allowance=1)
+    again = refusal.message_id is not None and refusal.message_id == row.refused
+    cooled = cooled._replace(
+        cause=refusal.cause,
+        message=refusal.message,
+        refused=refusal.message_id,
+        refused_at=None if refusal.message_id is None else now.wall,
+        refusals=row.refusals + 1 if again else int(refusal.message_id is not None),
+    )
+    if cooled != row:
+        save(tx, cooled)
+    if not same:
+        detail = {"provider": provider, "until": cooled.until}
+        record(tx, EventType.COOLDOWN, now, actor=by, cause=refusal.cause, detail=detail)
+    return cooled
+
+
+def answered(tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None) -> ProviderRow:
+    """A provider has answered after a cooldown: its doubling begins again, and one more request may be in flight if
+    all places were taken. A cooldown that another run brought about meanwhile stands."""
+    row = known(tx, provider, fingerprint)
+    if row.until is None or row.until > now.wall:
+        return row
+    allowance = row.allowance or 1
+    grows = dict(places_taken(tx)).get(provider, 0) >= allowance
+    if grows or not row.probed or (row.refused_at or 0) >= (row.answered_at or 0):
+        row = row._replace(tries=0, answered_at=now.wall, allowance=allowance + grows)
+        save(tx, row)
+    return row
+
+
+def try_last(tx: Transaction, provider: str, until: int, message: str, *, fingerprint: str | None = None) -> None:
+    """Let the other providers of each chain be asked before this one, until ``until`` (wall time)."""
+    save(tx, known(tx, provider, fingerprint)._replace(tried_last_until=until, message=message))
+
+
+def count(tx: Transaction, provider: str, counts: ProviderCounts, now: Now, *, fingerprint: str | None = None) -> None:
+    """Add to what is counted of a provider."""
+    row = known(tx, provider, fingerprint)
+    save(tx, row._replace(counts=counts.stored(row.counts, now.wall)))
+
+
+def reset_provider(
+    tx: Transaction, provider: str, now: Now, *, by: str, fingerprint: str | None = None
+) -> ProviderReset:
+    """Forget what is known against a provider; messages that wait for it need not wait until their time."""
+    before = known(tx, provider, None)
+    fresh = ProviderRow(provider, fingerprint=fingerprint or before.fingerprint, counts=before.counts)
+    save(tx, fresh)
+    woken = tx.run(sql.UNPARK, {"provider": provider, "now": now.wall})
+    record(tx, EventType.COOLDOWN_ENDED, now, actor=by, detail={"provider": provider, "messages": woken})
+    return ProviderReset(before, fresh, woken)
+
+
+def take_place(tx: Transaction, run: int, provider: str | None, most: int | None) -> bool:
+    """Give a run a place at a provider, in exchange for the one that it has; None only takes that away.
+
+    Returns False if ``most`` other runs have one: then nothing changes.
+    """
+    if provider is not None and most is not None:
+        ((others,),) = tx.rows(sql.PLACES_OF_OTHERS, {"run": run, "provider": provider})
+        if others >= most:
+            return False
+    tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
+    return True
+
+
+def note_provider(
+    tx: Transaction, provider: str, cause: str | None, now: Now, *, by: str, detail: Mapping[str, Any]
+) -> None:
+    """Record that a provider has begun to fail, or that it answers again (``cause`` None)."""
+    type_ = EventType.PROVIDER_ANSWERS if cause is None else EventType.PROVIDER_FAILING
+    record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider, **detail})
+
+
+def providers(tx: Transaction) -> list[ProviderRow]:
+    """What is known of each provider."""
+    return [ProviderRow(*row) for row in tx.rows(sql.ALL_PROVIDERS, {})]
+
+
+def places_taken(tx: Transaction) -> dict[str, int]:
+    """How many runs have a place, by provider."""
+    return dict(tx.rows(sql.PLACES_TAKEN, {}))  # type: ignore[arg-type]
+
+
+def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRow:
+    """What is known of a provider with this key and address."""
+    rows = tx.rows(sql.FIND_PROVIDER, {"provider": provider})
+    row = ProviderRow(*rows[0]) if rows else ProviderRow(provider)
+    return row.under(fingerprint)._replace(fingerprint=fingerprint or row.fingerprint)
+
+
+def save(tx: Transaction, row: ProviderRow) -> None:
+    """Write a row."""
+    tx.run(sql.SAVE_PROVIDER, row._asdict())

@@ -1,0 +1,38 @@
+"""Queries about providers: which are well, and who asks them now."""
+
+from lanes_storage.interface import Query
+from lanes_storage.records import CooldownRow, ProviderRow
+from lanes_storage.statements import providers as sql
+
+COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
+PLACE = "SELECT provider FROM runs WHERE id = :run"
+#: The provider that each open run asks: the one where it has a place, or the one of its last heartbeat.
+IN_FLIGHT = """
+SELECT coalesce(r.provider, CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END) AS asked,
+  count(*) FROM lanes l JOIN runs r ON r.id = l.run_id WHERE l.run_id IS NOT NULL GROUP BY asked
+"""
+
+
+def cooldowns(now_wall: int) -> Query[list[CooldownRow]]:
+    """The providers that are cooling at ``now_wall``."""
+    return Query(COOLING, {"now": now_wall}, lambda rows: [CooldownRow(*row) for row in rows], point=True)
+
+
+def providers() -> Query[list[ProviderRow]]:
+    """What is known of each provider."""
+    return Query(sql.ALL_PROVIDERS, {}, lambda rows: [ProviderRow(*row) for row in rows], point=True)
+
+
+def places_taken() -> Query[dict[str, int]]:
+    """How many runs have a place, by provider."""
+    return Query(sql.PLACES_TAKEN, {}, lambda rows: {row[0]: int(row[1]) for row in rows})
+
+
+def place_of(run: int) -> Query[str | None]:
+    """The provider at which a run has a place."""
+    return Query(PLACE, {"run": run}, lambda rows: rows[0][0] if rows else None, point=True)
+
+
+def in_flight() -> Query[dict[str, int]]:
+    """How many runs ask each provider now, as far as rows and heartbeats tell."""
+    return Query(IN_FLIGHT, {}, lambda rows: {row[0]: int(row[1]) for row in rows if row[0] is not None})

@@ -1,0 +1,109 @@
+"""Records of the health of providers."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from functools import reduce
+from typing import NamedTuple
+
+#: So long after its last noted answer a provider counts as well again, in milliseconds: until then the number of its
+#: requests in flight grows with its answers.
+TRICKLE_MS = 600_000
+#: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
+PERIOD_MS = 600_000
+PERIODS = 6
+
+
+class ProviderRefusal(NamedTuple):
+    """A provider refuses everybody for now: why, what it said, and for how long (None: it named no time).
+
+    ``message_id`` is the message that it refused, if it may do so because of that message.
+    """
+
+    cause: str
+    message: str
+    for_ms: int | None = None
+    message_id: int | None = None
+
+
+class ProviderRow(NamedTuple):
+    """What is known of a provider; see ``lanes_storage.schema.providers``."""
+
+    provider: str
+    cause: str | None = None
+    since: int | None = None
+    until: int | None = None
+    tries: int = 0
+    message: str | None = None
+    fingerprint: str | None = None
+    allowance: int | None = None
+    answered_at: int | None = None
+    tried_last_until: int | None = None
+    refused: int | None = None
+    refused_at: int | None = None
+    refusals: int = 0
+    counts: str | None = None
+
+    @property
+    def probed(self) -> bool:
+        """Whether the provider has answered since its last cooldown."""
+        return self.until is None or (self.answered_at is not None and self.answered_at >= self.until)
+
+    def cools(self, now_wall: int) -> bool:
+        """Whether no request is sent to it."""
+        return self.until is not None and self.until > now_wall
+
+    def recovers(self, now_wall: int) -> bool:
+        """Whether it has cooled, and has not shown for long enough that it is well again."""
+        if self.until is None or self.until > now_wall:
+            return False
+        return not self.probed or now_wall < (self.answered_at or 0) + TRICKLE_MS
+
+    def most(self, now_wall: int, max_requests: int | None) -> int | None:
+        """How many requests may be in flight; None: any number. ``max_requests`` is what its configuration says."""
+        if not self.recovers(now_wall):
+            return max_requests
+        return min(self.allowance or 1, max_requests or self.allowance or 1)
+
+    def under(self, fingerprint: str | None) -> "ProviderRow":
+        """What of it holds for a provider with this key and address."""
+        if fingerprint is None or self.fingerprint in (None, fingerprint):
+            return self
+        return ProviderRow(self.provider, fingerprint=fingerprint, counts=self.counts)
+
+
+class ProviderReset(NamedTuple):
+    """What a reset ended: what was known before, and after, and how many messages that waited need wait no longer."""
+
+    before: ProviderRow
+    after: ProviderRow
+    woken: int
+
+
+class ProviderCounts(NamedTuple):
+    """What came of the requests to a provider. ``latency_ms``: of all answers together."""
+
+    answers: int = 0
+    latency_ms: int = 0
+    failures: Mapping[str, int] = {}
+
+    def plus(self, other: "ProviderCounts") -> "ProviderCounts":
+        """The sum of two."""
+        failures = dict(Counter(self.failures) + Counter(other.failures))
+        return ProviderCounts(self.answers + other.answers, self.latency_ms + other.latency_ms, failures)
+
+    def stored(self, before: str | None, now_wall: int) -> str:
+        """The JSON of a row with these added to the present period; periods that are too old are left out."""
+        period, kept = now_wall // PERIOD_MS, _periods(before, now_wall)
+        kept[period] = kept.get(period, ProviderCounts()).plus(self)
+        return json.dumps([[number, *kept[number]] for number in sorted(kept)])
+
+    @classmethod
+    def read(cls, stored: str | None, now_wall: int) -> "ProviderCounts":
+        """The sums over the periods that are kept."""
+        return reduce(cls.plus, _periods(stored, now_wall).values(), cls())
+
+
+def _periods(stored: str | None, now_wall: int) -> dict[int, ProviderCounts]:
+    oldest = now_wall // PERIOD_MS - PERIODS + 1
+    return {number: ProviderCounts(*counts) for number, *counts in json.loads(stored or "[]") if number >= oldest}

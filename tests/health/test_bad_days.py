@@ -1,0 +1,78 @@
+"""What becomes of waiting messages on a provider's bad day: they park, it is probed, and they are answered in order."""
+
+from pathlib import Path
+
+from lanes_storage.law import Scope
+from tests.health.conftest import Night, Sim, night, there
+
+LANES, EACH = 100, 3
+
+
+async def queued(site: Night) -> list[tuple[str, list[str]]]:
+    """Three hundred messages in a hundred lanes."""
+    plan = [(f"lane:{number}", [f"{number}-{place}" for place in range(EACH)]) for number in range(LANES)]
+    for key, texts in plan:
+        await site.send(key, *texts)
+    return plan
+
+
+async def test_F211_a_network_that_is_away_for_two_seconds_loses_none_of_300_messages(
+    away: Sim, tmp_path: Path
+) -> None:
+    async with night(away.config(), tmp_path) as site:
+        plan = await queued(site)
+        await site.passes(2)
+        port = int(away.url.split(":")[2].split("/")[0])
+        async with there(port) as sim:
+            messages = [m for key, _ in plan for m in await site.desk.messages(key)]
+            ended = await site.until_ended(messages)
+            assert {str(message.state) for message in ended} == {"done"}
+            assert len(ended) == LANES * EACH == len(sim.texts)
+            for key, texts in plan:
+                asked = [seen.text for seen in sim.simulator.requests if seen.text in texts]
+                assert asked == texts, f"lane {key} in its order"
+
+
+async def test_F212_one_text_that_is_refused_with_403_is_that_messages_own(sim: Sim, tmp_path: Path) -> None:
+    async with night(sim.config(), tmp_path) as site:
+        (flagged,) = await site.send("one", "[[sim-403-input]] bad")
+        await site.calm()
+        others = [message for number in range(5) for message in await site.send(f"other:{number}", "hello")]
+        await site.calm()
+        assert await site.states([flagged]) == ["failed"]
+        assert await site.cause_of(flagged) == ["auth"]
+        assert set(await site.states(others)) == {"done"}
+        assert (await site.desk.status()).cooldowns == ()
+
+
+async def test_F214_a_retry_after_of_a_day_is_probed_every_ten_minutes(sim: Sim, tmp_path: Path) -> None:
+    async with night(sim.config(), tmp_path) as site:
+        await site.send("one", "[[sim-429-86400]]")
+        await site.calm()
+        (cooldown,) = (await site.desk.status()).cooldowns
+        assert cooldown.until - site.desk.clock().wall <= 600_000
+        await site.passes("9m")
+        late = await site.send("two", "hello")
+        await site.calm()
+        assert await site.states(late) == ["queued"]
+        await site.desk.abort("one", scope=Scope.BOTH)
+        await site.passes("2m")
+        assert await site.states(late) == ["done"]
+
+
+async def test_F215_a_429_that_returns_for_one_message_is_that_messages_own(sim: Sim, tmp_path: Path) -> None:
+    async with night(sim.config(), tmp_path) as site:
+        (large,) = await site.send("one", "[[sim-429-one-request]] large")
+        await site.calm()
+        waits = []
+        for number in range(20):  # a message each half second, for others
+            (other,) = await site.send(f"other:{number}", "hello")
+            began = site.desk.clock().wall
+            ended = await site.until_ended([other], 0.5)
+            assert [str(message.state) for message in ended] == ["done"]
+            waits.append(site.desk.clock().wall - began)
+            await site.passes(0.5)
+        assert max(waits) <= 3_000, "others hardly wait"
+        assert sum(waits) <= 6_000
+        assert (await site.states([large]), await site.cause_of(large)) == (["failed"], ["rate_limited"])
+        assert sum("large" in text for text in sim.texts) <= 3

@@ -1,0 +1,184 @@
+"""Limits of requests in flight, probes and the trickle: who may ask a provider, and who waits for its turn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lanes_storage import reads
+from lanes_storage.law import MessageState
+from tests.health.conftest import Sim, night
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
+from tests.kit.until import until
+
+OK = (STREAM, chunk("yes"), chunk(finish="stop"), DONE)
+BUSY = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@dataclass
+class Model:
+    """A provider that answers so many requests at a time, and refuses the others; or holds all until it is opened."""
+
+    most: int = 10_000
+    url: str = ""
+    now: int = 0
+    peak: int = 0
+    answered: int = 0
+    refused: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, call: Call) -> None:
+        if self.now >= self.most:
+            self.refused += 1
+            await call.say(BUSY)
+            return
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        try:
+            await self.open.wait()
+            await asyncio.sleep(0.002)
+            await call.say(*OK)
+            self.answered += 1
+        finally:
+            self.now -= 1
+
+    def config(self, *providers: dict[str, Any], **clocks: str) -> dict[str, Any]:
+        return Sim(None, self.url).config(*providers, **clocks)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def model(most: int = 10_000, *, opened: bool = True) -> AsyncIterator[Model]:
+    made = Model(most)
+    if opened:
+        made.open.set()
+    async with raw_server(made) as url:
+        made.url = url
+        yield made
+
+
+async def test_F216_the_lanes_of_a_one_slot_model_wait_for_their_turn_without_stalling(tmp_path: Path) -> None:
+    async with (
+        model(opened=False) as slow,
+        night(slow.config({"max_requests": 1}, run_timeout="off"), tmp_path) as site,
+    ):
+        sent = [message for number in range(30) for message in await site.send(f"lane:{number}", "hello")]
+        await until(lambda: slow.now == 1, "the first request")
+        await site.gateway.advance("119s")  # as long as the first one may be silent
+        assert (await site.states(sent)).count("queued") == 29, "they were not claimed, so no clock runs"
+        assert "waits for its turn at provider first: 1 of 1 requests are in flight" in await site.desk.why("lane:7")
+        slow.open.set()
+        ended = await site.until_ended(sent)
+        assert {message.state for message in ended} == {MessageState.DONE}
+        assert (slow.peak, slow.answered, slow.refused) == (1, 30, 0)
+
+
+async def test_F216_a_run_that_stands_in_line_at_the_next_provider_is_not_stalled(sim: Sim, tmp_path: Path) -> None:
+    """The first provider failed otherwise, so the lane is kept; the only place at the second one is taken."""
+    async with model(opened=False) as slow:
+        providers = ({"model": "sim-500"}, {"base_url": slow.url, "max_requests": 1})
+        async with night(sim.config(*providers, run_timeout="off"), tmp_path) as site:
+            (one,) = await site.send("one", "hello")
+            await until(lambda: slow.now == 1, "the place to be taken")
+            (two,) = await site.send("two", "hello")
+            row = site.desk.lane
+            await site.gateway.advance("31s")  # the first provider is tried last no more
+            (three,) = await site.send("three", "hello")
+            await until(lambda: len(sim.texts) >= 2, "the failure of the third")
+            assert (slow.now, slow.peak) == (1, 1)
+            await site.gateway.advance("80s")
+            shown = await row("three")
+            assert shown.state == "running"
+            assert "waiting for its turn at provider second" in str(shown.progress)
+            slow.open.set()
+            ended = await site.until_ended([one, two, three])
+            assert {message.state for message in ended} == {MessageState.DONE}
+            assert slow.peak == 1
+
+
+async def test_F216_two_gateways_share_the_limit(tmp_path: Path) -> None:
+    async with model(opened=False) as slow, night(slow.config({"max_requests": 2}), tmp_path) as site:
+        async with night(slow.config({"max_requests": 2}), desk=site.desk) as other:
+            sent = [message for number in range(12) for message in await site.send(f"lane:{number}", "hello")]
+            await until(lambda: slow.now == 2, "the first requests")
+            await site.gateway.advance(2)
+            await other.gateway.advance(2)
+            assert slow.now == 2
+            slow.open.set()
+            await until(lambda: slow.answered == 12, "all of them")
+            assert slow.peak == 2
+            await other.calm()
+        assert set(await site.states(sent)) == {"done"}
+
+
+async def test_a_provider_without_a_free_place_is_passed_over_while_another_has_one(sim: Sim, tmp_path: Path) -> None:
+    async with model(opened=False) as slow:
+        providers = ({"base_url": slow.url, "max_requests": 1}, {"base_url": sim.url})
+        async with night(sim.config(*providers), tmp_path) as site:
+            await site.send("one", "hello")
+            await until(lambda: slow.now == 1, "the place to be taken")
+            (two,) = await site.send("two", "hello")
+            await until(lambda: sim.texts == ["hello"], "the second provider")
+            assert (await site.desk.wait(two.id)).provider == "second"
+            slow.open.set()
+
+
+async def test_F217_a_probe_whose_gateway_is_killed_frees_its_place(tmp_path: Path) -> None:
+    async with model(most=0, opened=False) as busy, night(busy.config(), tmp_path) as site:
+        (one,) = await site.send("one", "hello")
+        await until(lambda: busy.refused == 1, "the refusal")
+        await site.calm()
+        busy.most = 10
+        (two,) = await site.send("two", "hello")
+        await site.gateway.advance(1.5)
+        await until(lambda: busy.now == 1, "the probe")
+        await site.gateway.advance(1.5)
+        assert busy.now == 1, "one probe at a time"
+        async with night(busy.config(), desk=site.desk) as other:
+            await site.gateway.crash()
+            busy.open.set()
+            await other.until_ended([one, two])
+            assert await other.states([one, two]) == ["done", "done"]
+
+
+async def test_F218_after_a_cooldown_they_trickle_in(tmp_path: Path) -> None:
+    """Two hundred lanes wait for a model that answers four requests at a time, and refuses others without a time."""
+    async with model(most=0) as busy, night(busy.config(), tmp_path) as site:
+        sent = [message for number in range(200) for message in await site.send(f"lane:{number}", "hello")]
+        await site.calm()
+        first, busy.most = busy.refused, 4
+        ended = await site.until_ended(sent)
+        assert {message.state for message in ended} == {MessageState.DONE}
+        assert busy.refused - first <= 40, "200 answers, and at most one refusal for five of them"
+
+
+async def test_F213_a_corrected_key_starts_fresh(tmp_path: Path) -> None:
+    async def answer(call: Call) -> None:
+        await call.say(*(OK if call.headers.get("authorization") == "Bearer good" else (REFUSED,)))
+
+    async with raw_server(answer) as url:
+
+        def config(key: str) -> dict[str, Any]:
+            path = tmp_path / f"{key}.txt"
+            path.write_text(key)
+            path.chmod(0o600)
+            return Sim(None, url).config({"api_key_file": str(path)})  # type: ignore[arg-type]
+
+        async with night(config("bad"), tmp_path) as site:
+            (own,) = await site.send("one", "hello")
+            await site.calm()
+            waiting = [message for number in range(3) for message in await site.send(f"lane:{number}", "hello")]
+            await site.calm()
+            for _ in range(6):  # the cooldown doubles: nobody is served
+                await site.passes(20)
+            assert await site.states([own, *waiting]) == ["failed", "queued", "queued", "queued"]
+            (row,) = await site.desk.store.read(reads.providers())
+            assert row.until is not None
+            assert row.until - site.desk.clock().wall > 5_000
+            await site.gateway.stop()
+            async with night(config("good"), desk=site.desk) as corrected:
+                await corrected.calm()
+                await corrected.calm()
+                assert await corrected.states(waiting) == ["done", "done", "done"], "without any time that passed"

@@ -1,0 +1,261 @@
+"""The health of providers: cooldowns, the trickle after them, places, and their end by a person or another key."""
+
+from typing import Any
+
+import pytest
+
+from lanes.testing import MINUTE, SECOND
+from lanes_storage import doors, reads
+from lanes_storage.law import MessageState
+from lanes_storage.records import CooldownRow, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
+from lanes_storage.records.providers import PERIOD_MS
+from tests.kit.watch import Line, Watch
+from tests.kit.world import World
+
+MOST = 10 * MINUTE
+
+
+def cool(
+    world: World,
+    for_ms: int | None = None,
+    provider: str = "codex",
+    cause: str = "rate_limited",
+    *,
+    of: int | None = None,
+    key: str | None = None,
+) -> ProviderRow:
+    refusal, now = ProviderRefusal(cause, "no", for_ms, of), world.time()
+    return world.step(lambda tx: doors.cool(tx, provider, refusal, now, by="tester", most_ms=MOST, fingerprint=key))
+
+
+def answer(world: World, key: str | None = None) -> ProviderRow:
+    return world.step(lambda tx: doors.answered(tx, "codex", world.time(), fingerprint=key))
+
+
+def reset(world: World, provider: str = "codex") -> ProviderReset:
+    return world.step(lambda tx: doors.reset_provider(tx, provider, world.time(), by="alice"))
+
+
+def cooling(world: World) -> list[CooldownRow]:
+    return world.store.read(reads.cooldowns(world.time().wall))
+
+
+def row(world: World) -> ProviderRow:
+    (found,) = world.store.read(reads.providers())
+    return found
+
+
+def place(world: World, run: int, provider: str | None = "codex", most: int | None = 1) -> bool:
+    return world.step(lambda tx: doors.take_place(tx, run, provider, most))
+
+
+# ------------------------------------------------------------------------------------------ cooldowns
+
+
+def test_a_cooldown_is_stored_for_everyone(world: World) -> None:
+    now = world.time().wall
+    seen = Watch(world)
+    cooled = cool(world, 5 * SECOND, cause="quota")
+    assert (cooled.cause, cooled.message, cooled.since, cooled.until, cooled.tries) == (
+        "quota", "no", now, now + 5 * SECOND, 0,
+    )  # fmt: skip
+    assert cooling(world) == [CooldownRow("codex", "quota", now, now + 5 * SECOND, 0)]
+    assert seen.changed() == {"providers": 1}
+    assert seen.lines() == [Line("cooldown", actor="tester", cause="quota")]
+    assert seen.detail() == {"provider": "codex", "until": now + 5 * SECOND}
+
+
+def test_a_cooldown_ends_by_itself(world: World) -> None:
+    cool(world, 5 * SECOND)
+    world.time.move(5 * SECOND - 1)
+    assert len(cooling(world)) == 1
+    world.time.move(1)
+    assert cooling(world) == []
+
+
+def test_without_a_time_it_doubles_from_a_second_to_a_minute(world: World) -> None:
+    lengths = []
+    for _ in range(9):
+        cooldown = cool(world)
+        assert cooldown.until is not None
+        lengths.append((cooldown.until - world.time().wall) // SECOND)
+        world.time.move(cooldown.until - world.time().wall)
+    assert lengths == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_F214_no_cooldown_is_longer_than_it_may_be(world: World) -> None:
+    assert cool(world, 86_400_000).until == world.time().wall + MOST
+
+
+def test_a_refusal_that_arrives_while_it_cools_changes_nothing(world: World) -> None:
+    """The other runs of a busy moment: no doubling, no event, no write."""
+    first = cool(world)
+    world.time.move(SECOND // 2)
+    seen = Watch(world)
+    assert cool(world) == first
+    assert seen.changed() == {}
+
+
+def test_a_shorter_cooldown_never_cuts_a_longer_one(world: World) -> None:
+    longer = cool(world, 60 * SECOND)
+    assert cool(world, SECOND).until == longer.until
+
+
+@pytest.mark.parametrize("other", ["backup", "CODEX"])
+def test_each_provider_cools_for_itself(world: World, other: str) -> None:
+    cool(world, 5 * SECOND)
+    assert cool(world, provider=other).tries == 1
+    assert len(cooling(world)) == 2
+
+
+# -------------------------------------------------------------------------------------------- trickle
+
+
+def test_after_a_cooldown_each_answer_that_finds_all_places_taken_allows_one_more_request(world: World) -> None:
+    assert cool(world).allowance == 1
+    world.time.move(SECOND)
+    runs = [world.start(f"lane {number}").ticket.run_id for number in range(3)]
+    assert place(world, runs[0])
+    assert answer(world).allowance == 2
+    assert answer(world).allowance == 2, "one of the two was not used"
+    assert place(world, runs[1], most=2)
+    assert answer(world).allowance == 3
+    assert not row(world).tries, "its next cooldown begins at a second again"
+    assert cool(world).allowance == 1
+
+
+def test_an_answer_that_changes_nothing_is_not_written(world: World) -> None:
+    cool(world)
+    world.time.move(SECOND)
+    answer(world)
+    world.time.move(SECOND)
+    seen = Watch(world)
+    answer(world)
+    assert seen.changed() == {}
+
+
+def test_a_late_answer_does_not_end_a_cooldown_that_came_meanwhile(world: World) -> None:
+    cool(world, 5 * SECOND)
+    answer(world)
+    assert len(cooling(world)) == 1
+    assert not row(world).probed
+
+
+def test_refusals_of_one_message_in_a_row_are_counted(world: World) -> None:
+    assert [cool(world, of=7).refusals, cool(world, of=7).refusals] == [1, 2]
+    assert cool(world, of=8).refusals == 1
+    assert cool(world, cause="unreachable").refused is None
+
+
+# --------------------------------------------------------------------------------------------- places
+
+
+def test_a_place_is_taken_once_and_ends_with_its_run(world: World) -> None:
+    one, other = world.start("one").ticket, world.start("other").ticket
+    assert place(world, one.run_id)
+    assert place(world, one.run_id), "it has it already"
+    assert not place(world, other.run_id)
+    assert world.store.read(reads.places_taken()) == {"codex": 1}
+    world.complete(one)
+    assert world.store.read(reads.places_taken()) == {}
+    assert place(world, other.run_id)
+
+
+def test_a_run_that_goes_on_to_another_provider_leaves_its_place(world: World) -> None:
+    one = world.start("one").ticket.run_id
+    place(world, one)
+    place(world, one, "backup", 1)
+    assert world.store.read(reads.places_taken()) == {"backup": 1}
+    place(world, one, None, None)
+    assert world.store.read(reads.places_taken()) == {}
+
+
+def test_F217_the_place_of_a_run_whose_process_was_killed_is_free_again(world: World) -> None:
+    killed, other = world.start("one").ticket, world.start("other").ticket
+    place(world, killed.run_id)
+    world.reclaim(killed)
+    assert place(world, other.run_id)
+
+
+def test_a_claim_brings_a_place_with_it(world: World) -> None:
+    world.send("one")
+    claimed = world.claim("one", provider="codex")
+    assert world.store.read(reads.place_of(claimed.ticket.run_id)) == "codex"
+    assert world.store.read(reads.in_flight()) == {"codex": 1}
+
+
+# ------------------------------------------------------------------------------------ reset, fingerprint
+
+
+def test_F213_a_reset_ends_a_cooldown_and_wakes_what_waits_for_it(world: World) -> None:
+    cool(world, 5 * MINUTE)
+    world.send("waited")
+    world.postpone(world.head("waited"), SECOND, providers=("codex",))
+    world.time.move(SECOND)
+    world.send("waits")
+    world.postpone(world.head("waits"), 5 * MINUTE, providers=("backup", "codex"))
+    world.start("runs")
+    claimed = world.start("ran")
+    world.park(claimed.ticket, 5 * MINUTE, providers=("codex",))
+    world.send("other")
+    world.postpone(world.head("other"), 5 * MINUTE, providers=("third",))
+    world.send("own time")
+    world.park(world.claim("own time").ticket, 5 * MINUTE)
+    seen = Watch(world)
+    assert reset(world).woken == 2
+    assert cooling(world) == []
+    assert {head.key for head in world.candidates()} == {"waited", "waits", "ran"}
+    assert seen.lines() == [Line("cooldown_ended", actor="alice")]
+    assert seen.detail() == {"provider": "codex", "messages": 2}
+
+
+def test_a_reset_does_not_forgive_the_time_that_a_message_has_waited(world: World) -> None:
+    message = world.send("waits")
+    world.postpone(world.head("waits"), 9 * MINUTE, providers=("codex",))
+    world.time.move(8 * MINUTE)
+    reset(world)
+    assert world.postpone(world.head("waits"), 3 * MINUTE, providers=("codex",)) is MessageState.FAILED
+    assert world.message(message).state is MessageState.FAILED
+
+
+def test_F213_under_another_key_nothing_of_it_holds(world: World) -> None:
+    cool(world, 5 * MINUTE, key="old")
+    assert row(world).under("new") == ProviderRow("codex", fingerprint="new")
+    assert row(world).under("old").until is not None
+    assert cool(world, SECOND, key="new").until == world.time().wall + SECOND
+
+
+# ------------------------------------------------------------------------------------------- tried last
+
+
+def test_that_it_is_tried_last_is_stored(world: World) -> None:
+    until = world.time().wall + SECOND
+    world.step(lambda tx: doors.try_last(tx, "codex", until, "it was slow"))
+    assert (row(world).tried_last_until, row(world).message, row(world).until) == (until, "it was slow", None)
+
+
+# --------------------------------------------------------------------------------------------- counts
+
+
+def count(world: World, **counts: Any) -> None:
+    world.step(lambda tx: doors.count(tx, "codex", ProviderCounts(**counts), world.time()))
+
+
+def counted(world: World) -> ProviderCounts:
+    return ProviderCounts.read(row(world).counts, world.time().wall)
+
+
+def test_answers_and_failures_of_the_last_hour_are_summed(world: World) -> None:
+    count(world, answers=2, latency_ms=300, failures={"quota": 1})
+    world.time.move(PERIOD_MS)
+    count(world, answers=1, latency_ms=50, failures={"quota": 2, "reset": 1})
+    assert counted(world) == ProviderCounts(3, 350, {"quota": 3, "reset": 1})
+    world.time.move(5 * PERIOD_MS)
+    assert counted(world) == ProviderCounts(1, 50, {"quota": 2, "reset": 1})
+
+
+def test_what_is_counted_survives_a_reset(world: World) -> None:
+    count(world, answers=1)
+    cool(world, SECOND)
+    reset(world)
+    assert counted(world).answers == 1
