@@ -39,7 +39,7 @@ from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.interface import CommandStep, Step, Transaction
+from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import (
     Admission,
@@ -167,7 +167,7 @@ def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
     return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission)
 
 
-def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> CommandStep[records.Message | LanesError]:
+def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> Step[records.Message | LanesError]:
     """Accept a message; the record of it, or why it was refused."""
     now, key = ctx.now(), new.key
 
@@ -188,6 +188,8 @@ def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> CommandSt
             case _:
                 return IdempotencyConflict(key, "" if new.idempotency is None else new.idempotency.key)
 
+    if admission.concurrency > 1 and new.request is not None and new.idempotency is None and admission.waiter is None:
+        return lambda tx: came(tx, doors.enter_beside(tx, new, admission, admission.concurrency, now))
     return doors.accept(new, admission, now).and_then(came)
 
 

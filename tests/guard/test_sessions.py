@@ -125,3 +125,34 @@ async def test_F294_filters_orders_and_groups_see_the_session(guard: Guard) -> N
     await guarded.free()
     with pytest.raises(NotFound):
         await guarded.desk.lane("bot:none")
+
+
+async def test_F294_a_policy_gives_it_to_requests_of_other_clients_too(guard: Guard) -> None:
+    guarded = await guard(
+        client_key=False,
+        provider={"api_key_env": "KEY", "model": "sim-echo"},
+        runner=[{"name": "chat", "kind": "provider", "providers": ["real"]}],
+        policy=[{"match": "many", "concurrency": 3}],
+    )
+
+    def post(key: str, text: str) -> "asyncio.Task[httpx.Response]":
+        body = {"model": "chat", "messages": [{"role": "user", "content": text}]}
+        url = f"{guarded.url}/v1/chat/completions"
+        return asyncio.create_task(guarded.client.post(url, json=body, headers={"x-lanes-session": key}))
+
+    hanging = [post("many", "[[sim-hang]]"), post("one", "[[sim-hang]]")]
+
+    async def both() -> bool:
+        return guarded.gateway.held == 2
+
+    await until(both, "both to hang")
+    assert (await post("many", "hi")).json()["choices"][0]["message"]["content"] == "hi"
+    waiting = post("one", "hi")
+
+    async def waits() -> bool:
+        return (await guarded.desk.lane("one")).queued == 1
+
+    await until(waits, "the other session to wait, one request after another")
+    for task in (*hanging, waiting):
+        task.cancel()
+    await guarded.free()

@@ -233,4 +233,5 @@ class Policy:
             "max_wait_ms": self.max_wait_ms,
             "max_per_minute": self.max_per_minute,
             "permissions": self.permissions,
+            "concurrency": self.concurrency,
         }

@@ -63,6 +63,7 @@ class Intake(TypedDict):
     max_wait_ms: int | None
     max_per_minute: int | None
     permissions: PermittedBy
+    concurrency: int
 
 
 class Admission(NamedTuple):
@@ -78,6 +79,7 @@ class Admission(NamedTuple):
     permissions: PermittedBy = PermittedBy.OPERATOR  # who may answer when the run asks for a permission
     answered: bool = True  # the message may be the answer to an open question
     known: bool = False  # refuse if there is no such lane
+    concurrency: int = 1  # so many requests of the session run at once, each on a child lane
     answers: str | None = None  # only as the answer to the open question with this id; empty: to any open question
 
 
