@@ -79,7 +79,8 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         raise
     if isinstance(came, Repeated):
         client.leave()
-        return render(ended("asked_again", ASKED_AGAIN_TEXT), dialect.envelope)
+        said = source.abort_text if came.cause == Cause.ABORTED else ASKED_AGAIN_TEXT
+        return render(ended("asked_again", said), dialect.envelope)
     call.accepted = True
     runner.expect(came.id, exchange)
     return _Run(call, client, runner, exchange, came, outline, dialect)
