@@ -40,8 +40,11 @@ async def test_F292_the_key_of_lanes_replaces_that_of_a_client(guard: Guard, rou
         guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
         headers = {"authorization": f"Bearer {SECRET}", "x-api-key": SECRET, "api-key": SECRET}
         await guarded.client.post(f"{guarded.base}/{route}", json=BODY, headers=headers)
-        files = await guarded.client.get(f"{guarded.base}/files", headers=headers)
-    assert files.status_code == 404, "a key of lanes is for models alone"
+        others = [
+            (await guarded.client.get(f"{guarded.base}/{path}", headers=headers)).status_code
+            for path in ("files", "models/..%2f..%2ffiles", "models/%2e%2e%2ffiles", "../files")
+        ]
+    assert set(others) == {404}, "a key of lanes is for models alone"
     (asked,) = seen.requests
     assert SECRET not in asked.raw
     assert dict(asked.headers)[header].endswith("sk-of-lanes-itself")

@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import unquote, urlencode
 
 from lanes.config.declared.model import SourceConfig
 from lanes.dialects.dialect import Dialect
@@ -19,7 +20,7 @@ BASE = "/v1"
 _OF_MODELS = re.compile(
     r"/v1/(models(/[^/]+)?|embeddings|completions|(chat/completions|responses|messages)(/[a-z_]+)?)"
 )
-#: Routes of older clients that answer like chat.
+#: The routes that ask a model, which are runs.
 _RUNS = {f"/v1/{dialect.route}": dialect for dialect in DIALECTS.values()}
 
 
@@ -39,7 +40,8 @@ class SourcePlace(NamedTuple):
         """Refuse what has nothing to do with models, if the provider is asked with a key of its own. Raises
         HttpProblem."""
         at_root = self.path in ("", "/") and method in ("GET", "HEAD")
-        if not (self.source.provider.clients_key or at_root or _OF_MODELS.fullmatch(self.path)):
+        climbs = ".." in unquote(self.path)  # some servers would follow that
+        if not (self.source.provider.clients_key or at_root or (_OF_MODELS.fullmatch(self.path) and not climbs)):
             raise HttpProblem(404, "no_route", "a source passes on what is asked of models, and nothing else")
 
     def url(self, query: str) -> str:
@@ -48,7 +50,7 @@ class SourcePlace(NamedTuple):
         path = self.path.removeprefix(BASE)
         if path == self.path:  # not below /v1, as is a probe of the root
             base = base.removesuffix(BASE)
-        more = "&".join(part for part in (query, _query(self.source.provider.query)) if part)
+        more = "&".join(part for part in (query, urlencode(self.source.provider.query)) if part)
         return f"{base}{path}" + (f"?{more}" if more else "")
 
 
@@ -82,9 +84,3 @@ def below(path: str) -> str:
     """The path below a source."""
     found = _IN_PATH.fullmatch(path)
     return found["rest"] if found else path
-
-
-def _query(query: Mapping[str, str]) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode(query)
