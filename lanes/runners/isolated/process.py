@@ -1,8 +1,8 @@
 """The process of one run: ``python -m lanes.runners.isolated.process TARGET FOLDER``.
 
 It loads the target, waits for its run, calls the target with it, and says how that ended. What the target prints goes
-to standard error. SIGTERM cancels an async function; a plain one is ended by the SIGKILL that follows. With ``--check``
-it only loads the target.
+to standard error. SIGTERM cancels an async function, and ends the process of a plain one at once. With ``--check`` it
+only loads the target.
 """
 
 import asyncio
@@ -192,7 +192,8 @@ async def _run(runner: Runner, run: RemoteRun, job: Job) -> dict[str, Any]:
     """Run it to its end, and say how it ended."""
     CURRENT.set(Current(job.database, job.id))
     body = asyncio.ensure_future(runner(run))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, body.cancel)
+    if not isinstance(runner, python.ThreadRunner):  # nothing could cancel that
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, body.cancel)
     try:
         return _replied(await body)
     except BaseException as error:  # whatever it is: the process says how its run ended
