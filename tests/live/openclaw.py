@@ -22,6 +22,7 @@ from tests.live.subject import Unavailable
 
 LIVE = Path(__file__).parents[2] / ".live"
 VERSIONS = ("2026.5.7", "2026.9.6")
+MODELS = ("sim-ok", "sim-hang", "sim-slow-5")
 TOKEN = "shared-token-of-a-test"
 SYSTEM = (
     f"{platform.system().lower()}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
@@ -46,25 +47,29 @@ def _npm(folder: str, package: str) -> Path:
 
 
 class OpenClaw:
-    """One gateway. ``model`` is that of the provider; ``[[sim-…]]`` in a message overrides it."""
+    """One gateway. Its sessions begin with the first of the models."""
 
-    def __init__(self, folder: Path, version: str, port: int, provider: str, model: str = "sim-ok") -> None:
+    def __init__(self, folder: Path, version: str, port: int, provider: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.version, self.port = folder, version, port
         self.url = f"ws://127.0.0.1:{self.port}"
         self.state = folder / "state"
         self.process: subprocess.Popen[bytes] | None = None
-        self._provider, self._model = provider, model
+        self._provider = provider
         self._node = _npm("node", f"node-{SYSTEM}@24") / "bin" / "node"
         self._root = _npm(f"openclaw-{version}", f"openclaw@{version}")
 
-    def _write(self) -> Path:
-        model = {
-            "id": self._model, "name": self._model, "reasoning": False, "input": ["text"], "contextWindow": 128_000,
+    @staticmethod
+    def _described(name: str) -> dict[str, Any]:
+        return {
+            "id": name, "name": name, "reasoning": False, "input": ["text"], "contextWindow": 128_000,
             "maxTokens": 4_096, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
         }  # fmt: skip
-        provider = {"baseUrl": self._provider, "apiKey": "sk-sim", "api": "openai-completions", "models": [model]}
-        name = f"sim/{self._model}"
+
+    def _write(self) -> Path:
+        models = [self._described(name) for name in MODELS]
+        provider = {"baseUrl": self._provider, "apiKey": "sk-sim", "api": "openai-completions", "models": models}
+        name = f"sim/{MODELS[0]}"
         config: dict[str, Any] = {
             "gateway": {
                 "mode": "local", "port": self.port, "bind": "loopback", "auth": {"mode": "token", "token": TOKEN},
@@ -76,7 +81,7 @@ class OpenClaw:
             "models": {"mode": "replace", "providers": {"sim": provider}},
             "agents": {"defaults": {
                 "workspace": str(self.folder / "workspace"), "model": {"primary": name}, "skipBootstrap": True,
-                "heartbeat": {"every": "0m"}, "models": {name: {}},
+                "heartbeat": {"every": "0m"}, "models": {f"sim/{each}": {} for each in MODELS},
             }},
         }  # fmt: skip
         path = self.folder / "openclaw.json"

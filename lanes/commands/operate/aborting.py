@@ -100,7 +100,7 @@ def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | Non
 def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
     _complain(plan.missing)
-    _announce(desk, plan, how.get("source"))
+    _announce(desk, plan)
     codes = [exit_of(error) for error in plan.missing]
     results: dict[int, AbortResult] = {}
     try:
@@ -126,15 +126,13 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
 
 
-def _announce(desk: Driver, plan: AbortPlan, source: str | None) -> None:
-    """Say before what may be lost in other programs."""
-    keys = tuple(target.key for target in plan.targets if ":" in target.key or source is not None)
-    if not keys:
-        return
-    elsewhere = LaneFilter().where("source", How.IS, HERE, negated=True)
-    for lane in desk.call(list_, filter_=elsewhere, keys=keys).lanes:
-        waiting = None if lane.seen is None else lane.seen.waiting
-        if lane.state == LaneState.RUNNING and (loss := what_is_lost(waiting)):
+def _announce(desk: Driver, plan: AbortPlan) -> None:
+    """Say before what may be lost in other programs, whose lanes may be named without their source."""
+    named = {target.key for target in plan.targets}
+    for lane in desk.call(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True)).lanes:
+        if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
+            continue
+        if loss := what_is_lost(None if lane.seen is None else lane.seen.waiting):
             say(f"{lane.key}: {loss}")
 
 

@@ -42,29 +42,27 @@ class Trial:
     async def a_hang(self) -> None:
         """A run whose provider sends nothing, and a message behind it."""
         key = await self._warm("hang")
-        await self._agent(key, "[[sim-hang]] first")
+        await self._model(key, "sim-hang")
+        await self._agent(key, "first")
         await self._freed(key, "running", "abort by run id")
 
     async def a_ghost(self) -> None:
-        """A message that was sent at the end of the run before it, and hangs."""
+        """A message that was sent at the end of the run before it, and hangs. It is a ghost on 2026.5."""
         key = await self._warm("ghost")
-        run = (await self._chat(key, "[[sim-ok]] first"))["runId"]
+        await self._model(key, "sim-slow-5")
+        run = (await self._chat(key, "first"))["runId"]
+        await until(lambda: self._asks("sim-slow-5"), "the first to be asked")
+        await self._model(key, "sim-hang")
         await until(lambda: self._final(run), "the answer to the first")
-        await self._chat(key, "[[sim-hang]] second")
-        await until(lambda: self._hangs("second"), "the second to hang at its provider")
+        await self._chat(key, "second")
+        await until(lambda: self._asks("sim-hang"), "the second to hang at its provider")
         await self._freed(key, None, None)
-
-    async def a_tool(self) -> None:
-        """A tool whose processes ignore TERM."""
-        key = await self._warm("tool")
-        await self._chat(key, "[[sim-shell]] trap '' TERM HUP INT; sleep 4711")
-        await until(lambda: any("sleep 4711" in " ".join(_words(pid)) for pid in processes()), "the tool to run")
-        await self._freed(key, "running", "abort by run id")
 
     async def a_stopped_gateway(self) -> None:
         """SIGSTOP: its state is read from its files, and the next step is named."""
         key = await self._warm("stopped")
-        await self._agent(key, "[[sim-hang]] first")
+        await self._model(key, "sim-hang")
+        await self._agent(key, "first")
         await self._seen(key, held=True)
         pid = next(pid for pid in processes() if self.gateway.port in ports_of(pid))
         os.kill(pid, signal.SIGSTOP)
@@ -88,7 +86,7 @@ class Trial:
         return key
 
     async def _answers(self, key: str) -> None:
-        run = (await self._agent(key, "[[sim-ok]] hello"))["runId"]
+        run = (await self._agent(key, "hello"))["runId"]
         await until(lambda: self._final(run), f"an answer in {key}")
 
     def _final(self, run: str) -> bool:
@@ -97,8 +95,14 @@ class Trial:
             for event, payload in self._events
         )
 
-    def _hangs(self, text: str) -> bool:
-        return any(text in each["text"] and each["outcome"] == "open" for each in self._made.provider_saw())
+    async def _model(self, key: str, name: str) -> None:
+        """The next run of a session asks that model."""
+        await self._client.call("sessions.patch", {"key": key, "model": f"sim/{name}"}, 60)
+
+    def _asks(self, model: str) -> bool:
+        """Whether that model is asked, and has not answered."""
+        newest = {each["sequence"]: each for each in self._made.provider_saw()}
+        return any(each["model"] == model and each["outcome"] == "open" for each in newest.values())
 
     async def _agent(self, key: str, text: str) -> dict[str, Any]:
         return await self._send("agent", key, text)
@@ -122,6 +126,7 @@ class Trial:
         by = [each["step"] for each in result["steps"] if each["proof"]]
         assert step is None or by == [step], result
         self.notes.append(f"seen after {seen_s:.1f} s, freed in {time.monotonic() - began:.1f} s by {by[0]}")
+        await self._model(key, "sim-ok")
         await self._answers(key)
 
     async def _seen(self, key: str, *, held: bool) -> dict[str, Any]:
@@ -140,14 +145,8 @@ class Trial:
         return json.loads(finished.out)
 
 
-def _words(pid: int) -> list[str]:
-    from lanes.host.holder import words_of
-
-    return words_of(pid)
-
-
-TRIALS = (Trial.a_hang, Trial.a_ghost, Trial.a_tool, Trial.a_stopped_gateway)
-COLUMNS = ("program", "version", "hang", "follow-up ghost", "tool that ignores TERM", "stopped gateway")
+TRIALS = (Trial.a_hang, Trial.a_ghost, Trial.a_stopped_gateway)
+COLUMNS = ("program", "version", "hang", "follow-up", "stopped gateway")
 
 
 def run(_: Path, say: Callable[[str], None]) -> Table:
