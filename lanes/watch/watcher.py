@@ -81,6 +81,7 @@ class WatchedSource:
         self._store, self._changes, self._clock, self._owner = store, changes, clock, owner
         self._watch, self._adapter = watch, adapter
         self._kept: dict[str, Sighting] = {}
+        self._whole = True  # what is stored of it may be of an earlier connection
         self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it was not reached yet")
         self._mine = False
         self._tried = asyncio.Event()
@@ -148,7 +149,7 @@ class WatchedSource:
         await self._note(SourceState.CONNECTED, version=version)
         stored = await self._store.read(reads.sightings())
         self._adapter.recall([row.seen for row in stored if row.source.name == self.name and not row.from_files])
-        self._kept = {}
+        self._kept, self._whole = {}, True
         await self._look()
         self._down = None
         self._tried.set()
@@ -192,20 +193,21 @@ class WatchedSource:
 
     async def _keep(self, rows: dict[str, Sighting], *, from_files: bool) -> None:
         changed = [row for row in rows.values() if _differs(self._kept.get(row.key), row)]
-        gone = bool(self._kept.keys() - rows.keys())
-        if changed or gone or not self._kept:
-            owner, now = self._owner(), self._clock()
-            every = list(rows.values()) if gone or not self._kept else changed
-            whole = gone or not self._kept
-            kept = owner is not None and await self._store.write(
-                lambda tx: doors.keep_sightings(tx, self.name, owner, every, now, from_files=from_files, whole=whole)
+        whole = self._whole or bool(self._kept.keys() - rows.keys())
+        if not (changed or whole):
+            return
+        owner, now = self._owner(), self._clock()
+        every = list(rows.values()) if whole else changed
+
+        def step(tx: Transaction) -> bool:
+            return owner is not None and doors.keep_sightings(
+                tx, self.name, owner, every, now, from_files=from_files, whole=whole
             )
-            if not kept:
-                raise SourceDown(SourceState.UNREACHABLE, "another process watches it")
-            for row in every:
-                self._kept[row.key] = row
-            for key in self._kept.keys() - rows.keys():
-                del self._kept[key]
+
+        if not await self._store.write(step):
+            raise SourceDown(SourceState.UNREACHABLE, "another process watches it")
+        self._whole = False
+        self._kept = {key: self._kept[key] for key in self._kept.keys() & rows.keys()} | {row.key: row for row in every}
 
     async def _judge(self, rows: Sequence[Sighting]) -> None:
         """Warn about what is silent, and free what is silent for longer than it may be."""
@@ -245,6 +247,7 @@ class WatchedSource:
         if down.state is SourceState.HUNG:
             try:
                 rows = await asyncio.to_thread(self._adapter.offline)
+                self._kept, self._whole = {}, True
                 await self._keep({row.key: row for row in rows}, from_files=True)
             except SourceDown as unknown:
                 log.info("%s: %s", self.name, unknown)
