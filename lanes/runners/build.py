@@ -30,6 +30,7 @@ class Specs(dict[str, RunnerSpec]):
         super().__init__()
         self.health = health
         self.closing: list[Callable[[], Awaitable[None]]] = [health.aclose, client.aclose]
+        self.client = client
 
     async def aclose(self) -> None:
         """Store what was counted, close the connections, end waiting processes. After their gateway has stopped, and

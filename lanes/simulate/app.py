@@ -17,6 +17,7 @@ from starlette.routing import Route
 from lanes.simulate.dialects import ROUTES
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
+from lanes.simulate.memory import words
 from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
@@ -41,6 +42,7 @@ class Simulator:
         for base in ("", "/{base:path}"):
             for path, answer in ROUTES.items():
                 routes.append(Route(f"{base}{path}", _Endpoint(self, answer), methods=["POST"]))
+            routes.append(Route(f"{base}/messages/count_tokens", _count_tokens, methods=["POST"]))
             routes.append(Route(f"{base}/models", _models, methods=["GET"]))
         self.app = Starlette(routes=routes)
 
@@ -117,6 +119,13 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._simulator.complete(self._answers, scope, receive, send)
+
+
+async def _count_tokens(request: Request) -> JSONResponse:
+    body = _object(await request.body())
+    if "stream" in body or "max_tokens" in body:
+        return JSONResponse({"type": "error", "error": {"type": "invalid_request_error", "message": "extra"}}, 400)
+    return JSONResponse({"input_tokens": words(body)})
 
 
 async def _models(_: Request) -> JSONResponse:

@@ -58,7 +58,7 @@ class Outgoing:
             raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
         return json.dumps(body | dict(provider.extra_body) | spoken.asks(provider.model)).encode()
 
-    def headers(self, provider: ProviderConfig, run: RunContext) -> dict[str, str]:
+    def headers(self, provider: ProviderConfig, run: RunContext | None = None) -> dict[str, str]:
         """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
         spoken = DIALECTS[provider.dialect]
         made = {
@@ -73,7 +73,7 @@ class Outgoing:
         if provider.api_key:
             name = (provider.api_key_header or spoken.key).lower()
             made[name] = f"Bearer {provider.api_key}" if name == _BEARER else provider.api_key
-        if provider.trace:
+        if provider.trace and run is not None:
             made["x-lanes-key"] = quote(run.key, safe="")
             made["x-lanes-run"] = str(run.id)
         return made

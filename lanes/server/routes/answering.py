@@ -45,7 +45,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     body = await call.body()
     model, stream = _field(body, "model", TEXT), _field(body, "stream", FLAG)
     _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
-    key = _session(call, body)
+    key = session_of(call, body)
     anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
     request, runner = body | (ours or {}), model if model in call.gateway.models else None
     _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
@@ -99,7 +99,7 @@ def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:
     return None if (value := body.get(name)) is None else kind.read(value, name)
 
 
-def _session(call: HttpRequest, body: dict[str, Any]) -> str | None:
+def session_of(call: HttpRequest, body: dict[str, Any]) -> str | None:
     """The lane that a request names; None: it names none. What is no key is never taken for none."""
     conversation, metadata = body.get("conversation"), _field(body, "metadata", OBJECT) or {}
     names = [
