@@ -9,7 +9,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD_THERE, EventType, WatchedState
 from lanes_storage.records import Freeing
-from lanes_storage.statements import watching as sql
+from lanes_storage.statements.watched import sightings as sql
 
 #: Ended requests are kept for a day.
 KEEP_FREEINGS_MS = 86_400_000

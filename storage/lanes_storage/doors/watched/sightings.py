@@ -9,7 +9,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD_THERE, EventType, SourceState
 from lanes_storage.records import Sighting
-from lanes_storage.statements import watching as sql
+from lanes_storage.statements.watched import sightings as sql
 
 
 def watch(
