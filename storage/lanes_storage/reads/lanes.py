@@ -22,7 +22,7 @@ from lanes_storage.records import (
     PauseRow,
     Repeated,
 )
-from lanes_storage.statements import children, repeats
+from lanes_storage.statements import children
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """
@@ -139,7 +139,7 @@ def members(key: str) -> Query[list[Member]]:
 
 def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:
     """What is refused on a lane now because it was ended a moment ago."""
-    return Query(repeats.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
+    return Query(children.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
 
 
 def lanes(

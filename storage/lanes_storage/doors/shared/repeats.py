@@ -8,7 +8,7 @@ from lanes_storage.clock import Now
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import AttemptCause, Cause, MessageState
 from lanes_storage.records import Repeated
-from lanes_storage.statements import repeats
+from lanes_storage.statements import children
 
 #: For so long the same request is refused after its end, in milliseconds.
 WINDOW_MS = 60_000
@@ -28,18 +28,18 @@ class EndedRequest(NamedTuple):
 
 def repeated(tx: Transaction, key: str, digest: str, now: Now) -> Repeated | None:
     """Judge a request of a session by how its last ones ended, and note it if it is asked again."""
-    lanes = [lane for (lane,) in tx.rows(repeats.LANES_OF_SESSION, {"key": key})]
+    lanes = [lane for (lane,) in tx.rows(children.LANES_OF_SESSION, {"key": key})]
     if not lanes:
         return None
-    known = tx.rows(repeats.REPEAT, {"lane": lanes[0]})
+    known = tx.rows(children.REPEAT, {"lane": lanes[0]})
     before, times, until, resumed_at = known[0] if known else (None, 0, None, None)
-    last = [_ended(row) for lane in lanes for row in tx.rows(repeats.LAST_ENDED, {"lane": lane}) if row[4] is not None]
+    last = [_ended(row) for lane in lanes for row in tx.rows(children.LAST_ENDED, {"lane": lane}) if row[4] is not None]
     found = judge(last, digest, max(now.wall - WINDOW_MS, resumed_at or 0))
     if found is None or found.cause is None:
         return None
     goes_on = before == digest and until is not None and until > now.wall
     again = Repeated(found.cause, times + 1 if goes_on else 2, found.at + WINDOW_MS)
-    tx.run(repeats.NOTE_REPEAT, {"lane": lanes[0], "digest": digest, **again._asdict()})
+    tx.run(children.NOTE_REPEAT, {"lane": lanes[0], "digest": digest, **again._asdict()})
     return again
 
 
@@ -55,8 +55,8 @@ def judge(last: Iterable[EndedRequest], digest: str, after: int) -> EndedRequest
 
 def forgive(tx: Transaction, lane: int, now: Now) -> bool:
     """A person resumed the session; returns whether requests were refused."""
-    known = tx.rows(repeats.REPEAT, {"lane": lane})
-    tx.run(repeats.FORGIVE, {"lane": lane, "now": now.wall})
+    known = tx.rows(children.REPEAT, {"lane": lane})
+    tx.run(children.FORGIVE, {"lane": lane, "now": now.wall})
     return bool(known) and known[0][0] is not None
 
 
