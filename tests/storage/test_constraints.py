@@ -70,6 +70,11 @@ UNLAWFUL = [
         "INSERT INTO providers (provider, tries, refusals, cause, since) VALUES ('codex', 0, 0, 'quota', 1)",
     ),
     ("turn_state", "INSERT INTO turns (id, lane_id, conversation, text, state, at) VALUES (1, 1, 1, '', 'mood', 1)"),
+    (
+        "incident_claim_whole",
+        "INSERT INTO incidents (alert, kind, subject, facts, began_at, seen_at, tries, next_at, claimed_by)"
+        " VALUES ('ops', 'held', 'a', '{}', 1, 1, 0, 1, 7)",
+    ),
 ]
 
 #: The rest of what a schema can promise: keys that are there once, and references that lead somewhere.
