@@ -26,7 +26,7 @@ COMMANDS = {
     "send": "operate",
     "abort": "operate",
     "messages": "operate",
-    "conversation": "operate",
+    "conversation": "maintain",
     "move": "operate",
     "dead-letters": "operate",
     "events": "operate",
