@@ -62,8 +62,11 @@ def parse(name: str) -> Fault | None:
 
 
 def chosen(model: str, text: str) -> tuple[str, str]:
-    """The name that decides, and the text without it: ``[[sim-…]]`` in the text goes before the model."""
-    found = _OVERRIDE.search(text)
+    """The name that decides, and the text without it: ``[[sim-…]]`` in the text goes before the model.
+
+    Only in the last paragraph: those before may be of earlier messages that got no answer, told once more.
+    """
+    found = _OVERRIDE.search(text, text.rstrip().rfind("\n\n") + 1)
     if found is None:
         return model, text
     return found[1], (text[: found.start()] + text[found.end() :]).strip()

@@ -173,6 +173,8 @@ def test_an_override_is_taken_out_of_the_text() -> None:
     assert chosen("sim-ok", "say [[sim-429-5]] it") == ("sim-429-5", "say  it")
     assert chosen("sim-ok", "[[sim-nonsense]]") == ("sim-nonsense", "")
     assert chosen("sim-ok", "[[other]] [sim-hang]") == ("sim-ok", "[[other]] [sim-hang]")
+    earlier = "[[sim-hang]] are you there?\n\nhello?"
+    assert chosen("sim-ok", earlier) == ("sim-ok", earlier), "of an earlier message, which is told with this one"
 
 
 async def test_an_override_in_one_of_several_parts(official: openai.AsyncOpenAI) -> None:
