@@ -36,13 +36,13 @@ async def speak(run):
     )
 
 async def asks(run):
-    branch = await run.ask("Which branch?", options=["main", "dev"])
     steer = run.inbox()
     try:
         async with asyncio.timeout(0.01):
-            await steer.get()
+            await steer.get()  # nothing is sent before the question: it is cancelled, and the text is for the next one
     except TimeoutError:
         pass
+    branch = await run.ask("Which branch?", options=["main", "dev"])
     return f"{branch} {await run.permit('Sure?', timeout=0.01)} {(await steer.get()).text}"
 
 def plain(run):
