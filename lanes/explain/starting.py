@@ -23,7 +23,8 @@ def start_command(config: "Config | None", database: str, real_runner_ran: Calla
     if config is not None and (config.runners or config.sources):
         words, serves = ["lanes", "gateway"], serves or str(places.default_database())
     elif real_runner_ran():
-        return f"configure its runner again, then `{shlex.join(['lanes', 'gateway', '--db', str(_file(database))])}`"
+        words = ["lanes", "gateway", "--db", str(_file(database))]
+        return f"`{shlex.join(words)}` once its runner is configured again"
     else:
         words, serves = ["lanes", "up"], serves or str(places.demo_database())
     if config is not None and config.source is not None and _is_to_be_named(config, config.source):

@@ -117,7 +117,7 @@ def test_the_command_that_is_advised_starts_a_gateway_there(
     stage = Stage(default)
     stage.dead_owner()
     stage.close()
-    assert advised() == f"configure its runner again, then `lanes gateway --db {default}`"
+    assert advised() == f"`lanes gateway --db {default}` once its runner is configured again"
     (tmp_path / "lanes.toml").write_text(RUNNER)
     assert advised() == "`lanes gateway`"
     assert advised("--db", str(demo)) == f"`lanes gateway --db {demo}`"
