@@ -44,16 +44,17 @@ async def test_F120_ones_own_shortage_is_no_fault_of_a_provider(
     made: House, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(descriptors, "_short_until", 0.0)  # and it is over with this test
+    closed = {"dialect": "chat", "base_url": f"http://{host}:9/v1", "model": "sim-ok"}  # nothing listens there
     config = from_data(
         {
-            "runner": [{"name": "chat", "kind": "provider", "providers": ["far"]}],
-            "provider": [{"name": "far", "dialect": "chat", "base_url": f"http://{host}:9/v1", "model": "sim-ok"}],
+            "runner": [{"name": name, "kind": "provider", "providers": [name]} for name in ("first", "chat")],
+            "provider": [{"name": name, **closed} for name in ("first", "chat")],
         }
     )
     async with connect(str(made.database)) as desk:
         specs = build_specs(config, desk.store, desk.clock)
-        with pytest.raises(RunError):  # what it needs is loaded, and nothing listens there
-            await specs["chat"].run(KitRun("hello"))
+        with pytest.raises(RunError):  # what it needs is loaded
+            await specs["first"].run(KitRun("hello"))
         try:
             with none_free(), pytest.raises(NoRoom, match="no file descriptor was free") as parted:
                 await specs["chat"].run(KitRun("hello"))
