@@ -80,11 +80,9 @@ def terms(sql: str) -> Iterator[tuple[int, int]]:
 
 
 def modules() -> list[ModuleType]:
-    """The modules of statements."""
-    beside = [
-        import_module(f"{statements.__name__}.{found.name}") for found in pkgutil.iter_modules(statements.__path__)
-    ]
-    return [statements, *beside]
+    """The modules of statements, those in folders too."""
+    found = pkgutil.walk_packages(statements.__path__, f"{statements.__name__}.")
+    return [statements, *(import_module(each.name) for each in found)]
 
 
 def all_statements() -> dict[str, str]:

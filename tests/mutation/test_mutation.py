@@ -12,7 +12,7 @@ from tests.mutation.guards import SERVE_AN_INDEX, all_guards, terms
 
 ROOT = Path(__file__).parents[2]
 EVIDENCE = "tests/storage/test_reclaim.py::test_an_owner_that_has_beaten_since_is_not_silent[sqlite]"
-UNCONCERNED = "tests/storage/test_cooldowns.py::test_a_cooldown_ends_by_itself[sqlite]"
+UNCONCERNED = "tests/storage/test_providers.py::test_a_cooldown_ends_by_itself[sqlite]"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,15 @@ from tests.kit.world import World
 PAUSE = """
 INSERT INTO pauses (lane_id, pattern, kind, reason, actor, at) VALUES ({lane}, {pattern}, '{kind}', 'why', 'me', 1)
 """
+SOURCE = "INSERT INTO sources (name, kind, url, owner_id, state, changed_at) VALUES ('s', 'k', 'u', 1, '{state}', 1)"
+SIGHTING = """
+INSERT INTO sightings (source, key, state, epoch, runs, from_files, changed_at)
+VALUES ('s', '{key}', '{state}', 1, '[]', false, 1)
+"""
+FREEING = """
+INSERT INTO freeings (source, key, epoch, reset, actor, asked_at, outcome, ended_at)
+VALUES ('s', 'k', 1, false, 'me', 1, {outcome}, {ended_at})
+"""
 #: Statements that would make an unlawful row, and the name of the constraint that stops each. Where there are rows:
 #: lane 1 is held by run 1 for message 1; lane 2 is released, its message 2 done by run 2; message 3 waits in lane 2.
 UNLAWFUL = [
@@ -61,6 +70,12 @@ UNLAWFUL = [
     ("owner_intervals_fit", "UPDATE owners SET stale_after_ms = 3 * heartbeat_interval_ms - 1"),
     ("owner_drain_whole", "UPDATE owners SET drain_by = 'alice'"),
     ("owner_end_whole", "UPDATE owners SET ended_at = 1"),
+    ("source_state", SOURCE.format(state="asleep")),
+    ("sighting_key_length", SIGHTING.format(key="", state="idle")),
+    ("sighting_key_length", SIGHTING.format(key="k" * 513, state="idle")),
+    ("sighting_state", SIGHTING.format(key="k", state="asleep")),
+    ("freeing_end_whole", FREEING.format(outcome="NULL", ended_at=1)),
+    ("freeing_end_whole", FREEING.format(outcome="'freed'", ended_at="NULL")),
     ("pause_kind", PAUSE.format(lane="1", pattern="NULL", kind="mood")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="1", pattern="'a*'", kind="hand")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="NULL", pattern="NULL", kind="hand")),

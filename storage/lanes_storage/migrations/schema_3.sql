@@ -310,7 +310,6 @@ CREATE INDEX runs_placed ON runs (provider) WHERE provider IS NOT NULL AND ended
 CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;
 CREATE INDEX runs_unlimited ON runs (id) WHERE ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL);
 CREATE INDEX runs_unproven ON runs (lane_id, process_host) WHERE forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]';
-CREATE INDEX sightings_held ON sightings (source, "key") WHERE (state = 'ghost' OR state = 'running');
 CREATE UNIQUE INDEX incidents_open ON incidents (alert, kind, subject) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX pauses_of_lane ON pauses (lane_id, kind);
 CREATE UNIQUE INDEX pauses_of_pattern ON pauses (pattern, kind);

@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint
 from sqlmodel import Field
 
 from lanes_storage.fragments import one_of
-from lanes_storage.law import HELD_THERE, MAX_KEY, SourceState, WatchedState
+from lanes_storage.law import MAX_KEY, SourceState, WatchedState
 from lanes_storage.schema.columns import Table, identity, partial, together
 
 
@@ -32,7 +32,6 @@ class SightingTable(Table, table=True):
     __table_args__ = (
         CheckConstraint(f"length(key) BETWEEN 1 AND {MAX_KEY}", name="sighting_key_length"),
         CheckConstraint(one_of("state", WatchedState), name="sighting_state"),
-        partial("sightings_held", "source", "key", where=one_of("state", HELD_THERE)),
         {"sqlite_with_rowid": False},
     )
     source: str = Field(primary_key=True)
