@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         Run,
         RunProcess,
         Status,
+        Used,
         WatchedLane,
         WatchedStep,
     )
@@ -179,6 +180,7 @@ _HOMES = {
         "Run",
         "RunProcess",
         "Status",
+        "Used",
         "WatchedLane",
         "WatchedStep",
     ),
@@ -329,6 +331,7 @@ __all__ = [
     "TurnState",
     "Unfit",
     "Unreadable",
+    "Used",
     "WaitCycle",
     "WatchedLane",
     "WatchedState",
