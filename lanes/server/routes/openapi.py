@@ -20,8 +20,14 @@ POSTED = (408, 413, 415)
 _TEXT: Schema = {"type": "string"}
 #: One event of a stream.
 SSE: Schema = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}}
-IN_PATH: dict[str, Schema] = {"key": KEY, "id": ID, "model": {**_TEXT, "minLength": 1}}
-MEANING = {"key": "the session key, percent-encoded", "id": "of the message", "model": "its name"}
+NAME: Schema = {**_TEXT, "minLength": 1}
+IN_PATH: dict[str, Schema] = {"key": KEY, "id": ID, "model": NAME, "name": NAME}
+MEANING = {
+    "key": "the session key, percent-encoded",
+    "id": "of the message",
+    "model": "its name",
+    "name": "of the provider",
+}
 PROBLEM: Schema = {
     "type": "object",
     "properties": {
