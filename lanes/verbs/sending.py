@@ -157,11 +157,12 @@ def answer(
     command=True,
 )
 def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
-    """Give a text to the run of a lane while it works, if its runner takes such texts.
+    """Give a text to the run of a lane while it works.
 
     A TEXT of - is read from standard input.
 
-    Where nothing runs, or the run ends before it has taken the text, that waits in the lane like another message.
+    Where nothing runs, the runner takes no such texts, or the run ends before it has taken the text, that waits in
+    the lane like another message.
     """
     admission = ctx.admission(key)._replace(mode=Mode.STEER, answered=False, known=True)
     return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission)

@@ -18,6 +18,7 @@ PROMISED = {
     "up", "gateway", "dashboard", "status", "list", "show", "why", "send", "abort", "pause", "resume", "ack",
     "messages", "retry", "drop", "dead-letters", "events", "drain", "reconcile", "doctor", "bundle", "db", "config",
     "simulate", "bench", "demo", "completion", "move", "guard", "conversation", "providers",
+    "steer", "answer", "watch",
 }  # fmt: skip
 
 

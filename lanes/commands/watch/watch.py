@@ -14,8 +14,8 @@ from lanes.config.declared.setting import WATCHED
     "watch",
     epilog="""\b
     Examples:
-      lanes watch add           find what runs here, pair with it, and write it into lanes.toml
-      lanes watch               watch it, until Ctrl-C
+      lanes watch add      find what runs here, pair with it, and configure it
+      lanes watch          watch it, until Ctrl-C
     """,
 )
 @click.argument("action", type=click.Choice(["add"]), required=False, metavar="[add]")
