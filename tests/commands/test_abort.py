@@ -329,4 +329,4 @@ def test_the_journal_says_a_reason_once(stage: Stage, lanes: Call) -> None:
     lanes("abort", "a", "--force", "--scope", "both", "--reason", "it is stuck")
     told = [line for line in lanes("events", "a").out.splitlines() if "it is stuck" in line]
     assert [line.count("it is stuck") for line in told] == [1] * 5
-    assert sum("send it again" in line for line in told) == 2, "the next step of a notice stays"
+    assert sum("if it is still wanted" in line for line in told) == 2, "the next step of a notice stays"

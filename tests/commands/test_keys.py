@@ -83,7 +83,10 @@ def spoilt(stage: Stage, lanes: Call) -> Stage:
     stage.store.write(lambda tx: tx.run(spoil, {"text": HOSTILE}))
     names = "UPDATE owners SET host = :text, url = :text, kind = 'gateway'"
     stage.store.write(lambda tx: tx.run(names, {"text": HOSTILE}))
-    cooling = "INSERT INTO providers (provider, cause, since, until, tries) VALUES (:text, :text, 0, 9999999999999, 1)"
+    cooling = (
+        "INSERT INTO providers (provider, cause, since, until, tries, refusals)"
+        " VALUES (:text, :text, 0, 9999999999999, 1, 0)"
+    )
     stage.store.write(lambda tx: tx.run(cooling, {"text": HOSTILE}))
     return stage
 

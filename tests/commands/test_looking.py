@@ -26,7 +26,7 @@ LANE_FIELDS = [
 MESSAGE_FIELDS = [
     "id", "key", "state", "position", "text", "reply", "error", "interruptions", "parked_until", "retry_of",
     "retried_as", "answered_by", "accepted_at", "started_at", "ended_at", "reply_so_far", "provider", "model", "usage",
-    "attempts",
+    "attempts", "retries",
 ]  # fmt: skip
 EVENT_FIELDS = [
     "id", "at", "type", "key", "from", "to", "run_id", "message_id", "epoch", "actor", "cause", "detail",
@@ -447,7 +447,7 @@ def test_an_event_says_its_cause_once(stage: Stage, lanes: Call) -> None:
     _, ended, notice = (line.split("  ", 4)[-1] for line in lanes("events", "k").out.splitlines()[1:])
     assert [line.count("aborted") for line in (ended, notice)] == [1, 1]
     assert "stuck" in ended
-    assert "stuck, send it again" in notice
+    assert "stuck, retry it with `lanes retry 1` if it is still wanted" in notice
 
 
 def test_a_key_that_resembles_a_field_is_a_key_where_there_is_such_a_lane(stage: Stage, lanes: Call) -> None:
