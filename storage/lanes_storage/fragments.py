@@ -48,17 +48,24 @@ def harm(lane: str) -> str:
     )
 
 
+def shown_first(member: str) -> str:
+    """The SQL order in which the lanes of a session are shown for it: the worst first, and its own lane, which runs
+    nothing, behind its child lanes."""
+    return f"{harm(member)}, {member}.parent_id IS NULL, coalesce({member}.run_id, {member}.id)"
+
+
 def shown_of_session(lane: str) -> str:
     """A SQL condition: the lane has no session with child lanes, or is the one that is shown for its session."""
     session = f"coalesce({lane}.parent_id, {lane}.id)"
+    columns = "{0}.id, {0}.parent_id, {0}.run_id, {0}.head_id, {0}.state FROM lanes {0}"
     members = (
-        f"SELECT sl.id, sl.run_id, sl.head_id, sl.state FROM lanes sl WHERE sl.id = {session}"
-        f" UNION ALL SELECT sc.id, sc.run_id, sc.head_id, sc.state FROM lanes sc WHERE sc.parent_id = {session}"
+        f"SELECT {columns.format('sl')} WHERE sl.id = {session}"
+        f" UNION ALL SELECT {columns.format('sc')} WHERE sc.parent_id = {session}"
     )
     # The first part is decided once for a statement: most databases have no child lanes.
     return (
         "((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR"
-        f" {lane}.id = (SELECT x.id FROM ({members}) x ORDER BY {harm('x')}, coalesce(x.run_id, x.id) LIMIT 1))"
+        f" {lane}.id = (SELECT x.id FROM ({members}) x ORDER BY {shown_first('x')} LIMIT 1))"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.fragments import dead_letter, harm, no_pause, shown_key, shown_of_session, unlisted
+from lanes_storage.fragments import dead_letter, no_pause, shown_first, shown_key, shown_of_session, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
@@ -46,9 +46,10 @@ SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS 
 #: The lane of a key; for a session with child lanes the one that is shown for all.
 LANE = f"""
 {SELECT} FROM lanes l {JOINS} WHERE l.id = (SELECT x.id FROM (
-  SELECT a.id, a.run_id, a.head_id, a.state FROM lanes a WHERE a.key = :key
-  UNION ALL SELECT c.id, c.run_id, c.head_id, c.state FROM lanes a JOIN lanes c ON c.parent_id = a.id WHERE a.key = :key
-) x ORDER BY {harm("x")}, coalesce(x.run_id, x.id) LIMIT 1)
+  SELECT a.id, a.parent_id, a.run_id, a.head_id, a.state FROM lanes a WHERE a.key = :key
+  UNION ALL SELECT c.id, c.parent_id, c.run_id, c.head_id, c.state FROM lanes a JOIN lanes c ON c.parent_id = a.id
+    WHERE a.key = :key
+) x ORDER BY {shown_first("x")} LIMIT 1)
 """
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
