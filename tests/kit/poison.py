@@ -22,9 +22,12 @@ class TextColumn(NamedTuple):
 
 
 def text_columns(path: Path) -> list[TextColumn]:
-    """Every column of the schema as it stands in the file whose type is a text."""
+    """Every column of the schema as it stands in the file whose type is a text, of tables that have row ids."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            " AND sql NOT LIKE '%WITHOUT ROWID%'"
+        )
         return [
             TextColumn(table, column[1])
             for (table,) in sorted(tables.fetchall())

@@ -23,6 +23,8 @@ SPOILT = {
     "message-has-its-run": "UPDATE messages SET run_id = run_id + 1000 WHERE state = 'running'",
     "head-is-oldest": "UPDATE lanes SET head_id = NULL",
     "message-has-its-lane": "UPDATE messages SET lane_id = 1000 WHERE state = 'queued'",
+    "meant-for-an-open-run": "UPDATE messages SET for_run = 1000 WHERE state = 'queued'",
+    "taken-in-the-journal": "UPDATE messages SET run_id = NULL WHERE state = 'done'",
     "ended-in-the-journal": "DELETE FROM events WHERE type = 'ended'",
     "one-notice": "UPDATE events SET message_id = 1 WHERE type = 'notice'",
     "answered-once": "UPDATE runs SET message_id = 1, edge = 'complete', ended_at = 1, ended_by = 'x', abort_at = NULL,"
