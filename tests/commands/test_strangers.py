@@ -284,3 +284,15 @@ def test_an_abort_of_no_run_is_not_requested_again(bare: Call) -> None:
     with stranger(pending) as url:
         assert bare("abort", "a", "--url", url).code == 5
     assert len([request for request in asked if "abort" in request]) == 1
+
+
+def test_a_gateway_that_cannot_list_other_programs_is_asked_for_the_abort_all_the_same(bare: Call) -> None:
+    asked = []
+
+    def older(request: str) -> list[bytes]:
+        asked.append(request)
+        return [answer(ABORTED | {"outcome": "released"} if "abort" in request else {"detail": "no such filter"})]
+
+    with stranger(older) as url:
+        assert bare("abort", "a", "--url", url).code == 0
+    assert len([request for request in asked if "abort" in request]) == 1

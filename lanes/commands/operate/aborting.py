@@ -129,7 +129,11 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
 def _announce(desk: Driver, plan: AbortPlan) -> None:
     """Say before what may be lost in other programs, whose lanes may be named without their source."""
     named = {target.key for target in plan.targets}
-    for lane in desk.call(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True)).lanes:
+    try:
+        elsewhere = desk.call(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True)).lanes
+    except (LanesError, StorageError):
+        return  # an older gateway does not know of sources; nothing keeps an abort from being requested
+    for lane in elsewhere:
         if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
             continue
         if loss := what_is_lost(None if lane.seen is None else lane.seen.waiting):
