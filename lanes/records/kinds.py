@@ -165,6 +165,7 @@ def _untold(word: str, value: Any) -> tuple[str, Any]:
 
 
 _DETAIL: Schema = {"type": "object", "description": "depends on the type of the event"}
+_BY_CAUSE: Schema = {"type": "object", "additionalProperties": json_schema.COUNT}
 _BY_STATE = json_schema.exactly(**dict.fromkeys(map(str, LaneState), json_schema.COUNT))
 
 # ------------------------------------------------------------------------------------------- their list
@@ -183,6 +184,8 @@ Anything = Annotated[Any, ValueKind({}, "{}", lambda said: said)]
 EventWord = Annotated[str, ValueKind(json_schema.words(EventType), "{}", read_text)]
 Object = Annotated[dict[str, Any], ValueKind({"type": "object"}, "{}", reading(dict))]
 Detail = Annotated[dict[str, Any], ValueKind(_DETAIL, "told({})", read_detail)]
+#: How many of something have each cause, which is any word.
+ByCause = Annotated[dict[str, int], ValueKind(_BY_CAUSE, "dict({})", read_counts)]
 #: How many lanes are in each state.
 ByState = Annotated[dict[str, int], ValueKind(_BY_STATE, "dict({})", read_counts)]
 TEXT = ValueKind(json_schema.TEXT, "{}", read_text)

@@ -13,7 +13,7 @@ from lanes.text import ages
 from lanes_storage import records as rows
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import INLINE, Anything, ByState, Count, Moment, Seconds
+    from lanes.records.kinds import INLINE, Anything, ByCause, ByState, Count, Moment, Seconds
 
 
 class Drain(Record):
@@ -133,7 +133,7 @@ class Provider(Record):
     until: Annotated[Moment | None, "its end"]
     tried_last_until: Moment | None
     answers: Annotated[Count, "in the last hour"]
-    failures: Annotated[ByState, "in the last hour, by cause"]
+    failures: Annotated[ByCause, "in the last hour, by cause"]
     latency_ms: Annotated[Seconds | None, "the mean time from a request to the end of its answer, in the last hour"]
 
     @classmethod

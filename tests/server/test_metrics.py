@@ -31,6 +31,11 @@ async def test_figures(served: Served) -> None:
     await served.post("/api/lanes/a/messages", {"text": "waits"})
     await served.post("/api/lanes/bad/messages?wait=100", {"text": "[[sim-server-error]]"})
     await until(lambda: served.gateway.held == 1, "the gateway to let go of what failed")
+
+    async def told() -> bool:
+        return [each.in_flight for each in await served.desk.providers() if each.name == "sim"] == [1]
+
+    await until(told, "a heartbeat that tells which provider is asked")
     now = served.desk.clock()
     await served.desk.store.write(lambda tx: cool(tx, 'a "b\\c\n', "quota", 60_000, now, by="me"))
     answer = await served.client.get("/metrics")

@@ -106,4 +106,12 @@ class ProviderCounts(NamedTuple):
 
 def _periods(stored: str | None, now_wall: int) -> dict[int, ProviderCounts]:
     oldest = now_wall // PERIOD_MS - PERIODS + 1
-    return {number: ProviderCounts(*counts) for number, *counts in json.loads(stored or "[]") if number >= oldest}
+    try:
+        found = [(int(number), *counts) for number, *counts in json.loads(stored or "[]")]
+        return {
+            number: ProviderCounts(int(answers), int(latency_ms), {cause: int(n) for cause, n in failures.items()})
+            for number, answers, latency_ms, failures in found
+            if number >= oldest
+        }
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        return {}  # not written by this version: counting begins again
