@@ -64,5 +64,5 @@ def test_only_what_failed_and_was_not_retried_can_be_retried(world: World) -> No
     again = run(world.store, messages.retry_last(Context("alice", world.time), "once"), world.time)
     assert again.retry_of is not None
     assert world.store.read(reads.message(again.retry_of)).retried_as == again.id  # type: ignore[union-attr]
-    with pytest.raises(NotAllowed, match="no failed message"):
+    with pytest.raises(NotAllowed, match="no failed or aborted message"):
         run(world.store, messages.retry_last(Context("alice", world.time), "once"), world.time)
