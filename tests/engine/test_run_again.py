@@ -1,5 +1,6 @@
 """What failed, had no effect and reached nobody is run once more by the gateway itself, as its policy says."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,18 @@ RETRY = {"retry": {"attempts": 3, "backoff": "10s", "causes": ["shaky", "stall_t
 class Shaky:
     """Fails so many times, perhaps after the first piece of its reply; then it answers."""
 
-    def __init__(self, failures: int, *, says: str = "") -> None:
+    def __init__(self, failures: int, *, says: str = "", taken: asyncio.Event | None = None) -> None:
         self.texts: list[str] = []
         self._left = failures
         self._says = says
+        self._taken = taken  # set once somebody has that piece
 
     async def __call__(self, run: RunContext) -> str:
         self.texts.append(run.text)
         if self._says:
             run.emit(self._says)
+        if self._taken is not None:
+            await self._taken.wait()
         if run.text == "shaky" and self._left > 0:
             self._left -= 1
             raise RunFailed("shaky", "for now")
@@ -69,15 +73,17 @@ async def is_parked(desk: Desk, message: int) -> bool:
 
 @pytest.mark.parametrize("heard", [True, False])
 async def test_what_reached_somebody_is_not_run_again(tmp_path: Path, heard: bool) -> None:
-    time, runner = Hands(), Shaky(1, says="Well, ")
+    taken = asyncio.Event()
+    time, runner = Hands(), Shaky(1, says="Well, ", taken=taken if heard else None)
     async with gateway_on(tmp_path, runner, time, policy=[{"match": "a", **RETRY}], queue=REQUEUE) as site:
         await site.desk.pause_all()
         message = await site.desk.send("a", "shaky")
         listener = site.gateway.listen(message.id) if heard else None
         await site.desk.resume_all()
         if listener is not None:
-            pieces = [piece.text async for piece in listener]
-            assert pieces
+            async for _ in listener:
+                taken.set()
+            assert taken.is_set()
         await site.passes(20 * SECOND)
         told = await site.desk.wait(message.id)
     assert runner.texts == (["shaky"] if heard else ["shaky", "shaky"])
