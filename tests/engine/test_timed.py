@@ -1,12 +1,14 @@
 """``lanes.testing.gateway``: what a developer tests of a bot without waiting for it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import lanes
+from lanes.simulate.server import serve
 from lanes.testing import Hands, TimedGateway, advance, gateway
 from lanes_storage.clock import system_clock
 from lanes_storage.law import Cause, LaneState, MessageState
@@ -133,11 +135,12 @@ async def test_a_gateway_of_a_program_lives_through_the_same_time(tmp_path: Path
 
 
 async def test_runners_of_a_configuration_are_used(tmp_path: Path) -> None:
-    config = {
-        "runner": [{"name": "chat", "kind": "provider", "providers": ["dead"]}],
-        "provider": [{"name": "dead", "base_url": "http://127.0.0.1:9/v1", "model": "none"}],
-    }
-    async with gateway(config=config, path=tmp_path / "bot.db") as timed:
+    async with serve() as url, AsyncExitStack() as stack:
+        config = {
+            "runner": [{"name": "chat", "kind": "provider", "providers": ["failing"]}],
+            "provider": [{"name": "failing", "base_url": url, "model": "sim-500"}],
+        }
+        timed = await stack.enter_async_context(gateway(config=config, path=tmp_path / "bot.db"))
         message = await timed.desk.send("a", "hello")
         assert await cause_of(timed, message.id) == Cause.PROVIDER_FAILED
 
