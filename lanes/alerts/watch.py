@@ -1,7 +1,7 @@
 """The thread that looks for incidents, and those that tell of them.
 
-Every gateway with alerts looks; one of them sends each, by a claim in the database that ends by itself. A send has a
-thread of its own, so that one that hangs delays nothing.
+Every gateway with alerts looks; one of them sends each, by a claim in the database that ends by itself. Each send has a
+separate thread, so that one that hangs delays nothing.
 """
 
 import threading
@@ -103,7 +103,7 @@ class AlertWatch:
                 thread.start()
 
     def _send(self, alert: AlertConfig, incident: DueIncident, owner: int) -> None:
-        """In a thread of its own."""
+        """In a separate thread."""
         try:
             self._sender(alert, body(incident, alert.form))
         except NotSent as error:

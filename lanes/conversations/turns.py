@@ -1,4 +1,4 @@
-"""Turns in the words of the chat dialect, so that every provider takes them, whatever went wrong in them.
+"""Turns in the words of the chat dialect, so that every provider takes them, even where something went wrong in them.
 
 Strict providers refuse an empty message, two messages of one side in a row, and a call of a tool without its result.
 One such turn would make the lane fail for ever.

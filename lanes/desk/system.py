@@ -16,7 +16,7 @@ class DeskSystem(DeskBase):
         return await self.perform(system.status(self.context()))
 
     async def providers(self) -> list[records.Provider]:
-        """Which providers are well, who asks them, and what came of the requests of the last hour."""
+        """Which providers are well, who asks them, and how the requests of the last hour ended."""
         return await self.perform(system.providers(self.context()))
 
     async def reset_provider(self, name: str, *, actor: str = EMBEDDER) -> records.ProviderResetDone:

@@ -79,7 +79,7 @@ def _check(changed: ChangedFile, token_file: Path) -> None:
 
 
 def install(plan: Installation) -> None:
-    """Do it. The record to undo it is written first: whatever happens in between can be undone. Raises ConfigError."""
+    """Do it. The record to undo it is written first, so that a failure later can be undone. Raises ConfigError."""
     try:
         places.make_private(folder())
         files.put(plan.token_file, plan.token + "\n", None)

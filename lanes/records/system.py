@@ -121,7 +121,7 @@ class Health(StrEnum):
 
 
 class Provider(Record):
-    """A provider: whether it may be asked, by how many runs it is, and what came of the last hour's requests."""
+    """A provider: whether it may be asked, by how many runs it is, and how the last hour's requests ended."""
 
     name: str
     health: Health

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Heard(NamedTuple):
-    """One message of a request, in whatever dialect: who said what, which tools it calls, whose results it brings."""
+    """One message of a request, in any dialect: who said what, which tools it calls, whose results it brings."""
 
     role: str
     text: str

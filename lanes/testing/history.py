@@ -10,7 +10,7 @@ from lanes_storage.records import EventRow
 
 #: Events that are read at a time.
 PAGE = 5_000
-#: Events that end a message without a run of its own.
+#: Events that end a message that had no run.
 ENDINGS = frozenset({EventType.ENDED, EventType.ANSWERED, EventType.STEERED})
 
 

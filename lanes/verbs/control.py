@@ -140,8 +140,8 @@ def abort(
     The owner is asked to stop the run. If it does not within the grace period, or is dead, the lane is released by
     force. Waiting messages are kept, unless --scope says otherwise.
 
-    A lane of another program's gateway (SOURCE:KEY) is freed there by whoever watches it: the weakest way first, each
-    proven before the next.
+    A lane of another program's gateway (SOURCE:KEY) is freed there by the process that watches it: the weakest way
+    first, each proven before the next.
 
     Exit codes: 0 freed, 3 no such lane, 4 nothing to abort, 5 not confirmed in time, 69 database not reachable.
     """

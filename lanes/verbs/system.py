@@ -200,8 +200,8 @@ def events(
 def providers(ctx: Context) -> Effect[list[Provider]]:
     """Say which providers are well.
 
-    Those of the configuration, and those of which something is stored; with their requests in flight, and what came of
-    those of the last hour. `reset NAME` ends the cooldown of one.
+    Those of the configuration, and those of which something is stored; with their requests in flight, and how those of
+    the last hour ended. `reset NAME` ends the cooldown of one.
     """
     wall, limits = ctx.now().wall, ctx.max_requests()
     return QueryBlock(lambda read: all_providers(read(reads.providers()), read(reads.in_flight()), limits, wall))

@@ -1,5 +1,5 @@
 """Gateways of other programs that run on this machine, as processes of this user (Linux). It only looks at processes:
-whoever reads a program's configuration asks first."""
+the caller asks before it reads a program's configuration."""
 
 import json
 import os
@@ -77,5 +77,5 @@ def _environment(pid: int) -> dict[str, str]:
 
 
 def toml_of(values: dict[str, str]) -> str:
-    """A [[watch]] as it stands in a file."""
+    """A [[watch]] as it is written in a file."""
     return "\n".join(["", "[[watch]]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"

@@ -58,7 +58,7 @@ def resolve(key: str, source: str | None) -> Procedure[NamedLane]:
 
 
 def elsewhere(key: str) -> Procedure[SightingRow]:
-    """The one session of that key, of whatever source. Raises Ambiguous, NotFound."""
+    """The one session of that key, of any source. Raises Ambiguous, NotFound."""
     named = yield from read(reads.sightings_named(key))
     if len(named) > 1:
         raise Ambiguous(key, tuple(row.source.name for row in named))

@@ -13,7 +13,7 @@ PROOF_S = 6.0
 
 
 class Freed(NamedTuple):
-    """What came of it, and every step with what was claimed and what was proven."""
+    """The outcome, and every step with what was claimed and what was proven."""
 
     outcome: Outcome
     runs: tuple[str, ...]

@@ -133,7 +133,7 @@ class WatchedSource:
         )
 
     async def _session(self) -> None:
-        """One connection, from its begin to its end, whatever ends it."""
+        """One connection, from its beginning to its end, for any reason."""
         try:
             await self._connected()
         except SourceDown as down:
@@ -260,7 +260,7 @@ class WatchedSource:
     # --------------------------------------------------------------------------------- requests
 
     async def _requests(self) -> None:
-        """Carry out the requests to free sessions, each in a task of its own."""
+        """Carry out the requests to free sessions, each in a separate task."""
         while True:
             mark = self._changes.mark()
             owner = self._owner()

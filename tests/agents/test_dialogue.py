@@ -33,7 +33,7 @@ async def test_F252_an_agent_asks_before_it_uses_a_tool(tmp_path: Path, said: st
         queued = await site.desk.send(KEY, "yes", actor="alice")
         await site.desk.answer(KEY, said, actor="operator")
         assert (await site.desk.wait(message.id)).reply == f"remove it, {came}"
-        assert (await site.desk.wait(queued.id)).reply == "yes", "a message of its own"
+        assert (await site.desk.wait(queued.id)).reply == "yes", "a separate message"
 
 
 async def test_F255_what_people_add_reaches_the_agent_while_it_works(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def test_F257_a_question_that_nobody_answers_ends(tmp_path: Path, limit: s
         )
         late = await site.desk.send("a", "main", actor="alice")
         await asked(site)
-        assert (await site.desk.message(late.id)).state is MessageState.RUNNING, "a message of its own"
+        assert (await site.desk.message(late.id)).state is MessageState.RUNNING, "a separate message"
 
 
 async def test_a_runner_may_go_on_without_an_answer(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ async def test_F255_a_text_that_was_taken_for_nobody_is_kept_for_the_next(tmp_pa
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["of its boot", "of another boot"])
 def test_F256_an_observer_leaves_it_alone_until_the_limit_of_its_question(tmp_path: Path, elsewhere: bool) -> None:
-    """From then on its clocks go on, whatever its owner does: no question holds a lane for ever."""
+    """From then on its clocks go on, also without its owner: no question holds a lane for ever."""
     store, time = new_store(tmp_path / "lanes.db"), Hands()
     world = World(store, time)
     run = world.start("a")

@@ -17,7 +17,7 @@ class SmallDisk:
         self._filler = folder / "filler"
 
     def fill(self) -> None:
-        """Leave no room: whoever writes is told so."""
+        """Leave no room: every write fails."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as file:
             while True:
                 file.write(bytes(4096))

@@ -22,7 +22,7 @@ class TextColumn(NamedTuple):
 
 
 def text_columns(path: Path) -> list[TextColumn]:
-    """Every column of the schema as it stands in the file whose type is a text, of tables that have row ids."""
+    """Every column of the schema in the file whose type is a text, of tables that have row ids."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         tables = connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"

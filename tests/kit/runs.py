@@ -13,7 +13,7 @@ from lanes_storage import records as rows
 from lanes_storage.law import MessageState
 from lanes_storage.records import AttemptPhase, HandedText
 
-#: Each is about a message of its own.
+#: Each is about another message.
 _NUMBERS = count(1)
 
 

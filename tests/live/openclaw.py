@@ -1,4 +1,4 @@
-"""A real OpenClaw gateway of a given version, in a folder of its own, whose model is the simulated provider."""
+"""A real OpenClaw gateway of a given version, in a separate folder, whose model is the simulated provider."""
 
 import asyncio
 import contextlib
@@ -101,7 +101,7 @@ class OpenClaw:
         }  # fmt: skip
 
     def start(self) -> None:
-        """Start its process, in a session of its own."""
+        """Start its process, in a separate session."""
         command = [str(self._node), str(self._root / "openclaw.mjs"), "gateway", "run", "--port", str(self.port)]
         log = (self.folder / "console.log").open("ab")
         self.process = subprocess.Popen(

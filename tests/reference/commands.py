@@ -69,7 +69,7 @@ JSON = {
     "providers": "an array of [Provider]; with `reset` a [ProviderResetDone]",
     "drain": "an array of [OwnerDetail]; with `--dry-run` of [Cut]",
     "reconcile": "an array of [Finding]",
-    "guard": "an object with `program`, `upstream`, `files`, and `state`, what came of it",
+    "guard": "an object with `program`, `upstream`, `files`, and `state`, the result",
     "doctor": "an array of [Check]",
     "bundle": "an object: `file`, `bytes`, `parts`, `texts`",
     "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`",

@@ -83,7 +83,7 @@ def a_bad_gateway(stage: Stage) -> int:
 
 
 async def test_the_wedged_lane_is_freed(stage: Stage) -> None:
-    """It stands first, whatever else there is."""
+    """It is the first row, before all others."""
     hold(stage, ["agent:main:wedged"], stage.dead_owner(), 3 * MINUTE)
     async with dashboard(stage.path) as driver:
         hand = Hand(driver)

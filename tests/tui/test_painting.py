@@ -42,7 +42,7 @@ def test_a_cell_that_changes_is_sent_without_the_key_of_its_lane(stage: Stage) -
         opened.shows("session:one", "LAST EVENTS")
         opened.press("v")
         opened.hides("LAST EVENTS")
-        before = len([next_second(opened) for _ in range(2)][-1])  # the list has come to stand higher by then
+        before = len([next_second(opened) for _ in range(2)][-1])  # the list has moved up by then
         stage.send("session:one", *["more"] * 11)
         opened.until(lambda: any("session:one" in line and " 12 " in line for line in opened.lines), "the queue")
         assert b"session:one" not in opened.sent[before:]

@@ -27,7 +27,7 @@ async def site(tmp_path: Path) -> AsyncIterator[WatchSite]:
 
 
 async def aborted(site: WatchSite, key: str = ADDRESS, **how: Any) -> AbortResult:
-    """What came of an abort."""
+    """How an abort ended."""
     result: AbortResult = await site.desk.call(abort, site.desk.context("alice"), key=key, **how)
     return result
 

@@ -109,7 +109,7 @@ def _run(out: "Output", command_line: tuple[str, ...]) -> None:
 
 
 def _tried(out: "Output", plan: "Installation") -> str:
-    """Send one request through, and say what came of it."""
+    """Send one request through, and say how it ended."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while True:
         try:

@@ -62,7 +62,7 @@ def _chosen(wish: NewWatch) -> FoundGateway:
 
 
 def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
-    """Pair both devices; what stands in the file besides. The token is used, and not stored."""
+    """Pair both devices; what else is written in the file. The token is used, and not stored."""
     from lanes.watch.openclaw.adapter import OpenClawAdapter, paired
 
     pid = gateway.pid or None

@@ -302,7 +302,7 @@ _PROVIDER = (
             "how many requests may be in flight at once, of all gateways together; others wait for their turn",
             default_note="no limit", least=1, most=100_000),
     Setting("provider", "max_cooldown", Kind.DURATION, "10m",
-            "how long it is not asked at most, whatever it says, before one request probes it", least=1_000),
+            "the longest time that it is not asked, even if it says more, before one request probes it", least=1_000),
 )  # fmt: skip
 
 _SOURCE = (

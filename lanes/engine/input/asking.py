@@ -2,7 +2,7 @@
 
 Everything is stored first; the run then takes it by one write, in which its message ends
 (``lanes_storage.doors.input``). Here the run only waits for the signal to look: the upkeep gives it (``wake``) when a
-message for the run was stored, in whichever process, and when the limit of its question has passed.
+message for the run was stored, in any process, and when the limit of its question has passed.
 """
 
 import asyncio

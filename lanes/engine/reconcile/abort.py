@@ -65,7 +65,7 @@ def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int
 
 
 def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
-    """What came of all child lanes: of those that were not free, the gravest outcome."""
+    """The outcome for all child lanes: of those that were not free, the gravest one."""
     gravest = min(results, key=lambda result: GRAVEST_FIRST.index(result.outcome))
     survivors = [result.survivors for result in results]
     return gravest.replace(

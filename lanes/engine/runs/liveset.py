@@ -68,7 +68,7 @@ class LiveSet:
             return True
 
     def judge_again(self, run: ActiveRun) -> None:
-        """The limits of a run have changed: whoever follows looks at it like at a new one."""
+        """The limits of a run have changed: those who follow look at it as at a new one."""
         with self._lock:
             for followed in self._followed:
                 followed.append(run.id)

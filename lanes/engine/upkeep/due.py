@@ -1,4 +1,4 @@
-"""What becomes of waiting messages at a certain time, in whichever gateway notices it first."""
+"""What becomes of waiting messages at a certain time, in the gateway that notices it first."""
 
 from collections.abc import Callable
 

@@ -37,7 +37,7 @@ class RunTrees:
         self._children: dict[int, Child] = {}
 
     def stop(self, run: RunContext, how: StopHow) -> None:
-        """Order the end of a run's processes. From any thread, and whatever the event loop does."""
+        """Order the end of a run's processes. From any thread, even while the event loop is blocked."""
         child = self._children.get(run.id)
         if child is not None:
             child.stop(how.grace_ms)

@@ -196,7 +196,7 @@ async def _run(runner: Runner, run: RemoteRun, job: Job) -> dict[str, Any]:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, body.cancel)
     try:
         return _replied(await body)
-    except BaseException as error:  # whatever it is: the process says how its run ended
+    except BaseException as error:  # of any kind: the process says how its run ended
         failure = failure_of_error(error)
         chain = [list(each) for each in failure.attempts]
         if isinstance(error, RunParked):

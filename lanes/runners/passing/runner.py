@@ -1,6 +1,6 @@
 """The runner of a source: a run is the time from a request to the end of its answer, and does nothing else.
 
-It adds limits and never asks twice. What a provider answers is passed on, whatever it is; the run only says how it
+It adds limits and never asks twice. Every answer of a provider is passed on; the run only says how it
 went. Nothing here cools a provider: the key, and so its limits, may be the client's own.
 """
 

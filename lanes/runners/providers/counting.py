@@ -20,7 +20,7 @@ log = Log("lanes.providers")
 #: How long all providers have together, in seconds; how much of an answer is read, in bytes.
 PATIENCE_S = 10.0
 LONGEST = 64 * 1024
-#: What an image or a document counts, whatever its bytes.
+#: What an image or a document counts, of any size.
 TOKENS_OF_DATA = 1_600
 #: The parts of a request that a model reads.
 _READ = ("system", "messages", "tools")

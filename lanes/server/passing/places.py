@@ -37,7 +37,7 @@ class SourcePlace(NamedTuple):
         return _RUNS.get(self.path) if method == "POST" else None
 
     def check(self, method: str) -> None:
-        """Refuse what has nothing to do with models, if the provider is asked with a key of its own. Raises
+        """Refuse what has nothing to do with models, if the provider is asked with the key of lanes. Raises
         HttpProblem."""
         at_root = self.path in ("", "/") and method in ("GET", "HEAD")
         climbs = ".." in unquote(self.path)  # some servers would follow that

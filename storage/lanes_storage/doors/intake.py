@@ -55,7 +55,7 @@ class Placement(StrEnum):
     FREE = "free"
     INTERRUPT = "interrupt"  # the active run and the waiting messages are ended
     DROP_OLDEST = "drop_oldest"  # the oldest waiting messages are dropped
-    ANSWER = "answer"  # it answers the question of the active run, whatever mode and cap say
+    ANSWER = "answer"  # it answers the question of the active run, regardless of mode and cap
 
 
 class Accept(NamedTuple):

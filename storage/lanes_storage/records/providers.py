@@ -81,7 +81,7 @@ class ProviderReset(NamedTuple):
 
 
 class ProviderCounts(NamedTuple):
-    """What came of the requests to a provider. ``latency_ms``: of all answers together."""
+    """How the requests to a provider ended. ``latency_ms``: of all answers together."""
 
     answers: int = 0
     latency_ms: int = 0

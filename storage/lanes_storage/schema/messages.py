@@ -90,7 +90,7 @@ class MessageTable(Table, table=True):
     retried_as: int | None = None
     answered_by: int | None = None
     accepted_at: int
-    wait_warned_at: int | None = None  # once per message, whichever gateway notices its wait first
+    wait_warned_at: int | None = None  # once per message, by the gateway that notices its wait first
     started_at: int | None = None
     ended_at: int | None = None
 

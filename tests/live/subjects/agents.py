@@ -37,7 +37,7 @@ TURN = "180s"
 
 
 class Trial:
-    """One agent in a house of its own, and what is tried with it. Each trial raises AssertionError where it fails."""
+    """One agent in a separate house, and what is tried with it. Each trial raises AssertionError where it fails."""
 
     def __init__(self, made: House, name: str, recipe: str) -> None:
         self._made = made

@@ -35,7 +35,7 @@ TURN_S = 180.0
 
 
 class GuardTrial:
-    """One program in a house of its own. Each trial raises AssertionError where it fails."""
+    """One program in a separate house. Each trial raises AssertionError where it fails."""
 
     def __init__(self, made: House, name: str) -> None:
         self._made = made

@@ -309,7 +309,7 @@ class EveryLaneSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """One call; what came of it names them."""
+        """One call; its result names them."""
         return [ActionTarget("", {})]
 
     async def load(self, source: Source) -> None:

@@ -31,7 +31,7 @@ class Filtered(Watching):
         self.filter = ListFilter(self.HINT)
         self.rows = Rows(id="rows")
         self.good = ""  # the last one that was understood
-        self._listed = ""  # the one whose rows the cursor stands among
+        self._listed = ""  # the one whose rows the cursor is among
 
     def kept(self) -> KeptScreen:
         return super().kept()._replace(typed=self.typed)

@@ -18,7 +18,7 @@ from lanes_tui.sources.source import Lost, Source
 
 
 class MarkedList(Filtered):
-    """Keeps marks by the ids of the rows, whatever part of the list is held."""
+    """Keeps marks by the ids of the rows, also of those that are not loaded now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("mark", "mark", show=True),

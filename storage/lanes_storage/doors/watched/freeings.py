@@ -50,7 +50,7 @@ def take_freeings(tx: Transaction, source: str, owner: int, now: Now) -> list[Fr
 
 
 def end_freeing(tx: Transaction, id_: int, outcome: str, steps: Sequence[dict[str, Any]], now: Now) -> bool:
-    """Store what came of a request; False: it has ended before."""
+    """Store the outcome of a request; False: it has ended before."""
     values = {"id": id_, "outcome": outcome, "steps": json.dumps(list(steps)), "now": now.wall}
     for source, key, actor, reason in tx.rows(sql.END_FREEING, values):
         detail = {"key": f"{source}:{key}", "outcome": outcome, "steps": list(steps)}

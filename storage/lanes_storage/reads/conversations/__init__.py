@@ -23,7 +23,7 @@ WITH RECURSIVE chain(id, before, conversation, first, number, size) AS (
 SELECT {_COLUMNS} FROM chain c CROSS JOIN turns t ON t.id = c.id
 WHERE c.size <= :within AND t.state <> '{TurnState.RETRIED}'
 """
-#: Each turn of a lane, the newest first, whatever conversation it belongs to.
+#: Each turn of a lane, the newest first, of every conversation.
 _CHAIN = """
 WITH RECURSIVE chain(id, before) AS (
   SELECT t.id, t.before FROM lanes l JOIN turns t ON t.id = l.last_turn WHERE l.id = :lane AND t.lane_id = l.id

@@ -49,7 +49,7 @@ def sighting(source: str, key: str) -> Query[SightingRow | None]:
 
 
 def sightings_named(key: str) -> Query[list[SightingRow]]:
-    """The sessions of that key, of whatever source: three at most."""
+    """The sessions of that key, of any source: three at most."""
     return Query(NAMED, {"key": key}, many(_sighting), broad=True)
 
 
