@@ -164,6 +164,12 @@ def test_F63_what_is_counted_is_found_by_an_index_of_little_else(
     assert [step for step in steps if not any(step in each for each in found)] == [], found
 
 
+def test_F63_lanes_are_counted_without_a_look_at_those_that_have_no_child_lanes(store: Store) -> None:
+    """Which lanes of a session are not listed is found from its child lanes, however many others ran or failed."""
+    found = plan(store, READING["counts"].sql)
+    assert [step for step in found if re.match(r"\w+ l USING INDEX lanes_(held|errored|aborted)", step)] == []
+
+
 def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
     """Each of them is written with its rows."""
     asked = [*WRITING.values(), *pruning.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]

@@ -67,10 +67,10 @@ CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS 
 #: children.
 ALL = f"""(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})
   - (SELECT count(*) FROM lanes WHERE parent_id IS NOT NULL)"""
-#: The lanes of such sessions that are not listed.
+#: The lanes of such sessions that are not listed. They are found from the child lanes, which most databases do not have.
 HIDDEN = f"""
-(SELECT count(*) FROM lanes l WHERE (l.parent_id IS NOT NULL
-    OR l.id IN (SELECT c.parent_id FROM lanes c WHERE c.parent_id IS NOT NULL))
+(SELECT count(*) FROM lanes l WHERE l.id IN (SELECT c.id FROM lanes c WHERE c.parent_id IS NOT NULL
+    UNION ALL SELECT c.parent_id FROM lanes c WHERE c.parent_id IS NOT NULL)
   AND {{0}} AND NOT ({shown_of_session("l")}))
 """
 #: The number of listed lanes in state errored or aborted.
