@@ -39,33 +39,33 @@ def shown_key(lane: str) -> str:
     return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.key ELSE {parent} END"
 
 
-def harm(lane: str) -> str:
-    """A SQL expression: how much a lane needs a look, the smallest number first. Of the lanes of one session, the first
-    in this order is shown for all."""
+#: A SQL expression: the id of the lane with the key ``:key``.
+NAMED_LANE = "(SELECT id FROM lanes WHERE key = :key)"
+
+
+def lanes_of(session: str, columns: str = "id") -> str:
+    """A SELECT: the lanes of a session, its own first, whose id that is, then its child lanes."""
+    select = f"SELECT {columns} FROM lanes WHERE"
+    return f"{select} id = {session} UNION ALL {select} parent_id = {session}"
+
+
+def shown_for(session: str) -> str:
+    """A SQL expression: the lane that is shown for a session. The worst of its lanes; its own lane, which runs nothing,
+    only if no child lane is as bad."""
     return (
-        f"CASE WHEN {lane}.run_id IS NOT NULL THEN 0 WHEN {lane}.head_id IS NOT NULL THEN 1"
-        f" WHEN {lane}.state = 'errored' THEN 2 WHEN {lane}.state = 'aborted' THEN 3 ELSE 4 END"
+        f"(SELECT x.id FROM ({lanes_of(session, 'id, parent_id, run_id, head_id, state')}) x ORDER BY"
+        " CASE WHEN x.run_id IS NOT NULL THEN 0 WHEN x.head_id IS NOT NULL THEN 1"
+        " WHEN x.state = 'errored' THEN 2 WHEN x.state = 'aborted' THEN 3 ELSE 4 END,"
+        " x.parent_id IS NULL, coalesce(x.run_id, x.id) LIMIT 1)"
     )
-
-
-def shown_first(member: str) -> str:
-    """The SQL order in which the lanes of a session are shown for it: the worst first, and its own lane, which runs
-    nothing, behind its child lanes."""
-    return f"{harm(member)}, {member}.parent_id IS NULL, coalesce({member}.run_id, {member}.id)"
 
 
 def shown_of_session(lane: str) -> str:
     """A SQL condition: the lane has no session with child lanes, or is the one that is shown for its session."""
-    session = f"coalesce({lane}.parent_id, {lane}.id)"
-    columns = "{0}.id, {0}.parent_id, {0}.run_id, {0}.head_id, {0}.state FROM lanes {0}"
-    members = (
-        f"SELECT {columns.format('sl')} WHERE sl.id = {session}"
-        f" UNION ALL SELECT {columns.format('sc')} WHERE sc.parent_id = {session}"
-    )
     # The first part is decided once for a statement: most databases have no child lanes.
     return (
         "((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR"
-        f" {lane}.id = (SELECT x.id FROM ({members}) x ORDER BY {shown_first('x')} LIMIT 1))"
+        f" {lane}.id = {shown_for(f'coalesce({lane}.parent_id, {lane}.id)')})"
     )
 
 

@@ -22,10 +22,10 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    members = [(child, epoch, state) for child, _, epoch, state in tx.rows(children.MEMBERS, {"key": key})]
-    if any(state in HELD for _, _, state in members):
+    session = tx.rows(children.SESSION, {"key": key})
+    if any(state in HELD for *_, state in session):
         met = met._replace(state=LaneState.RUNNING)
-    for each, epoch, state in [(lane, met.epoch, met.state), *members]:
+    for each, epoch, state in session:
         if tx.run(sql.ACK_LANE, {"lane": each, "now": now.wall}) == 1:
             change = {"lane": each, "from_state": state, "to_state": LaneState.IDLE, "epoch": epoch}
             record(tx, EventType.ACK, now, **change, actor=actor)

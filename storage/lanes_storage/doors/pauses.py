@@ -38,7 +38,7 @@ def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Cont
     if not found:
         return None, Control(False, None)
     lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch) and meant not in {each[2] for each in tx.rows(children.MEMBERS, {"key": key})}:
+    if meant not in (None, epoch) and meant not in {each[1] for each in tx.rows(children.SESSION, {"key": key})}:
         return None, Control(False, LaneState.read(state), epoch, moved_on=True)
     return lane, Control(False, LaneState.read(state), epoch)
 
@@ -60,9 +60,8 @@ def pause(
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
-    for child, _, epoch, _ in tx.rows(children.MEMBERS, {"key": key}):
-        pause_lane(tx, child, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=epoch)
+    for each, epoch, _ in tx.rows(children.SESSION, {"key": key}):
+        pause_lane(tx, each, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=epoch)
     return met._replace(applied=True)
 
 
@@ -74,10 +73,7 @@ def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    for each, epoch in [
-        (lane, met.epoch),
-        *((child[0], child[2]) for child in tx.rows(children.MEMBERS, {"key": key})),
-    ]:
+    for each, epoch, _ in tx.rows(children.SESSION, {"key": key}):
         if tx.run(sql.END_PAUSES, {"lane": each}) > 0:
             _resumed(tx, each, now, actor=actor, epoch=epoch)
             met = met._replace(applied=True)

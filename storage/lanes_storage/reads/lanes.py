@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lanes_storage import statements as sql
-from lanes_storage.fragments import dead_letter, no_pause, shown_first, shown_key, shown_of_session, unlisted
+from lanes_storage.fragments import NAMED_LANE, dead_letter, no_pause, shown_for, shown_key, shown_of_session, unlisted
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
@@ -44,13 +44,8 @@ GLOB_PAUSES = f"""
 SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS NULL OR pa.until > :now) ORDER BY pa.id
 """
 #: The lane of a key; for a session with child lanes the one that is shown for all.
-LANE = f"""
-{SELECT} FROM lanes l {JOINS} WHERE l.id = (SELECT x.id FROM (
-  SELECT a.id, a.parent_id, a.run_id, a.head_id, a.state FROM lanes a WHERE a.key = :key
-  UNION ALL SELECT c.id, c.parent_id, c.run_id, c.head_id, c.state FROM lanes a JOIN lanes c ON c.parent_id = a.id
-    WHERE a.key = :key
-) x ORDER BY {shown_first("x")} LIMIT 1)
-"""
+LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.id = {shown_for(NAMED_LANE)}"
+MEMBERS = f"SELECT key, epoch FROM lanes WHERE parent_id = {NAMED_LANE} ORDER BY id"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
@@ -67,7 +62,7 @@ CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS 
 #: children.
 ALL = f"""(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()})
   - (SELECT count(*) FROM lanes WHERE parent_id IS NOT NULL)"""
-#: The lanes of such sessions that are not listed. They are found from the child lanes, which most databases do not have.
+#: The lanes of such sessions that are not listed, found from the child lanes: most databases have none.
 HIDDEN = f"""
 (SELECT count(*) FROM lanes l WHERE l.id IN (SELECT c.id FROM lanes c WHERE c.parent_id IS NOT NULL
     UNION ALL SELECT c.parent_id FROM lanes c WHERE c.parent_id IS NOT NULL)
@@ -135,7 +130,7 @@ class Member(NamedTuple):
 
 def members(key: str) -> Query[list[Member]]:
     """The child lanes of a session, oldest first."""
-    return Query(children.MEMBERS, {"key": key}, many(lambda row: Member(row[1], row[2])))
+    return Query(MEMBERS, {"key": key}, many(lambda row: Member(*row)))
 
 
 def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:

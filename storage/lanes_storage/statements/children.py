@@ -1,6 +1,8 @@
 """Statements about child lanes, which run the concurrent requests of one session, and about requests that a program
 sends again after lanes ended them."""
 
+from lanes_storage.fragments import NAMED_LANE, lanes_of
+
 #: The lane that lists them; harmless if it exists.
 MAKE_PARENT = """
 INSERT INTO lanes (key, state, epoch, anonymous, conversation, created_at, updated_at)
@@ -14,10 +16,8 @@ SELECT c.id, c.key, c.run_id IS NULL AND c.head_id IS NULL,
 FROM lanes c WHERE c.parent_id = :parent ORDER BY 3 DESC, 4, c.state IN ('errored', 'aborted') DESC, c.id
 """
 
-#: The children of the lane of a key, with their epochs and states.
-MEMBERS = """
-SELECT c.id, c.key, c.epoch, c.state FROM lanes a JOIN lanes c ON c.parent_id = a.id WHERE a.key = :key ORDER BY c.id
-"""
+#: The lane of a key and its children, with their epochs and states.
+SESSION = lanes_of(NAMED_LANE, "id, epoch, state")
 
 #: A child that is made while its session is paused is paused as well.
 INHERIT_PAUSES = """
@@ -32,12 +32,6 @@ ADOPT = "UPDATE lanes SET parent_id = :parent WHERE key = :key AND parent_id IS 
 
 # -------------------------------------------------------------------------------- requests that come again
 
-
-#: The lanes of a session: its own, and its child lanes.
-LANES_OF_SESSION = """
-SELECT id FROM lanes WHERE key = :key
-UNION ALL SELECT c.id FROM lanes a JOIN lanes c ON c.parent_id = a.id WHERE a.key = :key
-"""
 
 #: How the newest messages of a lane ended, with the digests of those that were passed on.
 LAST_ENDED = """
@@ -61,9 +55,8 @@ ON CONFLICT (lane_id) DO UPDATE SET digest = excluded.digest, cause = excluded.c
 """
 
 #: A person resumed the session. Lanes on which nothing was passed on get no such row.
-FORGIVE = """
+FORGIVE = f"""
 INSERT INTO repeats (lane_id, times, resumed_at) SELECT :lane, 0, :now WHERE (SELECT 1 FROM messages
-  WHERE lane_id IN (SELECT id FROM lanes WHERE id = :lane UNION ALL SELECT id FROM lanes WHERE parent_id = :lane)
-  AND source IS NOT NULL LIMIT 1) IS NOT NULL
+  WHERE lane_id IN ({lanes_of(":lane")}) AND source IS NOT NULL LIMIT 1) IS NOT NULL
 ON CONFLICT (lane_id) DO UPDATE SET digest = NULL, cause = NULL, times = 0, until = NULL, resumed_at = :now
 """

@@ -28,7 +28,7 @@ class EndedRequest(NamedTuple):
 
 def repeated(tx: Transaction, key: str, digest: str, now: Now) -> Repeated | None:
     """Judge a request of a session by how its last ones ended, and note it if it is asked again."""
-    lanes = [lane for (lane,) in tx.rows(children.LANES_OF_SESSION, {"key": key})]
+    lanes = [lane for lane, *_ in tx.rows(children.SESSION, {"key": key})]
     if not lanes:
         return None
     known = tx.rows(children.REPEAT, {"lane": lanes[0]})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from lanes_storage.fragments import lanes_of
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.reads.shapes import many, parsed
@@ -25,10 +26,8 @@ HAS_FREEINGS = """
 SELECT 1 FROM freeings WHERE source = :source AND ended_at IS NULL AND (taken_by IS NULL OR taken_by <> :owner) LIMIT 1
 """
 #: The lanes among some keys, and which program's requests their newest message was.
-ORIGINS = """
-SELECT l.key, (SELECT m.source FROM messages m
-  WHERE m.lane_id IN (SELECT l.id UNION ALL SELECT c.id FROM lanes c WHERE c.parent_id = l.id)
-  ORDER BY m.id DESC LIMIT 1)
+ORIGINS = f"""
+SELECT l.key, (SELECT m.source FROM messages m WHERE m.lane_id IN ({lanes_of("l.id")}) ORDER BY m.id DESC LIMIT 1)
 FROM json_each(:keys) j CROSS JOIN lanes l ON l.key = j.value
 """
 
