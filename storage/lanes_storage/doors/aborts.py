@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.endings import batch_members, end_waiting
+from lanes_storage.doors.shared.endings import batch_members, end_waiting, payload
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
@@ -87,13 +87,12 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
 
     Returns False if it is not bound to anything, or has already ended.
     """
-    rows = tx.rows(sql.PAYLOAD, {"message": message})
-    if not rows or rows[0][7] is None:
+    met = payload(tx, message)
+    if met is None or met.bound_to is None:
         return False
-    lane, state, *_, bound_to, run, _, _ = rows[0]
-    cause = BoundTo.read(bound_to).gone
-    if state == MessageState.RUNNING:
-        return _request(tx, lane, run, _Asked(actor, why, cause), now)
+    cause = BoundTo.read(met.bound_to).gone
+    if met.state == MessageState.RUNNING and met.run is not None:
+        return _request(tx, met.lane, met.run, _Asked(actor, why, cause), now)
     return end_waiting(tx, message, MessageState.ABORTED, RunFailure(cause, why), now, actor=actor)
 
 
@@ -106,10 +105,11 @@ def _cut_waiting(tx: Transaction, lane: int, asked: _Asked, now: Now) -> int:
 def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
     """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
     was meant for their run would let them run again. Returns how many messages were ended."""
-    *_, started_at, _, _, _, batch, _ = tx.rows(sql.PAYLOAD, {"message": head})[0]
-    if started_at is None:
+    met = payload(tx, head)
+    if met is None or met.started_at is None:
         return 0
-    return _cut(tx, [head] if batch is None else [*batch_members(tx, batch, MessageState.QUEUED)], asked, now)
+    together = [head] if met.batch is None else [*batch_members(tx, met.batch, MessageState.QUEUED)]
+    return _cut(tx, together, asked, now)
 
 
 def _cut(tx: Transaction, messages: list[int], asked: _Asked, now: Now) -> int:

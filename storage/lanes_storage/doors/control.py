@@ -4,7 +4,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.pauses import Control, find
-from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.endings import end_waiting, payload
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.waits import WaitCircle
 from lanes_storage.interface import Transaction
@@ -68,10 +68,10 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
 
     Returns its state before: only a ``queued`` message can be dropped. Returns None if there is no such message.
     """
-    rows = tx.rows(sql.PAYLOAD, {"message": message})
-    if not rows:
+    met = payload(tx, message)
+    if met is None:
         return None
-    state = MessageState.read(rows[0][1])
+    state = MessageState.read(met.state)
     if state is MessageState.QUEUED:
         failure = RunFailure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)

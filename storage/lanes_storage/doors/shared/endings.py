@@ -64,6 +64,28 @@ def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
     return json.dumps(chain) if chain else None
 
 
+class Payload(NamedTuple):
+    """A message as ``statements.PAYLOAD`` reads it."""
+
+    lane: int
+    state: str
+    text: str | None
+    request: str | None
+    runner: str | None
+    started_at: int | None
+    interruptions: int
+    bound_to: str | None
+    run: int | None
+    batch: int | None
+    for_run: int | None
+
+
+def payload(tx: Transaction, message: int) -> Payload | None:
+    """A message, or None if there is none with this id."""
+    rows = tx.rows(sql.PAYLOAD, {"message": message})
+    return Payload(*rows[0]) if rows else None
+
+
 def end_waiting(
     tx: Transaction,
     message: int,
@@ -75,19 +97,19 @@ def end_waiting(
     reason: str | None = None,
 ) -> bool:
     """End a waiting message without a run; the journal keeps its content. Returns False if it was not waiting."""
-    row = tx.rows(sql.PAYLOAD, {"message": message})
-    if not row or row[0][1] != MessageState.QUEUED:
+    met = payload(tx, message)
+    if met is None or met.state != MessageState.QUEUED:
         return False
-    lane, before, text, request, runner, _, interruptions, bound_to, run, _, meant_for = row[0]
-    recall(tx, message, meant_for)
-    content = {"text": text, "request": request, "runner": runner, "reason": reason}
+    recall(tx, message, met.for_run)
+    content = {"text": met.text, "request": met.request, "runner": met.runner, "reason": reason}
     detail = {name: value for name, value in content.items() if value is not None}
-    change = {"lane": lane, "from_state": before, "to_state": state, "message": message}
+    change = {"lane": met.lane, "from_state": met.state, "to_state": state, "message": message}
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
-    finish(tx, [Ending(message, lane, run, bound_to is not None, state, interruptions, now, failure=failure)])
-    if text is not None:
+    bound = met.bound_to is not None
+    finish(tx, [Ending(message, met.lane, met.run, bound, state, met.interruptions, now, failure=failure)])
+    if met.text is not None:
         keep_unanswered(tx, message, state, failure.cause, now)
-    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+    tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
     return True
 
 

@@ -2,6 +2,7 @@
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
+from lanes_storage.doors.shared.endings import payload
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, MessageState
@@ -39,10 +40,10 @@ def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> Mes
 
     Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
     """
-    rows = tx.rows(sql.PAYLOAD, {"message": message})
-    if not rows:
+    met = payload(tx, message)
+    if met is None:
         return None
-    lane, state = rows[0][0], MessageState.read(rows[0][1])
+    lane, state = met.lane, MessageState.read(met.state)
     if state is not MessageState.QUEUED:
         return state
     front = min(rank for (rank,) in tx.rows(again.RANKS, {"lane": lane})) - 1
