@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
-from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared.endings import batch_members, end_waiting
 from lanes_storage.doors.shared.ends import retry_at
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
 from lanes_storage.doors.shared.sets import array, parked_for, serialized
@@ -215,8 +215,7 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     lines."""
     claim, message = each.claim, each.message
     if claim.batch is not None:
-        members = tx.rows(sql.BATCH, {"batch": claim.batch, "state": MessageState.RUNNING})
-        message["text"] = together(text for _, text in members)
+        message["text"] = together(batch_members(tx, claim.batch, MessageState.RUNNING).values())
     if claim.head.parked_since is not None:
         message["parked_since"] = claim.head.parked_since
     if message["started_at"] is None:
