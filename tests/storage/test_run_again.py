@@ -118,6 +118,15 @@ def test_a_head_that_was_never_claimed_too(world: World) -> None:
     assert world.postpone(world.head("a"), 11 * MINUTE, retry=once) is MessageState.FAILED
 
 
+def test_a_head_that_waits_once_more_keeps_the_attempts_of_its_last_run(world: World) -> None:
+    claimed = world.start("a")
+    world.fail(claimed.ticket, BROKEN, THRICE)
+    world.time.move(MINUTE)
+    assert world.postpone(world.head("a"), 11 * MINUTE, retry=THRICE) is MessageState.QUEUED
+    stored = world.message(claimed.message.id)
+    assert (stored.retries, stored.attempts) == (2, BROKEN.attempts)
+
+
 def test_messages_that_are_answered_together_are_run_again_together(world: World) -> None:
     sent = [world.send("a", text) for text in "123"]
     world.fail(world.collect("a").ticket, BROKEN, THRICE)

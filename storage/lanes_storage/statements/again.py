@@ -3,10 +3,12 @@
 from lanes_storage.fragments import one_of
 from lanes_storage.law import ASIDE, RETRIABLE
 
-#: By itself: its time at providers is counted from the end of this wait. ``:aside``: it lets others pass.
+#: By itself: its time at providers is counted from the end of this wait. ``:aside``: it lets others pass. A message
+#: that did not run keeps the attempts that it has.
 RETRY_MESSAGE = f"""
 UPDATE messages SET state = 'queued', retries = coalesce(retries, 0) + 1, parked_until = :until, parked_since = :until,
-  parked_for = NULL, attempts = :attempts, moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
+  parked_for = NULL, attempts = CASE state WHEN 'running' THEN :attempts ELSE attempts END,
+  moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
 WHERE id = :message AND state = :before
 """
 
@@ -33,8 +35,6 @@ WHERE m.id = :message
 MARK_RETRIED = f"""
 UPDATE messages SET retried_as = :new WHERE id = :message AND {one_of("state", RETRIABLE)} AND retried_as IS NULL
 """
-
-ATTEMPTS = "SELECT attempts FROM messages WHERE id = :message"
 
 #: The ranks of the first message that waits in a lane, and of what runs there.
 RANKS = """

@@ -15,9 +15,8 @@ PAGE = 64
 
 def park_again(tx: Transaction, head: Head, until: int, retry: RetryTerms, now: Now) -> None:
     """Let an unclaimed head, which no provider took in time, wait for its next try until ``until`` (wall time)."""
-    row = tx.rows(again.ATTEMPTS, {"message": head.message_id})[0]
-    values = {"message": head.message_id, "until": until, "attempts": row[0], "before": MessageState.QUEUED}
-    tx.run(again.RETRY_MESSAGE, values | {"aside": not retry.hold})
+    aside = {"aside": not retry.hold, "before": MessageState.QUEUED}
+    tx.run(again.RETRY_MESSAGE, aside | {"message": head.message_id, "until": until, "attempts": None})
     if not retry.hold:
         tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
     detail = {"until": until, "retry": head.retries + 1} | ({} if retry.hold else {"aside": True})
