@@ -5,6 +5,7 @@ from pathlib import Path
 from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host.identity import this_process
+from lanes.host.stat import STOPPED, state_of
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.records import OwnerRow
@@ -13,7 +14,6 @@ from lanes_storage.sqlite.file.locking import holders
 from lanes_storage.sqlite.store import SqliteReader
 
 _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}
-_STOPPED = ("T", "t")
 
 
 def remedy(database: str) -> str | None:
@@ -21,12 +21,12 @@ def remedy(database: str) -> str | None:
     path = Path(database)
     files = Files.of(path)
     owners = {owner.pid: owner for owner in _owners(path)}
-    pids = holders(files.memory, files.side) or [pid for pid in owners if _state(pid) in _STATES]
+    pids = holders(files.memory, files.side) or [pid for pid in owners if state_of(pid) in _STATES]
     if not pids:
         return None
     named = ", ".join(_named(pid, owners.get(pid)) for pid in pids)
     numbers = " ".join(str(pid) for pid in pids)
-    if any(_state(pid) in _STOPPED for pid in pids):
+    if any(state_of(pid) in STOPPED for pid in pids):
         return f"it is held by {named}: {_cure(numbers)}, then repeat"
     return f"it is held by {named}: wait for it, or end it (`kill {numbers}`), then repeat"
 
@@ -34,7 +34,7 @@ def remedy(database: str) -> str | None:
 def check_lock(path: Path) -> list[Check]:
     """Whether a stopped process holds the write lock. One that runs gives it back in a moment."""
     files = Files.of(path)
-    stopped = [pid for pid in holders(files.memory, files.side) if _state(pid) in _STOPPED]
+    stopped = [pid for pid in holders(files.memory, files.side) if state_of(pid) in STOPPED]
     if not stopped:
         return [ok("lock", "no stopped process holds the write lock")]
     owners = {owner.pid: owner for owner in _owners(path)}
@@ -64,14 +64,7 @@ def _owners(path: Path) -> list[OwnerRow]:
         return []
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return ""
-
-
 def _named(pid: int, owner: OwnerRow | None) -> str:
     what = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
-    state = _STATES.get(_state(pid))
+    state = _STATES.get(state_of(pid))
     return f"process {pid}" + (f" ({what}{state or 'running'})")

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 from lanes.base.terminal import clean
+from lanes.host.stat import STOPPED, state_of
 
 _LISTENS = "0A"
-#: States of a process in /proc.
-_STOPPED = ("T", "t")
 #: So much of a command line is shown.
 _SHOWN = 120
 
@@ -38,16 +37,9 @@ def stopped_holder_of(port: int) -> int | None:
     """The process that listens on a port and is stopped by a signal or a debugger; None: it runs, or is not visible."""
     inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
     for pid in processes() if inodes else []:
-        if _state(pid) in _STOPPED and inodes & _sockets(pid):
+        if state_of(pid) in STOPPED and inodes & _sockets(pid):
             return pid
     return None
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return ""
 
 
 def _rows(table: str) -> list[list[str]]:
@@ -92,5 +84,9 @@ def words_of(pid: int) -> list[str]:
 
 
 def _command(pid: int) -> str:
-    said = clean(" ".join(words_of(pid))) or "it has ended"
-    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
+    return shortened(clean(" ".join(words_of(pid))) or "it has ended")
+
+
+def shortened(command: str) -> str:
+    """The part of a command line that is shown."""
+    return command if len(command) <= _SHOWN else f"{command[:_SHOWN]}…"

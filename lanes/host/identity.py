@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 from lanes.base.terminal import clean
+from lanes.host.stat import stat_of
 from lanes_storage.clock import boot_id
 from lanes_storage.records import ProcessIdentity
 
@@ -139,7 +140,7 @@ def _own_start_time(pid: int) -> int:
 
 def _pid_namespace() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - as in _in_proc
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - often
     except OSError:  # this system has no pid namespaces
         return ""
 
@@ -172,23 +173,14 @@ def _find(pid: int) -> _Found | None:
 def _proc_is_ours() -> bool:
     """Whether /proc shows the pid namespace of this process, and not the one that it was mounted in."""
     try:
-        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - as in _in_proc
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - often
     except OSError:
         return False
 
 
 def _in_proc(name: str) -> _Found:
-    # Every reconcile pass checks every owner, and creating a file object takes longer than the system call.
-    file = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        stat = os.read(file, 4096)
-    finally:
-        os.close(file)
-    # The command, in parentheses, may itself hold spaces and parentheses: count from the last one.
-    fields = stat.rpartition(b")")[2].split()
-    state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
-    # A main thread that ended before the other threads also shows as a zombie, but those still run.
-    return _Found(start_time, ended=state in (b"Z", b"X", b"x") and threads <= 1, stopped=state in (b"T", b"t"))
+    stat = stat_of(name)
+    return _Found(stat.start_time, stat.ended, stat.stopped)
 
 
 def _by_psutil_or_none(pid: int) -> _Found | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lanes.host.holder import shortened, words_of
 from lanes.host.identity import Identity
+from lanes.host.stat import STOPPED, stat_of
 from lanes.host.tree import survivors
 
-#: So much of a command line is shown.
-SHOWN = 120
 #: What a sleeping process waits for, by the beginning of the kernel's name for the place (``/proc/PID/wchan``).
 WAITS = {
     "do_wait": "a child process",
@@ -83,35 +83,32 @@ def _in_order(found: dict[int, _Looked]) -> Iterator[TreeProcess]:
 
 
 def _look(pid: int, start_time: int, boot_ms: int) -> _Looked | None:
-    folder = Path(f"/proc/{pid}")
     try:
-        head, _, tail = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
-        command = (folder / "cmdline").read_bytes()
+        stat = stat_of(pid)
     except OSError:
         return None  # it has ended
-    fields, tick_ms = tail.split(), 1000 / os.sysconf("SC_CLK_TCK")
-    if int(fields[19]) != start_time:
+    if stat.start_time != start_time:
         return None
-    words = command.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    tick_ms = 1000 / os.sysconf("SC_CLK_TCK")
     shown = TreeProcess(
         pid,
         0,
-        head.partition("(")[2],
-        words if len(words) <= SHOWN else f"{words[:SHOWN]}…",
+        stat.name,
+        shortened(" ".join(words_of(pid))),
         max(0, boot_ms - round(start_time * tick_ms)),
-        round((int(fields[11]) + int(fields[12])) * tick_ms),
-        int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
-        _waits_for(folder, fields[0]),
+        round(stat.cpu_ticks * tick_ms),
+        stat.pages * os.sysconf("SC_PAGE_SIZE"),
+        _waits_for(pid, stat.state),
     )
-    return _Looked(int(fields[1]), shown)
+    return _Looked(stat.parent, shown)
 
 
-def _waits_for(folder: Path, state: str) -> str | None:
-    if state in "tT":
+def _waits_for(pid: int, state: str) -> str | None:
+    if state in STOPPED:
         return "SIGCONT: it is stopped"
     if state == "D":
         return "the disk"
     place = ""
     with contextlib.suppress(OSError):
-        place = (folder / "wchan").read_text(encoding="ascii", errors="replace")
+        place = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii", errors="replace")
     return None if state == "R" else next((what for begins, what in WAITS.items() if place.startswith(begins)), None)

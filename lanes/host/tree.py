@@ -15,6 +15,7 @@ from typing import NamedTuple
 from lanes.base.terminal import clean
 from lanes.host.cgroups import ControlGroup
 from lanes.host.identity import Identity, ProcessSighting, look
+from lanes.host.stat import ProcessStat, stat_of
 
 #: The environment variable that marks every process of a run.
 TAG = "LANES_RUN_TAG"
@@ -89,46 +90,23 @@ def _send(to: Survivor, number: int) -> None:
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(to.pid)
         try:
-            if _process(to.pid).start_time == to.start_time:
+            if (there := stat_of(to.pid)).start_time == to.start_time and not there.ended:
                 signal.pidfd_send_signal(descriptor, number)
                 signal.pidfd_send_signal(descriptor, signal.SIGCONT)
         finally:
             os.close(descriptor)
 
 
-class _Process(NamedTuple):
-    pid: int
-    name: str
-    parent: int
-    group: int
-    session: int
-    start_time: int
-
-
-def _processes() -> Iterator[_Process]:
+def _processes() -> Iterator[ProcessStat]:
     """Every process of this namespace that has not ended."""
     for entry in os.listdir("/proc"):  # noqa: PTH208 - often
         if entry.isdecimal():
             with contextlib.suppress(OSError):
-                yield _process(int(entry))
+                if not (process := stat_of(entry)).ended:
+                    yield process
 
 
-def _process(pid: int) -> _Process:
-    """One process. Raises OSError where it has ended."""
-    file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        stat = os.read(file, 4096).decode(errors="replace")
-    finally:
-        os.close(file)
-    head, _, tail = stat.rpartition(")")
-    fields = tail.split()
-    if fields[0] in "ZX" and int(fields[17]) <= 1:
-        raise ProcessLookupError(pid)
-    name = head.partition("(")[2]
-    return _Process(pid, name, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
-
-
-def _descends(process: _Process, ancestor: int, table: dict[int, _Process]) -> bool:
+def _descends(process: ProcessStat, ancestor: int, table: dict[int, ProcessStat]) -> bool:
     seen = set[int]()
     while process.parent in table and process.pid not in seen:
         if process.parent == ancestor:

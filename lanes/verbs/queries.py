@@ -9,7 +9,6 @@ from lanes.context import Context
 from lanes.explain.turns import ProviderInFlight
 from lanes.explain.why import Circumstances, held_up, why_paragraph
 from lanes.host.identity import Identity, this_process
-from lanes.host.processes import process_tree
 from lanes.records import (
     Event,
     Hit,
@@ -310,6 +309,8 @@ def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Lane
 
 def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> tuple[RunProcess, ...] | None:
     """The processes of a run, if it has some and this process can see them."""
+    from lanes.host.processes import process_tree
+
     if owner is None or run.process_host is None or run.process_start_time is None:
         return None
     assert run.process_boot_id is not None
