@@ -59,7 +59,7 @@ def build_specs(
     health = ProviderHealth(store, clock)
     specs = Specs(client, health)
     for provider in config.providers.values():
-        client.prepare(provider.name, Through(provider.proxy, provider.ca_file))
+        client.prepare(provider.name, Through.of(provider))
     for runner in config.runners:
         if runner.kind is RunnerKind.COMMAND or runner.isolated is not None:
             specs[runner.name] = _with_processes(runner, config, memory, specs)

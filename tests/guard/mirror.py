@@ -24,10 +24,11 @@ class Asked:
 @dataclass(slots=True)
 class Mirror:
     """What it was asked. ``status`` and ``body`` are its answer, or ``pieces`` of a stream: an event is waited for, and
-    None breaks the connection off."""
+    None breaks the connection off. ``encoding`` is what it says of a body."""
 
     status: int
     body: bytes
+    encoding: str | None
     pieces: Sequence[bytes | asyncio.Event | None] | None
     requests: list[Asked] = field(default_factory=list)
     url: str = ""
@@ -35,10 +36,14 @@ class Mirror:
 
 @contextlib.asynccontextmanager
 async def mirror(
-    *, status: int = 200, body: bytes = b'{"ok": true}', pieces: Sequence[bytes | asyncio.Event | None] | None = None
+    *,
+    status: int = 200,
+    body: bytes = b'{"ok": true}',
+    encoding: str | None = None,
+    pieces: Sequence[bytes | asyncio.Event | None] | None = None,
 ) -> AsyncIterator[Mirror]:
     """Serve on loopback."""
-    seen = Mirror(status, body, pieces)
+    seen = Mirror(status, body, encoding, pieces)
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,6 +81,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 async def _answer(seen: Mirror, writer: asyncio.StreamWriter) -> None:
     more = "x-from: the provider\r\nretry-after: 7\r\nconnection: close\r\n"
     if seen.pieces is None:
+        more += "" if seen.encoding is None else f"content-encoding: {seen.encoding}\r\n"
         head = f"HTTP/1.1 {seen.status} x\r\ncontent-type: application/json\r\n{more}"
         content = b"" if seen.requests[-1].method == "HEAD" else seen.body
         writer.write(f"{head}content-length: {len(seen.body)}\r\n\r\n".encode() + content)

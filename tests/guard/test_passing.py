@@ -136,6 +136,17 @@ async def test_F291_a_refusal_of_the_provider_comes_back_at_once_and_unchanged(g
     assert (await guarded.desk.status()).cooldowns == ()
 
 
+@pytest.mark.parametrize("encoding", [None, "identity", "gzip"])
+async def test_F291_the_usage_of_an_answer_is_known_however_it_is_encoded(guard: Guard, encoding: str | None) -> None:
+    body = b'{"model": "m-1", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}'
+    async with mirror(body=gzip.compress(body) if encoding == "gzip" else body, encoding=encoding) as seen:
+        guarded = await guard(seen.url)
+        asked = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+        await guarded.client.post(f"{guarded.base}/chat/completions", json=asked)
+    (message,) = await guarded.messages()
+    assert (message["model"], message["usage"]) == ("m-1", {"prompt_tokens": 3, "completion_tokens": 4})
+
+
 async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:
     go_on = asyncio.Event()
     async with mirror(

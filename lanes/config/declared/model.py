@@ -153,6 +153,13 @@ class ProviderConfig:
     fixed: frozenset[str] = frozenset()
     clients_key: bool = False  # each client sends its own key, which goes nowhere else
 
+    def key_header(self, usual: str) -> tuple[str, str] | None:
+        """The header that carries the key; None without one. ``usual`` is what its dialect calls that header."""
+        if not self.api_key:
+            return None
+        name = self.api_key_header or usual
+        return name, f"Bearer {self.api_key}" if name.lower() == "authorization" else self.api_key
+
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:

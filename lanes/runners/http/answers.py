@@ -4,12 +4,19 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from lanes.host import descriptors
+from lanes.runners.http import failures
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes.runners.http.unpacking import unpacked
+
+#: The headers of a request; a header that is repeated needs the second form.
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+#: The encoding of a body that is not packed.
+PLAIN = "identity"
 
 
 class ProviderResponse(ABC):
@@ -21,6 +28,7 @@ class ProviderResponse(ABC):
         self._headers = headers
         said = headers.get("content-type", "").encode(errors="replace").decode()
         self.content_type = said.partition(";")[0].strip().lower()
+        self.encoding = (self.header("content-encoding") or PLAIN).strip().lower()
 
     def header(self, name: str) -> str | None:
         """One header, None if it is missing."""
@@ -29,8 +37,7 @@ class ProviderResponse(ABC):
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
         # Not decompressed by the library, which decompresses each received chunk completely.
-        encoding = (self.header("content-encoding") or "identity").strip().lower()
-        return self._body() if encoding == "identity" else unpacked(self._body(), encoding)
+        return self._body() if self.encoding == PLAIN else unpacked(self._body(), self.encoding)
 
     def packed_chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, unchanged. Raises AttemptFailed: reset, cut, garbage."""
@@ -45,6 +52,11 @@ class ProviderResponse(ABC):
                 if len(kept) >= limit:
                     break
         return bytes(kept[:limit])
+
+    def refusal(self, body: bytes) -> AttemptFailed:
+        """The failure that its status, another than 200, and its unpacked body stand for."""
+        now = time.time_ns() // 1_000_000
+        return failures.from_response(self.status, body, failures.retry_after_ms(self.header("retry-after"), now))
 
     @abstractmethod
     def _body(self) -> AsyncGenerator[bytes, None]: ...

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -13,8 +13,9 @@ from urllib.request import getproxies
 import certifi
 
 from lanes.base.errors import ConfigError
+from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
-from lanes.runners.http.answers import ProviderResponse
+from lanes.runners.http.answers import Headers, ProviderResponse
 from lanes.runners.http.failures import NoDescriptor
 
 #: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
@@ -23,10 +24,6 @@ KEPT_IDLE_S = 4.0
 
 # A proxy named by the environment is for the outside; what runs on this machine is reached directly.
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-#: The headers of a request; a header that is repeated needs the second form.
-Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class Way(Protocol):
@@ -48,6 +45,11 @@ class Through(NamedTuple):
 
     proxy: str | None = None
     ca_file: str | None = None
+
+    @classmethod
+    def of(cls, provider: ProviderConfig) -> "Through":
+        """How that provider is reached."""
+        return cls(provider.proxy, provider.ca_file)
 
 
 _AS_ALL = Through()
@@ -133,6 +135,11 @@ class HttpClient:
         """Close every connection."""
         for way in self._ways.values():
             await way.aclose()
+
+
+def endpoint_of(provider: ProviderConfig, path: str) -> str:
+    """The address of one route of a provider. Raises ConfigError."""
+    return endpoint(provider.base_url, path, tuple(provider.query.items()))
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ together that took two thirds of the processor time of a message.
 import errno
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from io import BytesIO
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 from yarl import URL
 
-from lanes.runners.http.answers import ProviderResponse, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -44,12 +44,7 @@ class Connections:
         )
 
     async def send(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str] | Sequence[tuple[str, str]],
-        connected: Callable[[], None],
-        method: str = "POST",
+        self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
         try:

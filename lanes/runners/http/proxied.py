@@ -2,11 +2,11 @@
 one."""
 
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from lanes.host.optional import without
-from lanes.runners.http.answers import ProviderResponse, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -30,12 +30,7 @@ class Proxied:
         )
 
     async def send(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str] | Sequence[tuple[str, str]],
-        connected: Callable[[], None],
-        method: str = "POST",
+        self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
 

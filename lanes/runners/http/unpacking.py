@@ -14,16 +14,20 @@ from lanes_storage.law import AttemptCause
 #: The most that one step makes, and the most that one answer may come to, in bytes.
 STEP = 262_144
 MOST = 67_108_864
-#: What zlib reads, told from each other by how they begin.
-_KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
-_EITHER = zlib.MAX_WBITS | 32
+#: What zlib reads.
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+def unpacker() -> "zlib._Decompress":
+    """Unpacks any of these: they are told from each other by how they begin."""
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
 
 
 async def unpacked(body: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
     """The pieces of a body with that ``content-encoding``. Raises AttemptFailed (garbage)."""
-    if encoding not in _KNOWN:
+    if encoding not in PACKED:
         raise _garbage(f"it is packed as {encoding[:40]!r}, which was not asked for")
-    packed, made = zlib.decompressobj(_EITHER), 0
+    packed, made = unpacker(), 0
     async for chunk in body:
         while chunk:
             try:

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 from lanes.dialects.chat.pieces import usage_told
 from lanes.dialects.messages.draft import usage_in as usage_in_messages
 from lanes.dialects.responses.draft import usage_in as usage_in_responses
+from lanes.runners.http.answers import PLAIN
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
+from lanes.runners.http.unpacking import PACKED, unpacker
 
-#: Packed streams that can be followed; others count by their bytes.
-_PLAIN = frozenset({"", "identity"})
-_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 #: So much of an unpacked body is looked at.
 LONGEST_START = 4_194_304
 
@@ -85,8 +84,9 @@ class Follower:
         #: Whether the stream stands between two events, so that another event may be put there.
         self.between = True
         self._read = READINGS[dialect]
-        self._reader: ObjectReader | None = ObjectReader() if encoding in _PLAIN | _ZLIB else None
-        self._packed = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding in _ZLIB else None
+        # Streams that are packed in another way cannot be followed: they count by their bytes.
+        self._reader: ObjectReader | None = ObjectReader() if encoding in (PLAIN, *PACKED) else None
+        self._packed = unpacker() if encoding in PACKED else None
         self._tail = b"\n\n"
 
     @property
@@ -152,9 +152,9 @@ def whole_answer(body: bytes | str) -> dict[str, Any]:
 
 def unpacked_start(body: bytes, encoding: str) -> bytes:
     """The start of a packed body; empty if it cannot be read."""
-    if encoding not in _ZLIB:
+    if encoding not in PACKED:
         return b""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, LONGEST_START)
+        return unpacker().decompress(body, LONGEST_START)
     except zlib.error:
         return b""

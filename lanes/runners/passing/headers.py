@@ -25,33 +25,28 @@ def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialec
     key of a client passes; its own stands in ``dialect_key`` unless the configuration names another header.
     """
     provider = source.provider
-    dropped = {*OF_THE_CONNECTION, "content-length", *ours, *map(str.lower, provider.headers)}
+    dropped = {*_of_the_connection(came), "content-length", *ours, *map(str.lower, provider.headers)}
     if not provider.clients_key:
         dropped |= {*KEYS, (provider.api_key_header or dialect_key).lower()}
-    named = _named_by_connection(came)
     sent = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in came
-        if (plain := name.decode("latin-1").lower()) not in dropped
-        and plain not in named
-        and not plain.startswith(OURS)
+        if (plain := name.decode("latin-1").lower()) not in dropped and not plain.startswith(OURS)
     ]
     sent += provider.headers.items()
-    if provider.api_key:
-        header = provider.api_key_header or dialect_key
-        key = f"Bearer {provider.api_key}" if header.lower() == "authorization" else provider.api_key
-        sent.append((header, key))
+    if (key := provider.key_header(dialect_key)) is not None:
+        sent.append(key)
     return sent
 
 
 def incoming(came: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The headers of an answer to the client, in their order."""
-    named = _named_by_connection(came)
+    dropped = _of_the_connection(came)
     kept = ((name.lower(), value) for name, value in came)
-    return [(name, value) for name, value in kept if not {name.decode("latin-1")} & (OF_THE_CONNECTION | named)]
+    return [(name, value) for name, value in kept if name.decode("latin-1") not in dropped]
 
 
-def _named_by_connection(came: RawHeaders) -> set[str]:
-    """What a Connection header names is of the connection, too."""
+def _of_the_connection(came: RawHeaders) -> frozenset[str]:
+    """The headers of one connection: what its Connection header names is of it, too."""
     values = [value.decode("latin-1") for name, value in came if name.lower() == b"connection"]
-    return {word.strip().lower() for value in values for word in value.split(",") if word.strip()}
+    return OF_THE_CONNECTION.union(word.strip().lower() for value in values for word in value.split(","))

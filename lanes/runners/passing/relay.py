@@ -3,24 +3,21 @@
 import asyncio
 import contextlib
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, Protocol
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.http import failures
-from lanes.runners.http.answers import ProviderResponse
+from lanes.runners.http.answers import PLAIN, ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
 from lanes.runners.passing.keepalive import Keepalive
-from lanes.runners.providers.timeouts import Begins, Patience
+from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
 LOOKED_AT = 1_048_576
-#: How long the rest after the last event is waited for.
-LINGER_S = 0.05
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -48,10 +45,9 @@ async def relay(
     ``exchange.started`` tells whether a part of the answer was passed.
     """
     method, url, body, headers, dialect, _ = exchange.take_request()
-    through = Through(provider.proxy, provider.ca_file)
     async with (
         Patience(provider, begins) as patience,
-        client.post(url, body, headers, patience.connected, through, method=method) as answer,
+        client.post(url, body, headers, patience.connected, Through.of(provider), method=method) as answer,
     ):
         del body  # it may have megabytes
         alive()
@@ -59,8 +55,7 @@ async def relay(
 
 
 async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive) -> Passed:
-    encoding = (answer.header("content-encoding") or "").strip().lower()
-    follower = Follower(dialect, encoding) if answer.content_type == "text/event-stream" else None
+    follower = Follower(dialect, answer.encoding) if answer.content_type == "text/event-stream" else None
     await exchange.head(answer.status, answer.raw_headers, follower)
     looked_at = bytearray()
     async with contextlib.aclosing(answer.packed_chunks()) as chunks:
@@ -80,7 +75,7 @@ async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, pati
             await _linger(chunks, exchange)
     exchange.whole = True
     if follower is None:
-        return await _of_whole(answer, dialect, bytes(looked_at), encoding)
+        return await _of_whole(answer, dialect, bytes(looked_at))
     failed = None if follower.failed is None else _without_text(failures.from_error({"code": follower.failed}))
     usage = USAGES[dialect](follower.usage) if follower.usage else None
     return Passed(answer.status, follower.model, usage, failed)
@@ -94,12 +89,11 @@ async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
                 await exchange.piece(chunk)
 
 
-async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes, encoding: str) -> Passed:
+async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Passed:
     """What an answer without a stream says about itself."""
-    text = await asyncio.to_thread(unpacked_start, body, encoding) if encoding else body
+    text = body if answer.encoding == PLAIN else await asyncio.to_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 400:
-        retry_ms = failures.retry_after_ms(answer.header("retry-after"), time.time_ns() // 1_000_000)
-        return Passed(answer.status, failed=_without_text(failures.from_response(answer.status, text, retry_ms)))
+        return Passed(answer.status, failed=_without_text(answer.refusal(text)))
     found = whole_answer(text)
     usage = found.get("usage")
     model = found.get("model")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn, Protocol
 
@@ -16,15 +15,12 @@ from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
-from lanes.runners.providers.timeouts import Begins, Patience
+from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
 from lanes_storage.law import AttemptCause
 
 #: At most this many bytes of an error body are read, for at most this many seconds.
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
-#: How long the end of the response is waited for after the terminal event, so that its connection can be used
-#: again, in seconds.
-LINGER_S = 0.05
 
 _decode = json.JSONDecoder().raw_decode
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
@@ -58,7 +54,7 @@ async def attempt(
     try:
         async with (
             Patience(provider, begins) as patience,
-            client.post(url, body, headers, patience.connected, Through(provider.proxy, provider.ca_file)) as answer,
+            client.post(url, body, headers, patience.connected, Through.of(provider)) as answer,
         ):
             if answer.status != 200:
                 raise await _refusal(answer)
@@ -136,8 +132,7 @@ async def _refusal(answer: ProviderResponse) -> AttemptFailed:
     with contextlib.suppress(TimeoutError, AttemptFailed):
         async with asyncio.timeout(ERROR_BODY_S):
             body = await answer.start_of_body(ERROR_BODY)
-    now = time.time_ns() // 1_000_000
-    return failures.from_response(answer.status, body, failures.retry_after_ms(answer.header("retry-after"), now))
+    return answer.refusal(body)
 
 
 async def _check_type(answer: ProviderResponse) -> None:

@@ -29,7 +29,7 @@ from lanes.base.errors import RunFailed, RunParked
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext, Runner
-from lanes.runners.http.client import HttpClient, endpoint
+from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import ProviderHealth
@@ -136,7 +136,7 @@ class _ProviderRunner:
 
     async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
         dialect = DIALECTS[provider.dialect]
-        url, body = endpoint(provider.base_url, dialect.route, tuple(provider.query.items())), asked.body(provider)
+        url, body = endpoint_of(provider, dialect.route), asked.body(provider)
         headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:

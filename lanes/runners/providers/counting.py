@@ -10,7 +10,7 @@ from lanes.config.declared.model import ProviderConfig
 from lanes.conversations.window import BYTES_OF_A_TOKEN
 from lanes.dialects.messages import MESSAGES
 from lanes.dialects.table import HEADERS
-from lanes.runners.http.client import HttpClient, Through, endpoint
+from lanes.runners.http.client import HttpClient, Through, endpoint_of
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes.runners.providers.outgoing import Outgoing
 from lanes_storage.logs import Log
@@ -47,14 +47,10 @@ async def _asked(
 ) -> int:
     """Raises AttemptFailed, NoDescriptor; ValueError for an answer without a count."""
     outgoing = Outgoing(MESSAGES, request | {HEADERS: dict(headers)})
-    body = json.loads(outgoing.body(provider))
-    del body["stream"]
-    url = endpoint(provider.base_url, f"{MESSAGES.route}/count_tokens", tuple(provider.query.items()))
-    through, sent = (
-        Through(provider.proxy, provider.ca_file),
-        outgoing.headers(provider) | {"accept": "application/json"},
-    )
-    async with client.post(url, json.dumps(body).encode(), sent, lambda: None, through) as answer:
+    asked = {name: value for name, value in outgoing.written(provider).items() if name != "stream"}
+    url = endpoint_of(provider, f"{MESSAGES.route}/count_tokens")
+    headers = outgoing.headers(provider) | {"accept": "application/json"}
+    async with client.post(url, json.dumps(asked).encode(), headers, lambda: None, Through.of(provider)) as answer:
         told = json.loads(await answer.start_of_body(LONGEST))
         count = told.get("input_tokens") if isinstance(told, dict) else None
         if answer.status != 200 or type(count) is not int or count < 0:

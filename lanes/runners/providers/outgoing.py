@@ -19,9 +19,6 @@ from lanes_storage.law import AttemptCause, Cause
 #: Parts of a client's request that are for lanes, or that lanes decides itself.
 _OURS = frozenset({"model", "stream", "stream_options", "conversation"})
 
-#: The header in which a key is a bearer's.
-_BEARER = "authorization"
-
 
 class Outgoing:
     """A request on its way, the same for every provider of the chain.
@@ -50,13 +47,17 @@ class Outgoing:
     def body(self, provider: ProviderConfig) -> bytes:
         """The body for one provider: its model, and always a stream. Raises AttemptFailed for what its dialect cannot
         say."""
+        return json.dumps(self.written(provider)).encode()
+
+    def written(self, provider: ProviderConfig) -> dict[str, Any]:
+        """The same as an object."""
         spoken = DIALECTS[provider.dialect]
         try:
             body = self._request if self.passes(provider) else spoken.write(self._prompt, provider.max_tokens)
         except Unsayable as error:
             words = Words(400, "invalid_request_error", error.param, "unsupported_parameter")
             raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
-        return json.dumps(body | dict(provider.extra_body) | spoken.asks(provider.model)).encode()
+        return body | dict(provider.extra_body) | spoken.asks(provider.model)
 
     def headers(self, provider: ProviderConfig, run: RunContext | None = None) -> dict[str, str]:
         """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
@@ -70,9 +71,8 @@ class Outgoing:
             **(self._headers if self.passes(provider) else {}),
             **{name.lower(): value for name, value in provider.headers.items()},
         }
-        if provider.api_key:
-            name = (provider.api_key_header or spoken.key).lower()
-            made[name] = f"Bearer {provider.api_key}" if name == _BEARER else provider.api_key
+        if (key := provider.key_header(spoken.key)) is not None:
+            made[key[0].lower()] = key[1]
         if provider.trace and run is not None:
             made["x-lanes-key"] = quote(run.key, safe="")
             made["x-lanes-run"] = str(run.id)

@@ -11,7 +11,9 @@ from lanes_storage.law import AttemptCause
 
 #: If the event loop was blocked for this long, the timeout starts again: received data is not read yet.
 LATE_S = 0.5
-
+#: How long the end of the response is waited for after the terminal event, so that its connection can be used
+#: again, in seconds.
+LINGER_S = 0.05
 
 #: The limits by which an attempt may end.
 TIMEOUTS = frozenset({AttemptCause.CONNECT_TIMEOUT, AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
