@@ -166,13 +166,15 @@ class ProviderResetDone(Record):
 
 
 def all_providers(
-    known: Iterable[rows.ProviderRow], in_flight: Mapping[str, int], limits: Mapping[str, int | None], now_wall: int
+    known: Mapping[str, rows.ProviderRow],
+    in_flight: Mapping[str, int],
+    limits: Mapping[str, int | None],
+    now_wall: int,
 ) -> list[Provider]:
     """Those of which something is stored, and those of the configuration (``limits``), by name."""
-    found = {row.provider: row for row in known}
     return [
-        Provider.of(found.get(name, rows.ProviderRow(name)), in_flight.get(name, 0), limits.get(name), now_wall)
-        for name in sorted({*limits, *found})
+        Provider.of(known.get(name, rows.ProviderRow(name)), in_flight.get(name, 0), limits.get(name), now_wall)
+        for name in sorted({*limits, *known})
     ]
 
 

@@ -222,7 +222,7 @@ def reset_provider(ctx: Context, name: Annotated[str, NAME, "the provider"]) -> 
     now, limits = ctx.now(), ctx.max_requests()
 
     def step(tx: Transaction) -> ProviderResetDone | LanesError:
-        if name not in limits and all(row.provider != name for row in doors.providers(tx)):
+        if name not in limits and name not in within(tx, reads.providers()):
             return NotFound("provider", name)
         done = doors.reset_provider(tx, name, now, by=ctx.actor)
         asked = within(tx, reads.in_flight()).get(name, 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lanes.base.procedure import within
 from lanes.engine.dispatch import backlog, dispatcher
 from lanes.engine.dispatch import providers as dispatch_providers
 from lanes.engine.dispatch.dispatcher import Dispatcher
@@ -57,7 +58,7 @@ class History:
         now = world.time()
 
         def step(tx: Transaction) -> list[tuple[str, str]]:
-            view = ProviderView({row.provider: row for row in doors.providers(tx)}, doors.places_taken(tx), now)
+            view = ProviderView(within(tx, reads.providers()), within(tx, reads.places_taken()), now)
             given = Counter[str]()
             slots = {name: one.max_runs - live.of_runner(name) for name, one in SPECS.items()}
             suspects, found = doors.suspects_running(tx), list[tuple[str, str]]()

@@ -174,7 +174,7 @@ async def test_F213_a_corrected_key_starts_fresh(tmp_path: Path) -> None:
             for _ in range(6):  # the cooldown doubles: nobody is served
                 await site.passes(20)
             assert await site.states([own, *waiting]) == ["failed", "queued", "queued", "queued"]
-            (row,) = await site.desk.store.read(reads.providers())
+            (row,) = (await site.desk.store.read(reads.providers())).values()
             assert row.until is not None
             assert row.until - site.desk.clock().wall > 5_000
             await site.gateway.stop()

@@ -41,7 +41,7 @@ def cooling(world: World) -> list[CooldownRow]:
 
 
 def row(world: World) -> ProviderRow:
-    (found,) = world.store.read(reads.providers())
+    (found,) = world.store.read(reads.providers()).values()
     return found
 
 

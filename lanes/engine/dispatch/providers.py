@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 
+from lanes.base.procedure import within
 from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.runners.base import RunnerSpec
 from lanes.runners.providers.places import (
@@ -38,7 +39,7 @@ class ProviderWatch:
         first = self._view is None
         if not self._lines or not (self._view is None or needs_places(self._lines, self._view.rows)):
             return
-        rows = {row.provider: row for row in await self._store.read(reads.providers())}
+        rows = await self._store.read(reads.providers())
         self._view = view = ProviderView(rows, await self._store.read(reads.places_taken()), now)
         for line in self._lines if first else ():
             if view.of_another_key(line):
@@ -61,8 +62,8 @@ class ProviderWatch:
 
     def view_in(self, tx: Transaction, now: Now) -> ProviderView:
         """What is known of providers, in the transaction of a claim."""
-        rows = {row.provider: row for row in doors.providers(tx)} if self._lines else {}
-        return ProviderView(rows, doors.places_taken(tx) if needs_places(self._lines, rows) else {}, now)
+        rows = within(tx, reads.providers()) if self._lines else {}
+        return ProviderView(rows, within(tx, reads.places_taken()) if needs_places(self._lines, rows) else {}, now)
 
     def choose(self, spec: RunnerSpec, room: FreeSlots) -> ProviderChoice:
         """Whom a run of this runner asks first."""

@@ -77,7 +77,7 @@ class ProviderHealth:
     async def look(self, providers: Iterable[ProviderConfig]) -> ProviderView:
         """What is known of these providers now."""
         try:
-            rows = {row.provider: row for row in await self._store.read(reads.providers())}
+            rows = await self._store.read(reads.providers())
             counts = needs_places(map(self.line, providers), rows)
             return ProviderView(rows, await self._store.read(reads.places_taken()) if counts else {}, self.clock())
         except StorageError as error:

@@ -33,8 +33,6 @@ from lanes_storage.doors.providers import (
     cool,
     count,
     note_provider,
-    places_taken,
-    providers,
     reset_provider,
     take_place,
     try_last,

@@ -69,7 +69,7 @@ def answered(tx: Transaction, provider: str, now: Now, *, fingerprint: str | Non
     if row.until is None or row.until > now.wall:
         return row
     allowance = row.allowance or 1
-    grows = dict(places_taken(tx)).get(provider, 0) >= allowance
+    grows = places(tx, provider) >= allowance
     if grows or not row.probed or (row.refused_at or 0) >= (row.answered_at or 0):
         row = row._replace(tries=0, answered_at=now.wall, allowance=allowance + grows)
         save(tx, row)
@@ -104,10 +104,8 @@ def take_place(tx: Transaction, run: int, provider: str | None, most: int | None
 
     Returns False if ``most`` other runs have one: then nothing changes.
     """
-    if provider is not None and most is not None:
-        ((others,),) = tx.rows(sql.PLACES_OF_OTHERS, {"run": run, "provider": provider})
-        if others >= most:
-            return False
+    if provider is not None and most is not None and places(tx, provider, but=run) >= most:
+        return False
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
     return True
 
@@ -120,14 +118,10 @@ def note_provider(
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider, **detail})
 
 
-def providers(tx: Transaction) -> list[ProviderRow]:
-    """What is known of each provider."""
-    return [ProviderRow(*row) for row in tx.rows(sql.ALL_PROVIDERS, {})]
-
-
-def places_taken(tx: Transaction) -> dict[str, int]:
-    """How many runs have a place, by provider."""
-    return dict(tx.rows(sql.PLACES_TAKEN, {}))  # type: ignore[arg-type]
+def places(tx: Transaction, provider: str, *, but: int | None = None) -> int:
+    """How many runs have a place at a provider, not counting the run ``but``."""
+    ((count,),) = tx.rows(sql.PLACES_AT, {"provider": provider, "but": but})
+    return int(count)
 
 
 def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRow:

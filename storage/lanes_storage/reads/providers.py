@@ -1,6 +1,7 @@
 """Queries about providers: which are well, and who asks them now."""
 
 from lanes_storage.interface import Query
+from lanes_storage.reads.shapes import many
 from lanes_storage.records import CooldownRow, ProviderRow
 from lanes_storage.statements import providers as sql
 
@@ -15,12 +16,12 @@ SELECT coalesce(r.provider, CASE WHEN json_valid(r.attempt) THEN json_extract(r.
 
 def cooldowns(now_wall: int) -> Query[list[CooldownRow]]:
     """The providers that are cooling at ``now_wall``."""
-    return Query(COOLING, {"now": now_wall}, lambda rows: [CooldownRow(*row) for row in rows], point=True)
+    return Query(COOLING, {"now": now_wall}, many(lambda row: CooldownRow(*row)), point=True)
 
 
-def providers() -> Query[list[ProviderRow]]:
-    """What is known of each provider."""
-    return Query(sql.ALL_PROVIDERS, {}, lambda rows: [ProviderRow(*row) for row in rows], point=True)
+def providers() -> Query[dict[str, ProviderRow]]:
+    """What is known of each provider, by name."""
+    return Query(sql.ALL_PROVIDERS, {}, lambda rows: {row[0]: ProviderRow(*row) for row in rows}, point=True)
 
 
 def places_taken() -> Query[dict[str, int]]:

@@ -55,7 +55,7 @@ class ProviderRow(NamedTuple):
 
     def recovers(self, now_wall: int) -> bool:
         """Whether it has cooled, and has not shown for long enough that it is well again."""
-        if self.until is None or self.until > now_wall:
+        if self.until is None or self.cools(now_wall):
             return False
         return not self.probed or now_wall < (self.answered_at or 0) + TRICKLE_MS
 

@@ -19,10 +19,8 @@ PLACES_TAKEN = """
 SELECT provider, count(*) FROM runs WHERE provider IS NOT NULL AND ended_at IS NULL GROUP BY provider
 """
 
-#: How many runs other than ``:run`` have a place at a provider.
-PLACES_OF_OTHERS = """
-SELECT count(*) FROM runs WHERE provider = :provider AND ended_at IS NULL AND id <> :run
-"""
+#: How many runs have a place at a provider; ``:but`` is not counted.
+PLACES_AT = "SELECT count(*) FROM runs WHERE provider = :provider AND ended_at IS NULL AND id IS NOT :but"
 
 TAKE_PLACE = "UPDATE runs SET provider = :provider WHERE id = :run AND ended_at IS NULL"
 
