@@ -134,7 +134,7 @@ def list_(
     def look(read: Reads) -> LanePage:
         order = _silent_named(asked, None, now, read)
         more = None if limit is None else limit + 1
-        found = merging.page(read, chosen, order, more, cursor, now)
+        found = merging.MergedLanes(read, chosen, now).page(order, more, cursor)
         following = None if limit is None or len(found) <= limit else str(cursor + limit)
         return LanePage(tuple(found[:limit]), read(reads.counts(now.wall)).lanes, following)
 
@@ -161,11 +161,12 @@ def search(
 
     def look(read: Reads) -> SearchPage:
         order = _silent_named(asked, silent, now, read)
-        found = merging.page(read, chosen, order, limit, offset, now) if limit else []
+        merged = merging.MergedLanes(read, chosen, now)
+        found = merged.page(order, limit, offset) if limit else []
         total: int | None = offset + len(found)
         if len(found) == limit or (offset and not found):  # else the end was seen, and nothing is to be counted
-            total = merging.total(read, chosen, now) if counted else None
-        place = None if place_of is None else merging.place(read, chosen, place_of, order, now)
+            total = merged.total() if counted else None
+        place = None if place_of is None else merged.place(place_of, order)
         return SearchPage(tuple(found), total, place)
 
     return QueryBlock(look)
@@ -201,7 +202,7 @@ def find(
         onward = 0 if step > 0 and from_ is not None and not filters.has(from_, part) else step
         number = 0 if total == 0 else ((place or 0) + onward) % total
         there = read(reads.lanes(hits, order=order, limit=1, offset=number))
-        where = merging.place(read, chosen, there[0].key, order, now) if there else None
+        where = merging.MergedLanes(read, chosen, now).place(there[0].key, order) if there else None
         return None if where is None else Hit(there[0].key, where, number, total)
 
     return QueryBlock(look)
@@ -220,12 +221,7 @@ def marks(
     """Key, epoch and state of the lanes that a filter chooses, the newest first, to bind an action to them."""
     now = ctx.now()
     chosen = timed(_only(filter_, keys), now)
-
-    def look(read: Reads) -> list[Mark]:
-        found = [Mark(*mark) for mark in read(reads.lane_epochs(chosen, limit))]
-        return found + merging.marks(read, chosen, limit - len(found), now)
-
-    return QueryBlock(look)
+    return QueryBlock(lambda read: merging.MergedLanes(read, chosen, now).marks(limit))
 
 
 @verb("POST /api/groups", result=list[LaneGroup], looks=True, errors=(TooMuch,))
@@ -382,7 +378,7 @@ def lanes_of(
     """The chosen lanes in some order."""
     now = ctx.now()
     meant = timed(chosen, now)
-    return QueryBlock(lambda read: tuple(merging.page(read, meant, order, limit, offset, now)))
+    return QueryBlock(lambda read: tuple(merging.MergedLanes(read, meant, now).page(order, limit, offset)))
 
 
 def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:

@@ -38,10 +38,9 @@ class WatchedLanes(NamedTuple):
         first = sorted((row for row in fitting if row.seen.held), key=_harm)
         return cls(first, [row for row in fitting if not row.seen.held], joined)
 
-    @property
-    def number(self) -> int:
-        """How many there are, besides those that are lanes here."""
-        return len(self.first) + len(self.last)
+
+def _state(row: SightingRow) -> LaneState:
+    return LaneState.RUNNING if row.seen.held else LaneState.IDLE
 
 
 def joins(row: SightingRow, origins: Mapping[str, str | None]) -> bool:
@@ -64,7 +63,7 @@ def facts_of(row: SightingRow) -> Facts:
     """The facts of such a lane, for filters."""
     seen = row.seen
     return {
-        "state": LaneState.RUNNING if seen.held else LaneState.IDLE,
+        "state": _state(row),
         "key": row.address,
         "held": seen.since if seen.held else None,
         "silent": seen.last_sign if seen.held else None,
@@ -81,7 +80,7 @@ def lane_of(row: SightingRow, liveness: Liveness) -> Lane:
     seen = row.seen
     return Lane(
         key=row.address,
-        state=LaneState.RUNNING if seen.held else LaneState.IDLE,
+        state=_state(row),
         epoch=row.epoch,
         paused=None,
         queued=seen.waiting or 0,
@@ -110,52 +109,52 @@ def joined(lane: Lane, row: SightingRow) -> Lane:
     return lane.replace(source=row.source.name, seen=WatchedLane.of(row))
 
 
-def page(read: Reads, chosen: LaneFilter, order: LaneOrder, limit: int | None, offset: int, now: Now) -> list[Lane]:
-    """A part of all the lanes that a filter chooses."""
-    watched, liveness = WatchedLanes.of(read, chosen, now), Liveness(now)
-    end = None if limit is None else offset + limit
-    shown = [lane_of(row, liveness) for row in watched.first[offset:end]]
-    left = None if limit is None else limit - len(shown)
-    skipped = max(0, offset - len(watched.first))
-    rows = read(reads.lanes(chosen, order=order, limit=left, offset=skipped)) if left != 0 else []
-    shown += [_here(row, watched, liveness) for row in rows]
-    if watched.last and left is not None and len(rows) == left:
-        return shown
-    if watched.last:
-        own = skipped + len(rows) if rows or not skipped else read(reads.lanes_total(chosen))
+class MergedLanes:
+    """The lanes that a filter chooses, of this database and of other programs, as one list."""
+
+    def __init__(self, read: Reads, chosen: LaneFilter, now: Now) -> None:
+        self._read, self._chosen, self._liveness = read, chosen, Liveness(now)
+        self._watched = WatchedLanes.of(read, chosen, now)
+
+    def page(self, order: LaneOrder, limit: int | None, offset: int) -> list[Lane]:
+        """A part of them."""
+        watched, read = self._watched, self._read
+        end = None if limit is None else offset + limit
+        shown = [lane_of(row, self._liveness) for row in watched.first[offset:end]]
+        left = None if limit is None else limit - len(shown)
+        skipped = max(0, offset - len(watched.first))
+        rows = read(reads.lanes(self._chosen, order=order, limit=left, offset=skipped)) if left != 0 else []
+        shown += map(self._here, rows)
+        if not watched.last or (left is not None and len(rows) == left):
+            return shown
+        own = skipped + len(rows) if rows or not skipped else self._own()
         begin = max(0, skipped - own)
         more = watched.last[begin : None if left is None else begin + left - len(rows)]
-        shown += [lane_of(row, liveness) for row in more]
-    return shown
+        return shown + [lane_of(row, self._liveness) for row in more]
 
+    def total(self) -> int:
+        """How many there are."""
+        return self._own() + len(self._watched.first) + len(self._watched.last)
 
-def _here(row: LaneRow, watched: WatchedLanes, liveness: Liveness) -> Lane:
-    lane = Lane.of(row, liveness)
-    return joined(lane, watched.joined[row.key]) if row.key in watched.joined else lane
+    def place(self, key: str, order: LaneOrder) -> int | None:
+        """Where a lane stands among them."""
+        first, last = ([row.address for row in rows] for rows in self._watched[:2])
+        if key in first:
+            return first.index(key)
+        found: int | None = self._read(reads.lane_place(self._chosen, key, order=order))
+        if found is not None:
+            return len(first) + found
+        return len(first) + self._own() + last.index(key) if key in last else None
 
+    def marks(self, limit: int) -> list[Mark]:
+        """Key, epoch and state of so many of them, those of this database first."""
+        found = [Mark(*mark) for mark in self._read(reads.lane_epochs(self._chosen, limit))]
+        rows = [*self._watched.first, *self._watched.last][: limit - len(found)]
+        return found + [Mark(row.address, row.epoch, _state(row)) for row in rows]
 
-def total(read: Reads, chosen: LaneFilter, now: Now) -> int:
-    """How many lanes a filter chooses."""
-    return int(read(reads.lanes_total(chosen))) + WatchedLanes.of(read, chosen, now).number
+    def _own(self) -> int:
+        return self._read(reads.lanes_total(self._chosen))
 
-
-def place(read: Reads, chosen: LaneFilter, key: str, order: LaneOrder, now: Now) -> int | None:
-    """Where a lane stands among those that a filter chooses."""
-    watched = WatchedLanes.of(read, chosen, now)
-    for at, row in enumerate(watched.first):
-        if row.address == key:
-            return at
-    found = read(reads.lane_place(chosen, key, order=order))
-    if found is not None:
-        return len(watched.first) + int(found)
-    for at, row in enumerate(watched.last):
-        if row.address == key:
-            return len(watched.first) + int(read(reads.lanes_total(chosen))) + at
-    return None
-
-
-def marks(read: Reads, chosen: LaneFilter, limit: int, now: Now) -> list[Mark]:
-    """Key, epoch and state of the chosen ones of other programs."""
-    watched = WatchedLanes.of(read, chosen, now)
-    rows = [*watched.first, *watched.last][:limit]
-    return [Mark(row.address, row.epoch, LaneState.RUNNING if row.seen.held else LaneState.IDLE) for row in rows]
+    def _here(self, row: LaneRow) -> Lane:
+        lane, watched = Lane.of(row, self._liveness), self._watched.joined.get(row.key)
+        return lane if watched is None else joined(lane, watched)
