@@ -5,7 +5,6 @@ from lanes.base import arguments
 from lanes.desk.base import DeskBase
 from lanes.records import Lane
 from lanes.verbs import queries, system
-from lanes.verbs.kinds import timed
 from lanes_storage import reads
 from lanes_storage.records import LaneFilter, LaneOrder
 
@@ -29,7 +28,7 @@ class DeskQueries(DeskBase):
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
         """How many lanes a filter chooses. Raises Unfit."""
         arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
-        return await self.perform(reads.lanes_total(timed(chosen or LaneFilter(), self.clock())))
+        return await self.perform(queries.total_of(self.context(), chosen or LaneFilter()))
 
     async def counts(self) -> records.Counts:
         """The counts of lanes and messages."""

@@ -377,8 +377,13 @@ def lanes_of(
 ) -> QueryBlock[tuple[Lane, ...]]:
     """The chosen lanes in some order."""
     now = ctx.now()
-    meant = timed(chosen, now)
-    return QueryBlock(lambda read: tuple(merging.MergedLanes(read, meant, now).page(order, limit, offset)))
+    return QueryBlock(lambda read: tuple(merging.MergedLanes(read, timed(chosen, now), now).page(order, limit, offset)))
+
+
+def total_of(ctx: Context, chosen: LaneFilter) -> QueryBlock[int]:
+    """How many lanes are chosen."""
+    now = ctx.now()
+    return QueryBlock(lambda read: merging.MergedLanes(read, timed(chosen, now), now).total())
 
 
 def _silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:

@@ -178,6 +178,7 @@ async def test_lists_page_and_filter_over_both(site: WatchSite) -> None:
     ctx = site.desk.context()
     page = await site.desk.call(search, ctx, limit=2, place_of="openclaw:agent:idle")
     assert (page.total, page.place) == (7, 6)
+    assert await site.desk.lanes_total() == 7
     assert len(await site.desk.call(marks, ctx)) == 7
     one = LaneFilter(keys=(every[0],))
     assert (await site.desk.call(tally, ctx, keys=one.keys)).runs == 1
