@@ -4,18 +4,16 @@ A change is the text that is ours and the text that stood in its place. It is un
 unchanged: what somebody else has changed since is not touched.
 """
 
-import contextlib
 import difflib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lanes.base.errors import ConfigError
 from lanes.guard.jsontext import Edit
+from lanes.host.files import put
 
 BACKUP = ".before-lanes"
 #: A secret in a line of a configuration: what follows a name that says so.
@@ -66,6 +64,23 @@ def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile
     return ChangedFile(path, before, text, tuple(pieces))
 
 
+def appended(path: Path, tables: str) -> ChangedFile:
+    """A configuration of lanes with tables at its end. Raises ConfigError if a gateway would refuse it."""
+    import tomllib
+
+    from lanes.config import from_data
+
+    text = read(path)
+    gap = "" if not text or text.endswith("\n") else "\n"
+    changed = edited(path, text, [Edit(len(text or ""), len(text or ""), gap + tables)])
+    try:
+        data = tomllib.loads(changed.after)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from error
+    from_data(data, cwd=path.parent)
+    return changed
+
+
 def restored(path: Path, pieces: Sequence[Replaced]) -> ChangedFile:
     """The same file with what stood there before. Raises ConfigError if ours was changed since."""
     text = read(path)
@@ -84,34 +99,13 @@ def write(changed: ChangedFile) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if changed.before is not None and changed.pieces:
-            put(path.with_name(path.name + BACKUP), changed.before, None)
+            put(path.with_name(path.name + BACKUP), changed.before)
         if not changed.after.strip() and not changed.pieces:
             path.unlink(missing_ok=True)
             return
         put(path, changed.after, path if changed.before is not None else None)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error}") from error
-
-
-def put(path: Path, text: str, like: Path | None) -> None:
-    """Write a file at once. Mode and owner are those of ``like``, otherwise only its owner may read it. OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if like is not None:
-            status = like.stat()
-            draft.chmod(status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.chown(draft, status.st_uid, status.st_gid)
-        draft.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
 
 
 class ChangeRecord(NamedTuple):

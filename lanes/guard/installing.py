@@ -11,11 +11,14 @@ from lanes.guard import files
 from lanes.guard.files import ChangedFile, ChangeRecord
 from lanes.guard.jsontext import Edit
 from lanes.guard.programs import Program, program_file
-from lanes.guard.units import unit
+from lanes.guard.units import ServiceUnit, unit
+from lanes.host.files import put
+from lanes.text.toml import toml_table
 
 
 class Installation(NamedTuple):
-    """What would be changed. ``url``: where the program will find lanes; it holds the token."""
+    """What would be changed. ``url``: where the program will find lanes; it holds the token. ``unit``: what would start
+    the gateway; None: nothing is installed for that."""
 
     program: Program
     upstream: str
@@ -23,6 +26,7 @@ class Installation(NamedTuple):
     token: str
     token_file: Path
     changes: list[ChangedFile]
+    unit: ServiceUnit | None
 
     @property
     def secretless_diff(self) -> str:
@@ -43,50 +47,28 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     if behind.startswith(f"http://127.0.0.1:{port}/g/"):
         raise ConfigError(f"{program.name} is pointed at lanes already")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))
-    changes = [_configured(toml, program, behind, token_file), files.edited(path, text, pointing.edits)]
-    if service and (found := unit(toml)) is not None and files.read(found.path) is None:
-        changes.append(files.edited(found.path, None, [Edit(0, 0, found.text)]))
-    return Installation(program, behind, url, token, token_file, changes)
-
-
-def _configured(path: Path, program: Program, upstream: str, token_file: Path) -> ChangedFile:
-    text = files.read(path)
-    name = f"{program.name}-account"
-    block = (
-        f'\n[[provider]]\nname = "{name}"\nbase_url = "{upstream}"\napi_key = "client"\n'
-        f'\n[[source]]\nname = "{program.name}"\npreset = "{program.name}"\nprovider = "{name}"\n'
-        f'token_file = "{token_file}"\n'
-    )
-    end = len(text or "")
-    gap = "" if not text or text.endswith("\n") else "\n"
-    changed = files.edited(path, text, [Edit(end, end, gap + block)])
-    _check(changed, token_file)
-    return changed
-
-
-def _check(changed: ChangedFile, token_file: Path) -> None:
-    """Refuse a configuration that a gateway would not take. The token is written later. Raises ConfigError."""
-    import tomllib
-
-    from lanes.config import from_data
-
-    del token_file
-    try:
-        data = tomllib.loads(changed.after)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{changed.path} is no TOML: {error}") from error
-    from_data(data, cwd=changed.path.parent)
+    account = f"{program.name}-account"
+    tables = toml_table("[[provider]]", {"name": account, "base_url": behind, "api_key": "client"})
+    named = {"name": program.name, "preset": program.name, "provider": account, "token_file": str(token_file)}
+    tables += toml_table("[[source]]", named)
+    changes = [files.appended(toml, tables), files.edited(path, text, pointing.edits)]
+    new = unit(toml) if service else None
+    if new is not None and files.read(new.path) is not None:
+        new = None
+    if new is not None:
+        changes.append(files.edited(new.path, None, [Edit(0, 0, new.text)]))
+    return Installation(program, behind, url, token, token_file, changes, new)
 
 
 def install(plan: Installation) -> None:
     """Do it. The record to undo it is written first, so that a failure later can be undone. Raises ConfigError."""
     try:
         places.make_private(folder())
-        files.put(plan.token_file, plan.token + "\n", None)
-        files.put(record_of(plan.program), ChangeRecord.of(plan.changes, done=False).as_json(), None)
+        put(plan.token_file, plan.token + "\n")
+        put(record_of(plan.program), ChangeRecord.of(plan.changes, done=False).as_json())
         for changed in plan.changes:
             files.write(changed)
-        files.put(record_of(plan.program), ChangeRecord.of(plan.changes, done=True).as_json(), None)
+        put(record_of(plan.program), ChangeRecord.of(plan.changes, done=True).as_json())
     except OSError as error:
         raise ConfigError(f"{folder()} cannot be written: {error}") from error
 
@@ -115,7 +97,7 @@ def undo(program: Program, changes: list[ChangedFile]) -> None:
     kept = tuple(each for each in _record(program).files if each[0] == _unit_path())
     if others and kept:  # the last one that is guarded takes the unit with it
         heir = ChangeRecord.parsed(files.read(others[0]) or "")
-        files.put(others[0], heir._replace(files=(*heir.files, *kept)).as_json(), None)
+        put(others[0], heir._replace(files=(*heir.files, *kept)).as_json())
     for path in (record_of(program), folder() / f"{program.name}.token"):
         path.unlink(missing_ok=True)
 

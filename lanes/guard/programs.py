@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lanes.base.errors import ConfigError
 from lanes.guard import jsontext
 from lanes.guard.jsontext import Edit
+from lanes.text.toml import toml_table, toml_text
 
 #: Where well-known accounts are, by the name that these programs give them.
 ACCOUNTS = {
@@ -85,8 +86,8 @@ def _codex(text: str, base: str) -> Pointing:
     if "lanes" in told:
         raise ConfigError("it has a model provider called lanes already; take it out first")
     mine = told.get(account, {})
-    key = f"env_key = {_quoted(mine['env_key'])}\n" if "env_key" in mine else "requires_openai_auth = true\n"
-    block = f'\n[model_providers.lanes]\nname = "lanes"\nbase_url = {_quoted(base)}\nwire_api = "responses"\n{key}'
+    block = toml_table("[model_providers.lanes]", {"name": "lanes", "base_url": base, "wire_api": "responses"})
+    block += f"env_key = {toml_text(mine['env_key'])}\n" if "env_key" in mine else "requires_openai_auth = true\n"
     head = re.search(r"^\s*\[", text, re.MULTILINE)
     line = re.search(r"^model_provider\s*=.*$", text[: head.start() if head else len(text)], re.MULTILINE)
     ours = 'model_provider = "lanes"'
@@ -116,10 +117,6 @@ def _known(account: str, now: str | None) -> str:
     if account not in ACCOUNTS:
         raise ConfigError(f"it is not known where the account {account!a} is; name it with --upstream")
     return ACCOUNTS[account]
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 PROGRAMS = {

@@ -1,7 +1,6 @@
 """Gateways of other programs that run on this machine, as processes of this user (Linux). It only looks at processes:
 the caller asks before it reads a program's configuration."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -74,8 +73,3 @@ def _environment(pid: int) -> dict[str, str]:
         return {}
     pairs = (each.decode(errors="replace").partition("=") for each in data.split(b"\0") if b"=" in each)
     return {name: value for name, _, value in pairs}
-
-
-def toml_of(values: dict[str, str]) -> str:
-    """A [[watch]] as it is written in a file."""
-    return "\n".join(["", "[[watch]]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"

@@ -13,6 +13,7 @@ from lanes.config import load
 from lanes.guard import files, jsontext
 from lanes.guard.installing import install, planned, record_of, undone
 from lanes.guard.programs import PROGRAMS, program_file
+from lanes.text.toml import toml_table
 
 KEPT = {
     "claude": (".claude/settings.json", '{\n  "permissions": {"allow": ["x"]},\n  "env": { "A": "b" }\n}\n'),
@@ -35,6 +36,8 @@ UPSTREAM = {
     "openclaw": "https://real.example/v1",
     "hermes": "https://h.example/v1",
 }
+
+WATCH = {"name": "openclaw", "kind": "openclaw", "url": "ws://127.0.0.1:18789"}
 
 
 @pytest.fixture
@@ -128,6 +131,19 @@ def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):
         write("codex")
+
+
+def test_an_address_with_quotes_adds_no_setting(home: Path) -> None:
+    told = 'https://h.example/v1"\nmodel = "injected'
+    (home / KEPT["claude"][0]).write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": told}}))
+    with pytest.raises(ConfigError, match="base_url"):
+        write("claude")
+
+
+def test_a_path_of_any_letters_can_be_written(home: Path) -> None:
+    for value in ("/home/\N{GRINNING FACE}/x", 'a"b\\c', "a\nb\x7f"):
+        changed = files.appended(home / "lanes.toml", toml_table("[[watch]]", WATCH | {"files": value}))
+        assert tomllib.loads(changed.after)["watch"] == [WATCH | {"files": value}]
 
 
 @pytest.mark.parametrize(

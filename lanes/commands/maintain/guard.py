@@ -95,11 +95,8 @@ def _tell(out: "Output", plan: "Installation", state: str) -> None:
 
 def _start(out: "Output", plan: "Installation") -> None:
     """Start the unit, if one was installed."""
-    from lanes.guard.units import unit
-
-    found = unit(plan.changes[0].path)
-    if found is not None and found.path in {each.path for each in plan.changes}:
-        _run(out, found.start)
+    if plan.unit is not None:
+        _run(out, plan.unit.start)
 
 
 def _run(out: "Output", command_line: tuple[str, ...]) -> None:
@@ -119,7 +116,7 @@ def _tried(out: "Output", plan: "Installation") -> str:
             status = error.code
             ours = b"there is no source of that name" in error.read(4096)
         except OSError:
-            if time.monotonic() < deadline and any(each.path.name.startswith("lanes.") for each in plan.changes[2:]):
+            if time.monotonic() < deadline and plan.unit is not None:
                 time.sleep(0.2)
                 continue
             out.talk("no gateway answers yet: start it with `lanes gateway`; until then the program has no models")

@@ -1,8 +1,6 @@
 """``lanes watch add``: find, ask, pair, write."""
 
 import asyncio
-import difflib
-import os
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -14,12 +12,14 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
 from lanes.commands.output.printing import say
-from lanes.config import load
 from lanes.config.declared import places
 from lanes.config.reading.watches import is_loopback
+from lanes.guard.files import appended
+from lanes.host.files import put
 from lanes.host.holder import is_listened_to_by_us
+from lanes.text.toml import toml_table
 from lanes.watch.adapter import SourceDown
-from lanes.watch.finding import FoundGateway, find_gateways, openclaw_home, openclaw_token, toml_of
+from lanes.watch.finding import FoundGateway, find_gateways, openclaw_home, openclaw_token
 from lanes.watch.kinds import keys_folder
 
 
@@ -114,27 +114,18 @@ def _check_listener(url: str) -> None:
 
 
 def _write(session: Session, values: dict[str, str], yes: bool) -> int:
-    """Add it to the configuration file, as a whole or not at all."""
-    path = session.config().source or places.config_dir() / "lanes.toml"
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    after = before + ("" if before.endswith("\n") or not before else "\n") + toml_of(values)
-    for line in difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=1):
+    """Add it to the configuration file, as a whole or not at all. Raises ConfigError."""
+    path = (session.config().source or places.config_dir() / "lanes.toml").resolve()
+    changed = appended(path, toml_table("[[watch]]", values))
+    for line in changed.diff().splitlines():
         say(line)
     if not yes and not (session.out.asks and click.confirm(f"Write it into {path}?", err=True)):
         say("nothing was written; it can be added by hand")
         return Exit.FAILED
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-        file.write(after)
     try:
-        load(draft)
-    except ConfigError:
-        draft.unlink()
-        raise
-    draft.chmod(mode)
-    draft.replace(target)
-    say(f"written into {target}: `lanes watch` watches it, and so does a gateway with this configuration")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(path, changed.after, None if changed.before is None else path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from error
+    say(f"written into {path}: `lanes watch` watches it, and so does a gateway with this configuration")
     return Exit.DONE

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanes.host.files import put
 from lanes.watch.adapter import SourceDown
 from lanes.watch.reading import parsed, typed
 from lanes_storage.law import SourceState
@@ -70,13 +71,7 @@ class Device:
         self.token = token
         private = base64.b64encode(self.key.private_bytes_raw()).decode()
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_suffix(f".{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"private": private, "token": token, "scopes": self.scopes}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
+        put(self.path, json.dumps({"private": private, "token": token, "scopes": self.scopes}))
 
     def signed(self, challenge: Any, client: str, role: str, secret: str) -> dict[str, Any]:
         """The proof that this device answers the challenge of a gateway, bound to what it asks for."""

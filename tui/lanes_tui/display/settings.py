@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lanes.config.declared.places import config_dir, make_private
+from lanes.text.toml import toml_text
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.display.columns import ORDER, USUAL
 
@@ -154,5 +155,5 @@ def _written(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, str):
-        return '"' + "".join(f"\\U{ord(c):08x}" if c in '"\\' or not c.isprintable() else c for c in value) + '"'
+        return toml_text(value)
     return str(value)
