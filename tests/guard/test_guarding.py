@@ -1,6 +1,7 @@
 """``lanes guard PROGRAM`` changes its own keys and nothing else, and takes back exactly that."""
 
 import json
+import socket
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from lanes.base.errors import ConfigError
 from lanes.commands.common.app import lanes
+from lanes.commands.maintain import guard as maintain
 from lanes.config import load
 from lanes.guard import files, jsontext
 from lanes.guard.installing import install, planned, record_of, undone
@@ -81,6 +83,24 @@ def test_F296_it_changes_its_own_keys_and_takes_back_exactly_that(home: Path, na
     assert guard(name, "--undo").exit_code == 0
     assert path.read_text() == KEPT[name][1]
     assert not (home / ".config/lanes/lanes.toml").exists()
+
+
+def test_its_trial_with_the_token_goes_through_no_proxy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_server(("127.0.0.1", 0)) as unused:
+        closed = unused.getsockname()[1]
+        unused.close()
+        proxy.setblocking(False)
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("LANES_GATEWAY_PORT", str(closed))
+        monkeypatch.setattr(maintain, "STARTS_WITHIN_S", 0.5)
+        done = guard("claude", "--write")
+        assert "no gateway answers yet" in done.output
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert (home / ".config/lanes/lanes.toml").exists()
 
 
 def test_F296_what_was_changed_since_is_not_undone(home: Path) -> None:
