@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -40,6 +42,7 @@ UPSTREAM = {
 }
 
 WATCH = {"name": "openclaw", "kind": "openclaw", "url": "ws://127.0.0.1:18789"}
+FULL = Path("/dev/full")
 
 
 @pytest.fixture
@@ -101,6 +104,15 @@ def test_its_trial_with_the_token_goes_through_no_proxy(home: Path, monkeypatch:
         with pytest.raises(BlockingIOError):
             proxy.accept()
     assert (home / ".config/lanes/lanes.toml").exists()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_what_was_written_is_no_failure_where_the_output_cannot_be_written(home: Path) -> None:
+    for action in ("--write", "--undo"):
+        with FULL.open("w") as full:
+            words = [sys.executable, "-m", "lanes", "guard", "claude", action, "--no-service", "--json"]
+            done = subprocess.run(words, check=False, stdout=full, stderr=subprocess.PIPE, text=True, cwd=home)
+        assert (done.returncode, "was carried out" in done.stderr) == (0, True), done.stderr
 
 
 def test_F296_what_was_changed_since_is_not_undone(home: Path) -> None:

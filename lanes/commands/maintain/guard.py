@@ -63,6 +63,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
         _tell(session.out, plan, "planned")
         return Exit.DONE
     installing.install(plan)
+    session.out.changed = True
     _start(session.out, plan)
     session.out.talk(f"{program}: {chosen.after}; `lanes guard {program} --undo` takes it back")
     _tell(session.out, plan, _tried(session.out, plan))
@@ -80,6 +81,7 @@ def _undo(out: "Output", program: str) -> int:
     if found is not None and found.path in {each.path for each in changes}:
         _run(out, found.stop)
     installing.undo(chosen, changes)
+    out.changed = True
     if out.json:
         out.data({"program": program, "files": [str(each.path) for each in changes], "state": "undone"})
     for changed in changes:

@@ -50,7 +50,6 @@ def _reset(session: Session, words: tuple[str, ...]) -> int:
         fail("`lanes providers` shows them, `lanes providers reset NAME` ends the cooldown of one")
     with session.desk() as desk:
         done = desk.call(reset_provider, name=words[1])
-    session.out.changed = True
     if session.out.json:
         session.out.data(done)
     else:
