@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from lanes.base.procedure import within
@@ -42,21 +42,21 @@ SILENT_S = 3.0
 SIGN_MS = 2_000
 
 
-class Watcher:
-    """``owner`` gives the id of this process as an owner; None while it is not registered."""
+class WatcherHome(NamedTuple):
+    """Where a watcher works. ``owner`` gives the id of this process as an owner; None while it is not registered."""
 
-    def __init__(
-        self,
-        store: AsyncStore,
-        changes: Changes,
-        clock: Clock,
-        owner: Callable[[], int | None],
-        watches: Sequence[WatchConfig],
-        keys: Path,
-        make: Callable[[WatchConfig, Path], Adapter] = adapter_of,
-    ) -> None:
-        self._sources = [WatchedSource(store, changes, clock, owner, watch, make(watch, keys)) for watch in watches]
-        self._store, self._names = store, [watch.name for watch in watches]
+    store: AsyncStore
+    changes: Changes
+    clock: Clock
+    owner: Callable[[], int | None]
+
+
+class Watcher:
+    """Watches the gateways that are configured. ``keys``: the folder of paired devices."""
+
+    def __init__(self, home: WatcherHome, watches: Sequence[WatchConfig], keys: Path) -> None:
+        self._sources = [WatchedSource(home, watch, adapter_of(watch, keys)) for watch in watches]
+        self._store, self._names = home.store, [watch.name for watch in watches]
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -69,16 +69,8 @@ class Watcher:
 class WatchedSource:
     """One gateway of another program."""
 
-    def __init__(
-        self,
-        store: AsyncStore,
-        changes: Changes,
-        clock: Clock,
-        owner: Callable[[], int | None],
-        watch: WatchConfig,
-        adapter: Adapter,
-    ) -> None:
-        self._store, self._changes, self._clock, self._owner = store, changes, clock, owner
+    def __init__(self, home: WatcherHome, watch: WatchConfig, adapter: Adapter) -> None:
+        self._store, self._changes, self._clock, self._owner = home
         self._watch, self._adapter = watch, adapter
         self._kept: dict[str, Sighting] = {}
         self._whole = True  # what is stored of it may be of an earlier connection

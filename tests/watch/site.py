@@ -10,7 +10,7 @@ from lanes.desk import Desk, connect
 from lanes.engine.registration import as_owner
 from lanes.records import Lane
 from lanes.verbs.queries import list_
-from lanes.watch.watcher import Watcher, watching
+from lanes.watch.watcher import Watcher, WatcherHome, watching
 from lanes_storage import doors, reads
 from lanes_storage.law import SourceState
 from tests.kit.databases import lay
@@ -45,8 +45,8 @@ class WatchSite:
         """Watch during the block."""
         me = await self.register() if owner is None else owner
         keys = self._folder / "keys"
-        watcher = Watcher(self.desk.store, self.desk.changes, self.desk.clock, lambda: me, self.config.watches, keys)
-        async with watching(watcher):
+        home = WatcherHome(self.desk.store, self.desk.changes, self.desk.clock, lambda: me)
+        async with watching(Watcher(home, self.config.watches, keys)):
             yield
 
     async def connected(self) -> None:

@@ -262,7 +262,8 @@ async def test_a_source_that_is_no_longer_configured_is_forgotten(tmp_path: Path
         async with site.watched():
             await site.gateway.begin(KEY)
             await site.lane(state=LaneState.RUNNING)
-        await watcher.Watcher(site.desk.store, site.desk.changes, site.desk.clock, lambda: None, (), tmp_path).run()
+        home = watcher.WatcherHome(site.desk.store, site.desk.changes, site.desk.clock, lambda: None)
+        await watcher.Watcher(home, (), tmp_path).run()
         assert await site.lanes() == []
 
 

@@ -83,12 +83,13 @@ async def _watching(desk: Desk, gateway: Gateway, config: Config) -> AsyncIterat
         yield
         return
     from lanes.watch.kinds import keys_folder
-    from lanes.watch.watcher import Watcher, watching
+    from lanes.watch.watcher import Watcher, WatcherHome, watching
 
     def owner() -> int | None:
         return gateway.owner_id if gateway.ready else None
 
-    async with watching(Watcher(desk.store, desk.changes, desk.clock, owner, config.watches, keys_folder())):
+    home = WatcherHome(desk.store, desk.changes, desk.clock, owner)
+    async with watching(Watcher(home, config.watches, keys_folder())):
         yield
 
 

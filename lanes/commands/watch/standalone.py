@@ -8,7 +8,7 @@ from lanes.config import Config
 from lanes.desk import connect
 from lanes.server.signals import handled_signals
 from lanes.watch.kinds import keys_folder
-from lanes.watch.watcher import Watcher, watching
+from lanes.watch.watcher import Watcher, WatcherHome, watching
 from lanes_storage.logs import Log
 
 log = Log("lanes.watch")
@@ -25,8 +25,8 @@ async def watch_alone(
         stopping.set()
 
     async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
-        owner = await desk.register()
-        watcher = Watcher(desk.store, desk.changes, desk.clock, owner, config.watches, keys_folder())
+        home = WatcherHome(desk.store, desk.changes, desk.clock, await desk.register())
+        watcher = Watcher(home, config.watches, keys_folder())
         with handled_signals(asked, lambda _: None):
             async with watching(watcher):
                 on_ready()
