@@ -1,7 +1,8 @@
 """Passes a request on, and its answer back. A request for an answer of a model is a run of its lane all along."""
 
 import asyncio
-from typing import Any
+import contextlib
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,6 +11,7 @@ from lanes.base.errors import Draining, QueueFull
 from lanes.config.declared.model import ProviderConfig, SourceConfig
 from lanes.dialects.chat import CHAT
 from lanes.dialects.dialect import Dialect
+from lanes.dialects.table import envelope_at
 from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
@@ -55,32 +57,29 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
     outline = await outline_of(body, call.headers, source)
     exchange = Exchange(_request(call, place, body, dialect, streamed=outline.streamed))
     del body  # the exchange drops it when it was sent; the answer may take an hour
-    key, anonymous = _key(call, source, outline)
-    runner, client = _runner(call, source), call.app_state.clients.come(key, None)
-    try:
+    runner, (key, anonymous) = _runner(call, source), _key(call, source, outline)
+    with contextlib.ExitStack() as refused:
+        client = call.app_state.clients.come(key, None)
+        refused.callback(client.leave)
         if call.gateway.draining is not None:
             raise Draining(key)
-        came: Message | Repeated = await call.desk.perform(
-            pass_on(
-                call.desk.context(f"{source.name}@{call.actor.rpartition('@')[2]}"),
-                key,
-                request=outline.stored(),
-                source=source.name,
-                owner=call.gateway.owner_id,
-                anonymous=anonymous,
-                concurrency=call.app_state.config.concurrency(key, source),
-            )
+        passing = pass_on(
+            call.desk.context(f"{source.name}@{call.actor.rpartition('@')[2]}"),
+            key,
+            request=outline.stored(),
+            source=source.name,
+            owner=call.gateway.owner_id,
+            anonymous=anonymous,
+            concurrency=call.app_state.config.concurrency(key, source),
         )
-    except QueueFull:
-        client.leave()
-        return render(ended(Cause.OVERFLOW, "too many requests of this session wait already"), dialect.envelope)
-    except BaseException:
-        client.leave()
-        raise
-    if isinstance(came, Repeated):
-        client.leave()
-        said = source.abort_text if came.cause == Cause.ABORTED else ASKED_AGAIN_TEXT
-        return render(ended("asked_again", said), dialect.envelope)
+        try:
+            came: Message | Repeated = await call.desk.perform(passing)
+        except QueueFull:
+            return render(ended(Cause.OVERFLOW, "too many requests of this session wait already"), dialect.envelope)
+        if isinstance(came, Repeated):
+            said = source.abort_text if came.cause == Cause.ABORTED else ASKED_AGAIN_TEXT
+            return render(ended("asked_again", said), dialect.envelope)
+        refused.pop_all()
     call.accepted = True
     runner.expect(came.id, exchange)
     return _Run(call, client, runner, exchange, came, outline, dialect)
@@ -108,53 +107,40 @@ def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str
     return f"{source.name}:anonymous:{outline.digest}", True  # so that the same request is known again
 
 
+@dataclass(frozen=True, slots=True)
 class _Run:
     """The answer to a request that is a run. Its run writes to the connection; this ends it."""
 
-    def __init__(
-        self,
-        call: HttpRequest,
-        client: Client,
-        runner: PassingRunner,
-        exchange: Exchange,
-        message: Message,
-        outline: Outline,
-        dialect: Dialect,
-    ) -> None:
-        self._call = call
-        self._client = client
-        self._runner = runner
-        self._exchange = exchange
-        self._message = message
-        self._outline = outline
-        self._dialect = dialect
+    call: HttpRequest
+    client: Client
+    runner: PassingRunner
+    exchange: Exchange
+    message: Message
+    outline: Outline
+    dialect: Dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._exchange.connect(send)
+        self.exchange.connect(send)
         message: Message | None = None
         try:
-            with until_disconnected(receive) as cut, self._call.app_state.while_open(cut):
-                message = await self._call.desk.when_ended(self._message)
+            with until_disconnected(receive) as cut, self.call.app_state.while_open(cut):
+                message = await self.call.desk.when_ended(self.message)
         except ServerClosing:
             pass
         except BaseException as error:
-            self._exchange.close()
-            await asyncio.shield(self._left())
+            self.exchange.close()
+            await asyncio.shield(self.call.desk.client_gone(self.message.id))  # its message ends with that
             if isinstance(error, ClientGone):
                 return
             raise
         finally:
-            self._exchange.close()
-            self._runner.forget(self._message.id)
-            self._client.leave()
+            self.exchange.close()
+            self.runner.forget(self.message.id)
+            self.client.leave()
         await self._end(message, scope, receive, send)
 
-    async def _left(self) -> None:
-        """The client has left: its message ends with that."""
-        await self._call.desk.client_gone(self._message.id)
-
     async def _end(self, message: Message | None, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         failure = None if message is None else message.error
         theirs = failure is None or failure.cause is Cause.PROVIDER_FAILED
         if exchange.whole and message is not None and theirs:
@@ -162,40 +148,40 @@ class _Run:
             return
         if exchange.broken:
             return  # as the provider did: the connection is cut
-        problem = ended_problem(message, self._runner.source)
+        problem = ended_problem(message, self.runner.source)
         if not exchange.started:
             await self._refused(message, problem)(scope, receive, send)
             return
         follower = exchange.follower
         if follower is None or exchange.sized or not follower.plain:
             return  # nothing can be added to such an answer: the connection is cut
-        said = last_event(self._message, self._outline, self._dialect, problem, follower)
+        said = last_event(self.message, self.outline, self.dialect, problem, follower)
         await send({"type": "http.response.body", "body": said})
 
     def _refused(self, message: Message | None, problem: Problem) -> Response:
-        source, aborted = self._runner.source, message is not None and message.state is MessageState.ABORTED
+        source, aborted = self.runner.source, message is not None and message.state is MessageState.ABORTED
         if aborted and source.answers_aborts:
-            return as_answer(self._message, self._outline, self._dialect, source.abort_text)
-        return render(problem, self._dialect.envelope)
+            return as_answer(self.message, self.outline, self.dialect, source.abort_text)
+        return render(problem, self.dialect.envelope)
 
 
+@dataclass(frozen=True, slots=True)
 class _Beside:
     """The answer to a request that asks no model: it holds no lane."""
 
-    def __init__(self, call: HttpRequest, place: SourcePlace, runner: PassingRunner, exchange: Exchange) -> None:
-        self._call = call
-        self._place = place
-        self._runner = runner
-        self._exchange = exchange
+    call: HttpRequest
+    place: SourcePlace
+    runner: PassingRunner
+    exchange: Exchange
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         exchange.connect(send)
         problem = Problem(502, "unreachable", UNREACHED_TEXT)
         try:
-            with until_disconnected(receive) as cut, self._call.app_state.while_open(cut):
+            with until_disconnected(receive) as cut, self.call.app_state.while_open(cut):
                 async with asyncio.timeout(BESIDE_S):
-                    await relay(self._runner.client, self._limits(), exchange, _nothing, _nothing)
+                    await relay(self.runner.client, self._limits(), exchange, _nothing, _nothing)
         except ServerClosing:
             problem = Problem(503, "stopped", "the gateway has stopped")
         except TimeoutError:
@@ -208,18 +194,12 @@ class _Beside:
         if exchange.whole:
             await send({"type": "http.response.body", "body": b"".join(exchange.rest)})
         elif not exchange.started:
-            await render(problem, _envelope(self._place))(scope, receive, send)
+            await render(problem, envelope_at(self.place.path) or CHAT.envelope)(scope, receive, send)
 
     def _limits(self) -> ProviderConfig:
-        limits = self._exchange.limits(self._runner.source.provider)
+        limits = self.exchange.limits(self.runner.source.provider)
         assert limits is not None
         return limits
-
-
-def _envelope(place: SourcePlace) -> Any:
-    from lanes.dialects.table import envelope_at
-
-    return envelope_at(place.path) or CHAT.envelope
 
 
 def _nothing(*_: object) -> None:
