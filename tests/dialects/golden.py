@@ -4,7 +4,6 @@ A case is a file in ``cases``: the dialects of both sides, the client's request 
 of them is recorded beside them, and compared field by field.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -16,9 +15,8 @@ import httpx
 
 import lanes
 from lanes.config import from_data
-from lanes.runners.build import build_specs
-from lanes.server.serve import bind, serve
 from tests.kit.rawserver import STREAM, Call, raw_server
+from tests.kit.serving import serving
 from tests.kit.until import PATIENCE_S
 
 CASES = Path(__file__).with_name("cases")
@@ -72,20 +70,12 @@ async def gateway(folder: Path, providers: dict[str, tuple[str, str]]) -> AsyncI
         },
         env={},
     )
-    async with lanes.connect(str(folder / "lanes.db")) as desk:
-        specs = build_specs(config, desk.store, desk.clock)
-        running = lanes.Gateway(desk, specs=specs, config=config)
-        stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-        serving = asyncio.create_task(
-            serve(running, config, bind(config), on_ready=url.set_result, stop=stop, signals=False)
-        )
-        try:
-            async with httpx.AsyncClient(base_url=await url, timeout=PATIENCE_S) as client:
-                yield client
-        finally:
-            stop.set()
-            await serving
-            await specs.aclose()
+    async with (
+        lanes.connect(str(folder / "lanes.db")) as desk,
+        serving(desk, config) as served,
+        httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as client,
+    ):
+        yield client
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from lanes.runners.base import Delta, RunContext
 from tests.dialects.golden import ROUTES
 from tests.kit.until import PATIENCE_S
-from tests.server.test_restarted_streams import Twice, serving
+from tests.server.test_restarted_streams import Twice, gateway
 
 ASKED: dict[str, dict[str, Any]] = {
     "messages": {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 9},
@@ -41,7 +41,7 @@ def said(events: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize("texts", [("one two ", "one two three"), ("one two ", "one "), ("one two ", "")])
 async def test_F140_a_stream_goes_on_where_it_was_cut(tmp_path: Path, dialect: str, texts: tuple[str, str]) -> None:
     runner = Twice(*texts, reply="one two three")
-    async with serving(tmp_path, runner) as (url, _):
+    async with gateway(tmp_path, runner) as (url, _):
         events = await streamed(url, dialect, runner)
     assert said(events) == "one two three"
     kinds = [event["type"] for event in events]
@@ -54,7 +54,7 @@ async def test_F140_a_stream_goes_on_where_it_was_cut(tmp_path: Path, dialect: s
 @pytest.mark.parametrize("dialect", ASKED)
 async def test_F140_another_reply_is_an_error_and_not_the_rest_of_the_first(tmp_path: Path, dialect: str) -> None:
     runner = Twice("one two ", "quite another")
-    async with serving(tmp_path, runner) as (url, _):
+    async with gateway(tmp_path, runner) as (url, _):
         events = await streamed(url, dialect, runner)
     assert said(events) == "one two "
     assert events[-1]["type"] == ("error" if dialect == "messages" else "response.failed")
@@ -69,7 +69,7 @@ async def test_a_program_that_runs_messages_sees_the_text_and_the_request(tmp_pa
         run.emit(Delta(choice={"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}))
         return "done"
 
-    async with serving(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         told = (await client.post(ROUTES[dialect], json=ASKED[dialect])).json()
     ((text, request),) = seen
     assert (text, request["lanes_dialect"]) == ("hello", dialect)
@@ -81,7 +81,7 @@ async def test_a_dialect_that_nobody_speaks_is_refused(tmp_path: Path) -> None:
     async def runner(run: RunContext) -> str:
         return run.text
 
-    async with serving(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         request = {"messages": [{"role": "user", "content": "x"}], "lanes_dialect": "latin"}
         told = await client.post("/api/lanes/a/messages", json={"request": request})
         assert told.status_code == 400

@@ -15,11 +15,10 @@ import pytest
 import lanes
 from lanes.config import from_data
 from lanes.records import Lane
-from lanes.runners.build import build_specs
-from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from tests.kit.databases import lay
+from tests.kit.serving import serving
 from tests.kit.until import PATIENCE_S, until
 
 TOKEN = "token-of-the-source"
@@ -94,23 +93,10 @@ async def guard(tmp_path: Path) -> AsyncIterator[Guard]:
                 },
                 env={"BOT": TOKEN, "KEY": "sk-of-lanes-itself", "TOKEN": "token-of-the-gateway"},
             )
-            listener = bind(config)
             path = lay(tmp_path / "lanes.db")
             desk = await stack.enter_async_context(lanes.connect(str(path)))
-            specs = build_specs(config, desk.store, desk.clock)
-            stack.push_async_callback(specs.aclose)
-            gateway = lanes.Gateway(desk, specs=specs, config=config)
-            stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-            serving = asyncio.create_task(
-                serve(gateway, config, listener, on_ready=url.set_result, stop=stop, signals=False)
-            )
-
-            async def end() -> None:
-                stop.set()
-                await serving
-
-            stack.push_async_callback(end)
+            url, gateway, stop, _ = await stack.enter_async_context(serving(desk, config))
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S))
-            return Guarded(await url, path, desk, gateway, simulator, client, stop)
+            return Guarded(url, path, desk, gateway, simulator, client, stop)
 
         yield begin

@@ -13,12 +13,11 @@ import pytest
 import lanes
 from lanes.config import from_data
 from lanes.records import Lane
-from lanes.runners.build import build_specs
-from lanes.server.serve import bind, serve
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from lanes_storage.clock import Clock, system_clock
 from tests.kit.databases import lay
+from tests.kit.serving import serving
 from tests.kit.until import PATIENCE_S, until
 
 
@@ -72,23 +71,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                 },
                 env={"TOKEN": "secret"},
             )
-            listener = bind(config)
             desk = await stack.enter_async_context(lanes.connect(str(lay(tmp_path / "lanes.db")), clock=clock))
-            specs = build_specs(config, desk.store, desk.clock)
-            stack.push_async_callback(specs.aclose)
-            gateway = lanes.Gateway(desk, specs=specs, config=config)
-            stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-            serving = asyncio.create_task(
-                serve(gateway, config, listener, on_ready=url.set_result, stop=stop, signals=False)
-            )
-
-            async def end() -> None:
-                stop.set()
-                await serving
-
-            stack.push_async_callback(end)
-            client = await stack.enter_async_context(httpx.AsyncClient(base_url=await url, timeout=PATIENCE_S))
-            return Served(url.result(), desk, gateway, simulator, client, stop, serving)
+            url, gateway, stop, task = await stack.enter_async_context(serving(desk, config))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE_S))
+            return Served(url, desk, gateway, simulator, client, stop, task)
 
         yield begin
 

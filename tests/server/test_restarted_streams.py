@@ -12,9 +12,9 @@ import pytest
 import lanes
 from lanes.config import from_data
 from lanes.runners.base import Delta, RunContext, Runner
-from lanes.server.serve import bind, serve
 from lanes_storage.errors import DatabaseUnavailable
 from lanes_storage.law import MessageState
+from tests.kit.serving import serving
 from tests.kit.until import PATIENCE_S, until
 
 
@@ -51,19 +51,11 @@ class Held:
 
 
 @asynccontextmanager
-async def serving(folder: Path, runner: Runner) -> AsyncIterator[tuple[str, lanes.Desk]]:
+async def gateway(folder: Path, runner: Runner) -> AsyncIterator[tuple[str, lanes.Desk]]:
     """A gateway with that runner, over HTTP."""
     config = from_data({"gateway": {"port": 0}, "clocks": {"drain_timeout": "300ms"}})
-    async with lanes.connect(str(folder / "lanes.db")) as desk:
-        gateway, stop, url = lanes.Gateway(desk, runner, config=config), asyncio.Event(), asyncio.Future[str]()
-        served = asyncio.create_task(
-            serve(gateway, config, bind(config), on_ready=url.set_result, stop=stop, signals=False)
-        )
-        try:
-            yield await url, desk
-        finally:
-            stop.set()
-            await served
+    async with lanes.connect(str(folder / "lanes.db")) as desk, serving(desk, config, runner) as served:
+        yield served.url, desk
 
 
 async def native(url: str, runner: Twice) -> list[str]:
@@ -82,7 +74,7 @@ async def native(url: str, runner: Twice) -> list[str]:
 
 async def test_F140_the_native_stream_says_that_it_begins_again(tmp_path: Path) -> None:
     runner = Twice("one two ", "one two three")
-    async with serving(tmp_path, runner) as (url, _):
+    async with gateway(tmp_path, runner) as (url, _):
         assert await native(url, runner) == [
             "event: delta",
             'data: {"text": "one two "}',
@@ -117,7 +109,7 @@ async def chat(url: str, runner: Twice) -> str:
 )
 async def test_F140_a_chat_stream_goes_on_where_it_was_cut(tmp_path: Path, runner: tuple[str, str]) -> None:
     twice = Twice(*runner, reply="one two three")
-    async with serving(tmp_path, twice) as (url, _):
+    async with gateway(tmp_path, twice) as (url, _):
         assert await chat(url, twice) == "one two three"
 
 
@@ -135,7 +127,7 @@ async def test_F140_a_chat_stream_that_can_not_go_on_is_an_error(
     tmp_path: Path, runner: tuple[str | Delta, str | Delta]
 ) -> None:
     twice = Twice(*runner, reply="another")
-    async with serving(tmp_path, twice) as (url, desk):
+    async with gateway(tmp_path, twice) as (url, desk):
         with pytest.raises(openai.APIError, match="cut in the middle of its reply"):
             await chat(url, twice)
 
@@ -148,7 +140,7 @@ async def test_F140_a_chat_stream_that_can_not_go_on_is_an_error(
 
 async def test_F140_an_empty_reply_does_not_let_what_was_cut_stand(tmp_path: Path) -> None:
     twice = Twice("one two ", "", reply="")
-    async with serving(tmp_path, twice) as (url, _):
+    async with gateway(tmp_path, twice) as (url, _):
         with pytest.raises(openai.APIError, match="cut in the middle of its reply"):
             await chat(url, twice)
 
@@ -160,7 +152,7 @@ async def test_F139_the_first_of_two_connections_that_leaves_does_not_end_the_ot
     runner = Twice("one", "one")
     body = {"model": "lanes", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
-    async with serving(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
 
         def ask() -> asyncio.Task[httpx.Response]:
             return asyncio.create_task(client.post("/v1/chat/completions", json=body, headers=headers))
@@ -195,8 +187,8 @@ async def test_F139_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, s
     body = {"model": "lanes", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
     async with (
-        serving(tmp_path, Held(runner)) as (url, desk),
-        serving(tmp_path, runner) as (other, _),
+        gateway(tmp_path, Held(runner)) as (url, desk),
+        gateway(tmp_path, runner) as (other, _),
         httpx.AsyncClient(timeout=PATIENCE_S) as client,
     ):
 
@@ -243,7 +235,7 @@ async def test_F139_a_client_whose_answer_can_not_be_read_is_not_counted_for_eve
     async def unreadable(_: int) -> None:
         raise DatabaseUnavailable("lanes.db", "no descriptor")
 
-    async with serving(tmp_path, failing) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, failing) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         with monkeypatch.context() as patched:
             patched.setattr(type(desk), "wait", lambda desk, number: asyncio.sleep(0))
             patched.setattr(desk, "message", unreadable)
@@ -256,7 +248,7 @@ async def test_F139_the_last_of_two_connections_takes_the_message_with_it(tmp_pa
     runner = Twice("one", "one")
     body = {"model": "lanes", "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
-    async with serving(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         asking = [
             asyncio.create_task(client.post("/v1/chat/completions", json=body, headers=headers)) for _ in range(2)
         ]
