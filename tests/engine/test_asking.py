@@ -32,18 +32,19 @@ class Asks:
         return f"answered {await run.ask('Which branch?', **self._how)}"  # type: ignore[arg-type]
 
 
-async def asked(site: Site, key: str = "a") -> RunQuestion:
-    """The open question of a lane."""
+async def asked(site: Site, key: str = "a", number: int | None = None) -> RunQuestion:
+    """The open question of a lane; ``number``: only if it is that one of its run."""
 
-    found: list[RunQuestion] = []
-
-    async def asks() -> bool:
+    async def questions() -> list[RunQuestion]:
         lane = await site.desk.store.read(reads.lane(key))
-        found[:] = [lane.run.question] if lane and lane.run and lane.run.question else []
-        return bool(found)
+        found = [lane.run.question] if lane and lane.run and lane.run.question else []
+        return [each for each in found if number is None or each.id.endswith(f".{number}")]
 
-    await until(asks, "the question")
-    return found[0]
+    return (await until(questions, "the question"))[0]
+
+
+async def is_running(site: Site, message: int) -> bool:
+    return (await site.desk.message(message)).state is MessageState.RUNNING
 
 
 async def test_F251_the_next_text_of_the_sender_is_the_answer(tmp_path: Path) -> None:
@@ -136,16 +137,10 @@ async def test_F252_a_permission_that_nobody_gives_is_denied(tmp_path: Path) -> 
         queued = await site.desk.send("a", "yes", actor="alice")
         await site.passes(61 * SECOND, step_ms=10 * SECOND)
         for number, said in ((2, "no"), (3, "yes")):
-            await until_asks(site, number)
+            await asked(site, number=number)
             await site.desk.answer("a", said, actor="operator")
         assert (await site.desk.wait(message.id)).reply == "[False, False, True]"
         assert (await site.desk.message(queued.id)).answered_by is None
-
-
-async def until_asks(site: Site, number: int) -> RunQuestion:
-    while not (found := await asked(site)).id.endswith(f".{number}"):
-        await asyncio.sleep(0.002)
-    return found
 
 
 async def test_F258_a_run_that_waits_uses_no_slot_and_goes_on_without_one(tmp_path: Path) -> None:
@@ -212,9 +207,11 @@ async def test_a_pause_does_not_keep_an_answer_away(tmp_path: Path) -> None:
 
 
 async def test_a_caller_that_gives_its_question_up_may_ask_again(tmp_path: Path) -> None:
+    patience = asyncio.timeout(None)
+
     async def impatient(run: RunContext) -> str:
         try:
-            async with asyncio.timeout(0.05):
+            async with patience:
                 await run.ask("Which branch?")
         except TimeoutError:
             pass
@@ -222,11 +219,25 @@ async def test_a_caller_that_gives_its_question_up_may_ask_again(tmp_path: Path)
 
     async with gateway_on(tmp_path, impatient, Hands()) as site:
         message = await site.desk.send("a", "hello", actor="alice")
-        await until_asks(site, 2)
+        await asked(site)
+        patience.reschedule(0)
+        await asked(site, number=2)
         await site.desk.send("a", "main", actor="alice")
         assert (await site.desk.wait(message.id)).reply == "main"
         (closed,) = await site.desk.events(type="unanswered")
         assert closed.detail == {"question": f"{closed.run_id}.1", "why": "withdrawn"}
+
+
+async def test_a_question_that_is_given_up_while_it_is_stored_does_not_stay_open(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, Gates(), Hands()) as site, site.desk.hold("a", actor="alice") as run:
+        for moments in range(10):
+            asking = asyncio.ensure_future(run.ask("Which branch?"))
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait({asking})
+            await site.desk.store.write(doors.touch)  # behind everything that was written
+            assert (await site.desk.lane("a")).question is None
 
 
 async def test_questions_of_one_run_are_asked_one_after_the_other(tmp_path: Path) -> None:
@@ -236,7 +247,7 @@ async def test_questions_of_one_run_are_asked_one_after_the_other(tmp_path: Path
     async with gateway_on(tmp_path, two, Hands()) as site:
         message = await site.desk.send("a", "hello", actor="alice")
         for number in (1, 2):
-            question = await until_asks(site, number)
+            question = await asked(site, number=number)
             await site.desk.answer("a", f"{question.text} yes", question=question.id)
         assert (await site.desk.wait(message.id)).reply == "one? yes, two? yes"
 
@@ -260,8 +271,7 @@ async def test_F255_a_steer_reaches_the_run_that_takes_it(tmp_path: Path) -> Non
         await site.desk.steer("a", "stop")
         assert (await site.desk.wait(message.id)).reply == "quickly, in German, stop"
         assert (await site.desk.wait(first.id)).answered_by == message.id
-        await until(lambda: site.gateway.held == 1, "the run of the next")
-        assert (await site.desk.message(queued.id)).state is MessageState.RUNNING
+        await until(lambda: is_running(site, queued.id), "the run of the next")
 
 
 async def test_F255_a_steer_that_no_runner_takes_is_a_message(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ class World:
         return self.store.write(step)
 
     def lane(self, key: str) -> LaneRow:
-        """A lane as it stands."""
+        """A lane as it is stored."""
         lane = self.store.read(reads.lane(key))
         assert lane is not None
         return lane

@@ -64,7 +64,7 @@ def test_a_draining_owner_does_not_even_claim_what_is_bound_to_it(world: World) 
 
 def test_an_owner_that_others_took_for_dead_can_claim_nothing(world: World) -> None:
     world.send(KEY)
-    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="owner_silent", by="owner:2"))
+    world.end_owner(world.me, cause="owner_silent")
     assert world.candidates() == []
 
 
@@ -86,7 +86,7 @@ def test_a_second_drain_takes_the_place_of_the_first(world: World) -> None:
 
 def test_a_drain_ends_with_its_row(world: World) -> None:
     drain(world, world.me)
-    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="stopped", by="tester"))
+    world.end_owner(world.me, cause="stopped")
     assert world.store.read(reads.drain_of_owner(world.me)) is None
     assert not drain(world, world.me, by="bob")
     assert world.owner_row(world.me).drain_by == "alice"

@@ -86,14 +86,12 @@ def park_for_too_long(world: World) -> MessageState:
 
 def postpone_for_too_long(world: World) -> MessageState:
     world.send(KEY)
-    head, now = world.head(KEY), world.time()
-    world.step(lambda tx: doors.postpone(tx, head, now.wall + 2 * MINUTE, MINUTE, now))
+    world.postpone(world.head(KEY), 2 * MINUTE, max_park_ms=MINUTE)
     return MessageState.FAILED
 
 
 def drop(world: World) -> MessageState:
-    message = world.send(KEY)
-    world.step(lambda tx: doors.drop(tx, message, world.time(), actor="alice"))
+    world.drop(world.send(KEY))
     return MessageState.DROPPED
 
 
@@ -117,7 +115,7 @@ def leave_as_a_client(world: World) -> MessageState:
 
 def die_as_its_owner(world: World) -> MessageState:
     world.send(KEY, bound_to=BoundTo.WAITER, bound_owner=world.me)
-    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="owner_gone", by="owner:2"))
+    world.end_owner(world.me)
     return MessageState.ABORTED
 
 
@@ -202,8 +200,7 @@ def test_a_second_ending_of_one_message_leaves_no_second_notice(world: World) ->
     ticket = world.start(KEY).ticket
     world.fail(ticket)
     assert not world.fail(ticket).applied
-    message = world.run(ticket).message_id
-    world.step(lambda tx: doors.drop(tx, message, world.time(), actor="alice"))
+    world.drop(world.run(ticket).message_id)
     assert len(notices(world)) == 1
 
 

@@ -158,7 +158,7 @@ def test_a_lane_that_somebody_still_has_to_see_to_stays(world: World, how: str) 
             world.park(ticket)
             head = world.lane(KEY).head_id
             assert head is not None
-            world.step(lambda tx: doors.drop(tx, head, world.time(), actor="alice"))
+            world.drop(head)
     world.time.move(DAY)
     gone = prune_all(world)
     assert gone["messages"] == 1
@@ -199,7 +199,7 @@ def test_an_anonymous_lane_goes_with_everything_that_it_held_its_failure_too(wor
 
 def test_an_owner_goes_once_a_later_one_of_its_configuration_is_there(world: World) -> None:
     def end(owner: int) -> None:
-        world.step(lambda tx: doors.end_owner(tx, owner, world.time(), cause="stopped", by="tester"))
+        world.end_owner(owner, cause="stopped")
 
     other = world.owner(fingerprint="config-2")
     end(world.me)

@@ -1,5 +1,7 @@
 """Dead letters are retried once, as a new message at the tail; what waits can be dropped."""
 
+from collections.abc import Callable
+
 import pytest
 
 from lanes_storage.doors import Accepted, Refusal
@@ -100,11 +102,14 @@ def test_a_waiting_message_is_dropped_wherever_it_stands(world: World, which: in
     assert seen.detail()["text"] == str(which + 1), "the journal keeps what it was"
 
 
-def test_only_what_waits_can_be_dropped(world: World) -> None:
+@pytest.mark.parametrize("act", [World.drop, World.move])
+def test_only_what_waits_can_be_dropped_or_moved(
+    world: World, act: Callable[[World, int], MessageState | None]
+) -> None:
     done, running = world.start("a"), world.start("b")
     world.complete(done.ticket)
     seen = Watch(world)
-    assert world.drop(done.message.id) is MessageState.DONE
-    assert world.drop(running.message.id) is MessageState.RUNNING
-    assert world.drop(4711) is None
+    assert act(world, done.message.id) is MessageState.DONE
+    assert act(world, running.message.id) is MessageState.RUNNING
+    assert act(world, 4711) is None
     assert seen.nothing()

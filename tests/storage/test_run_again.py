@@ -235,16 +235,6 @@ def test_before_a_batch_that_runs(world: World) -> None:
     assert sent
 
 
-def test_only_what_waits_is_moved(world: World) -> None:
-    done, running = world.start("a"), world.start("b")
-    world.complete(done.ticket)
-    seen = Watch(world)
-    assert world.move(done.message.id) is MessageState.DONE
-    assert world.move(running.message.id) is MessageState.RUNNING
-    assert world.move(4711) is None
-    assert seen.nothing()
-
-
 # ------------------------------------------------------------------------------------ by a person
 
 

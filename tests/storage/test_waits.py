@@ -8,7 +8,7 @@ import pytest
 from lanes.testing import SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, WaitCircle
-from lanes_storage.law import Cause, Prunable
+from lanes_storage.law import Prunable
 from lanes_storage.records import ProcessIdentity, Ticket, Waiter
 from tests.kit.world import OWNER, PROCESS, World
 
@@ -146,5 +146,5 @@ def test_the_end_of_an_owner_ends_the_waits_in_its_process_alone(world: World) -
     for pid in (OWNER.pid, 4712):
         waiter = Waiter(run.run_id, ProcessIdentity(OWNER.host, OWNER.boot_id, OWNER.pid_ns, pid, OWNER.start_time))
         world.step(partial(doors.begin_wait, waiter=waiter, message=message, now=world.time()))
-    world.step(lambda tx: doors.end_owner(tx, other, world.time(), cause=Cause.OWNER_GONE, by="tester"))
+    world.end_owner(other)
     assert [row[4] for row in world.table("waits")] == [OWNER.pid]
