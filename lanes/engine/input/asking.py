@@ -140,11 +140,12 @@ class RunInput:
 
     async def _answer(self, new: NewQuestion) -> HandedText:
         run, by = self._run.ticket, self._run.by
-        if await self._written(lambda tx: doors.ask(tx, run, new, self._clock(), by=by)) is None:
-            raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
-        self._open = _OpenQuestion(new.id, self._clock().mono, new.limit_ms)
-        self._run.judge_again()
+        stored = self._loop.create_task(self._written(lambda tx: doors.ask(tx, run, new, self._clock(), by=by)))
         try:
+            if await asyncio.shield(stored) is None:
+                raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
+            self._open = _OpenQuestion(new.id, self._clock().mono, new.limit_ms)
+            self._run.judge_again()
             while True:
                 signal = self._signal
                 if self.over(self._clock()):
@@ -155,6 +156,7 @@ class RunInput:
                 await signal.wait()
         except asyncio.CancelledError:
             if not self._run.ends:  # the caller has given up, and the run goes on
+                await asyncio.wait({stored})
                 await asyncio.wait({self._kept(self._close(new.id, "withdrawn"))})
             raise
         finally:
