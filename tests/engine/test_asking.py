@@ -33,11 +33,14 @@ class Asks:
 
 
 async def asked(site: Site, key: str = "a", number: int | None = None) -> RunQuestion:
-    """The open question of a lane; ``number``: only if it is that one of its run."""
+    """The open question of a lane, once its clocks stand still; ``number``: only if it is that one of its run."""
 
     async def questions() -> list[RunQuestion]:
         lane = await site.desk.store.read(reads.lane(key))
         found = [lane.run.question] if lane and lane.run and lane.run.question else []
+        run = None if lane is None or lane.run is None else site.gateway._engine._live.get(lane.run.id)
+        if run is not None and run.question_over_mono is None:  # it is stored, and the run does not know that yet
+            return []
         return [each for each in found if number is None or each.id.endswith(f".{number}")]
 
     return (await until(questions, "the question"))[0]
@@ -72,6 +75,27 @@ async def test_F256_neither_run_time_nor_silence_passes_while_it_waits(tmp_path:
         assert not await site.desk.events(type="held_long")
         await site.desk.send("a", "main", actor="alice")
         assert (await site.desk.wait(message.id)).reply == "answered main"
+
+
+async def test_F256_a_run_that_was_warned_about_is_not_while_it_waits(tmp_path: Path) -> None:
+    time = Hands()
+
+    async def works_and_asks(run: RunContext) -> str:
+        await worked.wait()
+        return await run.ask("Which branch?", timeout=3600)
+
+    worked = asyncio.Event()
+    async with gateway_on(tmp_path, works_and_asks, time, run_timeout="5m", stall_timeout="off") as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await until(lambda: is_running(site, message.id), "its run")
+        await site.passes(90 * SECOND, step_ms=10 * SECOND)
+        worked.set()
+        await asked(site)
+        await site.passes(50 * MINUTE, step_ms=10 * SECOND)
+        (warned,) = await site.desk.events(type="held_long")
+        assert (warned.detail or {})["again_in_ms"] == 60 * SECOND
+        await site.desk.send("a", "main", actor="alice")
+        assert (await site.desk.wait(message.id)).reply == "main"
 
 
 async def test_F256_the_clocks_go_on_after_the_answer(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class ActiveRun:
         self.ticket = claimed.ticket
         self.terms = claimed.terms
         self.stop: Stop | None = None
+        self.warn_after_ms = claimed.terms.warn_held_after_ms  # how long it works until it is warned about next
         self.waiting = False  # it waits for a message of another lane, so it is not stalled
         self.lost = False  # the lane is no longer ours; a result of the runner is late
         self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet

@@ -44,20 +44,21 @@ class HeldAlarms:
         """Warn about every run that is due; returns how many. Raises StorageError."""
         due = []
         for run in self._agenda.due(now):
-            self._agenda.put(run.id, max(_first(run, now), now.mono + WARN_AGAIN_MS))
-            if now.mono >= _first(run, now) and not (run.lost or run.released):
+            self._agenda.put(run.id, max(_next(run, now), now.mono + WARN_AGAIN_MS))
+            if now.mono >= _next(run, now) and not (run.lost or run.released):
                 due.append(run)
         by_page(log, due, PAGE, lambda page: self._warn(page, now, by), lambda run: run.named)
         return len(due)
 
     def _warn(self, runs: Sequence[ActiveRun], now: Now, by: str) -> None:
-        about = [(run, _held_detail(run, _next_after(run, now), now)) for run in runs]
+        about = [(run, _held_detail(run, _doubled(run, now), now)) for run in runs]
 
         def step(tx: Transaction) -> list[bool]:
             return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
 
         for (run, detail), said in zip(about, self._write(step), strict=True):
-            self._agenda.put(run.id, _next_after(run, now))
+            run.warn_after_ms = _doubled(run, now)
+            self._agenda.put(run.id, _next(run, now))
             if said:
                 log.warning("%s", _held_line(run, detail))
 
@@ -116,26 +117,27 @@ def _named(head: WaitingHead) -> str:
     return f"the head of lane {head.key!a}"
 
 
-def _first(run: ActiveRun, now: Now) -> int:
-    return run.began_mono(now) + run.terms.warn_held_after_ms
+def _next(run: ActiveRun, now: Now) -> int:
+    """The time of the next warning, unless the run waits for input until then: that time does not count."""
+    return run.began_mono(now) + run.warn_after_ms
 
 
-def _next_after(run: ActiveRun, now: Now) -> int:
-    """The time of the next warning: the first interval, doubled until it is in the future."""
-    interval, began = max(1, run.terms.warn_held_after_ms), run.began_mono(now)
-    while began + interval <= now.mono:
+def _doubled(run: ActiveRun, now: Now) -> int:
+    """After how long a run is warned about once more: its threshold, doubled until it is in the future."""
+    interval, worked = max(1, run.warn_after_ms), now.mono - run.began_mono(now)
+    while interval <= worked:
         interval *= 2
-    return began + interval
+    return interval
 
 
-def _held_detail(run: ActiveRun, again_mono: int, now: Now) -> dict[str, Any]:
-    sign, limit = run.sign(), run.terms.run_timeout_ms
+def _held_detail(run: ActiveRun, again_after_ms: int, now: Now) -> dict[str, Any]:
+    sign, limit, began = run.sign(), run.terms.run_timeout_ms, run.began_mono(now)
     return {
         "held_ms": now.mono - run.claimed_mono,
         "progress": sign.progress,
         "progress_age_ms": now.mono - sign.at_mono,
-        "deadline_ms": None if limit is None else run.began_mono(now) + limit - now.mono,
-        "again_in_ms": again_mono - now.mono,
+        "deadline_ms": None if limit is None else began + limit - now.mono,
+        "again_in_ms": began + again_after_ms - now.mono,
     }
 
 
