@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PEERS  := .venv-bench
+PIN    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 # For the tests: their order (random, or the seed that such a run printed), how many at a time, and which of them.
 ORDER   ?=
 WORKERS ?= auto
@@ -52,9 +53,9 @@ bench: $(STAMP) peers ## Measure every row of the targets and write the table in
 # The programs that lanes is compared with, 0.1.0 of lanes too, have a separate environment: what cannot be installed is skipped.
 peers: $(PEERS)/.installed $(PEERS)/.older
 
-$(PEERS)/.installed: requirements/bench.in
+$(PEERS)/.installed: requirements/bench.txt
 	@echo "Setting up $(PEERS) ..."; $(PYTHON) -m venv $(PEERS) \
-	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.in && touch $@ \
+	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt && touch $@ \
 	  || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
 
 $(PEERS)/.older: lanes/bench/older.py | $(STAMP) $(PEERS)/.installed
@@ -87,8 +88,8 @@ live: $(STAMP) ## Try real agents, from npm, in front of the simulated provider 
 
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate requirements/clients.in -o requirements/clients.txt
+	@$(PIN) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@for name in bench clients; do $(PIN) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
