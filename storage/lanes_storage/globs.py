@@ -49,6 +49,11 @@ def is_glob(text: str) -> bool:
     return _WILD.search(text) is not None
 
 
+def exactly(text: str) -> str:
+    """The glob that this text matches, and no other."""
+    return _WILD.sub(lambda found: f"[{found[0]}]", text)
+
+
 def places(glob: str) -> list[Place]:
     """The places of a glob, in order."""
     return [_place(found) for found in _PLACE.finditer(glob)]

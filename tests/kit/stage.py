@@ -13,7 +13,18 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, OnInterrupt, OnSurvivors, RunnerKind
-from lanes_storage.records import Beat, Claimed, NewOwner, ProviderAttempt, RunFailure, RunResult, Terms
+from lanes_storage.records import (
+    AttemptPhase,
+    Beat,
+    Claimed,
+    NewOwner,
+    ProviderAttempt,
+    ProviderCounts,
+    ProviderRefusal,
+    RunFailure,
+    RunResult,
+    Terms,
+)
 from lanes_storage.records import MessageRow as Row
 from tests.kit.databases import new_store
 
@@ -121,6 +132,23 @@ class Stage:
         now = system_clock()
         failure = RunFailure(Cause.PROVIDER_COOLING, "every provider cools")
         self.store.write(doors.park(claimed.ticket, now.wall + for_ms, failure, now, by="tester"))
+
+    def refuse(self, provider: str, cause: str = "rate_limited", message: str = "too many requests") -> None:
+        """Let a provider refuse a request, so that it cools for a minute."""
+        refusal = ProviderRefusal(cause, message, MINUTE)
+        self.store.write(lambda tx: doors.cool(tx, provider, refusal, system_clock(), by="tester", most_ms=10 * MINUTE))
+
+    def counted(self, provider: str, answers: int, latency_ms: int, **failures: int) -> None:
+        """Let the requests to a provider have ended so in the last hour."""
+        counts = ProviderCounts(answers, answers * latency_ms, failures)
+        self.store.write(lambda tx: doors.count(tx, provider, counts, system_clock()))
+
+    def asks(self, claimed: Claimed, owner: int, provider: str, chain: int = 1) -> None:
+        """Let the owner's heartbeat tell that a run asks a provider."""
+        now = system_clock()
+        phase = AttemptPhase(provider, "first_byte_timeout", MINUTE, 1, chain, None, 0, now.wall, now.boot, now.slept)
+        beat = Beat(claimed.ticket, "model_call:started", now.boot, now.wall, attempt=phase)
+        self.store.write(doors.heartbeat(owner, [beat], now))
 
     def confirm_abort(self, claimed: Claimed) -> None:
         """Do what an owner does when its run has stopped after an abort request."""

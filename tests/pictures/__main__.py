@@ -40,6 +40,7 @@ PICTURES = (
     Picture("dashboard-lane.svg", (120, 30), keys=("j", "enter")),
     Picture("dashboard-journal.svg", (120, 30), keys=("J",)),
     Picture("dashboard-owners.svg", (120, 16), keys=("O", "j", "j")),
+    Picture("dashboard-providers.svg", (120, 16), keys=("H",)),
     Picture("dashboard-letters.svg", (120, 20), keys=("D",)),
     Picture("dashboard-message.svg", (120, 24), keys=("m", *"please wait", "enter", *"a moment")),
     Picture("dashboard-commands.svg", (120, 30), keys=("colon",)),

@@ -7,7 +7,16 @@ from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
-from lanes_storage.records import AttemptPhase, Beat, Claimed, ProviderAttempt, RunFailure, RunResult
+from lanes_storage.records import (
+    AttemptPhase,
+    Beat,
+    Claimed,
+    ProviderAttempt,
+    ProviderCounts,
+    ProviderRefusal,
+    RunFailure,
+    RunResult,
+)
 from tests.kit.world import World
 
 #: 2026-09-21 14:02:07 UTC, when the pictures are taken.
@@ -109,6 +118,21 @@ class Scene:
             lambda: self.world.step(doors.park(claimed[0].ticket, NIGHT.wall + for_ms, why, self.time(), by="owner:3")),
         )
 
+    def provider(self, name: str, answers: int, latency_ms: int, **failures: int) -> None:
+        """How the requests to a provider ended in the last hour."""
+        counts = ProviderCounts(answers, answers * latency_ms, failures)
+        self.plan(SECOND, lambda: self.world.step(lambda tx: doors.count(tx, name, counts, self.time())))
+
+    def refused(self, name: str, ago: int, cause: str, message: str, for_ms: int) -> None:
+        """A provider that refused, and cools since then."""
+        refusal = ProviderRefusal(cause, message, for_ms)
+        self.plan(
+            ago,
+            lambda: self.world.step(
+                lambda tx: doors.cool(tx, name, refusal, self.time(), by="owner:2", most_ms=10 * MINUTE)
+            ),
+        )
+
     def pause(self, key: str, ago: int, reason: str) -> None:
         """Let a lane claim nothing."""
         self.plan(
@@ -161,6 +185,13 @@ def stage(path: Path) -> Hands:
     scene.send("agent:main:discord:guild:88", 250 * SECOND, "hello??")
     scene.pause("agent:main:discord:guild:88", 5 * MINUTE, "looking into it")
     scene.parked("agent:main:feishu:user:ou_81", 70 * SECOND, "translate this, please", 90 * SECOND)
+    scene.provider("codex", 412, 8_400, first_byte_timeout=14, server_error=3)
+    scene.provider("backup", 37, 5_100, idle_timeout=2)
+    scene.provider("azure-eu", 96, 6_300, rate_limited=5)
+    scene.refused(
+        "azure-eu", 70 * SECOND, "rate_limited", "HTTP 429: requests per minute of this key are used up", 180 * SECOND
+    )
+    scene.refused("backup", 4 * MINUTE, "overloaded", "HTTP 529: overloaded", 30 * SECOND)
     long_one = scene.held(
         FEISHU,
         252 * SECOND,

@@ -20,6 +20,7 @@ from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
+from lanes_tui.screens.providers import ProvidersScreen
 from lanes_tui.tables.rows import Rows
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
@@ -50,10 +51,12 @@ LEFT = (
     ((("J", JournalScreen),), ("escape", "q", "ctrl+c")),
     ((("O", OwnersScreen),), ("escape", "q", "ctrl+c")),
     ((("D", DeadLettersScreen),), ("escape", "q", "ctrl+c")),
+    ((("H", ProvidersScreen),), ("escape", "q", "ctrl+c")),
     ((("L", GroupsScreen),), ("escape", "q", "ctrl+c")),
     ((("P", ActionDialog),), ("escape", "ctrl+c")),
     ((("D", DeadLettersScreen), ("R", ActionDialog)), ("y",)),
     ((("O", OwnersScreen), ("W", ActionDialog)), ("y",)),
+    ((("H", ProvidersScreen), ("ctrl+r", ActionDialog)), ("y",)),
 )
 
 
@@ -64,6 +67,7 @@ def full(stage: Stage) -> Stage:
     stage.send("failed:1", "hello")
     stage.fail(stage.claim("failed:1", owner))
     stage.hold("held:1", owner, "waiting")
+    stage.refuse("codex")
     return stage
 
 
@@ -109,7 +113,7 @@ def twice(driver: Driver, key: str) -> None:
 
 async def opened(driver: Driver, screen: Screen[Any]) -> None:
     """Wait until it can be acted on."""
-    if isinstance(screen, OwnersScreen | DeadLettersScreen):
+    if isinstance(screen, OwnersScreen | ProvidersScreen | DeadLettersScreen):
         await driver.until(lambda: screen.query_one(Rows).key, "the first row")
 
 

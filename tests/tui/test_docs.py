@@ -21,6 +21,7 @@ from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
+from lanes_tui.screens.providers import ProvidersScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.tables.rows import Rows
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type] = {
     "One lane": LaneScreen,
     "The journal": JournalScreen,
     "The owners": OwnersScreen,
+    "The providers": ProvidersScreen,
     "The groups": GroupsScreen,
     "The dead letters": DeadLettersScreen,
     "Moving in the other lists": Rows,

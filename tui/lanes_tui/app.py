@@ -68,6 +68,7 @@ class Dashboard(App[int]):
         bind("copy", "copy"),
         bind("journal", "journal", show=True),
         bind("owners", "owners", show=True),
+        bind("providers", "providers", show=True),
         bind("dead letters", "dead_letters", show=True),
         bind("export", "export"),
         bind("screenshot", "screenshot"),
@@ -143,6 +144,8 @@ class Dashboard(App[int]):
                 return self._journal(key)
             case "owners", None:
                 return self._owners()
+            case "providers", None:
+                return self._providers()
             case "dead letters", None:
                 return self._dead_letters()
             case "groups", None:
@@ -193,6 +196,9 @@ class Dashboard(App[int]):
     def action_owners(self) -> None:
         self._open(self._owners())
 
+    def action_providers(self) -> None:
+        self._open(self._providers())
+
     def action_dead_letters(self) -> None:
         self._open(self._dead_letters())
 
@@ -205,6 +211,11 @@ class Dashboard(App[int]):
         from lanes_tui.screens.owners import OwnersScreen
 
         return OwnersScreen(self.source, self._rhythm)
+
+    def _providers(self) -> Watching:
+        from lanes_tui.screens.providers import ProvidersScreen
+
+        return ProvidersScreen(self.source, self._rhythm)
 
     def _dead_letters(self) -> Watching:
         from lanes_tui.screens.dead_letters import DeadLettersScreen

@@ -38,6 +38,7 @@ KEYS: dict[str, KeyMeaning] = {
     "suspend": KeyMeaning("ctrl+z", "Suspend", "Suspend: back to the shell, `fg` returns"),
     "journal": KeyMeaning("J", "Journal", "Journal"),
     "owners": KeyMeaning("O", "Owners", "Owners"),
+    "providers": KeyMeaning("H", "Providers", "The health of the providers"),
     "dead letters": KeyMeaning("D", "Dead letters", "Dead letters"),
     # what is shown
     "filter": KeyMeaning("slash", "Filter", "Filter", "/"),
@@ -85,6 +86,7 @@ KEYS: dict[str, KeyMeaning] = {
     "drop": KeyMeaning("d", "Drop", "Drop a waiting message"),
     "prune": KeyMeaning("x", "Prune", "Delete this dead letter and all that failed before it"),
     "drain": KeyMeaning("W", "Drain", "Drain a gateway: it claims nothing more"),
+    "reset": KeyMeaning("ctrl+r", "Reset", "Ask a provider again at once: end its cooldown", "^r"),
     "yes": KeyMeaning("y", "Yes", "Yes, in a question"),
     "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
     "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action that goes on"),

@@ -7,9 +7,7 @@ from textual.content import Content
 
 from lanes import filters
 from lanes.base.errors import NotFound
-from lanes.records import GlobPause, Lane, LetterTally, Message, OwnerDetail, Status, Tally
-from lanes.text.spans import span
-from lanes.verbs.control import pause_all, resume_all
+from lanes.records import Lane, LetterTally, Message, Tally
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import LaneFilter
 from lanes_tui.actions.acting import ActionTarget, OfferedAction
@@ -17,10 +15,8 @@ from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import described, said
 from lanes_tui.sources.marks import MarkedLane
-from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.sources.source import Source
 
-PAUSE_ALL = OfferedAction("pause all", pause_all, "Pause {}", "Pause")
-RESUME_ALL = OfferedAction("resume all", resume_all, "Resume {}", "Resume", grave=True)
 #: So many are named.
 NAMED = 6
 #: So many keys fit a command that somebody copies.
@@ -265,77 +261,6 @@ class LetterSubject(ActionSubject):
 
     def words(self) -> list[str] | None:
         return None if self.chosen.conditions else ["dead-letters", "--prune", "--yes"]
-
-
-class OwnerSubject(ActionSubject):
-    """Gateways that are to claim nothing more."""
-
-    def __init__(self, action: OfferedAction, owners: Sequence[OwnerDetail]) -> None:
-        super().__init__(action)
-        self.owners, self.count = owners, len(owners)
-
-    async def load(self, source: Source) -> None:
-        """All is known."""
-
-    def title(self) -> str:
-        return "Drain this gateway?" if self.count == 1 else f"Drain {words.counted(self.count, 'gateway')}?"
-
-    def lines(self) -> list[Content]:
-        held = sum(owner.held for owner in self.owners)
-        what = "It holds" if self.count == 1 else "They hold"
-        runs = f"{what} {words.counted(held, 'lane')}: each run may end for 30 s, then it is cut and goes"
-        return [
-            *(
-                text.line((f"{owner.host}:{owner.pid}", "strong"), (f"  gateway {owner.id}", "muted"))
-                for owner in self.owners[:NAMED]
-            ),
-            text.line(f"{runs} on as its policy says." if held else "Nothing is held just now."),
-            text.line(("Nothing more is claimed until the process is started again.", "warn")),
-        ]
-
-    def words(self) -> list[str] | None:
-        return ["drain", str(self.owners[0].id)] if self.count == 1 else None
-
-
-class EveryLaneSubject(ActionSubject):
-    """Every lane, lanes to come included. ``pause``: the one that is to end."""
-
-    count = 1
-
-    def __init__(self, pause: GlobPause | None) -> None:
-        super().__init__(PAUSE_ALL if pause is None else RESUME_ALL)
-        self._pause = pause
-        self._status: AsOf[Status] | None = None
-
-    @property
-    def targets(self) -> list[ActionTarget]:
-        """One call; its result names them."""
-        return [ActionTarget("", {})]
-
-    async def load(self, source: Source) -> None:
-        self._status = await source.status()
-
-    def title(self) -> str:
-        return f"{self.action.title.format('all lanes')}?"
-
-    def lines(self) -> list[Content]:
-        if self._status is None:
-            return [text.line(("counting …", "muted"))]
-        if self._pause is not None:
-            since = span(self._status.at.wall - self._pause.at)
-            return [
-                text.line(f"Paused by {self._pause.by} for {since}: {self._pause.reason}"),
-                text.line(("Lanes that are paused themselves, or by another glob, stay paused.", "muted")),
-            ]
-        counts = self._status.record.counts
-        runs = words.counted(counts.lanes.get(LaneState.RUNNING, 0), "run")
-        return [
-            text.line("Nothing is claimed any more, by any gateway, and over restarts: ", ("lanes to come too", "bad")),
-            text.line(f"What runs goes on ({runs}), what waits is kept ({words.number(counts.messages.queued)})."),
-        ]
-
-    def words(self) -> list[str] | None:
-        return ["pause" if self._pause is None else "resume", "--all"]
 
 
 _AFTER = {

@@ -99,7 +99,8 @@ class Results(Dialog[None]):
 
 def noun(run: ActionRun) -> str:
     """The targets of the action."""
-    return "lane" if "key" in run.action.verb.by_name else "message"
+    named = {"key": "lane", "id": "message", "name": "provider"}
+    return next(noun for param, noun in named.items() if param in run.action.verb.by_name)
 
 
 def summary(run: ActionRun) -> Content:

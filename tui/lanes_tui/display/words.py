@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from lanes.base.terminal import clean
-from lanes.records import GlobPause, Lane, Pause
+from lanes.records import GlobPause, Health, Lane, Pause, Provider
 from lanes_storage.law import LaneState, MessageState
 
 
@@ -40,6 +40,14 @@ MESSAGES: dict[str, Appearance] = {
     MessageState.DROPPED: Appearance("–", "dropped", "muted"),
 }
 
+PROVIDERS: dict[Health, Appearance] = {
+    Health.COOLING: Appearance("✖", "cooling", "bad"),
+    Health.PROBING: Appearance("◔", "probing", "warn"),
+    Health.TRICKLING: Appearance("◔", "trickling", "warn"),
+    Health.TRIED_LAST: Appearance("◔", "tried last", "warn"),
+    Health.WELL: Appearance("●", "well", "good"),
+}
+
 
 def look_of(lane: Lane, wall: int) -> Appearance:
     """The look of a lane at wall time ``wall``."""
@@ -62,6 +70,13 @@ def look_of_state(state: LaneState) -> Appearance:
 def look_of_message(state: MessageState) -> Appearance:
     """The look of a message's state; of one that this program does not know, its word."""
     return MESSAGES.get(state) or _unknown(state)
+
+
+def look_of_provider(provider: Provider, wall: int) -> Appearance:
+    """The look of a provider at wall time ``wall``, with what is left until it may be asked, or asked first."""
+    look = PROVIDERS[provider.health]
+    until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
+    return look if until is None else look._replace(word=f"{look.word} {short(max(0, until - wall))}")
 
 
 def _unknown(word: str) -> Appearance:

@@ -32,7 +32,7 @@ _COLUMNS = (FixedColumn("MESSAGE", 9), FixedColumn("AGE", 6, right=True), FixedC
 PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=True)
 
 
-class DeadLettersScreen(MarkedList):
+class DeadLettersScreen(MarkedList[int]):
     """Lists failed messages, however many, and retries or prunes them."""
 
     NAME = "dead letters"
@@ -51,7 +51,7 @@ class DeadLettersScreen(MarkedList):
         self._page = LetterPage((), 0, None)
         self._offset = 0
         self._problem: str | None = None
-        self._heads = Sheet(id="letter-heads")
+        self._heads = Sheet(id="list-heads")
         self._whole = Pane(wrap=True, id="message")
 
     def body(self) -> ComposeResult:
@@ -111,6 +111,9 @@ class DeadLettersScreen(MarkedList):
             self.app.push_screen(LaneScreen(self.source, self._rhythm, self.letter.key))
 
     # -------------------------------------------------------------------------------------- marking
+
+    def id_of(self, key: str) -> int:
+        return int(key)
 
     async def matching(self) -> Sequence[int]:
         return await self.source.letter_ids(self.parsed.chosen)

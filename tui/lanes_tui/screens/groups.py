@@ -1,6 +1,5 @@
 """The groups: lanes folded by the first parts of their keys (agent, channel, chat), the worst group first."""
 
-import re
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
@@ -11,6 +10,7 @@ from textual.content import Content
 
 from lanes import filters
 from lanes.records import LaneGroup
+from lanes_storage.globs import exactly
 from lanes_storage.law import LaneState
 from lanes_storage.records import How, LaneFilter
 from lanes_tui.actions.keys import bind
@@ -24,7 +24,6 @@ from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.sheet import Sheet
 
-_SIGNS = re.compile(r"([*?\[])")
 _COLUMNS = (
     FixedColumn("STATE", 11),
     FixedColumn("GROUP", 0, most=64),
@@ -71,7 +70,7 @@ class GroupsScreen(Watching):
         self._groups: list[LaneGroup] = []
 
     def body(self) -> ComposeResult:
-        yield Sheet(id="group-heads")
+        yield Sheet(id="list-heads")
         yield Rows(id="groups")
 
     def title_line(self) -> Content:
@@ -89,7 +88,7 @@ class GroupsScreen(Watching):
         return filters.typed(self._typed, self.source.now().wall).chosen
 
     def show(self) -> None:
-        self.query_one("#group-heads", Sheet).show([self._layout.heads()])
+        self.query_one("#list-heads", Sheet).show([self._layout.heads()])
         rows = [ListRow(f"{group.prefix}/{group.whole}", self._line(group)) for group in self._groups]
         self.query_one(Rows).show(rows, text.line(("no lane fits the filter", "muted")))
 
@@ -172,8 +171,7 @@ class GroupsScreen(Watching):
 
     def _within(self, group: LaneGroup) -> LaneFilter:
         """The filter with the keys of a group."""
-        exact = _SIGNS.sub(r"[\1]", group.prefix)
-        how, value = (How.IS, group.prefix) if group.whole else (How.FITS, f"{exact}:*")
+        how, value = (How.IS, group.prefix) if group.whole else (How.FITS, f"{exactly(group.prefix)}:*")
         return self._chosen.where("key", how, value)
 
     def _typed_with(self, group: LaneGroup) -> str:

@@ -10,7 +10,8 @@ from textual.content import Content
 from lanes.records import GlobPause
 from lanes_tui.actions.acting import ActionResult, ActionRun, ActionTarget
 from lanes_tui.actions.closing import ClosingScreen
-from lanes_tui.actions.subjects import ActionSubject, EveryLaneSubject
+from lanes_tui.actions.subjects import ActionSubject
+from lanes_tui.actions.system_subjects import EveryLaneSubject
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
@@ -19,7 +20,7 @@ from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
 
 #: How the actions begin that change something at the source.
-ACTING = ("do(", "pause", "message", "retry", "drop", "drain", "prune")
+ACTING = ("do(", "pause", "message", "retry", "drop", "drain", "reset", "prune")
 #: The workers that read what is to be marked.
 MARKING = "marks"
 

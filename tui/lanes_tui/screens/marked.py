@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import work
 from textual.binding import BindingType
@@ -16,8 +16,11 @@ from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
 
+#: What a row is named by where it is read: a number or a word.
+Id = TypeVar("Id", int, str)
 
-class MarkedList(Filtered):
+
+class MarkedList(Filtered, Generic[Id]):
     """Keeps marks by the ids of the rows, also of those that are not loaded now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,17 +33,21 @@ class MarkedList(Filtered):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self.marks: dict[str, int] = {}
+        self.marks: dict[str, Id] = {}
         self.all_of: str | None = None  # the filter all of whose rows are marked, and no other
-        self.range_from: int | None = None
+        self.range_from: Id | None = None
         self.rows.marks = self.marks
 
     @abstractmethod
-    async def matching(self) -> Sequence[int]:
+    def id_of(self, key: str) -> Id:
+        """The id of a row."""
+
+    @abstractmethod
+    async def matching(self) -> Sequence[Id]:
         """The ids of all that the filter chooses. Raises Lost."""
 
     @abstractmethod
-    async def between(self, began: int, ended: int) -> Sequence[int] | None:
+    async def between(self, began: Id, ended: Id) -> Sequence[Id] | None:
         """The ids of the rows from one to another, in either direction; None: one is not listed. Raises Lost."""
 
     def tell_filter(self, problem: str | None) -> None:
@@ -51,7 +58,7 @@ class MarkedList(Filtered):
     def action_mark(self) -> None:
         """Mark the one under the cursor, or take its mark away; then go on to the next."""
         if (key := self.rows.key) is not None:
-            self._toggle([int(key)])
+            self._toggle([self.id_of(key)])
             self.rows.action_move(1)
 
     def action_mark_range(self) -> None:
@@ -60,10 +67,10 @@ class MarkedList(Filtered):
             return
         began, self.range_from = self.range_from, None
         if began is None:
-            self.range_from = int(key)
+            self.range_from = self.id_of(key)
             self.update()
         else:
-            self._mark_range(began, int(key))
+            self._mark_range(began, self.id_of(key))
 
     def action_mark_all(self) -> None:
         """Mark all that the filter chooses."""
@@ -95,11 +102,11 @@ class MarkedList(Filtered):
                 self.all_of = typed
 
     @work(exclusive=True, group=MARKING)
-    async def _mark_range(self, began: int, ended: int) -> None:
+    async def _mark_range(self, began: Id, ended: Id) -> None:
         if (found := self._few(await self._asked(self.between(began, ended)))) is not None:
             self._toggle(self._unmarked(found))
 
-    async def _asked(self, asking: Awaitable[Sequence[int] | None]) -> Sequence[int] | None:
+    async def _asked(self, asking: Awaitable[Sequence[Id] | None]) -> Sequence[Id] | None:
         try:
             found = await asking
         except (Lost, LanesError) as error:
@@ -109,16 +116,16 @@ class MarkedList(Filtered):
             self.say("where the range began is not listed any more", grave=True)
         return found
 
-    def _few(self, found: Sequence[int] | None) -> Sequence[int] | None:
+    def _few(self, found: Sequence[Id] | None) -> Sequence[Id] | None:
         if found is None or len(found) <= MOST:
             return found
         self.say(f"more than {words.number(MOST)} match: filter first", grave=True)
         return None
 
-    def _unmarked(self, ids: Sequence[int]) -> list[int]:
+    def _unmarked(self, ids: Sequence[Id]) -> list[Id]:
         return [each for each in ids if str(each) not in self.marks]
 
-    def _toggle(self, ids: Sequence[int]) -> None:
+    def _toggle(self, ids: Sequence[Id]) -> None:
         self.all_of = None
         for each in ids:
             if self.marks.pop(str(each), None) is None:

@@ -23,6 +23,7 @@ from lanes.records import (
     LetterTally,
     Message,
     OwnerHealth,
+    Provider,
     SearchPage,
     Silence,
     Silences,
@@ -135,6 +136,7 @@ class Source:
         self._statuses: Paced[AsOf[Status]] = Paced()
         self._silences: Paced[AsOf[Silences]] = Paced(SILENCE_SHARE)
         self._groups: Paced[list[LaneGroup]] = Paced()
+        self._providers: Paced[AsOf[list[Provider]]] = Paced()
         self._silent: tuple[int, ...] | None = None  # the runs that came first last time
 
     @property
@@ -246,6 +248,10 @@ class Source:
         """How each living owner does, by its id."""
         found: list[OwnerHealth] = await self._healths.answer(None, lambda: self.call(system.owner_health))
         return {each.owner: each for each in found}
+
+    async def providers(self) -> AsOf[list[Provider]]:
+        """Which providers are well, who asks them, and how the requests of the last hour ended."""
+        return await self._providers.answer(None, lambda: self._seen(system.providers))
 
     async def detail(self, key: str) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound."""

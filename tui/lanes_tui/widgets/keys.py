@@ -6,7 +6,10 @@ from textual.widgets._footer import FooterKey
 from lanes_tui.actions.keys import KEYS
 
 #: What is named first where there is no room for all: how to find the rest, and the other screens.
-FIRST = ("back", "help", "open", "filter", "abort", "journal", "owners", "dead letters", "commands", "groups", "pause")
+FIRST = (
+    "back", "help", "open", "filter", "abort", "journal", "owners", "dead letters", "providers", "commands", "groups",
+    "pause",
+)  # fmt: skip
 
 
 class Keys(Footer):

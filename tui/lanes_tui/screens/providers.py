@@ -1,0 +1,148 @@
+"""The providers as a table of their health: what they are asked now, whether they answer, why not."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+
+from lanes.explain.phrases import counted
+from lanes.records import Health, Provider
+from lanes.text.spans import span
+from lanes_tui.actions.acting import ActionResult, ActionTarget
+from lanes_tui.actions.keys import bind
+from lanes_tui.actions.system_subjects import ProviderSubject
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import ViewedAt
+from lanes_tui.screens.whole import WholeList
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.tables.fixed import FixedColumn
+
+#: The worst first.
+_BY_HARM = tuple(Health)
+
+
+class ProvidersScreen(WholeList[str, Provider]):
+    """Lists the providers, the worst first, and ends cooldowns."""
+
+    NAME, LANES_BY = "providers", "provider"
+    FIELDS = ("provider", "state", "flight", "fail", "cause", "answ")
+    ABOUT = "what runs ask for answers, and how the requests of the last hour ended"
+    NONE = "no provider is configured here, and none is known in this database"
+    HINT = "filter: a name, state:cooling cause:timeout flight:>3"
+    BINDINGS: ClassVar[list[BindingType]] = [bind("reset", "reset", show=True)]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self._providers: AsOf[list[Provider]] | None = None
+
+    async def read(self) -> None:
+        self._providers = await self.source.providers()
+
+    def read_sight(self) -> ViewedAt:
+        now = self.source.now()
+        return ViewedAt.of(now if self._providers is None else self._providers.at, now)
+
+    def id_of(self, key: str) -> str:
+        return key
+
+    def known(self) -> dict[str, Provider]:
+        assert self._providers is not None, "it is read first"
+        return {each.name: each for each in sorted(self._providers.record, key=_harm)}
+
+    def columns(self) -> Sequence[FixedColumn]:
+        return (
+            FixedColumn("PROVIDER", 16 if self.size.width < 100 else 28),
+            FixedColumn("STATE", 16),
+            *(FixedColumn(name, 6, right=True) for name in ("FLIGHT", "FAIL/H", "ANSW/H")),
+            FixedColumn("LATENCY", 7, right=True),
+            FixedColumn("FAILURES OF THE LAST HOUR", 0),
+        )
+
+    def cells(self, known: Provider, sight: ViewedAt) -> Mapping[str, Content]:
+        look, failures = words.look_of_provider(known, sight.wall), sum(known.failures.values())
+        full = known.max_in_flight is not None and known.in_flight >= known.max_in_flight > 0
+        return {
+            "PROVIDER": text.line((text.in_the_middle(known.name, self.columns()[0].width), "strong")),
+            "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
+            "FLIGHT": text.line((_in_flight(known), "warn" if full else "")),
+            "FAIL/H": text.line((words.number(failures) if failures else "", "errored")),
+            "ANSW/H": text.line(words.number(known.answers) if known.answers else ""),
+            "LATENCY": text.line("" if known.latency_ms is None else span(known.latency_ms)),
+            "FAILURES OF THE LAST HOUR": text.line((_failures(known), "errored")),
+        }
+
+    def facts(self, known: Provider, sight: ViewedAt) -> Mapping[str, str | int]:
+        return {
+            "provider": known.name,
+            "state": words.look_of_provider(known, sight.wall).word,
+            "flight": known.in_flight,
+            "fail": sum(known.failures.values()),
+            "cause": ", ".join(filter(None, (known.cause, *known.failures))),
+            "answ": known.answers,
+        }
+
+    def described(self, known: Provider, sight: ViewedAt) -> list[Content]:
+        look = words.look_of_provider(known, sight.wall)
+        state = text.line((f"{look.symbol} {look.word}", look.tone), (_until(known, sight), "muted"))
+        asked = f"{counted(known.in_flight, 'run')} in flight{_at_most(known)}"
+        lines = [text.line(("PROVIDER ", "head"), (f"{known.name}  ", "strong"), state), text.line(asked)]
+        if known.cause is not None:
+            lines.append(text.line((f"{known.cause} ", "errored"), text.first_words(known.message)))
+        elif known.message:
+            lines.append(text.line((text.first_words(known.message), "muted")))
+        if known.failures:
+            lines.append(text.line(("failures of the last hour: ", "muted"), (_failures(known), "errored")))
+        return lines
+
+    def action_reset(self) -> None:
+        """Ask, then forget what is known against them."""
+        meant = list(self.meant.values())
+        if meant:
+            self.act(ProviderSubject(meant, self.source.now().wall))
+
+    def heard(self, target: ActionTarget, result: ActionResult) -> None:
+        """Those that could not be reset stay marked."""
+        if not result.grave:
+            self.marks.pop(str(target.params.get("name")), None)
+
+
+def _harm(provider: Provider) -> tuple[int, int, str]:
+    """The worst first: those that are not asked, then those that fail."""
+    return _BY_HARM.index(provider.health), -sum(provider.failures.values()), provider.name
+
+
+def _in_flight(provider: Provider) -> str:
+    """How many requests, of how many there may be. One that cools is not asked at all: its state says so."""
+    most = provider.max_in_flight
+    limit = "" if most is None or provider.health is Health.COOLING else f"/{words.number(most)}"
+    return f"{words.number(provider.in_flight)}{limit}" if provider.in_flight or limit else ""
+
+
+def _at_most(provider: Provider) -> str:
+    match provider.health, provider.max_in_flight:
+        case Health.COOLING, _:
+            return ", and no more until its cooldown is over"
+        case Health.PROBING, _:
+            return ": one request at a time finds out whether it answers"
+        case Health.TRICKLING, int(most):
+            return f" of {words.number(most)}: with each answer one more may be"
+        case _, int(most):
+            return f" of at most {words.number(most)}"
+    return ""
+
+
+def _until(provider: Provider, sight: ViewedAt) -> str:
+    """Since when, and until when, at moments of the day."""
+    since = "" if provider.since is None else f"  since {sight.moment(provider.since)}"
+    until = provider.until if provider.health is Health.COOLING else provider.tried_last_until
+    return since + (
+        "" if until is None else f", until {sight.moment(until)}" if since else f"  until {sight.moment(until)}"
+    )
+
+
+def _failures(provider: Provider) -> str:
+    """The causes, the most frequent first."""
+    failures = sorted(provider.failures.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{words.number(count)} {cause}" for cause, count in failures)

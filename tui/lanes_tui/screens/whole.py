@@ -1,0 +1,171 @@
+"""Short lists that are read whole, each row of which stands for lanes: owners, providers."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+
+from lanes import filters
+from lanes.base.errors import LanesError
+from lanes_storage.globs import exactly
+from lanes_storage.records import Comparison, Condition, How, LaneFilter
+from lanes_tui.actions.acting import ACTIONS
+from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import FilterWanted
+from lanes_tui.actions.subjects import LaneSubject
+from lanes_tui.display import text, words
+from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.matching import row_filter
+from lanes_tui.screens.marked import Id, MarkedList
+from lanes_tui.screens.watching import LANE_KEYS
+from lanes_tui.sources.marks import MOST
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Lost, Source
+from lanes_tui.tables.fixed import FixedColumn, FixedLayout
+from lanes_tui.tables.rows import ListRow, Rows
+from lanes_tui.widgets.detail import Pane
+from lanes_tui.widgets.sheet import Sheet
+
+Known = TypeVar("Known")
+#: Words that are written in a filter without quotes.
+_PLAIN = re.compile(r"[\w.,][\w.,-]*")
+
+
+class WholeList(MarkedList[Id], Generic[Id, Known]):
+    """Filters by what the columns say. Actions on lanes are for those of the marked rows, or of the one under the
+    cursor.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("open", "open_lanes", show=True),
+        *LANE_KEYS,
+        bind("retry", "do('retry')"),
+    ]
+    #: What a row is filtered by, and the field by which lanes are.
+    FIELDS: ClassVar[Sequence[str]]
+    LANES_BY: ClassVar[str]
+    #: What they are, and what is said where there is none.
+    ABOUT: ClassVar[str]
+    NONE: ClassVar[str]
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self._heads = Sheet(id="list-heads")
+        self._whole = Pane(wrap=True, id="whole")
+        self._everything: dict[str, Known] = {}
+        self._fitting: dict[str, Known] = {}  # those that the filter chooses
+
+    @abstractmethod
+    def known(self) -> dict[str, Known]:
+        """What was read, by the key of its row, the worst first."""
+
+    @abstractmethod
+    def read_sight(self) -> ViewedAt:
+        """The sight of what was read."""
+
+    @abstractmethod
+    def columns(self) -> Sequence[FixedColumn]:
+        """The columns on a screen of this size."""
+
+    @abstractmethod
+    def cells(self, known: Known, sight: ViewedAt) -> Mapping[str, Content]:
+        """What each column says."""
+
+    @abstractmethod
+    def facts(self, known: Known, sight: ViewedAt) -> Mapping[str, str | int]:
+        """What it is filtered by."""
+
+    @abstractmethod
+    def described(self, known: Known, sight: ViewedAt) -> list[Content]:
+        """All that is known of it."""
+
+    def body(self) -> ComposeResult:
+        yield self.filter
+        yield self._heads
+        yield self.rows
+        yield self._whole
+
+    def title_line(self) -> Content:
+        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
+        return text.line((f"{self.NAME} ", "head"), (self.ABOUT, "muted"), marked)
+
+    def show(self) -> None:
+        sight, chosen = self.read_sight(), row_filter(self.typed, self.FIELDS)
+        self._everything = self.known()
+        self._fitting = {key: each for key, each in self._everything.items() if chosen.fits(self.facts(each, sight))}
+        layout = FixedLayout.of(self.columns(), self.size.width)
+        self._heads.show([layout.heads()])
+        rows = [ListRow(key, layout.line(self.cells(each, sight))) for key, each in self._fitting.items()]
+        nothing = f"no {self.LANES_BY} fits the filter" if self.typed else self.NONE
+        self.rows.show(rows, text.line((nothing, "muted")))
+        self.tell_filter(chosen.problem)
+        self._show_one()
+
+    @property
+    def under_cursor(self) -> Known | None:
+        """The one under the cursor."""
+        return self._fitting.get(self.rows.key or "")
+
+    @on(Rows.Chosen)
+    def _show_one(self) -> None:
+        chosen = self.under_cursor
+        self._whole.show([] if chosen is None else self.described(chosen, self.read_sight()))
+
+    # -------------------------------------------------------------------------------------- marking
+
+    async def matching(self) -> Sequence[Id]:
+        return [self.id_of(key) for key in self._fitting]
+
+    async def between(self, began: Id, ended: Id) -> Sequence[Id] | None:
+        listed = list(await self.matching())
+        if began not in listed or ended not in listed:
+            return None
+        first, last = sorted((listed.index(began), listed.index(ended)))
+        return listed[first : last + 1]
+
+    # --------------------------------------------------------------------------------------- acting
+
+    @property
+    def meant(self) -> dict[str, Known]:
+        """What an action is for, by their keys: the marked ones, or the one under the cursor."""
+        marked = {key: self._everything[key] for key in self.marks if key in self._everything}
+        here = self.under_cursor
+        return marked or ({} if here is None or self.rows.key is None else {self.rows.key: here})
+
+    def action_open_lanes(self) -> None:
+        """Its lanes, on the main screen."""
+        if self.under_cursor is not None and self.rows.key is not None:
+            self.app.post_message(FilterWanted(self._typed_for([self.rows.key])))
+            self.dismiss()
+
+    def action_do(self, name: str) -> None:
+        """Act on all of their lanes."""
+        if self.meant and self.may_act():
+            self._act_on_lanes(name, list(self.meant))
+
+    @work(exclusive=True, group="lane action")
+    async def _act_on_lanes(self, name: str, keys: Sequence[str]) -> None:
+        try:
+            marks = await self.source.marks(self._lanes_of(keys), MOST + 1)
+        except (Lost, LanesError) as error:
+            self.say(f"not done: {error}", grave=True)
+            return
+        chosen = self._typed_for(keys)
+        if not marks or len(marks) > MOST:
+            many = "no lane" if not marks else f"more than {words.number(MOST)} lanes"
+            self.say(f"{chosen} chooses {many}", grave=True)
+            return
+        self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=chosen))
+
+    def _lanes_of(self, keys: Sequence[str]) -> LaneFilter:
+        return LaneFilter((Condition(self.LANES_BY, tuple(Comparison(How.IS, each) for each in keys)),))
+
+    def _typed_for(self, keys: Sequence[str]) -> str:
+        """The filter that chooses their lanes, as a person would type it."""
+        said = ",".join(exactly(key).replace(",", "?") for key in keys)
+        return f"{self.LANES_BY}:{said}" if _PLAIN.fullmatch(said) else filters.written(self._lanes_of([said]))
