@@ -53,7 +53,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     def columns(self) -> Sequence[FixedColumn]:
         return (
-            FixedColumn("PROVIDER", 16 if self.size.width < 100 else 28),
+            FixedColumn("PROVIDER", 16 if self.size.width < 140 else 32),
             FixedColumn("STATE", 16),
             *(FixedColumn(name, 6, right=True) for name in ("FLIGHT", "FAIL/H", "ANSW/H")),
             FixedColumn("LATENCY", 7, right=True),

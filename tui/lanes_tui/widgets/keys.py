@@ -7,8 +7,8 @@ from lanes_tui.actions.keys import KEYS
 
 #: What is named first where there is no room for all: how to find the rest, and the other screens.
 FIRST = (
-    "back", "help", "open", "filter", "abort", "journal", "owners", "dead letters", "providers", "commands", "groups",
-    "pause",
+    "back", "help", "open", "filter", "reset", "drain", "abort", "journal", "owners", "dead letters", "providers",
+    "commands", "groups", "pause",
 )  # fmt: skip
 
 
