@@ -78,7 +78,7 @@ fuzz: $(STAMP) ## Ask a gateway whatever its OpenAPI document allows, and what i
 	@test -x .venv-fuzz/bin/schemathesis || { $(PYTHON) -m venv .venv-fuzz && .venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/fuzz.in; }
 	@$(BIN)/python -m tests.fuzz $(CURDIR)/.venv-fuzz/bin/schemathesis
 
-clients: $(STAMP) ## Ask a gateway with real clients (openai, anthropic), each through every dialect of a provider
+clients: $(STAMP) ## Ask a gateway with real clients (openai, anthropic, litellm …), each before every dialect
 	@test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	@$(BIN)/python -m tests.clients $(CURDIR)/.venv-clients/bin/python

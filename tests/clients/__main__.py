@@ -1,13 +1,19 @@
 """``python -m tests.clients PYTHON``: the clients that PYTHON has ask a real gateway, whose runners ask the simulated
-provider in one dialect each."""
+provider in one dialect each. The table goes into docs/providers.md."""
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.clients.asking.scene import FEATURES, PROVIDERS
 from tests.kit.processes import house
+from tests.live.subject import Table, write
 
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "providers.md"
 ROW = """
 [[runner]]
 name = "{name}"
@@ -19,16 +25,21 @@ dialect = "{name}"
 base_url = "{url}"
 model = "sim-ok"
 """
+#: litellm would fetch its prices with its first word.
+ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "true"}
 
 
 def main(python: str) -> int:
-    """Returns what the clients exit with."""
+    """Returns 1 if a client was not answered rightly."""
     with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as made:
         url = made.simulator("--tempo", "100").url
-        made.config.write_text("".join(ROW.format(name=name, url=url) for name in ("chat", "responses", "messages")))
-        gateway = made.gateway()
-        asking = [python, str(Path(__file__).with_name("asking.py")), gateway.url]
-        return subprocess.run(asking, check=False).returncode
+        made.config.write_text("".join(ROW.format(name=name, url=url) for name in PROVIDERS))
+        results = made.folder / "results.json"
+        asking = [python, "-m", "tests.clients.asking", made.gateway().url, str(results)]
+        subprocess.run(asking, check=True, cwd=ROOT, env=os.environ | ALONE)
+        table = Table(("client", "version", "route", *FEATURES), json.loads(results.read_text(encoding="utf-8")))
+    write("clients", DOCUMENT, table, by="clients")
+    return int(table.failed)
 
 
 if __name__ == "__main__":

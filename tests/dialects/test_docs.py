@@ -11,7 +11,9 @@ from lanes.dialects.table import DIALECTS
 from lanes.server.routes.table import ROUTES
 from lanes.simulate.faults import FAULTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = ROOT / "requirements"
+PAGE = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
 RECIPES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -29,6 +31,18 @@ def test_every_name_of_the_simulated_provider_is_told() -> None:
     for name, (number, what) in FAULTS.items():
         of = "" if number is None else f" (N: {number})"
         assert f"| `{name}{'' if number is None else '-N'}` | {what}{of} |" in PAGE
+
+
+def test_the_clients_that_were_tried_are_those_that_are_pinned() -> None:
+    """The table of ``make clients`` has a row for each, in the version that is installed for it."""
+    wanted = re.findall(r"^([a-z-]+)", (REQUIREMENTS / "clients.in").read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = dict(re.findall(r"^([a-z-]+)==(\S+)", (REQUIREMENTS / "clients.txt").read_text(), re.MULTILINE))
+    table = PAGE.partition("<!-- clients: clients -->")[2].partition("<!-- end")[0]
+    told = {
+        (name, version) for name, version, _ in re.findall(r"^\| ([a-z-]+) \| (\S+) \| (\w+) \|", table, re.MULTILINE)
+    }
+    assert told - {("client", "version")} == {(name, pinned[name]) for name in wanted}
+    assert "no: " not in table
 
 
 def test_each_dialect_has_its_route() -> None:

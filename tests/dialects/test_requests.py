@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from lanes.dialects.model import Unsayable
 from lanes.dialects.table import DIALECTS
 
 PDF = "data:application/pdf;base64,JVBERg=="
 NOTE = "data:text/plain;base64,aGk="
+FORM = {"type": "json_schema", "schema": {"type": "object"}}
 USER: dict[str, Any] = {"role": "user", "content": "hi"}
 
 
@@ -57,6 +59,39 @@ def test_what_was_signed_comes_back_to_who_signed_it() -> None:
     ]  # fmt: skip
     (_, message, _) = translated("responses", "messages", {"input": [USER, *items, USER]})["messages"]
     assert message["content"] == [thought, sealed, {"type": "text", "text": "42"}]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"provider_specific_fields": {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "s"},
+                                                            {"type": "reasoning.encrypted", "data": "d"}]}},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"},
+                             {"type": "redacted_thinking", "data": "d"}]},
+    ],
+)  # fmt: skip
+def test_what_was_signed_comes_back_in_the_words_of_litellm(more: dict[str, Any]) -> None:
+    """It gives its user what it does not know of a message under another name, and sends it back so."""
+    said = {"role": "assistant", "content": "42", "reasoning_content": "hm", **more}
+    (_, message, _) = translated("chat", "messages", {"messages": [USER, said, USER]})["messages"]
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "redacted_thinking", "data": "d"},
+        {"type": "text", "text": "42"},
+    ]
+
+
+def test_an_unknown_thing_of_a_vendor_is_refused() -> None:
+    said = {"role": "assistant", "content": "42", "provider_specific_fields": {"citations": [1]}}
+    with pytest.raises(Unsayable, match=r"messages\[1\].provider_specific_fields.citations"):
+        translated("chat", "messages", {"messages": [USER, said, USER]})
+
+
+@pytest.mark.parametrize("asked", [{"output_config": {"format": FORM}}, {"output_format": FORM}])
+def test_both_names_of_the_form_of_an_answer_are_read(asked: dict[str, Any]) -> None:
+    """The older one is what litellm says."""
+    made = translated("messages", "chat", {"messages": [USER], "max_tokens": 1, **asked})
+    assert made["response_format"]["json_schema"]["schema"] == FORM["schema"]
 
 
 @pytest.mark.parametrize("other", ["chat", "responses"])

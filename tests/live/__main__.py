@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         say(table.text())
         failed = failed or table.failed
         if given.write:
-            write(subject, table)
+            write(subject.name, subject.document, table)
     return int(failed)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-#: A cell for what works. Any other is why not.
-YES = "yes"
+#: A cell for what works. One for what does not begins with ``NO``, any other says what else holds.
+YES, NO = "yes", "no: "
 
 
 class Unavailable(Exception):
@@ -24,7 +24,7 @@ class Table(NamedTuple):
     @property
     def failed(self) -> bool:
         """Whether something did not work."""
-        return any(cell != YES for row in self.rows for cell in row[2:])
+        return any(cell.startswith(NO) for row in self.rows for cell in row[2:])
 
     def text(self) -> str:
         """As a table of a document."""
@@ -42,11 +42,11 @@ class Subject:
     run: Callable[[Path, Callable[[str], None]], Table]
 
 
-def write(subject: Subject, table: Table) -> None:
-    """Write the table into the document of its subject, with the date."""
-    begin, end = f"<!-- live: {subject.name} -->\n", f"<!-- end of live: {subject.name} -->\n"
-    said = f"Tried on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `make live`:\n\n{table.text()}"
-    text = subject.document.read_text(encoding="utf-8")
+def write(name: str, document: Path, table: Table, by: str = "live") -> None:
+    """Write the table of that name into its document, with the date and the target of the Makefile that made it."""
+    begin, end = f"<!-- {by}: {name} -->\n", f"<!-- end of {by}: {name} -->\n"
+    said = f"Tried on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `make {by}`:\n\n{table.text()}"
+    text = document.read_text(encoding="utf-8")
     found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    assert found.search(text), f"{subject.document} has no place for the table of {subject.name}"
-    subject.document.write_text(found.sub(lambda _: f"{begin}{said}{end}", text), encoding="utf-8")
+    assert found.search(text), f"{document} has no place for the table of {name}"
+    document.write_text(found.sub(lambda _: f"{begin}{said}{end}", text), encoding="utf-8")

@@ -38,6 +38,8 @@ _NAMES = {
     "store": "store",
     "metadata": "metadata",
 }
+#: What an earlier answer thought, without a proof.
+_UNSIGNED = ("reasoning_content", "reasoning")
 #: Settings that say what holds anyway.
 _DEFAULTS: dict[str, Any] = {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0, "modalities": ["text"]}
 
@@ -116,12 +118,28 @@ def _part(node: Node) -> Part:
 
 
 def _thoughts(node: Node) -> Iterable[Part]:
-    """What an earlier answer thought. Only what is signed can be told to a model again; the rest it never reads."""
-    node.leave("reasoning_content", "reasoning", "audio", "annotations")
-    for detail in node.nodes("reasoning_details"):
-        text, signature, data = (detail.take(name, str) for name in ("text", "signature", "data"))
+    """What an earlier answer thought. Only what is signed can be told to a model again; the rest it never reads.
+
+    litellm puts what it does not know of an answer into ``provider_specific_fields``, and sends it back in there.
+    """
+    node.leave(*_UNSIGNED, "audio", "annotations")
+    within = node.node("provider_specific_fields") or Node({})
+    within.leave(*_UNSIGNED)
+    thoughts, more = _signed(node), _signed(within)
+    within.done()
+    return thoughts or more
+
+
+def _signed(node: Node) -> list[Part]:
+    """The thoughts with the proof of their maker, in the words of OpenRouter or of litellm."""
+    told, blocks = node.nodes("reasoning_details"), node.nodes("thinking_blocks")
+    found: list[Part] = []
+    for each in told or blocks:
+        text, signature, data = (each.take(name, str) for name in ("text", "signature", "data"))
+        text = text or each.take("thinking", str)
         if signature or data:
-            yield ReasoningPart(text or "", signature, data)
+            found.append(ReasoningPart(text or "", signature, data))
+    return found
 
 
 def _calls(node: Node) -> Iterable[CallPart]:

@@ -191,13 +191,19 @@ def _effort(node: Node) -> dict[str, Option]:
     if (config := node.node("output_config")) is not None:
         if (effort := config.take("effort", str)) is not None:
             found["effort"] = Option({"max": "xhigh"}.get(effort, effort), config.place("effort"))
-        if (form := config.node("format")) is not None:
-            if form.need("type", str) != "json_schema":
-                raise untold(form.place("type"))
-            found["format"] = Option(Format(None, form.need("schema", dict), True), form.param)
-            form.done()
+        found |= _format(config.node("format"))
         config.done()
-    return found
+    return found | _format(node.node("output_format"))  # as it was called in the beta, and as litellm calls it
+
+
+def _format(form: Node | None) -> dict[str, Option]:
+    if form is None:
+        return {}
+    if form.need("type", str) != "json_schema":
+        raise untold(form.place("type"))
+    made = Option(Format(None, form.need("schema", dict), True), form.param)
+    form.done()
+    return {"format": made}
 
 
 # --------------------------------------------------------------------------------------------------------- writing
