@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from lanes.base.errors import ConfigError
 from lanes.config import listing
 from lanes.config.declared.model import (
+    PROGRAMS,
     AlertConfig,
     Clocks,
     DatabaseConfig,
@@ -125,7 +126,7 @@ class Config:
         elif on_interrupt is None:
             on_interrupt = OnInterrupt.REQUEUE if kind is RunnerKind.PROVIDER else OnInterrupt.FAIL
         configured = self.runner(runner)
-        starts = kind is RunnerKind.COMMAND or (configured is not None and configured.isolated is not None)
+        starts = kind in PROGRAMS or (configured is not None and configured.isolated is not None)
         if on_survivors is None or not starts:  # only a run that starts processes can leave some behind
             on_survivors = OnSurvivors.PAUSE if starts else OnSurvivors.START
         return Terms(

@@ -236,7 +236,7 @@ class Run(Record):
     abort: Annotated[RequestedAbort | None, "the requested abort, if there is one"]
     missed_heartbeats: Annotated[Count, "heartbeats of its owner without it; from two on it is a ghost"]
     refused_writes: Annotated[Count, "writes that were refused because it had lost its lane"]
-    process_group: Annotated[Number | None, "for command runs"]
+    process_group: Annotated[Number | None, "for runs of programs"]
 
     @classmethod
     def of(cls, row: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> Run:

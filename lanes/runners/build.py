@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from lanes.config import Config, ProviderConfig, RunnerConfig
+from lanes.config.declared.model import PROGRAMS
 from lanes.runners import python
+from lanes.runners.acp.runner import AcpRunner
 from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.runner import CommandRunner
@@ -51,7 +53,7 @@ def load_targets(config: Config) -> None:
 def build_specs(
     config: Config, store: AsyncStore, clock: Clock = system_clock, memory: AgentMemory | None = None
 ) -> Specs:
-    """The runners of a configuration. ``memory`` is needed for those of kind ``command``.
+    """The runners of a configuration. ``memory`` is needed for those that start programs.
 
     Raises ConfigError: a target that cannot be loaded, an unusable proxy.
     """
@@ -61,7 +63,7 @@ def build_specs(
     for provider in config.providers.values():
         client.prepare(provider.name, Through.of(provider))
     for runner in config.runners:
-        if runner.kind is RunnerKind.COMMAND or runner.isolated is not None:
+        if runner.kind in PROGRAMS or runner.isolated is not None:
             specs[runner.name] = _with_processes(runner, config, memory, specs)
             continue
         run = _runner(runner, config, health, client)
@@ -87,8 +89,8 @@ def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | 
         return config.terms(key, runner.kind, runner=runner.name).abort_grace_ms
 
     if runner.isolated is None:
-        command = CommandRunner(runner, memory, grace_ms)
-        return RunnerSpec(runner.name, runner.kind, command, runner.max_runs, stop=command.stop)
+        started = (AcpRunner if runner.kind is RunnerKind.ACP else CommandRunner)(runner, memory, grace_ms)
+        return RunnerSpec(runner.name, runner.kind, started, runner.max_runs, stop=started.stop)
     isolated = IsolatedRunner(runner, _folder(config), memory, grace_ms)
     specs.closing.append(isolated.aclose)
     return RunnerSpec(runner.name, runner.kind, isolated, runner.max_runs, stop=isolated.stop)

@@ -282,6 +282,7 @@ class RunnerKind(Word):
     PROVIDER = "provider"
     COMMAND = "command"
     PYTHON = "python"
+    ACP = "acp"  # a program that speaks the Agent Client Protocol
 
 
 class BoundTo(Word):

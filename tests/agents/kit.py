@@ -52,6 +52,19 @@ async def commanded(
         yield site
 
 
+async def asked(site: Site, key: str = "agent:main:test") -> str:
+    """The permission that the run of a lane asks for, once it does."""
+
+    async def asks() -> bool:
+        return (await site.desk.lane(key)).question is not None
+
+    await until(asks, "the question")
+    question = (await site.desk.lane(key)).question
+    assert question is not None
+    assert question.permission
+    return question.text
+
+
 @asynccontextmanager
 async def configured(
     folder: Path, runner: dict[str, Any], *, clocks: dict[str, str] | None = None, queue: dict[str, Any] | None = None

@@ -7,22 +7,11 @@ import pytest
 
 from lanes.base.errors import ConfigError
 from lanes.config import from_data
-from tests.agents.kit import Site, commanded, program
+from tests.agents.kit import asked, commanded, program
 from tests.kit.until import until
 
 KEY = "agent:main:test"
 HOW: dict[str, Any] = {"input": "stream-json", "output": "claude-json"}
-
-
-async def asked(site: Site) -> str:
-    async def asks() -> bool:
-        return (await site.desk.lane(KEY)).question is not None
-
-    await until(asks, "the question")
-    question = (await site.desk.lane(KEY)).question
-    assert question is not None
-    assert question.permission
-    return question.text
 
 
 @pytest.mark.parametrize(("said", "came"), [("yes", "allow"), ("no", "deny")])

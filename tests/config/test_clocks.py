@@ -12,7 +12,7 @@ from lanes.config import Clocks, Config, from_data
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
 from tests.config.conftest import RUNNER, Load, Refuse
 
-PROVIDER, COMMAND, PYTHON = RunnerKind.PROVIDER, RunnerKind.COMMAND, RunnerKind.PYTHON
+PROVIDER, COMMAND, PYTHON, ACP = RunnerKind.PROVIDER, RunnerKind.COMMAND, RunnerKind.PYTHON, RunnerKind.ACP
 
 
 def test_the_defaults(loaded: Load) -> None:
@@ -39,7 +39,7 @@ def limits(loaded: Load, clocks: str, kind: RunnerKind = PROVIDER) -> tuple[int 
 
 
 def test_command_runs_have_defaults_of_their_own_where_nothing_is_set(loaded: Load) -> None:
-    assert limits(loaded, "", COMMAND) == (3_600_000, 900_000)
+    assert limits(loaded, "", COMMAND) == limits(loaded, "", ACP) == (3_600_000, 900_000)
     assert limits(loaded, "", PYTHON) == limits(loaded, "") == (300_000, 120_000)
     assert limits(loaded, "run_timeout = '10m'", COMMAND) == (600_000, 600_000)
     assert limits(loaded, "stall_timeout = '1m'", COMMAND) == (3_600_000, 60_000)
@@ -207,10 +207,10 @@ def test_the_interruption_policies_by_kind(loaded: Load) -> None:
     config = loaded("")
     by_kind = {kind: config.terms("any", kind) for kind in RunnerKind}
     assert {kind: terms.on_interrupt for kind, terms in by_kind.items()} == {
-        PROVIDER: OnInterrupt.REQUEUE, COMMAND: OnInterrupt.FAIL, PYTHON: OnInterrupt.FAIL,
+        PROVIDER: OnInterrupt.REQUEUE, COMMAND: OnInterrupt.FAIL, PYTHON: OnInterrupt.FAIL, ACP: OnInterrupt.FAIL,
     }  # fmt: skip
     assert {kind: terms.on_survivors for kind, terms in by_kind.items()} == {
-        PROVIDER: OnSurvivors.START, COMMAND: OnSurvivors.PAUSE, PYTHON: OnSurvivors.START,
+        PROVIDER: OnSurvivors.START, COMMAND: OnSurvivors.PAUSE, PYTHON: OnSurvivors.START, ACP: OnSurvivors.PAUSE,
     }  # fmt: skip
 
 

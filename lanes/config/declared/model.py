@@ -10,6 +10,9 @@ from lanes.config.declared.values import Value
 from lanes_storage.law import Mode, Overflow, PermittedBy, RunnerKind
 from lanes_storage.records import Intake
 
+#: The kinds of runners whose runs start a program.
+PROGRAMS = frozenset({RunnerKind.COMMAND, RunnerKind.ACP})
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConfig:
@@ -78,7 +81,8 @@ class ProcessLimits:
 
 @dataclass(frozen=True, slots=True)
 class CommandConfig:
-    """The program of a runner of kind ``command``; paths are absolute. ``rules`` are those of ``output = "jsonl"``."""
+    """The program of a runner of kind ``command`` or ``acp``; paths are absolute. ``rules`` are those of
+    ``output = "jsonl"``. What is said for kind ``command`` only has its default for the other."""
 
     argv: tuple[str, ...]
     resume: tuple[str, ...]

@@ -53,8 +53,8 @@ _CLOCKS = (
     _clock("heartbeat_interval", "5s", "how often an owner names its live runs", least=10, per_lane=False),
     _clock("stale_after", "30s", "an owner silent for so long has lost its lanes", least=30, per_lane=False),
     _clock("reconcile_interval", "5s", "how often dead and silent owners are looked for", least=10),
-    _limit("run_timeout", "5m", "5m; command runs 60m", "hard limit of one run, from its claim"),
-    _limit("stall_timeout", "2m", "2m; command runs 15m", "how long a run may show no progress of any kind"),
+    _limit("run_timeout", "5m", "5m; programs 60m", "hard limit of one run, from its claim"),
+    _limit("stall_timeout", "2m", "2m; programs 15m", "how long a run may show no progress of any kind"),
     _clock("warn_held_after", "60s", "when a lane that is still held is warned about", least=1),
     _clock("warn_wait_after", "30s", "when a head that still waits is warned about", least=1),
     _clock("abort_grace", "10s", "from an abort request, or a deadline, to the forced release"),
@@ -116,13 +116,13 @@ _QUEUE = (
     ),
     Setting(
         "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
-        default_note="requeue; for command and python runs fail", choices=("requeue", "fail", "pause"),
+        default_note="requeue; for programs and Python functions fail", choices=("requeue", "fail", "pause"),
         in_policy=True,
     ),
     Setting(
         "queue", "on_survivors", Kind.CHOICE, None,
-        "whether a lane goes on while processes of its last command run may live",
-        default_note="pause for command runs", choices=("pause", "start"), in_policy=True,
+        "whether a lane goes on while processes of its last run may live",
+        default_note="pause for programs", choices=("pause", "start"), in_policy=True,
     ),
     Setting(
         "queue", "lane_budget", Kind.FIELDS, None, "what each lane may use by itself",
@@ -174,8 +174,15 @@ def _of_command(
     return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=("command",), **more)
 
 
+def _of_program(
+    name: str, kind: Kind, default: str | int | bool | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
+) -> Setting:
+    kinds = ("command", "acp")
+    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
+
+
 def _of_process(name: str, kind: Kind, default: str | int | None, meaning: str, note: str = "", **more: Any) -> Setting:
-    kinds = ("command", "python")
+    kinds = ("command", "acp", "python")
     return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
 
 
@@ -194,22 +201,22 @@ JSON_RULES = {
 }
 
 _COMMAND = (
-    _of_command("argv", Kind.WORDS, None, "the program and its arguments; places fill one argument each", "needed"),
+    _of_program("argv", Kind.WORDS, None, "the program and its arguments; places fill one argument each", "needed"),
     _of_command("resume", Kind.WORDS, (), "the same for a lane whose conversation the agent knows, with `{session}`"),
     _of_command("input", Kind.CHOICE, "stdin", "how it gets the text; argument: last, behind `--`; stream-json: as"
                 " Claude takes it, with what people add while it works", choices=("stdin", "argument", "stream-json")),
     _of_command("output", Kind.CHOICE, "text", "what it writes",
                 choices=("text", "jsonl", "codex-json", "claude-json", "opencode-json", "gemini-json")),
-    _of_command("cwd", Kind.TEXT, "work/{lane_id}", "its working folder, made where it is missing"),
-    _of_command("keep_cwd", Kind.FLAG, True, "whether that stays after the run; else it needs `{run_id}`"),
-    _of_command("worktree_of", Kind.TEXT, None, "the git repository of which its folder is made a worktree", "none"),
-    _of_command("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
-    _of_command("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox; with places"),
-    _of_command("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
+    _of_program("cwd", Kind.TEXT, "work/{lane_id}", "its working folder, made where it is missing"),
+    _of_program("keep_cwd", Kind.FLAG, True, "whether that stays after the run; else it needs `{run_id}`"),
+    _of_program("worktree_of", Kind.TEXT, None, "the git repository of which its folder is made a worktree", "none"),
+    _of_program("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
+    _of_program("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox; with places"),
+    _of_program("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
 )  # fmt: skip
 _JSONL = tuple(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items())
 
-#: Of command runners, and of Python runners with processes.
+#: Of runners that start programs, and of Python runners with processes.
 _PROCESS = (
     _of_process("user", Kind.NAME, None, "the user of this system that its processes belong to; only root can set it",
                 "that of the gateway"),
@@ -225,7 +232,7 @@ _RUNNER = (
     Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
     Setting(
         "runner", "kind", Kind.CHOICE, None, "what does the work of a run", required=True,
-        choices=("provider", "command", "python"),
+        choices=("provider", "command", "acp", "python"),
     ),
     Setting("runner", "max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
             default_note="1000 for provider runners, 16 for others", least=1, most=100_000),

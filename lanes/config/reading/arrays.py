@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
-from lanes.config.declared.model import AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
+from lanes.config.declared.model import PROGRAMS, AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
@@ -19,7 +19,13 @@ RESERVED = "lanes"
 #: The model of a provider that only sources ask: that of each request.
 CLIENTS_MODEL = "*"
 
-_MAX_RUNS = {RunnerKind.PROVIDER: 1000, RunnerKind.COMMAND: 16, RunnerKind.PYTHON: 16}
+_MAX_RUNS = {RunnerKind.PROVIDER: 1000, RunnerKind.COMMAND: 16, RunnerKind.PYTHON: 16, RunnerKind.ACP: 16}
+_NEEDED = {
+    RunnerKind.PROVIDER: "providers",
+    RunnerKind.PYTHON: "target",
+    RunnerKind.COMMAND: "argv",
+    RunnerKind.ACP: "argv",
+}
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
@@ -94,7 +100,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             history_tokens=row.get("history_tokens"),
             system=row.get("system"),
             target=row.get("target"),
-            command=commands.command_of(row) if kind is RunnerKind.COMMAND else None,
+            command=commands.command_of(row) if kind in PROGRAMS else None,
             isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
         )
     return tuple(built.values())
@@ -155,7 +161,7 @@ def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
         if value.explicit:
             fix = f"leave it out, or make the kind {' or '.join(setting.runner_kinds)}"
             raise refusal(value.where, value.key, f"this setting cannot be used with kind {kind}", fix)
-    needed = {RunnerKind.PROVIDER: "providers", RunnerKind.PYTHON: "target", RunnerKind.COMMAND: "argv"}[kind]
+    needed = _NEEDED[kind]
     if not row.get(needed):
         problem = f"kind {kind} needs {needed}"
         raise refusal(row.where, row.label, problem, f"add {needed}: {settings_of('runner')[needed].meaning}")

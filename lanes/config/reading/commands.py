@@ -1,4 +1,4 @@
-"""The processes of runners: the program of one of kind ``command``, with what must not be written."""
+"""The processes of runners: the program of one that starts one, with what must not be written."""
 
 from lanes.config.declared.model import CommandConfig, ProcessLimits
 from lanes.config.declared.refusal import refusal, shown, unknown

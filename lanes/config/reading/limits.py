@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lanes.base import durations
 from lanes.base.errors import ConfigError
-from lanes.config.declared.model import ProviderConfig
+from lanes.config.declared.model import PROGRAMS, ProviderConfig
 from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import OFF, Origin, Value, default_of
@@ -22,7 +22,7 @@ from lanes_storage.law import RunnerKind
 BEATS_PER_STALE = 3
 TIMEOUTS = ("connect_timeout", "first_byte_timeout", "idle_timeout")
 
-_COMMAND_DEFAULTS = {"run_timeout": 60 * 60_000, "stall_timeout": 15 * 60_000}
+_PROGRAM_DEFAULTS = {"run_timeout": 60 * 60_000, "stall_timeout": 15 * 60_000}
 
 Values = Mapping[str, Value]
 
@@ -61,8 +61,8 @@ def contradiction(given: Values, timeouts: Iterable[Value]) -> Contradiction | N
 def resolve(given: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> dict[str, Value]:
     """Every clock for runs of that kind, by name: as given, by default, or derived from what is given."""
     clocks = {name: given.get(name) or default_of(setting) for name, setting in settings_of("clocks").items()}
-    if kind is RunnerKind.COMMAND:
-        for name, ms in _COMMAND_DEFAULTS.items():
+    if kind in PROGRAMS:
+        for name, ms in _PROGRAM_DEFAULTS.items():
             if name not in given:
                 clocks[name] = clocks[name]._replace(value=ms)
     _fit_heartbeat(clocks)

@@ -1,4 +1,4 @@
-"""Ends what command runs have left behind on this host, and proves that nothing is left.
+"""Ends what runs of programs have left behind on this host, and proves that nothing is left.
 
 A run whose release its owner did not confirm may have left its processes behind. Until some lanes process on their host
 has ended them, their lane is paused (``PauseKind.SURVIVORS``). Works in any process: a gateway does it in its upkeep,

@@ -85,10 +85,10 @@ class Child:
         with contextlib.suppress(OSError):  # the keeper is gone
             await self._loop.sock_sendall(self._control, json.dumps(asdict(order)).encode() + b"\n")
 
-    def stop(self, grace_ms: int) -> None:
-        """Order the end of the tree: SIGTERM at once, SIGKILL at half the grace. From any thread."""
+    def stop(self, grace_ms: int, wait_ms: int = 0) -> None:
+        """Order the end of the tree: SIGTERM after the wait, SIGKILL at half the grace. From any thread."""
         with self._lock, contextlib.suppress(OSError):  # it has ended
-            self._control.send(json.dumps({"stop": grace_ms}).encode() + b"\n")
+            self._control.send(json.dumps({"stop": grace_ms, "wait": wait_ms}).encode() + b"\n")
 
     async def feed(self, text: bytes) -> None:
         """Write the input to the agent, and close it. An agent that does not read it is not disturbed."""

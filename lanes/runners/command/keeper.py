@@ -8,7 +8,7 @@ its gateway for that.
 
 Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, the
 limits ``nice``, ``max_memory``, ``max_cpu_s``, the control group ``cgroup``, and ``user``, by numbers, with its
-groups), and ``{"stop": grace_ms}``. Out:
+groups), and ``{"stop": grace_ms, "wait": ms}``, where the agent gets so long to end by itself before SIGTERM. Out:
 ``{"started": pid}`` or ``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": […]}``:
 what had to be ended.
 """
@@ -45,7 +45,9 @@ class Keeper:
         self._order = order
         self._buffer = rest
         self._exit: int | None = None
-        self._kill_at: float | None = None  # monotonic seconds; None: nothing is to be ended yet
+        self._term_at: float | None = None  # monotonic seconds; None: nothing is to be ended yet
+        self._kill_at: float | None = None
+        self._termed = False
         self._ended: list[str] = []
         wake, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._woken = wake
@@ -61,14 +63,9 @@ class Keeper:
         self._carry_out(b"")  # what came with the order to start
         control: list[int] = [self._control.fileno()]
         while not self._reap():
-            if self._exit is not None and self._kill_at is None:
+            if self._exit is not None and not self._termed:
                 self._stop(LEFTOVER_GRACE_MS)
-            pause = None
-            if self._kill_at is not None:
-                pause = self._kill_at - time.monotonic()
-                if pause <= 0:
-                    self._signal(signal.SIGKILL)
-                    pause = LOOK_EVERY_S
+            pause = self._end_what_is_due()
             ready, _, _ = select.select([*control, self._woken], [], [], pause)
             if self._woken in ready and signal.SIGTERM in os.read(self._woken, 4096):
                 self._stop(self._order["grace_ms"])
@@ -121,13 +118,26 @@ class Keeper:
 
     # -------------------------------------------------------------------------------------- ending
 
-    def _stop(self, grace_ms: int) -> None:
-        """End the tree: SIGTERM at once, SIGKILL at half the grace. A second order can only hurry the first."""
-        kill_at = time.monotonic() + grace_ms / 2000
-        if self._kill_at is None:
-            self._kill_at = kill_at
+    def _stop(self, grace_ms: int, wait_ms: int = 0) -> None:
+        """End the tree: SIGTERM after the wait, SIGKILL at half the grace. A later order can only hurry the first."""
+        now = time.monotonic()
+        term_at, kill_at = now + wait_ms / 1000, now + grace_ms / 2000
+        self._term_at = term_at if self._term_at is None else min(self._term_at, term_at)
+        self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
+        self._end_what_is_due()
+
+    def _end_what_is_due(self) -> float | None:
+        """Send the signals whose time has come; returns the seconds until the next look, None where nothing is due."""
+        if self._term_at is None or self._kill_at is None:
+            return None
+        now = time.monotonic()
+        if not self._termed and now >= self._term_at:
+            self._termed = True
             self._signal(signal.SIGTERM)
-        self._kill_at = min(self._kill_at, kill_at)
+        if now >= self._kill_at:
+            self._signal(signal.SIGKILL)
+            return LOOK_EVERY_S
+        return (self._kill_at if self._termed else min(self._term_at, self._kill_at)) - now
 
     def _signal(self, number: int) -> None:
         groups = set[int]()
@@ -193,7 +203,8 @@ class Keeper:
     def _carry_out(self, orders: bytes) -> None:
         *lines, self._buffer = (self._buffer + orders).split(b"\n")
         for line in lines:
-            self._stop(json.loads(line)["stop"])
+            said = json.loads(line)
+            self._stop(said["stop"], said.get("wait", 0))
 
     def _report(self, said: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more

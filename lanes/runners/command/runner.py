@@ -1,81 +1,50 @@
 """The command runner: one message, one program, and before the lane is released the proof that nothing is left."""
 
 import asyncio
-import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from lanes.base.errors import RunFailed
-from lanes.config.declared.model import CommandConfig, RunnerConfig
-from lanes.config.declared.templates import arguments, environment
-from lanes.host.tree import TAG, tag
+from lanes.config.declared.model import RunnerConfig
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child, StartOrder
-from lanes.runners.command.folders import working_folder
 from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
+from lanes.runners.command.program import UNKNOWN_SESSION, AgentProgram, Complaints
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
-from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child, start_order
-from lanes.runners.command.users import environment_of, system_user
+from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
-from lanes_storage.errors import DatabaseReplaced, StorageError
-from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
 
-log = Log("lanes.command")
-
-#: How many bytes of the beginning and of the end of standard error are kept, for the sentence about a failure.
-ERRORS_KEPT = 2_048
 #: How long the pipes may stay open once the tree is gone: another process may have inherited them.
 DRAIN_S = 2.0
-#: How programs report that they do not know the conversation that they should continue.
-UNKNOWN_SESSION = re.compile(
-    r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
-    r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class CommandRunner:
     """The runner of one ``[[runner]]`` of kind ``command``."""
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
-        assert config.command is not None
         self._name = config.name
-        self._config: CommandConfig = config.command
+        self._program = AgentProgram(config, memory, grace)
+        self._config = self._program.config
         self._memory = memory
-        self._grace = grace
-        self._user = system_user(config.command.limits.user, config.name)
         self._trees = RunTrees(memory, grace)
         self.stop = self._trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
         lane = await self._memory.lane(run, self._name)
-        numbers = {"lane_id": str(lane.id), "run_id": str(run.id)}
-        config = self._config
-        made = working_folder(
-            config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of, user=self._user
-        )
-        async with made as folder:
-            places = numbers | {
-                "key": run.key, "message_id": str(run.message.id), "text": run.text, "cwd": str(folder)
-            }  # fmt: skip
-            if lane.session is not None and config.resume:
+        async with self._program.places(run, lane.id) as places:
+            if lane.session is not None and self._config.resume:
                 try:
                     return await self._turn(run, places, lane)
                 except _UnknownSession as unknown:
-                    said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
-                    log.warning(said, run.id, run.key, lane.session, unknown)
-                    run.progress("session:unknown, a new one begins")
-                    run.discard()
-                    await self._memory.keep_session(run, self._name, None)
+                    await self._program.forget(run, lane.session, unknown)
             return await self._turn(run, places, AgentLane(lane.id, None))
 
     # -------------------------------------------------------------------------------------- a turn
 
-    async def _turn(self, run: RunContext, places: dict[str, str], lane: AgentLane) -> Reply:
+    async def _turn(self, run: RunContext, places: Mapping[str, str], lane: AgentLane) -> Reply:
         """One start of the program. Raises RunFailed."""
         child = new_child()
         dialogue = StreamDialogue(run) if self._config.converses else None
@@ -96,23 +65,19 @@ class CommandRunner:
         hear = None if dialogue is None else dialogue.hear
         return EventTranscript(format_of(rules), run.emit, run.progress, lane.used, hear)
 
-    def _order(self, run: RunContext, places: dict[str, str], lane: AgentLane, keeper: ProcessIdentity) -> StartOrder:
+    def _order(
+        self, run: RunContext, places: Mapping[str, str], lane: AgentLane, keeper: ProcessIdentity
+    ) -> StartOrder:
         config = self._config
-        template = config.argv
-        if lane.session is not None:
-            template, places = config.resume, places | {"session": lane.session}
-        wrap = arguments(config.wrap, places, None)
-        argv = [*wrap, *arguments(template, places, None if config.takes_stdin else run.text)]
-        if any("\0" in each for each in argv):
-            raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
-        own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
-        given = environment_of(self._user, environment(os.environ, config.env, {}))
-        return start_order(argv, given | own, places["cwd"], self._grace(run.key), config.limits, self._user)
+        text = None if config.takes_stdin else run.text
+        if lane.session is None:
+            return self._program.order(run, keeper, config.argv, places, text)
+        return self._program.order(run, keeper, config.resume, {**places, "session": lane.session}, text)
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output", lane: AgentLane) -> None:
         """Feed and read the program until its tree has ended."""
         feeding = asyncio.ensure_future(self._feed(run, child, output))
-        reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(_tail(child, output))]
+        reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(output.complaints.follow(child))]
         kept: str | None = None
         try:
             while not child.gone.done():
@@ -125,14 +90,14 @@ class CommandRunner:
                 session = output.transcript.session
                 if session is not None and session != kept and self._config.resume:
                     kept = session  # at once: what is cut in the middle can be gone on with
-                    await self._keep(run, session, lane.used if session == lane.session else {})
+                    await self._program.keep(run, session, lane.used if session == lane.session else {})
             await asyncio.wait(reading, timeout=DRAIN_S)
             for task in reading:
                 if task.done():
                     task.result()
             output.transcript.close()
             if kept is not None and output.transcript.used_so_far:
-                await self._keep(run, kept, output.transcript.used_so_far)
+                await self._program.keep(run, kept, output.transcript.used_so_far)
         finally:
             for task in (feeding, *reading):
                 task.cancel()
@@ -145,19 +110,9 @@ class CommandRunner:
         else:
             await output.dialogue.hold(await child.input())
 
-    async def _keep(self, run: RunContext, session: str, used: Mapping[str, float]) -> None:
-        """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
-        try:
-            await self._memory.keep_session(run, self._name, session, used)
-        except DatabaseReplaced:
-            raise
-        except StorageError as error:
-            log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
-
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
-        told, program = output.transcript, os.path.basename(self._config.argv[0])  # noqa: PTH119 - no path of ours
-        errors = (output.errors + output.last_errors).decode(errors="replace").strip()
+        told, program, errors = output.transcript, self._program.name, output.complaints.text
         if child.failure is not None:
             raise RunFailed("not_started", f"{program} could not be started: {child.failure}")
         if output.too_large:
@@ -186,8 +141,7 @@ class _Output:
     def __init__(self, transcript: Transcript, most: int, dialogue: StreamDialogue | None = None) -> None:
         self.transcript = transcript
         self.dialogue = dialogue
-        self.errors = b""
-        self.last_errors = b""
+        self.complaints = Complaints()
         self.too_large = False
         self._left = most
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -219,10 +173,3 @@ async def _read(child: Child, output: _Output) -> None:
     except Exception:
         child.stop(0)
         raise
-
-
-async def _tail(child: Child, output: _Output) -> None:
-    async for data in child.errors():
-        room = ERRORS_KEPT - len(output.errors)
-        output.errors += data[: max(0, room)]
-        output.last_errors = (output.last_errors + data[max(0, room) :])[-ERRORS_KEPT:]

@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from lanes.config.declared.rules import first
@@ -60,6 +60,78 @@ class Transcript(Protocol):
         ...
 
 
+class Lines:
+    """Cuts an output into lines. Of one that is too long, and is not to be read, a part is kept."""
+
+    def __init__(self) -> None:
+        self._line = bytearray()
+
+    def cut(self, data: bytes) -> Iterator[bytes]:
+        """The lines that end with this part of the output."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._extend(line)
+            yield self.rest()
+        self._extend(rest)
+
+    def rest(self) -> bytes:
+        """The last line, which may have no end."""
+        line = bytes(self._line)
+        self._line.clear()
+        return line
+
+    def _extend(self, part: bytes) -> None:
+        if len(self._line) <= LONGEST_LINE:  # one byte more marks a line that is too long
+            self._line += part[: LONGEST_LINE + 1 - len(self._line)]
+
+
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """The object in a line; None: there is none, or the line is too long."""
+    if len(line) > LONGEST_LINE:
+        return None
+    try:
+        event = json.loads(line.decode(errors="replace"))
+        if b"\\u" in line:  # half a character is none
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+class Texts:
+    """The texts of an agent, sent to listeners piece by piece; the last one is its reply."""
+
+    def __init__(self, emit: Callable[[str], object]) -> None:
+        self._emit = emit
+        self._pieces: list[str] = []  # of the last text
+        self._whole = True  # the next piece begins another text
+
+    def add(self, piece: str) -> None:
+        """Add a piece of the current text."""
+        if self._whole and self._pieces:
+            self._emit(BETWEEN)
+            self._pieces = []
+        self._whole = False
+        self._pieces.append(piece)
+        self._emit(piece)
+
+    def add_whole(self, text: str) -> None:
+        """Add a whole text; if its pieces came before, it only ends there."""
+        if self._whole or self.last != text:
+            self._whole = True
+            self.add(text)
+        self._whole = True
+
+    def end(self) -> None:
+        """The current text is whole: the next piece begins another one."""
+        self._whole = True
+
+    @property
+    def last(self) -> str:
+        """The last text so far."""
+        return "".join(self._pieces)
+
+
 class PlainTranscript:
     """The whole output is the reply. It ends with its program, and contains neither errors nor a conversation id."""
 
@@ -112,30 +184,19 @@ class EventTranscript:
         self._tool: str | None = None  # the last one
         self._acted = False
         self._rules = rules
-        self._emit = emit
         self._progress = progress
         self._hear = hear
-        self._line = bytearray()
+        self._lines = Lines()
         self._said: str | None = None  # the reply, where the format tells it apart
-        self._text: list[str] = []  # the last text
-        self._whole = True  # the next piece begins another text
+        self._spoken = Texts(emit)
         self._usage = UsageSum(used_before)
 
     def take(self, data: bytes) -> None:
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._extend(line)
-            self._read(bytes(self._line))
-            self._line.clear()
-        self._extend(rest)
-
-    def _extend(self, part: bytes) -> None:
-        if len(self._line) <= LONGEST_LINE:  # one byte more marks a line that is too long, and is not read
-            self._line += part[: LONGEST_LINE + 1 - len(self._line)]
+        for line in self._lines.cut(data):
+            self._read(line)
 
     def close(self) -> None:
-        self._read(bytes(self._line))
-        self._line.clear()
+        self._read(self._lines.rest())
 
     @property
     def acted(self) -> bool:
@@ -143,7 +204,7 @@ class EventTranscript:
 
     @property
     def reply(self) -> str:
-        return "".join(self._text) if self._said is None else self._said
+        return self._spoken.last if self._said is None else self._said
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -158,15 +219,8 @@ class EventTranscript:
         return self._futile >= MOST_FUTILE
 
     def _read(self, line: bytes) -> None:
-        if len(line) > LONGEST_LINE:
-            return
-        try:
-            event = json.loads(line.decode(errors="replace"))
-            if b"\\u" in line:  # half a character is none
-                event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
-        except (ValueError, RecursionError):
-            return
-        if isinstance(event, dict):
+        event = event_of(line)
+        if event is not None:
             self._note(event)
             if self._hear is not None:
                 self._hear(event)
@@ -180,15 +234,18 @@ class EventTranscript:
         if isinstance(session := first(rules.id, event), str) and len(session) <= LONGEST_SESSION:
             self.session = session
         for text in self._texts(rules.delta, event):
-            self._add(text)
+            self._acted = True
+            self._spoken.add(text)
         whole = "".join(self._texts(rules.text, event))
         if whole:
-            self._add_whole(whole)
+            self._acted = True
+            self._spoken.add_whole(whole)
         if (tool := first(rules.tool, event)) is not None:
-            self._acted, self._whole, self._futile, self._tool = True, True, 0, _short(tool)
+            self._acted, self._futile, self._tool = True, 0, short(tool)
+            self._spoken.end()
             self._progress(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
-            self._said = _short(said, None)
+            self._said = short(said, None)
         self.ended = self.ended or first(rules.final, event) is not None
         self._note_failure(event)
         self._note_usage(event)
@@ -196,14 +253,14 @@ class EventTranscript:
     def _note_failure(self, event: dict[str, Any]) -> None:
         rules = self._rules
         if (reason := first(rules.reason, event)) is not None:
-            self._reason = _short(reason)
+            self._reason = short(reason)
         if (error := first(rules.error, event)) is not None:
-            said = "it says that it failed" if error is True else _short(error, None)
+            said = "it says that it failed" if error is True else short(error, None)
             self.error = said if self._reason is None or self._reason in said else f"{said}: {self._reason}"
         if (why := first(rules.futile, event)) is not None:
             self._futile += 1
         if self.hopeless and self.error is None:
-            self.error = f"{self._futile} steps in a row brought nothing ({_short(why)})"
+            self.error = f"{self._futile} steps in a row brought nothing ({short(why)})"
 
     def _note_usage(self, event: dict[str, Any]) -> None:
         rules = self._rules
@@ -216,22 +273,7 @@ class EventTranscript:
     def _texts(self, rules: Any, event: dict[str, Any]) -> list[str]:
         return [found for rule in rules for found in rule.find(event) if isinstance(found, str)]
 
-    def _add(self, text: str) -> None:
-        if self._whole and self._text:
-            self._emit(BETWEEN)
-            self._text = []
-        self._whole, self._acted = False, True
-        self._text.append(text)
-        self._emit(text)
 
-    def _add_whole(self, text: str) -> None:
-        """Add a whole text; if its pieces came before, it only ends there."""
-        if self._whole or "".join(self._text) != text:
-            self._whole = True
-            self._add(text)
-        self._whole = True
-
-
-def _short(value: Any, most: int | None = 200) -> str:
+def short(value: Any, most: int | None = 200) -> str:
     """A value as a person reads it."""
     return (value if isinstance(value, str) else json.dumps(value))[:most]

@@ -4,6 +4,7 @@ left."""
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProcessLimits
@@ -29,18 +30,22 @@ GraceOf = Callable[[str], int]
 
 
 class RunTrees:
-    """The trees of one runner. For the event loop, except ``stop``."""
+    """The trees of one runner. For the event loop, except ``stop``.
 
-    def __init__(self, memory: AgentMemory, grace: GraceOf) -> None:
+    ``asked``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
+    """
+
+    def __init__(self, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
         self._memory = memory
         self._grace = grace
+        self._asked = asked
         self._children: dict[int, Child] = {}
 
     def stop(self, run: RunContext, how: StopHow) -> None:
         """Order the end of a run's processes. From any thread, even while the event loop is blocked."""
         child = self._children.get(run.id)
         if child is not None:
-            child.stop(how.grace_ms)
+            child.stop(how.grace_ms, how.grace_ms // 4 if self._asked else 0)
 
     @asynccontextmanager
     async def of(self, run: RunContext, child: Child) -> AsyncIterator[ProcessIdentity]:
@@ -61,18 +66,23 @@ class RunTrees:
         """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
         if not child.gone.done():
             child.stop(self._grace(run.key))
-        ending = asyncio.ensure_future(_ended(run, child, keeper))
-        cancelled: asyncio.CancelledError | None = None
         try:
-            while not ending.done():
-                try:
-                    await asyncio.shield(ending)
-                except asyncio.CancelledError as error:
-                    cancelled = error
+            await outlast(asyncio.ensure_future(_ended(run, child, keeper)))
         finally:
             child.close()
-        if cancelled is not None:
-            raise cancelled
+
+
+async def outlast(ending: "asyncio.Future[Any]") -> None:
+    """Wait for an end; a cancellation meanwhile is raised only then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    ending.result()
 
 
 def new_child() -> Child:

@@ -11,9 +11,7 @@ import json
 from typing import Any
 
 from lanes.runners.base import RunContext
-
-#: So many characters of what a tool would do are shown to the one who is asked.
-SHOWN = 3_000
+from lanes.runners.dialogue.permissions import may_it_use
 
 
 class StreamDialogue:
@@ -69,7 +67,7 @@ class StreamDialogue:
         asked = request if isinstance(request, dict) else {}
         if asked.get("subtype") != "can_use_tool":
             said = {"subtype": "error", "request_id": number, "error": f"{asked.get('subtype')} is not known here"}
-        elif await self._run.permit(_shown(asked)):
+        elif await self._run.permit(may_it_use(str(asked.get("tool_name")), asked.get("input") or {})):
             allowed = {"behavior": "allow", "updatedInput": asked.get("input") or {}}
             said = {"subtype": "success", "request_id": number, "response": allowed}
         else:
@@ -85,10 +83,3 @@ class StreamDialogue:
 
 def _user(text: str) -> dict[str, Any]:
     return {"type": "user", "message": {"role": "user", "content": text}}
-
-
-def _shown(asked: dict[str, Any]) -> str:
-    """What the agent wants to do, as a question."""
-    given = json.dumps(asked.get("input") or {}, ensure_ascii=False)
-    more = f"… and {len(given) - SHOWN} more characters" if len(given) > SHOWN else ""
-    return f"May it use {str(asked.get('tool_name'))[:200]}: {given[:SHOWN]}{more}?"

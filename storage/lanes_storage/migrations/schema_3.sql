@@ -210,7 +210,7 @@ CREATE TABLE runs (
     refused_writes INTEGER NOT NULL,
     late_reply VARCHAR,
     PRIMARY KEY (id),
-    CONSTRAINT run_kind CHECK ((kind = 'command' OR kind = 'provider' OR kind = 'python')),
+    CONSTRAINT run_kind CHECK ((kind = 'acp' OR kind = 'command' OR kind = 'provider' OR kind = 'python')),
     CONSTRAINT run_edge CHECK (edge IS NULL OR (edge = 'abort' OR edge = 'complete' OR edge = 'expire' OR edge = 'fail' OR edge = 'park' OR edge = 'reclaim')),
     CONSTRAINT run_end_whole CHECK (((edge IS NULL) = (ended_at IS NULL)) AND ((edge IS NULL) = (ended_by IS NULL))),
     CONSTRAINT run_abort_whole CHECK (((abort_at IS NULL) = (abort_boot IS NULL)) AND ((abort_at IS NULL) = (abort_boot_id IS NULL)) AND ((abort_at IS NULL) = (abort_actor IS NULL)) AND ((abort_at IS NULL) = (abort_cause IS NULL))),

@@ -1,0 +1,56 @@
+"""The ACP runner: one message, one process, which speaks the Agent Client Protocol and ends with its run."""
+
+import asyncio
+import importlib.util
+from typing import TYPE_CHECKING
+
+from lanes.base.errors import ConfigError
+from lanes.config.declared.model import RunnerConfig
+from lanes.runners.base import Reply, RunContext
+from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.program import AgentProgram
+from lanes.runners.command.trees import GraceOf, RunTrees, new_child
+
+if TYPE_CHECKING:
+    from lanes.runners.acp.turn import AcpTurn
+
+LIBRARY = "acp"
+
+
+class AcpRunner:
+    """The runner of one ``[[runner]]`` of kind ``acp``. Raises ConfigError where the library is not installed."""
+
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
+        if importlib.util.find_spec(LIBRARY) is None:
+            needs = "needs the extra `acp`: pip install 'session-lanes[acp]'"
+            raise ConfigError(f"runner {config.name}: kind acp {needs}")
+        self._name = config.name
+        self._program = AgentProgram(config, memory, grace)
+        self._memory = memory
+        self._grace = grace
+        self._trees = RunTrees(memory, grace, asked=True)
+        self.stop = self._trees.stop
+
+    async def __call__(self, run: RunContext) -> Reply:
+        """Run one message. Raises RunFailed."""
+        turn_of = await asyncio.to_thread(_turns)  # the first time it takes half a second: the loop goes on
+        lane = await self._memory.lane(run, self._name)
+        program = self._program
+        async with program.places(run, lane.id) as places:
+            child = new_child()
+            turn = turn_of(run, child, program, lane)
+            async with self._trees.of(run, child) as keeper:
+                await child.start(program.order(run, keeper, program.config.argv, places))
+                run.progress("command:started")
+                try:
+                    reply = await turn.hold(places["cwd"], self._grace(run.key))
+                finally:
+                    run.spent(turn.usage)
+                    await turn.keep_usage()
+            return reply
+
+
+def _turns() -> type["AcpTurn"]:
+    from lanes.runners.acp.turn import AcpTurn
+
+    return AcpTurn

@@ -1,0 +1,283 @@
+"""One turn of an agent that speaks the Agent Client Protocol: its handshake, its session, its prompt, its questions."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from acp import PROTOCOL_VERSION, RequestError
+from acp.connection import Connection
+from acp.meta import AGENT_METHODS, CLIENT_METHODS
+from acp.schema import (
+    AgentCapabilities,
+    AllowedOutcome,
+    CancelNotification,
+    DeniedOutcome,
+    Implementation,
+    InitializeRequest,
+    InitializeResponse,
+    LoadSessionRequest,
+    LoadSessionResponse,
+    NewSessionRequest,
+    NewSessionResponse,
+    PermissionOption,
+    PromptRequest,
+    PromptResponse,
+    RequestPermissionRequest,
+    RequestPermissionResponse,
+    ResumeSessionRequest,
+    ResumeSessionResponse,
+    TextContentBlock,
+    Usage,
+)
+from acp.utils import serialize_params
+from pydantic import BaseModel, ValidationError
+
+import lanes
+from lanes.base.errors import RunFailed
+from lanes.runners.acp.updates import AgentUpdates
+from lanes.runners.acp.wire import AgentWire
+from lanes.runners.base import Reply, RunContext
+from lanes.runners.command.child import Child
+from lanes.runners.command.memory import AgentLane
+from lanes.runners.command.program import UNKNOWN_SESSION, AgentProgram, Complaints
+from lanes.runners.command.transcript import LONGEST_SESSION, short
+from lanes.runners.command.trees import ended_with, outlast
+from lanes.runners.dialogue.permissions import may_it_use
+from lanes_storage.logs import Log
+
+log = Log("lanes.acp")
+
+#: How long an agent may take to end once its turn is over, in milliseconds: half of it until SIGKILL, a quarter until
+#: SIGTERM.
+LEAVE_MS = 8_000
+#: The codes of its errors that are understood.
+AUTH_REQUIRED, NOT_FOUND = -32000, -32002
+#: What ends a turn without an answer, and how that is told.
+NO_ANSWER = {
+    "max_turn_requests": "it has asked its model as often as it may in one turn",
+    "refusal": "it refuses to go on",
+    "cancelled": "it has cancelled the turn by itself",
+}
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class AcpTurn:
+    """The conversation with one process, for one message. For the event loop."""
+
+    def __init__(self, run: RunContext, child: Child, program: AgentProgram, lane: AgentLane) -> None:
+        self._run = run
+        self._child = child
+        self._program = program
+        self._lane = lane
+        self._updates = AgentUpdates(run, lane.used)
+        self._complaints = Complaints()
+        self._session: str | None = None  # that has been prompted
+        self._asking: set[asyncio.Future[bool]] = set()
+        self._called_off = False
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What it has used so far."""
+        return self._updates.usage.total()
+
+    async def hold(self, cwd: str, grace_ms: int) -> Reply:
+        """Talk with the agent until its turn is over and its tree has ended. Raises RunFailed.
+
+        Cancelled, it asks the agent to stop, and goes on once that has answered or its tree has ended.
+        """
+        child = self._child
+        self._wire = AgentWire(child, await child.input(), self._program.config.max_output_bytes, self._updates.hear)
+        self._connection = Connection(self._serve, self._wire)
+        body = asyncio.ensure_future(self._converse(cwd))
+        complaints = asyncio.ensure_future(self._complaints.follow(child))
+        either: set[asyncio.Future[Any]] = {body, child.gone}
+        ended = asyncio.ensure_future(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
+        try:
+            try:
+                await asyncio.shield(ended)
+            except asyncio.CancelledError:
+                child.stop(grace_ms, grace_ms // 4)
+                self._call_off()
+                await outlast(ended)
+                raise
+            self._wire.end_input()
+            child.stop(LEAVE_MS, LEAVE_MS // 4)
+            await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+            await asyncio.wait({body, complaints}, timeout=1)
+            return self._reply(body)
+        finally:
+            for task in (body, complaints, ended):
+                task.cancel()
+            await asyncio.gather(body, complaints, ended, return_exceptions=True)
+            await self._connection.close()
+
+    # ------------------------------------------------------------------------------------ what is asked
+
+    async def _converse(self, cwd: str) -> PromptResponse:
+        """The whole turn. Raises RequestError, ConnectionError, ValidationError or RunFailed."""
+        us = Implementation(name="lanes", version=lanes.__version__)
+        hello = InitializeRequest(protocol_version=PROTOCOL_VERSION, client_info=us)
+        met = await self._ask("initialize", hello, InitializeResponse)
+        if met.protocol_version != PROTOCOL_VERSION:
+            spoken = (
+                f"{self._program.name} speaks version {met.protocol_version} of ACP, lanes version {PROTOCOL_VERSION}"
+            )
+            raise RunFailed("agent_error", spoken)
+        session = await self._open(met.agent_capabilities or AgentCapabilities(), cwd)
+        self._wire.count_again()
+        self._updates.begin(session)
+        self._session = session
+        text = TextContentBlock(type="text", text=self._run.text.encode(errors="replace").decode())
+        answer = await self._ask("session_prompt", PromptRequest(session_id=session, prompt=[text]), PromptResponse)
+        if answer.usage is not None:
+            self._updates.usage.add(_counts(answer.usage))
+        return answer
+
+    async def _open(self, able: AgentCapabilities, cwd: str) -> str:
+        """The session of the lane; another one, where the agent does not know that any more."""
+        resumes = able.session_capabilities is not None and able.session_capabilities.resume is not None
+        kept, goes_on = self._lane.session, resumes or able.load_session
+        if kept is not None and not goes_on:
+            await self._program.forget(self._run, kept, "it cannot go on with a session")
+        elif kept is not None:
+            try:
+                if resumes:
+                    resume = ResumeSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
+                    await self._ask("session_resume", resume, ResumeSessionResponse)
+                else:
+                    load = LoadSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
+                    await self._ask("session_load", load, LoadSessionResponse)
+            except RequestError as error:
+                if error.code != NOT_FOUND and not UNKNOWN_SESSION.search(_said(error)):
+                    raise
+                await self._program.forget(self._run, kept, _said(error))
+            else:
+                return kept
+        made = await self._ask("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
+        if (
+            goes_on and len(made.session_id) <= LONGEST_SESSION
+        ):  # at once: what is cut in the middle can be gone on with
+            await self._program.keep(self._run, made.session_id, {})
+        return made.session_id
+
+    async def _ask(self, name: str, request: BaseModel, answer: type[Answer]) -> Answer:
+        method = AGENT_METHODS[name]
+        self._run.progress(f"asked for {method}")
+        return answer.model_validate(await self._connection.send_request(method, serialize_params(request)) or {})
+
+    def _call_off(self) -> None:
+        """The run is to stop: ask the agent to, and answer what it asks."""
+        self._called_off = True
+        for asking in self._asking:
+            asking.cancel()
+        if self._session is not None:
+            params = serialize_params(CancelNotification(session_id=self._session))
+            self._wire.say({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
+
+    # ----------------------------------------------------------------------------------- what it asks
+
+    async def _serve(self, method: str, params: Any, _: bool) -> RequestPermissionResponse:
+        """Answer a request of the agent. It works in its own folder by itself: lanes only decides what it may do."""
+        if method != CLIENT_METHODS["session_request_permission"]:
+            raise RequestError.method_not_found(short(method))
+        try:
+            asked = RequestPermissionRequest.model_validate(params)
+        except ValidationError:
+            raise RequestError.invalid_params() from None
+        return RequestPermissionResponse(outcome=await self._decide(asked))
+
+    async def _decide(self, asked: RequestPermissionRequest) -> AllowedOutcome | DeniedOutcome:
+        """Ask whether the agent may use a tool. No answer is a no."""
+        call = asked.tool_call
+        given = call.raw_input
+        if given is None and call.content:
+            given = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in call.content]
+        tool = call.title or self._updates.title(call.tool_call_id) or call.kind or "a tool"
+        asking = asyncio.ensure_future(self._run.permit(may_it_use(tool, given)))
+        self._asking.add(asking)
+        try:
+            if self._called_off:
+                asking.cancel()
+            allowed = await asking
+        except asyncio.CancelledError:
+            if not self._called_off:
+                raise
+            return DeniedOutcome(outcome="cancelled")
+        except Exception as error:
+            log.warning("run %d of lane %a: it could not be asked: %s", self._run.id, self._run.key, error)
+            allowed = False
+        finally:
+            self._asking.discard(asking)
+            asking.cancel()
+        chosen = _option(asked.options, "allow" if allowed else "reject")
+        if chosen is None:
+            return DeniedOutcome(outcome="cancelled")
+        return AllowedOutcome(outcome="selected", option_id=chosen.option_id)
+
+    # -------------------------------------------------------------------------------------- its end
+
+    def _reply(self, body: "asyncio.Task[PromptResponse]") -> Reply:
+        """The reply of a turn whose tree has ended. Raises RunFailed."""
+        name, child = self._program.name, self._child
+        if child.failure is not None:
+            raise RunFailed("not_started", f"{name} could not be started: {child.failure}")
+        if self._wire.too_large:
+            raise RunFailed("output_too_large", f"{name} wrote more than {self._program.config.max_output_bytes} bytes")
+        try:
+            answer = body.result() if body.done() else None
+        except RequestError as error:
+            login = "it needs a login, by its own means: " if error.code == AUTH_REQUIRED else ""
+            raise RunFailed("agent_error", f"{name}: {login}{_said(error)}") from error
+        except ValidationError as error:
+            wrong = f"{name}: an answer of it is none of ACP ({error.title}: {error.errors()[0]['msg']})"
+            raise RunFailed("agent_error", wrong) from error
+        except ConnectionError:
+            answer = None
+        if answer is None:
+            raise self._cut()
+        if answer.stop_reason in NO_ANSWER:
+            raise RunFailed("agent_error", f"{name}: {NO_ANSWER[answer.stop_reason]}")
+        ended = "length" if answer.stop_reason == "max_tokens" else "stop"
+        return Reply(self._updates.texts.last, ended, usage=self.usage, provider=self._program.runner)
+
+    def _cut(self) -> RunFailed:
+        """Its output ended in the middle."""
+        name, child, errors = self._program.name, self._child, self._complaints.text
+        if child.exit == 0:
+            return RunFailed("no_final_event", f"{name} ended without an answer: its output was cut")
+        return RunFailed("exit_status", f"{name} {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
+
+    async def keep_usage(self) -> None:
+        """Store what the session has used so far, where the agent tells that."""
+        if self._session is not None and self._updates.usage.so_far:
+            await self._program.keep(self._run, self._session, self._updates.usage.so_far)
+
+
+def _option(options: list[PermissionOption], verb: str) -> PermissionOption | None:
+    """What says that: for once, or else for always."""
+    for kind in (f"{verb}_once", f"{verb}_always"):
+        for option in options:
+            if option.kind == kind:
+                return option
+    return None
+
+
+def _said(error: RequestError) -> str:
+    """What an agent says about its failure."""
+    data = error.data
+    details = data.get("details") or data.get("message") or data if isinstance(data, Mapping) else data
+    said = short(str(error), 1_000)
+    return said if not details or str(details) in said else f"{said}: {short(details, 1_000)}"
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    """The tokens of a turn. Some agents count cached ones apart: then the sum is larger."""
+    read = usage.cached_read_tokens or 0
+    cached = read + (usage.cached_write_tokens or 0)
+    apart = usage.total_tokens >= usage.input_tokens + usage.output_tokens + cached
+    counts = {
+        "prompt_tokens": usage.input_tokens + (cached if apart else 0),
+        "completion_tokens": usage.output_tokens,
+    }
+    return counts | ({"cached_tokens": read} if read else {})

@@ -1,0 +1,82 @@
+"""What an agent tells of its work: texts for listeners, progress, what it has cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lanes.runners.base import RunContext
+from lanes.runners.command.transcript import Texts, short
+from lanes.runners.command.usage import UsageSum
+
+_CURRENCY = "USD"
+
+
+class AgentUpdates:
+    """The updates of one run.
+
+    What an agent repeats of its conversation before its turn is progress, and no text. Updates about its settings, its
+    commands and its context are no progress: they may come for ever.
+    """
+
+    def __init__(self, run: RunContext, used_before: Mapping[str, float]) -> None:
+        self.texts = Texts(run.emit)
+        self.usage = UsageSum(used_before)
+        self._run = run
+        self._session: str | None = None  # whose turn has begun
+        self._message: object = None  # the id of the current text
+        self._titles: dict[str, str] = {}  # of its tools
+
+    def begin(self, session: str) -> None:
+        """The turn of that session begins."""
+        self._session = session
+
+    def title(self, tool_call: str) -> str | None:
+        """What it calls that use of a tool; None: it has not said so."""
+        return self._titles.get(tool_call)
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take a notification."""
+        params = message.get("params")
+        update = params.get("update") if isinstance(params, dict) else None
+        if not isinstance(params, dict) or not isinstance(update, dict):
+            return
+        if self._session is None:
+            self._run.progress("session:loading")
+        elif params.get("sessionId") == self._session:
+            self._note(update)
+
+    def _note(self, update: dict[str, Any]) -> None:
+        match update.get("sessionUpdate"):
+            case "agent_message_chunk":
+                self._add(update)
+            case "agent_thought_chunk":
+                self._run.progress("thinking")
+            case "plan":
+                self._run.progress("plan")
+            case "tool_call":
+                self.texts.end()
+                self._run.progress(f"tool:started {self._titled(update)}")
+            case "tool_call_update":
+                self._run.progress(f"tool:{short(update.get('status') or 'goes on')} {self._titled(update)}")
+            case "usage_update":
+                self._note_cost(update.get("cost"))
+
+    def _add(self, update: dict[str, Any]) -> None:
+        content = update.get("content")
+        text = content.get("text") if isinstance(content, dict) else None
+        if isinstance(text, str) and text:
+            if update.get("messageId") != self._message:
+                self._message = update.get("messageId")
+                self.texts.end()
+            self.texts.add(text)
+
+    def _titled(self, update: dict[str, Any]) -> str:
+        number, title = update.get("toolCallId"), update.get("title")
+        known = self._titles.get(number) if isinstance(number, str) else None
+        said = short(title) if title else known or short(update.get("kind") or "")
+        if isinstance(number, str):
+            self._titles[number] = said
+        return said
+
+    def _note_cost(self, cost: Any) -> None:
+        if isinstance(cost, dict) and cost.get("currency") == _CURRENCY:
+            self.usage.note(None, cost.get("amount"))

@@ -1,0 +1,85 @@
+"""The messages of an agent, one JSON object a line: bounded, and in the order in which it wrote them."""
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from lanes.runners.command.child import Child
+from lanes.runners.command.transcript import Lines, event_of
+
+UPDATE = "session/update"
+
+
+class AgentWire:
+    """What the library's connection reads and writes (its ``Transport``). For the event loop.
+
+    Updates go to ``hear`` at once and in their order: the library would handle each in a task by itself. What is no
+    message is left out, so that nothing that an agent writes ends the connection but its end.
+    """
+
+    def __init__(
+        self, child: Child, writer: asyncio.StreamWriter, most: int, hear: Callable[[dict[str, Any]], object]
+    ) -> None:
+        self.too_large = False
+        self._child = child
+        self._writer = writer
+        self._most = self._left = most
+        self._hear = hear
+        self._lines = Lines()
+        self._output: AsyncIterator[bytes] = child.output()
+        self._waiting: deque[dict[str, Any]] = deque()
+
+    def count_again(self) -> None:
+        """From now on it may write as much as in the beginning: before its turn, it repeats its conversation."""
+        self._left = self._most
+
+    def end_input(self) -> None:
+        """Nothing more is said to it: it should end."""
+        self._writer.transport.close()
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Write a message, without waiting for an agent that does not read."""
+        with contextlib.suppress(ConnectionError):  # it has ended
+            self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Write a message."""
+        self.say(message)
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next request or answer; None: its output has ended, or it wrote too much and is ended."""
+        while not self._waiting:
+            data = await anext(self._output, b"")
+            self._left -= len(data)
+            if self._left < 0:
+                self.too_large = True
+                self._child.stop(0)
+                return None
+            for line in self._lines.cut(data) if data else (self._lines.rest(),):
+                self._take(line)
+            if not data and not self._waiting:
+                return None
+        return self._waiting.popleft()
+
+    async def close(self) -> None:
+        """The child is closed with its tree."""
+
+    def _take(self, line: bytes) -> None:
+        message = event_of(line)
+        if message is None:
+            return
+        method, number = message.get("method"), message.get("id")
+        if method == UPDATE:
+            self._hear(message)
+        elif method is not None and isinstance(number, int | str):
+            self._waiting.append(message)
+        elif method is None and type(number) is int:
+            error = message.get("error")
+            if "error" in message and not isinstance(error, dict):
+                message["error"] = {"message": str(error)}
+            self._waiting.append(message)

@@ -1,0 +1,111 @@
+"""What a runner starts for its runs: the folder, the arguments and the environment of its program."""
+
+import os
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from lanes.base.errors import RunFailed
+from lanes.config.declared.model import CommandConfig, RunnerConfig
+from lanes.config.declared.templates import arguments, environment
+from lanes.host.tree import TAG, tag
+from lanes.runners.base import RunContext
+from lanes.runners.command.child import Child, StartOrder
+from lanes.runners.command.folders import working_folder
+from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.trees import GraceOf, start_order
+from lanes.runners.command.users import environment_of, system_user
+from lanes_storage.errors import DatabaseReplaced, StorageError
+from lanes_storage.logs import Log
+from lanes_storage.records import ProcessIdentity
+
+log = Log("lanes.command")
+
+#: How many bytes of the beginning and of the end of standard error are kept, for the sentence about a failure.
+ERRORS_KEPT = 2_048
+#: How programs report that they do not know the conversation that they should continue.
+UNKNOWN_SESSION = re.compile(
+    r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
+    r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class AgentProgram:
+    """The program of one ``[[runner]]``. Raises ConfigError for a user that it cannot start as."""
+
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
+        assert config.command is not None
+        self.config: CommandConfig = config.command
+        self.name = os.path.basename(self.config.argv[0])  # noqa: PTH119 - no path of ours
+        self.runner = config.name
+        self._memory = memory
+        self._grace = grace
+        self._user = system_user(self.config.limits.user, config.name)
+
+    @asynccontextmanager
+    async def places(self, run: RunContext, lane_id: int) -> AsyncIterator[Mapping[str, str]]:
+        """What fills the places of its arguments. The folder is there during the block. Raises RunFailed."""
+        numbers = {"lane_id": str(lane_id), "run_id": str(run.id)}
+        config = self.config
+        made = working_folder(
+            config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of, user=self._user
+        )
+        async with made as folder:
+            yield numbers | {
+                "key": run.key, "message_id": str(run.message.id), "text": run.text, "cwd": str(folder)
+            }  # fmt: skip
+
+    def order(
+        self,
+        run: RunContext,
+        keeper: ProcessIdentity,
+        template: Sequence[str],
+        places: Mapping[str, str],
+        text: str | None = None,
+    ) -> StartOrder:
+        """The order to start it. ``text`` is its last argument. Raises RunFailed."""
+        config = self.config
+        argv = [*arguments(config.wrap, places, None), *arguments(template, places, text)]
+        if any("\0" in each for each in argv):
+            raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
+        own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
+        given = environment_of(self._user, environment(os.environ, config.env, {}))
+        return start_order(argv, given | own, places["cwd"], self._grace(run.key), config.limits, self._user)
+
+    async def keep(self, run: RunContext, session: str | None, used: Mapping[str, float]) -> None:
+        """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
+        try:
+            await self._memory.keep_session(run, self.runner, session, used)
+        except DatabaseReplaced:
+            raise
+        except StorageError as error:
+            log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
+
+    async def forget(self, run: RunContext, session: str, why: object) -> None:
+        """Its agent does not know the conversation any more: remove the id, and say so. A new one begins."""
+        said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
+        log.warning(said, run.id, run.key, session, why)
+        run.progress("session:unknown, a new one begins")
+        run.discard()
+        await self._memory.keep_session(run, self.runner, None)
+
+
+class Complaints:
+    """The beginning and the end of what a program writes to its standard error."""
+
+    def __init__(self) -> None:
+        self._first = b""
+        self._last = b""
+
+    async def follow(self, child: Child) -> None:
+        """Read it until nobody can write any more."""
+        async for data in child.errors():
+            room = max(0, ERRORS_KEPT - len(self._first))
+            self._first += data[:room]
+            self._last = (self._last + data[room:])[-ERRORS_KEPT:]
+
+    @property
+    def text(self) -> str:
+        """What is kept of it."""
+        return (self._first + self._last).decode(errors="replace").strip()

@@ -1,0 +1,109 @@
+"""Agents that misbehave: what they write, how they end, and what they leave."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanes.base.errors import ConfigError
+from lanes.config import from_data
+from tests.agents.kit import Site, asked, configured
+from tests.agents.trees import within
+from tests.kit.until import until
+
+KEY = "agent:main:test"
+pytest.importorskip("acp")
+
+
+@asynccontextmanager
+async def misbehaving(folder: Path, how: str, clocks: dict[str, str] | None = None, **more: Any) -> AsyncIterator[Site]:
+    argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("raw.py")), how]
+    quick = {"abort_grace": "2s", "reconcile_interval": "100ms", **(clocks or {})}
+    async with configured(folder, {"name": "coder", "kind": "acp", "argv": argv, **more}, clocks=quick) as site:
+        yield site
+        assert within(folder / "work" / "1") == [], "a process is left"
+
+
+FAILURES = {
+    "dies": ("exit_status", "ended with exit code 3: out of luck"),
+    "ends": ("no_final_event", "without an answer"),
+    "newer": ("agent_error", "speaks version 7 of ACP"),
+    "login": ("agent_error", "needs a login"),
+    "broken": ("agent_error", "all is lost"),
+    "refuses": ("agent_error", "refuses to go on"),
+    "strange": ("agent_error", "none of ACP"),
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+async def test_F326_an_agent_that_fails_says_why_and_frees_its_lane(tmp_path: Path, how: str) -> None:
+    async with misbehaving(tmp_path, how) as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert (ended.state, ended.error.cause) == ("failed", FAILURES[how][0])
+        assert FAILURES[how][1] in ended.error.message
+        assert (await site.desk.lane(KEY)).paused is None
+
+
+async def test_F326_an_agent_that_never_answers_is_ended_by_its_limit(tmp_path: Path) -> None:
+    async with misbehaving(tmp_path, "silent", {"stall_timeout": "1s"}) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "stall_timeout")
+
+
+async def test_F327_garbage_and_what_nobody_asked_for_end_no_turn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with misbehaving(tmp_path, "garbage") as site:
+        ended = await site.ask()
+        assert (ended.state, ended.reply, ended.error) == ("done", "well", None)
+        assert [record for record in caplog.records if not record.name.startswith("lanes")] == []
+
+
+async def test_F327_a_line_of_ten_megabytes_is_not_read_and_an_endless_output_ends_its_agent(tmp_path: Path) -> None:
+    async with misbehaving(tmp_path, "long") as site:
+        assert (await site.ask()).reply == "after"
+    folder = tmp_path / "floods"
+    folder.mkdir()
+    async with misbehaving(folder, "floods", max_output_bytes=2_000_000) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "output_too_large")
+
+
+async def test_F327_hostile_texts_are_shown_as_texts_and_denied_where_nobody_may_allow(tmp_path: Path) -> None:
+    async with misbehaving(tmp_path, "hostile") as site:
+        message = await site.desk.send(KEY, "go")
+        assert "… and " in await asked(site)
+        await site.desk.answer(KEY, "no", actor="operator")
+        ended = await site.desk.wait(message.id)
+        assert (ended.state, ended.reply) == ("done", "a?b \x1b[31m")
+
+
+async def test_F323_an_agent_that_ignores_cancel_and_sigterm_is_killed_with_its_tree(tmp_path: Path) -> None:
+    async with misbehaving(tmp_path, "deaf") as site:
+        message = await site.desk.send(KEY, "go")
+        await until(lambda: (tmp_path / "work" / "1" / "pids").exists(), "its tree")
+        (result,) = [await site.desk.abort(KEY, actor="me")]
+        assert (result.outcome, result.survivors) == ("released", ())
+        assert (await site.desk.wait(message.id)).state == "aborted"
+        assert within(tmp_path / "work" / "1") == []
+
+
+@pytest.mark.parametrize("how", ["leaves", "stays"])
+async def test_F323_what_an_agent_leaves_ends_before_its_reply_is_stored(tmp_path: Path, how: str) -> None:
+    """``stays``: it does not end with its input, nor by SIGTERM."""
+    async with misbehaving(tmp_path, how) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.reply) == ("done", "left" if how == "leaves" else "well")
+        assert within(tmp_path / "work" / "1") == []
+
+
+def test_settings_of_other_kinds_are_refused() -> None:
+    for name, value in {"resume": ["x", "{session}"], "output": "text", "input": "stdin", "target": "a:b"}.items():
+        with pytest.raises(ConfigError, match="cannot be used with kind acp"):
+            from_data({"runner": [{"name": "coder", "kind": "acp", "argv": ["x"], name: value}]})
+    with pytest.raises(ConfigError, match="kind acp needs argv"):
+        from_data({"runner": [{"name": "coder", "kind": "acp"}]})
