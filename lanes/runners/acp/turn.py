@@ -155,11 +155,10 @@ class AcpTurn:
             else:
                 return kept
         made = await self._ask("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
-        if (
-            goes_on and len(made.session_id) <= LONGEST_SESSION
-        ):  # at once: what is cut in the middle can be gone on with
-            await self._program.keep(self._run, made.session_id, {})
-        return made.session_id
+        session: str = made.session_id
+        if goes_on and len(session) <= LONGEST_SESSION:  # at once: what is cut in the middle can be gone on with
+            await self._program.keep(self._run, session, {})
+        return session
 
     async def _ask(self, name: str, request: BaseModel, answer: type[Answer]) -> Answer:
         method = AGENT_METHODS[name]
