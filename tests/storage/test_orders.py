@@ -10,7 +10,7 @@ from lanes import filters
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState
-from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort
+from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort, RunUsage
 from tests.kit.world import World
 
 ORDERS = [LaneOrder(by, reverse) for by in LaneSort for reverse in (False, True)]
@@ -28,6 +28,9 @@ def crowd(world: World) -> World:
             world.fail(claimed.ticket)
         elif number % 5 == 1:
             world.complete(claimed.ticket)
+            used = RunUsage(100, 20, number * 7 % 50 if number % 2 else None)
+            lane, run = claimed.message.lane_id, claimed.ticket.run_id
+            world.step(lambda tx, lane=lane, run=run, used=used: doors.note_usage(tx, lane, run, used))  # type: ignore[misc]
         elif number % 5 == 2:
             world.request_abort(key)
             world.abort(claimed.ticket)
@@ -77,6 +80,7 @@ VALUES: dict[LaneSort, Callable[[LaneRow], Any]] = {
     LaneSort.WAIT: lambda lane: lane.head_accepted_at,
     LaneSort.OWNER: lambda lane: None if lane.owner is None else (lane.owner.host, lane.owner.pid),
     LaneSort.TRY: lambda lane: -lane.interruptions or None,
+    LaneSort.COST: lambda lane: None if lane.used is None else -(lane.used.cost_micros or 0),
     LaneSort.EPOCH: lambda lane: -lane.epoch,
     LaneSort.CHANGED: lambda lane: -lane.updated_at,
 }

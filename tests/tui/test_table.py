@@ -1,12 +1,15 @@
 """The table: its order, its cursor, its columns, on every size of screen."""
 
 import re
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from textual.content import Content
 
-from lanes_storage.records import LaneOrder, LaneSort
+from lanes_storage import doors
+from lanes_storage.interface import Transaction
+from lanes_storage.records import Claimed, LaneOrder, LaneSort, RunUsage
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.display import columns, text
 from lanes_tui.display.columns import ORDER
@@ -108,7 +111,7 @@ async def test_sort_goes_through_the_columns_and_turns_round(stage: Stage) -> No
         ]  # fmt: skip
         driver.main.sort(LaneOrder(LaneSort.LANE))
         await driver.until(lambda: driver.keys[0] == "held:1", "the first key")
-        assert driver.bar == "  sort lane ▼  cols 9/12 "
+        assert driver.bar == "  sort lane ▼  cols 9/13 "
         await driver.press("S")
         await driver.until(lambda: driver.keys[0] == "idle:004", "the last key")
         assert "lane ▲" in driver.bar
@@ -130,7 +133,9 @@ async def test_columns_are_chosen_and_kept_with_order_and_rate(stage: Stage) -> 
     async with dashboard(stage.path, (200, 50), settings=Settings(kept)) as driver:
         await driver.press("c")
         dialog = await driver.dialog(ColumnsDialog)
-        await driver.press(*["down"] * ORDER.index("EPOCH"), "space", *["up"] * 9, "space", "down", "space", "enter")
+        await driver.press(
+            *["down"] * ORDER.index("EPOCH"), "space", *["up"] * ORDER.index("EPOCH"), "space", "down", "space", "enter"
+        )
         await driver.closed()
         assert dialog is not driver.app.screen
         titles = [column.title for column in driver.main.table.columns]
@@ -219,3 +224,24 @@ async def test_what_has_changed_is_marked_for_a_moment(stage: Stage) -> None:
         queue = next(i for i, column in enumerate(table.columns) if column.title == "QUEUE")
         assert queue in table._fresh_at(0)
         await driver.until(lambda: not table._fresh, "the mark to go")
+
+
+def _used(claimed: Claimed, usage: RunUsage, tx: Transaction) -> None:
+    doors.note_usage(tx, claimed.message.lane_id, claimed.ticket.run_id, usage)
+
+
+async def test_what_runs_cost_is_a_column_and_an_order(stage: Stage) -> None:
+    owner = stage.owner()
+    for key, usage in (
+        ("dear:1", RunUsage(9_000, 500, 420_000)),
+        ("free:1", RunUsage(15_000, 400)),
+        ("cheap:1", RunUsage(10, 5, 1_200)),
+    ):
+        claimed = stage.hold(key, owner)
+        stage.store.write(partial(_used, claimed, usage))
+    stage.hold("none:1", owner)
+    settings = Settings(columns=("STATE", "LANE", "COST"), order=LaneOrder(LaneSort.COST))
+    async with dashboard(stage.path, settings=settings) as driver:
+        await driver.until(lambda: len(driver.keys) == 4, "the lanes")
+        assert [row.partition(":1")[2].strip() for row in driver.rows[:4]] == ["$0.42", "$0.0012", "15k tok", ""]
+        assert driver.keys == ["dear:1", "cheap:1", "free:1", "none:1"]

@@ -110,6 +110,10 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
         Walk(f"l.state NOT IN ({names(REMEMBERING)})", (NEWEST,)),
     ),
     LaneSort.TRY: (Walk(f"{TRIED} > 0", (Term(TRIED, descending=True), NEWEST)), Walk(f"{TRIED} = 0", (NEWEST,))),
+    LaneSort.COST: (
+        Walk("l.input_tokens IS NOT NULL", (Term("coalesce(l.cost_micros, 0)", descending=True), NEWEST)),
+        Walk("l.input_tokens IS NULL", (NEWEST,)),
+    ),
     LaneSort.EPOCH: (Walk("1 = 1", (Term("l.epoch", descending=True), NEWEST)),),
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),
 }

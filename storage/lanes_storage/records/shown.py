@@ -87,6 +87,7 @@ class LaneSort(StrEnum):
     WAIT = "wait"  # the longest first
     OWNER = "owner"  # by host and pid
     TRY = "try"  # the most interruptions first
+    COST = "cost"  # what its runs cost, the most first; without a price: nothing
     EPOCH = "epoch"  # the newest first
     ERROR = "error"  # by cause, the last first
     CHANGED = "changed"  # the latest change first

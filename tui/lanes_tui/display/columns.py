@@ -7,6 +7,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from lanes.records import Lane, Silence
+from lanes.text.amounts import dollars
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_INTERRUPTIONS
 from lanes_storage.records import LaneSort
@@ -84,6 +85,7 @@ KINDS: dict[str, ColumnKind] = {
     "WAIT": ColumnKind((6, 6, 7), True, LaneSort.WAIT),
     "OWNER": ColumnKind((7, 11, 22), False, LaneSort.OWNER),
     "TRY": ColumnKind((4, 4, 4), True, LaneSort.TRY),
+    "COST": ColumnKind((7, 8, 9), True, LaneSort.COST),
     "EPOCH": ColumnKind((8, 8, 9), True, LaneSort.EPOCH),
     "CHANGED": ColumnKind((8, 8, 8), True, LaneSort.CHANGED),
     "LAST ERROR": ColumnKind((0, 0, 0), False, LaneSort.ERROR),
@@ -92,9 +94,9 @@ ORDER = tuple(KINDS)
 #: The default columns.
 USUAL = ("STATE", "LANE", "SILENT", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
 #: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
-_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "OWNER", "LAST ERROR", "WAIT", "BEAT", "QUEUE", "HELD", "SILENT")
+_GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "COST", "OWNER", "LAST ERROR", "WAIT", "BEAT", "QUEUE", "HELD", "SILENT")
 #: These give way to whole keys too.
-_SPARE = frozenset({"EPOCH", "CHANGED", "TRY", "OWNER"})
+_SPARE = frozenset({"EPOCH", "CHANGED", "TRY", "COST", "OWNER"})
 _WISHED_LANE = 40
 #: Cells before the first column: the cursor, the mark, a space.
 MARGIN = 3
@@ -230,6 +232,16 @@ def _try(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone),)
 
 
+def _cost(lane: Lane, sight: ViewedAt, width: int) -> Said:
+    """What its runs cost; the tokens where no price is known."""
+    used = lane.used
+    if used is None:
+        return _NOTHING
+    if used.cost_usd is not None:
+        return (dollars(round(used.cost_usd * 1e6)),)
+    return ((f"{words.brief(used.input_tokens + used.output_tokens)} tok", "muted"),)
+
+
 def _epoch(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((words.number(lane.epoch), "muted"),)
 
@@ -262,6 +274,7 @@ _CELLS: dict[str, Callable[[Lane, ViewedAt, int], Said]] = {
     "WAIT": _wait,
     "OWNER": _owner,
     "TRY": _try,
+    "COST": _cost,
     "EPOCH": _epoch,
     "CHANGED": _changed,
     "LAST ERROR": _error,

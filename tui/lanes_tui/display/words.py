@@ -142,6 +142,14 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def brief(count: int) -> str:
+    """In at most four cells: ``950``, ``18k``, ``2M``; rounded down."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
 def counted(count: int, noun: str) -> str:
     """``1 lane``, ``2,000 lanes``."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
