@@ -35,7 +35,7 @@ def _waiting(seen: Sighting) -> str:
     return "1 waiting message" if seen.waiting == 1 else f"{seen.waiting} waiting messages"
 
 
-async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool, proof_s: float = PROOF_S) -> Freed:
+async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed:
     """Climb the ladder until the runs that were seen are proven to be over."""
     if seen is None or not seen.held:
         return Freed(Outcome.NOT_HELD, (), ())
@@ -46,7 +46,7 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool, proof_s:
                 continue
             began = time.monotonic()
             claim = await adapter.abort(rung)
-            proof = await adapter.prove(seen, rung, claim, proof_s if claim.claimed or rung.resets else 0.0)
+            proof = await adapter.prove(seen, rung, claim, PROOF_S if claim.claimed or rung.resets else 0.0)
             steps.append(_taken(rung, claim, proof, began))
             if proof is not None:  # without a claim it ended by itself, or by a step before
                 ended = any(step.claimed for step in steps) or rung.resets

@@ -54,7 +54,7 @@ def test_only_a_gateway_minds_an_address_that_is_missing() -> None:
 
 async def test_a_gateway_tells_a_program_of_a_lane_that_is_held(tmp_path: Path) -> None:
     out, clock, gates = tmp_path / "out", Hands(), Gates()
-    told = config(command=[sys.executable, "-c", WRITES, f"{out}"], on=["held"], after="1s")
+    told = config(command=[sys.executable, "-c", WRITES, f"{out}"], on=["held"], after="1s", timeout="2m")
     async with connect(str(lay(tmp_path / "lanes.db")), clock=clock) as desk:
         gateway = Gateway(desk, gates, config=told)
         await gateway.start()

@@ -105,13 +105,13 @@ def test_an_address_where_nobody_listens() -> None:
 def test_a_command_gets_it_on_its_standard_input_without_a_shell(tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
-    send(alert(command=(sys.executable, "-c", script, f"{out}")), b'{"text": "$(x)"}')
+    send(alert(command=(sys.executable, "-c", script, f"{out}"), timeout_ms=2 * MINUTE), b'{"text": "$(x)"}')
     assert out.read_bytes() == b'{"text": "$(x)"}'
 
 
 def test_a_command_that_fails_hangs_or_is_not_there() -> None:
     with pytest.raises(NotSent, match="exit code 3"):
-        send(alert(command=(sys.executable, "-c", "raise SystemExit(3)")), b"{}")
+        send(alert(command=(sys.executable, "-c", "raise SystemExit(3)"), timeout_ms=2 * MINUTE), b"{}")
     with pytest.raises(NotSent, match=r"longer than 0\.2 s"):
         send(alert(command=(sys.executable, "-c", "import time; time.sleep(60)"), timeout_ms=200), b"{}")
     with pytest.raises(NotSent, match="FileNotFoundError"):

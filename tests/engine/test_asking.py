@@ -11,6 +11,7 @@ from lanes.base.errors import NoAnswer, Unfit
 from lanes.engine.reconcile.observer import Observer
 from lanes.runners.base import RunContext
 from lanes.testing import MINUTE, SECOND, Hands
+from lanes.testing.passing import LONGEST_STEP_MS
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState, Mode
 from lanes_storage.records import Beat, NewQuestion, RunQuestion
@@ -70,6 +71,7 @@ async def test_F256_neither_run_time_nor_silence_passes_while_it_waits(tmp_path:
         message = await site.desk.send("a", "hello", actor="alice")
         await site.passes(0)
         await asked(site)
+        await site.passes(6 * MINUTE, step_ms=LONGEST_STEP_MS)  # a longer one is a suspension, and counts as no silence
         await site.passes(50 * MINUTE, step_ms=MINUTE)
         assert (await site.desk.message(message.id)).state is MessageState.RUNNING
         assert not await site.desk.events(type="held_long")
@@ -103,15 +105,17 @@ async def test_F256_the_clocks_go_on_after_the_answer(tmp_path: Path) -> None:
 
     async def asks_and_hangs(run: RunContext) -> str:
         await run.ask("Which branch?", timeout=3600)
+        answered.set()
         await asyncio.Event().wait()
         return ""
 
+    answered = asyncio.Event()
     async with gateway_on(tmp_path, asks_and_hangs, time, run_timeout="5m", stall_timeout="off") as site:
         message = await site.desk.send("a", "hello", actor="alice")
         await asked(site)
         await site.passes(50 * MINUTE, step_ms=MINUTE)
-        given = await site.desk.send("a", "main", actor="alice")
-        await site.desk.wait(given.id)
+        await site.desk.send("a", "main", actor="alice")
+        await until(answered.is_set, "the run to go on")
         await site.passes(4 * MINUTE, step_ms=10 * SECOND)
         assert (await site.desk.message(message.id)).state is MessageState.RUNNING
         await site.passes(2 * MINUTE, step_ms=10 * SECOND)
@@ -193,15 +197,15 @@ async def test_F258_so_many_questions_may_be_open_and_one_more_is_not_asked(
 ) -> None:
     monkeypatch.setattr("lanes.engine.runs.liveset.MAX_QUESTIONS", 2)
     async with gateway_on(tmp_path, Asks(), Hands(), options={"max_runs": 1}) as site:
+        asking = [await site.desk.send(key, "hello", actor="alice") for key in ("a", "b")]
         for key in ("a", "b"):
-            await site.desk.send(key, "hello", actor="alice")
             await asked(site, key)
         message = await site.desk.send("c", "hello", actor="alice")
         ended = await site.desk.wait(message.id)
         assert ended.error is not None
         assert ended.error.cause == "no_answer"
-        given = await site.desk.send("a", "main", actor="alice")
-        await site.desk.wait(given.id)
+        await site.desk.send("a", "main", actor="alice")
+        await site.desk.wait(asking[0].id)
         again = await site.desk.send("c", "hello", actor="alice")
         await asked(site, "c")
         assert (await site.desk.message(again.id)).state is MessageState.RUNNING

@@ -113,7 +113,7 @@ async def test_F293_a_spent_limit_ends_a_request_once(
 
 async def test_F293_a_comment_and_a_ping_are_no_sign_of_life(guard: Guard) -> None:
     async with mirror(
-        pieces=[BEGUN["messages"], *[b'event: ping\ndata: {"type": "ping"}\n\n'] * 3, asyncio.Event()]
+        pieces=[BEGUN["messages"] + b'event: ping\ndata: {"type": "ping"}\n\n' * 3, asyncio.Event()]
     ) as seen:
         guarded = await guard(seen.url, source={"idle_timeout": "100ms"})
         answer = await guarded.client.post(

@@ -67,6 +67,11 @@ class Night:
         await self.gateway.advance(span)
         await self.calm()
 
+    def in_line(self, provider: str) -> list[str]:
+        """The lanes whose runs wait for a place at a provider."""
+        waits = f"waiting for its turn at provider {provider}"
+        return [run.key for run in self.gateway._engine._live.all() if run.sign().progress == waits]
+
     async def states(self, messages: list[Message]) -> list[str]:
         """How they stand."""
         return [str((await self.desk.message(message.id)).state) for message in messages]

@@ -301,7 +301,7 @@ async def ghost_freed(tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPa
         adapter = OpenClawAdapter("openclaw", gateway.url, tmp_path, token=TOKEN)
         await adapter.pair()
         await gateway.begin(KEY, ends_by="steer")
-        freed = await free(adapter, await seen(adapter, WatchedState.GHOST), reset=False, proof_s=0.2)
+        freed = await free(adapter, await seen(adapter, WatchedState.GHOST), reset=False)
         if freed.outcome is Outcome.RELEASED:
             assert (await seen(adapter, WatchedState.STALE, WatchedState.IDLE)).runs == ()
         await adapter.close()
@@ -325,10 +325,10 @@ async def test_F333_what_nothing_ends_is_ineffective_and_a_reset_is_never_done_u
 ) -> None:
     await gateway.begin(KEY, ends_by="nothing")
     row = await seen(adapter, WatchedState.RUNNING)
-    freed = await free(adapter, row, reset=False, proof_s=0.1)
+    freed = await free(adapter, row, reset=False)
     assert freed.outcome is Outcome.INEFFECTIVE
     assert not gateway.asked("sessions.reset")
-    assert (await free(adapter, row, reset=True, proof_s=0.1)).outcome is Outcome.RELEASED
+    assert (await free(adapter, row, reset=True)).outcome is Outcome.RELEASED
 
 
 async def test_what_has_ended_meanwhile_is_not_held(adapter: OpenClawAdapter, gateway: ReplayOpenClaw) -> None:
