@@ -91,10 +91,10 @@ class AlertWatch:
 
     def _deliver(self, reader: Reader, now: Now) -> None:
         self._sending = {thread for thread in self._sending if thread.is_alive()}
-        for incident in reader.read(reads.due_incidents(now.wall)):
-            alert = self._alerts.get(incident.alert)
-            if alert is None or len(self._sending) >= AT_ONCE:
-                continue
+        for incident in reader.read(reads.due_incidents(now.wall, [*self._alerts])):
+            if len(self._sending) >= AT_ONCE:
+                break
+            alert = self._alerts[incident.alert]
             until, owner = now.wall + alert.timeout_ms + LEASE_MS, self._owner()
             if self._write(lambda tx, id_=incident.id, u=until, o=owner: incidents.claim_incident(tx, id_, o, u, now)):  # type: ignore[misc]
                 name = f"lanes-alert-{incident.id}"

@@ -17,7 +17,7 @@ from lanes.alerts.watch import AlertWatch
 from lanes.alerts.wording import body
 from lanes.testing import MINUTE, Hands
 from lanes_storage.records import DueIncident
-from tests.alerts.test_incidents import alert
+from tests.alerts.test_seeing import alert
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
 from tests.kit.until import until
 

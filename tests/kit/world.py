@@ -48,6 +48,9 @@ TABLES = (
     "repeats",
     "spent",
     "incidents",
+    "sources",
+    "sightings",
+    "freeings",
 )
 TERMS = Terms(
     run_timeout_ms=5 * MINUTE,

@@ -9,7 +9,7 @@ from lanes_storage.sqlite.store import SqliteReader
 from tests.mutation.guards import EVIDENCE, Guard, all_statements
 
 EXPLAIN = "EXPLAIN QUERY PLAN "
-#: What is put behind a statement that is asked for so many rows.
+#: What is put behind a statement of which so many rows are read. Others have it in their text.
 LIMIT = re.compile(r" LIMIT \d+$")
 
 
@@ -44,7 +44,8 @@ class Ear:
             self._instead[guard.text] = guard.without
 
     def _hear(self, sql: str) -> str:
-        statement = LIMIT.sub("", sql.removeprefix(EXPLAIN))
+        whole = sql.removeprefix(EXPLAIN)
+        statement = whole if whole in self._names else LIMIT.sub("", whole)
         if statement in self._names:
             self.heard.add(self._names[statement])
         if statement in self._instead:

@@ -18,6 +18,8 @@ PATTERNS = "a pause of one lane fits no key by a glob; pauses_of_lane has those 
 #: Conditions that follow from the others of their statement, and are there so that an index is used. Only the test of
 #: the plans misses them.
 SERVE_AN_INDEX = {
+    "ANY_MOVED: moved_to IS NOT NULL": "it only saves a look for the head; messages_moved has only what was moved",
+    "ANY_MOVED: state = 'queued'": "it only saves a look for the head; messages_moved has only what waits",
     "BOUND_CANDIDATES: p.lane_id IS NULL": PATTERNS,
     "CANDIDATES: p.lane_id IS NULL": PATTERNS,
     "CHOSEN_CANDIDATES: p.lane_id IS NULL": PATTERNS,
@@ -28,7 +30,6 @@ SERVE_AN_INDEX = {
     "HELD_RUNS: f.for_run = r.id": "nothing is given back that is meant for another run; messages_for_run has few",
     "PRUNE_MESSAGE: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",
     "UNPARK: parked_for IS NOT NULL": "no name is in what is null; messages_parked has only what was parked for some",
-    "PLACES_TAKEN: provider IS NOT NULL": "nobody asks for the count of none; runs_placed has only runs with one",
     "WAITING_OF_OWNER: ended_at IS NULL": "what is queued has not ended; messages_bound has only what has not",
 }
 
@@ -92,7 +93,7 @@ def all_statements() -> dict[str, str]:
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_"):
                 if isinstance(value, str):
-                    found[name] = value
+                    assert found.setdefault(name, value) == value, f"two statements are called {name}"
                 elif type(value) is tuple:  # several that belong together
                     found |= {f"{name}[{nth}]": sql for nth, sql in enumerate(value) if sql not in found.values()}
     return found

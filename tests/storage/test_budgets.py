@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.testing import HOUR, MINUTE
+from lanes.testing import DAY, HOUR, MINUTE
 from lanes_storage import doors
 from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import Cause, MessageState, PauseKind
@@ -28,11 +28,13 @@ def spend(world: World, key: str, budget: BudgetTerms, **what: int) -> None:
 
 
 def test_what_a_run_used_is_stored_with_it_and_added_up_for_its_lane(world: World) -> None:
+    world.complete(world.start("b").ticket)
     for usage in (RunUsage(100, 20), RunUsage(10, 2, 1_500), RunUsage(1, 1, 500)):
         world.complete(world.start("a").ticket, RunResult("reply", usage=usage))
     assert world.lane("a").used == RunUsage(111, 23, 2_000)
-    world.complete(world.start("b").ticket)
     assert world.lane("b").used is None
+    stored = world.step(lambda tx: tx.rows("SELECT json_extract(usage, '$.input_tokens') FROM runs ORDER BY id", {}))
+    assert [row[0] for row in stored] == [None, 100, 10, 1]
 
 
 def test_what_a_superseded_run_used_is_spent_all_the_same(world: World) -> None:
@@ -65,6 +67,15 @@ def test_what_was_used_longer_ago_than_its_time_no_longer_counts(world: World) -
     assert over(world, "a", BY_ITSELF) is not None
     world.time.move(1)
     assert over(world, "a", BY_ITSELF) is None
+
+
+def test_what_one_budget_no_longer_counts_another_may_count(world: World) -> None:
+    world.send("a")
+    daily = BudgetTerms("daily", DAY, 1, None, None)
+    spend(world, "a", daily, runs=1)
+    world.time.move(2 * HOUR)
+    spend(world, "a", BY_ITSELF, runs=1)
+    assert over(world, "a", daily) is not None
 
 
 def test_a_lane_has_its_own_and_shares_that_of_its_policy(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from lanes.testing import DAY, MINUTE
 from lanes_storage import doors, reads
-from lanes_storage.law import Cause, EventType, MessageState, Mode, Prunable, Scope, TurnState
+from lanes_storage.law import Cause, EventType, MessageState, Mode, Prunable, Scope, TurnState, turn_of
 from lanes_storage.records import RunFailure, RunResult, TurnRow
 from tests.kit.world import World
 
@@ -98,6 +98,21 @@ def test_what_fails_while_it_waits_is_kept(world: World) -> None:
     assert told(world) == [("nobody is there", None)]
 
 
+def test_what_fails_while_it_waits_concerns_no_other_lane(world: World) -> None:
+    said(world, "b", "hello", "yes")
+    world.send("a", "nobody is there")
+    world.postpone(world.head("a"), 20 * MINUTE)
+    assert told(world, "b") == [("hello", "yes")]
+
+
+def test_a_request_or_a_lane_of_one_request_that_fails_while_it_waits_has_no_turn(world: World) -> None:
+    world.send("a", None, request="{}")
+    world.send("b", "text", anonymous=True)
+    for key in "ab":
+        assert world.postpone(world.head(key), 20 * MINUTE) is MessageState.FAILED
+    assert world.table("turns") == []
+
+
 def test_requests_and_lanes_of_one_request_have_no_turns(world: World) -> None:
     world.send("a", None, request="{}")
     world.complete(world.claim("a").ticket, "its own history")
@@ -115,11 +130,12 @@ def test_texts_that_are_answered_together_are_one_turn(world: World) -> None:
 
 def test_a_retry_says_it_again_and_not_twice(world: World) -> None:
     failed = said(world, "a", "lost")
+    said(world, "a", "lost as well")
     said(world, "a", "next", "re next")
     world.retry(failed)
-    assert told(world) == [("next", "re next")]
+    assert told(world) == [("lost as well", None), ("next", "re next")]
     world.complete(world.claim("a").ticket, "found")
-    assert told(world) == [("next", "re next"), ("lost", "found")]
+    assert told(world) == [("lost as well", None), ("next", "re next"), ("lost", "found")]
 
 
 def test_what_the_answer_was_besides_its_text_is_kept(world: World) -> None:
@@ -155,6 +171,9 @@ def test_F233_what_a_model_can_not_read_is_not_told_again(world: World) -> None:
         said(world, "a", f"{number}", "re")
     first = turns(world)[1].id
     claimed = world.start("a", "now")
+    earlier = claimed.ticket._replace(epoch=claimed.ticket.epoch - 1)
+    assert not world.step(lambda tx: doors.tell_from(tx, earlier, first))
+    assert [text for text, _ in told(world)] == ["0", "1", "2"]
     assert world.step(lambda tx: doors.tell_from(tx, claimed.ticket, first))
     assert [text for text, _ in told(world)] == ["1", "2"]
     world.complete(claimed.ticket)
@@ -167,8 +186,10 @@ def test_F233_what_a_model_can_not_read_is_not_told_again(world: World) -> None:
 
 def test_a_new_conversation_keeps_the_old_one_readable(world: World) -> None:
     said(world, "a", "old", "re old")
+    said(world, "b", "elsewhere", "goes on")
     assert begin(world) == 2
     assert told(world) == []
+    assert told(world, "b") == [("elsewhere", "goes on")]
     said(world, "a", "new", "re new")
     assert told(world) == [("new", "re new")]
     lane = world.lane("a").id
@@ -255,11 +276,22 @@ def test_imported_turns_come_before_all_that_is_said_later(world: World) -> None
     assert [row.number for row in world.store.read(reads.conversations(lane))] == [1, 2, 3]
 
 
+def test_imported_turns_are_between_the_last_message_of_the_database_and_the_next(world: World) -> None:
+    said(world, "a", "old", "re old")
+    world.send("b", None, request="{}")
+    last = world.send("b", None, request="{}")  # which will have no turn
+    for text in ("one", "two"):
+        begin(world, "a", doors.ImportedTurn(text, "yes"))
+        (turn,) = turns(world)
+        assert turn_of(last) < turn.id < turn_of(last + 1)
+
+
 # ------------------------------------------------------------------------------------------------ retention
 
 
 @pytest.mark.parametrize("kept", [MessageState.DONE, MessageState.FAILED])
 def test_turns_outlive_their_messages_and_keep_their_lane(world: World, kept: MessageState) -> None:
+    said(world, "b", "elsewhere", "stays")
     message = said(world, "a", "hello", "yes" if kept is MessageState.DONE else None)
     run = world.message(message).run_id
     now = world.time.move(DAY).wall
@@ -272,9 +304,10 @@ def test_turns_outlive_their_messages_and_keep_their_lane(world: World, kept: Me
     world.step(lambda tx: doors.prune(tx, Prunable.EVENTS, [(event.id, now) for event in world.events()]))
     assert world.step(lambda tx: doors.prune(tx, Prunable.LANES, [(lane, now)])) == 0
     (turn,) = turns(world)
-    assert world.store.read(reads.old(Prunable.TURNS, 0, 9))[0].key == "a"
+    assert [old.key for old in world.store.read(reads.old(Prunable.TURNS, 0, 9))] == ["b", "a"]
     assert world.step(lambda tx: doors.prune(tx, Prunable.TURNS, [(turn.id, turn.at - 1)])) == 0
     assert world.step(lambda tx: doors.prune(tx, Prunable.TURNS, [(turn.id, now)])) == 1
+    assert told(world, "b") == [("elsewhere", "stays")]
     assert world.step(lambda tx: doors.prune(tx, Prunable.LANES, [(lane, now)])) == 1
 
 

@@ -153,6 +153,10 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
     "a second end of a message": lambda tx, r: finish(tx, r.done),
     "a requeue of what waits": lambda tx, r: requeue(tx, r.queued),
+    "a wait for another try of what is over": lambda tx, r: tx.run(
+        again.RETRY_MESSAGE,
+        {"message": r.failed, "until": 1, "attempts": None, "aside": False, "before": "running"},
+    ),
     "a parking of what runs": lambda tx, r: tx.run(
         sql.POSTPONE_MESSAGE, {"message": r.running, "until": 1, "now": 1, "parked_for": None}
     ),

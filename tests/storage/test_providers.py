@@ -201,6 +201,9 @@ def test_F213_a_reset_ends_a_cooldown_and_wakes_what_waits_for_it(world: World) 
     world.postpone(world.head("other"), 5 * MINUTE, providers=("third",))
     world.send("own time")
     world.park(world.claim("own time").ticket, 5 * MINUTE)
+    dropped = world.send("dropped")
+    world.postpone(world.head("dropped"), 5 * MINUTE, providers=("codex",))
+    world.drop(dropped)
     seen = Watch(world)
     assert reset(world).woken == 2
     assert cooling(world) == []

@@ -175,6 +175,21 @@ def test_its_wait_over_it_is_the_first_again(world: World) -> None:
     assert world.claim("a").message.id == second
 
 
+def test_only_what_waits_goes_back_and_nothing_else_with_it(world: World) -> None:
+    for key in "ab":
+        world.fail(world.start(key).ticket, BROKEN, ASIDE)
+    dropped, other = (world.message(number).id for number in (1, 2))
+    assert world.drop(dropped) is MessageState.QUEUED
+    moved = [world.send("c") for _ in range(3)][2]
+    world.move(moved)
+    world.time.move(MINUTE)
+    seen = Watch(world)
+    assert world.recall() == 1
+    assert seen.lines() == [Line("recalled", message=other, actor="tester")]
+    assert world.lane("c").head_id == moved
+    assert world.message(moved).position == 1
+
+
 def test_an_unclaimed_head_lets_others_pass_too(world: World) -> None:
     first, second = world.send("a"), world.send("a")
     world.postpone(world.head("a"), 11 * MINUTE, retry=ASIDE)
@@ -212,6 +227,20 @@ def test_what_was_moved_comes_before_what_runs_and_comes_back(world: World) -> N
         order.append(claimed.message.id)
         world.complete(claimed.ticket)
     assert order == [moved, running.message.id, waits]
+
+
+def test_the_front_is_before_all_of_its_own_lane_and_no_further(world: World) -> None:
+    """Else the ranks of a lane that is used for years would run out of numbers."""
+    world.start("runs elsewhere")
+    world.send("waits elsewhere")
+    for text in "12":
+        world.send("batch elsewhere", text)
+    world.collect("batch elsewhere")
+    world.complete(world.start("a").ticket)
+    running = world.start("a").message.id
+    moved = [world.send("a") for _ in range(2)][1]
+    world.move(moved)
+    assert world.step(lambda tx: tx.rows("SELECT rank FROM messages WHERE id = :id", {"id": moved})) == [(running - 1,)]
 
 
 def test_one_of_a_batch_is_moved_alone(world: World) -> None:

@@ -123,6 +123,16 @@ def test_a_minute_is_counted_back_from_the_last_one(world: World, apart_ms: int,
     assert paused(world, "a") == expected
 
 
+def test_a_pause_of_another_lane_or_kind_stands_in_for_none(world: World) -> None:
+    world.send("b", max_per_minute=1)
+    world.pause("b", until=world.time().wall + SECOND)
+    for key in "ab":
+        world.send(key, max_per_minute=1)
+        world.send(key, max_per_minute=1)
+        world.time.move(SECOND)
+    assert [paused(world, key) for key in "ab"] == [PauseKind.LOOP, PauseKind.LOOP]
+
+
 def test_other_lanes_do_not_count(world: World) -> None:
     for number in range(6):
         world.send(f"lane {number % 2}", max_per_minute=3)

@@ -45,7 +45,7 @@ REPEAT = "SELECT r.digest, r.times, r.until, r.resumed_at FROM repeats r WHERE r
 #: The refused requests of the session that a lane belongs to, as long as they are refused.
 REFUSED_NOW = """
 SELECT r.cause, r.times, r.until FROM lanes l CROSS JOIN repeats r ON r.lane_id = coalesce(l.parent_id, l.id)
-WHERE l.id = :lane AND r.digest IS NOT NULL AND r.until > :now
+WHERE l.id = :lane AND r.until > :now
 """
 
 NOTE_REPEAT = """

@@ -16,8 +16,8 @@ SELECT m.text, m.started_at, l.id, l.conversation, l.last_turn FROM messages m J
 WHERE m.id = :message AND m.text IS NOT NULL AND NOT m.anonymous
 """
 
-#: A retry says the same text again. What was answered stays.
-RETRY_TURN = f"UPDATE turns SET state = '{TurnState.RETRIED}' WHERE id = :turn AND reply IS NULL"
+#: A retry says the same text again.
+RETRY_TURN = f"UPDATE turns SET state = '{TurnState.RETRIED}' WHERE id = :turn"
 
 #: What an agent called the conversation before is forgotten, too.
 NEW_CONVERSATION = """
@@ -30,4 +30,4 @@ TELL_FROM = "UPDATE lanes SET told_from = :turn WHERE run_id = :run AND epoch = 
 
 LAST_MESSAGE = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0)"
 
-LAST_TURN_BETWEEN = "SELECT max(id) FROM turns WHERE id >= :first AND id < :end"
+LAST_TURN_SINCE = "SELECT max(id) FROM turns WHERE id >= :first"

@@ -6,7 +6,7 @@ from lanes_storage.fragments import unsent
 #: Messages that have waited longer than they may.
 EXPIRED = """
 SELECT id, accepted_at, expires_at FROM messages
-WHERE expires_at IS NOT NULL AND state = 'queued' AND expires_at <= :now ORDER BY expires_at
+WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at
 """
 
 #: The length of the chain that a message of this run would have before it.
@@ -35,10 +35,11 @@ UPDATE incidents SET ended_at = :now, tries = 0, next_at = :now
 WHERE id = :id AND ended_at IS NULL AND seen_at <= :unseen_since
 """
 
-#: What is to be sent now, and by nobody else.
+#: What is to be sent now for these alerts, and by nobody else.
 DUE_INCIDENTS = f"""
 SELECT id, alert, kind, subject, facts, began_at, ended_at, begin_sent_at, tries FROM incidents
-WHERE {unsent()} AND next_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now) ORDER BY next_at
+WHERE {unsent()} AND next_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now)
+  AND alert IN (SELECT value FROM json_each(:alerts)) ORDER BY next_at
 """
 
 CLAIM_INCIDENT = f"""
@@ -58,4 +59,5 @@ UPDATE incidents SET tries = tries + 1, next_at = :next_at, claimed_by = NULL, c
 WHERE id = :id AND claimed_by = :owner
 """
 
-PRUNE_INCIDENTS = "DELETE FROM incidents WHERE ended_at <= :before"
+#: Those of an alert that nobody has any more too, though they never end.
+PRUNE_INCIDENTS = "DELETE FROM incidents WHERE seen_at <= :before"

@@ -48,10 +48,10 @@ WHERE id = :message AND for_run = :run
 """
 
 #: A message is no longer meant for a run.
-RECALL = "UPDATE messages SET for_run = NULL WHERE id = :message"
+GIVE_BACK = "UPDATE messages SET for_run = NULL WHERE id = :message"
 
 #: The run of these messages has ended: they wait as other messages do.
-RECALL_ALL = "UPDATE messages SET for_run = NULL WHERE for_run = :run"
+GIVE_ALL_BACK = "UPDATE messages SET for_run = NULL WHERE for_run = :run"
 
 #: An answer whose question is gone.
 REWORD = "UPDATE messages SET text = :text WHERE id = :message"

@@ -57,5 +57,5 @@ def incident_not_sent(tx: Transaction, incident: int, owner: int, next_at: int) 
 
 
 def prune_incidents(tx: Transaction, before: int) -> int:
-    """Forget incidents that ended before that wall time; returns how many."""
+    """Forget incidents that were last seen before that wall time; returns how many."""
     return tx.run(sql.PRUNE_INCIDENTS, {"before": before})

@@ -46,7 +46,7 @@ def _enter(
     """Write imported turns, after those of the last message of the database and before those of the next one."""
     ((message,),) = tx.rows(sql.LAST_MESSAGE, {})
     end = turn_of(message + 1)
-    ((last,),) = tx.rows(sql.LAST_TURN_BETWEEN, {"first": turn_of(message), "end": end})
+    ((last,),) = tx.rows(sql.LAST_TURN_SINCE, {"first": turn_of(message)})
     first = (turn_of(message) if last is None else last) + 1
     assert first + len(turns) <= end, f"between two messages there is room for {TURNS_OF_A_MESSAGE} turns"
     rows: list[Given] = []

@@ -26,4 +26,4 @@ def give_back(tx: Transaction, run: int, stored: str | None, now: Now) -> None:
         else:
             text = f"(to the question “{question.text}”) {given.text}"
             tx.run(sql.REWORD, {"message": given.message_id, "text": text})
-    tx.run(sql.RECALL_ALL, {"run": run})
+    tx.run(sql.GIVE_ALL_BACK, {"run": run})

@@ -107,8 +107,7 @@ def end_waiting(
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
     bound = met.bound_to is not None
     finish(tx, [Ending(message, met.lane, met.run, bound, state, met.interruptions, now, failure=failure)])
-    if met.text is not None:
-        keep_unanswered(tx, message, state, failure.cause, now)
+    keep_unanswered(tx, message, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
     return True
 

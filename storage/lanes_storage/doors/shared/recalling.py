@@ -8,4 +8,4 @@ def recall(tx: Transaction, message: int, run: int | None) -> None:
     """The message is not meant for that run any more; if it was the answer to a question, that waits for another."""
     if run is not None:
         tx.run(sql.FORGET_ANSWER, {"run": run, "message": message})
-        tx.run(sql.RECALL, {"message": message})
+        tx.run(sql.GIVE_BACK, {"message": message})

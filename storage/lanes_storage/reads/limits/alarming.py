@@ -1,5 +1,8 @@
 """Queries about what alerts tell of."""
 
+import json
+from collections.abc import Sequence
+
 from lanes_storage.fragments import dead_letter, names
 from lanes_storage.interface import Query
 from lanes_storage.law import INTERRUPTIONS
@@ -76,10 +79,11 @@ def any_open_incident() -> Query[bool]:
 
 
 def any_old_incident(before: int) -> Query[bool]:
-    """Whether an incident ended before that wall time."""
-    return Query("SELECT 1 FROM incidents WHERE ended_at <= :before LIMIT 1", {"before": before}, bool)
+    """Whether an incident was last seen before that wall time."""
+    return Query("SELECT 1 FROM incidents WHERE seen_at <= :before LIMIT 1", {"before": before}, bool)
 
 
-def due_incidents(now: int) -> Query[list[DueIncident]]:
-    """What is to be told at that wall time, the longest due first."""
-    return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", {"now": now}, lambda rows: [DueIncident(*row) for row in rows])
+def due_incidents(now: int, alerts: Sequence[str]) -> Query[list[DueIncident]]:
+    """What these alerts are to tell at that wall time, the longest due first."""
+    values = {"now": now, "alerts": json.dumps(alerts)}
+    return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", values, lambda rows: [DueIncident(*row) for row in rows])

@@ -32,8 +32,15 @@ DROP_SIGHTING = "DELETE FROM sightings WHERE source = :source AND key = :key"
 DROP_SOURCES = "DELETE FROM sources WHERE name NOT IN (SELECT value FROM json_each(:names)) RETURNING name"
 DROP_SIGHTINGS = "DELETE FROM sightings WHERE source NOT IN (SELECT name FROM sources)"
 
-WARNED = "UPDATE sightings SET warned_epoch = epoch WHERE source = :source AND key = :key AND epoch = :epoch"
-FREED_BY_ITSELF = "UPDATE sightings SET freed_epoch = epoch WHERE source = :source AND key = :key AND epoch = :epoch"
+#: Once for each epoch.
+WARNED = """
+UPDATE sightings SET warned_epoch = epoch
+WHERE source = :source AND key = :key AND epoch = :epoch AND warned_epoch IS NOT epoch
+"""
+FREED_BY_ITSELF = """
+UPDATE sightings SET freed_epoch = epoch
+WHERE source = :source AND key = :key AND epoch = :epoch AND freed_epoch IS NOT epoch
+"""
 
 EPOCH_OF_SIGHTING = "SELECT epoch, state FROM sightings WHERE source = :source AND key = :key"
 
