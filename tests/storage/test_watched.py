@@ -1,6 +1,7 @@
 """Other programs' gateways: one process watches each, keeps what it sees, and carries out requests to free sessions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def stored(world: World, key: str = "a", source: str = "one") -> SightingRow:
 
 
 def ask(world: World, key: str = "a", *, source: str = "one", epoch: int | None = None, reset: bool = False) -> object:
-    how = {"reset": reset, "actor": "alice", "reason": "stuck"}
+    how: dict[str, Any] = {"reset": reset, "actor": "alice", "reason": "stuck"}
     return world.step(lambda tx: doors.ask_to_free(tx, source, key, epoch, world.time(), **how))
 
 
@@ -227,7 +228,7 @@ def test_a_session_is_freed_by_itself_once_for_its_runs(watched: World) -> None:
     keep(watched, held("b"))
 
     def frees(source: str, key: str, epoch: int) -> None:
-        how = {"owner": ME, "reason": "silent"}
+        how: dict[str, Any] = {"owner": ME, "reason": "silent"}
         watched.step(lambda tx: doors.free_by_itself(tx, source, key, epoch, watched.time(), **how))
 
     for epoch in (2, 1, 1):
