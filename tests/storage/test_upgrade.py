@@ -32,7 +32,7 @@ CODE_OF_0_1_0 = FIXTURE / "lanes_storage.zip"
 #: What 0.1.0 had in columns of a lane, and has a table since.
 MOVED = ("pause_reason", "pause_actor", "pause_at", "pause_until")
 #: Tables that neither had.
-NEW = ("incidents", "repeats", "spent", "turns")
+NEW = ("freeings", "incidents", "repeats", "sightings", "sources", "spent", "turns")
 #: What schema 2 had and never filled.
 UNFILLED = ("attempt_provider", "attempt_at", "attempt_boot", "attempt_limit_ms", "probe_owner", "probe_at")
 
