@@ -19,6 +19,7 @@ class Call:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    target: str = ""  # what the first line of the request asks for
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
 
@@ -77,7 +78,8 @@ async def raw_server(answer: Answering) -> AsyncIterator[str]:
 
 async def _request(call: Call) -> bool:
     head = await call.reader.readuntil(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")[1:]
+    first, *lines = head.decode("latin-1").split("\r\n")
+    call.target = first.split(" ")[1]
     call.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
     body = await call.reader.readexactly(int(call.headers.get("content-length", "0")))
     call.body = json.loads(body) if body else None

@@ -51,6 +51,26 @@ async def test_the_lane_may_be_named_in_the_metadata(served: Served, client: ope
     assert (await served.desk.lane("m")).state == "idle"
 
 
+@pytest.mark.parametrize(
+    ("word", "headers", "body"),
+    [
+        ("user", {}, {"user": "s-1"}),
+        ("prompt_cache_key", {}, {"prompt_cache_key": "s-1"}),
+        ("header:X-Chat-Id", {"x-chat-id": "s-1"}, {}),
+        ("body:metadata.chat", {}, {"metadata": {"chat": "s-1"}}),
+        ("body:metadata.user_id:session_id", {}, {"metadata": {"user_id": '{"session_id": "s-1"}'}}),
+        ("runtime:session", {}, {"messages": [{"role": "system", "content": "Runtime: a=b | session=s-1 | c=d"}]}),
+    ],
+)
+async def test_F219_each_word_of_session_from_names_the_lane(
+    start: Start, word: str, headers: dict[str, str], body: dict[str, object]
+) -> None:
+    served = await start(session_from=[word])
+    answer = await served.post("/v1/chat/completions", {"messages": said("hi")} | body, **headers)
+    assert answer.status_code == 200, answer.text
+    assert [lane.key for lane in await served.desk.lanes()] == ["s-1"]
+
+
 async def test_without_a_name_it_gets_a_lane_of_its_own_that_is_not_listed(
     served: Served, client: openai.AsyncOpenAI
 ) -> None:

@@ -98,11 +98,14 @@ WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({}, {"X-Lanes-Detach": "1"}),
     ({}, {"X-Lanes-Run": "x"}),
     ({}, {"Idempotency-Key": ""}),
+    ({}, {"X-Chat": "x" * 513}),
+    ({"metadata": {"chat": 3}}, {}),
+    ({"metadata": {"chat": "a\x07"}}, {}),
 ]
 
 
 async def test_F142_a_chat_request_with_a_wrong_part_is_refused_and_stores_nothing(start: Start) -> None:
-    served = await start(session_from=["user"])
+    served = await start(session_from=["user", "header:X-Chat", "body:metadata.chat"])
     for body, headers in WRONG:
         answer = await served.post("/v1/chat/completions", {"messages": MESSAGES} | body, **headers)
         assert answer.status_code == 400, (body, headers, answer.text)
@@ -166,6 +169,29 @@ async def test_a_body_that_is_too_large_is_told_in_the_form_of_its_surface(start
     served = await start(max_body_bytes=4096)
     answer = await served.post(path, {"text": "x" * 5_000})
     assert (answer.status_code, read(answer)) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "read", "name"),
+    [
+        ("/api/lanes/a/messages", b'{"text": "one", "text": "two"}', problem, "text"),
+        ("/api/lanes/a/messages", b'{"text": "one", "request": {"a": [{"b": 1, "\\u0062": 1}]}}', problem, "b"),
+        (
+            "/v1/chat/completions",
+            b'{"metadata": {"lanes_session": "a"}, "messages": [{"role": "user", "content": "hi"}], "metadata": {}}',
+            envelope,
+            "metadata",
+        ),
+    ],
+)
+async def test_F220_a_name_that_stands_twice_in_an_object_is_refused(
+    served: Served, path: str, body: bytes, read: Any, name: str
+) -> None:
+    """One reader takes the first, another the last: here the lane that was named would have been forgotten."""
+    answer = await served.client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, read(answer)) == (400, "bad_json")
+    assert f'"{name}" stands twice' in answer.json().get("detail", answer.text.replace("\\", ""))
+    assert not any((await served.desk.counts()).lanes.values())
 
 
 async def test_the_head_of_a_stream_ends_and_takes_no_place(served: Served) -> None:

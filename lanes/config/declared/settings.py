@@ -37,7 +37,7 @@ _GATEWAY = (
     Setting("gateway", "token_file", Kind.TEXT, None, "the file that holds the bearer token", default_note="none"),
     Setting(
         "gateway", "session_from", Kind.TEXTS, (),
-        "what else of a /v1 request may name the lane: prompt_cache_key, user, header:NAME, body:a.b, body:a.b:c",
+        "what else of a /v1 request may name the lane; words as in a [[source]]",
     ),
     Setting(
         "gateway", "allowed_hosts", Kind.TEXTS, (),

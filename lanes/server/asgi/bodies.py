@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from lanes.base.errors import TooMuch
@@ -15,6 +16,8 @@ MOST_VALUES = 100_000
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BETWEEN = (b",", b"[", b"{")
+#: Of a name that is shown, in characters.
+_LONGEST_NAME = 64
 
 
 async def parsed(raw: bytes) -> dict[str, Any]:
@@ -43,6 +46,17 @@ def _values(raw: bytes) -> int:
     return 1 + sum(map(raw.count, _BETWEEN))
 
 
+def _named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. What has a name twice means one thing to this reader and another to the next."""
+    made = dict(members)
+    if len(made) < len(members):
+        ((twice, _),) = Counter(name for name, _ in members).most_common(1)
+        raise HttpProblem(
+            400, "bad_json", f"{json.dumps(twice[:_LONGEST_NAME])} stands twice in one object of the body"
+        )
+    return made
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -54,4 +68,4 @@ def _finite(digits: str) -> float:
     return value
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_named_once).decode

@@ -19,10 +19,12 @@ _INSTRUCTING = frozenset({"system", "developer"})
 
 def session_of(words: Iterable[str], headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
     """The name of the session, by the first of the words that finds one; None if none does."""
-    return next((name for word in words if (name := _found(word, headers, body)) and _fits(name)), None)
+    found = (named(word, headers, body) for word in words)
+    return next((name for name in found if isinstance(name, str) and _fits(name)), None)
 
 
-def _found(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
+def named(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Any:
+    """What a request has in that place, whatever it is; None if there is nothing."""
     if word.startswith(HEADER):
         return headers.get(word.removeprefix(HEADER).lower())
     if word == RUNTIME:
@@ -34,7 +36,7 @@ def _found(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> st
             value = _at(json.loads(value), within)
         except (ValueError, RecursionError):
             return None
-    return value if isinstance(value, str) else None
+    return value
 
 
 def _at(node: Any, path: str) -> Any:

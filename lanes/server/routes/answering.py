@@ -23,6 +23,7 @@ from lanes.runners.providers.outgoing import Outgoing
 from lanes.server.asgi.errors import HttpProblem, of_failure
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
+from lanes.server.passing.naming import named
 from lanes.server.routes.intake import RUN, accept, end_wait, waiting
 from lanes.server.routes.verbs import of_header
 from lanes.server.state.cancellation import ClientGone, ServerClosing
@@ -108,9 +109,14 @@ def session_of(call: HttpRequest, body: dict[str, Any]) -> str | None:
         (_field(conversation, "id", TEXT) or "")
         if isinstance(conversation, dict)
         else _field(body, "conversation", TEXT),
-        *(_field(body, name, TEXT) for name in call.app_state.config.gateway.session_from),
+        *(_named(call, body, word) for word in call.app_state.config.gateway.session_from),
     ]
     return next((check_key(name) for name in names if name is not None), None)
+
+
+def _named(call: HttpRequest, body: dict[str, Any], word: str) -> str | None:
+    """What stands in that place of the request. Raises Unfit if it is no text."""
+    return None if (value := named(word, call.headers, body)) is None else TEXT.read(value, word)
 
 
 class _Answer:
