@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.clients.asking.scene import FEATURES, PROVIDERS
-from tests.kit.processes import house
+from tests.kit.processes import House, Process, house
 from tests.live.subject import Table, write
 
 ROOT = Path(__file__).parents[2]
@@ -29,13 +29,18 @@ model = "sim-ok"
 ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "true"}
 
 
+def three_dialects(made: House) -> Process:
+    """A gateway before a simulated provider, with a runner for each dialect of it, named after the dialect."""
+    url = made.simulator("--tempo", "100").url
+    made.config.write_text("".join(ROW.format(name=name, url=url) for name in PROVIDERS))
+    return made.gateway()
+
+
 def main(python: str) -> int:
     """Returns 1 if a client was not answered rightly."""
     with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as made:
-        url = made.simulator("--tempo", "100").url
-        made.config.write_text("".join(ROW.format(name=name, url=url) for name in PROVIDERS))
         results = made.folder / "results.json"
-        asking = [python, "-m", "tests.clients.asking", made.gateway().url, str(results)]
+        asking = [python, "-m", "tests.clients.asking", three_dialects(made).url, str(results)]
         subprocess.run(asking, check=True, cwd=ROOT, env=os.environ | ALONE)
         table = Table(("client", "version", "route", *FEATURES), json.loads(results.read_text(encoding="utf-8")))
     write("clients", DOCUMENT, table, by="clients")

@@ -1,5 +1,6 @@
 """docs/providers.md: the names of its tables are those of the program."""
 
+import json
 import re
 from pathlib import Path
 
@@ -19,15 +20,23 @@ def test_every_name_of_the_simulated_provider_is_told() -> None:
 
 
 def test_the_clients_that_were_tried_are_those_that_are_pinned() -> None:
-    """The table of ``make clients`` has a row for each, in the version that is installed for it."""
+    """The tables of ``make clients`` and ``make live`` name each, in the version that is installed for it."""
     wanted = re.findall(r"^([a-z-]+)", (REQUIREMENTS / "clients.in").read_text(encoding="utf-8"), re.MULTILINE)
-    pinned = dict(re.findall(r"^([a-z-]+)==(\S+)", (REQUIREMENTS / "clients.txt").read_text(), re.MULTILINE))
-    table = PAGE.partition("<!-- clients: clients -->")[2].partition("<!-- end")[0]
-    told = {
-        (name, version) for name, version, _ in re.findall(r"^\| ([a-z-]+) \| (\S+) \| (\w+) \|", table, re.MULTILINE)
-    }
-    assert told - {("client", "version")} == {(name, pinned[name]) for name in wanted}
-    assert "no: " not in table
+    locked = (REQUIREMENTS / "clients.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([a-z-]+)==(\S+)", locked, re.MULTILINE))
+    assert _tried("clients: clients") == {(name, pinned[name]) for name in wanted}
+    packages = json.loads((REQUIREMENTS / "live" / "sdk" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    del packages["ai"]  # which asks by the others
+    assert _tried("live: ai-sdk") == set(packages.items())
+
+
+def _tried(table: str) -> set[tuple[str, str]]:
+    """The names and versions in a table; nothing in it failed."""
+    text = PAGE.partition(f"<!-- {table} -->")[2].partition("<!-- end")[0]
+    assert "no: " not in text
+    rows = re.findall(r"^\| (\S+) \| (\d\S*) \|", text, re.MULTILINE)
+    assert rows
+    return set(rows)
 
 
 def test_each_dialect_has_its_route() -> None:

@@ -144,6 +144,13 @@ def test_the_choice_of_a_tool(chat: Any, messages: Any, responses: Any) -> None:
     assert back["tool_choice"] == chat
 
 
+def test_how_the_arguments_of_a_call_are_streamed_changes_nothing() -> None:
+    """The Vercel AI SDK asks for it with every stream."""
+    tool = {"name": "f", "input_schema": {"type": "object"}, "eager_input_streaming": True}
+    asked = translated("messages", "chat", {"messages": [USER], "max_tokens": 1, "tools": [tool]})
+    assert asked["tools"] == [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+
+
 def test_a_function_is_as_strict_as_it_was() -> None:
     """Responses counts one as strict that does not say so."""
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

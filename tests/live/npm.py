@@ -12,16 +12,16 @@ PINNED = Path(__file__).parents[2] / "requirements" / "live"
 FILES = ("package.json", "package-lock.json")
 
 
-def install(folder: Path) -> dict[str, str]:
-    """Install them below a folder, put them on the path, and return their versions by package.
+def install(folder: Path, name: str = "npm", pinned_in: Path = PINNED) -> dict[str, str]:
+    """Install what is pinned there below a folder, put it on the path, and return the versions by package.
 
     Raises Unavailable: there is no npm, or no registry.
     """
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise Unavailable("node and npm are not installed")
-    into = folder / "npm"
+    into = folder / name
     into.mkdir(parents=True, exist_ok=True)
-    pinned = {name: (PINNED / name).read_bytes() for name in FILES}
+    pinned = {name: (pinned_in / name).read_bytes() for name in FILES}
     done = into / ".installed"
     if not done.exists() or done.read_bytes() != pinned[FILES[1]]:
         for name, content in pinned.items():

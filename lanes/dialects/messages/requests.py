@@ -160,7 +160,7 @@ _PARTS: dict[str, Callable[[Node], Part]] = {
 def _tool(node: Node) -> Tool:
     if node.take("type", str) not in (None, "custom"):
         raise untold(node.param)
-    node.leave("cache_control")
+    node.leave("cache_control", "eager_input_streaming")
     name, description = node.need("name", str), node.take("description", str)
     tool = Tool(name, description, node.take("input_schema", dict), node.take("strict", bool), node.param)
     node.done()
