@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects import ROUTES
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
@@ -22,20 +23,33 @@ from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
 
+#: Called for each request before it is answered; returns what happens instead of what the request names.
+Weather = Callable[[SimulatedRequest], Awaitable[str]]
+
 
 class Simulator:
     """The simulated provider.
 
     ``tempo`` divides every pause (100: a drip each 50 ms); a request may set its own with ``?tempo=``.
     ``log`` is a JSON-lines file to which each request is appended when it comes and again when it ends.
-    ``seed`` makes the luck of ``sim-flaky`` repeatable. ``requests`` is what was seen, oldest first.
+    ``seed`` makes the luck of ``sim-flaky`` repeatable. ``weather`` decides in place of the requests what happens.
+    ``requests`` is what was seen, oldest first.
     """
 
-    def __init__(self, *, tempo: float = 1.0, log: Path | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tempo: float = 1.0,
+        log: Path | None = None,
+        seed: int | None = None,
+        weather: Weather | None = None,
+    ) -> None:
         self._tempo = tempo
+        self._weather = weather
         self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # luck is no secret
-        #: Called when the provider is to be gone for so many seconds; the server carries that out.
-        self.away: Callable[[float], None] = lambda _: None
+        #: Called when the provider is to be gone for so many seconds (None: until ``back``); the server does that.
+        self.away: Callable[[float | None], None] = lambda _: None
+        self.back: Callable[[], None] = lambda: None
         self._record = RequestLog(log)
         self._stopping = asyncio.Event()
         routes = [Route("/sim/requests", self._list, methods=["GET"])]
@@ -85,16 +99,22 @@ class Simulator:
         answer = answers(wire, read, seen.sequence)
         outcome = RequestEnd.STOPPED
         try:
-            outcome = await self._play(wire, Scene(answer, parse(name) or Fault(""), text, self._shared))
+            outcome = await self._watched(wire, seen, Scene(answer, parse(name) or Fault(""), text, self._shared))
         finally:
             seen.tokens = len(answer.sent)
             self._record.end(seen, outcome, wire.finished_ns)
         if outcome is RequestEnd.STOPPED:
             await wire.abandon()
 
-    async def _play(self, wire: Wire, scene: Scene) -> RequestEnd:
+    async def _play(self, seen: Seen, scene: Scene) -> RequestEnd:
+        if self._weather is not None:
+            seen.fault = await self._weather(scene.answer.asked)
+            scene = replace(scene, fault=parse(seen.fault) or Fault(""))
+        return await PLAYS.get(scene.fault.name, unknown)(scene)
+
+    async def _watched(self, wire: Wire, seen: Seen, scene: Scene) -> RequestEnd:
         """Play until the end, until the client leaves, or until the provider stops."""
-        play = asyncio.ensure_future(PLAYS.get(scene.fault.name, unknown)(scene))
+        play = asyncio.ensure_future(self._play(seen, scene))
         left = asyncio.ensure_future(wire.left())
         stop = asyncio.ensure_future(self._stopping.wait())
         try:

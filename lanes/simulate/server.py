@@ -40,7 +40,7 @@ async def serve(
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = _listen(host, port)
     server = _OnceAway(_config(simulated))
-    simulated.away = partial(server.away, listener)
+    simulated.away, simulated.back = partial(server.away, listener), server.back
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
         yield _url(listener)
@@ -71,32 +71,37 @@ async def _until_signalled(port: int, host: str, log: Path | None, tempo: float)
 class _OnceAway(Server):
     """A server that can be gone for a time: nothing listens at its address, and every connection is reset."""
 
-    _back: asyncio.TimerHandle | None = None
+    _address: tuple[str, int] | None = None  # while it is gone
+    _timer: asyncio.TimerHandle | None = None
     _listener: socket.socket | None = None
 
-    def away(self, listener: socket.socket, seconds: float) -> None:
-        """Be gone for so many seconds."""
-        if self._back is not None:
+    def away(self, listener: socket.socket, seconds: float | None) -> None:
+        """Be gone for so many seconds; None: until ``back``."""
+        if self._address is not None:
             return
         listening = self._listener or listener
-        address = listening.getsockname()[:2]
+        self._address = listening.getsockname()[:2]
         for acceptor in self._acceptors:
             acceptor.close()
         listening.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        self._back = asyncio.get_running_loop().call_later(seconds, self._return, *address)
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.back)
+
+    def back(self) -> None:
+        """Be there again."""
+        if self._address is None:
+            return
+        self._listener, self._address = _listen(*self._address), None
+        self._acceptors = (Acceptor(self._listener, self._protocol, self._close_idle),)
+        self._acceptors[0].open()
 
     def close(self, listener: socket.socket) -> None:
         """Close what listens."""
-        if self._back is not None:
-            self._back.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         (self._listener or listener).close()
-
-    def _return(self, host: str, port: int) -> None:
-        self._back, self._listener = None, _listen(host, port)
-        self._acceptors = (Acceptor(self._listener, self._protocol, self._close_idle),)
-        self._acceptors[0].open()
 
 
 class _Protocol(HttpToolsProtocol):

@@ -1,6 +1,6 @@
 """Every row, in the order of the table."""
 
-from lanes.bench.groups import aborts, beside, compared, cycles, life, older, scale, web
+from lanes.bench.groups import aborts, beside, compared, cycles, life, night, older, scale, web
 from lanes.bench.kit.rows import BenchRow
 
 ROWS: tuple[BenchRow, ...] = (
@@ -12,4 +12,5 @@ ROWS: tuple[BenchRow, ...] = (
     *aborts.ROWS,
     *web.ROWS,
     *beside.ROWS,
+    *night.ROWS,
 )

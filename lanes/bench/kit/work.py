@@ -23,11 +23,12 @@ class Size:
     starts: int  # processes in one round
     searched: int  # lanes that somebody searches
     quiet_s: float  # for how long a process that should do nothing is watched
+    night: tuple[int, int, float]  # lanes and messages of a bad night, and how much shorter than 26 minutes it is
 
 
-FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000, 5.0)
-QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000, 5.0)
-TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000, 0.2)
+FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000, 5.0, (200, 2_000, 30.0))
+QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000, 5.0, (40, 400, 60.0))
+TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000, 0.2, (4, 16, 600.0))
 
 
 class Figures(NamedTuple):

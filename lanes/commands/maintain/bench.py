@@ -23,7 +23,7 @@ from lanes.commands.common.session import Session, pass_session
     type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
     help="Where the databases are made, on the disk that is to be measured. [default: the current folder]",
 )
-@click.option("--peers", metavar="PYTHON", help="A Python that has dbos, huey and procrastinate, to compare with.")
+@click.option("--peers", metavar="PYTHON", help="A Python that has dbos, huey, procrastinate and litellm.")
 @click.option(
     "--write",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

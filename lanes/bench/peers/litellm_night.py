@@ -1,0 +1,73 @@
+"""LiteLLM's router in a bad night: each message of a lane is asked once the one before has ended.
+
+Called with the file of the night (``lanes.bench.night.played``); says ``ready``, begins with the first line that it is
+given, and prints the lane and number of each message whose answer arrived, one a line. An exception that reaches the
+caller is a lost message: the router keeps none.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+NIGHT = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+SCALE: float = NIGHT["scale"]
+os.environ |= {"LITELLM_LOG": "CRITICAL", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # otherwise it fetches prices
+
+from litellm import ContextWindowExceededError, Router  # noqa: E402 - reads its environment at import
+
+#: As many turns as lanes tells by default.
+HISTORY = 20
+
+
+def router() -> Router:
+    """The first provider, the second as its fallback with one request at a time; the default cooldown (5 s).
+
+    Its waits between retries cannot be set: they pass as slowly as by day, which lets it outlast more of the night.
+    """
+    every = {"model": "openai/sim-ok", "api_key": "none"}
+    return Router(
+        model_list=[
+            {"model_name": "chat", "litellm_params": every | {"api_base": NIGHT["primary"]}},
+            {
+                "model_name": "backup",
+                "litellm_params": every | {"api_base": NIGHT["backup"], "max_parallel_requests": 1},
+            },
+        ],
+        fallbacks=[{"chat": ["backup"]}],
+        num_retries=NIGHT["retries"],
+        cooldown_time=5 / SCALE,
+        timeout=300,
+    )
+
+
+async def main() -> None:
+    """Live through it."""
+    asked, locks = router(), defaultdict[str, asyncio.Lock](asyncio.Lock)
+    told = defaultdict[str, list[dict[str, Any]]](list)
+    print("ready", flush=True)  # noqa: T201 - the protocol
+    await asyncio.to_thread(sys.stdin.readline)
+    began = asyncio.get_running_loop().time()
+
+    async def one(at_s: float, key: str, number: int, text: str) -> None:
+        await asyncio.sleep(began + at_s - asyncio.get_running_loop().time())
+        async with locks[key]:
+            said, before = {"role": "user", "content": text}, told[key][-2 * HISTORY :]
+            try:
+                try:
+                    answer = await asked.acompletion(model="chat", messages=[*before, said])
+                except ContextWindowExceededError:
+                    told[key].clear()
+                    answer = await asked.acompletion(model="chat", messages=[said])
+            except Exception:  # whatever it is, the caller has no answer
+                return
+            told[key] += [said, {"role": "assistant", "content": answer.choices[0].message.content}]
+            print(key, number, flush=True)  # noqa: T201 - the result
+
+    await asyncio.gather(*(one(*sending) for sending in NIGHT["sendings"]))
+
+
+asyncio.run(main())
