@@ -353,6 +353,16 @@ def _kept(*, trim: bool) -> float:
     return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
 
 
+def _searched(*, freeze: bool) -> float:
+    """The processor time of a search for garbage in a process that has loaded the dashboard."""
+    program = (
+        "import gc, time, lanes_tui.app, lanes_tui.lanes.screen; gc.collect()\n"
+        + ("gc.freeze()\n" if freeze else "")
+        + "began = time.process_time(); gc.collect(); print(time.process_time() - began)"
+    )
+    return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
+
+
 def _codec(folder: Path, *, generated: bool) -> float:
     stage = Stage(folder / "lanes.db")
     stage.send("k", "hello")
@@ -389,6 +399,7 @@ TRICKS: dict[str, Trick] = {
     "exit": Trick(_process(_LIST), _process("import os; os._exit = lambda code: None\n" + _LIST)),
     "tuples": Trick(lambda _: _records(_Tuple), lambda _: _records(_Frozen)),
     "generated-json": Trick(lambda f: _codec(f, generated=True), lambda f: _codec(f, generated=False)),
+    "freeze": Trick(lambda _: _searched(freeze=True), lambda _: _searched(freeze=False)),
     "malloc-trim": Trick(lambda _: _kept(trim=True), lambda _: _kept(trim=False)),
 }
 

@@ -15,6 +15,7 @@ async def test_F251_a_question_is_shown_and_answered(stage: Stage, drive: Drive)
     stage.store.write(lambda tx: doors.ask(tx, claimed.ticket, which, system_clock(), by="run"))
     async with drive(stage.path) as driver:
         await driver.until(lambda: "? awaiting" in driver.rows[0], "the state of the lane")
+        assert "asks: Which" in driver.rows[0]
         await driver.press("m")
         dialog = await driver.dialog(SendDialog)
         assert "Answer the question" in shown(dialog, "dialog-title")

@@ -26,9 +26,11 @@ from tests.tui.test_screens import shown
 async def test_a_message_of_several_lines_is_sent_and_its_place_told(stage: Stage, drive: Drive) -> None:
     stage.hold("held:1", stage.owner(), "waiting")
     async with drive(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
         await driver.press("m")
         dialog = await driver.dialog(SendDialog)
         assert "to held:1" in shown(dialog, "dialog-lines")
+        assert dialog.query_one(Writing).placeholder == "the message"
         await driver.press("ctrl+s")
         assert "nothing to send" in shown(dialog, "refused")
         await driver.press("h", "i", "enter", "y", "o", "u", "ctrl+s")

@@ -23,7 +23,9 @@ async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width:
         shown = [each.strip() for each in foot(driver).split("  ")]
         assert shown == [each for each in said if each in shown]
         if width == 80:
-            assert {"J Journal", "O Owners", "D Dead letters", "? Help"} <= set(shown), "the other screens"
+            assert {"J Journal", "O Owners", "H Providers", "D Dead letters", "? Help"} <= set(shown), (
+                "the other screens"
+            )
         if width < 120:
             await driver.pilot.resize_terminal(120, 24)
             await driver.until(lambda: len(foot(driver).split("  ")) > len(shown), "more keys where there is more room")

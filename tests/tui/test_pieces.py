@@ -167,3 +167,14 @@ def test_the_last_runs_of_a_lane_are_bars_on_one_scale() -> None:
     assert lines[1].endswith("▶ 50 s, waited 30 s")
     assert len(lines) == 2
     assert timeline([], at, 80) == []
+
+
+def test_a_message_that_ran_before_and_waits_again_is_drawn_as_waiting() -> None:
+    at = NOW.wall
+    tried = (ProviderAttempt("codex", "rate_limited", "429", at - 25_000),)
+    row = message(
+        id=1, state=MessageState.QUEUED, accepted_at=at - 50_000, started_at=at - 49_000, ended_at=None, position=1,
+        attempts=tried,
+    )  # fmt: skip
+    (line,) = timeline([Message.of(row)], at, 8 + 34 + 20)
+    assert line.plain == f"#1      {'┄' * 10}×{'┄' * 9} ·, waited 50 s"

@@ -1,5 +1,6 @@
 """The dashboard as a terminal program, with the actions that are available on every screen."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -126,6 +127,12 @@ class Dashboard(App[int]):
         self.push_screen(self.main, wait_for_dismiss=False)
         self.call_after_refresh(self._come_back)
 
+    def on_ready(self) -> None:
+        """From here on, what was loaded is not searched for garbage: each time that took a tenth of a second, in which
+        no key was answered."""
+        if not self.is_headless:
+            gc.freeze()
+
     def _come_back(self) -> None:
         """Show what was shown when this source was left."""
         view = self._views.last.get(self.source.name)
@@ -175,6 +182,13 @@ class Dashboard(App[int]):
         if event.is_printable and isinstance(field, Input):
             event.prevent_default()
             field.post_message(events.Key(event.key, event.character))
+
+    async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
+        """As the toolkit does, for a key or a command; but nothing is done to what was not shown yet."""
+        screen = self.screen
+        if isinstance(action, str) and isinstance(screen, Guarded) and screen.refuses_blindly(action):
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     @property
     def lane_key(self) -> str | None:

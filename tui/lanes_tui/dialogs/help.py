@@ -68,9 +68,17 @@ class Help(Dialog[None]):
 
 
 def _legend() -> list[Content]:
-    looks = [*words.LANES.values(), words.PARKED, words.PAUSED]
+    told = (
+        (words.AWAITING, "its run asks its sender: m answers"),
+        (words.PARKED, "its message waits for a provider, and is tried again by itself"),
+        (words.PAUSED, "nothing is claimed: by a person, a budget, a guard against loops, or for processes left over"),
+        (words.ABORTING, "an abort was requested, and its owner has not confirmed it yet"),
+        (words.GHOST, "in another program's gateway (source:NAME), which counts no such run"),
+    )
     return [
-        text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in looks]),
+        text.line(("STATES", "head")),
+        text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in words.LANES.values()]),
+        *(text.line((f"{look.symbol} {look.word}".ljust(12), look.tone), (meaning, "muted")) for look, meaning in told),
         text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),
         text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),
     ]

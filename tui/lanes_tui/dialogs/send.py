@@ -86,7 +86,8 @@ class SendDialog(Dialog[Message | None]):
             yield Sheet(wrap=True, id="dialog-lines")
             if self._key is None:
                 yield KeyInput(FIRST_KEY, compact=True, id="to")
-            yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus")
+            said = "the message" if self._asked is None else "the answer"
+            yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
                 yield Button(text.line(" Send ", ("ctrl+s ", "muted")), compact=True, id="send")

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from lanes.records import Lane, Silence
+from lanes.records import Lane, Silence, WatchedLane
 from lanes.text.amounts import dollars
 from lanes_storage.clock import Now
-from lanes_storage.law import MAX_INTERRUPTIONS
+from lanes_storage.law import MAX_INTERRUPTIONS, SourceState, WatchedState
 from lanes_storage.records import LaneSort
 from lanes_tui.display import text, words
 
@@ -251,6 +251,10 @@ def _changed(lane: Lane, sight: ViewedAt, width: int) -> Said:
 
 
 def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
+    if lane.question is not None:
+        return (("asks: ", words.AWAITING.tone), text.first_words(lane.question.text))
+    if lane.seen is not None and lane.run_id is None:
+        return _elsewhere(lane.seen)
     if lane.last_error is not None:
         tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
         message = text.first_words(lane.last_error.message)
@@ -262,6 +266,18 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
     if lane.paused is not None and words.is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()
+
+
+def _elsewhere(seen: WatchedLane) -> Said:
+    """What is to be known of a lane in another program's gateway."""
+    said = []
+    if seen.state is WatchedState.STALE:
+        said.append("its row says that it runs, and nothing does")
+    if seen.gateway is not SourceState.CONNECTED:
+        said.append(f"gateway {seen.gateway}{', read from its files' if seen.from_files else ''}")
+    if not said:
+        return ((seen.outcome or "", "muted"),)
+    return ((", ".join(said), "warn"),)
 
 
 _CELLS: dict[str, Callable[[Lane, ViewedAt, int], Said]] = {

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lanes.base.terminal import clean
 from lanes.records import GlobPause, Health, Lane, Pause, Provider
-from lanes_storage.law import LaneState, MessageState
+from lanes_storage.law import LaneState, MessageState, WatchedState
 
 
 class Appearance(NamedTuple):
@@ -27,6 +27,8 @@ PAUSED = Appearance("‖", "paused", "paused")
 PARKED = Appearance("◔", "parked", "paused")
 AWAITING = Appearance("?", "awaiting", "accent")
 ABORTING = Appearance("▶", "aborting", "aborted")
+#: A run in another program's gateway that nothing there counts.
+GHOST = Appearance("▶", "ghost", "bad")
 
 #: So many characters are shown of a word that this program does not know.
 LONGEST_WORD = 20
@@ -57,6 +59,8 @@ def look_of(lane: Lane, wall: int) -> Appearance:
         return PARKED
     if lane.question is not None:
         return AWAITING
+    if lane.seen is not None and lane.seen.state is WatchedState.GHOST:
+        return GHOST
     if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
         return PAUSED
     return look_of_state(lane.state)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from lanes import filters
 from lanes.base.errors import NotFound
-from lanes.records import LaneDetail, Silence, Silences, Status
+from lanes.records import Lane, LaneDetail, Silence, Silences, Status
 from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Looking, Rhythm
@@ -44,8 +44,8 @@ class Picture:
 
     @property
     def everything(self) -> int:
-        """How many lanes there are."""
-        return sum(self.status.record.counts.lanes.values())
+        """How many lanes there are, those of other programs included as far as they are chosen."""
+        return max(self.window.total, sum(self.status.record.counts.lanes.values()))
 
 
 class Stage(Protocol):
@@ -114,7 +114,7 @@ class SnapshotReader:
         chosen = filters.typed(wish.typed, self._source.now().wall).chosen
         silences = await self._source.silences()
         window = await self._window(chosen, wish, view)
-        row = None if view.key is None else window.place_of(view.key)
+        row = None if view.key is None else window.place_of(view.key, view.row)
         if view.key is not None and row is None:
             row = await self._source.place(chosen, view.key, order=wish.order)
         if row is None and self._last is not None and self._last.wish.typed != wish.typed:
@@ -123,18 +123,18 @@ class SnapshotReader:
         if after.span != view.span:
             window = await self._window(chosen, wish, after)
         lane = window.lane_at(after.row)
-        detail = await self._detail(None if lane is None else lane.key)
+        detail = await self._detail(lane)
         hidden = await self._hidden(chosen)
         return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail, silences)
 
     async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
         return await self._source.window(chosen, *view.span, order=wish.order)
 
-    async def _detail(self, key: str | None) -> AsOf[LaneDetail] | None:
-        if key is None or not self._stage.wants_detail:
+    async def _detail(self, lane: Lane | None) -> AsOf[LaneDetail] | None:
+        if lane is None or not self._stage.wants_detail:
             return None
         try:
-            return await self._source.detail(key)
+            return await self._source.detail(lane.key, lane.source)
         except NotFound:  # pruned since the window was read
             return None
 

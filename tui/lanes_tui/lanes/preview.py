@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from lanes.base.errors import NotFound
-from lanes.records import LaneDetail
+from lanes.records import Lane, LaneDetail
 from lanes_tui.sources.source import AsOf, Lost, Source
 
 #: A held key repeats about thirty times a second: the lanes that it passes are not read.
@@ -19,12 +19,12 @@ class Glance:
     def __init__(self, source: Source, show: Callable[[str | None, AsOf[LaneDetail] | None], None]) -> None:
         self._source = source
         self._show = show
-        self._key: str | None = None
+        self._lane: Lane | None = None
         self._asked = asyncio.Event()
 
-    def at(self, key: str | None) -> None:
+    def at(self, lane: Lane | None) -> None:
         """Read this lane instead of the last one; None reads no lane."""
-        self._key = key
+        self._lane = lane
         self._asked.set()
 
     async def run(self) -> None:
@@ -34,8 +34,9 @@ class Glance:
             while self._asked.is_set():
                 self._asked.clear()
                 await asyncio.sleep(REST_S)
-            key = self._key
-            reading = asyncio.ensure_future(self._read(key))
+            lane = self._lane
+            key = None if lane is None else lane.key
+            reading = asyncio.ensure_future(self._read(lane))
             try:
                 done, _ = await asyncio.wait((reading,), timeout=PATIENCE_S)
                 if not done:
@@ -44,8 +45,8 @@ class Glance:
             finally:
                 reading.cancel()  # a reader that leaves ends its read
 
-    async def _read(self, key: str | None) -> AsOf[LaneDetail] | None:
+    async def _read(self, lane: Lane | None) -> AsOf[LaneDetail] | None:
         try:
-            return None if key is None else await self._source.detail(key)
+            return None if lane is None else await self._source.detail(lane.key, lane.source)
         except (Lost, NotFound):  # the next look at everything meets it too, and tells
             return None

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from lanes.filters import FIELDS
-from lanes.records import LaneDetail, Silences
+from lanes.records import HERE, LaneDetail, Silences
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.dialogs.help import Help
@@ -27,6 +27,7 @@ from lanes_tui.lanes.marking import Marking
 from lanes_tui.lanes.preview import Glance
 from lanes_tui.lanes.viewing import Viewing
 from lanes_tui.screens.groups import GroupChoice, GroupsScreen
+from lanes_tui.screens.guarded import ACTING, CHOOSING
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
@@ -139,6 +140,13 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
         """Whether another whole screen, which looks for itself, lies over this one, and this one was shown before."""
         return self.picture is not None and any(isinstance(screen, Watching) for screen in self.app.screen_stack)
 
+    def is_blind(self, action: str) -> bool:
+        """Also while the lanes of another filter or order are shown than what was typed."""
+        if len(self.marks) and action not in CHOOSING:  # it is for these
+            return False
+        shown = self.picture is not None and self.picture.wish == self.wish
+        return not shown and (action.startswith(ACTING) or action in CHOOSING)
+
     def on_screen_resume(self) -> None:
         self.follower.wake()
 
@@ -215,7 +223,7 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
     @on(LaneChosen)
     def _lane_chosen(self) -> None:
         if self.wants_detail:
-            self._glance.at(self.lane_key)
+            self._glance.at(self.lane)
 
     @on(WindowWanted)
     def _window_wanted(self) -> None:
@@ -237,11 +245,11 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
         if self.picture is None or self.picture.wish != self.wish:  # what was typed is not on the screen yet
             self._open_next = True
         elif self.lane is not None:
-            self.app.push_screen(self.lane_screen(self.lane.key))
+            self.app.push_screen(self.lane_screen(self.lane.key, self.lane.source))
 
-    def lane_screen(self, key: str) -> LaneScreen:
+    def lane_screen(self, key: str, source: str = HERE) -> LaneScreen:
         """The screen of a lane."""
-        return LaneScreen(self.source, self.rhythm, key)
+        return LaneScreen(self.source, self.rhythm, key, source)
 
     def action_groups(self) -> None:
         """The lanes of the filter, folded by the first parts of their keys."""

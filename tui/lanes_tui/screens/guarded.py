@@ -20,7 +20,9 @@ from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
 
 #: How the actions begin that change something at the source.
-ACTING = ("do(", "pause", "message", "retry", "drop", "drain", "reset", "prune")
+ACTING = ("do(", "act_on(", "pause", "message", "retry", "drop", "drain", "reset", "prune")
+#: And those that choose what is acted on.
+CHOOSING = ("mark", "mark_range")
 #: The workers that read what is to be marked.
 MARKING = "marks"
 
@@ -60,6 +62,17 @@ class Guarded(ClosingScreen[None]):
         if self.freshness.lost is not None:
             return "the source cannot be read: nothing is acted on"
         return None
+
+    def is_blind(self, action: str) -> bool:
+        """Whether that action would be for something that the person who pressed its key has not seen yet."""
+        return self.freshness.at is None and (action.startswith(ACTING) or action in CHOOSING)
+
+    def refuses_blindly(self, action: str) -> bool:
+        """Whether it is not begun for that reason; says so."""
+        refused = self.is_blind(action)
+        if refused:
+            self.say(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
+        return refused
 
     def may_act(self) -> bool:
         """Whether an action may begin; says why not."""

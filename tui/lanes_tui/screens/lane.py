@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from lanes.base.errors import NotFound
-from lanes.records import Lane, LaneDetail, Message
+from lanes.records import HERE, Lane, LaneDetail, Message
 from lanes_storage.law import MessageState
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
@@ -39,9 +39,9 @@ class LaneScreen(Watching):
         bind("drop", "drop", show=True),
     ]
 
-    def __init__(self, source: Source, rhythm: Rhythm, key: str) -> None:
+    def __init__(self, source: Source, rhythm: Rhythm, key: str, of: str = HERE) -> None:
         super().__init__(source, rhythm)
-        self.lane_key = key
+        self.lane_key, self._of = key, of
         self._detail: AsOf[LaneDetail] | None = None
         self._gone = False
 
@@ -70,7 +70,7 @@ class LaneScreen(Watching):
 
     async def read(self) -> None:
         try:
-            self._detail = await self.source.detail(self.lane_key)
+            self._detail = await self.source.detail(self.lane_key, self._of)
         except NotFound:  # pruned, or in another database that took the place of this one
             self._gone = True
             return

@@ -57,7 +57,7 @@ class ProvidersScreen(WholeList[str, Provider]):
             FixedColumn("STATE", 16),
             *(FixedColumn(name, 6, right=True) for name in ("FLIGHT", "FAIL/H", "ANSW/H")),
             FixedColumn("LATENCY", 7, right=True),
-            FixedColumn("FAILURES OF THE LAST HOUR", 0),
+            FixedColumn("CAUSES", 0),
         )
 
     def cells(self, known: Provider, sight: ViewedAt) -> Mapping[str, Content]:
@@ -70,7 +70,7 @@ class ProvidersScreen(WholeList[str, Provider]):
             "FAIL/H": text.line((words.number(failures) if failures else "", "errored")),
             "ANSW/H": text.line(words.number(known.answers) if known.answers else ""),
             "LATENCY": text.line("" if known.latency_ms is None else span(known.latency_ms)),
-            "FAILURES OF THE LAST HOUR": text.line((_failures(known), "errored")),
+            "CAUSES": text.line((_failures(known), "errored")),
         }
 
     def facts(self, known: Provider, sight: ViewedAt) -> Mapping[str, str | int]:

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 #: One kind of query takes at most this fraction (one part in so many) of the time.
 SHARE = 20
+#: An answer is kept for at most so many seconds: one query may have taken long because the machine was busy.
+MOST_S = 10.0
 
 
 class Paced(Generic[T]):
@@ -27,5 +29,9 @@ class Paced(Generic[T]):
         found = await ask()
         ended = loop.time()
         self._question, self._kept = question, [found]
-        self._until = ended + self._share * (ended - began)
+        self._until = ended + min(MOST_S, self._share * (ended - began))
         return found
+
+    def forget(self) -> None:
+        """Ask the next time, whatever it takes: what was answered may have changed by what was done here."""
+        self._until = 0.0

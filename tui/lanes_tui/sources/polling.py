@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from lanes.base.errors import LanesError
 from lanes_tui.sources.source import Lost, Source
 
 #: Reads that are caused by commits take at most this fraction (one part in so many) of the time.
@@ -48,7 +49,7 @@ class Looking:
             try:
                 version = await self._source.version()  # before reading, so that no change falls in between
                 await self._look()
-            except Lost as lost:
+            except (Lost, LanesError) as lost:
                 version = None
                 self._lose(str(lost))
             await self._rest(version, loop.time() - began)

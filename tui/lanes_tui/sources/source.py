@@ -8,10 +8,12 @@ was on the screen.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from lanes.base.errors import NotAllowed
+from lanes.base.errors import Ambiguous, NotAllowed
 from lanes.records import (
+    HERE,
     Drain,
     Event,
     GlobPause,
@@ -68,9 +70,13 @@ class Window(NamedTuple):
     rows: list[Lane]
     total: int
 
-    def place_of(self, key: str) -> int | None:
-        """Where a lane stands among all, if it is in this window."""
-        return next((self.offset + i for i, lane in enumerate(self.rows) if lane.key == key), None)
+    def place_of(self, key: str, near: int = 0) -> int | None:
+        """Where a lane stands among all, if it is in this window.
+
+        Two lanes of different sources may have one name: then the one that stands nearest to ``near``.
+        """
+        places = (self.offset + i for i, lane in enumerate(self.rows) if lane.key == key)
+        return min(places, key=lambda place: abs(place - near), default=None)
 
     def lane_at(self, place: int) -> Lane | None:
         """The lane at that place, if it is in this window."""
@@ -165,15 +171,29 @@ class Source:
         """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
         if verb.changes and self.read_only:
             raise NotAllowed("this dashboard is read-only")
-        return await self._driver.call(verb, **params)
+        try:
+            return await self._driver.call(verb, **params)
+        finally:
+            if verb.changes:
+                self._forget()
 
-    def call_each(
+    async def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """The same for each of ``params``, many in one transaction; an expected error is told in place of a record."""
         if verb.changes and self.read_only:
             raise NotAllowed("this dashboard is read-only")
-        return self._driver.call_each(verb, params)
+        try:
+            async with aclosing(self._driver.call_each(verb, params)) as calls:
+                async for came in calls:
+                    yield came
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """What a person has just done is seen at the next look."""
+        for paced in (self._totals, self._statuses, self._providers, self._groups, self._healths):
+            paced.forget()
 
     # ------------------------------------------------------------------------------------- looking
 
@@ -253,9 +273,16 @@ class Source:
         """Which providers are well, who asks them, and how the requests of the last hour ended."""
         return await self._providers.answer(None, lambda: self._seen(system.providers))
 
-    async def detail(self, key: str) -> AsOf[LaneDetail]:
-        """One lane with its messages, last events and why-paragraph. Raises NotFound."""
-        return await self._seen(queries.show, key=key)
+    async def detail(self, key: str, source: str = HERE) -> AsOf[LaneDetail]:
+        """One lane with its messages, last events and why-paragraph. Raises NotFound.
+
+        ``source``: which one is meant, if lanes of several sources have that name.
+        """
+        try:
+            return await self._seen(queries.show, key=key)
+        except Ambiguous as several:
+            meant = source if source in several.sources else several.sources[0]
+            return await self._seen(queries.show, key=key, source=meant)
 
     async def _seen(self, verb: Verb[..., Any], **params: Any) -> AsOf[Any]:
         now = self.now()

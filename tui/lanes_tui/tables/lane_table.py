@@ -1,7 +1,7 @@
 """The lanes table. It holds one window of lanes, whatever their number, and a cursor that stays on its lane."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -92,6 +92,7 @@ class LaneList(ScrollView, can_focus=True):
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
+        self._early: list[Callable[[int], int]] = []  # moves before there was anything to move in
 
     # ------------------------------------------------------------------------------------ what it shows
 
@@ -116,7 +117,7 @@ class LaneList(ScrollView, can_focus=True):
     def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None) -> None:
         """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere)."""
         view = self.view
-        standing = None if view.key is None else window.place_of(view.key)
+        standing = None if view.key is None else window.place_of(view.key, view.row)
         if standing is None:
             standing = row if row is not None and key == view.key else view.row
         view = view.following(standing, window.total)
@@ -127,6 +128,9 @@ class LaneList(ScrollView, can_focus=True):
         if bare:
             self._repaint()
         self._place(view)
+        early, self._early = self._early, []
+        for where in early:
+            self._go(where)
         self._renew()
 
     def show_columns(self, chosen: tuple[str, ...]) -> None:
@@ -179,13 +183,20 @@ class LaneList(ScrollView, can_focus=True):
     # ------------------------------------------------------------------------------------------ moving
 
     def action_move(self, by: int) -> None:
-        self.move_to(self._row + by)
+        self._go(lambda _: self._row + by)
 
     def action_page(self, pages: int) -> None:
-        self.move_to(self._row + pages * max(1, self._room.height - 1))
+        self._go(lambda _: self._row + pages * max(1, self._room.height - 1))
 
     def action_jump(self, place: int) -> None:
-        self.move_to(place if self.window is None or place >= 0 else self.window.total + place)
+        self._go(lambda total: place if place >= 0 else total + place)
+
+    def _go(self, where: Callable[[int], int]) -> None:
+        """Put the cursor where that says, of so many lanes; as soon as there are any."""
+        if self.window is None:
+            self._early.append(where)
+        else:
+            self.move_to(where(self.window.total))
 
     def move_to(self, row: int) -> None:
         """Put the cursor on the lane at ``row``, and bring it into sight."""

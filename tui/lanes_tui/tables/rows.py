@@ -1,6 +1,6 @@
 """A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -70,6 +70,7 @@ class Rows(ScrollView, can_focus=True):
         self._offset = self._total = self._at = 0
         self._key: str | None = None
         self._empty = text.EMPTY
+        self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
 
     @property
     def key(self) -> str | None:
@@ -120,6 +121,9 @@ class Rows(ScrollView, can_focus=True):
         else:
             found = next((offset + i for i, row in enumerate(rows) if row.key == self._key), place)
             self._place(self._at if found is None or self._key is None else found)
+        early, self._early = self._early, None
+        for where in early or ():
+            self._go(where)
         for at in self._seen:
             if not _same(before.get(at), self._row(at)):
                 self._refresh_line(at)
@@ -155,13 +159,20 @@ class Rows(ScrollView, can_focus=True):
         return ListRow("", self._empty) if at == 0 else None
 
     def action_move(self, by: int) -> None:
-        self._place(self._at + by)
+        self._go(lambda: self._at + by)
 
     def action_page(self, pages: int) -> None:
-        self._place(self._at + pages * max(1, self._room.height - 1))
+        self._go(lambda: self._at + pages * max(1, self._room.height - 1))
 
     def action_jump(self, place: int) -> None:
-        self._place(place if place >= 0 else self._total + place)
+        self._go(lambda: place if place >= 0 else self._total + place)
+
+    def _go(self, where: Callable[[], int]) -> None:
+        """Put the cursor where that says, as soon as there are rows."""
+        if self._early is None:
+            self._place(where())
+        else:
+            self._early.append(where)
 
     def on_click(self, event: events.Click) -> None:
         if event.y + self.scroll_offset.y < self._total:

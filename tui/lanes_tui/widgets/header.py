@@ -83,8 +83,9 @@ class Facts:
 
     @property
     def everything(self) -> int | None:
-        """How many lanes there are."""
-        return None if self.status is None else sum(self.status.record.counts.lanes.values())
+        """How many lanes there are: those of other programs are chosen, and not counted in the database."""
+        known = None if self.status is None else sum(self.status.record.counts.lanes.values())
+        return known if known is None else max(known, self.matching or 0)
 
 
 class _Piece(NamedTuple):

@@ -7,7 +7,7 @@ from lanes_tui.actions.keys import KEYS
 
 #: What is named first where there is no room for all: how to find the rest, and the other screens.
 FIRST = (
-    "back", "help", "open", "filter", "reset", "drain", "abort", "journal", "owners", "dead letters", "providers",
+    "back", "help", "filter", "reset", "drain", "abort", "journal", "owners", "providers", "dead letters", "open",
     "commands", "groups", "pause",
 )  # fmt: skip
 

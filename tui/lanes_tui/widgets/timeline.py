@@ -6,6 +6,7 @@ from textual.content import Content
 
 from lanes.records import Attempt, Message
 from lanes.text.spans import span
+from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 
 WAITS, RUNS, FAILED = "┄", "━", "×"
@@ -32,18 +33,21 @@ def _line(message: Message, first: int, whole: int, length: int, wall: int) -> C
         return max(0, min(length - 1, (at - first) * length // whole))
 
     look = words.look_of_message(message.state)
+    waits = message.state is MessageState.QUEUED  # it ran before, and waits again
+    began = ended if waits else began
     failed = {cell(attempt.at) for attempt in _failed(message)}
     parts: list[text.Part] = []
     for place in range(length):
-        if place in failed and cell(began) <= place <= cell(ended):
+        if place in failed and cell(message.accepted_at) <= place <= cell(ended):
             parts.append((FAILED, "errored"))
-        elif cell(began) <= place <= cell(ended):
+        elif not waits and cell(began) <= place <= cell(ended):
             parts.append((RUNS, look.tone))
         else:
-            parts.append((WAITS, "muted") if cell(message.accepted_at) <= place < cell(began) else " ")
+            parts.append((WAITS, "muted") if cell(message.accepted_at) <= place < cell(began) + waits else " ")
     waited = f", waited {span(began - message.accepted_at)}" if began - message.accepted_at >= 1_000 else ""
     tools = f", calls {', '.join(message.tools)}" if message.tools else ""
-    said = f" {look.symbol} {span(max(0, ended - began))}{waited}{tools}"
+    ran = "" if waits else f" {span(max(0, ended - began))}"
+    said = f" {look.symbol}{ran}{waited}{tools}"
     return text.line((f"#{message.id} ".ljust(_ID), "muted"), *parts, (said, look.tone))
 
 

@@ -1,0 +1,124 @@
+"""Keys that come before what they are for is shown: moves wait for it, and nothing is done to what nobody saw."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.sources.file import FileSource
+from lanes_tui.sources.polling import Rhythm
+from lanes_tui.sources.source import Source
+from tests.kit.stage import Stage
+from tests.tui.driving import Driver, Listened, dashboard
+
+
+class Gate:
+    """Holds one way of reading back while it is shut."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, *, is_open: bool) -> None:
+        reads: Callable[..., Any] = getattr(Source, name)
+        self._open = asyncio.Event()
+        self.waits = False
+        if is_open:
+            self._open.set()
+
+        async def held(source: Source, *given: Any, **more: Any) -> Any:
+            self.waits = not self._open.is_set()
+            await self._open.wait()
+            return await reads(source, *given, **more)
+
+        monkeypatch.setattr(Source, name, held)
+
+    def shut(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@asynccontextmanager
+async def at_once(stage: Stage) -> AsyncIterator[Driver]:
+    """A dashboard before its first look has ended."""
+    rhythm = Rhythm(look_every=0.25, ask_every=0.03, least_gap=0.0, retry_every=0.05)
+    app = Listened(FileSource(str(stage.path), actor="alice@here"), None, with_gateway=False, rhythm=rhythm)
+    async with app.run_test(size=(120, 40)) as pilot:
+        yield Driver(app, pilot)
+
+
+@pytest.mark.parametrize(("keys", "key"), [("jj", "held:2"), ("G", "held:3"), ("Gkgj", "held:1")])
+async def test_moves_before_the_first_rows_are_made_once_these_are_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, keys: str, key: str
+) -> None:
+    owner = stage.owner()
+    for number in range(4):
+        stage.hold(f"held:{number}", owner)
+    gate = Gate(monkeypatch, "window", is_open=False)
+    async with at_once(stage) as driver:
+        await driver.press(*keys, "enter")
+        gate.open()
+        assert (await driver.dialog(LaneScreen)).lane_key == key
+        assert driver.key == key
+
+
+async def test_F207_what_acts_before_the_first_rows_acts_on_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.hold("held:1", stage.owner())
+    gate = Gate(monkeypatch, "window", is_open=False)
+    async with at_once(stage) as driver:
+        for pressed in ("a", "A", "p", "P", "R", "K", "C", "m", "space", "V"):
+            await driver.press(pressed)
+            assert driver.app.screen is driver.main
+            assert "not shown yet" in driver.said[-1], pressed
+        assert len(driver.said) == 10
+        gate.open()
+        await driver.until(lambda: driver.key, "the lane")
+        assert not len(driver.main.marks)
+        await driver.press("a")
+        assert "Abort this run?" in (await driver.dialog(ActionDialog)).said
+
+
+async def test_F207_what_acts_while_the_lanes_of_a_filter_are_not_shown_yet_acts_on_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be for the lane under the cursor of the list before."""
+    owner = stage.owner()
+    stage.hold("first:1", owner)
+    stage.hold("other:1", owner)
+    gate = Gate(monkeypatch, "window", is_open=True)
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key == "first:1", "the first lane")
+        gate.shut()
+        await driver.press("slash")
+        await driver.write("other")
+        await driver.press("enter", "a", "y", "space")
+        assert driver.app.screen is driver.main
+        assert "not shown yet" in driver.said[-1]
+        assert not len(driver.main.marks)
+        gate.open()
+        await driver.until(lambda: driver.key == "other:1", "the lane of the filter")
+        await driver.press("space", "a")
+        assert "other:1" in (await driver.dialog(ActionDialog)).said
+
+
+async def test_F207_the_other_lists_wait_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = stage.owner()
+    for number in range(3):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    gate = Gate(monkeypatch, "letters", is_open=False)
+    async with dashboard(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: gate.waits, "it to be read")
+        await driver.press("j", "j", "R", "x", "space")
+        assert driver.app.screen is screen
+        assert len(driver.said) == 3
+        gate.open()
+        await driver.until(lambda: screen.letter, "the letters")
+        assert screen.lane_key == "failed:0"
+        assert not screen.marks
