@@ -1,0 +1,141 @@
+"""A WebSocket whose frames are JSON objects: requests with their answers, by id, and what comes unasked."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from lanes.watch.adapter import SourceDown
+from lanes.watch.links.failing import closed, hung, said, unreachable
+from lanes.watch.reading import parsed
+from lanes_storage.law import SourceState
+
+#: A gateway that is not hung takes a connection, and answers a request, within these times. OpenClaw's first run loads
+#: so much that it answered nothing for 9 s on a busy machine.
+CONNECT_S = 10.0
+ANSWER_S = 30.0
+#: The largest frame that is received, as OpenClaw itself has it; frames that are larger than the second number and
+#: nobody asked for hold conversation, and are not read; an answer may have the third.
+MOST_BYTES = 26_214_400
+MOST_READ = 1_048_576
+MOST_ANSWER = 8_388_608
+#: The credentials were refused.
+REFUSED = (401, 403)
+
+Form = Mapping[str, Any]
+
+
+class JsonSocket:
+    """``hears`` gets each frame that is no answer, and None at the end. ``unasked`` tells by its text whether a large
+    frame is one that nobody asked for. ``closed`` says why the connection ended, once it has; ``shape`` is the advice
+    where another program listens."""
+
+    def __init__(
+        self, url: str, *, hears: Callable[[Form | None], None], unasked: Callable[[str], object], shape: str
+    ) -> None:
+        self.url, self.shape = url, shape
+        self.closed: SourceDown | None = None
+        self.unread: Counter[str] = Counter()
+        self._hears, self._unasked = hears, unasked
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._asked: dict[str | int, asyncio.Future[Form]] = {}
+
+    async def open(self, headers: Mapping[str, str] | None = None) -> None:
+        """Connect. Raises SourceDown."""
+        self._session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=None))
+        try:
+            self._socket = await self._session.ws_connect(
+                self.url,
+                headers=headers,
+                max_msg_size=MOST_BYTES,
+                compress=0,
+                autoping=True,
+                timeout=aiohttp.ClientWSTimeout(ws_close=1),
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status in REFUSED:
+                why = f"{self.url} refuses the connection ({error.status})"
+                raise SourceDown(SourceState.REFUSED, why, "give its token") from error
+            raise SourceDown(SourceState.FOREIGN, f"{self.url} is no WebSocket ({error.status})", self.shape) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise unreachable(self.url, error) from error
+
+    async def frame(self) -> Form | None:
+        """The next frame; None: the connection has ended. What cannot be read is counted and left out."""
+        assert self._socket is not None
+        while True:
+            message = await self._socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                text: str = message.data
+                if len(text) > MOST_READ and (self._unasked(text) or len(text) > MOST_ANSWER):
+                    self.unread["large"] += 1
+                elif (frame := parsed(text)) is None:
+                    self.unread["malformed"] += 1
+                else:
+                    return frame
+            elif message.type is not aiohttp.WSMsgType.BINARY:
+                code, extra = self._socket.close_code, message.extra if isinstance(message.extra, str) else ""
+                self.closed = closed(self.url, extra or str(code))
+                return None
+
+    def read_on(self, name: str) -> None:
+        """From now on frames are read as they come, by a task of that name."""
+        self._reading = asyncio.create_task(self._read(), name=name)
+
+    async def _read(self) -> None:
+        try:
+            while (frame := await self.frame()) is not None:
+                asked = frame.get("id")
+                waiting = self._asked.get(asked) if isinstance(asked, str | int) else None
+                if waiting is None or self._unasked_frame(frame):
+                    self._hears(frame)
+                elif not waiting.done():
+                    waiting.set_result(frame)
+        finally:
+            self.closed = self.closed or SourceDown(SourceState.UNREACHABLE, f"{self.url} is disconnected")
+            for waiting in self._asked.values():
+                if not waiting.done():
+                    waiting.set_exception(self.closed)
+            self._hears(None)
+
+    @staticmethod
+    def _unasked_frame(frame: Form) -> bool:
+        """A request or an event of the gateway may have an id as well."""
+        return "method" in frame or "event" in frame
+
+    async def tell(self, form: Form) -> None:
+        """Send a frame that has no answer. Raises SourceDown."""
+        if self._socket is None or self.closed is not None:
+            raise self.closed or SourceDown(SourceState.UNREACHABLE, f"{self.url} is not connected")
+        try:
+            await self._socket.send_json(form)
+        except (ConnectionError, aiohttp.ClientError) as error:
+            raise closed(self.url, said(error)) from error
+
+    async def ask(self, name: str | int, form: Form, seconds: float = ANSWER_S) -> Form:
+        """The frame that answers a request of that id. Raises SourceDown where none comes."""
+        answer: asyncio.Future[Form] = asyncio.get_running_loop().create_future()
+        self._asked[name] = answer
+        try:
+            async with asyncio.timeout(seconds):
+                await self.tell(form)
+                return await answer
+        except TimeoutError:
+            raise hung(self.url, form.get("method"), seconds) from None
+        finally:
+            self._asked.pop(name, None)
+            answer.cancel()
+
+    async def close(self) -> None:
+        """Close it. May be called twice."""
+        if self._socket is not None:
+            await self._socket.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
