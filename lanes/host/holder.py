@@ -8,7 +8,7 @@ from pathlib import Path
 from lanes.base.terminal import clean
 from lanes.host.stat import STOPPED, state_of
 
-_LISTENS = "0A"
+_LISTENS, _CONNECTED = "0A", "01"
 #: So much of a command line is shown.
 _SHOWN = 120
 
@@ -40,6 +40,18 @@ def stopped_holder_of(port: int) -> int | None:
         if state_of(pid) in STOPPED and inodes & _sockets(pid):
             return pid
     return None
+
+
+def connections_of(port: int, word: str) -> frozenset[str] | None:
+    """The connections to elsewhere of the processes that listen on a port; None: no process that has the word in its
+    command line is seen to do so."""
+    inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
+    sockets = [held for pid in processes() if inodes & (held := _sockets(pid)) and word in " ".join(words_of(pid))]
+    if not sockets:
+        return None
+    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if row[3] == _CONNECTED]
+    elsewhere = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) != port}
+    return frozenset(elsewhere & set().union(*sockets))
 
 
 def _rows(table: str) -> list[list[str]]:

@@ -59,7 +59,7 @@ class Adapter(Protocol):
         """Connect, and return the version of the program."""
         ...
 
-    def recall(self, rows: Sequence[Sighting]) -> None:
+    def recall(self, rows: Sequence[Sighting], /) -> None:
         """What was known of its sessions before this connection, of which the run ids may be needed."""
         ...
 
@@ -84,7 +84,7 @@ class Adapter(Protocol):
         """Take one of these ways."""
         ...
 
-    async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
+    async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float, /) -> str | None:
         """The proof that the runs which were seen are over, waited for at most this long; None: there is none."""
         ...
 

@@ -17,6 +17,20 @@ def keys_folder() -> Path:
 
 def adapter_of(watch: WatchConfig, keys: Path) -> "Adapter":
     """The adapter of a configured gateway; ``keys``: the folder of paired devices."""
+    token = watch.token or ""
+    match watch.kind:
+        case "opencode":
+            from lanes.watch.programs.opencode import OpencodeAdapter
+
+            return OpencodeAdapter(watch.url, token=token)
+        case "codex":
+            from lanes.watch.programs.codex import CodexAdapter
+
+            return CodexAdapter(watch.url, token=token)
+        case "langgraph":
+            from lanes.watch.programs.langgraph import LangGraphAdapter
+
+            return LangGraphAdapter(watch.url, token=token)
     from lanes.watch.openclaw.adapter import OpenClawAdapter
 
-    return OpenClawAdapter(watch.name, watch.url, keys, files=watch.files, token=watch.token or "")
+    return OpenClawAdapter(watch.name, watch.url, keys, files=watch.files, token=token)

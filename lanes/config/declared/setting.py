@@ -10,7 +10,7 @@ SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
 ARRAYS = ("runner", "provider", "source", "policy", "watch", "alert")
 
 #: The programs whose gateways can be watched.
-WATCHED = ("openclaw",)
+WATCHED = ("openclaw", "opencode", "codex", "langgraph")
 
 
 class Kind(StrEnum):

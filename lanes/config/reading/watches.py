@@ -16,7 +16,9 @@ from lanes.records import HERE
 #: A name begins the keys of its lanes, up to the first colon.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: The schemes of each kind of gateway, the encrypted one last.
-SCHEMES = {"openclaw": ("ws", "wss")}
+SCHEMES = {
+    "openclaw": ("ws", "wss"), "opencode": ("http", "https"), "codex": ("ws", "wss"), "langgraph": ("http", "https")
+}  # fmt: skip
 
 
 def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[WatchConfig, ...], list[ConfigError]]:

@@ -1,0 +1,132 @@
+"""Requests to a gateway over HTTP with JSON answers, and one stream of events that is read as it comes."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from lanes.runners.http.sse import SseError, SseParser
+from lanes.watch.adapter import SourceDown
+from lanes.watch.links.failing import closed, hung, said, unreachable
+from lanes.watch.links.sockets import ANSWER_S, MOST_ANSWER, REFUSED
+from lanes.watch.reading import parsed
+from lanes_storage.law import SourceState
+
+#: A stream that says nothing for so long has ended, whatever its connection looks like. opencode beats each 10 s.
+QUIET_S = 60.0
+
+Query = Mapping[str, str | int] | list[tuple[str, str]]
+
+
+class WebError(Exception):
+    """A request that the gateway refused, or whose answer cannot be read."""
+
+    def __init__(self, what: str, status: int) -> None:
+        self.status = status
+        super().__init__(f"{what}: {status}")
+
+
+class JsonWeb:
+    """A gateway at an address. ``headers`` carry the token. ``ended``: why the stream of events ended, once it has."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.url, self._headers = url, headers
+        self.ended: SourceDown | None = None
+        self.unread = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._stream: asyncio.Task[None] | None = None
+
+    async def get(self, path: str, query: Query | None = None, seconds: float = ANSWER_S) -> Any:
+        """The answer to a GET. Raises WebError, SourceDown."""
+        return await self._ask("GET", path, query, None, seconds)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], query: Query | None = None, seconds: float = ANSWER_S
+    ) -> Any:
+        """The answer to a POST; None: it has no body. Raises WebError, SourceDown."""
+        return await self._ask("POST", path, query, body, seconds)
+
+    async def _ask(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> Any:
+        what = f"{method} {path}"
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._request(method, path, params=query, json=body, allow_redirects=False) as answer,
+            ):
+                if answer.status in REFUSED:
+                    raise SourceDown(SourceState.REFUSED, f"{self.url} refuses the token ({answer.status})", "give it")
+                text = await self._text(answer)
+                if not 200 <= answer.status < 300 or text is None:
+                    raise WebError(what, answer.status)
+        except TimeoutError:
+            raise hung(self.url, what, seconds) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise unreachable(self.url, error) from error
+        try:
+            return json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            raise WebError(f"{what}: no JSON", answer.status) from None
+
+    @staticmethod
+    async def _text(answer: aiohttp.ClientResponse) -> bytes | None:
+        """The body; None: it is larger than any answer."""
+        found = bytearray()
+        async for chunk in answer.content.iter_any():
+            found += chunk
+            if len(found) > MOST_ANSWER:
+                return None
+        return bytes(found)
+
+    def _request(self, method: str, path: str, **more: Any) -> Any:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None)
+            self._session = aiohttp.ClientSession(trust_env=False, timeout=timeout, headers=dict(self._headers))
+        return self._session.request(method, f"{self.url}{path}", **more)
+
+    async def listen(self, path: str, hears: Callable[[Mapping[str, Any]], None], seconds: float = ANSWER_S) -> None:
+        """Open the stream of events, which ``hears`` gets until the connection ends. Raises SourceDown."""
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stream = asyncio.create_task(self._read(path, hears, opened), name="lanes-watch-events")
+        try:
+            await asyncio.wait_for(opened, seconds)
+        except TimeoutError:
+            raise hung(self.url, f"GET {path}", seconds) from None
+
+    async def _read(self, path: str, hears: Callable[[Mapping[str, Any]], None], opened: asyncio.Future[None]) -> None:
+        why = "its stream of events ended"
+        try:
+            quiet = aiohttp.ClientTimeout(total=None, sock_read=QUIET_S)
+            stream = self._request("GET", path, headers={"Accept": "text/event-stream"}, timeout=quiet)
+            async with stream as answer:
+                if answer.status != 200:
+                    raise SourceDown(SourceState.FOREIGN, f"{self.url}{path} has no events ({answer.status})")
+                opened.set_result(None)
+                parser = SseParser(MOST_ANSWER, MOST_ANSWER)
+                async for chunk in answer.content.iter_any():
+                    for event in parser.feed(chunk):
+                        if (form := parsed(event.data)) is not None:
+                            hears(form)
+                        else:
+                            self.unread += 1
+        except SourceDown as down:
+            self.ended = down
+        except (aiohttp.ClientError, OSError, ValueError, SseError) as error:
+            why = said(error)
+        finally:
+            self.ended = self.ended or closed(self.url, why)
+            if not opened.done():
+                opened.set_exception(self.ended)
+            hears({})
+
+    async def close(self) -> None:
+        """Close it. May be called twice."""
+        if self._stream is not None:
+            self._stream.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(self._stream, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

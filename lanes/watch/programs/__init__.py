@@ -1,0 +1,1 @@
+"""The adapters of programs whose gateway needs no pairing: opencode, codex, LangGraph."""

@@ -1,0 +1,236 @@
+"""The adapter of ``codex app-server``, measured on 0.171.0: JSON-RPC over a WebSocket; its turns are the runs.
+
+Who did not begin a turn hears of it only that its thread is active: the turn, its begin and the last sign of life are
+asked for. An interrupt names the turn.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.links.failing import silent
+from lanes.watch.links.looking import proof_by, wall
+from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
+from lanes.watch.reading import ShownKeys, moment, objects, typed, words
+from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.records import Sighting
+
+#: The most threads that are listed.
+MOST_LISTED = 500
+ABORT_S = 20.0
+_VERSION = re.compile(r"/(\d+\.\d+[^ ]*)")
+_NOTICE = re.compile(r'\s*\{\s*"method"')
+SHAPE = "is it `codex app-server` 0.171 or newer?"
+#: A message to a busy thread is steered into its turn.
+STEERED = "messages that were steered into the turn will be lost"
+INTERRUPT = "turn/interrupt"
+WAITS_FOR_A_PERSON = frozenset({"waitingOnApproval", "waitingOnUserInput"})
+
+
+class CodexError(Exception):
+    """A request that the server refused."""
+
+    def __init__(self, method: str, error: Any) -> None:
+        super().__init__(f"{method}: {words(error, 'message') or 'refused'}")
+
+
+class CodexTurn:
+    """The turn of a thread that is active. ``asks``: it waits for a person."""
+
+    def __init__(self, name: str, since: int | None, sign: int | None, *, asks: bool) -> None:
+        self.name, self.since, self.sign, self.asks = name, since, sign, asks
+
+
+class CodexAdapter:
+    """Implements ``Adapter``. ``token``: the capability token of the server, if it wants one."""
+
+    def __init__(self, url: str, *, token: str = "", clock: Callable[[], int] = wall) -> None:
+        self._url, self._clock, self._names = url, clock, ShownKeys()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._socket: JsonSocket | None = None
+        self._ids = count(1)
+        self._heard = asyncio.Event()
+        self._active: dict[str, bool] = {}  # of each thread, once it is known; whether it is active
+        self._outcomes: dict[str, str] = {}
+
+    async def connect(self) -> str:
+        """Connect, and return the version. Raises SourceDown."""
+        await self.close()
+        self._active.clear()
+        self._outcomes.clear()
+        self._socket = JsonSocket(self._url, hears=self._hear, unasked=_NOTICE.match, shape=SHAPE)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await self._greet(self._socket)
+        except TimeoutError:
+            raise silent(self._url) from None
+
+    async def _greet(self, socket: JsonSocket) -> str:
+        from lanes import __version__
+
+        await socket.open(self._headers)
+        socket.read_on("lanes-codex")
+        about = {"name": "lanes", "title": "lanes", "version": __version__}
+        try:
+            hello = await self._call("initialize", {"clientInfo": about})
+        except CodexError as error:
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no codex ({error})", SHAPE) from error
+        found = _VERSION.search(words(hello, "userAgent"))
+        if found is None or not words(hello, "codexHome"):
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
+        await socket.tell({"method": "initialized"})
+        return found[1]
+
+    def recall(self, _: Sequence[Sighting]) -> None:
+        """It tells everything again."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A turn is named; what was sent meanwhile is a part of it."""
+        return Capabilities(True, False, False, lists_waiting=False, offline=False)
+
+    @property
+    def _connected(self) -> JsonSocket:
+        if self._socket is None:
+            raise SourceDown(SourceState.UNREACHABLE, f"{self._url} is not connected")
+        if self._socket.closed is not None:
+            raise self._socket.closed
+        return self._socket
+
+    async def _call(self, method: str, params: Mapping[str, Any], seconds: float = ANSWER_S) -> dict[str, Any]:
+        name = next(self._ids)
+        form = {"id": name, "method": method, "params": params}
+        frame = await self._connected.ask(name, form, seconds)
+        if "result" not in frame:
+            raise CodexError(method, frame.get("error"))
+        return typed(frame, "result", dict, {})
+
+    def _hear(self, frame: Form | None) -> None:
+        kind, about = words(frame, "method"), typed(frame, "params", dict, {})
+        if kind == "thread/status/changed":
+            self._status(typed(about, "threadId", str, ""), about)
+        if frame is None or kind.startswith(("thread/status", "thread/started", "thread/closed", "turn/")):
+            self._heard.set()
+
+    def _status(self, thread: str, about: Mapping[str, Any]) -> bool:
+        """Take note of the status of a thread; whether it waits for a person."""
+        status = typed(about, "status", dict, {})
+        kind = words(status, "type")
+        if thread and (thread in self._active or len(self._active) < MOST_LISTED):
+            self._active[thread] = kind == "active"
+            if kind == "systemError":
+                self._outcomes[thread] = "system error"
+        return any(
+            flag in WAITS_FOR_A_PERSON for flag in typed(status, "activeFlags", list, []) if isinstance(flag, str)
+        )
+
+    async def events(self, seconds: float) -> bool:
+        """Wait for an event. Raises SourceDown where the connection has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        _ = self._connected
+        return True
+
+    # ------------------------------------------------------------------------------------ threads
+
+    async def list(self) -> Sequence[Sighting]:
+        """The threads that are loaded: others run nothing. Raises SourceDown."""
+        try:
+            answer = await self._call("thread/loaded/list", {"limit": MOST_LISTED})
+        except CodexError as error:
+            raise SourceDown(SourceState.FOREIGN, f"codex does not list its threads: {error}", SHAPE) from error
+        loaded = [each for each in typed(answer, "data", list, []) if isinstance(each, str) and each][:MOST_LISTED]
+        self._active = {thread: self._active[thread] for thread in loaded if thread in self._active}
+        return [await self._row(thread) for thread in loaded]
+
+    async def _row(self, thread: str) -> Sighting:
+        key, turn = self._names.shown(thread), None
+        if self._active.get(thread, True):
+            turn = await self._turn(thread)
+        if turn is None:
+            return Sighting(key, WatchedState.IDLE, outcome=self._outcomes.get(thread))
+        signs = [at for at in (turn.since, turn.sign) if at is not None]
+        last = self._clock() if turn.asks else max(signs, default=None)
+        return Sighting(key, WatchedState.RUNNING, (turn.name,) if turn.name else (), turn.since, last)
+
+    async def _turn(self, thread: str) -> CodexTurn | None:
+        """What holds a thread; None: nothing does. Of its items nothing is asked for."""
+        try:
+            about = typed(await self._call("thread/read", {"threadId": thread}), "thread", dict, {})
+            asks = self._status(thread, about)
+            if not self._active.get(thread):
+                return None
+            newest = await self._newest(thread)
+        except CodexError:  # it was unloaded meanwhile
+            self._active.pop(thread, None)
+            return None
+        status = words(newest, "status")
+        if status != "inProgress":
+            self._outcomes[thread] = status
+            newest = {}
+        return CodexTurn(words(newest, "id"), _ms(newest, "startedAt"), _ms(about, "updatedAt"), asks=asks)
+
+    async def _newest(self, thread: str) -> dict[str, Any]:
+        asked = {"threadId": thread, "limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
+        return next(iter(objects(await self._call("thread/turns/list", asked), "data")), {})
+
+    # ------------------------------------------------------------------------------------ freeing
+
+    def rungs(self, seen: Sighting) -> Sequence[Rung]:
+        """There is one way."""
+        thread = self._names.raw(seen.key)
+        return [
+            Rung("interrupt the turn", INTERRUPT, {"threadId": thread, "turnId": turn}, STEERED)
+            for turn in seen.runs[:1]
+        ]
+
+    async def abort(self, rung: Rung) -> RungAnswer:
+        """Take it. Raises SourceDown."""
+        try:
+            await self._call(rung.method, rung.params, ABORT_S)
+        except CodexError as error:
+            return RungAnswer(False, str(error))
+        return RungAnswer(True, "interrupted")
+
+    async def prove(self, seen: Sighting, _: Rung, __: RungAnswer, seconds: float) -> str | None:
+        """Look until the turn has a word for its end. Raises SourceDown."""
+        thread = self._names.raw(seen.key)
+
+        async def look() -> str | None:
+            row = next((row for row in await self.list() if row.key == seen.key), None)
+            if row is not None and row.held and (not row.runs or set(row.runs) & set(seen.runs)):
+                return None
+            try:
+                newest = await self._newest(thread)
+            except CodexError:
+                newest = {}
+            if words(newest, "id") in seen.runs:
+                status = words(newest, "status")
+                self._outcomes[thread] = status
+                return None if status == "inProgress" else f"turn {seen.runs[0]} is {status}"
+            return "another turn holds the thread" if row is not None and row.held else "the thread is idle"
+
+        return await proof_by(look, seconds, self.events)
+
+    def offline(self) -> Sequence[Sighting]:
+        """Its files do not tell what runs. Raises SourceDown."""
+        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            await self._socket.close()
+        self._socket = None
+
+
+def _ms(form: Any, name: str) -> int | None:
+    """A time in seconds, in milliseconds."""
+    seconds = moment(form, name)
+    return None if seconds is None else 1000 * seconds

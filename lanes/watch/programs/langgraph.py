@@ -1,0 +1,176 @@
+"""The adapter of a LangGraph server, measured on langgraph-api 0.16.7: threads and their runs over HTTP.
+
+A run that is cancelled is called ``interrupted`` at once, also while a synchronous node goes on: its thread is free,
+and its call is not over. So that word is a claim. The proof is a connection of the server that is closed.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from lanes.config.reading.watches import is_loopback
+from lanes.host.holder import connections_of
+from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.links.looking import proof_by
+from lanes.watch.links.web import JsonWeb, WebError
+from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.records import Sighting
+
+#: The most threads and runs of a thread that are listed. Of either only what is named is asked for: nothing that was
+#: said is in it.
+MOST_LISTED = 500
+THREAD = ["thread_id", "status", "updated_at", "state_updated_at"]
+RUN = ["run_id", "status", "created_at", "updated_at"]
+#: There are no events of the whole server: it is looked at this often.
+LOOK_S = 1.0
+CANCEL_S = 20.0
+SHAPE = "is it a LangGraph server?"
+CANCELLED = "interrupted"
+#: Words for a run that has not ended, that runs, and that waits.
+RUNNING, PENDING = "running", "pending"
+PROGRAM = "langgraph"
+
+Rows = list[dict[str, Any]]
+
+
+class LangGraphAdapter:
+    """Implements ``Adapter``. ``token``: the value of ``x-api-key``, if the server wants one. ``program``: what is in
+    the command line of its process."""
+
+    def __init__(self, url: str, *, token: str = "", program: str = PROGRAM) -> None:
+        self._web, self._names = JsonWeb(url, {"x-api-key": token} if token else {}), ShownKeys()
+        self._url, self._program = url, program
+        self._before: frozenset[str] | None = None  # its connections before the cancellation
+
+    async def connect(self) -> str:
+        """Connect, and return the version. Raises SourceDown."""
+        try:
+            about = await self._web.get("/info")
+        except WebError as error:
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no LangGraph server ({error})", SHAPE) from error
+        version = words(about, "version")
+        if not version or not (words(about, "langgraph_py_version") or words(about, "langgraph_js_version")):
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} does not answer as a LangGraph server does", SHAPE)
+        await self.list()
+        return version
+
+    def recall(self, _: Sequence[Sighting]) -> None:
+        """It tells everything again."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A run is named, and what waits runs next."""
+        return Capabilities(True, False, True, lists_waiting=True, offline=False)
+
+    async def events(self, seconds: float) -> bool:
+        """There are none, so it is looked at again soon."""
+        await asyncio.sleep(min(seconds, LOOK_S))
+        return True
+
+    async def list(self) -> Sequence[Sighting]:
+        """Its threads, the newest first. Raises SourceDown."""
+        asked = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
+        try:
+            threads = _rows(await self._web.post("/threads/search", asked))
+        except WebError as error:
+            why = f"the server does not list its threads ({error})"
+            raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
+        return [await self._row(thread) for thread in threads[:MOST_LISTED] if typed(thread, "thread_id", str, "")]
+
+    async def _row(self, thread: Mapping[str, Any]) -> Sighting:
+        raw, status = typed(thread, "thread_id", str, ""), words(thread, "status")
+        key = self._names.shown(raw)
+        if status != "busy":
+            return Sighting(key, WatchedState.IDLE, outcome=None if status == "idle" else status or None)
+        runs = await self._runs(raw)
+        held = [run for run in runs if words(run, "status") == RUNNING]
+        waiting = sum(words(run, "status") == PENDING for run in runs)
+        if not held:  # its first run waits for a worker, or has ended meanwhile
+            return Sighting(key, WatchedState.IDLE, waiting=waiting)
+        since = min((at for run in held if (at := _at(run, "created_at")) is not None), default=None)
+        touched = (
+            _at(thread, "state_updated_at"),
+            _at(thread, "updated_at"),
+            *(_at(run, "updated_at") for run in held),
+        )
+        return Sighting(
+            key,
+            WatchedState.RUNNING,
+            tuple(words(run, "run_id") for run in held),
+            since,
+            max((at for at in (since, *touched) if at is not None), default=None),
+            waiting,
+        )
+
+    async def _runs(self, thread: str) -> Rows:
+        query: list[tuple[str, str]] = [("limit", str(MOST_LISTED)), *(("select", name) for name in RUN)]
+        try:
+            return _rows(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
+        except WebError:  # it was deleted meanwhile
+            return []
+
+    # ------------------------------------------------------------------------------------ freeing
+
+    def rungs(self, seen: Sighting) -> Sequence[Rung]:
+        """There is one way."""
+        thread = quote(self._names.raw(seen.key), safe="")
+        path = f"/threads/{thread}/runs/{{}}/cancel"
+        return [Rung("cancel the run", path.format(quote(run, safe="")), {"wait": "0"}) for run in seen.runs[:1]]
+
+    async def abort(self, rung: Rung) -> RungAnswer:
+        """Take it. Raises SourceDown."""
+        self._before = await self._connections()
+        try:
+            await self._web.post(rung.method, {}, rung.params, CANCEL_S)
+        except WebError as error:
+            return RungAnswer(False, "it knows no such run that goes on" if error.status == 404 else str(error))
+        return RungAnswer(True, f"{CANCELLED}, which it also says while a synchronous node goes on")
+
+    async def _connections(self) -> frozenset[str] | None:
+        """What its process is connected to; None: that is not to be seen from here."""
+        port = urlsplit(self._url).port
+        if port is None or not is_loopback(self._url):
+            return None
+        return await asyncio.to_thread(connections_of, port, self._program)
+
+    async def prove(self, seen: Sighting, _: Rung, claim: RungAnswer, seconds: float) -> str | None:
+        """Look until the run has ended by itself, or its connection is closed. Raises SourceDown."""
+        thread = self._names.raw(seen.key)
+
+        async def look() -> str | None:
+            found = {words(run, "run_id"): words(run, "status") for run in await self._runs(thread)}
+            status = found.get(seen.runs[0], "gone") if seen.runs else ""
+            if status in (RUNNING, PENDING, ""):
+                return None
+            if status != CANCELLED:
+                return f"run {seen.runs[0]} is {status}"
+            after = await self._connections() if claim.claimed else None
+            if self._before is None or after is None or not self._before - after:
+                return None
+            return f"run {seen.runs[0]} is {CANCELLED}, and its server has closed a connection"
+
+        return await proof_by(look, seconds, asyncio.sleep)
+
+    def offline(self) -> Sequence[Sighting]:
+        """Its files do not tell what runs. Raises SourceDown."""
+        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._web.close()
+
+
+def _rows(found: Any) -> Rows:
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _at(form: Any, name: str) -> int | None:
+    """A time in ISO 8601, in milliseconds."""
+    try:
+        at = 1000 * datetime.datetime.fromisoformat(words(form, name)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return moment({"at": at}, "at")

@@ -1,0 +1,285 @@
+"""The adapter of ``opencode serve``, measured on 1.18.33: sessions and their status over HTTP, events by one stream.
+
+A run is named by the message that it answers. A session belongs to a folder, and what is asked about another folder
+than its own is about nothing: a status is left out, and an abort answers ``true`` and ends nothing.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.links.looking import proof_by, wall
+from lanes.watch.links.web import JsonWeb, WebError
+from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.records import Sighting
+
+#: The most sessions that are listed, and that are known.
+MOST_LISTED, MOST_KNOWN = 500, 1_000
+#: So many folders of the newest sessions are asked about from the beginning: one that nobody works in is loaded by
+#: that. And so many of which events came.
+FIRST_FOLDERS, MOST_FOLDERS = 8, 64
+#: The newest messages in which the run is looked for that began before we listened.
+NEWEST = 8
+ABORT_S = 20.0
+SHAPE = "is it `opencode serve` 1.x?"
+LOST = "{waiting} will be lost"
+USER = "opencode"
+
+
+class OpencodeRun:
+    """What holds a session. ``answers`` is the message that it answers, ``writes`` the one that it writes; ``whole``:
+    everything that waits was seen to come."""
+
+    def __init__(self, since: int | None, *, whole: bool) -> None:
+        self.since, self.whole = since, whole
+        self.answers = self.writes = ""
+        self.asks = False  # it waits for a person
+        self.waiting: set[str] = set()
+        self.answered: set[str] = set()
+
+
+class OpencodeAdapter:
+    """Implements ``Adapter``. ``token``: the password of the server, or ``USER:PASSWORD``."""
+
+    def __init__(self, url: str, *, token: str = "", clock: Callable[[], int] = wall) -> None:
+        pair = token if ":" in token else f"{USER}:{token}"
+        headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if token else {}
+        self._web, self._clock, self._names = JsonWeb(url, headers), clock, ShownKeys()
+        self._url = url
+        self._folders: dict[str, str] = {}  # of each session
+        self._asked: dict[str, None] = {}  # folders whose status is asked for
+        self._runs: dict[str, OpencodeRun] = {}
+        self._signs: dict[str, int] = {}
+        self._ended: dict[str, str] = {}  # how the last run of a session ended
+        self._heard = asyncio.Event()
+        self._recalled: dict[str, Sighting] = {}
+        self._looked = False  # what is held now was seen to begin
+        self._written: dict[str, str] = {}  # by what is to be aborted
+
+    async def connect(self) -> str:
+        """Connect, and return the version. Raises SourceDown."""
+        await self.close()
+        self._web.ended, self._looked = None, False
+        for known in (self._folders, self._asked, self._runs, self._signs, self._ended, self._recalled):
+            known.clear()
+        try:
+            health = await self._web.get("/global/health")
+        except WebError as error:
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no opencode ({error})", SHAPE) from error
+        version = words(health, "version")
+        if health is None or not version.startswith("1."):
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} is opencode {version or 'of no version'}", SHAPE)
+        await self._web.listen("/global/event", self._hear)
+        await self._list_all()
+        return version
+
+    async def _list_all(self) -> None:
+        try:
+            found = await self._web.get("/experimental/session", {"limit": MOST_LISTED})
+        except WebError as error:
+            why = f"opencode does not list its sessions ({error})"
+            raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
+        rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+        for row in rows[:MOST_LISTED]:
+            self._know(row)
+        self._asked.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
+
+    def _know(self, info: Any) -> None:
+        key, folder = typed(info, "id", str, ""), typed(info, "directory", str, "")
+        if key and (key in self._folders or len(self._folders) < MOST_KNOWN):
+            self._folders[key] = folder or self._folders.get(key, "")
+
+    def recall(self, rows: Sequence[Sighting]) -> None:
+        """Since when a session has been held is in no answer."""
+        self._recalled = {self._names.raw(row.key): row for row in rows if row.held}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It has no abort of one run, and an abort takes what waits with it."""
+        return Capabilities(False, True, False, lists_waiting=True, offline=False)
+
+    # ----------------------------------------------------------------------------------- events
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        payload = typed(event, "payload", dict, {})
+        kind, about = words(payload, "type"), typed(payload, "properties", dict, {})
+        key = typed(about, "sessionID", str, "")
+        if not event:
+            self._heard.set()
+        if kind in ("session.created", "session.updated"):
+            self._know(typed(about, "info", dict, {}))
+        if key not in self._folders:
+            return
+        folder = typed(event, "directory", str, "")
+        if folder and len(self._asked) < MOST_FOLDERS:
+            self._asked[folder] = None
+        match kind:
+            case "session.deleted":
+                self._folders.pop(key)
+                self._runs.pop(key, None)
+            case "session.status":
+                self._status(key, words(typed(about, "status", dict, {}), "type"))
+            case "session.error":
+                self._ended[key] = words(typed(about, "error", dict, {}), "name")
+            case "message.updated":
+                self._message(key, typed(about, "info", dict, {}))
+            case (
+                "permission.asked" | "question.asked" | "permission.replied" | "question.replied" | "question.rejected"
+            ):
+                if key in self._runs:
+                    self._runs[key].asks = kind.endswith("asked")
+        if kind.startswith("message."):
+            self._signs[key] = self._clock()
+        if not kind.startswith("message.part"):
+            self._heard.set()
+
+    def _status(self, key: str, status: str) -> None:
+        if status == "idle":
+            if self._runs.pop(key, None) is not None:
+                self._ended.setdefault(key, "finished")
+        elif key not in self._runs:
+            self._ended.pop(key, None)
+            self._runs[key] = OpencodeRun(self._clock(), whole=True)
+
+    def _message(self, key: str, info: Mapping[str, Any]) -> None:
+        name, run = words(info, "id"), self._runs.get(key)
+        if typed(info, "role", str, "") == "user":
+            if run is not None and name not in run.answered and len(run.waiting) < MOST_LISTED:
+                run.waiting.add(name)
+        elif run is not None:
+            run.answers, run.writes = words(info, "parentID") or run.answers, name
+            run.answered.add(run.answers)
+            run.waiting.discard(run.answers)
+            if moment(typed(info, "time", dict, {}), "completed") is not None:
+                run.writes = ""
+
+    async def events(self, seconds: float) -> bool:
+        """Wait for an event. Raises SourceDown where the stream has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        if self._web.ended is not None:
+            raise self._web.ended
+        return True
+
+    # ----------------------------------------------------------------------------------- sessions
+
+    async def list(self) -> Sequence[Sighting]:
+        """Its sessions. Raises SourceDown."""
+        if self._web.ended is not None:
+            raise self._web.ended
+        held: dict[str, str] = {}
+        for folder in ["", *self._asked]:
+            held |= await self._statuses(folder)
+        for key in [*self._runs.keys() - held.keys()]:
+            self._status(key, "idle")
+        for key in held:
+            if key not in self._runs:
+                await self._begun_before(key)
+        self._looked = True
+        return [self._row(key) for key in self._folders]
+
+    async def _statuses(self, folder: str) -> dict[str, str]:
+        """The sessions of a folder that are held."""
+        try:
+            found = await self._web.get("/session/status", {"directory": folder} if folder else None)
+        except WebError as error:
+            if folder:  # it may be there no more
+                self._asked.pop(folder, None)
+                return {}
+            raise SourceDown(SourceState.FOREIGN, f"opencode does not tell its state ({error})", SHAPE) from error
+        rows = found.items() if isinstance(found, dict) else ()
+        return {key: words(status, "type") for key, status in rows if words(status, "type") not in ("", "idle")}
+
+    async def _begun_before(self, key: str) -> None:
+        """A run whose begin was not seen: its message, and since when it writes."""
+        self._know({"id": key})
+        if key not in self._folders:
+            return
+        run = self._runs[key] = OpencodeRun(None, whole=self._looked)
+        try:
+            found = await self._web.get(f"/session/{quote(key, safe='')}/message", self._of(key) | {"limit": NEWEST})
+        except WebError:
+            return
+        for each in found if isinstance(found, list) else ():
+            info = typed(each, "info", dict, {})
+            at = typed(info, "time", dict, {})
+            if typed(info, "role", str, "") == "assistant" and moment(at, "completed") is None:
+                run.answers, run.writes, run.since = words(info, "parentID"), words(info, "id"), moment(at, "created")
+        before = self._recalled.get(key)
+        if before is not None and before.runs == tuple(filter(None, (run.answers,))):
+            run.since = before.since or run.since
+
+    def _row(self, key: str) -> Sighting:
+        run = self._runs.get(key)
+        if run is None:
+            return Sighting(self._names.shown(key), WatchedState.IDLE, outcome=self._ended.get(key))
+        signs = [at for at in (self._signs.get(key), run.since) if at is not None]
+        return Sighting(
+            key=self._names.shown(key),
+            state=WatchedState.RUNNING,
+            runs=(run.answers,) if run.answers else (),
+            since=run.since,
+            last_sign=self._clock() if run.asks else max(signs, default=None),
+            waiting=len(run.waiting) if run.whole else None,
+        )
+
+    # ----------------------------------------------------------------------------------- freeing
+
+    def _of(self, key: str) -> dict[str, str | int]:
+        folder = self._folders.get(key)
+        return {"directory": folder} if folder else {}
+
+    def rungs(self, seen: Sighting) -> Sequence[Rung]:
+        """There is one way."""
+        key = self._names.raw(seen.key)
+        run = self._runs.get(key)
+        self._written = {key: run.writes} if run is not None and (run.answers,) == seen.runs else {}
+        return [Rung("abort the session", f"/session/{quote(key, safe='')}/abort", self._of(key), LOST)]
+
+    async def abort(self, rung: Rung) -> RungAnswer:
+        """Take it. Raises SourceDown."""
+        try:
+            answer = await self._web.post(rung.method, {}, rung.params, ABORT_S)
+        except WebError as error:
+            return RungAnswer(False, str(error))
+        return RungAnswer(answer is True, "true, as it says of any session" if answer is True else "it says no")
+
+    async def prove(self, seen: Sighting, _: Rung, __: RungAnswer, seconds: float) -> str | None:
+        """Look until the session is idle, and the message of its run complete. Raises SourceDown."""
+        key = self._names.raw(seen.key)
+        written = self._written.get(key, "")
+
+        async def look() -> str | None:
+            row = next((row for row in await self.list() if row.key == seen.key), None)
+            if row is not None and row.held and row.runs == seen.runs:
+                return None
+            if not written or await self._is_complete(key, written):
+                return "the session is idle, and the message of its run complete" if written else "the session is idle"
+            return None
+
+        return await proof_by(look, seconds, self.events)
+
+    async def _is_complete(self, key: str, message: str) -> bool:
+        try:
+            found = await self._web.get(
+                f"/session/{quote(key, safe='')}/message/{quote(message, safe='')}", self._of(key)
+            )
+        except WebError as error:
+            return error.status == 404
+        return moment(typed(typed(found, "info", dict, {}), "time", dict, {}), "completed") is not None
+
+    def offline(self) -> Sequence[Sighting]:
+        """Its files do not tell what runs. Raises SourceDown."""
+        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._web.close()
