@@ -15,6 +15,7 @@ from lanes.doctor.invariants import check_invariants
 from lanes.doctor.pauses import check_pauses
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_rows
+from lanes.doctor.sources import check_sources
 from lanes_storage.clock import Clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
@@ -61,6 +62,7 @@ def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[
     try:
         for name, look in _LOOKS.items():
             found += _guarded(name, partial(look, reader, ctx.clock))
+        found += _guarded("sources", lambda: check_sources(reader, ctx))
         found += _guarded("rows", lambda: check_rows(reader, ctx))
         found += _guarded("port", lambda: check_port(reader, ctx.clock, listens))
     finally:

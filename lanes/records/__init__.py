@@ -71,6 +71,7 @@ from lanes.records.system import (
     Provider,
     ProviderResetDone,
     SettingValue,
+    SourceDetail,
     Status,
 )
 
@@ -80,8 +81,8 @@ FORMS: tuple[type[Record], ...] = (
     Why, LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
     Event, Conversation, ConversationTurn, ConversationSpan, ConversationExport,
     AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
-    Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, Check, SettingValue,
-    Provider, ProviderResetDone,
+    Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, SourceDetail, Check,
+    SettingValue,     Provider, ProviderResetDone,
 )  # fmt: skip
 
 
@@ -170,6 +171,7 @@ __all__ = [
     "SettingValue",
     "Silence",
     "Silences",
+    "SourceDetail",
     "Status",
     "Tally",
     "Used",

@@ -11,9 +11,14 @@ from lanes.records.liveness import Liveness
 from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
+from lanes_storage.law import SourceState
 
 if TYPE_CHECKING:
     from lanes.records.kinds import INLINE, Anything, ByCause, ByState, Count, Moment, Seconds
+
+
+#: What to do about a source that nobody watches.
+NOT_WATCHED = "run `lanes watch`, or a gateway with its [[watch]]"
 
 
 class Drain(Record):
@@ -206,6 +211,35 @@ class GlobPause(Record):
         return self.match.strip("*") == ""
 
 
+class SourceDetail(Record):
+    """Another program's gateway that is watched."""
+
+    name: str
+    kind: str
+    url: str
+    version: str | None
+    state: SourceState
+    since: Annotated[Moment, "when it came into this state"]
+    watched: Annotated[bool, "whether a process that lives watches it; otherwise all of this is old"]
+    error: Annotated[str | None, "the last reason that it could not be watched"]
+    error_at: Moment | None
+    fix: Annotated[str | None, "what to do; null: nothing, or it is tried again by itself"]
+
+    @classmethod
+    def of(cls, row: rows.SourceRow, watcher: rows.OwnerRow | None, liveness: Liveness) -> SourceDetail:
+        """The record of a row."""
+        watched = watcher is not None and liveness.lives(watcher)
+        fix = row.fix if watched else NOT_WATCHED
+        return SourceDetail(
+            row.name, row.kind, row.url, row.version, row.state, row.changed_at, watched, row.error, row.error_at, fix
+        )
+
+    @property
+    def well(self) -> bool:
+        """Whether what is shown of its sessions is true."""
+        return self.watched and self.state is SourceState.CONNECTED
+
+
 class Status(Record):
     """An overview of a database."""
 
@@ -217,6 +251,7 @@ class Status(Record):
         tuple[OwnerDetail, ...], "the processes that hold lanes for blocks of an embedding program (`desk.hold`)"
     ]
     pauses: Annotated[tuple[GlobPause, ...], "of all lanes, or of those whose key fits a glob"] = ()
+    sources: Annotated[tuple[SourceDetail, ...], "other programs' gateways that are watched"] = ()
 
     @classmethod
     def of(
@@ -227,9 +262,11 @@ class Status(Record):
         cooldowns: Iterable[rows.CooldownRow],
         liveness: Liveness,
         pauses: Iterable[rows.PauseRow] = (),
+        sources: Iterable[rows.SourceRow] = (),
     ) -> Status:
         """The record of what was read from a database."""
         owners = list(owners)
+        watchers = {owner.id: owner for owner in owners}
         return Status(
             database,
             tuple(OwnerDetail.of(owner, liveness) for owner in owners if owner.kind == "gateway"),
@@ -237,6 +274,7 @@ class Status(Record):
             tuple(Cooldown(each.provider, each.cause, each.until) for each in cooldowns),
             tuple(OwnerDetail.of(owner, liveness) for owner in owners if owner.kind != "gateway"),
             tuple(map(GlobPause.of, pauses)),
+            tuple(SourceDetail.of(each, watchers.get(each.owner_id), liveness) for each in sources),
         )
 
 

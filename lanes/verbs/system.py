@@ -61,7 +61,7 @@ Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
 
 @verb("GET /api/status", result=Status, examples=("lanes status --json | jq .gateways",))
 def status(ctx: Context) -> Effect[Status]:
-    """Gateways, lanes by state, what waits, cooldowns, ghosts.
+    """Gateways, lanes by state, what waits, cooldowns, ghosts, watched gateways of other programs.
 
     Exit code 69 when no gateway lives.
     """
@@ -69,8 +69,8 @@ def status(ctx: Context) -> Effect[Status]:
 
     def look(read: Reads) -> Status:
         counts, cooling = read(reads.counts(now.wall)), read(reads.cooldowns(now.wall))
-        pauses = read(reads.glob_pauses(now.wall))
-        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Liveness(now), pauses)
+        pauses, sources = read(reads.glob_pauses(now.wall)), read(reads.sources())
+        return Status.of(ctx.database, read(reads.owners()), counts, cooling, Liveness(now), pauses, sources)
 
     return QueryBlock(look)
 

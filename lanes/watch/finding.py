@@ -10,7 +10,12 @@ from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import parsed, typed
 
 #: How the process of each kind of gateway is recognised, by its words; and the scheme of its address.
-_KINDS = (("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),)
+_KINDS = (
+    ("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),
+    ("opencode", re.compile(r"\bopencode\b.*\bserve\b"), "http"),
+    ("codex", re.compile(r"\bcodex\b.*\bapp-server\b"), "ws"),
+    ("langgraph", re.compile(r"\blanggraph\b.*\b(?:dev|up)\b|\blanggraph_api\b"), "http"),
+)
 #: The largest configuration that is read.
 MOST_BYTES = 4 * 1024 * 1024
 
@@ -30,7 +35,8 @@ def find_gateways(kind: str | None = None) -> list[FoundGateway]:
         said = " ".join(words_of(pid))
         for name, words, scheme in _KINDS:
             if kind in (None, name) and words.search(said):
-                found += [FoundGateway(name, pid, f"{scheme}://127.0.0.1:{port}") for port in ports_of(pid)[:1]]
+                ports = sorted(ports_of(pid), key=lambda port: str(port) not in said)  # what it was told comes first
+                found += [FoundGateway(name, pid, f"{scheme}://127.0.0.1:{port}") for port in ports[:1]]
                 break
     return found
 
@@ -64,6 +70,23 @@ def openclaw_token(config: Path, pid: int | None) -> str | None:
         form = typed(form, name, dict, {})
     token = typed(form, "token", str, "")
     return token if token and not token.startswith("$") else None
+
+
+def opencode_password(pid: int) -> str | None:
+    """The password of a server, from the environment of its process, with its user where that is another one."""
+    env = _environment(pid)
+    user, password = env.get("OPENCODE_SERVER_USERNAME"), env.get("OPENCODE_SERVER_PASSWORD")
+    return f"{user}:{password}" if user and password else password
+
+
+def codex_token_file(pid: int) -> Path | None:
+    """The file of the capability token of a server, from its command line."""
+    named = words_of(pid)
+    for flag, value in zip(named, [*named[1:], ""], strict=True):
+        name, _, joined = flag.partition("=")
+        if name == "--ws-token-file":
+            return Path(joined or value)
+    return None
 
 
 def _environment(pid: int) -> dict[str, str]:

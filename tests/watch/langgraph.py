@@ -27,7 +27,7 @@ class ReplayLangGraph(ReplayServer):
     def __init__(self) -> None:
         super().__init__()
         self.synchronous = False
-        self._provider = socket.create_server(("127.0.0.1", 0))
+        self._provider: socket.socket | None = None
         self._calls: dict[str, socket.socket] = {}
         self.version, self.token = "0.16.7", "an-api-key"
         self.threads: dict[str, LangGraphThread] = {}
@@ -48,7 +48,8 @@ class ReplayLangGraph(ReplayServer):
     def close(self) -> None:
         """Close its connections."""
         for each in (self._provider, *self._calls.values()):
-            each.close()
+            if each is not None:
+                each.close()
 
     # ------------------------------------------------------------------------------------- threads
 
@@ -61,6 +62,7 @@ class ReplayLangGraph(ReplayServer):
         run, at = str(uuid.uuid4()), _now()
         status = "pending" if waits else "running"
         thread.runs.append({"run_id": run, "status": status, "created_at": at, "updated_at": at})
+        self._provider = self._provider or socket.create_server(("127.0.0.1", 0))
         self._calls[run] = socket.create_connection(self._provider.getsockname())
         return run
 

@@ -1,11 +1,9 @@
 """A gateway that speaks OpenClaw's protocol over a real WebSocket, as 2026.5.7 and 2026.9.6 were measured to."""
 
-import asyncio
 import base64
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +12,8 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tests.watch.replaying import ReplayServer, listening, now
 
 OF_5, OF_9 = "2026.5.7", "2026.9.6"
 PROTOCOL = {OF_5: 3, OF_9: 4}
@@ -26,11 +26,6 @@ SCOPES = {
     "sessions.steer": "operator.write",
     "sessions.reset": "operator.admin",
 }
-
-
-def now() -> int:
-    """Wall time in milliseconds."""
-    return round(time.time() * 1000)
 
 
 @dataclass
@@ -47,45 +42,26 @@ class Session:
     named: bool = True  # whether its list names the run
 
 
-class ReplayOpenClaw:
+class ReplayOpenClaw(ReplayServer):
     """``approves``: whether a new device is paired at once; ``grants``: what a device gets at most."""
 
     def __init__(self, version: str) -> None:
-        self.version, self.token = version, TOKEN
+        super().__init__()
+        self.scheme, self.version, self.token = "ws", version, TOKEN
         self.protocol = PROTOCOL.get(version, 9)
-        self.approves, self.silent = True, False
+        self.approves = True
         self.grants: frozenset[str] | None = None
         self.sessions: dict[str, Session] = {}
         self.calls: list[tuple[str, dict[str, Any], tuple[str, ...]]] = []
         self.secrets: list[str] = []
-        self.port = 0
         self._paired: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._sockets: set[web.WebSocketResponse] = set()
-        self._runner: web.AppRunner | None = None
         self._stability: list[dict[str, Any]] = []
 
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
+    def admits(self, _: web.Request) -> bool:
+        return True  # it asks for the token once it is connected
 
-    async def listen(self) -> None:
-        """Listen, at the same port as before."""
-        app = web.Application()
-        app.router.add_get("/", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        assert site._server is not None
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-
-    async def stop(self) -> None:
-        """End, as a process does that is killed."""
-        for socket in list(self._sockets):
-            if socket._writer is not None and socket._writer.transport is not None:
-                socket._writer.transport.abort()
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/", self._serve)]
 
     # ------------------------------------------------------------------------------------ sessions
 
@@ -133,7 +109,8 @@ class ReplayOpenClaw:
 
     async def raw(self, text: str) -> None:
         """A frame as it is."""
-        for socket in list(self._sockets):
+        for socket in list(self._open):
+            assert isinstance(socket, web.WebSocketResponse)
             await socket.send_str(text)
 
     def asked(self, method: str) -> list[dict[str, Any]]:
@@ -143,8 +120,6 @@ class ReplayOpenClaw:
     # ------------------------------------------------------------------------------------ protocol
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
-        while self.silent:
-            await asyncio.sleep(0.02)
         socket = web.WebSocketResponse(max_msg_size=65536, compress=False)
         await socket.prepare(request)
         nonce = secrets.token_hex(8)
@@ -159,7 +134,7 @@ class ReplayOpenClaw:
             try:
                 if scopes is None:
                     answer, scopes = self._connect(params, challenge), tuple(params["scopes"])
-                    self._sockets.add(socket)
+                    self._open.add(socket)
                 else:
                     self.calls.append((method, params, scopes))
                     answer = await self._call(method, params, scopes)
@@ -169,7 +144,7 @@ class ReplayOpenClaw:
                     break
                 continue
             await socket.send_str(json.dumps({"type": "res", "id": name, "ok": True, "payload": answer}))
-        self._sockets.discard(socket)
+        self._open.discard(socket)
         return socket
 
     def _connect(self, params: dict[str, Any], challenge: dict[str, Any]) -> dict[str, Any]:
@@ -281,9 +256,5 @@ def _decoded(text: str) -> bytes:
 @asynccontextmanager
 async def replay(version: str) -> AsyncIterator[ReplayOpenClaw]:
     """A gateway of that version, listening."""
-    gateway = ReplayOpenClaw(version)
-    await gateway.listen()
-    try:
+    async with listening(ReplayOpenClaw(version)) as gateway:
         yield gateway
-    finally:
-        await gateway.stop()

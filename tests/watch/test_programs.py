@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lanes.records import Outcome
+from lanes.watch import ladder
 from lanes.watch.adapter import Adapter, SourceDown
 from lanes.watch.ladder import announced, free
 from lanes.watch.links import sockets, web
@@ -45,6 +46,12 @@ PROGRAMS = {
         ReplayLangGraph, lambda url, **how: LangGraphAdapter(url, program=PROGRAM, **how), "/search", "cancel the run"
     ),
 }
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not proven is not waited for."""
+    monkeypatch.setattr(ladder, "PROOF_S", 0.2)
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -199,9 +206,10 @@ async def test_F340_a_held_session_is_freed_by_one_abort_with_its_proof(
     await seen(adapter, state=WatchedState.RUNNING)
 
 
+@pytest.mark.usefixtures("briefly")
 async def test_F341_what_an_abort_claims_and_does_not_do_is_ineffective(server: Any, adapter: Adapter) -> None:
     run = await server.begin(KEY, ends=False)
-    freed = await free(adapter, await seen(adapter, runs=(run,)), reset=True, proof_s=0.1)
+    freed = await free(adapter, await seen(adapter, runs=(run,)), reset=True)
     assert (freed.outcome, freed.steps[0].claimed, freed.steps[0].proof) == (Outcome.INEFFECTIVE, True, None)
 
 
@@ -209,7 +217,7 @@ async def test_what_has_ended_meanwhile_is_not_held(server: Any, adapter: Adapte
     run = await server.begin(KEY)
     row = await seen(adapter, runs=(run,))
     await server.end(KEY)
-    freed = await free(adapter, row, reset=False, proof_s=0.5)
+    freed = await free(adapter, row, reset=False)
     assert freed.outcome in (Outcome.NOT_HELD, Outcome.RELEASED)
     assert freed.steps[0].proof
     assert (await free(adapter, None, reset=False)).outcome is Outcome.NOT_HELD
@@ -323,12 +331,13 @@ async def test_what_waits_in_opencode_is_counted_and_its_loss_announced(opencode
         assert announced(adapter.rungs(row), row) == "2 waiting messages will be lost"
 
 
+@pytest.mark.usefixtures("briefly")
 async def test_a_message_of_opencode_that_does_not_complete_is_no_proof(opencode: ReplayOpencode) -> None:
     async with connected(PROGRAMS["opencode"], opencode) as adapter:
         run = await opencode.begin(KEY)
         row = await seen(adapter, runs=(run,))
         opencode.sessions[KEY].completes = False
-        assert (await free(adapter, row, reset=False, proof_s=0.1)).outcome is Outcome.INEFFECTIVE
+        assert (await free(adapter, row, reset=False)).outcome is Outcome.INEFFECTIVE
 
 
 # ------------------------------------------------------------------------- what waits for a person
@@ -358,13 +367,14 @@ async def test_F345_what_waits_for_a_person_is_not_silent() -> None:
 # ------------------------------------------------------------------------------------- LangGraph alone
 
 
+@pytest.mark.usefixtures("briefly")
 async def test_F341_a_synchronous_node_of_langgraph_is_not_released_by_its_word() -> None:
     async with listening(ReplayLangGraph()) as server, connected(PROGRAMS["langgraph"], server) as adapter:
         server.synchronous = True
         run = await server.begin(KEY)
         waits = await server.begin(KEY)
         row = await seen(adapter, runs=(run,), waiting=1)
-        freed = await free(adapter, row, reset=False, proof_s=0.3)
+        freed = await free(adapter, row, reset=False)
         assert (freed.outcome, freed.steps[0].claimed) == (Outcome.INEFFECTIVE, True)
         assert "synchronous" in freed.steps[0].said
         await seen(adapter, runs=(waits,), waiting=0)

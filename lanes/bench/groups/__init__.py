@@ -1,6 +1,6 @@
 """Every row, in the order of the table."""
 
-from lanes.bench.groups import aborts, beside, compared, cycles, life, night, older, scale, web
+from lanes.bench.groups import aborts, beside, compared, cycles, life, night, older, passing, scale, web
 from lanes.bench.kit.rows import BenchRow
 
 ROWS: tuple[BenchRow, ...] = (
@@ -11,6 +11,7 @@ ROWS: tuple[BenchRow, ...] = (
     *life.ROWS,
     *aborts.ROWS,
     *web.ROWS,
+    *passing.ROWS,
     *beside.ROWS,
     *night.ROWS,
 )

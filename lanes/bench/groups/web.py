@@ -62,9 +62,10 @@ def _enqueue(work: Work) -> Measured:
     return Measured(ours / theirs, f"{ours:,.0f}/s against {theirs:,.0f}/s")
 
 
-def _chat(text: str, session: str | None) -> bytes:
+def chat(text: str, session: str | None, path: str = "/v1") -> bytes:
+    """A streamed chat request."""
     body = json.dumps({"model": "lanes", "stream": True, "messages": [{"role": "user", "content": text}]}).encode()
-    return request("/v1/chat/completions", body, *([f"X-Lanes-Session: {session}"] if session else []))
+    return request(f"{path}/chat/completions", body, *([f"X-Lanes-Session: {session}"] if session else []))
 
 
 def _relay(work: Work) -> Measured:
@@ -72,26 +73,28 @@ def _relay(work: Work) -> Measured:
 
     def stream(process: BenchProcess) -> float:
         count = max(work.size.calls // 10, 8)
-        return checked(load(process.port, 8, (_chat("stream", f"s:{n % 8}") for n in range(count))), 200).rate
+        return checked(load(process.port, 8, (chat("stream", f"s:{n % 8}") for n in range(count))), 200).rate
 
     lanes, relay, direct = work.rounds(lambda: stream(ours), lambda: stream(theirs), lambda: stream(provider(work)))
     theirs.kill()
     return Measured(lanes / relay, f"{lanes:,.0f} responses/s against {relay:,.0f}/s; provider alone {direct:,.0f}/s")
 
 
+def latency(work: Work, process: BenchProcess, path: str = "/v1") -> float:
+    """How long an event takes to the client, p50, in milliseconds."""
+    taken: list[float] = []
+
+    def seen(chunk: bytes) -> None:
+        now = time.monotonic_ns()
+        taken.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(chunk))
+
+    count = max(work.size.calls // 50, 8)
+    checked(load(process.port, 8, (chat("paced", f"p:{n % 8}", path) for n in range(count)), seen), 200)
+    return statistics.median(taken)
+
+
 def _added_latency(work: Work) -> Measured:
-    def latency(process: BenchProcess) -> float:
-        taken: list[float] = []
-
-        def seen(chunk: bytes) -> None:
-            now = time.monotonic_ns()
-            taken.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(chunk))
-
-        count = max(work.size.calls // 50, 8)
-        checked(load(process.port, 8, (_chat("paced", f"p:{n % 8}") for n in range(count)), seen), 200)
-        return statistics.median(taken)
-
-    lanes, direct = work.rounds(lambda: latency(serving(work)), lambda: latency(provider(work)))
+    lanes, direct = work.rounds(lambda: latency(work, serving(work)), lambda: latency(work, provider(work)))
     return Measured(lanes - direct, f"p50 {lanes:.2f} ms, without a gateway {direct:.2f} ms")
 
 

@@ -1,8 +1,10 @@
 """A client that costs little: it must not be what is measured."""
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 
@@ -29,6 +31,24 @@ def request(path: str, body: bytes, *headers: str) -> bytes:
 def load(port: int, connections: int, requests: Iterator[bytes], seen: Callable[[bytes], None] | None = None) -> Load:
     """Send requests over so many connections, each the next as soon as its answer is whole."""
     return asyncio.run(_load(port, connections, requests, seen))
+
+
+@contextmanager
+def held_open(port: int, requests: Iterable[bytes]) -> Iterator[None]:
+    """Streams that have begun and do not end during the block, each over a connection of its own."""
+    with ExitStack() as ending:
+        streams = []
+        for one in requests:
+            streams.append(ending.enter_context(socket.create_connection(("127.0.0.1", port))))
+            streams[-1].sendall(one)
+        for stream in streams:
+            seen = b""
+            while b"data: " not in seen:
+                chunk = stream.recv(65536)
+                if not chunk:
+                    raise RuntimeError(f"the server ended a stream: {seen[:200]!r}")
+                seen += chunk
+        yield
 
 
 async def _load(port: int, connections: int, requests: Iterator[bytes], seen: Callable[[bytes], None] | None) -> Load:

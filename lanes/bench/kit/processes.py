@@ -31,6 +31,18 @@ base_url = "{provider}/v1"
 model = "bench"
 """
 
+TOKEN = "token-of-the-benchmark"
+SOURCE = """
+[[provider]]
+name = "bench"
+base_url = "{provider}/v1"
+api_key = "client"
+[[source]]
+name = "bench"
+provider = "bench"
+token_file = "{token}"
+"""
+
 
 class BenchProcess:
     """A process of ours that stays until it is ended."""
@@ -121,8 +133,20 @@ def gateway(
     work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable
 ) -> BenchProcess:
     """A gateway on a database, whose one runner asks that provider."""
+    return _serving(work, database, CONFIG.format(provider=provider, max_runs=max_runs), python)
+
+
+def guard(work: Work, database: Path, provider: str) -> BenchProcess:
+    """A gateway that passes requests of another program on to that provider, at ``/g/bench/TOKEN/v1``."""
+    token = work.fresh("source.token")
+    token.write_text(TOKEN, encoding="ascii")
+    token.chmod(0o600)
+    return _serving(work, database, SOURCE.format(provider=provider, token=token), sys.executable)
+
+
+def _serving(work: Work, database: Path, settings: str, python: str) -> BenchProcess:
     config = work.fresh("lanes.toml")
-    config.write_text(CONFIG.format(provider=provider, max_runs=max_runs), encoding="utf-8")
+    config.write_text(settings, encoding="utf-8")
     arguments = ("gateway", "--db", str(database), "--config", str(config), "--port", "0", "--log-level", "error")
     return BenchProcess(work, "gateway", "-m", "lanes", *arguments, python=python)
 

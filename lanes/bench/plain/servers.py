@@ -54,8 +54,8 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 async def provider(scope: Scope, receive: Receive, send: Send) -> None:
     """Speaks chat: what the last message says decides how.
 
-    ``hang`` sends nothing, ``paced`` sends its events 2 ms apart, ``stream`` as fast as they go; anything else is
-    answered by one event. Every event carries the moment at which it was sent.
+    ``hang`` sends nothing, ``open`` one event and no end, ``paced`` sends its events 2 ms apart, ``stream`` as fast as
+    they go; anything else is answered by one event. Every event carries the moment at which it was sent.
     """
     if scope["type"] != "http":
         return
@@ -69,6 +69,8 @@ async def provider(scope: Scope, receive: Receive, send: Send) -> None:
         await send(
             {"type": "http.response.body", "body": event({"content": f"<{time.monotonic_ns()}>"}), "more_body": True}
         )
+    if asked == "open":
+        await asyncio.Event().wait()
     end = event({}, "stop") + b"data: [DONE]\n\n"
     await send({"type": "http.response.body", "body": end})
 

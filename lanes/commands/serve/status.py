@@ -1,5 +1,7 @@
 """``lanes status``: the database at a glance."""
 
+from collections.abc import Iterator
+
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import query_command
@@ -7,7 +9,7 @@ from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import is_stopped, state, took
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import OwnerDetail, Status
+from lanes.records import OwnerDetail, SourceDetail, Status
 from lanes.text.naming import all_lanes, resume_command
 from lanes.verbs.system import status
 
@@ -18,6 +20,16 @@ OWNER = (
     OutputColumn("HELD", right=True),
     OutputColumn("UP SINCE"),
     OutputColumn("HEARTBEAT", right=True),
+)
+
+
+SOURCE = (
+    OutputColumn("SOURCE", cut="end"),
+    OutputColumn("KIND"),
+    OutputColumn("VERSION"),
+    OutputColumn("STATE"),
+    OutputColumn("SINCE"),
+    OutputColumn("ADDRESS", cut="end"),
 )
 
 
@@ -55,6 +67,26 @@ def _print(out: Output, found: Status) -> None:
             for owner in owners:
                 if note := _note(owner):
                     out.line(f"{kind.lower()} {owner.id}: {note}")
+    if found.sources:
+        out.line()
+        out.table(SOURCE, [_source(source) for source in found.sources])
+        for source in found.sources:
+            for note in _notes(source):
+                out.line(f"source {source.name}: {note}")
+
+
+def _source(source: SourceDetail) -> list[Cell | str]:
+    state = Cell(source.state, "good" if source.well else "bad") if source.watched else Cell("not watched", "bad")
+    return [source.name, source.kind, source.version or "", state, clock_time(source.since), source.url]
+
+
+def _notes(source: SourceDetail) -> Iterator[str]:
+    """Why it is so, what to do, and what was last wrong."""
+    if source.error is not None and source.error_at is not None:
+        last = "" if not source.well else f"; the last error, at {clock_time(source.error_at)}"
+        yield f"{source.error}{last}"
+    if not source.well and source.fix is not None:
+        yield f"→ {source.fix}"
 
 
 def _row(owner: OwnerDetail) -> list[Cell | str]:

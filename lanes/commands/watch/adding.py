@@ -1,6 +1,7 @@
-"""``lanes watch add``: find, ask, pair, write."""
+"""``lanes watch add``: find, ask, try or pair, write."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -13,14 +14,23 @@ from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
 from lanes.commands.output.printing import say
 from lanes.config.declared import places
-from lanes.config.reading.watches import is_loopback
+from lanes.config.declared.model import WatchConfig
+from lanes.config.reading.watches import SCHEMES, is_loopback
 from lanes.guard.files import appended
 from lanes.host.files import put
 from lanes.host.holder import is_listened_to_by_us
 from lanes.text.toml import toml_table
 from lanes.watch.adapter import SourceDown
-from lanes.watch.finding import FoundGateway, find_gateways, openclaw_home, openclaw_token
-from lanes.watch.kinds import keys_folder
+from lanes.watch.finding import (
+    FoundGateway,
+    codex_token_file,
+    find_gateways,
+    openclaw_home,
+    openclaw_token,
+    opencode_password,
+)
+from lanes.watch.kinds import adapter_of, keys_folder
+from lanes_storage.law import SourceState
 
 
 class NewWatch(NamedTuple):
@@ -42,23 +52,94 @@ def add_watch(session: Session, wish: NewWatch) -> int:
     values = {"name": name, "kind": gateway.kind, "url": gateway.url}
     if gateway.kind == "openclaw":
         values |= _paired_openclaw(session, wish, gateway, name)
-    elif wish.token_file is not None:
-        values["token_file"] = str(Path(wish.token_file).absolute())
+    else:
+        values |= _tried(session, wish, gateway, name)
     return _write(session, values, wish.yes)
 
 
 def _chosen(wish: NewWatch) -> FoundGateway:
-    if wish.address is not None:
-        return FoundGateway(wish.kind or "openclaw", 0, wish.address.rstrip("/"))
     found = find_gateways(wish.kind)
+    if wish.address is not None:
+        return _at(wish.address.rstrip("/"), wish.kind, found)
     if not found:
         what = wish.kind or "gateway that lanes can watch"
         raise ConfigError(f"no {what} of this user listens on this machine: start it, or give its --address")
     if len(found) > 1:
         seen = "; ".join(f"{each.kind} at {each.url} (pid {each.pid})" for each in found)
-        fail(f"several run here: {seen}. Choose one with --kind, or with --kind and --address")
+        fail(f"several run here: {seen}. Choose one with --kind or --address")
     say(f"found {found[0].kind} at {found[0].url} (pid {found[0].pid})")
     return found[0]
+
+
+def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundGateway:
+    """The gateway at an address; its process, where it is one of those that were found."""
+    try:
+        here = urlsplit(address).port if is_loopback(address) else None
+    except ValueError:
+        fail(f"{address} is no address")
+    seen = next((each for each in found if here is not None and urlsplit(each.url).port == here), None)
+    named = kind or (seen.kind if seen else "openclaw")
+    if urlsplit(address).scheme not in SCHEMES[named]:
+        fail(f"the address of {named} begins with {' or '.join(SCHEMES[named])}: choose another program with --kind")
+    return FoundGateway(named, seen.pid if seen else 0, address)
+
+
+def _tried(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
+    """Connect once; what else is written in the file. A token is needed at each connection, and stays in a file."""
+    file = None if wish.token_file is None else Path(wish.token_file).absolute()
+    version = _version(gateway, name, file)
+    if version is None and file is None:
+        file = _token_file(session, wish, gateway, name)
+        version = _version(gateway, name, file)
+    if version is None:
+        raise ConfigError(f"{gateway.kind} at {gateway.url} refuses the token of {file}")
+    say(f"connected to {gateway.kind} {version}")
+    return {} if file is None else {"token_file": str(file)}
+
+
+def _version(gateway: FoundGateway, name: str, file: Path | None) -> str | None:
+    """The version of a gateway; None: it refuses the token, or wants one. Raises ConfigError."""
+    token = None
+    if file is not None:
+        _check_listener(gateway.url)
+        token = _read(file)
+    watch = WatchConfig(name, gateway.kind, gateway.url, token, None, None, None)
+    adapter = adapter_of(watch, keys_folder())
+
+    async def connect() -> str:
+        try:
+            return await adapter.connect()
+        finally:
+            await adapter.close()
+
+    try:
+        return asyncio.run(connect())
+    except SourceDown as down:
+        if down.state is SourceState.REFUSED:
+            return None
+        raise ConfigError(f"it cannot be watched: {down}") from down
+
+
+def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> Path:
+    """The file of a token that is found here, if its owner allows that to be read."""
+    if gateway.kind == "codex" and gateway.pid and (named := codex_token_file(gateway.pid)) is not None:
+        _allowed(session, wish, f"Read the token of codex from {named}, at each connection?")
+        return named
+    if gateway.kind == "opencode" and gateway.pid:
+        file = keys_folder() / f"{name}.token"
+        _allowed(
+            session, wish, f"Read the password of opencode from its environment, and keep it in {file} (mode 0600)?"
+        )
+        if password := opencode_password(gateway.pid):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            put(file, password)
+            return file
+    raise ConfigError(f"{gateway.kind} at {gateway.url} wants a token: give --token-file")
+
+
+def _allowed(session: Session, wish: NewWatch, question: str) -> None:
+    if not wish.yes and not (session.out.asks and click.confirm(question, err=True)):
+        fail("it wants a token: allow what it has here to be read (--yes), or give --token-file")
 
 
 def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
@@ -90,10 +171,7 @@ def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, na
 
 def _token_of(session: Session, wish: NewWatch, config: Path, pid: int | None) -> str:
     if wish.token_file is not None:
-        try:
-            return Path(wish.token_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"{wish.token_file} cannot be read: {error.strerror}") from error
+        return _read(Path(wish.token_file))
     asked = f"Read the token of its gateway from its environment or {config}, once, to pair with it?"
     if not wish.yes and not (session.out.asks and click.confirm(asked, err=True)):
         fail("it is not paired yet: allow its configuration to be read (--yes), or give --token-file")
@@ -103,13 +181,20 @@ def _token_of(session: Session, wish: NewWatch, config: Path, pid: int | None) -
     return token
 
 
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {getattr(error, 'strerror', 'it is no text')}") from error
+
+
 def _check_listener(url: str) -> None:
     """A token goes only to a process of this user, or over an encrypted connection."""
-    if url.startswith("wss://"):
+    if url.startswith(("wss://", "https://")):
         return
     port = urlsplit(url).port
     if not is_loopback(url) or port is None or not is_listened_to_by_us(port):
-        why = "it is neither encrypted (wss://) nor a process of this user on this machine"
+        why = "it is neither encrypted (wss://, https://) nor a process of this user on this machine"
         raise ConfigError(f"the token is not sent to {url}: {why}")
 
 

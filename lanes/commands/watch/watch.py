@@ -22,8 +22,8 @@ from lanes.config.declared.setting import WATCHED
 @click.option("--kind", type=click.Choice(WATCHED), help="add: only gateways of this program.")
 @click.option("--name", help="add: what begins the names of its lanes. [default: that of the program]")
 @click.option("--address", help="add: its address, if it is not found by itself.")
-@click.option("--token-file", type=click.Path(dir_okay=False), help="add: the file that holds its token, for pairing.")
-@click.option("--yes", is_flag=True, help="add: read its configuration for the token, and write, without asking.")
+@click.option("--token-file", type=click.Path(dir_okay=False), help="add: the file that holds its token.")
+@click.option("--yes", is_flag=True, help="add: read what it has of a token here, and write, without asking.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much to log.")
 @pass_session
 def command(
@@ -41,9 +41,9 @@ def command(
     What is configured as [[watch]] is seen by every command and the dashboard, and can be freed. A gateway of lanes
     with the same configuration does that as well; one process of a database watches at a time.
 
-    With `add` it finds a gateway that runs here, pairs with it and writes it into lanes.toml. It asks before it reads
-    another program's configuration. A token goes only to a process of this user on this machine, or over an encrypted
-    connection; OpenClaw's is used once, and not stored.
+    With `add` it finds a gateway that runs here, tries it or pairs with it, and writes it into lanes.toml. It asks
+    before it reads another program's configuration or environment. A token goes only to a process of this user on this
+    machine, or over an encrypted connection; OpenClaw's is used once, and not stored.
     """
     if action == "add":
         from lanes.commands.watch.adding import NewWatch, add_watch

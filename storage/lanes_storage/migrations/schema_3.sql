@@ -233,6 +233,8 @@ CREATE TABLE sources (
     why VARCHAR,
     fix VARCHAR,
     changed_at INTEGER NOT NULL,
+    error VARCHAR,
+    error_at INTEGER,
     PRIMARY KEY (name),
     CONSTRAINT source_state CHECK ((state = 'connected' OR state = 'foreign' OR state = 'hung' OR state = 'refused' OR state = 'unreachable'))
 );

@@ -27,7 +27,8 @@ class Sighting(NamedTuple):
 
 
 class SourceRow(NamedTuple):
-    """A gateway of another program, and the owner that watches it."""
+    """A gateway of another program, and the owner that watches it. ``changed_at``: since when it is in this state;
+    ``error``: the last reason that it could not be watched, at ``error_at``."""
 
     name: str
     kind: str
@@ -38,6 +39,8 @@ class SourceRow(NamedTuple):
     why: str | None
     fix: str | None
     changed_at: int
+    error: str | None = None
+    error_at: int | None = None
 
 
 class SightingRow(NamedTuple):

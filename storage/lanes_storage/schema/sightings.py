@@ -22,7 +22,10 @@ class SourceTable(Table, table=True):
     #: Why it cannot be watched, and what to do about it.
     why: str | None = None
     fix: str | None = None
+    #: Since when it is in this state; the last reason that it could not be watched, and when that was.
     changed_at: int
+    error: str | None = None
+    error_at: int | None = None
 
 
 class SightingTable(Table, table=True):

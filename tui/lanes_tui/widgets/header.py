@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from lanes.records import Status
+from lanes.records import SourceDetail, Status
 from lanes_storage.clock import Now
 from lanes_storage.law import LaneState
 from lanes_tui.display import text, words
@@ -248,8 +248,14 @@ def _alarms(facts: Facts, status: Status, width: int) -> list[_Piece]:
     return pieces
 
 
+def _source(source: SourceDetail, now: Now) -> Content:
+    """``openclaw hung 5m``: another program's gateway of which nothing true is shown."""
+    said = f"{source.state} {words.short(now.wall - source.since)}" if source.watched else "not watched"
+    return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {said}", "bad"))
+
+
 def _troubles(facts: Facts, status: Status, now: Now) -> list[_Piece]:
-    pieces = []
+    pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if facts.failures:
         pieces.append(_Piece(6, text.line((f"{words.number(facts.failures)} failed/min", "errored"))))
     for cooling in status.cooldowns:

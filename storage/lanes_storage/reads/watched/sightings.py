@@ -9,7 +9,9 @@ from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.reads.shapes import many, parsed
 from lanes_storage.records import FreeingRow, Sighting, SightingRow, SourceRow
 
-_SOURCE = "w.name, w.kind, w.url, w.owner_id, w.state, w.version, w.why, w.fix, w.changed_at"
+_SOURCE = "w.name, w.kind, w.url, w.owner_id, w.state, w.version, w.why, w.fix, w.changed_at, w.error, w.error_at"
+#: So many columns are of the source.
+_WIDTH = _SOURCE.count(",") + 1
 SOURCES = f"SELECT {_SOURCE} FROM sources w ORDER BY w.name"
 _SIGHTED = f"""
 SELECT {_SOURCE}, s.key, s.state, s.runs, s.since, s.last_sign, s.waiting, s.outcome, s.epoch, s.from_files,
@@ -68,16 +70,16 @@ def origins(keys: Sequence[str]) -> Query[dict[str, str | None]]:
 
 
 def _source(row: Row) -> SourceRow:
-    name, kind, url, owner, state, version, why, fix, changed_at = row
-    return SourceRow(name, kind, url, owner, SourceState(state), version, why, fix, changed_at)
+    name, kind, url, owner, state, *told = row
+    return SourceRow(name, kind, url, owner, SourceState(state), *told)
 
 
 def _sighting(row: Row) -> SightingRow:
-    key, state, runs, *times = row[9:16]
+    key, state, runs, *times = row[_WIDTH : _WIDTH + 7]
     known = tuple(str(run) for run in parsed(runs, list) or ())
-    epoch, from_files, changed_at, freeing, *acted = row[16:]
+    epoch, from_files, changed_at, freeing, *acted = row[_WIDTH + 7 :]
     seen = Sighting(key, WatchedState(state), known, *times)
-    return SightingRow(_source(row[:9]), seen, epoch, bool(from_files), changed_at, bool(freeing), *acted)
+    return SightingRow(_source(row[:_WIDTH]), seen, epoch, bool(from_files), changed_at, bool(freeing), *acted)
 
 
 def _origins(rows: list[Row]) -> dict[str, str | None]:

@@ -10,7 +10,9 @@ ON CONFLICT (name) DO UPDATE SET kind = :kind, url = :url, owner_id = :owner
 """
 
 NOTE_SOURCE = """
-UPDATE sources SET state = :state, version = coalesce(:version, version), why = :why, fix = :fix, changed_at = :now
+UPDATE sources SET state = :state, version = coalesce(:version, version), why = :why, fix = :fix,
+  changed_at = CASE WHEN state = :state THEN changed_at ELSE :now END,
+  error = coalesce(:why, error), error_at = CASE WHEN :why IS NULL THEN error_at ELSE :now END
 WHERE name = :name AND owner_id = :owner
 """
 

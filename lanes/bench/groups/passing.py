@@ -1,0 +1,43 @@
+"""Rows about requests of other programs that a gateway passes on: what it adds to an event, and what a stream takes."""
+
+from lanes.bench.groups.web import chat, latency, provider
+from lanes.bench.kit.filling import copied
+from lanes.bench.kit.loading import held_open
+from lanes.bench.kit.processes import TOKEN, BenchProcess, guard
+from lanes.bench.kit.rows import BenchRow, Measured, at_most
+from lanes.bench.kit.work import Figures, Work
+
+PATH = f"/g/bench/{TOKEN}/v1"
+
+
+def _passing(work: Work) -> BenchProcess:
+    made = guard(work, copied(work, work.size.lanes), provider(work).url)
+    made.ready()
+    return made
+
+
+def _added_latency(work: Work) -> Measured:
+    served = _passing(work)
+    passed, direct = work.rounds(lambda: latency(work, served, PATH), lambda: latency(work, provider(work)))
+    served.kill()
+    return Measured(passed - direct, f"p50 {passed:.2f} ms, without a gateway {direct:.2f} ms")
+
+
+def _open_streams(work: Work) -> Measured:
+    served, streams = _passing(work), work.size.held // 2
+    before = served.resident_mb()
+    with held_open(served.port, (chat("open", f"open:{number}", PATH) for number in range(streams))):
+        taken = served.resident_mb()
+    served.kill()
+    return Measured(Figures((taken,)), f"{streams:,} open streams; {before:.0f} MB before")
+
+
+ROWS = (
+    BenchRow(
+        "pass-latency",
+        "latency added to an event that is passed on, p50, 8 connections",
+        at_most(0.5, "ms"),
+        _added_latency,
+    ),
+    BenchRow("pass-streams", "memory of a gateway with 500 open streams", at_most(250, "MB"), _open_streams),
+)
