@@ -26,7 +26,8 @@ def install(folder: Path, name: str = "npm", pinned_in: Path = PINNED) -> dict[s
     if not done.exists() or done.read_bytes() != pinned[FILES[1]]:
         for name, content in pinned.items():
             (into / name).write_bytes(content)
-        command = ["npm", "ci", "--no-audit", "--no-fund"]
+        # Not `npm ci`: it refuses a lock without the packages for other systems, which not every registry has.
+        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund"]
         try:
             subprocess.run(command, cwd=into, check=True, capture_output=True, timeout=1800, stdin=subprocess.DEVNULL)
         except subprocess.SubprocessError as error:

@@ -39,7 +39,7 @@ from lanes.runners.acp.wire import AgentWire
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentLane
-from lanes.runners.command.program import UNKNOWN_SESSION, AgentProgram, Complaints
+from lanes.runners.command.program import AgentProgram, Complaints
 from lanes.runners.command.transcript import LONGEST_SESSION, short
 from lanes.runners.command.trees import ended_with, outlast
 from lanes.runners.dialogue.permissions import may_it_use
@@ -50,8 +50,10 @@ log = Log("lanes.acp")
 #: How long an agent may take to end once its turn is over, in milliseconds: half of it until SIGKILL, a quarter until
 #: SIGTERM.
 LEAVE_MS = 8_000
-#: The codes of its errors that are understood.
-AUTH_REQUIRED, NOT_FOUND = -32000, -32002
+#: How long it may take for the answer to a request that it does not know: some give none.
+PING_S = 5.0
+#: The code of its error that asks for a login.
+AUTH_REQUIRED = -32000
 #: What ends a turn without an answer, and how that is told.
 NO_ANSWER = {
     "max_turn_requests": "it has asked its model as often as it may in one turn",
@@ -148,9 +150,10 @@ class AcpTurn:
                 else:
                     load = LoadSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
                     await self._ask("session_load", load, LoadSessionResponse)
+                    await self._until_it_repeats_nothing()
             except RequestError as error:
-                if error.code != NOT_FOUND and not UNKNOWN_SESSION.search(_said(error)):
-                    raise
+                if error.code == AUTH_REQUIRED:
+                    raise  # any other means that it cannot go on: many agents do not say why
                 await self._program.forget(self._run, kept, _said(error))
             else:
                 return kept
@@ -164,6 +167,19 @@ class AcpTurn:
         method = AGENT_METHODS[name]
         self._run.progress(f"asked for {method}")
         return answer.model_validate(await self._connection.send_request(method, serialize_params(request)) or {})
+
+    async def _until_it_repeats_nothing(self) -> None:
+        """Some agents answer that a session is loaded, and repeat it only then: that would become part of the reply.
+
+        Any answer comes behind what was written before it, also the one that a request is unknown.
+        """
+        heard = -1
+        while self._updates.count != heard:
+            heard = self._updates.count
+            answer = asyncio.ensure_future(self._connection.send_request("_lanes/ping", {}))
+            await asyncio.wait({answer}, timeout=PING_S)
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
 
     def _call_off(self) -> None:
         """The run is to stop: ask the agent to, and answer what it asks."""

@@ -20,6 +20,7 @@ class AgentUpdates:
     def __init__(self, run: RunContext, used_before: Mapping[str, float]) -> None:
         self.texts = Texts(run.emit)
         self.usage = UsageSum(used_before)
+        self.count = 0  # of all that came
         self._run = run
         self._session: str | None = None  # whose turn has begun
         self._message: object = None  # the id of the current text
@@ -35,6 +36,7 @@ class AgentUpdates:
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take a notification."""
+        self.count += 1
         params = message.get("params")
         update = params.get("update") if isinstance(params, dict) else None
         if not isinstance(params, dict) or not isinstance(update, dict):

@@ -105,7 +105,7 @@ def answer(prompt: dict[str, Any]) -> None:
     if how == "leaves":
         subprocess.Popen(["setsid", "sleep", "600"], stdout=subprocess.DEVNULL)
         text("left")
-    if how in ("garbage", "stays"):
+    if how in ("garbage", "stays", "late"):
         text("well")
     stop = {"refuses": "refusal", "strange": "no_such_reason"}.get(how, "end_turn")
     say(id=prompt["id"], result={"stopReason": stop})
@@ -113,17 +113,23 @@ def answer(prompt: dict[str, Any]) -> None:
 
 while message := heard():
     match message.get("method"):
+        case "_lanes/ping":
+            say(id=message["id"], error={"code": -32601, "message": "no such method"})
         case "initialize" if how == "silent":
             while True:
                 time.sleep(600)
         case "initialize":
-            say(id=message["id"], result={"protocolVersion": 7 if how == "newer" else 1})
+            able = {"loadSession": how == "late"}
+            say(id=message["id"], result={"protocolVersion": 7 if how == "newer" else 1, "agentCapabilities": able})
         case "session/new" if how == "login":
             say(id=message["id"], error={"code": -32000, "message": "Authentication required"})
         case "session/new" if how == "broken":
             say(id=message["id"], error="all is lost")
         case "session/new":
             say(id=message["id"], result={"sessionId": "r-1"})
+        case "session/load":
+            say(id=message["id"], result=None)
+            text("what was answered before")
         case "session/prompt":
             answer(message)
             if how == "stays":

@@ -92,6 +92,12 @@ async def test_F323_an_agent_that_ignores_cancel_and_sigterm_is_killed_with_its_
         assert within(tmp_path / "work" / "1") == []
 
 
+async def test_F328_what_an_agent_repeats_of_its_session_is_no_part_of_the_reply(tmp_path: Path) -> None:
+    """It answers that the session is loaded, and repeats it only then."""
+    async with misbehaving(tmp_path, "late") as site:
+        assert [(await site.ask()).reply, (await site.ask()).reply] == ["well", "well"]
+
+
 @pytest.mark.parametrize("how", ["leaves", "stays"])
 async def test_F323_what_an_agent_leaves_ends_before_its_reply_is_stored(tmp_path: Path, how: str) -> None:
     """``stays``: it does not end with its input, nor by SIGTERM."""

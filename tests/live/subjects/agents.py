@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lanes.simulate.plays import ANSWER
 from tests.kit.processes import House, eventually, house
@@ -26,24 +26,26 @@ abort_grace = "6s"
 reconcile_interval = "200ms"
 [[runner]]
 name = "agent"
-kind = "command"
+kind = "{kind}"
 {recipe}
 [[policy]]
 match = "timeout*"
 run_timeout = "9s"
 """
+T = TypeVar("T")
 #: How long a turn may take on a busy machine.
 TURN = "180s"
 
 
-class Trial:
+class AgentTrial:
     """One agent in a separate house, and what is tried with it. Each trial raises AssertionError where it fails."""
 
-    def __init__(self, made: House, name: str, recipe: str) -> None:
+    kind = "command"
+
+    def __init__(self, made: House, home: Callable[[Path, str], None], recipe: str) -> None:
         self._made = made
-        url = made.simulator().url
-        HOMES[name](made.folder, url)
-        made.config.write_text(CONFIG.format(recipe=recipe), encoding="utf-8")
+        home(made.folder, made.simulator().url)
+        made.config.write_text(CONFIG.format(kind=self.kind, recipe=recipe), encoding="utf-8")
         self._gateway = made.gateway()
 
     def a_turn(self) -> None:
@@ -157,16 +159,16 @@ def sleeping(seconds: int) -> list[int]:
     return found
 
 
-TRIALS: dict[str, Callable[[Trial], None]] = {
-    "a turn": Trial.a_turn,
-    "a tool": Trial.a_tool,
-    "goes on with its conversation": Trial.resume,
-    "unknown conversation": Trial.an_unknown_conversation,
-    "failure": Trial.a_failure,
-    "cut stream": Trial.a_cut_stream,
-    "abort in a tool": Trial.an_abort,
-    "time-out": Trial.a_time_out,
-    "`kill -9` of the gateway": Trial.a_kill,
+TRIALS: dict[str, Callable[[AgentTrial], None]] = {
+    "a turn": AgentTrial.a_turn,
+    "a tool": AgentTrial.a_tool,
+    "goes on with its conversation": AgentTrial.resume,
+    "unknown conversation": AgentTrial.an_unknown_conversation,
+    "failure": AgentTrial.a_failure,
+    "cut stream": AgentTrial.a_cut_stream,
+    "abort in a tool": AgentTrial.an_abort,
+    "time-out": AgentTrial.a_time_out,
+    "`kill -9` of the gateway": AgentTrial.a_kill,
 }
 
 
@@ -178,16 +180,17 @@ def run(folder: Path, say: Callable[[str], None]) -> Table:
     rows = []
     for name, found in recipes.items():
         with tempfile.TemporaryDirectory(dir=folder) as place, house(Path(place)) as made:
-            trial = Trial(made, name, found["toml"])
+            trial = AgentTrial(made, HOMES[name], found["toml"])
             row = [name, versions[found["package"]]]
             for what, attempt in TRIALS.items():
-                row.append(_tried(attempt, trial))
+                row.append(tried(attempt, trial))
                 say(f"{name}: {what}: {row[-1]}")
             rows.append(row)
     return Table(["agent", "version", *TRIALS], rows)
 
 
-def _tried(attempt: Callable[[Trial], None], trial: Trial) -> str:
+def tried(attempt: Callable[[T], None], trial: T) -> str:
+    """The cell of an attempt."""
     try:
         attempt(trial)
     except AssertionError as error:
