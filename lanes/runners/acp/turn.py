@@ -99,9 +99,10 @@ class AcpTurn:
             try:
                 await asyncio.shield(ended)
             except asyncio.CancelledError:
-                child.stop(grace_ms, grace_ms // 4)
-                self._call_off()
-                await outlast(ended)
+                if self._session is not None:  # else it does nothing yet
+                    child.stop(grace_ms, grace_ms // 4)
+                    self._call_off(self._session)
+                    await outlast(ended)
                 raise
             self._wire.end_input()
             child.stop(LEAVE_MS, LEAVE_MS // 4)
@@ -181,14 +182,13 @@ class AcpTurn:
             answer.cancel()
             await asyncio.gather(answer, return_exceptions=True)
 
-    def _call_off(self) -> None:
+    def _call_off(self, session: str) -> None:
         """The run is to stop: ask the agent to, and answer what it asks."""
         self._called_off = True
         for asking in self._asking:
             asking.cancel()
-        if self._session is not None:
-            params = serialize_params(CancelNotification(session_id=self._session))
-            self._wire.say({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
+        params = serialize_params(CancelNotification(session_id=session))
+        self._wire.say({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
 
     # ----------------------------------------------------------------------------------- what it asks
 

@@ -1,15 +1,17 @@
 """Agents that misbehave: what they write, how they end, and what they leave."""
 
+import importlib.util
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from lanes.base.errors import ConfigError
 from lanes.config import from_data
+from lanes.runners.acp.runner import AcpRunner
 from tests.agents.kit import Site, asked, configured
 from tests.agents.trees import within
 from tests.kit.until import until
@@ -46,6 +48,20 @@ async def test_F326_an_agent_that_fails_says_why_and_frees_its_lane(tmp_path: Pa
         assert (ended.state, ended.error.cause) == ("failed", FAILURES[how][0])
         assert FAILURES[how][1] in ended.error.message
         assert (await site.desk.lane(KEY)).paused is None
+
+
+async def test_F326_a_program_that_is_not_there(tmp_path: Path) -> None:
+    async with configured(tmp_path, {"name": "coder", "kind": "acp", "argv": ["no-such-agent"]}) as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert (ended.error.cause, "no-such-agent could not be started" in ended.error.message) == ("not_started", True)
+
+
+def test_without_its_library_the_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = from_data({"runner": [{"name": "coder", "kind": "acp", "argv": ["x"]}]}, cwd=tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'session-lanes\[acp\]'"):
+        AcpRunner(config.runners[0], cast("Any", None), lambda key: 0)
 
 
 async def test_F326_an_agent_that_never_answers_is_ended_by_its_limit(tmp_path: Path) -> None:
