@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lanes.records import Event, Lane, Liveness, Message, Status
+from lanes.records import Event, Lane, Liveness, Message, RunProcess, Status
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import AttemptPhase, ProviderAttempt
 from lanes_tui.display import words
 from lanes_tui.display.coalescing import coalesced, single
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import message_line, message_whole
+from lanes_tui.display.describing import message_line, message_whole, process_lines
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.source import AsOf
 from lanes_tui.widgets.bars import ClockBar, abreast, clocks, stacked
@@ -178,3 +178,19 @@ def test_a_message_that_ran_before_and_waits_again_is_drawn_as_waiting() -> None
     )  # fmt: skip
     (line,) = timeline([Message.of(row)], at, 8 + 34 + 20)
     assert line.plain == f"#1      {'┄' * 10}×{'┄' * 9} ·, waited 50 s"
+
+
+def test_the_processes_of_a_run_are_counted_where_there_is_no_room_for_all() -> None:
+    tree = [
+        RunProcess(100 + n, n, "sh", f"sh -c \x1b[2J{n}", 8_000, 20, 14_000_000, "a pipe" if n else None)
+        for n in range(6)
+    ]
+    sight = ViewedAt(NOW.wall, 1_000)
+    whole = [line.plain for line in process_lines(tree, sight, 8)]
+    assert len(whole) == 7
+    assert whole[1].split() == ["9", "s", "20", "ms", "14", "MB", "100", "sh", "-c", "\\x1b[2J0"]
+    assert whole[2].endswith("    101 sh -c \\x1b[2J1  waits for a pipe".removeprefix("  "))
+    few = [line.plain for line in process_lines(tree, sight, 5)]
+    assert few[:4] == whole[:4]
+    assert few[4].strip() == "and 3 more"
+    assert process_lines([], sight, 5) == []

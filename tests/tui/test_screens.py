@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.screen import Screen
 
+from lanes.records import LaneDetail, RunProcess
 from lanes.testing import DAY, HOUR, Hands
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
@@ -13,6 +15,7 @@ from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
+from lanes_tui.sources.source import AsOf, Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.databases import new_store
@@ -283,3 +286,28 @@ async def test_a_read_only_dashboard_refuses_on_every_screen(stage: Stage, drive
         await driver.press("m")
         await driver.until(lambda: len(driver.said) == 4, "the refusal")
         assert "read-only" in driver.said[-1]
+
+
+async def test_the_messages_are_seen_below_a_tree_of_processes_on_a_small_screen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.hold("held:1", stage.owner(), "one", "two")
+    tree = tuple(RunProcess(100 + n, n, "sh", "sh -c work", 8_000, 20, 14_000_000, None) for n in range(9))
+    reads = Source.detail
+
+    async def with_processes(self: Source, *given: Any) -> AsOf[LaneDetail]:
+        found = await reads(self, *given)
+        return found._replace(record=found.record.replace(processes=tree))
+
+    monkeypatch.setattr(Source, "detail", with_processes)
+    async with dashboard(stage.path, size=(80, 24)) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: "and 6 more" in shown(screen, "processes"), "the processes")
+        await driver.press("j")
+        await driver.until(lambda: screen.message and screen.message.text == "one", "the first that waits")
+        rows = screen.query_one("#messages", Rows)
+        painted = [strip.text for strip in screen._compositor.render_strips()][rows.region.y : rows.region.bottom]
+        assert len(painted) >= 3
+        assert any("#2" in line for line in painted[:3])

@@ -126,16 +126,22 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
     return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))
 
 
-def process_lines(processes: Sequence[RunProcess], sight: ViewedAt) -> list[Content]:
-    """The processes of a run, each below the one that started it: its age, what it uses, and what it waits for."""
+def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 100) -> list[Content]:
+    """The processes of a run, each below the one that started it: its age, what it uses, and what it waits for.
+
+    ``most``: so many lines at most; the last one counts those that have none.
+    """
     if not processes:
         return []
     lines = [text.line(("PROCESSES", "head"), ("     age    cpu   memory", "muted"))]
-    for each in processes:
+    shown = len(processes) if len(processes) < most else most - 2
+    for each in processes[:shown]:
         used = f"{span(each.cpu_ms):>7}{each.memory_bytes / 1e6:>6.0f} MB  "
         waits = f"  waits for {each.waits_for}" if each.waits_for else ""
         place = f"{'  ' * each.depth}{each.pid} {each.command or each.name}"
         lines.append(text.line((f"{'':9}{span(sight.age(each.age_ms)):>8}{used}", "muted"), place, (waits, "muted")))
+    if shown < len(processes):
+        lines.append(text.line((f"{'':9}and {words.number(len(processes) - shown)} more", "muted")))
     return lines
 
 

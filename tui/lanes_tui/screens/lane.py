@@ -88,7 +88,7 @@ class LaneScreen(Watching):
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
-        processes = process_lines(detail.processes or (), sight)
+        processes = process_lines(detail.processes or (), sight, 5 if self.has_class("-short") else 8)
         self.query_one("#processes").display = bool(processes)
         self.query_one("#processes", Sheet).show(processes)
         self.query_one("#timeline", Sheet).show(timeline(detail.messages, sight.wall, self.size.width - 4))

@@ -35,6 +35,8 @@ LEAST_KEY, KEY_STEP, MOST_KEY = 16, 8, 72
 
 
 NONE_FRESH: frozenset[int] = frozenset()
+#: What tells a lane from all others: two sources may have lanes of one name.
+Named = tuple[str, str]
 
 
 class View(NamedTuple):
@@ -86,8 +88,8 @@ class LaneList(ScrollView, can_focus=True):
         self._height = 0  # as it was before the last change of size
         self._key: str | None = None
         self._painted: dict[int, tuple[Said, ...]] = {}
-        self._known: dict[str, tuple[Said, ...]] = {}  # what was said of each lane that is held here
-        self._fresh: dict[str, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
+        self._known: dict[Named, tuple[Said, ...]] = {}  # what was said of each lane that is held here
+        self._fresh: dict[Named, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
         self._longest = LEAST_KEY
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
@@ -279,7 +281,7 @@ class LaneList(ScrollView, can_focus=True):
 
     def _fresh_at(self, row: int) -> frozenset[int]:
         lane = None if self.window is None else self.window.lane_at(row)
-        cells, until = self._fresh.get("" if lane is None else lane.key, (NONE_FRESH, 0.0))
+        cells, until = (NONE_FRESH, 0.0) if lane is None else self._fresh.get(_named(lane), (NONE_FRESH, 0.0))
         return cells if time.monotonic() < until else NONE_FRESH
 
     def _mark_of(self, row: int) -> str:
@@ -318,7 +320,7 @@ class LaneList(ScrollView, can_focus=True):
         top, now = self.scroll_offset.y, time.monotonic()
         ended = {key: cells for key, (cells, until) in self._fresh.items() if until <= now}
         regions: list[Region] = []
-        known: dict[str, tuple[Said, ...]] = {}
+        known: dict[Named, tuple[Said, ...]] = {}
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
@@ -326,11 +328,12 @@ class LaneList(ScrollView, can_focus=True):
             if lane is None:
                 regions += self._changed(row - top, old, new)
                 continue
-            known[lane.key] = new
-            fresh = self._freshly(self._known.get(lane.key, new), new)
+            named = _named(lane)
+            known[named] = new
+            fresh = self._freshly(self._known.get(named, new), new)
             if fresh:
-                self._fresh[lane.key] = fresh, now + FRESH_S
-            regions += self._changed(row - top, old, new, fresh | ended.get(lane.key, NONE_FRESH))
+                self._fresh[named] = fresh, now + FRESH_S
+            regions += self._changed(row - top, old, new, fresh | ended.get(named, NONE_FRESH))
         self._known = known
         self._fresh = {key: each for key, each in self._fresh.items() if each[1] > now}
         if regions:
@@ -360,3 +363,7 @@ class LaneList(ScrollView, can_focus=True):
     def _repaint(self) -> None:
         self._painted.clear()
         self.refresh()
+
+
+def _named(lane: Lane) -> Named:
+    return lane.source, lane.key
