@@ -151,6 +151,31 @@ async def test_F218_after_a_cooldown_they_trickle_in(tmp_path: Path) -> None:
         assert busy.refused - first <= 40, "200 answers, and at most one refusal for five of them"
 
 
+async def test_F283_two_lanes_whose_key_is_refused_are_known_over_gateways_and_restarts(tmp_path: Path) -> None:
+    """The first refusal may have been about its text; the second one, at another gateway, was not."""
+    good = asyncio.Event()
+
+    async def answer(call: Call) -> None:
+        await call.say(*(OK if good.is_set() else (REFUSED,)))
+
+    async with raw_server(answer) as url:
+        config = Sim(None, url).config()  # type: ignore[arg-type]
+        async with night(config, tmp_path) as site:
+            (one,) = await site.send("one", "hello")
+            await site.calm()
+            await site.gateway.stop()
+            async with night(config, desk=site.desk) as second:
+                (two,) = await second.send("two", "hello")
+                await second.calm()
+                assert await second.states([one, two]) == ["failed", "queued"]
+                good.set()
+                await second.until_ended([two])
+                good.clear()
+                (three,) = await second.send("three", "hello")
+                await second.calm()
+                assert await second.states([two, three]) == ["done", "failed"], "one was served in between"
+
+
 async def test_F213_a_corrected_key_starts_fresh(tmp_path: Path) -> None:
     async def answer(call: Call) -> None:
         await call.say(*(OK if call.headers.get("authorization") == "Bearer good" else (REFUSED,)))

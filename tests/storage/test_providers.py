@@ -221,6 +221,18 @@ def test_a_reset_does_not_forgive_the_time_that_a_message_has_waited(world: Worl
     assert world.message(message).state is MessageState.FAILED
 
 
+def doubt(world: World, lane: str, key: str | None = None, provider: str = "codex") -> bool:
+    return world.step(lambda tx: doors.doubt(tx, provider, lane, fingerprint=key))
+
+
+def test_F283_a_refusal_that_may_be_of_one_request_is_remembered_until_another_lane_gets_one(world: World) -> None:
+    assert [doubt(world, lane) for lane in ("a", "a", "b", "a")] == [False, False, True, False]
+    assert not doubt(world, "b", provider="backup"), "another provider"
+    world.step(lambda tx: doors.answered(tx, "codex", world.time()))
+    assert [doubt(world, lane) for lane in ("b", "a")] == [False, True]
+    assert not doubt(world, "b", key="new"), "under another key it begins again"
+
+
 def test_F213_under_another_key_nothing_of_it_holds(world: World) -> None:
     cool(world, 5 * MINUTE, key="old")
     assert row(world).under("new") == ProviderRow("codex", fingerprint="new")

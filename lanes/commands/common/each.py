@@ -1,9 +1,9 @@
 """Doing one thing to several lanes, and making one exit code of what came out."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from lanes.base.errors import LanesError
+from lanes.base.errors import LanesError, QueueFull
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
@@ -36,6 +36,25 @@ def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
     """An epoch is that of one lane."""
     if epoch is not None and len(set(keys)) != 1:
         fail("--epoch is for exactly one KEY")
+
+
+class InOrder(Generic[R]):
+    """Acts on messages, the oldest first. Where the queue of a lane was full, no later one of ``behind`` (its messages)
+    is tried: there may be room by then, and it would overtake the one that was refused."""
+
+    def __init__(self, act: Callable[[int], R], behind: Callable[[str], Iterable[int]]) -> None:
+        self._act, self._behind = act, behind
+        self._refused: dict[int, QueueFull] = {}
+
+    def __call__(self, number: int) -> R:
+        """Act on one. Raises LanesError."""
+        if number in self._refused:
+            raise self._refused[number]
+        try:
+            return self._act(number)
+        except QueueFull as full:
+            self._refused |= dict.fromkeys(self._behind(full.key), full)
+            raise
 
 
 def do_each(

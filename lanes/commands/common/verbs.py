@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lanes.base.errors import Unfit
-from lanes.commands.common.each import chosen_keys, do_each, nothing_fits, refuse_unless_one
+from lanes.commands.common.each import InOrder, chosen_keys, do_each, nothing_fits, refuse_unless_one
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import (
     DURATION,
@@ -26,11 +26,11 @@ from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import GlobActed
 from lanes.verbs import kinds
-from lanes.verbs.messages import message_count, message_ids
+from lanes.verbs.messages import EVERY, message_count, message_ids
 from lanes.verbs.outcomes import Action
 from lanes.verbs.queries import list_
 from lanes.verbs.verb import Verb, VerbParam
-from lanes_storage.records import LaneFilter, Subject
+from lanes_storage.records import How, LaneFilter, Subject
 
 #: More words than these are not named in the usage.
 MOST_SHOWN = 6
@@ -207,13 +207,18 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
                 else:
                     out.line(told(message))
                 return Exit.DONE
-            numbers = [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
+            chosen = filter_ or EVERY
+
+            def ids(filter_: LaneFilter) -> list[int]:
+                return [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
+
+            numbers = ids(chosen)
             if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
                 return Exit.FAILED
             return do_each(
                 out,
                 numbers,
-                lambda number: desk.call(verb, id=number),
+                InOrder(lambda number: desk.call(verb, id=number), lambda key: ids(chosen.where("key", How.IS, key))),
                 told,
                 nothing=lambda: nothing_fits(desk, filter_, f"nothing to {action}"),
             )

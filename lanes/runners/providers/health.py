@@ -5,7 +5,7 @@ written together every few seconds.
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +61,9 @@ class ProviderHealth:
         self._store = store
         self._lines: dict[str, ProviderLine] = {}
         self._spells: dict[str, Spell] = {}
-        self._doubted: defaultdict[str, set[str]] = defaultdict(set)  # lanes with a doubtful refusal, none served since
+        self._doubted: set[str] = (
+            set()
+        )  # providers of which a run here got a doubtful refusal, and none an answer since
         #: How often each provider was asked, by what came of it: ``answered``, or the cause of the failure.
         self.asked: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, ProviderCounts] = {}  # not stored yet
@@ -127,7 +129,8 @@ class ProviderHealth:
         name, line = provider.name, self.line(provider)
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         row = (await self.look(())).row(line)
-        found = judge(failure, self._evidence(run, name, row, failure))
+        several = doubtful(failure) and await self._doubt(run, line)
+        found = judge(failure, self._evidence(run, row, failure, several=several))
         if found.fault is AtFault.OWN:
             return None
         await self._spell(name, failure)
@@ -146,14 +149,16 @@ class ProviderHealth:
         Written only where it changes something. A cooldown that another run brought about meanwhile stands.
         """
         name, line = provider.name, self.line(provider)
-        self._doubted.pop(name, None)
         self._count(name, "answered", ProviderCounts(1, latency_ms))
         if self.failing(name):
             await self._over(name)
         row = view.row(line)
         told = row.probed and (row.refused_at or 0) < (row.answered_at or 0)
-        if not row.recovers(self.clock().wall) or (told and view.taken.get(name, 0) < (row.allowance or 1)):
+        doubts = row.doubted is not None or name in self._doubted
+        well = not row.recovers(self.clock().wall) or (told and view.taken.get(name, 0) < (row.allowance or 1))
+        if well and not doubts:
             return
+        self._doubted.discard(name)
         now = self.clock()
         await self._write(lambda tx: doors.answered(tx, name, now, fingerprint=line.fingerprint), "the answer", name)
 
@@ -163,12 +168,21 @@ class ProviderHealth:
             self._counting.cancel()
             await self._store_counts()
 
-    def _evidence(self, run: RunContext, name: str, row: ProviderRow, failure: AttemptFailed) -> ProviderEvidence:
-        if doubtful(failure):
-            self._doubted[name].add(run.key)
+    async def _doubt(self, run: RunContext, line: ProviderLine) -> bool:
+        """Note a doubtful refusal, for every gateway; whether another lane got one, too, and none was served since."""
+        self._doubted.add(line.name)
+        try:
+            return await self._store.write(lambda tx: doors.doubt(tx, line.name, run.key, fingerprint=line.fingerprint))
+        except StorageError as error:
+            log.warning("a refusal of provider %s cannot be stored: %s", line.name, error)
+            return False
+
+    def _evidence(
+        self, run: RunContext, row: ProviderRow, failure: AttemptFailed, *, several: bool
+    ) -> ProviderEvidence:
         again = row.refused == int(run.message.id)
         return ProviderEvidence(
-            lanes=len(self._doubted[name]),
+            several=several,
             refuses=not row.probed and row.cause == failure.cause,
             refusals=row.refusals if again else 0,
             served=(row.answered_at or 0) > (row.refused_at or 0),

@@ -16,8 +16,6 @@ NOT_SENT = frozenset({AttemptCause.UNREACHABLE, AttemptCause.CONNECT_TIMEOUT})
 OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})
 #: Statuses for which both may be the reason: a key that is refused or a text, a model that is missing or a request.
 DOUBTFUL = frozenset({401, 403, 404})
-#: So many lanes that are refused so, with none served in between, are not all at fault.
-SEVERAL_LANES = 2
 #: The third refusal (429) in a row of one message, with another one served before it, is that message's own.
 OWN_REFUSALS = 3
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
@@ -35,12 +33,12 @@ class AtFault(StrEnum):
 class ProviderEvidence(NamedTuple):
     """What is known at the time of a failure.
 
-    ``lanes``: how many lanes got a doubtful refusal since any was served, this one included. ``refuses``: the provider
-    cools for such a refusal already. ``refusals``: how many refusals (429) in a row went to this very message before.
-    ``served``: whether the provider answered another one since the last of them.
+    ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
+    ``refuses``: the provider cools for such a refusal already. ``refusals``: how many refusals (429) in a row went to
+    this very message before. ``served``: whether the provider answered another one since the last of them.
     """
 
-    lanes: int = 1
+    several: bool = False
     refuses: bool = False
     refusals: int = 0
     served: bool = False
@@ -59,7 +57,7 @@ FAILS, OWN, REFUSES = FailureJudgement(AtFault.FAILS), FailureJudgement(AtFault.
 def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
     """Judge a failed attempt, of whose reply nothing has reached anybody."""
     if doubtful(failure):
-        return REFUSES if known.refuses or known.lanes >= SEVERAL_LANES else OWN
+        return REFUSES if known.refuses or known.several else OWN
     match failure.cause:
         case cause if cause in OF_THE_REQUEST:
             return OWN

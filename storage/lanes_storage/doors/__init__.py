@@ -32,6 +32,7 @@ from lanes_storage.doors.providers import (
     answered,
     cool,
     count,
+    doubt,
     note_provider,
     reset_provider,
     take_place,

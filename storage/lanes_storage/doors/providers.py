@@ -64,16 +64,28 @@ def cool(
 
 def answered(tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None) -> ProviderRow:
     """A provider has answered after a cooldown: its doubling begins again, and one more request may be in flight if
-    all places were taken. A cooldown that another run brought about meanwhile stands."""
-    row = known(tx, provider, fingerprint)
-    if row.until is None or row.until > now.wall:
-        return row
-    allowance = row.allowance or 1
-    grows = places(tx, provider) >= allowance
-    if grows or not row.probed or (row.refused_at or 0) >= (row.answered_at or 0):
-        row = row._replace(tries=0, answered_at=now.wall, allowance=allowance + grows)
+    all places were taken. A cooldown that another run brought about meanwhile stands. What was doubted was not its."""
+    before = known(tx, provider, fingerprint)
+    row = before._replace(doubted=None)
+    if row.until is not None and row.until <= now.wall:
+        allowance = row.allowance or 1
+        grows = places(tx, provider) >= allowance
+        if grows or not row.probed or (row.refused_at or 0) >= (row.answered_at or 0):
+            row = row._replace(tries=0, answered_at=now.wall, allowance=allowance + grows)
+    if row != before:
         save(tx, row)
     return row
+
+
+def doubt(tx: Transaction, provider: str, key: str, *, fingerprint: str | None = None) -> bool:
+    """Note a refusal that may concern the key or model of a provider, or only the request of this lane.
+
+    Returns whether one of another lane was noted before, and nobody was served since.
+    """
+    row = known(tx, provider, fingerprint)
+    if row.doubted is None:
+        save(tx, row._replace(doubted=key))
+    return row.doubted not in (None, key)
 
 
 def try_last(tx: Transaction, provider: str, until: int, message: str, *, fingerprint: str | None = None) -> None:

@@ -152,6 +152,7 @@ CREATE TABLE providers (
     refused_at INTEGER,
     refusals INTEGER NOT NULL,
     counts VARCHAR,
+    doubted VARCHAR,
     PRIMARY KEY (provider),
     CONSTRAINT provider_cooldown_whole CHECK (((cause IS NULL) = (since IS NULL)) AND ((cause IS NULL) = (until IS NULL)))
 );

@@ -43,6 +43,7 @@ class ProviderRow(NamedTuple):
     refused_at: int | None = None
     refusals: int = 0
     counts: str | None = None
+    doubted: str | None = None
 
     @property
     def probed(self) -> bool:

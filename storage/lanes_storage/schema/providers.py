@@ -31,3 +31,5 @@ class ProviderTable(Table, table=True):
     refusals: int = 0
     #: Answers, failures by cause and latency of the last hour (JSON array): ``ProviderCounts``.
     counts: str | None = None
+    #: The lane that got a refusal which may concern the key or model, or only its request; until any lane is served.
+    doubted: str | None = None

@@ -2,7 +2,7 @@
 
 _COLUMNS = (
     *("provider", "cause", "since", "until", "tries", "message", "fingerprint", "allowance", "answered_at"),
-    *("tried_last_until", "refused", "refused_at", "refusals", "counts"),
+    *("tried_last_until", "refused", "refused_at", "refusals", "counts", "doubted"),
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM providers"
 

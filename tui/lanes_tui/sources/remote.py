@@ -12,6 +12,7 @@ from typing import Any
 from lanes.base.errors import ConfigError, LanesError, TooMuch, Unreadable
 from lanes.drivers.client import GatewayClient
 from lanes.drivers.remote import WAIT_S, RemoteDriver
+from lanes.verbs.messages import retry
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock, Now, system_clock
 from lanes_storage.errors import StorageError
@@ -71,8 +72,9 @@ class ThreadedDriver:
             except LanesError as error:
                 return place, error
 
-        for first in range(0, len(params), TOGETHER):
-            page = range(first, min(first + TOGETHER, len(params)))
+        together = 1 if verb is retry else TOGETHER  # what is retried keeps the order of its lane
+        for first in range(0, len(params), together):
+            page = range(first, min(first + together, len(params)))
             for came in asyncio.as_completed([one(place) for place in page]):
                 yield await came
 
