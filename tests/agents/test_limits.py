@@ -48,7 +48,7 @@ def test_a_user_who_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConfigError, match="only root can start programs as another user"):
         system_user("nobody", "coder")
     command = {"name": "c", "kind": "provider", "providers": [], "user": "nobody"}
-    with pytest.raises(ConfigError, match="make the kind command or python"):
+    with pytest.raises(ConfigError, match="make the kind command or acp or python"):
         from_data({"runner": [command]}, env={})
 
 
