@@ -1,21 +1,16 @@
 """A simulated provider on a real socket, and the client that talks to it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from lanes.runners.http.client import HttpClient
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """The simulated provider, and where it listens."""
-
-    simulator: Simulator
-    url: str
+from tests.kit.databases import new_async_store
+from tests.runners.chains import HandClock, House
+from tests.runners.simulated import Simulated
 
 
 @pytest.fixture
@@ -30,3 +25,10 @@ async def client() -> AsyncIterator[HttpClient]:
     made = HttpClient()
     yield made
     await made.aclose()
+
+
+@pytest.fixture
+async def house(sim: Simulated, client: HttpClient, tmp_path: Path) -> AsyncIterator[House]:
+    store = await new_async_store(tmp_path / "lanes.db")
+    yield House(sim, client, store, HandClock())
+    await store.close()

@@ -12,7 +12,7 @@ from lanes.runners.build import build_specs
 from lanes_storage.law import RunnerKind
 from tests.kit.databases import new_async_store
 from tests.kit.runs import KitRun
-from tests.runners.conftest import Simulated
+from tests.runners.simulated import Simulated
 
 TARGET = "tests.runners.test_build:echo"
 

@@ -14,7 +14,7 @@ from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
 from tests.kit.until import until
-from tests.runners.conftest import Simulated
+from tests.runners.simulated import Simulated
 
 
 async def ended(sim: Simulated) -> Seen:

@@ -24,7 +24,7 @@ from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
 from tests.kit.until import PATIENCE_S, until
-from tests.runners.conftest import Simulated
+from tests.runners.simulated import Simulated
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from lanes.simulate.plays import ANSWER
-from tests.runners.conftest import Simulated
+from tests.runners.simulated import Simulated
 
 TEXT = "[[sim-shell]] touch it [[sim-recall]]"
 SCHEMA = {"type": "object", "required": ["command"], "properties": {"command": {"type": "string"}, "more": {}}}

@@ -10,8 +10,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from lanes.host import descriptors
 from lanes.runners.http import failures
-from lanes.runners.http.failures import AttemptFailed, NoDescriptor
+from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor
 from lanes.runners.http.unpacking import unpacked
+from lanes_storage.law import AttemptCause
 
 #: The headers of a request; a header that is repeated needs the second form.
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -79,6 +80,12 @@ def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) 
         inner.__traceback__ = None
         inner = inner.__cause__ or inner.__context__
     return failure
+
+
+def closed(failure: AttemptFailed) -> AttemptFailed:
+    """The failure of a connection that was used before, and of which no answer came."""
+    broke = failure.cause in (AttemptCause.CUT, AttemptCause.RESET)
+    return ConnectionClosed(failure.cause, failure.message) if broke else failure
 
 
 def root(error: BaseException) -> str:

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 from yarl import URL
 
-from lanes.runners.http.answers import Headers, ProviderResponse, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, closed, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -31,6 +31,7 @@ class Connections:
 
     def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float) -> None:
         traced = aiohttp.TraceConfig()
+        traced.on_connection_reuseconn.append(_reused)
         traced.on_request_headers_sent.append(_connected)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=trusted, limit=0, keepalive_timeout=kept_idle_s),
@@ -47,6 +48,7 @@ class Connections:
         self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
+        sending = _Sending(connected)
         try:
             answer = await self._session.request(
                 method,
@@ -54,10 +56,10 @@ class Connections:
                 headers=headers,
                 data=(body if len(body) < _LARGE else BytesIO(body)) or None,
                 allow_redirects=False,
-                trace_request_ctx=connected,
+                trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _told(error) from error
+            raise _told(error, reused=sending.reused) from error
         return DirectResponse(answer)
 
     async def aclose(self) -> None:
@@ -84,8 +86,10 @@ class DirectResponse(ProviderResponse):
             self._answer.close()
 
 
-def _told(error: Exception) -> AttemptFailed | NoDescriptor:
-    return told(error, _failure(error), connecting=isinstance(error, aiohttp.ClientConnectorError))
+def _told(error: Exception, *, reused: bool = False) -> AttemptFailed | NoDescriptor:
+    failure = _failure(error)
+    failure = closed(failure) if reused else failure
+    return told(error, failure, connecting=isinstance(error, aiohttp.ClientConnectorError))
 
 
 def _failure(error: Exception) -> AttemptFailed:
@@ -109,8 +113,20 @@ def _cut() -> AttemptFailed:
     return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
 
 
+class _Sending:
+    """A request on its way out. ``reused``: on a connection that has served another one."""
+
+    def __init__(self, connected: Callable[[], None]) -> None:
+        self.connected = connected
+        self.reused = False
+
+
+async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.reused = True
+
+
 async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx()
+    context.trace_request_ctx.connected()
 
 
 @lru_cache(maxsize=256)

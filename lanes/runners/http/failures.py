@@ -96,6 +96,11 @@ class AttemptFailed(Exception):
         self.words = Words(self.words.status, *words)
 
 
+class ConnectionClosed(AttemptFailed):
+    """A connection that had served another request before ended before anything of this answer came: in most cases its
+    server closed it, as too long idle or for a restart, while the request went out."""
+
+
 class NoDescriptor(Exception):
     """This process itself has no file descriptor left: nothing is known about the provider."""
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from lanes.host.optional import without
-from lanes.runners.http.answers import Headers, ProviderResponse, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, closed, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -34,7 +34,11 @@ class Proxied:
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
 
+        fresh = False
+
         async def trace(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal fresh
+            fresh = fresh or event.startswith("connection.connect")
             # To a tunnelling proxy goes a CONNECT of its own first.
             if event.endswith("send_request_headers.started") and info["request"].method == method.encode():
                 connected()
@@ -45,7 +49,7 @@ class Proxied:
         try:
             return ProxiedResponse(await self._client.send(request, stream=True))
         except (httpx.HTTPError, OSError) as error:
-            raise _told(error) from error
+            raise _told(error, reused=not fresh) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -72,8 +76,10 @@ class ProxiedResponse(ProviderResponse):
         self._response.stream = _NOTHING
 
 
-def _told(error: Exception) -> AttemptFailed | NoDescriptor:
-    return told(error, _failure(error), connecting=isinstance(error, httpx.ConnectError))
+def _told(error: Exception, *, reused: bool = False) -> AttemptFailed | NoDescriptor:
+    failure = _failure(error)
+    failure = closed(failure) if reused else failure
+    return told(error, failure, connecting=isinstance(error, httpx.ConnectError))
 
 
 def _failure(error: Exception) -> AttemptFailed:

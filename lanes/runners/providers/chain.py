@@ -8,6 +8,7 @@ The rules of failing over:
   caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
+- A kept connection that its server closes as the request goes out is no failure: the request goes out once more.
 - Where a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
   (``overflow``); the following are asked what is left.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
@@ -30,7 +31,7 @@ from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint_of
-from lanes.runners.http.failures import AttemptFailed, NoDescriptor, NoPlace, NoRoom
+from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import ProviderHealth
 from lanes.runners.providers.outgoing import Outgoing, outgoing
@@ -135,6 +136,16 @@ class _ProviderRunner:
         return await self._health.take(run, provider, most)
 
     async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
+        """One attempt. Where the connection was an old one that its server closed meanwhile, the provider is not at
+        fault, and it is asked once more, unless it may have done something for the first request."""
+        try:
+            return await self._ask(run, provider, place, asked)
+        except ConnectionClosed:
+            if not asked.repeatable(provider):
+                raise
+            return await self._ask(run, provider, place, asked)
+
+    async def _ask(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
         dialect = DIALECTS[provider.dialect]
         url, body = endpoint_of(provider, dialect.route), asked.body(provider)
         headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))

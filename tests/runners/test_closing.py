@@ -1,0 +1,89 @@
+"""A connection that was kept for the next request, and that the provider closes as that goes out."""
+
+from dataclasses import replace
+
+import pytest
+
+from lanes.runners.http.client import Through
+from tests.kit.providers import provider
+from tests.kit.rawserver import DONE, Call, chunk, raw_server
+from tests.kit.runs import KitRun
+from tests.runners.chains import House, answered, failing
+
+
+def _kept() -> bytes:
+    """An answer after which the connection stays open."""
+    body = chunk("x", "stop") + DONE
+    return f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Closing:
+    """A server that closes a connection as soon as a second request comes on it, as one does whose limit for idle
+    connections has just passed, or that is restarted."""
+
+    def __init__(self, *, resets: bool, always: bool = False) -> None:
+        self.asked: list[Call] = []
+        self._resets, self._always = resets, always
+        self._known: set[object] = set()
+
+    async def __call__(self, call: Call) -> None:
+        self.asked.append(call)
+        again = call.writer in self._known
+        self._known.add(call.writer)
+        if again or (self._always and len(self.asked) > 1):
+            call.reset() if self._resets else call.writer.close()
+            return
+        await call.say(_kept())
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+@pytest.mark.parametrize("resets", [True, False])
+async def test_F221_a_connection_that_its_server_closes_is_no_failure(
+    house: House, resets: bool, proxied: bool
+) -> None:
+    server = Closing(resets=resets)
+    async with raw_server(server) as url:
+        asked = provider(url, headers={"x-test": "keep"})
+        if proxied:
+            asked = replace(asked, base_url="http://models.example.internal/v1", proxy=url.removesuffix("/v1"))
+        house.client.prepare("first", Through.of(asked))
+        chain = house.chain(asked)
+        for _ in range(2):
+            assert (await answered(chain, KitRun("hello"))).text == "x"
+    assert len(server.asked) == 3
+
+
+async def test_F221_a_server_that_closes_every_connection_is_asked_once_more_and_not_again(house: House) -> None:
+    server = Closing(resets=True, always=True)
+    async with raw_server(server) as url:
+        chain = house.chain(provider(url, headers={"x-test": "keep"}))
+        await answered(chain, KitRun("hello"))
+        failure = (await failing(chain, KitRun("hello"))).failure
+    assert [(a.provider, a.cause) for a in failure.attempts] == [("first", "reset")]
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("asked", [{"tools": [{"type": "web_search"}]}, {"mcp_servers": [{"name": "shop"}]}])
+async def test_F221_what_the_provider_itself_may_have_done_is_not_asked_twice(
+    house: House, asked: dict[str, object]
+) -> None:
+    server = Closing(resets=True)
+    async with raw_server(server) as url:
+        chain = house.chain(provider(url, headers={"x-test": "keep"}))
+        await answered(chain, KitRun("hello"))
+        request = {"messages": [{"role": "user", "content": "buy it"}], **asked}
+        await failing(chain, KitRun(request=request))
+    assert len(server.asked) == 2
+
+
+async def test_F221_no_first_connection_is_tried_twice(house: House) -> None:
+    """Whatever is asked on it has reached the provider."""
+
+    async def reset(call: Call) -> None:
+        asked.append(call)
+        call.reset()
+
+    asked: list[Call] = []
+    async with raw_server(reset) as url:
+        await failing(house.chain(provider(url)), KitRun("hello"))
+    assert len(asked) == 1
