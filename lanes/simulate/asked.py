@@ -71,8 +71,13 @@ def _tools(body: dict[str, Any]) -> list[AskedTool]:
 
 
 def _resulted(said: Any) -> bool:
-    last = dicts(said)[-1:]
+    last = [each for each in dicts(said) if not _injected(each)][-1:]
     return any(one.get("role") == "tool" or one.get("type") == "function_call_output" or _results(one) for one in last)
+
+
+def _injected(message: dict[str, Any]) -> bool:
+    """Whether a program wrote it by itself behind what it answers."""
+    return message.get("role") == "user" and not _results(message) and not last_user_text({"messages": [message]})
 
 
 def _results(message: dict[str, Any]) -> bool:

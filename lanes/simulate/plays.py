@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -53,12 +54,14 @@ UNKNOWN = SimulatedError(
 
 @dataclass(slots=True)
 class Shared:
-    """What all answers of one provider share: its luck, the one slot of a small model, and the outages that were."""
+    """What all answers of one provider share: its luck, the one slot of a small model, the outages that were, and how
+    often it has refused which messages."""
 
     luck: Random
     away: Callable[[float], None]
     slot: asyncio.Lock = field(default_factory=asyncio.Lock)
     outages: set[str] = field(default_factory=set)
+    refused: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,14 @@ async def status_429(scene: Scene) -> RequestEnd:
 async def too_large(scene: Scene) -> RequestEnd:
     """A 429 that this one request gets however often it comes, while others are served."""
     return await _refuse(scene, LIMITED._replace(type="tokens"))
+
+
+async def recovers(scene: Scene) -> RequestEnd:
+    """An internal error so many times for the same messages, then an answer."""
+    if scene.shared.refused[scene.answer.asked.texts] >= scene.fault.number:
+        return await ok(scene)
+    scene.shared.refused[scene.answer.asked.texts] += 1
+    return await status_500(scene)
 
 
 async def quota(scene: Scene) -> RequestEnd:
@@ -304,6 +315,7 @@ PLAYS: dict[str, Play] = {
     "sim-reset": reset,
     "sim-500": status_500,
     "sim-429": status_429,
+    "sim-recovers": recovers,
     "sim-quota": quota,
     "sim-server-error": server_error,
     "sim-garbage": garbage,

@@ -9,8 +9,8 @@ from lanes_storage.records import OUTLINE
 LONGEST = 1_000_000
 #: The parts of a message that are text.
 _TEXTS = frozenset({"text", "input_text"})
-#: OpenClaw puts such a message behind that of the person, in the same role.
-_INJECTED = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
+#: OpenClaw puts such a message behind that of the person, in the same role: 2026.9, and 2026.5.
+_INJECTED = ("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>", "Sender (untrusted metadata):")
 
 
 def last_user_text(request: dict[str, Any]) -> str:

@@ -28,14 +28,14 @@ from lanes.verbs.kinds import (
 )
 from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
-from lanes.watch.freeing import FreeRequest, after_here, elsewhere, free, go_on, resolve
+from lanes.watch.freeing import FreeRequest, after_here, elsewhere, free, go_on, resolve, unnamed
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import HELD, PAUSED_BY_HAND, Cause, LaneState, PauseKind, Scope
-from lanes_storage.records import How, LaneFilter
+from lanes_storage.records import How, LaneFilter, SightingRow
 
 #: The glob that every key fits.
 EVERY_KEY = "*"
@@ -158,7 +158,7 @@ def _ended(ctx: Context, how: AbortParams, there: FreeRequest, source: str | Non
     """End what holds a lane: here, in another program's gateway, or here first and then there."""
     named = yield from resolve(how.key, source)
     if not named.here and named.there is not None:
-        return (yield from free(ctx, named.there, there))
+        return (yield from _freed_there(ctx, how, named.there, there))
     try:
         result = yield from request(ctx, how, wait=there.wait, timeout_ms=there.timeout_ms)
     except NotFound:
@@ -166,6 +166,21 @@ def _ended(ctx: Context, how: AbortParams, there: FreeRequest, source: str | Non
             raise
         return (yield from free(ctx, (yield from elsewhere(how.key)), there))
     return result if named.there is None else (yield from after_here(ctx, result, named.there, there))
+
+
+def _freed_there(ctx: Context, how: AbortParams, row: SightingRow, there: FreeRequest) -> Procedure[AbortResult]:
+    """Free a session of another program; its request is ended here first, if it is known by the watch alone."""
+    key = (yield from unnamed(ctx, row)) if there.epoch in (None, row.epoch) else None
+    if key is None:
+        return (yield from free(ctx, row, there))
+    own = how._replace(key=key, epoch=None)
+    try:
+        result = yield from request(ctx, own, wait=there.wait, timeout_ms=there.timeout_ms)
+    except NotFound:  # it has ended, and was pruned
+        return (yield from free(ctx, row, there))
+    if result.outcome is Outcome.PENDING:
+        return result
+    return (yield from after_here(ctx, result.replace(key=row.address), row, there))
 
 
 @verb(

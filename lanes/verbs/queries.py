@@ -261,12 +261,12 @@ def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Ta
     chosen = _only(filter_, keys)._replace(at=filter_.at or now.wall)
 
     def look(read: Reads) -> Tally:
-        found, watched = read(reads.tally(chosen)), merging.WatchedLanes.of(read, chosen, now)
+        watched = merging.WatchedLanes.of(read, chosen, now)
+        found, held = read(reads.tally(watched.others(chosen))), len(watched.first)
         states = {state.value: found.states.get(state, 0) for state in LaneState}
-        states[LaneState.RUNNING] += len(watched.first)
+        states[LaneState.RUNNING] += held
         states[LaneState.IDLE] += len(watched.last)
-        waiting = sum(row.seen.waiting or 0 for row in watched.first)
-        return Tally(states, found.runs + len(watched.first), found.reruns, found.waiting + waiting, found.paused)
+        return Tally(states, found.runs + held, found.reruns, found.waiting + watched.waiting, found.paused)
 
     return QueryBlock(look)
 

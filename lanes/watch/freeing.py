@@ -7,7 +7,7 @@ from lanes.base.errors import Ambiguous, NotFound, NotPermitted
 from lanes.base.procedure import Procedure, Read, read, wait_for_change, write
 from lanes.context import Context
 from lanes.records import HERE, AbortResult, Liveness, Outcome, WatchedStep
-from lanes.watch.merging import joins
+from lanes.watch.merging import alone, joins, unnamed_lane
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reads, Transaction
@@ -55,6 +55,14 @@ def resolve(key: str, source: str | None) -> Procedure[NamedLane]:
             there = None
         return NamedLane(here=key in origins, there=there)
     return NamedLane(here=True, there=None)
+
+
+def unnamed(ctx: Context, row: SightingRow) -> Procedure[str | None]:
+    """The lane here of the request that holds a session there, where it names no session; None: it is not known."""
+    every = yield from read(reads.sightings())
+    if row.address not in {each.address for each in alone(every)}:
+        return None
+    return unnamed_lane(row, (yield from read(reads.unnamed(row.source.name))), ctx.now())
 
 
 def elsewhere(key: str) -> Procedure[SightingRow]:

@@ -1,5 +1,5 @@
 """Lanes of other programs' gateways in lists: those that are held come before the lanes of this database, the others
-after them. A lane that is seen through both doors is one line."""
+after them. A lane that is seen through both doors is one line, also where its requests name no session."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,18 +10,22 @@ from lanes.records import Lane, Liveness, Mark, WatchedLane
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reads
-from lanes_storage.law import LaneState, WatchedState
-from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, SightingRow
+from lanes_storage.law import LaneState, SourceState, WatchedState
+from lanes_storage.records import How, LaneFilter, LaneOrder, LaneRow, SightingRow
 
 _NOTHING: Mapping[str, SightingRow] = {}
+#: By then the watch has seen the run that a request belongs to, so that it is not taken for one of another session.
+SETTLED_MS = 3_000
 
 
 class WatchedLanes(NamedTuple):
-    """The lanes of other programs that a filter chooses. ``joined``: those that are lanes here as well, by key."""
+    """The lanes of other programs that a filter chooses. ``joined``: those that are lanes here as well, by key.
+    ``unnamed``: lanes here that have a request of one of the former, and are no lines of their own."""
 
     first: Sequence[SightingRow] = ()
     last: Sequence[SightingRow] = ()
     joined: Mapping[str, SightingRow] = _NOTHING
+    unnamed: Sequence[str] = ()
 
     @classmethod
     def of(cls, read: Reads, chosen: LaneFilter, now: Now) -> "WatchedLanes":
@@ -36,7 +40,19 @@ class WatchedLanes(NamedTuple):
             return cls(joined=joined)
         fitting = [row for row in every if row.address not in joined and _fits(row, chosen, now)]
         first = sorted((row for row in fitting if row.seen.held), key=_harm)
-        return cls(first, [row for row in fitting if not row.seen.held], joined)
+        unnamed = [key for row in alone(every) if (key := unnamed_lane(row, read(reads.unnamed(row.source.name)), now))]
+        return cls(first, [row for row in fitting if not row.seen.held], joined, unnamed)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait there, as far as that is known."""
+        return sum(row.seen.waiting or 0 for row in self.first)
+
+    def others(self, chosen: LaneFilter) -> LaneFilter:
+        """What is left to be chosen of the lanes here."""
+        for key in self.unnamed:
+            chosen = chosen.where("key", How.IS, key, negated=True)
+        return chosen
 
 
 def _state(row: SightingRow) -> LaneState:
@@ -46,6 +62,26 @@ def _state(row: SightingRow) -> LaneState:
 def joins(row: SightingRow, origins: Mapping[str, str | None]) -> bool:
     """Whether the lane here of that name has the requests of that very program."""
     return origins.get(row.address) == row.source.name
+
+
+def alone(rows: Sequence[SightingRow]) -> list[SightingRow]:
+    """The sessions that are the only held ones of their gateways."""
+    held: dict[str, list[SightingRow]] = {}
+    for row in rows:
+        if row.seen.held:
+            held.setdefault(row.source.name, []).append(row)
+    return [found[0] for found in held.values() if len(found) == 1]
+
+
+def unnamed_lane(row: SightingRow, requests: Sequence[tuple[str, int]], now: Now) -> str | None:
+    """The lane here of the request that the only held session of a gateway makes, where requests name no session, as
+    those of OpenClaw 2026.5. ``requests``: such lanes, and when they began. None: it may be one of another session."""
+    if row.source.state is not SourceState.CONNECTED or row.from_files or row.seen.since is None:
+        return None
+    match requests:
+        case [(key, began)] if row.seen.since <= began <= now.wall - SETTLED_MS:
+            return key
+    return None
 
 
 def _harm(row: SightingRow) -> tuple[bool, int, str]:
@@ -113,8 +149,9 @@ class MergedLanes:
     """The lanes that a filter chooses, of this database and of other programs, as one list."""
 
     def __init__(self, read: Reads, chosen: LaneFilter, now: Now) -> None:
-        self._read, self._chosen, self._liveness = read, chosen, Liveness(now)
+        self._read, self._liveness = read, Liveness(now)
         self._watched = WatchedLanes.of(read, chosen, now)
+        self._chosen = self._watched.others(chosen)
 
     def page(self, order: LaneOrder, limit: int | None, offset: int) -> list[Lane]:
         """A part of them."""

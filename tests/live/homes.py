@@ -50,11 +50,17 @@ def gemini(home: Path, url: str) -> None:
     _write(home / ".gemini" / ".env", f"GOOGLE_GEMINI_BASE_URL={url}\nGEMINI_API_KEY=none\n")
 
 
+def hermes(home: Path, url: str) -> None:
+    """Its account is a part of its model."""
+    model = {"provider": "custom", "default": MODEL, "base_url": f"{url}/v1", "api_key": "none"}
+    _write(home / ".hermes" / "config.yaml", "model:\n" + "".join(f"  {name}: {model[name]}\n" for name in model))
+
+
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 HOMES: dict[str, Callable[[Path, str], None]] = {
-    "codex": codex, "claude": claude, "opencode": opencode, "gemini": gemini
+    "codex": codex, "claude": claude, "opencode": opencode, "gemini": gemini, "hermes": hermes
 }  # fmt: skip

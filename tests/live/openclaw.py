@@ -1,4 +1,4 @@
-"""A real OpenClaw gateway of a given version, in a separate folder, whose model is the simulated provider."""
+"""A real OpenClaw gateway of a given version, in a separate folder, with the models of the simulated provider."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from tests.live.subject import Unavailable
 
 LIVE = Path(__file__).parents[2] / ".live"
 VERSIONS = ("2026.5.7", "2026.9.6")
-MODELS = ("sim-ok", "sim-hang", "sim-slow-5")
+MODEL = "sim-ok"
 TOKEN = "shared-token-of-a-test"
 SYSTEM = (
     f"{platform.system().lower()}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
@@ -47,29 +47,25 @@ def _npm(folder: str, package: str) -> Path:
 
 
 class OpenClaw:
-    """One gateway. Its sessions begin with the first of the models."""
+    """One gateway. ``accounts``: where its models are, by the names that it gives them; the first is the default."""
 
-    def __init__(self, folder: Path, version: str, port: int, provider: str) -> None:
+    def __init__(self, folder: Path, version: str, port: int, accounts: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.version, self.port = folder, version, port
         self.url = f"ws://127.0.0.1:{self.port}"
         self.state = folder / "state"
         self.process: subprocess.Popen[bytes] | None = None
-        self._provider = provider
+        self._accounts = accounts
         self._node = _npm("node", f"node-{SYSTEM}@24") / "bin" / "node"
         self._root = _npm(f"openclaw-{version}", f"openclaw@{version}")
 
-    @staticmethod
-    def _described(name: str) -> dict[str, Any]:
-        return {
-            "id": name, "name": name, "reasoning": False, "input": ["text"], "contextWindow": 128_000,
+    def _write(self) -> Path:
+        model = {
+            "id": MODEL, "name": MODEL, "reasoning": False, "input": ["text"], "contextWindow": 128_000,
             "maxTokens": 4_096, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
         }  # fmt: skip
-
-    def _write(self) -> Path:
-        models = [self._described(name) for name in MODELS]
-        provider = {"baseUrl": self._provider, "apiKey": "sk-sim", "api": "openai-completions", "models": models}
-        name = f"sim/{MODELS[0]}"
+        api = {"apiKey": "sk-sim", "api": "openai-completions", "models": [model]}
+        named = [f"{account}/{MODEL}" for account in self._accounts]
         config: dict[str, Any] = {
             "gateway": {
                 "mode": "local", "port": self.port, "bind": "loopback", "auth": {"mode": "token", "token": TOKEN},
@@ -78,10 +74,13 @@ class OpenClaw:
             "update": {"checkOnStart": False}, "discovery": {"mdns": {"mode": "off"}},
             "logging": {"file": str(self.folder / "gateway.log"), "level": "info", "consoleLevel": "info"},
             "diagnostics": {"enabled": True}, "cron": {"enabled": False},
-            "models": {"mode": "replace", "providers": {"sim": provider}},
+            "models": {
+                "mode": "replace", "providers": {name: {"baseUrl": url} | api for name, url in self._accounts.items()},
+            },
+            "tools": {"exec": {"backgroundMs": 600_000}},
             "agents": {"defaults": {
-                "workspace": str(self.folder / "workspace"), "model": {"primary": name}, "skipBootstrap": True,
-                "heartbeat": {"every": "0m"}, "models": {f"sim/{each}": {} for each in MODELS},
+                "workspace": str(self.folder / "workspace"), "model": {"primary": named[0]}, "skipBootstrap": True,
+                "heartbeat": {"every": "0m"}, "models": {each: {} for each in named},
             }},
         }  # fmt: skip
         path = self.folder / "openclaw.json"
@@ -133,10 +132,12 @@ class OpenClaw:
 
 
 @asynccontextmanager
-async def openclaw(folder: Path, version: str, provider: str) -> AsyncIterator[tuple[OpenClaw, OpenClawLink]]:
+async def openclaw(
+    folder: Path, version: str, accounts: Mapping[str, str]
+) -> AsyncIterator[tuple[OpenClaw, OpenClawLink]]:
     """A running gateway, and a connection that may send to it."""
     with kept_port() as port:
-        gateway = OpenClaw(folder, version, port, provider)
+        gateway = OpenClaw(folder, version, port, accounts)
         gateway.start()
         try:
             client = await gateway.client()

@@ -132,6 +132,23 @@ async def test_an_outage_is_no_connection_for_anyone_and_ends(sim: Simulated, cl
     await until(answers, "the end of the outage")
 
 
+async def test_it_reads_past_what_openclaw_puts_behind_a_message_and_recovers_for_the_same_ones(
+    official: openai.AsyncOpenAI,
+) -> None:
+    """As 2026.5 and 2026.9 do."""
+    behind = ['Sender (untrusted metadata):\n{"id": "cli"}', "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>> nothing"]
+    for more in behind:
+        said: Any = [{"role": "user", "content": f"hi {more[:3]}"}, {"role": "user", "content": more}]
+        for _ in range(2):
+            with pytest.raises(openai.InternalServerError):
+                await official.chat.completions.create(model="sim-recovers-2", messages=said)
+        answer = await official.chat.completions.create(model="sim-recovers-2", messages=said)
+        assert answer.choices[0].message.content == ANSWER
+        result: Any = {"role": "tool", "tool_call_id": "c", "content": "done"}
+        answer = await official.chat.completions.create(model="sim-tool", messages=[*said[:1], result, *said[1:]])
+        assert answer.choices[0].message.content == ANSWER
+
+
 @pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
 async def test_what_a_model_does_besides_text(sim: Simulated, client: HttpClient, dialect: str) -> None:
     one = provider(sim.url, dialect=dialect)

@@ -82,4 +82,5 @@ from lanes_storage.reads.watched.sightings import (
     sightings,
     sightings_named,
     sources,
+    unnamed,
 )

@@ -176,7 +176,7 @@ def run(folder: Path, say: Callable[[str], None]) -> Table:
     """Try every agent. Raises Unavailable."""
     versions = install(folder)
     recipes = {found["name"]: found for found in RECIPE.finditer(DOCUMENT.read_text(encoding="utf-8"))}
-    assert recipes.keys() == HOMES.keys()
+    assert recipes.keys() <= HOMES.keys()
     rows = []
     for name, found in recipes.items():
         with tempfile.TemporaryDirectory(dir=folder) as place, house(Path(place)) as made:

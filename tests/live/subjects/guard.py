@@ -9,6 +9,7 @@ from lanes.simulate.plays import ANSWER
 from tests.kit.processes import House, environment, eventually, house
 from tests.live.homes import HOMES
 from tests.live.npm import install
+from tests.live.pypi import hermes
 from tests.live.subject import YES, Subject, Table
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guard.md"
@@ -29,7 +30,12 @@ COMMANDS = {
     "codex": ("codex", "exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "-"),
     "claude": ("claude", "-p", "--output-format", "json"),
     "opencode": ("opencode", "run"),
+    "hermes": ("hermes", "--yolo", "-z"),
 }
+#: What names no session: each of its requests has a lane with a name that says so.
+NAMELESS = frozenset({"hermes"})
+#: What takes its text as an argument.
+ARGUED = frozenset({"hermes"})
 #: How long a turn may take on a busy machine.
 TURN_S = 180.0
 
@@ -37,9 +43,10 @@ TURN_S = 180.0
 class GuardTrial:
     """One program in a separate house. Each trial raises AssertionError where it fails."""
 
-    def __init__(self, made: House, name: str) -> None:
-        self._made = made
-        self._command = COMMANDS[name]
+    def __init__(self, made: House, name: str, program: Path | None = None) -> None:
+        self._made, self._name = made, name
+        first, *words = COMMANDS[name]
+        self._command = [str(program or first), *words]
         made.config.write_text(CONFIG.format(url=made.simulator().url, name=name), encoding="utf-8")
         token = made.folder / "bot.token"
         token.write_text(TOKEN, encoding="ascii")
@@ -54,7 +61,8 @@ class GuardTrial:
         assert ANSWER in said, said[-500:]
         keys = [key for (key,) in self._made.rows("SELECT key FROM lanes WHERE parent_id IS NULL")]
         assert keys, "there is no lane"
-        assert all(key.startswith("bot:") and ":anonymous:" not in key for key in keys), keys
+        nameless = self._name in NAMELESS
+        assert all(key.startswith("bot:") and (":anonymous:" in key) is nameless for key in keys), keys
 
     def a_tool(self) -> None:
         """A command of the program runs, and its result goes to the model."""
@@ -90,7 +98,7 @@ class GuardTrial:
         asked.write_text(text, encoding="utf-8")
         with asked.open("rb") as stdin:
             return subprocess.Popen(
-                self._command,
+                [*self._command, *([text] if self._name in ARGUED else [])],
                 cwd=self._work,
                 env=environment(self._made.folder) | {"NO_COLOR": "1"},
                 stdin=stdin,
@@ -111,11 +119,13 @@ TRIALS: dict[str, Callable[[GuardTrial], None]] = {
 def run(folder: Path, say: Callable[[str], None]) -> Table:
     """Try every program. Raises Unavailable."""
     versions = install(folder)
+    program, version = hermes(folder)
+    found = {name: versions[package] for name, package in PACKAGES.items()} | {"hermes": version}
     rows = []
-    for name, package in PACKAGES.items():
+    for name, version in found.items():
         with tempfile.TemporaryDirectory(dir=folder) as place, house(Path(place)) as made:
-            trial = GuardTrial(made, name)
-            row = [name, versions[package]]
+            trial = GuardTrial(made, name, program if name == "hermes" else None)
+            row = [name, version]
             for what, attempt in TRIALS.items():
                 row.append(_tried(attempt, trial))
                 say(f"{name}: {what}: {row[-1]}")

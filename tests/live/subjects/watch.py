@@ -1,22 +1,22 @@
 """OpenClaw beside lanes (docs/watch.md): held, seen, freed by one ``lanes abort``, and the next message is answered."""
 
 import asyncio
-import json
 import os
 import signal
 import tempfile
 import time
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from lanes import connect
 from lanes.host.holder import ports_of, processes
-from lanes.watch.openclaw.wire import OpenClawLink
+from lanes.records import Lane
 from tests.kit.processes import House, house
 from tests.kit.until import until
 from tests.live.openclaw import TOKEN, VERSIONS, OpenClaw, openclaw
-from tests.live.subject import YES, Subject, Table
+from tests.live.subject import Subject, Table
+from tests.live.subjects.agents import sleeping
+from tests.live.talk import Held, Talk, is_held, outcome
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "watch.md"
 WATCH = """
@@ -26,156 +26,124 @@ url = "{url}"
 token_file = "openclaw-token"
 files = "{state}"
 """
-#: A held session is seen within this time. The machine may be busy with other things.
-SEEN_S = 2.0
+#: After this time somebody who has got no answer writes again.
+WRITES_AGAIN_S = 4.0
 
 
 class Trial:
-    """One gateway, what is sent to it, and lanes beside it."""
+    """One gateway, what is said to it, and lanes beside it."""
 
-    def __init__(self, gateway: OpenClaw, client: OpenClawLink, made: House) -> None:
-        self.gateway, self._client, self._made = gateway, client, made
-        self._events: list[tuple[str, dict[str, Any]]] = []
-        client._on_event = lambda event, payload: self._events.append((event, dict(payload)))
-        self.notes: list[str] = []
+    def __init__(self, gateway: OpenClaw, talk: Talk) -> None:
+        self._gateway, self._talk = gateway, talk
 
-    async def a_hang(self) -> None:
-        """A run whose provider sends nothing, and a message behind it."""
-        key = await self._warm("hang")
-        await self._model(key, "sim-hang")
-        await self._agent(key, "first")
-        await self._freed(key, "running", "abort by run id")
+    async def a_hang(self) -> str:
+        """A run whose provider sends nothing, and messages behind it."""
+        return await self._fault("[[sim-hang]]")
 
-    async def a_ghost(self) -> None:
+    async def a_drip(self) -> str:
+        """A run whose answer never ends."""
+        return await self._fault("[[sim-drip]]")
+
+    async def a_stall(self) -> str:
+        """A run whose answer stops in the middle."""
+        return await self._fault("[[sim-stall]]")
+
+    async def a_ghost(self) -> str:
         """A message that was sent at the end of the run before it, and hangs. It is a ghost on 2026.5."""
-        key = await self._warm("ghost")
-        await self._model(key, "sim-slow-5")
-        run = (await self._chat(key, "first"))["runId"]
-        await until(lambda: self._asks("sim-slow-5"), "the first to be asked")
-        await self._model(key, "sim-hang")
-        await until(lambda: self._final(run), "the answer to the first")
-        await self._chat(key, "second")
-        await until(lambda: self._asks("sim-hang"), "the second to hang at its provider")
-        await self._freed(key, None, None)
+        return await follow_up(self._talk)
+
+    async def a_tool(self) -> str:
+        """A tool whose processes ignore TERM, one of them in a session by itself."""
+        key = await self._talk.begin("tool")
+        seconds = 7100 + os.getpid() % 800
+        command = f"trap '' TERM HUP INT; setsid sleep {seconds} & sleep {seconds}"
+        mark = f"[[sim-shell]] {command} [[sim-ok]]"
+        try:
+            await self._talk.send(key, mark)
+            await until(lambda: len(sleeping(seconds)) >= 2, "the tool to run")
+            began = time.monotonic()
+            lane = (await until(lambda: self._talk.listed(lambda lane: is_held(lane, key)), f"{key} to be seen"))[0]
+            return await self._talk.freed(Held(key, mark, lane, time.monotonic() - began), "agent")
+        finally:
+            for pid in sleeping(seconds):
+                os.kill(pid, signal.SIGKILL)
 
     async def a_stopped_gateway(self) -> None:
         """SIGSTOP: its state is read from its files, and the next step is named."""
-        key = await self._warm("stopped")
-        await self._model(key, "sim-hang")
-        await self._agent(key, "first")
-        await self._seen(key, held=True)
-        pid = next(pid for pid in processes() if self.gateway.port in ports_of(pid))
+        key = await self._talk.begin("stopped")
+        held = await self._talk.held(key, "[[sim-hang]]")
+        pid = next(pid for pid in processes() if self._gateway.port in ports_of(pid))
         os.kill(pid, signal.SIGSTOP)
         try:
-            hung = await until(lambda: self._row(key, lambda lane: lane["seen"]["gateway"] == "hung"), "it to be hung")
-            assert hung["seen"]["from_files"], hung
-            assert hung["state"] == "running", hung
-            said = (await self._lanes("why", f"openclaw:{key}", "--json"))["why"]
+            await self._state(key, "hung", from_files=True)
+            said = (await self._talk.lanes("why", held.lane.key))[0]["why"]
             assert f"kill -CONT {pid}" in said, said
         finally:
             os.kill(pid, signal.SIGCONT)
-        await until(lambda: self._row(key, lambda lane: lane["seen"]["gateway"] == "connected"), "it to be back")
-        await self._freed(key, "running", "abort by run id")
+        await self._state(key, "connected", from_files=False)
+        await self._talk.freed(held)
 
-    # -------------------------------------------------------------------------------------- steps
+    async def _fault(self, fault: str) -> str:
+        key = await self._talk.begin("fault")
+        return await self._talk.freed(await self._talk.held(key, fault), "agent", "agent")
 
-    async def _warm(self, name: str) -> str:
-        """A new session that has answered once: the first run of a process loads much."""
-        key = f"agent:main:{name}-{uuid.uuid4().hex[:6]}"
-        await self._answers(key)
-        return key
+    async def _state(self, key: str, state: str, *, from_files: bool) -> None:
+        def fits(lane: Lane) -> bool:
+            seen = lane.seen
+            return is_held(lane, key) and seen is not None and (seen.gateway, seen.from_files) == (state, from_files)
 
-    async def _answers(self, key: str) -> None:
-        run = (await self._agent(key, "hello"))["runId"]
-        await until(lambda: self._final(run), f"an answer in {key}")
-
-    def _final(self, run: str) -> bool:
-        return any(
-            event == "chat" and payload.get("runId") == run and payload.get("state") == "final"
-            for event, payload in self._events
-        )
-
-    async def _model(self, key: str, name: str) -> None:
-        """The next run of a session asks that model."""
-        await self._client.call("sessions.patch", {"key": key, "model": f"sim/{name}"}, 60)
-
-    def _asks(self, model: str) -> bool:
-        """Whether that model is asked, and has not answered."""
-        newest = {each["sequence"]: each for each in self._made.provider_saw()}
-        return any(each["model"] == model and each["outcome"] == "open" for each in newest.values())
-
-    async def _agent(self, key: str, text: str) -> dict[str, Any]:
-        return await self._send("agent", key, text)
-
-    async def _chat(self, key: str, text: str) -> dict[str, Any]:
-        return await self._send("chat.send", key, text)
-
-    async def _send(self, method: str, key: str, text: str) -> dict[str, Any]:
-        given = {"sessionKey": key, "message": text, "idempotencyKey": uuid.uuid4().hex}
-        return await self._client.call(method, given, 120)
-
-    async def _freed(self, key: str, state: str | None, step: str | None) -> None:
-        """Seen, freed by one abort, and the next message is answered."""
-        began = time.monotonic()
-        lane = await self._seen(key, held=True)
-        seen_s = time.monotonic() - began
-        assert state is None or lane["seen"]["state"] == state, lane
-        began = time.monotonic()
-        (result,) = await self._lanes("abort", f"openclaw:{key}", "--json")
-        assert result["outcome"] == "released", result
-        by = [each["step"] for each in result["steps"] if each["proof"]]
-        assert step is None or by == [step], result
-        self.notes.append(f"seen after {seen_s:.1f} s, freed in {time.monotonic() - began:.1f} s by {by[0]}")
-        await self._model(key, "sim-ok")
-        await self._answers(key)
-
-    async def _seen(self, key: str, *, held: bool) -> dict[str, Any]:
-        return await until(
-            lambda: self._row(key, lambda lane: (lane["state"] == "running") is held and bool(lane["seen"]["runs"])),
-            f"{key} to be seen",
-        )
-
-    async def _row(self, key: str, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        lanes = await self._lanes("list", "--source", "openclaw", "--json")
-        return next((lane for lane in lanes if lane["key"] == f"openclaw:{key}" and fits(lane)), {})
-
-    async def _lanes(self, *words: str) -> Any:
-        finished = await asyncio.to_thread(lambda: self._made.lanes(*words, check=False))
-        assert finished.out, finished
-        return json.loads(finished.out)
+        await until(lambda: self._talk.listed(fits), f"its gateway to be {state}")
 
 
-TRIALS = (Trial.a_hang, Trial.a_ghost, Trial.a_stopped_gateway)
-COLUMNS = ("program", "version", "hang", "follow-up", "stopped gateway")
+def watch(made: House, gateway: OpenClaw) -> None:
+    """Have lanes watch it."""
+    config = made.folder / "watch.toml"
+    config.write_text(WATCH.format(url=gateway.url, state=gateway.state), encoding="utf-8")
+    config.with_name("openclaw-token").write_text(TOKEN, encoding="utf-8")
+    made.start("watch", "--db", str(made.database), "--config", str(config), name="watch")
+
+
+async def follow_up(talk: Talk) -> str:
+    """A message that was sent at the end of the run before it, and hangs; one more waits."""
+    key = await talk.begin("ghost")
+    first = await talk.send(key, "[[sim-slow-5]] first", "chat.send")
+    await until(lambda: talk.answer(first), "the answer to the first")
+    mark = f"[[sim-hang]] second of {key}"
+    await talk.send(key, mark, "chat.send")
+    held = await talk.seen(key, mark)
+    await asyncio.sleep(WRITES_AGAIN_S)
+    return await talk.freed(held, "chat.send")
+
+
+TRIALS = {
+    "hang": Trial.a_hang,
+    "drip": Trial.a_drip,
+    "stall": Trial.a_stall,
+    "follow-up": Trial.a_ghost,
+    "a tool that ignores TERM": Trial.a_tool,
+    "stopped gateway": Trial.a_stopped_gateway,
+}
 
 
 def run(_: Path, say: Callable[[str], None]) -> Table:
     """Try both versions, each beside lanes."""
-    return Table(COLUMNS, [asyncio.run(_tried(version, say)) for version in VERSIONS])
+    return Table(("program", "version", *TRIALS), [asyncio.run(_tried(version, say)) for version in VERSIONS])
 
 
 async def _tried(version: str, say: Callable[[str], None]) -> list[str]:
     row = ["OpenClaw", version]
     with tempfile.TemporaryDirectory(prefix="lanes-live-") as name, house(Path(name) / "lanes") as made:
-        provider = made.simulator().url
-        async with openclaw(Path(name) / "openclaw", version, f"{provider}/v1") as (gateway, client):
-            made.config.write_text(WATCH.format(url=gateway.url, state=gateway.state), encoding="utf-8")
-            made.config.with_name("openclaw-token").write_text(TOKEN, encoding="utf-8")
-            made.start("watch", "--db", str(made.database), "--config", str(made.config), name="watch")
-            trial = Trial(gateway, client, made)
-            for tried in TRIALS:
-                row.append(await _outcome(tried(trial)))
-                say(f"OpenClaw {version}, {tried.__name__}: {row[-1]} ({'; '.join(trial.notes)})")
-                trial.notes.clear()
+        accounts = {"sim": f"{made.simulator().url}/v1"}
+        async with (
+            connect(str(made.database)) as desk,
+            openclaw(Path(name) / "openclaw", version, accounts) as (gateway, client),
+        ):
+            watch(made, gateway)
+            trial = Trial(gateway, Talk(client, made, desk))
+            for what, tried in TRIALS.items():
+                row.append(await outcome(tried(trial)))
+                say(f"OpenClaw {version}: {what}: {row[-1]}")
     return row
-
-
-async def _outcome(trial: Awaitable[None]) -> str:
-    try:
-        await trial
-    except AssertionError as error:
-        return f"no: {str(error)[:200]}".replace("\n", " ")
-    return YES
 
 
 SUBJECT = Subject("watch", DOCUMENT, run)

@@ -32,6 +32,11 @@ ORIGINS = f"""
 SELECT l.key, (SELECT m.source FROM messages m WHERE m.lane_id IN ({lanes_of("l.id")}) ORDER BY m.id DESC LIMIT 1)
 FROM json_each(:keys) j CROSS JOIN lanes l ON l.key = j.value
 """
+#: The lanes that run a request of a program that names no session.
+UNNAMED = """
+SELECT l.key, r.claimed_at FROM lanes l JOIN runs r ON r.id = l.run_id JOIN messages m ON m.id = r.message_id
+WHERE l.anonymous AND l.run_id IS NOT NULL AND m.source = :source ORDER BY l.id LIMIT 2
+"""
 
 
 def sources() -> Query[list[SourceRow]]:
@@ -67,6 +72,11 @@ def has_freeings(source: str, owner: int) -> Query[bool]:
 def origins(keys: Sequence[str]) -> Query[dict[str, str | None]]:
     """Those of some keys that are lanes here, and the program that their newest message came from."""
     return Query(ORIGINS, {"keys": json.dumps(list(keys))}, _origins, broad=True)
+
+
+def unnamed(source: str) -> Query[list[tuple[str, int]]]:
+    """The lanes of requests of a program that name no session, with when they began: two at most."""
+    return Query(UNNAMED, {"source": source}, lambda rows: [(row[0], row[1]) for row in rows], broad=True)
 
 
 def _source(row: Row) -> SourceRow:

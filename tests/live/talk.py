@@ -1,0 +1,158 @@
+"""What a user says to an OpenClaw gateway, what an operator does with lanes meanwhile, and what its provider sees."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from lanes.desk import Desk
+from lanes.records import Lane
+from lanes.simulate.plays import ANSWER
+from lanes.watch.openclaw.wire import OpenClawLink
+from tests.kit.processes import House
+from tests.kit.until import until
+from tests.live.openclaw import MODEL
+from tests.live.subject import YES
+
+#: A held session is seen within this time.
+SEEN_S = 2.0
+#: How long what waited behind a run may take to be answered, before it counts as lost.
+LOST_S = 40.0
+
+
+class Held(NamedTuple):
+    """A session that is held: its lane, and after how long that was seen."""
+
+    key: str
+    mark: str
+    lane: Lane
+    seen_s: float
+
+
+class Talk:
+    """``door``: the account, in the words of the configuration of OpenClaw, that new sessions ask."""
+
+    def __init__(self, client: OpenClawLink, made: House, desk: Desk) -> None:
+        self._client, self.made, self._desk = client, made, desk
+        self._answers: dict[str, str] = {}
+        client._on_event = self._hear
+        self.door = "sim"
+
+    def _hear(self, event: str, payload: Any) -> None:
+        if event == "chat" and payload.get("state") == "final":
+            self._answers[payload.get("runId", "")] = json.dumps(payload.get("message", ""))
+
+    # --------------------------------------------------------------------------------- as its user
+
+    async def begin(self, name: str) -> str:
+        """A new session that has answered once: the first run of a process loads much."""
+        key = f"agent:main:{name}-{uuid.uuid4().hex[:6]}"
+        await self.call("sessions.patch", key=key, model=f"{self.door}/{MODEL}")
+        await self.answered(key)
+        return key
+
+    async def send(self, key: str, text: str, method: str = "agent") -> str:
+        """Send a message, and return the id of its run."""
+        sent = await self.call(method, sessionKey=key, message=text, idempotencyKey=uuid.uuid4().hex)
+        return str(sent["runId"])
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """A request to the gateway."""
+        return await self._client.call(method, params, 120)
+
+    async def answered(self, key: str, text: str = "hello") -> None:
+        """Send a message, and wait for its answer."""
+        run = await self.send(key, text)
+        await until(lambda: ANSWER in self.answer(run), f"an answer in {key}")
+
+    def answer(self, run: str) -> str:
+        """The answer of a run; empty as long as there is none."""
+        return self._answers.get(run, "")
+
+    # ---------------------------------------------------------------------------- as its provider
+
+    def asked(self, mark: str) -> list[dict[str, Any]]:
+        """The requests for the message with this mark, as they are by now; a later one may be told with it, and does
+        something else."""
+        newest = {each["sequence"]: each for each in self.made.provider_saw()}
+        wanted = mark.partition("]]")[0].removeprefix("[[") if mark.startswith("[[") else MODEL
+        return [each for each in newest.values() if mark in each["text"] and each["fault"] == wanted]
+
+    async def open(self, mark: str) -> dict[str, Any]:
+        """The request with that mark, once the provider has it and has not ended it."""
+        return await until(
+            lambda: next((each for each in self.asked(mark) if each["outcome"] == "open"), {}), f"{mark} to be asked"
+        )
+
+    # ---------------------------------------------------------------------------- as the operator
+
+    async def lanes(self, *words: str) -> tuple[Any, str]:
+        """What a command answers as JSON, and what it says beside."""
+        finished = await asyncio.to_thread(lambda: self.made.lanes(*words, "--json", check=False))
+        assert finished.out, finished
+        return json.loads(finished.out), finished.err
+
+    async def listed(self, fits: Callable[[Lane], bool]) -> list[Lane]:
+        """The lanes of OpenClaw that fit."""
+        return [lane for lane in await self._desk.lanes() if lane.key.startswith("openclaw:") and fits(lane)]
+
+    async def held(self, key: str, fault: str) -> Held:
+        """A session with a run that does not go on by itself, as soon as it is seen."""
+        mark = f"{fault} {uuid.uuid4().hex[:8]}"
+        await self.send(key, mark)
+        return await self.seen(key, mark)
+
+    async def seen(self, key: str, mark: str) -> Held:
+        """The same, of a message that was sent already."""
+        began = (await self.open(mark))["started_at"]
+        lane = (await until(lambda: self.listed(lambda lane: is_held(lane, key)), f"{key} to be seen"))[0]
+        return Held(key, mark, lane, time.time() - began / 1000)
+
+    async def freed(self, held: Held, *behind: str) -> str:
+        """One abort frees it, and the next message is answered; what else waits behind it (the methods) is answered,
+        or lost as announced. Returns what is said of it in the table."""
+        waiting = [f"waiting {number} {uuid.uuid4().hex[:8]}" for number, _ in enumerate(behind)]
+        for mark, method in zip(waiting, behind, strict=True):
+            await self.send(held.key, mark, method)
+        began = time.monotonic()
+        (result,), said = await self.lanes("abort", held.lane.key)
+        freed_s = time.monotonic() - began
+        assert result["outcome"] == "released", result
+        lost = await self._lost(waiting)
+        assert not lost or "lost" in said, f"{lost} were lost, and lanes said only: {said}"
+        await self.answered(held.key, "the next one")
+        asked = len(self.asked(held.mark))
+        assert asked == 1, f"the provider was asked {asked} times"
+        assert held.seen_s <= SEEN_S, f"seen after {held.seen_s:.1f} s"
+        by = [each["step"] for each in result.get("steps") or () if each["proof"]]
+        of = f" of {len(waiting)}" if waiting else ""
+        return (
+            f"{YES} (seen {held.seen_s:.1f} s, freed {freed_s:.1f} s{''.join(f', {each}' for each in by)};"
+            f" {f'{lost}{of} lost, as announced' if lost else 'nothing lost'})"
+        )
+
+    async def _lost(self, waiting: list[str]) -> int:
+        """How many of these messages are not answered, in time. A message that waited may run under another run id."""
+        deadline = time.monotonic() + LOST_S
+        while (lost := sum(not self._is_answered(mark) for mark in waiting)) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        return lost
+
+    def _is_answered(self, mark: str) -> bool:
+        return any(each["outcome"] == "finished" for each in self.asked(mark))
+
+
+def is_held(lane: Lane, key: str) -> bool:
+    """Whether it is the lane of that session, or one that names no session, and is held."""
+    named = lane.key == f"openclaw:{key}" or lane.key.startswith("openclaw:anonymous:")
+    return named and lane.state == "running" and (lane.seen is None or bool(lane.seen.runs))
+
+
+async def outcome(trial: Awaitable[str | None]) -> str:
+    """What the table says of a trial."""
+    try:
+        return await trial or YES
+    except AssertionError as error:
+        return f"no: {str(error)[:400]}".replace("\n", " ")
