@@ -282,6 +282,29 @@ async def test_F331_an_abort_by_run_id_keeps_what_waits(adapter: OpenClawAdapter
     assert gateway.sessions[KEY].waiting == ["second"]
 
 
+@pytest.mark.parametrize("ends_before", [False, True])
+async def test_F298_a_run_whose_end_was_seen_is_over_though_the_next_one_holds_its_session(
+    adapter: OpenClawAdapter, gateway: ReplayOpenClaw, monkeypatch: pytest.MonkeyPatch, ends_before: bool
+) -> None:
+    """A busy gateway takes seconds to name the next run, which no stronger way may cut."""
+    run = await gateway.begin(KEY)
+    row = await seen(adapter, WatchedState.RUNNING)
+    end = gateway.end
+
+    async def goes_on(key: str, status: str, *, quiet: bool = False) -> None:
+        await end(key, status, quiet=quiet)
+        await gateway.begin(key, told=False)
+        gateway.sessions[key].named = False
+
+    monkeypatch.setattr(gateway, "end", goes_on)
+    if ends_before:
+        await gateway.end(KEY, "done")
+    freed = await free(adapter, row, reset=False)
+    assert freed.outcome is (Outcome.NOT_HELD if ends_before else Outcome.RELEASED)
+    assert [(step.step, step.proof) for step in freed.steps] == [("abort by run id", f"the end of run {run} was seen")]
+    assert [each.get("runId") for each in gateway.asked("sessions.abort")] == [run]
+
+
 async def test_a_session_without_a_known_run_is_aborted_by_its_key_and_the_loss_is_announced(
     adapter: OpenClawAdapter, gateway: ReplayOpenClaw
 ) -> None:

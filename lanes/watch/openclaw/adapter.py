@@ -191,21 +191,30 @@ class OpenClawAdapter:
         return RungAnswer(claimed, said)
 
     async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
-        """Look until no run that was seen is open by its events or named by the list. Raises SourceDown."""
+        """Look until the runs that were seen have ended by their events, or by the list no longer hold the session.
+
+        Raises SourceDown.
+        """
         key = self._view.names.raw(seen.key)
         if rung.method == STEER and claim.said == "it interrupted the run":
             # Such a ghost sends no end, and its row stays "running": the answer names what was interrupted.
             self._view.over(key, seen.runs)
             return "its gateway interrupted the run, and no event of it follows"
         until = time.monotonic() + seconds
-        while True:
+        while (proof := self._over(seen)) is None:
             row = next((each for each in await self.list() if each.key == seen.key), None)
-            ended = [run for run in seen.runs if self._view.has_ended(run)]
             if row is None or not row.held or (row.runs and not set(row.runs) & set(seen.runs)):
-                return f"the end of run {ended[0]} was seen" if ended else "the session is no longer held by that run"
+                return self._over(seen) or "the session is no longer held by that run"
             if time.monotonic() >= until:
-                return None
+                return self._over(seen)
             await self.events(LOOK_S)
+        return proof
+
+    def _over(self, seen: Sighting) -> str | None:
+        """The proof by events: by now the next run may hold the session, which a busy gateway does not name at once."""
+        if seen.runs and all(map(self._view.has_ended, seen.runs)):
+            return f"the end of run {seen.runs[0]} was seen"
+        return None
 
     def offline(self) -> Sequence[Sighting]:
         """Its sessions by its files. Raises SourceDown."""
