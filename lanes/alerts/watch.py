@@ -61,11 +61,6 @@ class AlertWatch:
         self._sending: set[threading.Thread] = set()
         self._loop = Loop("alerts", store, clock, self._duties, lambda: LOOK_S)
 
-    @property
-    def rounds(self) -> int:
-        """How many rounds have completed."""
-        return self._loop.rounds
-
     def start(self) -> None:
         """Start, in a separate thread."""
         self._loop.start()

@@ -39,9 +39,9 @@ class Config:
     """Everything that is set, derived or left at its default. Made by ``load``, ``simulated``, ``from_data``.
 
     ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the
-    arrays; both know where each came from. ``problems`` are secrets that are named and missing, ``unpaired`` those of
-    watched gateways, which only pairing needs. ``found_here``: nobody
-    named the file, it lay in the current folder; ``content`` is what it held.
+    arrays; both know where each came from. ``problems`` are secrets that are named and missing, but for tokens of
+    watched gateways, which only pairing needs. ``found_here``: nobody named the file, it lay in the current folder;
+    ``content`` is what it held.
     """
 
     source: Path | None
@@ -57,7 +57,6 @@ class Config:
     alerts: tuple[AlertConfig, ...] = ()
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
     problems: tuple[ConfigError, ...] = ()
-    unpaired: tuple[ConfigError, ...] = ()
     content: bytes = field(default=b"", repr=False)
     found_here: bool = False
     _known: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)

@@ -108,7 +108,7 @@ def _assembled(
     sources.check_naming(values["gateway.session_from"])
     of_sources = [row for row in rows if row.array == "source"]
     built, no_tokens = sources.sources(of_sources, providers, runners, token.value, env)
-    watched, unnamed = watches.watches([row for row in rows if row.array == "watch"], env)
+    watched = watches.watches([row for row in rows if row.array == "watch"], env)
     alerts, silent = arrays.alerts([row for row in rows if row.array == "alert"], env)
     config = Config(
         source=source,
@@ -124,7 +124,6 @@ def _assembled(
         rows=tuple(rows),
         sources=built,
         problems=tuple(problem for problem in (token.problem, *missing, *no_tokens, *silent) if problem),
-        unpaired=tuple(unnamed),
     )
     consistency.check(config)
     stall_ms = config.clocks.stall_timeout_ms

@@ -15,6 +15,7 @@ from lanes.base import arguments
 from lanes.base.errors import HoldEnded, RunFailed, Unfit
 from lanes.base.terminal import check_key
 from lanes.config import Config
+from lanes.engine.dispatch.policies import Policies
 from lanes.engine.engine import Engine
 from lanes.engine.registration import as_owner
 from lanes.engine.runs.live import ActiveRun
@@ -25,7 +26,7 @@ from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
-from lanes_storage.records import BudgetTerms, Head, Terms
+from lanes_storage.records import Head, Terms
 
 T = TypeVar("T")
 
@@ -257,33 +258,12 @@ class _HoldRunners(Mapping[str, RunnerSpec]):
         return self._specs.values()
 
 
-class _HoldPolicies:
-    """The configuration for the dispatcher of the holds."""
+class _HoldPolicies(Policies):
+    """The configuration for the dispatcher of the holds: each names its runner, and only its program can retry it."""
 
     def __init__(self, runners: _HoldRunners, config: Config) -> None:
         self._runners = runners
         self._config = config
-
-    def runner_of(self, key: str) -> str | None:
-        del key  # every hold names its own
-        return None
-
-    def collects(self, key: str) -> int | None:
-        del key
-        return None
-
-    prioritized = False
-
-    def priority(self, key: str) -> int:
-        del key
-        return 0
-
-    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        del key
-        return ()
-
-    def retry(self, key: str) -> None:
-        """Only the program that waits can do that work again."""
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         runner = self._runners.runner(spec.name)

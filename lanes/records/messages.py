@@ -143,7 +143,7 @@ class Message(Record):
     asked: Annotated[str | None, UNUSUAL, "of a chat request: the last user text"] = None
     tools: Annotated[tuple[str, ...], UNUSUAL, "the tools that the reply calls"] = ()
     held_up: Annotated[str | None, UNUSUAL, "what kept it from starting when it was accepted"] = None
-    retries: Annotated[Count, "runs that failed, after which it was run once more by itself"] = 0
+    retries: Annotated[Count, "failed runs after which its policy retried it"] = 0
     expires_at: Annotated[Moment | None, UNUSUAL, "if it still waits then, it ends as `expired`"] = None
     left_out: Annotated[
         Count | None, UNUSUAL, "turns of the conversation that were left out, since the model could not read so much"

@@ -95,7 +95,8 @@ async def serve(
         if stopping.is_set() and number is not signal.SIGHUP:
             at_once.set()
         by_signal = by_signal or not stopping.is_set()
-        log.info("%s: %s", number.name, "stopping at once" if at_once.is_set() else "draining; once more stops at once")
+        what = "stopping at once" if at_once.is_set() else "draining; a second signal stops at once"
+        log.info("%s: %s", number.name, what)
         stopping.set()
 
     in_time_s = config.clocks.drain_timeout_ms / 1000 + CLOSING_S

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lanes.engine.dispatch.policies import Policies
 from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import Reply, RunContext, Runner, RunnerSpec
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import BudgetTerms, Claimed, Head, RetryTerms, Terms
+from lanes_storage.records import Claimed, Head, Terms
 from tests.kit.world import TERMS, World
 
 
@@ -23,31 +24,14 @@ def spec(run: Runner = echo, name: str = "chat", max_runs: int = 10, providers: 
 
 
 @dataclass
-class FixedPolicies:
-    """Implements ``Policies``: the same terms for every lane, and the runners that are named."""
+class FixedPolicies(Policies):
+    """The same terms for every lane, and the runners that are named."""
 
     runners: Mapping[str, str] = field(default_factory=dict)
     terms_: Terms = TERMS
 
     def runner_of(self, key: str) -> str | None:
         return self.runners.get(key)
-
-    def collects(self, key: str) -> int | None:
-        return None
-
-    prioritized = False
-
-    def priority(self, key: str) -> int:
-        del key
-        return 0
-
-    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        del key
-        return ()
-
-    def retry(self, key: str) -> RetryTerms | None:
-        del key
-        return None
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self.terms_

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from lanes import connect
-from lanes.testing import History, read_history
+from lanes.testing import History, broken, read_history
 from lanes_storage import open_store
 from tests.kit.databases import lay
 
@@ -314,3 +314,16 @@ def house(folder: Path, *, bare: bool = False) -> Iterator[House]:
         yield made
     finally:
         made.close()
+
+
+@contextlib.contextmanager
+def sound_house(folder: Path) -> Iterator[House]:
+    """A house whose database keeps every invariant, whatever was done to its processes."""
+    with house(folder) as made:
+        yield made
+        made.close()
+        store = open_store(str(made.database))
+        try:
+            assert broken(store) == []
+        finally:
+            store.close()

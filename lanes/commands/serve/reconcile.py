@@ -29,7 +29,7 @@ COLUMNS = (
 def command(session: Session, /, dry_run: bool, wait: bool, watch: bool) -> None:
     out = session.out
     if watch and (wait or dry_run):
-        fail("--watch goes on by itself: give it without --wait and --dry-run")
+        fail("--watch repeats until it is interrupted: give it without --wait and --dry-run")
     if session.url is not None and (wait or watch):
         option = "--wait" if wait else "--watch"
         fail(f"a gateway watches silent owners and reconciles all the time: leave {option} out with --url")

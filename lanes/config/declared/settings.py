@@ -148,7 +148,7 @@ _QUEUE = (
     ),
     Setting(
         "queue", "retry", Kind.FIELDS, None,
-        "how a message is run once more by itself whose run failed, had no effect and reached nobody",
+        "how a message is retried without a person, if its run failed, had no effect, and reached nobody",
         default_note="none: it ends failed", in_policy=True, fields=_RETRY,
     ),
     Setting(

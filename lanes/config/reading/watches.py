@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import WatchConfig
 from lanes.config.declared.refusal import refusal, shown
@@ -21,16 +20,13 @@ SCHEMES = {
 }  # fmt: skip
 
 
-def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[WatchConfig, ...], list[ConfigError]]:
-    """The gateways that are watched, and what is missing of their tokens. Raises ConfigError."""
+def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[WatchConfig, ...]:
+    """The gateways that are watched; a token that is missing is None. Raises ConfigError."""
     built: dict[str, WatchConfig] = {}
-    missing = []
     for row in rows:
         _check_name(row, built)
         _check_url(row)
         token = secrets.resolve(row.values["token_env"], row.values["token_file"], env)
-        if token.problem:
-            missing.append(token.problem)
         if not (
             is_private(row.get("url")) or (row.values["token_env"].value or row.values["token_file"].value) is None
         ):
@@ -45,7 +41,7 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple
             warn_silent_after_ms=row.get("warn_silent_after"),
             auto_abort_after_ms=row.get("auto_abort_after"),
         )
-    return tuple(built.values()), missing
+    return tuple(built.values())
 
 
 def is_private(url: str) -> bool:

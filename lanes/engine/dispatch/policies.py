@@ -7,16 +7,18 @@ from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
 
 
 class Policies(Protocol):
-    """The per-lane part of the configuration."""
+    """The per-lane part of the configuration. What a class that inherits it does not say is as without any policy."""
 
     def runner_of(self, key: str) -> str | None:
         """The name of the runner of a lane, or None for the default runner."""
-        ...
+        del key
+        return None
 
     def collects(self, key: str) -> int | None:
         """How many milliseconds without a new text before the texts of a lane are answered together; None: one by
         one."""
-        ...
+        del key
+        return None
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         """The limits and policies for a run of this head by that runner."""
@@ -25,16 +27,19 @@ class Policies(Protocol):
     @property
     def prioritized(self) -> bool:
         """Whether some lanes are run before others."""
-        ...
+        return False
 
     def priority(self, key: str) -> int:
         """Lanes with a higher number are run before all others."""
-        ...
+        del key
+        return 0
 
     def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
         """What a lane may use."""
-        ...
+        del key
+        return ()
 
     def retry(self, key: str) -> RetryTerms | None:
-        """How the messages of a lane are run once more by themselves; None: not at all."""
-        ...
+        """How the messages of a lane are retried without a person; None: not at all."""
+        del key
+        return None

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -132,10 +131,6 @@ class Child:
                 if pipe is not None:
                     pipe.close()
         self._end_control()
-
-    def kill_keeper(self) -> None:
-        """Kill the keeper: for tests, and for a keeper that does not answer."""
-        self._keeper.send_signal(signal.SIGKILL)
 
     def _hear(self) -> None:
         try:

@@ -101,5 +101,3 @@ GEMINI = {
 }
 
 PRESETS = {"codex-json": CODEX, "claude-json": CLAUDE, "opencode-json": OPENCODE, "gemini-json": GEMINI}
-#: The allowed values of ``output``.
-OUTPUTS = (TEXT, JSONL, *PRESETS)

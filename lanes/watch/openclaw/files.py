@@ -17,7 +17,6 @@ from lanes_storage.records import Sighting
 
 #: The largest JSON file that is read.
 MOST_BYTES = 64 * 1024 * 1024
-MOST_ROWS = 1_000
 #: In files of 2026.9: which sessions run, and the runs by session.
 WINDOWS = "SELECT session_key, status, started_at, updated_at FROM session_windows ORDER BY updated_at DESC LIMIT 1000"
 TASKS = """

@@ -123,7 +123,7 @@ class ActionRun:
 
     def _said(self, came: Any) -> tuple[str, str, bool]:
         if isinstance(came, Changed):
-            return "changed", f"changed: it stands at epoch {came.epoch} now, and was left alone", True
+            return "changed", f"changed: it is at epoch {came.epoch} now, and was left alone", True
         if isinstance(came, LanesError):
             return "not done", f"not done: {came}", True
         assert self.action.verb.said is not None
