@@ -61,7 +61,7 @@ Gateway = Annotated[Id | None, NOT_TYPED, "one gateway; without, all"]
 
 @verb("GET /api/status", result=Status, examples=("lanes status --json | jq .gateways",))
 def status(ctx: Context) -> Effect[Status]:
-    """Gateways, lanes by state, what waits, cooldowns, ghosts, watched gateways of other programs.
+    """Gateways, lanes by state, what waits, cools, and is watched.
 
     Exit code 69 when no gateway lives.
     """
