@@ -54,6 +54,8 @@ async def draw(picture: Picture) -> str:
     clock = stage(Path("lanes.db"))
     app = Dashboard(FileSource("lanes.db", actor="alice@gw-1", clock=clock))
     async with app.run_test(size=picture.size) as pilot:
+        while app.main.picture is None:
+            await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
         await pilot.press(*(_NAMES.get(key, key) for key in picture.keys))
         await asyncio.sleep(0.5)

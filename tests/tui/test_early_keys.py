@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.dialogs.send import KeyInput, SendDialog
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.sources.file import FileSource
@@ -71,11 +72,16 @@ async def test_F207_what_acts_before_the_first_rows_acts_on_nothing(
     stage.hold("held:1", stage.owner())
     gate = Gate(monkeypatch, "window", is_open=False)
     async with at_once(stage) as driver:
-        for pressed in ("a", "A", "p", "P", "R", "K", "C", "m", "space", "V"):
+        for pressed in ("a", "A", "p", "P", "R", "K", "C", "space", "V"):
             await driver.press(pressed)
             assert driver.app.screen is driver.main
             assert "not shown yet" in driver.said[-1], pressed
-        assert len(driver.said) == 10
+        assert len(driver.said) == 9
+        await driver.press("m")
+        dialog = await driver.dialog(SendDialog)
+        await driver.press("p", "y", "ctrl+s")
+        assert dialog.query_one(KeyInput).value == "py", "what is typed is for it, and it asks for the lane"
+        await driver.press("escape")
         gate.open()
         await driver.until(lambda: driver.key, "the lane")
         assert not len(driver.main.marks)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 
+from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.palette import Palette
@@ -37,6 +39,28 @@ async def test_a_message_of_several_lines_is_sent_and_its_place_told(stage: Stag
         await driver.until(lambda: driver.said, "the acceptance")
         assert driver.said[-1] == "accepted as message 3, 2 in its queue"
         assert stage.message(3).text == "hi\nyou"
+
+
+async def test_a_text_is_given_to_the_run_and_only_where_one_is(stage: Stage, drive: Drive) -> None:
+    stage.send("idle:1", "hello")
+    claimed = stage.hold("held:1", stage.owner())
+    async with drive(stage.path) as driver:
+        await driver.until(lambda: len(driver.keys) == 2, "the lanes")
+        for key in ("idle:1", "held:1"):
+            await driver.press("g", *["j"] * driver.keys.index(key))
+            await driver.until(lambda key=key: driver.key == key, "the cursor")  # type: ignore[misc]
+            await driver.press("m")
+            dialog = await driver.dialog(SendDialog)
+            await driver.press("x", "ctrl+t")
+            if key == "idle:1":
+                assert "nothing runs that could be steered" in shown(dialog, "refused")
+                await driver.press("escape")
+            await driver.closed()
+        await driver.until(lambda: driver.said, "the acceptance")
+        assert stage.message(3).key == "held:1"
+        taken = stage.store.write(lambda tx: doors.take_steer(tx, claimed.ticket, system_clock(), by="run"))
+        assert taken is not None
+        assert taken.text == "x"
 
 
 async def test_what_was_typed_is_not_lost_when_it_is_refused(stage: Stage) -> None:

@@ -322,7 +322,8 @@ class Dashboard(App[int]):
         from lanes.records import Message
         from lanes_tui.dialogs.send import SendDialog
 
-        key = self.lane_key  # where there is none, as before the first message, it is asked for
+        blind = isinstance(self.screen, Guarded) and self.screen.is_blind("message")
+        key = None if blind else self.lane_key  # where there is none, as before the first message, it is asked for
         if self.source.read_only:
             self._say("this dashboard is read-only", grave=True)
             return
@@ -335,7 +336,9 @@ class Dashboard(App[int]):
 
         lane = self.screen.lane if isinstance(self.screen, OnLane) else None
         asked = lane.question if lane is not None and lane.key == key else None
-        self.push_screen(SendDialog(self.source, key, asked), ended)
+        runs = lane is not None and lane.key == key and lane.run_id is not None
+        no_lanes = self.main.picture is not None and not self.main.picture.everything
+        self.push_screen(SendDialog(self.source, key, asked, runs=runs, first=no_lanes), ended)
 
     def action_pause_all(self) -> None:
         """Let every lane claim nothing, or claim again. In a dialog it is a letter like any other."""

@@ -91,6 +91,7 @@ KEYS: dict[str, KeyMeaning] = {
     "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
     "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action that goes on"),
     "outcomes": KeyMeaning("o", "Outcomes", "Outcomes of the last action on many"),
+    "steer": KeyMeaning("ctrl+t", "Steer", "Give it to the run while that works; else it waits like a message"),
     "send": KeyMeaning("ctrl+s", "Send", "Send"),
     # taking along
     "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the command that does the same"),

@@ -64,16 +64,28 @@ def _question(asked: AskedQuestion | None) -> list[Content]:
 class SendDialog(Dialog[Message | None]):
     """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too.
 
-    ``asked``: what the run of the lane asks; what is typed is the answer.
+    ``asked``: what the run of the lane asks; what is typed is the answer. ``runs``: it may be given to the run instead.
+    ``first``: there is no lane yet, so that one is proposed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("send", "send", show=True, priority=True),
+        bind("steer", "steer", priority=True),
         bind("back", "leave", show=True, priority=True),
     ]
 
-    def __init__(self, source: Source, key: str | None, asked: AskedQuestion | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        key: str | None,
+        asked: AskedQuestion | None = None,
+        *,
+        runs: bool = False,
+        first: bool = False,
+    ) -> None:
         super().__init__()
+        self._proposed = FIRST_KEY if first else ""
+        self._steers = runs and asked is None and key is not None
         self._source = source
         self._key = key
         self._asked = asked
@@ -85,12 +97,14 @@ class SendDialog(Dialog[Message | None]):
             yield Sheet(id="dialog-title")
             yield Sheet(wrap=True, id="dialog-lines")
             if self._key is None:
-                yield KeyInput(FIRST_KEY, compact=True, id="to")
+                yield KeyInput(self._proposed, compact=True, id="to", placeholder="the lane")
             said = "the message" if self._asked is None else "the answer"
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
                 yield Button(text.line(" Send ", ("ctrl+s ", "muted")), compact=True, id="send")
+                if self._steers:
+                    yield Button(text.line(" Steer the run ", ("ctrl+t ", "muted")), compact=True, id="steer")
                 yield Button(text.line(" Cancel ", ("esc ", "muted")), compact=True, id="cancel")
 
     def on_mount(self) -> None:
@@ -100,16 +114,26 @@ class SendDialog(Dialog[Message | None]):
         self.query_one("#dialog-lines", Sheet).show([to, *_question(self._asked)])
         writing = self.query_one(Writing)
         writing.cursor_blink = False  # a blinking cursor is traffic
-        writing.focus()
+        (writing if self._key is not None or self._proposed else self.query_one(KeyInput)).focus()
 
     @on(Button.Pressed, "#send")
     def action_send(self) -> None:
+        self._send_once(steers=False)
+
+    @on(Button.Pressed, "#steer")
+    def action_steer(self) -> None:
+        if self._steers:
+            self._send_once(steers=True)
+        else:
+            self._refuse("nothing runs that could be steered: ctrl+s sends it")
+
+    def _send_once(self, *, steers: bool) -> None:
         said = self.query_one(Writing).text
         if self._under_way:  # a second press means the same message
             return
         if said.strip():
             self._under_way = True
-            self._send(said)
+            self._send(said, steers=steers)
         else:
             self._refuse("there is nothing to send yet")
 
@@ -118,13 +142,13 @@ class SendDialog(Dialog[Message | None]):
         self.dismiss(None)
 
     @work
-    async def _send(self, said: str) -> None:
+    async def _send(self, said: str, *, steers: bool) -> None:
         try:
             key = self.query_one(KeyInput).value if self._key is None else self._key
-            if self._asked is None:
-                self.dismiss(await self._source.send(key, said))
-            else:
+            if self._asked is not None:
                 self.dismiss(await self._source.answer(key, said.strip(), self._asked.id))
+            else:
+                self.dismiss(await (self._source.steer if steers else self._source.send)(key, said))
         except (Lost, LanesError) as error:
             self._under_way = False
             self._refuse(f"not accepted: {error}")

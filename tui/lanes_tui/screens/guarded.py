@@ -69,7 +69,7 @@ class Guarded(ClosingScreen[None]):
 
     def refuses_blindly(self, action: str) -> bool:
         """Whether it is not begun for that reason; says so."""
-        refused = self.is_blind(action)
+        refused = action != "message" and self.is_blind(action)  # what is typed after that is for its dialog
         if refused:
             self.say(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
         return refused

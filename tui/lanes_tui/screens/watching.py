@@ -133,7 +133,9 @@ class Watching(Guarded):
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
         told = [standing(self.source, self._pauses, now, width), mode, self.freshness.content(now)]
         right = text.line(text.joined(told), " ")
-        left = text.line((" lanes", "accent"), (" │ ", "muted"), self.title_line())
+        lost = self.freshness.lost
+        title = self.title_line() if lost is None else text.line((f"{self.NAME} ", "head"), (lost, "bad"))
+        left = text.line((" lanes", "accent"), (" │ ", "muted"), title)
         bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right) - 1)), " ", right)])
 
     # ------------------------------------------------------------------------------------- acting

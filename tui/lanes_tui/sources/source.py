@@ -348,6 +348,10 @@ class Source:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, LaneBusy, NotAllowed."""
         return await self._message(sending.send, key=key, text=text)
 
+    async def steer(self, key: str, text: str) -> Message:
+        """Give a text to the run of a lane while it works. Raises NotFound, QueueFull, NotAllowed."""
+        return await self._message(sending.steer, key=key, text=text)
+
     async def answer(self, key: str, text: str, question: str) -> Message:
         """Answer the question of a lane. Raises NotFound, NotAllowed."""
         return await self._message(sending.answer, key=key, text=text, question=question)

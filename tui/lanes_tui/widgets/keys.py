@@ -7,8 +7,8 @@ from lanes_tui.actions.keys import KEYS
 
 #: What is named first where there is no room for all: how to find the rest, and the other screens.
 FIRST = (
-    "back", "help", "filter", "reset", "drain", "abort", "journal", "owners", "providers", "dead letters", "open",
-    "commands", "groups", "pause",
+    "back", "help", "filter", "reset", "drain", "retry", "abort", "journal", "owners", "providers", "dead letters",
+    "open", "commands", "groups", "pause",
 )  # fmt: skip
 
 
