@@ -116,16 +116,20 @@ def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
     """
     if len(steps) == 1:
         return [steps[0](tx)]
-    calls = [step if isinstance(step, CommandStep) else CommandStep(_call_each, step) for step in steps]
-    sets: dict[Transition[Any, Any], list[int]] = {}
-    for place, each in enumerate(calls):
-        sets.setdefault(each.transition, []).append(place)
-    results: list[Any] = [None] * len(calls)
+    sets: dict[Transition[Any, Any], list[tuple[int, CommandStep[Any]]]] = {}
+    for place, step in enumerate(steps):
+        one = step if isinstance(step, CommandStep) else CommandStep(_call_each, step)
+        of_one = sets.get(one.transition)
+        if of_one is None:
+            sets[one.transition] = [(place, one)]
+        else:
+            of_one.append((place, one))
+    results: list[Any] = [None] * len(steps)
     for transition in sorted(sets, key=lambda one: one is _call_each):
-        places = sets[transition]
-        of_commands = transition(tx, [calls[place].command for place in places])
-        for place, of_command in zip(places, of_commands, strict=True):
-            results[place] = calls[place].result(tx, of_command)
+        calls = sets[transition]
+        of_commands = transition(tx, [each.command for _, each in calls])
+        for (place, each), came in zip(calls, of_commands, strict=True):
+            results[place] = came if each.then is None else each.then(tx, came)
     return results
 
 

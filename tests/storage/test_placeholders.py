@@ -123,6 +123,16 @@ def test_an_accepted_message_is_in_its_columns(world: World) -> None:
     assert one(named, "RECORD") == event("accepted", now, lane, message=message, actor="alice")
 
 
+def test_a_text_is_in_its_columns(world: World) -> None:
+    """A message of which no more is to be stored."""
+    now = moment(world.time)
+    with naming(world) as (named, do):
+        accepted = do(doors.accept(NewMessage("a", "text", actor="alice"), Admission(), now))
+    told = {"id": accepted.message_id, "lane": accepted.lane_id, "text": "text", "actor": "alice", "anonymous": False}
+    assert one(named, "MAKE_TEXT") == told | {"now": now.wall}
+    assert "MAKE_MESSAGE" not in named
+
+
 def event(type_: str, now: Now, lane: int, **more: Any) -> dict[str, Any]:
     names = ("from_state", "to_state", "run", "message", "epoch", "actor", "cause", "detail")
     return dict.fromkeys(names) | {"at": now.wall, "type": type_, "lane": lane} | more

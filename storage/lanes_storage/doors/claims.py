@@ -92,8 +92,7 @@ def _alike(first: WaitingMessage, message: WaitingMessage) -> bool:
 class Claim(NamedTuple):
     """The command: an owner takes the lane of ``head``, to run ``head`` and the messages answered together with it.
 
-    ``members`` are those messages, starting with ``head``; if empty, only ``head``. ``provider``: where the run gets a
-    place.
+    ``members`` are those messages, starting with ``head``. ``provider``: where the run gets a place.
     """
 
     head: Head
@@ -102,7 +101,7 @@ class Claim(NamedTuple):
     kind: RunnerKind
     terms: Terms
     now: Now
-    members: Sequence[int] = ()
+    members: tuple[int, ...]
     provider: str | None = None
 
     @property
@@ -110,12 +109,8 @@ class Claim(NamedTuple):
         return (self.head.lane_id,)
 
     @property
-    def taken(self) -> tuple[int, ...]:
-        return tuple(self.members) or (self.head.message_id,)
-
-    @property
     def batch(self) -> int | None:
-        return self.taken[-1] if len(self.taken) > 1 else None
+        return self.members[-1] if len(self.members) > 1 else None
 
 
 def claim(
@@ -129,18 +124,19 @@ def claim(
     members: Sequence[int] = (),
     provider: str | None = None,
 ) -> CommandStep[Claimed | None]:
-    """Take the lane of ``head`` under a new epoch, to run ``head`` and the other ``members``, with a place at
-    ``provider`` if one is named.
+    """Take the lane of ``head`` under a new epoch, to run ``head`` and the other ``members`` (empty: ``head`` alone),
+    with a place at ``provider`` if one is named.
 
     Returns None if the lane has changed since ``head`` was read (it is held, paused, or has another head).
     """
-    return call(take, Claim(head, owner, runner, kind, terms, now, members, provider))
+    all_of_them = tuple(members) or (head.message_id,)
+    return call(take, Claim(head, owner, runner, kind, terms, now, all_of_them, provider))
 
 
 @serialized
 def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     """Read which lanes are unchanged since their heads were read, and take those under new epochs."""
-    heads = array([[each.head.lane_id, each.head.message_id, each.now.wall, each.taken[-1]] for each in claims])
+    heads = array([[each.head.lane_id, each.head.message_id, each.now.wall, each.members[-1]] for each in claims])
     free = tx.rows(sql.UNCHANGED_HEADS, (heads,))
     taken = [
         _Taken(place, claims[place], dict(zip(_READ, row, strict=True)), run)
@@ -153,7 +149,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     assert changed == len(taken), "the free lanes were read in this transaction"
     tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in taken if each.claim.head.paused_before])
     tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
-    tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.taken])
+    tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.members])
     write_events(tx, [_event(each) for each in taken])
     claimed: list[Claimed | None] = [None] * len(claims)
     for each in taken:
@@ -179,7 +175,7 @@ class _Taken(NamedTuple):
 
 def _lane(each: _Taken) -> Given:
     claim, head = each.claim, each.claim.head
-    return each.run, each.run, head.lane_id, claim.taken[-1], claim.now.wall, head.lane_id, head.message_id
+    return each.run, each.run, head.lane_id, claim.members[-1], claim.now.wall, head.lane_id, head.message_id
 
 
 def _run(each: _Taken) -> Given:
@@ -195,7 +191,7 @@ def _start(each: _Taken, message: int) -> Given:
 
 
 def _event(each: _Taken) -> Given:
-    head, taken = each.claim.head, each.claim.taken
+    head, taken = each.claim.head, each.claim.members
     return event(
         EventType.CLAIM,
         each.claim.now,
@@ -223,7 +219,7 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     message["bound_to"] = optional(BoundTo.read, message["bound_to"])
     message["attempts"] = to_attempts(message["attempts"])
     row = MessageRow(**message, state=MessageState.RUNNING, run_id=each.run, batch=claim.batch)
-    return Claimed(Ticket(each.run, each.run), row, claim.terms, claim.taken)
+    return Claimed(Ticket(each.run, each.run), row, claim.terms, claim.members)
 
 
 def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, process_group: int) -> bool:

@@ -218,6 +218,7 @@ class _Entry(NamedTuple):
     message: int
     pauses: bool
     depth: int | None
+    expires_at: int | None
 
     @property
     def for_run(self) -> int | None:
@@ -230,7 +231,7 @@ class _Entry(NamedTuple):
         """The position counts only messages that are still waiting."""
         before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
         place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
-        return Accepted(self.message, True, self.lane, place, self.pauses, _expires_at(self.command))
+        return Accepted(self.message, True, self.lane, place, self.pauses, self.expires_at)
 
 
 def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
@@ -243,20 +244,21 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
     lanes, messages = count(last.lane + 1), count(last.message + 1)
     entries = [
         _Entry(
-            *(*each, each[1].lane_id if each[1] else next(lanes), next(messages), last.pauses),
-            chain_before(tx, each[0].new),
+            *(command, met, room, met.lane_id if met else next(lanes), next(messages), last.pauses),
+            *(chain_before(tx, command.new), _expires_at(command)),
         )
-        for each in entering
+        for command, met, room in entering
     ]
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
-    tx.many(sql.MAKE_MESSAGE, [_message(each) for each in entries])
+    rows = [(_text(each), _more(each)) for each in entries]
+    tx.many(sql.MAKE_TEXT, [text for text, more in rows if more == _NOTHING_MORE])
+    tx.many(sql.MAKE_MESSAGE, [text + more for text, more in rows if more != _NOTHING_MORE])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
     answers = [{"run": each.for_run, "message": each.message} for each in entries if each.room is Placement.ANSWER]
     tx.many(questions.NOTE_ANSWER, answers)
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
     write_events(tx, [_event(each) for each in entries])
-    paused = [each.lane for each in entries if _guarded(tx, each)]
-    return [each.accepted._replace(pauses=True) if each.lane in paused else each.accepted for each in entries]
+    return [each.accepted._replace(pauses=True) if _guarded(tx, each) else each.accepted for each in entries]
 
 
 def _guarded(tx: Transaction, entry: _Entry) -> bool:
@@ -272,11 +274,21 @@ def _lane(entry: _Entry) -> Given:
     return entry.lane, new.key, new.anonymous, now, now
 
 
-def _message(entry: _Entry) -> Given:
-    (new, _, now, retry_of), met = entry.command, entry.met
-    of_lane = (entry.message, entry.lane, new.text, new.request, new.runner, new.fresh or None, new.actor, new.sender)
-    bound = (new.once or (new.anonymous if met is None else met.anonymous), new.bound_to, new.bound_owner)
-    return *of_lane, new.source, *bound, entry.for_run, retry_of, now.wall, _expires_at(entry.command), entry.depth
+def _text(entry: _Entry) -> tuple[object, ...]:
+    """What is stored of every message."""
+    new, met = entry.command.new, entry.met
+    anonymous = new.once or (new.anonymous if met is None else met.anonymous)
+    return entry.message, entry.lane, new.text, new.actor, anonymous, entry.command.now.wall
+
+
+def _more(entry: _Entry) -> tuple[object, ...]:
+    """What is stored of a message besides, mostly nothing."""
+    new, _, _, retry_of = entry.command
+    said = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
+    return *said, entry.for_run, retry_of, entry.expires_at, entry.depth
+
+
+_NOTHING_MORE = (None,) * 11
 
 
 def _expires_at(command: Accept) -> int | None:

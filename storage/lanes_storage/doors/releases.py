@@ -36,6 +36,7 @@ from lanes_storage.law import (
     PauseKind,
     RunnerKind,
     together,
+    turn_of,
 )
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage, Ticket
 from lanes_storage.statements import again, spending
@@ -117,7 +118,8 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
     ended = {
         place: _Ended(
-            end, held[place], outcome, next(epochs) if end.forced else end.ticket.epoch, *_members(tx, held[place])
+            *(end, run := held[place], outcome, next(epochs) if end.forced else end.ticket.epoch),
+            *(outcome.message_state is MessageState.QUEUED, _pauses(end, run, outcome), *_members(tx, run)),
         )
         for place, (end, outcome) in enumerate(zip(ends, outcomes, strict=True))
         if outcome
@@ -152,6 +154,13 @@ def _members(tx: Transaction, run: HeldRun) -> tuple[list[int], str | None]:
     return [*members], together(members.values())
 
 
+def _pauses(end: End, run: HeldRun, outcome: RunEnd) -> Sequence[PauseKind]:
+    """The pauses that an end adds to the lane: by policy, and because processes of the run may still be alive."""
+    starts = end.forced and (run.kind == RunnerKind.COMMAND or run.process_pid is not None)
+    alive = starts and run.on_survivors == OnSurvivors.PAUSE
+    return [kind for kind in (outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
+
+
 # ------------------------------------------------------------------------------------------------ write
 
 
@@ -162,6 +171,8 @@ class _Ended(NamedTuple):
     run: HeldRun
     outcome: RunEnd
     epoch: int  # the lane's epoch from now on
+    requeued: bool
+    pauses: Sequence[PauseKind]
     members: list[int]
     text: str | None
 
@@ -170,27 +181,18 @@ class _Ended(NamedTuple):
         return Release(True, self.outcome.edge, self.outcome.message_state, self.epoch, bool(self.pauses))
 
     @property
-    def pauses(self) -> list[PauseKind]:
-        """The pauses that this end adds to the lane: by policy, and because processes of the run may still be alive."""
-        run = self.run
-        starts = run.kind == RunnerKind.COMMAND or run.process_pid is not None
-        alive = self.end.forced and starts and run.on_survivors == OnSurvivors.PAUSE
-        return [kind for kind in (self.outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
-
-    @property
     def turn(self) -> NewTurn | None:
         """What is remembered of it; None: nothing yet, nothing ever, or a text that no model can be told."""
-        end, run, outcome, _, members, text = self
-        if text is None or self.requeued or str(self.cause) == AttemptCause.CONTEXT_OVERFLOW:
+        end, run, outcome, _, _, _, members, text = self
+        state, failure = outcome.message_state, outcome.failure
+        if (
+            text is None
+            or self.requeued
+            or (failure is not None and str(failure.cause) == AttemptCause.CONTEXT_OVERFLOW)
+        ):
             return None
-        answer = end.answer if outcome.message_state is MessageState.DONE else None
-        return NewTurn(
-            *(members[-1], run.lane_id, run.conversation, run.last_turn, text, outcome.message_state, end.now), answer
-        )
-
-    @property
-    def requeued(self) -> bool:
-        return self.outcome.message_state is MessageState.QUEUED
+        answer = end.answer if state is MessageState.DONE else None
+        return NewTurn(members[-1], run.lane_id, run.conversation, run.last_turn, text, state, end.now, answer)
 
     @property
     def cause(self) -> Cause | None:
@@ -207,9 +209,7 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     for each in ended:
         for kind in each.pauses:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
-    for each in ended:
-        if each.end.answer is not None and each.end.answer.usage is not None:
-            note_usage(tx, each.run.lane_id, each.run.run_id, each.end.answer.usage)
+    _note_usages(tx, [(each.run.lane_id, each.run.run_id, used) for each in ended if (used := each.end.used)])
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
     retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
     tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
@@ -230,7 +230,16 @@ def _lane(each: _Ended, turn: NewTurn | None) -> Given:
     remembers = failure is not None and state is not LaneState.IDLE
     error = (each.cause, failure.message, end.now.wall) if failure and remembers else (None, None, None)
     head = each.members[0] if each.requeued else None
-    return str(state), each.epoch, head, turn and turn.id, *error, end.now.wall, each.run.lane_id, *end.ticket
+    return (
+        str(state),
+        each.epoch,
+        head,
+        turn and turn_of(turn.message),
+        *error,
+        end.now.wall,
+        each.run.lane_id,
+        *end.ticket,
+    )
 
 
 def _run(each: _Ended) -> Given:
@@ -261,7 +270,8 @@ def _retried(each: _Ended, message: int) -> dict[str, Any]:
 
 def _ending(each: _Ended, message: int) -> Ending:
     """The reply is stored with the last message of the batch."""
-    end, run, outcome, _, (*_, last), _ = each
+    end, run, outcome, *_ = each
+    last = each.members[-1]
     done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
     return Ending(
         *(message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now),
@@ -323,8 +333,12 @@ def _event_of_member(each: _Ended, message: int) -> Given:
 
 def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
     """What was spent is spent, whether the reply counts or not."""
-    tx.run(spending.NOTE_USAGE, {"run": run, "usage": json.dumps(usage._asdict())})
-    tx.run(spending.ADD_USAGE, usage._asdict() | {"lane": lane})
+    _note_usages(tx, [(lane, run, usage)])
+
+
+def _note_usages(tx: Transaction, used: Sequence[tuple[int, int, RunUsage]]) -> None:
+    tx.many(spending.NOTE_USAGE, [(json.dumps(usage._asdict()), run) for _, run, usage in used])
+    tx.many(spending.ADD_USAGE, [usage._asdict() | {"lane": lane} for lane, _, usage in used])
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
@@ -332,7 +346,7 @@ def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
     for end in ends:
         late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
         for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):
-            if end.answer is not None and end.answer.usage is not None:
-                note_usage(tx, lane, run, end.answer.usage)
+            if end.used is not None:
+                note_usage(tx, lane, run, end.used)
             what = {"lane": lane, "run": run, "message": message, "epoch": epoch}
             record(tx, EventType.REFUSED_WRITE, end.now, **what, actor=end.by, detail={"edge": end.edge})

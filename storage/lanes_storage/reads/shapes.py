@@ -174,7 +174,9 @@ def _to_phase(stored: str | None) -> AttemptPhase | None:
 
 def to_question(stored: str | None) -> RunQuestion | None:
     """What a run asks. Invalid JSON, and fields of other versions, are ignored."""
-    told: dict[str, Any] = (stored and parsed(stored, dict)) or {}
+    if stored is None:
+        return None
+    told: dict[str, Any] = parsed(stored, dict) or {}
     given = {name: value for name, value in told.items() if name in RunQuestion._fields}
     if not (given.keys() >= {*RunQuestion._fields} - {"answer"} and isinstance(given["options"], list)):
         return None

@@ -147,10 +147,17 @@ END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coa
 # ------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """
-INSERT INTO messages (id, lane_id, state, text, request, runner, fresh, actor, sender, source, anonymous, bound_to,
-  bound_owner, for_run, interruptions, retry_of, accepted_at, expires_at, depth)
-VALUES (:id, :lane, 'queued', :text, :request, :runner, :fresh, :actor, :sender, :source, :anonymous, :bound_to,
-  :bound_owner, :for_run, 0, :retry_of, :now, :expires_at, :depth)
+INSERT INTO messages (id, lane_id, state, text, actor, anonymous, interruptions, accepted_at, request, runner, fresh,
+  sender, source, bound_to, bound_owner, for_run, retry_of, expires_at, depth)
+VALUES (:id, :lane, 'queued', :text, :actor, :anonymous, 0, :now, :request, :runner, :fresh,
+  :sender, :source, :bound_to, :bound_owner, :for_run, :retry_of, :expires_at, :depth)
+"""
+
+#: The same for a message that is no more than a text, as most are: to store that nothing else is said of it would take
+#: longer than to store the text.
+MAKE_TEXT = """
+INSERT INTO messages (id, lane_id, state, text, actor, anonymous, interruptions, accepted_at)
+VALUES (:id, :lane, 'queued', :text, :actor, :anonymous, 0, :now)
 """
 
 #: Messages that are answered together share the parking time of their head: a newer text does not extend it.

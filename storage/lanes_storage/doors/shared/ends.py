@@ -17,7 +17,7 @@ from lanes_storage.law import (
     OnInterrupt,
     PauseKind,
 )
-from lanes_storage.records import RetryTerms, RunFailure, RunResult, Ticket
+from lanes_storage.records import RetryTerms, RunFailure, RunResult, RunUsage, Ticket
 
 
 class Evidence(NamedTuple):
@@ -50,6 +50,11 @@ class End(NamedTuple):
     @property
     def about(self) -> tuple[int]:
         return (self.ticket.run_id,)
+
+    @property
+    def used(self) -> RunUsage | None:
+        """What the run used, where its answer tells."""
+        return None if self.answer is None else self.answer.usage
 
 
 class HeldRun(NamedTuple):

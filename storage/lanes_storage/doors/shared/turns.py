@@ -22,10 +22,6 @@ class NewTurn(NamedTuple):
     now: Now
     answer: RunResult | None = None
 
-    @property
-    def id(self) -> int:
-        return turn_of(self.message)
-
 
 def write_turns(tx: Transaction, turns: Sequence[NewTurn]) -> None:
     """Write turns, of a different lane each. The caller stores them as the last ones of their lanes."""
@@ -36,7 +32,7 @@ def _row(turn: NewTurn) -> Given:
     message, lane, conversation, before, text, state, now, answer = turn
     said = (None, None, None) if answer is None else (answer.text, answer.messages, answer.tokens)
     reply, messages, tokens = said
-    return turn.id, lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
+    return turn_of(message), lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
 
 
 def keep_unanswered(tx: Transaction, message: int, state: MessageState, cause: Cause, now: Now) -> None:

@@ -30,7 +30,7 @@ class SqliteTransaction:
         if not params:
             return 0
         text, values = placed(sql)
-        given = [row if isinstance(row, tuple) else values(row) for row in params]
+        given = params if isinstance(params[0], tuple) else [values(row) for row in params]  # type: ignore[arg-type]
         before, left = self._connection.total_changes, iter(given)
         try:
             return self._connection.executemany(text, left).rowcount
