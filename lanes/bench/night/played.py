@@ -1,6 +1,7 @@
 """Plays a bad night in compressed time: real providers over HTTP, before a gateway of lanes or LiteLLM's router."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,7 @@ from lanes.bench.kit.processes import PATIENCE_S, BenchProcess, environment
 from lanes.bench.kit.rows import Skipped
 from lanes.bench.kit.work import Work
 from lanes.bench.night.morning import Morning, judge
-from lanes.bench.night.plan import BACKUP, PRIMARY, NightPlan
+from lanes.bench.night.plan import BACKUP, LAST_S, PRIMARY, NightPlan
 from lanes.bench.night.weather import NightWeather
 from lanes.desk import connect
 from lanes.simulate.app import Simulator
@@ -61,7 +62,7 @@ class NightProviders(NamedTuple):
 
 
 @asynccontextmanager
-async def _providers(plan: NightPlan, scale: float) -> AsyncIterator[NightProviders]:
+async def _providers(plan: NightPlan, scale: float, told: float) -> AsyncIterator[NightProviders]:
     loop, began = asyncio.get_running_loop(), list[float]()
 
     def now() -> float:
@@ -70,7 +71,7 @@ async def _providers(plan: NightPlan, scale: float) -> AsyncIterator[NightProvid
     async def until(at_s: float) -> None:
         await asyncio.sleep((at_s - now()) / scale)
 
-    weather = NightWeather(plan, now, until, scale=scale)
+    weather = NightWeather(plan, now, until, scale=scale, told=told)
     primary, backup = weather.primary(), weather.backup()
     passing: list[asyncio.Task[None]] = []
 
@@ -86,8 +87,10 @@ async def _providers(plan: NightPlan, scale: float) -> AsyncIterator[NightProvid
                 task.cancel()
 
 
-async def _night(plan: NightPlan, scale: float, live: Callable[[NightProviders], Awaitable[Received]]) -> Morning:
-    async with _providers(plan, scale) as providers:
+async def _night(
+    plan: NightPlan, scale: float, told: float, live: Callable[[NightProviders], Awaitable[Received]]
+) -> Morning:
+    async with _providers(plan, scale, told) as providers:
         received = await live(providers)
         return judge(plan.sendings, received, [*providers.primary.requests, *providers.backup.requests])
 
@@ -118,7 +121,7 @@ def by_lanes(work: Work, plan: NightPlan, scale: float) -> Morning:
         finally:
             served.kill()
 
-    return asyncio.run(_night(plan, scale, live))
+    return asyncio.run(_night(plan, scale, scale, live))
 
 
 async def _sent(plan: NightPlan, scale: float, database: Path, begin: Callable[[], None]) -> Received:
@@ -149,7 +152,7 @@ def by_router(work: Work, plan: NightPlan, scale: float, retries: int) -> Mornin
 
     async def live(providers: NightProviders) -> Received:
         first, second = providers.urls
-        sendings = [[each.at_s / scale, each.key, each.number, each.text] for each in plan.sendings]
+        sendings = [[each.at_s, each.key, each.number, each.text] for each in plan.sendings]
         night = {"primary": first, "backup": second, "scale": scale, "retries": retries, "sendings": sendings}
         path, said = work.fresh("night.json"), work.fresh("litellm.log")
         path.write_text(json.dumps(night), encoding="utf-8")
@@ -167,11 +170,21 @@ def by_router(work: Work, plan: NightPlan, scale: float, retries: int) -> Mornin
             await process.stdout.readline()
             providers.begin()
             process.stdin.write(b"begin\n")
-            lines = (await process.stdout.read()).decode().splitlines()
+            lines = await _lines(process.stdout, LAST_S / scale + PATIENCE_S)
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-        return [(key, int(number)) for key, number in (line.split() for line in lines if line.startswith("night:"))]
+        return [(key, int(number)) for key, number in (line.split() for line in lines)]
 
-    return asyncio.run(_night(plan, scale, live))
+    return asyncio.run(_night(plan, scale, 1.0, live))
+
+
+async def _lines(said: asyncio.StreamReader, most_s: float) -> list[str]:
+    """What a process says until its end, or until nobody waits for it any more."""
+    lines = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            while line := await said.readline():
+                lines.append(line.decode())
+    return lines

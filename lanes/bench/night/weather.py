@@ -15,10 +15,15 @@ Until = Callable[[float], Awaitable[None]]
 
 
 class NightWeather:
-    """Both providers of a night. ``now`` tells its seconds; ``scale``: how many of them pass in a real one."""
+    """Both providers of a night. ``now`` tells its seconds; ``scale``: how many of them pass in a real one.
 
-    def __init__(self, plan: NightPlan, now: Callable[[], float], until: Until, *, scale: float = 1.0) -> None:
-        self._plan, self._now, self._until, self._scale = plan, now, until, scale
+    ``told``: how many of them are one second of a ``Retry-After``, by the clock of the client.
+    """
+
+    def __init__(
+        self, plan: NightPlan, now: Callable[[], float], until: Until, *, scale: float = 1.0, told: float = 1.0
+    ) -> None:
+        self._plan, self._now, self._until, self._scale, self._told = plan, now, until, scale, told
         self._slot = asyncio.Lock()
         self._answered: Counter[int] = Counter()  # by minute
         #: How many requests are being answered, by provider.
@@ -47,7 +52,7 @@ class NightWeather:
         if LIMITED[0] <= now < LIMITED[1]:
             if self._answered[minute] >= self._plan.a_minute:
                 left_s = (minute + 1) * MINUTE_S - now
-                return f"sim-429-{ceil(left_s / self._scale)}"  # whole seconds: clients read nothing else
+                return f"sim-429-{ceil(left_s / self._told)}"  # whole seconds: clients read nothing else
             self._answered[minute] += 1
         return await self._answer(PRIMARY, asked, ANSWER_S)
 

@@ -3,18 +3,26 @@
 Called with the file of the night (``lanes.bench.night.played``); says ``ready``, begins with the first line that it is
 given, and prints the lane and number of each message whose answer arrived, one a line. An exception that reaches the
 caller is a lost message: the router keeps none.
+
+The clocks of this process run as fast as the night does, so that its waits, cooldowns and limits are what they are by
+day: most of them cannot be set.
 """
 
 import asyncio
 import json
 import os
+import selectors
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 NIGHT = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 SCALE: float = NIGHT["scale"]
+BEGAN, real_time, real_monotonic = (time.time(), time.monotonic()), time.time, time.monotonic
+time.time = lambda: BEGAN[0] + SCALE * (real_time() - BEGAN[0])
+time.monotonic = lambda: BEGAN[1] + SCALE * (real_monotonic() - BEGAN[1])
 os.environ |= {"LITELLM_LOG": "CRITICAL", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # otherwise it fetches prices
 
 from litellm import ContextWindowExceededError, Router  # noqa: E402 - reads its environment at import
@@ -23,11 +31,20 @@ from litellm import ContextWindowExceededError, Router  # noqa: E402 - reads its
 HISTORY = 20
 
 
-def router() -> Router:
-    """The first provider, the second as its fallback with one request at a time; the default cooldown (5 s).
+class NightSelector(selectors.DefaultSelector):
+    """Waits as much shorter as the clock is faster."""
 
-    Its waits between retries cannot be set: they pass as slowly as by day, which lets it outlast more of the night.
-    """
+    def select(self, timeout: float | None = None) -> Any:
+        return super().select(timeout if timeout is None else timeout / SCALE)
+
+
+def night_loop() -> asyncio.AbstractEventLoop:
+    """An event loop on the clock of the night."""
+    return asyncio.SelectorEventLoop(NightSelector())
+
+
+def router() -> Router:
+    """The first provider, and the second as its fallback, with one request at a time."""
     every = {"model": "openai/sim-ok", "api_key": "none"}
     return Router(
         model_list=[
@@ -39,8 +56,7 @@ def router() -> Router:
         ],
         fallbacks=[{"chat": ["backup"]}],
         num_retries=NIGHT["retries"],
-        cooldown_time=5 / SCALE,
-        timeout=300,
+        timeout=600,
     )
 
 
@@ -62,7 +78,8 @@ async def main() -> None:
                 except ContextWindowExceededError:
                     told[key].clear()
                     answer = await asked.acompletion(model="chat", messages=[said])
-            except Exception:  # whatever it is, the caller has no answer
+            except Exception as error:  # whatever it is, the caller has no answer
+                print(f"{key} #{number}: {error}"[:300], file=sys.stderr)  # noqa: T201 - the log
                 return
             told[key] += [said, {"role": "assistant", "content": answer.choices[0].message.content}]
             print(key, number, flush=True)  # noqa: T201 - the result
@@ -70,4 +87,5 @@ async def main() -> None:
     await asyncio.gather(*(one(*sending) for sending in NIGHT["sendings"]))
 
 
-asyncio.run(main())
+with asyncio.Runner(loop_factory=night_loop) as runner:
+    runner.run(main())
