@@ -16,8 +16,12 @@ _TAB = "    "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
 _SECRET_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|passw|sig)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
-#: Letters and signs that show nothing at all: Hangul fillers, and the blank of Braille.
-_BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
+#: What shows nothing at all: Hangul fillers, the blank of Braille, the grapheme joiner, Khmer's inherent vowels,
+#: variation selectors of Mongolian and of ideographs; and those of signs, where they follow something that is no sign.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\U000e0100-\U000e01ef]"
+    r"|(?:(?<=[\w\s:./@-])|^)[\ufe00-\ufe0f](?!\u20e3)"
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -25,15 +29,16 @@ def clean(text: str, *, keep_newlines: bool = False) -> str:
     r"""``text`` with everything that is not plainly printable shown as an escape (``\x1b``, ``\u202e``).
 
     Escaped are control characters (C0, DEL, C1), format characters (bidi, zero width, joiners, tags), lone
-    surrogates, line and paragraph separators, private use and unassigned characters, and letters that show nothing
-    (Hangul fillers, the blank of Braille). Other letters, digits, signs,
-    marks and spaces of every script stay. The result is encodable, and cleaning it again changes nothing.
+    surrogates, line and paragraph separators, private use and unassigned characters, and letters and marks that show
+    nothing (Hangul fillers, the blank of Braille, variation selectors but those of emoji). Other letters, digits,
+    signs, marks and spaces of every script stay. The result is encodable, and cleaning it again changes nothing.
 
     With ``keep_newlines`` line feeds stay, CR LF becomes one, and a tab becomes four spaces: the form for
     texts of several lines. A lone CR is escaped either way, since it would overwrite its own line.
     """
-    if text.isprintable() and _BLANK.search(text) is None:
+    if text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None):
         return text
+    text = _UNSEEN.sub(lambda unseen: _escape(unseen[0]), text)
     if not keep_newlines:
         return "".join(c if _plain(c) else _escape(c) for c in text)
     unified = text.replace("\r\n", "\n").replace("\t", _TAB)
@@ -68,7 +73,7 @@ def without_password(url: str) -> str:
 
 def _plain(character: str) -> bool:
     # isprintable() refuses every space but U+0020; the others (no-break, ideographic) only take up room.
-    return (character.isprintable() and _BLANK.match(character) is None) or category(character) == "Zs"
+    return character.isprintable() or category(character) == "Zs"
 
 
 def _escape(character: str) -> str:

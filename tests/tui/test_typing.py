@@ -88,7 +88,11 @@ def test_what_would_show_nothing_or_paint_over_other_lines_is_shown_safely() -> 
     assert text.line("a" + "\u0301" * 500 + "b").plain == "a" + "\u0301" * 4 + "…b"
     assert text.line("\u3164\u115f\u1160\uffa0\u2800").plain == r"\u3164\u115f\u1160\uffa0\u2800"
     assert text.in_the_middle("  a b ", 20) == "␣␣a b␣"
+    assert text.in_the_middle("a\u00a0b\u00a0", 20) == "a\u00a0b" + r"\xa0"
     assert text.line("👩\u200d👩\u200d👧").plain == r"👩\u200d👩\u200d👧"
-    for hostile in ("\u3164x\u2800", "a" + "\u0301" * 9):
+    for unseen in ("\u034f", "\ufe0f", "\U000e0100", "\u180b", "\u17b4", "\u200b", "\u00ad"):
+        assert text.in_the_middle(f"pay:al{unseen}ice", 40) == f"pay:al{unseen.encode('unicode_escape').decode()}ice"
+    assert clean("❤\ufe0f 1\ufe0f\u20e3") == "❤\ufe0f 1\ufe0f\u20e3", "emoji stay"
+    for hostile in ("\ufe0fx", "\u3164x\u2800", "a" + "\u0301" * 9):
         assert clean(clean(hostile)) == clean(hostile)
     assert text.line("한국어 e\u0301 Zürich").plain == "한국어 e\u0301 Zürich"

@@ -125,11 +125,15 @@ def fitted(content: Content, width: int, *, right: bool = False) -> Content:
 
 def key_of(key: str) -> str:
     """A key, with the spaces at its edges seen."""
-    inner = key.strip(" ")
+    inner = key.strip()
     if len(inner) == len(key):
         return key
-    before = len(key) - len(key.lstrip(" "))
-    return "␣" * before + inner + "␣" * (len(key) - before - len(inner))
+    before = len(key) - len(key.lstrip())
+    return _seen(key[:before]) + inner + _seen(key[before + len(inner) :])
+
+
+def _seen(spaces: str) -> str:
+    return "".join("␣" if space == " " else space.encode("unicode_escape").decode() for space in spaces)
 
 
 @lru_cache(maxsize=2_000)
