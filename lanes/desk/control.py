@@ -63,9 +63,11 @@ class DeskControl(DeskBase):
         acted: records.GlobActed = await self._ask(control.pause_all, actor, match=match, until=until, reason=reason)
         return acted
 
-    async def resume_all(self, match: str = "*", *, actor: str = EMBEDDER) -> records.GlobActed:
+    async def resume_all(
+        self, match: str = "*", *, set_at: int | None = None, actor: str = EMBEDDER
+    ) -> records.GlobActed:
         """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
-        acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match)
+        acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match, set_at=set_at)
         return acted
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:

@@ -66,7 +66,12 @@ def pause_all(
 
 
 @verb("POST /api/resume", result=GlobActed, said=outcomes.all_resumed)
-def resume_all(ctx: Context, *, match: KeptGlob = EVERY_KEY) -> Procedure[GlobActed]:
+def resume_all(
+    ctx: Context,
+    *,
+    match: KeptGlob = EVERY_KEY,
+    set_at: Annotated[Moment | None, NOT_TYPED, "end only the pause that was set at that moment (`at` of it)"] = None,
+) -> Procedure[GlobActed]:
     """End the pause of all lanes, or that of a glob. Harmless where there is none.
 
     A lane that is also paused by itself, or by another glob, stays paused.
@@ -74,7 +79,7 @@ def resume_all(ctx: Context, *, match: KeptGlob = EVERY_KEY) -> Procedure[GlobAc
     now = ctx.now()
 
     def step(tx: Transaction) -> bool:
-        return pauses.resume_matching(tx, match, None, now, actor=ctx.actor)
+        return pauses.resume_matching(tx, match, None, now, actor=ctx.actor, set_at=set_at)
 
     ended = yield from write(step)
     return GlobActed(match, None, ended, (yield from _paused(match, now)))

@@ -43,6 +43,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
+from lanes_storage.reads.messages import LAST
 from lanes_storage.records import (
     Comparison,
     Condition,
@@ -65,6 +66,7 @@ MOST_ON_A_PAGE = 1_000
 PAGE_CHARACTERS = 16_000_000
 
 OlderThan = Annotated[Duration, NOT_TYPED, "those that failed at least so long ago"]
+UpTo = Annotated[Id | None, NOT_TYPED, "those up to this message"]
 Until = Annotated[Moment | None, NOT_TYPED, "those that failed at that moment or earlier (Unix time, in milliseconds)"]
 Before = Annotated[Id | None, NOT_TYPED, "messages that were accepted before this one"]
 
@@ -156,14 +158,14 @@ def search_dead_letters(
 
 @verb("POST /api/dead-letters/tally", result=LetterTally, looks=True)
 def tally_dead_letters(
-    ctx: Context, *, filter_: Messages = EVERY, older_than: OlderThan = 0, until: Until = None
+    ctx: Context, *, filter_: Messages = EVERY, older_than: OlderThan = 0, until: Until = None, up_to: UpTo = None
 ) -> Effect[LetterTally]:
     """What a prune of dead letters would delete: how many, from which to which, and how many it would keep."""
     now = ctx.now()
     chosen, before = timed(filter_, now), _before(now, older_than, until)
 
     def look(read: Reads) -> LetterTally:
-        found = read(reads.letter_tally(chosen, before))
+        found = read(reads.letter_tally(chosen, before, up_to or LAST))
         ends = [None if number is None else read(reads.message(number)) for number in (found.oldest, found.newest)]
         first, last = (None if row is None else records.Message.of(row) for row in ends)
         return LetterTally(found.letters, found.retried, found.kept, first, last)
@@ -361,13 +363,14 @@ def prune_dead_letters(
     *,
     older_than: Annotated[Duration, "how old the dead letters must be (0s: all)"],
     until: Until = None,
+    up_to: UpTo = None,
     filter_: Messages = EVERY,
 ) -> Effect[int]:
     """Delete the dead letters that failed at least this long ago for good, and return how many.
 
     A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
     """
-    return _pruning(ctx, older_than, _before(ctx.now(), older_than, until), filter_)
+    return _pruning(ctx, older_than, _before(ctx.now(), older_than, until), filter_, up_to or LAST)
 
 
 def _before(now: Now, older_than_ms: int, until: int | None) -> int:
@@ -375,11 +378,11 @@ def _before(now: Now, older_than_ms: int, until: int | None) -> int:
     return before if until is None else min(before, until)
 
 
-def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter) -> Procedure[int]:
+def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, up_to: int) -> Procedure[int]:
     now, after, gone = ctx.now(), 0, 0
     chosen = timed(chosen, now)
     while True:
-        due = yield from read(reads.prunable(chosen, before, after, PAGE))
+        due = yield from read(reads.prunable(chosen, before, after, PAGE, up_to))
 
         def step(tx: Transaction, due: Sequence[int] = due) -> int:
             count = doors.prune(tx, Prunable.DEAD_LETTERS, [(letter, before) for letter in due])

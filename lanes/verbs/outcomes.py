@@ -130,7 +130,7 @@ def all_paused(acted: GlobActed) -> OutcomeText:
 
 def all_resumed(acted: GlobActed) -> OutcomeText:
     """After the end of such a pause. Other pauses are left."""
-    word = "resumed" if acted.done else "not paused"
+    word = "resumed" if acted.done else "nothing ended" if acted.lanes else "not paused"
     left = f"; {counted(acted.lanes, 'lane')} still paused (`lanes list paused:yes`)" if acted.lanes else ""
     return OutcomeText(word, f"{all_lanes(acted.match)}: {word}{left}", grave=bool(acted.lanes))
 

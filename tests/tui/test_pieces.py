@@ -21,8 +21,14 @@ from tests.golden.rows import LANES, ME, NOW, message
 from tests.pictures.scene import NIGHT, stage
 
 
-def event(number: int, type_: str = "fail", key: str = "a", cause: str | None = None) -> Event:
-    return Event(number, number, type_, key, None, "errored", None, None, None, "owner:1", cause, {})
+def event(
+    number: int,
+    type_: str = "fail",
+    key: str | None = "a",
+    cause: str | None = None,
+    detail: dict[str, object] | None = None,
+) -> Event:
+    return Event(number, number, type_, key, None, "errored", None, None, None, "owner:1", cause, detail or {})
 
 
 def test_only_many_of_the_same_near_each_other_are_told_together() -> None:

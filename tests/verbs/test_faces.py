@@ -83,7 +83,10 @@ FACES = {
     "drop": Face("drop", BY_ID),
     "move": Face("move", BY_ID),
     "prune-dead-letters": Face(
-        "prune_dead_letters", {"older_than_ms": "older_than"}, left_out=frozenset({"until", "filter_"}), result="int"
+        "prune_dead_letters",
+        {"older_than_ms": "older_than"},
+        left_out=frozenset({"until", "up_to", "filter_"}),
+        result="int",
     ),
     "status": Face("status", besides=NONE),
     "providers": Face("providers", besides=NONE),

@@ -167,7 +167,9 @@ CALLS = [
         {"filter_": MESSAGES.where("key", How.HAS, "fail"), "waiting": True, "limit": 2, "offset": 1, "place_of": 9},
     ),
     *calls(
-        "tally-dead-letters", {}, {"filter_": MESSAGES.where("key", How.HAS, "fail"), "older_than": 0, "until": 10**13}
+        "tally-dead-letters",
+        {},
+        {"filter_": MESSAGES.where("key", How.HAS, "fail"), "older_than": 0, "until": 10**13, "up_to": 10**6},
     ),
     *(
         call
@@ -253,7 +255,7 @@ CALLS = [
            {"key": "none"}, {"key": "failed:1", "reason": "x" * 5_000}),
     *calls("resume", {"key": "failed:1"}, {"key": "failed:1"}, {"key": "failed:1", "epoch": 99}, {"key": "none"}),
     *calls("pause-all", {"match": "acked:*", "for_": 10 * MINUTE, "reason": "repair"}, {}, {"match": ""}),
-    *calls("resume-all", {"match": "acked:*"}, {}, {}, {"match": "x" * 5_000}),
+    *calls("resume-all", {"match": "acked:*", "set_at": 1}, {"match": "acked:*"}, {}, {}, {"match": "x" * 5_000}),
     *calls("new-conversation", {"key": "failed:1"}, {"key": "failed:1", "epoch": 99}, {"key": "held:wait"},
            {"key": "none"}),
     *calls("import-conversation", {"key": "failed:1", "messages": (MESSAGE["messages"][0], SAID)}, {"key": "held:wait",
@@ -281,7 +283,10 @@ CALLS = [
         {"key": WATCHED, "freeing": 1, "timeout": 0},
         {"key": WATCHED, "freeing": 99},
     ),
-    *calls("prune-dead-letters", {"older_than": 0, "until": 1, "filter_": MESSAGES.where("key", How.HAS, "fail")}),
+    *calls(
+        "prune-dead-letters",
+        {"older_than": 0, "until": 1, "up_to": 1, "filter_": MESSAGES.where("key", How.HAS, "fail")},
+    ),
     *calls("prune-dead-letters", {"older_than": 10 * MINUTE}, {"older_than": 0}, {"older_than": -1}),
     # the policy of the database, and at last the end of it all
     *calls("drain", {"gateway": 999}, {"gateway": 2}, {"for_": 360 * MINUTE}),

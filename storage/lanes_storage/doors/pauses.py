@@ -133,12 +133,15 @@ def pause_matching(
     record(tx, EventType.PAUSED, now, actor=actor, detail={"match": pattern, "reason": reason, "until": until})
 
 
-def resume_matching(tx: Transaction, pattern: str, kind: PauseKind | None, now: Now, *, actor: str) -> bool:
+def resume_matching(
+    tx: Transaction, pattern: str, kind: PauseKind | None, now: Now, *, actor: str, set_at: int | None = None
+) -> bool:
     """End the pause of a glob: the one of that kind, or all kinds if ``kind`` is None (as a person does).
 
-    Lanes with a separate pause, or paused by another glob, stay paused. Returns False if there was no such pause.
+    ``set_at``: only the one that was set at that wall time; None allows any. Lanes with a separate pause, or paused by
+    another glob, stay paused. Returns False if there was no such pause.
     """
-    ended = tx.run(sql.END_PATTERN_PAUSES, {"pattern": as_sqlite(pattern), "kind": kind}) > 0
+    ended = tx.run(sql.END_PATTERN_PAUSES, {"pattern": as_sqlite(pattern), "kind": kind, "set_at": set_at}) > 0
     if ended:
         record(tx, EventType.RESUMED, now, actor=actor, detail={"match": pattern})
     return ended

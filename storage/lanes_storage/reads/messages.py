@@ -105,12 +105,16 @@ def _letters(until: int | None, *, waiting: bool) -> str:
     return condition + (" AND c.retried_as IS NULL" if waiting else "")
 
 
-def letter_tally(chosen: LaneFilter, until: int | None = None, *, waiting: bool = False) -> Query[LetterTallyRow]:
-    """How many dead letters there are, how many of them a prune would keep, and which is the oldest."""
+def letter_tally(
+    chosen: LaneFilter, until: int | None = None, up_to: int = LAST, *, waiting: bool = False
+) -> Query[LetterTallyRow]:
+    """How many dead letters there are up to that id, how many of them a prune would keep, and which is the oldest."""
     choice = messages_among(chosen)
     sums = f"count(*), count(c.retried_as), coalesce(sum(NOT ({unnamed('c.id')})), 0), min(c.id), max(c.id)"
-    sql = f"SELECT {sums} FROM messages c WHERE {_letters(until, waiting=waiting)}{choice.where}"
-    return Query(sql, choice.params | {"until": until}, lambda rows: LetterTallyRow(*rows[0]), broad=True)
+    sql = f"SELECT {sums} FROM messages c WHERE {_letters(until, waiting=waiting)} AND c.id <= :up_to{choice.where}"
+    return Query(
+        sql, choice.params | {"until": until, "up_to": up_to}, lambda rows: LetterTallyRow(*rows[0]), broad=True
+    )
 
 
 def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Query[int]:
@@ -120,12 +124,13 @@ def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Q
     return Query(sql, choice.params | {"letter": letter}, lambda rows: int(rows[0][0]), broad=True)
 
 
-def prunable(chosen: LaneFilter, until: int, after: int, limit: int) -> Query[list[int]]:
-    """The ids of chosen dead letters after id ``after`` that failed at wall time ``until`` or earlier, oldest first."""
+def prunable(chosen: LaneFilter, until: int, after: int, limit: int, up_to: int = LAST) -> Query[list[int]]:
+    """The ids of chosen dead letters after id ``after`` and up to ``up_to`` that failed by wall time ``until``, oldest
+    first."""
     choice = messages_among(chosen)
-    condition = f"{_letters(until, waiting=False)} AND c.id > :after{choice.where}"
+    condition = f"{_letters(until, waiting=False)} AND c.id > :after AND c.id <= :up_to{choice.where}"
     sql = f"SELECT c.id FROM messages c WHERE {condition} ORDER BY c.id LIMIT {limit:d}"
-    params = choice.params | {"until": until, "after": after}
+    params = choice.params | {"until": until, "after": after, "up_to": up_to}
     return Query(sql, params, lambda rows: [row[0] for row in rows], broad=True)
 
 

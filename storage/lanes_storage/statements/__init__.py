@@ -142,7 +142,8 @@ PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
 END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
 END_PAUSES = "DELETE FROM pauses WHERE lane_id = :lane"
-END_PATTERN_PAUSES = "DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind)"
+END_PATTERN_PAUSES = """
+DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind) AND at = coalesce(:set_at, at)"""
 
 # ------------------------------------------------------------------------------------------- messages
 

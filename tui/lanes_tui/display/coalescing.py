@@ -28,7 +28,7 @@ class Group(NamedTuple):
     @property
     def lanes(self) -> int:
         """How many lanes they are about."""
-        return len({event.key for event in self.events})
+        return len({event.key for event in self.events if event.key is not None})
 
 
 def coalesced(events: Sequence[Event]) -> list[Group]:
@@ -56,7 +56,8 @@ def single(events: Iterable[Event]) -> list[Group]:
     return [Group((event,)) for event in events]
 
 
-def _sameness(event: Event) -> tuple[str, str | None, str | None, str | None]:
+def _sameness(event: Event) -> tuple[object, ...]:
     # the claiming owner is not interesting here, and each lane may have another sender
     actor = event.actor if event.type not in ("claim", "accepted", "complete") else None
-    return event.type, event.to_state, event.cause, actor
+    reason = (event.detail or {}).get("reason")
+    return event.type, event.to_state, event.cause, actor, reason, event.key is None
