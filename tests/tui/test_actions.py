@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.widgets import Button
 
 from lanes.base.errors import NotAllowed
@@ -22,7 +23,7 @@ from lanes_tui.sources.file import FileSource
 from tests.kit.databases import new_store
 from tests.kit.stage import Stage
 from tests.kit.world import World
-from tests.tui.driving import dashboard
+from tests.tui.driving import Drive, dashboard
 
 
 def lane(stage: Stage, key: str) -> LaneRow:
@@ -148,7 +149,41 @@ async def test_p_pauses_and_resumes(stage: Stage) -> None:
         await driver.shows(f"▶ running {PAUSED.symbol}", f"{PAUSED.symbol} paused 1")
         await driver.until(lambda: driver.main.lane is not None and driver.main.lane.paused, "the pause on the screen")
         await driver.press("p")
+        dialog = await driver.dialog(ActionDialog)
+        assert "paused from the dashboard" in dialog.said, "it is named, also one that somebody else set a moment ago"
+        await driver.press("enter")
         await driver.until(lambda: lane(stage, "held:1").pause is None, "the end of the pause")
+
+
+async def test_F362_what_is_typed_ahead_of_a_question_is_for_the_question(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in (1, 2):
+        stage.hold(f"agent:{number}", owner)
+    async with drive(stage.path) as driver:
+        await driver.filter("agent:2")
+        await driver.until(lambda: driver.key == "agent:2", "the lane")
+        await driver.press("space")
+        await driver.until(lambda: len(driver.main.marks) == 1, "the mark")
+        for name in ("p", "1", "h"):
+            driver.app.post_message(Key(name, name))
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "--for 1h" in dialog.said, "what was typed")
+        assert "agent:2" in dialog.said
+        await driver.press("enter")
+        await driver.until(lambda: lane(stage, "agent:2").pause, "the pause")
+        assert lane(stage, "agent:1").pause is None
+        assert driver.main.typed == "agent:2"
+
+
+async def test_F362_without_a_question_what_was_typed_ahead_of_it_is_dropped(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        driver.app.hold_keys()
+        await driver.press("O", "P")
+        driver.app.release_keys()
+        await driver.press("j")
+        assert driver.app.screen is driver.main
 
 
 async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
@@ -224,6 +259,20 @@ async def test_many_are_asked_for_with_counts_by_state_and_cancel_in_focus(stage
         await driver.closed()
         assert len(driver.main.marks) == 9
         assert {lane(stage, f"held:{number}").state for number in range(8)} == {LaneState.RUNNING}
+
+
+async def test_F363_the_counts_of_many_are_read_again_while_the_question_stands(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in (1, 2):
+        stage.hold(f"held:{number}", owner, "waiting")
+    async with drive(stage.path) as driver:
+        await driver.press("ctrl+a")
+        await driver.until(lambda: len(driver.main.marks) == 2, "the marks")
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "2 waiting messages are kept" in dialog.said, "the counts")
+        stage.send("held:1", "one more")
+        await driver.until(lambda: "3 waiting messages are kept" in dialog.said, "the counts of now")
 
 
 async def test_more_than_twenty_want_their_number_typed(stage: Stage) -> None:

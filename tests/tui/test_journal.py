@@ -2,6 +2,7 @@
 
 import pytest
 
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.display.coalescing import coalesced
 from lanes_tui.screens import journal
 from lanes_tui.screens.journal import JournalScreen
@@ -9,6 +10,7 @@ from tests.kit.crowd import crowd
 from tests.kit.stage import Stage
 from tests.tui.driving import Drive, dashboard
 from tests.tui.test_pieces import event
+from tests.tui.test_screens import shown
 
 
 def test_what_alternates_is_told_together() -> None:
@@ -16,6 +18,35 @@ def test_what_alternates_is_told_together() -> None:
     events = [event(n, "fail" if n % 2 else "notice", key=f"k{n}") for n in range(1, 41)]
     groups = coalesced(events)
     assert [(group.last.type, len(group.events)) for group in groups] == [("fail", 20), ("notice", 20)]
+
+
+def test_what_says_something_else_is_not_told_together() -> None:
+    """The same type of event with another reason, or of no lane."""
+    reasons = ["repair"] * 4 + ["migration"] * 4
+    events = [event(n, "paused", key=f"k{n}", detail={"reason": reason}) for n, reason in enumerate(reasons, 1)]
+    events += [event(n, "paused", key=None, detail={"reason": "migration"}) for n in range(9, 13)]
+    found = [(len(group.events), group.lanes, (group.last.detail or {})["reason"]) for group in coalesced(events)]
+    assert found == [(4, 4, "repair"), (4, 4, "migration"), (4, 0, "migration")]
+
+
+async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in range(5):
+        stage.hold(f"held:{number}", owner)
+    async with drive(stage.path) as driver:
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.until(lambda: "×5 on 5 lanes" in shown(screen, "rows"), "the bundle")
+        await driver.press("a")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert "this line is about 5 lanes: press b" in driver.said[-1]
+        assert (driver.app.screen, screen.lane_key) == (screen, None)
+        await driver.press("b")
+        await driver.until(lambda: screen.lane_key, "a lane of a single event")
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        assert screen.lane_key is not None
+        assert screen.lane_key in dialog.said
 
 
 async def test_older_events_are_read_when_the_cursor_comes_to_the_top(stage: Stage, drive: Drive) -> None:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from lanes_storage import doors
+from lanes_storage.clock import system_clock
+from lanes_storage.records import Admission
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.display.matching import row_filter
@@ -68,6 +71,30 @@ async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive
         await driver.until(lambda: results.run.ended, "the end")
         assert not screen.marks
     assert [stage.waits(f"failed:{number}") for number in range(6)] == [False, False, True, True, True, False]
+
+
+async def test_F366_marked_dead_letters_that_are_hidden_or_gone_are_told(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in range(4):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    async with drive(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: screen.letter, "the letters")
+        await driver.press("space", "space", "space")
+        assert len(screen.marks) == 3
+        await driver.press("slash")
+        await driver.write("failed:0")
+        await driver.press("enter")
+        await driver.until(lambda: screen.letter is not None and screen.letter.key == "failed:0", "the filter")
+        retried = max(screen.marks.values())
+        stage.store.write(lambda tx: doors.retry(tx, retried, Admission(20), system_clock(), actor="bob"))
+        await driver.press("R")
+        dialog = await driver.dialog(ActionDialog)
+        assert "1 message retried or pruned meanwhile" in driver.said[-1]
+        await driver.until(lambda: "failed:1" in dialog.said and "failed:2" in dialog.said, "which they are")
+        assert "Retry 2 messages?" in dialog.said
+        assert "All of these are hidden by the filter." in dialog.said
 
 
 async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: Stage, drive: Drive) -> None:

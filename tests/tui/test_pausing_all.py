@@ -78,6 +78,40 @@ async def test_it_asks_for_how_long_and_why_and_every_lane_is_paused(stage: Stag
         await driver.until(lambda: driver.said[-1] == "all lanes: resumed", "a word on it")
 
 
+async def test_F361_the_pause_that_the_question_names_is_ended_and_no_other(stage: Stage, drive: Drive) -> None:
+    pause(stage)
+    async with drive(stage.path) as driver:
+        await driver.shows("ALL PAUSED: repair")
+        dialog = await asked(driver)
+        now = system_clock()
+        later = now._replace(wall=now.wall + 1)
+        stage.store.write(lambda tx: doors.resume_matching(tx, "*", None, now, actor="bob"))
+        stage.store.write(
+            lambda tx: doors.pause_matching(tx, "*", PauseKind.HAND, later, actor="carol", reason="migration")
+        )
+        await driver.press("y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert "all lanes: " in driver.said[-1]
+        assert "resumed" not in driver.said[-1]
+        assert pauses(stage) == [("*", "migration", "carol")]
+
+        await driver.shows("ALL PAUSED: migration")
+        dialog = await asked(driver)
+        await driver.until(lambda: "Paused by carol" in dialog.said, "the pause that it is for")
+        stage.store.write(lambda tx: doors.resume_matching(tx, "*", None, now, actor="bob"))
+        await driver.until(lambda: "It has ended." in dialog.said, "the question to tell")
+
+
+async def test_F361_a_pause_that_would_be_replaced_is_named(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        dialog = await asked(driver)
+        assert "takes the place" not in dialog.said
+        pause(stage)
+        await driver.until(lambda: "takes the place of this one" in dialog.said, "the question to tell")
+        assert "Paused by bob" in dialog.said
+        assert "repair" in dialog.said
+
+
 async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await asked(driver)

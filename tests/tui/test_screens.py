@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from lanes.records import LaneDetail, RunProcess
 from lanes.testing import DAY, HOUR, Hands
+from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
 from lanes_tui.dialogs.action import ActionDialog
@@ -187,6 +188,26 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert f"gateway {alive} drains" in driver.said[-1]
 
 
+async def test_F364_of_marked_owners_that_are_gone_no_other_is_meant(stage: Stage, drive: Drive) -> None:
+    gone, alive = stage.owner(stale_after_ms=86_400_000), stage.owner(stale_after_ms=86_400_000)
+    stage.hold("held:1", alive)
+    async with drive(stage.path) as driver:
+        await driver.press("O")
+        screen = await driver.dialog(OwnersScreen)
+        await driver.until(lambda: str(alive) in screen._everything, "the owners")
+        while screen.rows.key != str(gone):
+            await driver.press("j")
+        await driver.press("space")
+        assert list(screen.marks) == [str(gone)]
+        now = system_clock()
+        stage.store.write(lambda tx: doors.end_owner(tx, gone, now, cause="stopped", by="tester"))
+        await driver.until(lambda: str(gone) not in screen._everything, "its end on the screen")
+        await driver.press("W")
+        await driver.until(lambda: driver.said, "the refusal")
+        assert f"1 marked owner is gone ({gone})" in driver.said[0]
+        assert driver.app.screen is screen
+
+
 async def test_a_desk_that_holds_a_lane_is_an_owner_too_and_is_not_drained(stage: Stage, drive: Drive) -> None:
     stage.owner()
     stage.hold("held:1", stage.owner(kind="desk"))
@@ -251,6 +272,34 @@ async def test_F202_dead_letters_are_pruned_after_a_question_that_counts_them(tm
         assert driver.said[-1] == "2 dead letters pruned"
         await driver.until(lambda: "failed:1" not in shown(screen, "rows"), "the rest")
         assert "failed:2" in shown(screen, "rows")
+    world.store.close()
+
+
+async def test_F365_a_prune_deletes_what_is_listed_below_and_had_failed_by_then(tmp_path: Path) -> None:
+    """The list is in the order of acceptance: what is above the cursor may have failed before it."""
+    clock = Hands(system_clock())
+    world = World(new_store(tmp_path / "lanes.db"), clock)
+    first, second, third = (world.start(f"failed:{number}").ticket for number in range(3))
+    world.fail(third)
+    clock.move(HOUR)
+    world.fail(second)
+    clock.move(3 * DAY)
+    async with dashboard(tmp_path / "lanes.db", clock=clock) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: "failed:2" in shown(screen, "rows"), "the letters")
+        await driver.press("j", "x")
+        question = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "1 dead letter is deleted" in question.said, "the count")
+        assert question.command is None
+        clock.move(1)
+        world.fail(first)
+        await driver.press("y")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1] == "1 dead letter pruned"
+        await driver.until(lambda: "failed:1" not in shown(screen, "rows"), "the rest")
+        assert "failed:2" in shown(screen, "rows")
+        await driver.until(lambda: "failed:0" in shown(screen, "rows"), "what failed while the question stood")
     world.store.close()
 
 

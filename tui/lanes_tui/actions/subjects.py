@@ -81,7 +81,7 @@ class LaneSubject(ActionSubject):
     ) -> None:
         super().__init__(action)
         self.marks, self.count = marks, len(marks)
-        self.renewed = len(marks) == 1
+        self.renewed = True
         self.lane = lane
         self._sight, self._chosen, self._hidden = sight, chosen, hidden
         self._tally: Tally | None = None
@@ -136,7 +136,10 @@ class LaneSubject(ActionSubject):
         if self.lane is None:
             return [text.line((mark.key, "strong"))]
         if self.lane.epoch == mark.epoch:
-            return described(self.lane, self._sight())
+            paused = self.lane.paused if self.action.verb.name == "resume" else None
+            until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
+            why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
+            return [*described(self.lane, self._sight()), *why]
         moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
         return [text.line((mark.key, "strong")), text.line((moved, "warn"))]
 
@@ -156,8 +159,7 @@ class LaneSubject(ActionSubject):
     def _warnings(self) -> list[str]:
         warnings = []
         if self._hidden:
-            hidden = words.counted(self._hidden, "lane")
-            warnings.append(f"{hidden} of these {'is' if self._hidden == 1 else 'are'} hidden by the filter.")
+            warnings.append(_hidden_by_filter(self._hidden, "lane", self.count))
         if self._now is None:
             return warnings
         moved = sum(mark.key not in self._now or self._now[mark.key].epoch != mark.epoch for mark in self.marks)
@@ -184,13 +186,18 @@ class LaneSubject(ActionSubject):
 
 
 class MessageSubject(ActionSubject):
-    """Messages: one that is shown whole, or the ids of many."""
+    """Messages: one that is shown whole, or the ids of many. ``hidden``: how many the list does not show."""
 
     def __init__(
-        self, action: OfferedAction, messages: Sequence[Message], ids: Sequence[int] = (), chosen: str | None = None
+        self,
+        action: OfferedAction,
+        messages: Sequence[Message],
+        ids: Sequence[int] = (),
+        chosen: str | None = None,
+        hidden: int = 0,
     ) -> None:
         super().__init__(action)
-        self._messages, self._chosen = messages, chosen
+        self._messages, self._chosen, self._hidden = messages, chosen, hidden
         self._ids = list(ids) or [message.id for message in messages]
         self.count = len(self._ids)
 
@@ -201,7 +208,8 @@ class MessageSubject(ActionSubject):
         return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in sorted(self._ids)]
 
     async def load(self, source: Source) -> None:
-        """All is known."""
+        if not self._messages:
+            self._messages = await source.messages_of(sorted(self._ids)[:NAMED])
 
     def title(self) -> str:
         return (
@@ -215,6 +223,8 @@ class MessageSubject(ActionSubject):
         ]
         if self.count > len(named):
             named.append(text.line((f"{words.number(self.count - len(named))} more, the oldest first", "muted")))
+        if self._hidden:
+            named.append(text.line((_hidden_by_filter(self._hidden, "message", self.count), "warn")))
         return [*named, text.line((_AFTER[self.action.name], "warn"))]
 
     def words(self) -> list[str] | None:
@@ -224,17 +234,19 @@ class MessageSubject(ActionSubject):
 
 
 class LetterSubject(ActionSubject):
-    """The dead letters that a prune up to one of them deletes; counted where they are, in the database."""
+    """The dead letters from one of them on downwards, as they are listed; counted where they are, in the database.
 
-    def __init__(self, action: OfferedAction, letter: Message, chosen: LaneFilter) -> None:
+    ``until``: what fails later than that is not meant.
+    """
+
+    def __init__(self, action: OfferedAction, letter: Message, chosen: LaneFilter, until: int) -> None:
         super().__init__(action)
-        self.letter, self.chosen = letter, chosen
-        self.until = letter.ended_at or letter.accepted_at
+        self.letter, self.chosen, self.until = letter, chosen, until
         self.count = 0
         self._tally: LetterTally | None = None
 
     async def load(self, source: Source) -> None:
-        self._tally = await source.letter_tally(self.chosen, self.until)
+        self._tally = await source.letter_tally(self.chosen, self.letter.id, self.until)
         self.count = self._tally.letters - self._tally.kept
 
     def possible(self) -> bool:
@@ -260,13 +272,19 @@ class LetterSubject(ActionSubject):
         return lines
 
     def words(self) -> list[str] | None:
-        return None if self.chosen.conditions else ["dead-letters", "--prune", "--yes"]
+        return None  # a command can not name the moment up to which they are deleted
 
 
 _AFTER = {
     "retry message": "A retry is a new message at the tail of its lane. What the first try did is not undone.",
     "drop message": "It is not answered any more. The journal keeps what it was.",
 }
+
+
+def _hidden_by_filter(hidden: int, noun: str, count: int) -> str:
+    if hidden == count:
+        return f"{'It is' if count == 1 else 'All of these are'} hidden by the filter."
+    return f"{words.counted(hidden, noun)} of these {'is' if hidden == 1 else 'are'} hidden by the filter."
 
 
 def _by_state(tally: Tally, count: int) -> Content:

@@ -1,6 +1,6 @@
 """What an action is for that is of no single lane: owners, providers, everything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from textual.content import Content
 
@@ -88,6 +88,7 @@ class EveryLaneSubject(ActionSubject):
     """Every lane, lanes to come included. ``pause``: the one that is to end."""
 
     count = 1
+    renewed = True
 
     def __init__(self, pause: GlobPause | None) -> None:
         super().__init__(PAUSE_ALL if pause is None else RESUME_ALL)
@@ -96,8 +97,8 @@ class EveryLaneSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """One call; its result names them."""
-        return [ActionTarget("", {})]
+        """One call; its result names them. It ends the pause that the question names, and no other."""
+        return [ActionTarget("", {} if self._pause is None else {"match": self._pause.match, "set_at": self._pause.at})]
 
     async def load(self, source: Source) -> None:
         self._status = await source.status()
@@ -108,18 +109,37 @@ class EveryLaneSubject(ActionSubject):
     def lines(self) -> list[Content]:
         if self._status is None:
             return [text.line(("counting …", "muted"))]
+        now = next(pauses_of_all(self._status.record.pauses, self._status.at.wall), None)
         if self._pause is not None:
-            since = span(self._status.at.wall - self._pause.at)
-            return [
-                text.line(f"Paused by {self._pause.by} for {since}: {self._pause.reason}"),
-                text.line(("Lanes that are paused themselves, or by another glob, stay paused.", "muted")),
-            ]
+            lines = [self._told(self._pause)]
+            if now is None or (now.match, now.at) != (self._pause.match, self._pause.at):
+                what = (
+                    "It has ended."
+                    if now is None
+                    else f"It has ended, and is left alone what is paused by {now.by} now."
+                )
+                return [*lines, text.line((what, "warn"))]
+            muted = "Lanes that are paused themselves, or by another glob, stay paused."
+            return [*lines, text.line((muted, "muted"))]
         counts = self._status.record.counts
         runs = words.counted(counts.lanes.get(LaneState.RUNNING, 0), "run")
+        replaced = (
+            [] if now is None else [self._told(now), text.line(("The new pause takes the place of this one.", "bad"))]
+        )
         return [
+            *replaced,
             text.line("Nothing is claimed any more, by any gateway, and over restarts: ", ("lanes to come too", "bad")),
             text.line(f"What runs goes on ({runs}), what waits is kept ({words.number(counts.messages.queued)})."),
         ]
 
+    def _told(self, pause: GlobPause) -> Content:
+        assert self._status is not None, "it is read first"
+        return text.line(f"Paused by {pause.by} for {span(self._status.at.wall - pause.at)}: {pause.reason}")
+
     def words(self) -> list[str] | None:
         return ["pause" if self._pause is None else "resume", "--all"]
+
+
+def pauses_of_all(pauses: Sequence[GlobPause], wall: int) -> Iterator[GlobPause]:
+    """Those pauses of every lane that have not ended."""
+    return (each for each in pauses if each.of_all and words.is_paused(each, wall))

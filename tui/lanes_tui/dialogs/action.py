@@ -4,6 +4,7 @@ It tells what the action is for, by counts and by name, what ends and what is ke
 and above some number that number; and shows the command that does the same.
 """
 
+from time import monotonic
 from typing import Any, ClassVar
 
 from textual import events, on, work
@@ -26,8 +27,9 @@ from lanes_tui.widgets.sheet import Sheet
 
 #: For more than that, their number has to be typed.
 TYPED_ABOVE = 20
-#: How often what may change while the question stands is read again.
-LOOK_EVERY_S = 0.5
+#: How often what may change while the question stands is read again, and at most which part of the time that takes
+#: (one in so many).
+LOOK_EVERY_S, LOOK_SHARE = 0.5, 10
 
 
 class ActionDialog(Dialog[dict[str, Any] | None]):
@@ -47,7 +49,8 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._title, self._lines = Sheet(id="dialog-title"), Sheet(wrap=True, id="dialog-lines")
         self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
         self._number = NumberInput(compact=True, id="number", max_length=9)
-        self._duration = FieldInput(compact=True, id="duration", placeholder="until it is resumed; or 10m, 1h, 2d")
+        usual = "as long as it usually takes" if action.verb.name == "drain" else "until it is resumed"
+        self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
         self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = Button(_label("Cancel", "back"), compact=True, id="no")
@@ -71,21 +74,23 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     def on_mount(self) -> None:
         self.renew()
         self._load()
-        if self.subject.renewed:
-            self.set_interval(LOOK_EVERY_S, self._load)
         usual = self._no if self.action.grave else self._duration if "for_" in self._fields else self._yes
         self.set_focus(self._number if self._wanted else usual)
 
     @work(exclusive=True)
     async def _load(self) -> None:
-        wanted = self._wanted
+        wanted, began = self._wanted, monotonic()
         try:
             await self.subject.load(self._source)
         except Lost as lost:
             self._tell(f"not known by now: {lost}")
         self.update()
-        if self._wanted and not wanted and self.is_open:
+        if not self.is_open:
+            return
+        if self._wanted and not wanted:
             self.set_focus(self._number)
+        if self.subject.renewed:  # of ten thousand lanes that takes a while: most of the time is left to others
+            self.set_timer(max(LOOK_EVERY_S, LOOK_SHARE * (monotonic() - began)), self._load)
 
     # ------------------------------------------------------------------------------------ what it says
 

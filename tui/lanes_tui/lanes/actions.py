@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from textual import work
 from textual.binding import BindingType
 
 from lanes_storage.records import How, LaneFilter
@@ -28,13 +27,12 @@ class Doing(Board):
 
     def action_pause(self) -> None:
         """Pause what is chosen; resume it where all of it is paused."""
-        if not len(self.marks):  # at once: keys that are typed ahead are for the question
+        if not len(self.marks):
             paused = self.lane is not None and is_paused(self.lane.paused, self.source.now().wall)
             self.action_do("resume" if paused else "pause")
         else:
-            self._pause_marked()
+            self.read_and_ask(self._pause_marked())
 
-    @work
     async def _pause_marked(self) -> None:
         keys = self.marks.keys
         try:
@@ -45,22 +43,23 @@ class Doing(Board):
         self.action_do("resume" if paused else "pause")
 
     def action_do(self, name: str) -> None:
-        """Ask, then do it. To resume one lane loses nothing, and is done at once."""
+        """Ask, then do it."""
         marks = self.targets
         lane = None if len(self.marks) else self.lane
         if lane is not None and not self.settings.follow:
             self.table.leave_lane()
         matching = None if self.picture is None else self.picture.window.total
         hidden = 0 if self.picture is None else self.picture.hidden
-        subject = LaneSubject(
-            ACTIONS[name],
-            marks,
-            lane=lane,
-            sight=lambda: self.sight,
-            chosen=chosen_by(self.typed, marks, None if hidden else matching),
-            hidden=hidden,
+        self.act(
+            LaneSubject(
+                ACTIONS[name],
+                marks,
+                lane=lane,
+                sight=lambda: self.sight,
+                chosen=chosen_by(self.typed, marks, None if hidden else matching),
+                hidden=hidden,
+            )
         )
-        self.act(subject, asks=lane is None or name != "resume")
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
         """Lanes for which the action failed stay marked."""

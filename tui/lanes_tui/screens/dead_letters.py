@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.records import LetterPage, Message
-from lanes.verbs.messages import prune_dead_letters
+from lanes.verbs.messages import EVERY, prune_dead_letters
 from lanes_storage.records import LaneFilter, Subject
 from lanes_tui.actions.acting import ACTIONS, ActionResult, ActionTarget, OfferedAction
 from lanes_tui.actions.keys import bind
@@ -130,13 +130,24 @@ class DeadLettersScreen(MarkedList[int]):
 
     def action_retry(self) -> None:
         """Ask, then accept them once more: what is marked, or the one under the cursor."""
-        letter = self.letter
-        known = [each for each in self._page.messages if str(each.id) in self.marks]
         if self.marks:
-            chosen = self.all_of or None
-            self.act(MessageSubject(ACTIONS["retry message"], known, list(self.marks.values()), chosen))
-        elif letter is not None:
-            self.act(MessageSubject(ACTIONS["retry message"], [letter]))
+            if self.may_act():
+                self.read_and_ask(self._retry_marked())
+        elif self.letter is not None:
+            self.act(MessageSubject(ACTIONS["retry message"], [self.letter]))
+
+    async def _retry_marked(self) -> None:
+        """Those that were retried or pruned meanwhile lose their marks; those that the filter hides are counted."""
+        there, listed = await self.do(self.source.letter_ids(EVERY)), await self.do(self.matching())
+        if there is None or listed is None:
+            return
+        chosen, gone = self.all_of or None, {*self.marks.values()} - {*there}
+        if gone:
+            self._toggle(sorted(gone))
+            lose = "it loses its mark" if len(gone) == 1 else "they lose their marks"
+            self.say(f"{words.counted(len(gone), 'message')} retried or pruned meanwhile: {lose}", grave=True)
+        ids = list(self.marks.values())
+        self.act(MessageSubject(ACTIONS["retry message"], [], ids, chosen, len({*ids} - {*listed})))
 
     def heard(self, target: ActionTarget, result: ActionResult) -> None:
         """Messages that could not be retried stay marked."""
@@ -144,21 +155,21 @@ class DeadLettersScreen(MarkedList[int]):
             self.marks.pop(str(target.params.get("id")), None)
 
     def action_prune(self) -> None:
-        """Ask, then delete it and what failed before it, for good."""
+        """Ask, then delete it and what is listed below it, for good."""
         letter, chosen = self.letter, self.parsed.chosen
         if letter is None or not self.may_act():
             return
-        subject = LetterSubject(PRUNE, letter, chosen)
+        subject = LetterSubject(PRUNE, letter, chosen, self.source.now().wall)
 
         def answered(how: dict[str, Any]) -> None:
             del how  # nothing but yes can be said
-            self._prune(chosen, subject.until)
+            self._prune(chosen, letter.id, subject.until)
 
         self.ask(subject, answered)
 
     @work
-    async def _prune(self, chosen: LaneFilter, until: int) -> None:
-        gone = await self.do(self.source.prune(chosen, until))
+    async def _prune(self, chosen: LaneFilter, up_to: int, until: int) -> None:
+        gone = await self.do(self.source.prune(chosen, up_to, until))
         if gone is not None:
             self.say(f"{words.counted(gone, 'dead letter')} pruned")
 

@@ -1,7 +1,7 @@
 """Screens that act on a source, and do not while it is only looked at or cannot be read."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual.binding import ActiveBinding
@@ -11,11 +11,10 @@ from lanes.records import GlobPause
 from lanes_tui.actions.acting import ActionResult, ActionRun, ActionTarget
 from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.actions.subjects import ActionSubject
-from lanes_tui.actions.system_subjects import EveryLaneSubject
+from lanes_tui.actions.system_subjects import EveryLaneSubject, pauses_of_all
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
-from lanes_tui.display.words import is_paused
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.header import Freshness
 
@@ -34,6 +33,10 @@ class RunsActions(Protocol):
     last_run: ActionRun | None
 
     def begin(self, run: ActionRun, how: Mapping[str, Any], ended: Callable[[], None]) -> None: ...
+
+    def hold_keys(self) -> None: ...
+
+    def release_keys(self) -> None: ...
 
 
 def greyed(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
@@ -92,17 +95,26 @@ class Guarded(ClosingScreen[None]):
 
     def pause_all(self) -> None:
         """Ask, then let every lane claim nothing; or claim again, where they are paused."""
-        now = self.source.now().wall
-        self.act(EveryLaneSubject(next((each for each in self.pauses if each.of_all and is_paused(each, now)), None)))
+        self.act(EveryLaneSubject(next(pauses_of_all(self.pauses, self.source.now().wall), None)))
 
-    def act(self, subject: ActionSubject, *, asks: bool = True) -> None:
+    def act(self, subject: ActionSubject) -> None:
         """Ask, and do it. The result of a single action is shown; the results of many are listed."""
-        if not subject.targets or not self.may_act():
-            return
-        if asks:
+        if subject.targets and self.may_act():
             self.ask(subject, lambda how: self._begin(subject, how))
-        else:
-            self._begin(subject, {})
+
+    def read_and_ask(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Read what a question is about, and ask it: keys that are typed ahead are for the question."""
+        app = self.app
+        assert isinstance(app, RunsActions)
+        app.hold_keys()  # from this key on, not only once the worker runs
+
+        async def whole() -> None:
+            try:
+                await reading
+            finally:
+                app.release_keys()
+
+        self.run_worker(whole(), name="question", group="question", exclusive=True)
 
     def ask(self, subject: ActionSubject, answered: Callable[[dict[str, Any]], None]) -> None:
         """Ask whether to do it, and how; without an answer nothing is done."""

@@ -12,7 +12,7 @@ from lanes.base.errors import NotFound
 from lanes.filters import Parsed
 from lanes.records import Event
 from lanes_storage.records import LaneFilter, Subject
-from lanes_tui.actions.keys import bind
+from lanes_tui.actions.keys import KEYS, bind
 from lanes_tui.display import text, words
 from lanes_tui.display.coalescing import Group, coalesced, single
 from lanes_tui.display.columns import ViewedAt
@@ -66,13 +66,21 @@ class JournalScreen(Filtered):
 
     @property
     def lane_key(self) -> str | None:
-        """The lane of the event under the cursor."""
+        """The lane of the event under the cursor; None for a line that stands for several lanes."""
         group = self._group
-        return self._only if group is None else group.last.key
+        return self._only if group is None else group.last.key if group.lanes == 1 else None
 
     @property
     def lane_named(self) -> str | None:
         return self.lane_key
+
+    def action_do(self, name: str) -> None:
+        """Act on the lane of the event. A line of several lanes names none of them."""
+        if self._group is not None and self._group.lanes > 1:
+            lanes = words.counted(self._group.lanes, "lane")
+            self.say(f"this line is about {lanes}: press {KEYS['bundle'].keys} to see each event", grave=True)
+        else:
+            super().action_do(name)
 
     @property
     def _group(self) -> Group | None:
@@ -151,7 +159,7 @@ class JournalScreen(Filtered):
         if len(group.events) == 1:
             return event_line(group.last, sight, with_key=self._only is None)
         like = event_line(group.last, sight)
-        lanes = f" on {words.counted(group.lanes, 'lane')}" if self._only is None else ""
+        lanes = f" on {words.counted(group.lanes, 'lane')}" if self._only is None and group.lanes else ""
         return text.line(like, (f"  ×{len(group.events)}{lanes} since {sight.moment(group.first.at)}", "accent"))
 
     @on(Rows.Chosen)

@@ -86,8 +86,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
 
     def action_drain(self) -> None:
         """Ask, then let them claim nothing more."""
-        meant = list(self.meant.values())
-        if not meant or not self.may_act():
+        if not self.may_act() or not (meant := list(self.meant().values())):
             return
         gateways = [owner for kind, owner, _ in meant if kind == "gateway" and owner.alive]
         if not gateways:

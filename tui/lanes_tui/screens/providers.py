@@ -98,7 +98,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     def action_reset(self) -> None:
         """Ask, then forget what is known against them."""
-        meant = list(self.meant.values())
+        meant = list(self.meant().values())
         if meant:
             self.act(ProviderSubject(meant, self.source.now().wall))
 

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
 from typing import ClassVar, TypeVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -155,13 +154,12 @@ class Watching(Guarded):
         if self.lane is not None:
             self._act_on(name, AsOf(self.source.now(), self.lane))
         elif self.lane_named is not None and self.may_act():
-            self._find_and_act(name, self.lane_named)
+            self.read_and_ask(self._find_and_act(name, self.lane_named))
 
     def action_pause(self) -> None:
         """Pause the lane, or resume it."""
         self.action_do("pause")
 
-    @work(exclusive=True, group="lane action")
     async def _find_and_act(self, name: str, key: str) -> None:
         found = await self.do(self.source.detail(key))
         if found is not None and self.is_open:
@@ -172,8 +170,7 @@ class Watching(Guarded):
         if name == "pause" and is_paused(lane.paused, source.now().wall):
             name = "resume"
         marks = [MarkedLane.of(lane)]
-        subject = LaneSubject(ACTIONS[name], marks, lane=lane, sight=lambda: ViewedAt.of(seen.at, source.now()))
-        self.act(subject, asks=name != "resume")
+        self.act(LaneSubject(ACTIONS[name], marks, lane=lane, sight=lambda: ViewedAt.of(seen.at, source.now())))
 
     def look_again(self) -> None:
         self.looking.wake()

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -130,12 +130,20 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     # --------------------------------------------------------------------------------------- acting
 
-    @property
     def meant(self) -> dict[str, Known]:
-        """What an action is for, by their keys: the marked ones, or the one under the cursor."""
-        marked = {key: self._everything[key] for key in self.marks if key in self._everything}
+        """What an action is for, by their keys: the marked ones, or the one under the cursor.
+
+        Nothing where one that was marked is gone: another one would be taken for it.
+        """
+        if gone := [key for key in self.marks if key not in self._everything]:
+            self._toggle([self.marks[key] for key in gone])
+            which = words.counted(len(gone), f"marked {self.LANES_BY}")
+            self.say(f"not done: {which} {'is' if len(gone) == 1 else 'are'} gone ({', '.join(gone)})", grave=True)
+            return {}
+        if self.marks:
+            return {key: self._everything[key] for key in self.marks}
         here = self.under_cursor
-        return marked or ({} if here is None or self.rows.key is None else {self.rows.key: here})
+        return {} if here is None or self.rows.key is None else {self.rows.key: here}
 
     def action_open_lanes(self) -> None:
         """Its lanes, on the main screen."""
@@ -145,10 +153,9 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def action_do(self, name: str) -> None:
         """Act on all of their lanes."""
-        if self.meant and self.may_act():
-            self._act_on_lanes(name, list(self.meant))
+        if self.may_act() and (meant := self.meant()):
+            self.read_and_ask(self._act_on_lanes(name, list(meant)))
 
-    @work(exclusive=True, group="lane action")
     async def _act_on_lanes(self, name: str, keys: Sequence[str]) -> None:
         try:
             marks = await self.source.marks(self._lanes_of(keys), MOST + 1)

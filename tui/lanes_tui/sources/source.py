@@ -8,10 +8,10 @@ was on the screen.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from lanes.base.errors import Ambiguous, NotAllowed
+from lanes.base.errors import Ambiguous, NotAllowed, NotFound
 from lanes.records import (
     HERE,
     Drain,
@@ -320,9 +320,9 @@ class Source:
                 break
         return found
 
-    async def letter_tally(self, chosen: LaneFilter, until: int) -> LetterTally:
-        """What a prune of the chosen dead letters that failed at ``until`` or earlier would delete."""
-        found: LetterTally = await self.call(messages.tally_dead_letters, filter_=chosen, until=until)
+    async def letter_tally(self, chosen: LaneFilter, up_to: int, until: int) -> LetterTally:
+        """What a prune of the chosen dead letters up to that message, which had failed by ``until``, would delete."""
+        found: LetterTally = await self.call(messages.tally_dead_letters, filter_=chosen, up_to=up_to, until=until)
         return found
 
     async def letter_ids(self, chosen: LaneFilter) -> list[int]:
@@ -361,10 +361,19 @@ class Source:
         (gateway,) = await self.call(system.drain, gateway=owner_id, for_=for_ms)
         return gateway.draining or Drain(self.actor, None)
 
-    async def prune(self, chosen: LaneFilter, until: int) -> int:
-        """Delete the chosen dead letters that failed at wall time ``until`` or earlier; returns how many were
-        deleted."""
-        return int((await self.call(messages.prune_dead_letters, filter_=chosen, older_than=0, until=until)).pruned)
+    async def prune(self, chosen: LaneFilter, up_to: int, until: int) -> int:
+        """Delete the chosen dead letters up to that message, which had failed by wall time ``until``; returns how many
+        were deleted."""
+        bounds = {"older_than": 0, "up_to": up_to, "until": until}
+        return int((await self.call(messages.prune_dead_letters, filter_=chosen, **bounds)).pruned)
+
+    async def messages_of(self, ids: Sequence[int]) -> list[Message]:
+        """Those of these messages that there are."""
+        found = []
+        for each in ids:
+            with suppress(NotFound):
+                found.append(await self._message(sending.message, id=each))
+        return found
 
     async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
         message: Message = await self.call(verb, **params)
