@@ -183,7 +183,7 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert "It holds 1 lane" in question.said
         await driver.press("y")
         await driver.until(lambda: "draining" in shown(screen, "rows"), "the drain")
-        await driver.until(lambda: "draining by" in shown(screen, "owner"), "who drains it")
+        await driver.until(lambda: "draining by" in shown(screen, "whole"), "who drains it")
         await driver.until(lambda: len(driver.said) == 2, "a word on it")
         assert f"gateway {alive} drains" in driver.said[-1]
 
@@ -216,7 +216,7 @@ async def test_a_desk_that_holds_a_lane_is_an_owner_too_and_is_not_drained(stage
         screen = await driver.dialog(OwnersScreen)
         await driver.until(lambda: " desk" in shown(screen, "rows"), "the owners")
         await driver.press("j")
-        await driver.until(lambda: "DESK 2" in shown(screen, "owner"), "the desk")
+        await driver.until(lambda: "DESK 2" in shown(screen, "whole"), "the desk")
         await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
         assert "abort the lane" in driver.said[-1]
