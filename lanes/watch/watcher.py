@@ -42,6 +42,14 @@ SILENT_S = 3.0
 SIGN_MS = 2_000
 
 
+class Quiet(NamedTuple):
+    """A sign of life that was the last one when it was looked at, and when that was, by the clock of this process."""
+
+    runs: tuple[str, ...]
+    sign: int | None
+    mono: int
+
+
 class WatcherHome(NamedTuple):
     """Where a watcher works. ``owner`` gives the id of this process as an owner; None while it is not registered."""
 
@@ -73,6 +81,7 @@ class WatchedSource:
         self._store, self._changes, self._clock, self._owner = home
         self._watch, self._adapter = watch, adapter
         self._kept: dict[str, Sighting] = {}
+        self._quiet: dict[str, Quiet] = {}
         self._whole = True  # what is stored of it may be of an earlier connection
         self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it was not reached yet")
         self._mine = False
@@ -203,16 +212,29 @@ class WatchedSource:
 
     async def _judge(self, rows: Sequence[Sighting]) -> None:
         """Warn about what is silent, and free what is silent for longer than it may be."""
-        watch, now = self._watch, self._clock()
-        for row in rows:
-            last = row.last_sign or row.since
-            if not row.held or last is None:
-                continue
-            silent = now.wall - last
+        watch = self._watch
+        held = {row.key: row for row in rows if row.held and (row.last_sign or row.since) is not None}
+        self._quiet = {key: quiet for key, quiet in self._quiet.items() if key in held}
+        for row in held.values():
+            silent = await self._silence(row)
             warn = watch.warn_silent_after_ms is not None and silent >= watch.warn_silent_after_ms
             frees = watch.auto_abort_after_ms is not None and silent >= watch.auto_abort_after_ms
             if warn or frees:
                 await self._act_on_silence(row, silent, frees=frees)
+
+    async def _silence(self, row: Sighting) -> int:
+        """How long it has shown no sign of life, by the clock of this process: that of its gateway may be wrong, or be
+        set. What this process has not seen itself counts only as far as its runs were seen before."""
+        now, last, before = self._clock(), row.last_sign or row.since, self._quiet.get(row.key)
+        if before is None:
+            stored = await self._store.read(reads.sighting(self.name, row.key))
+            known = 0 if stored is None or stored.seen.runs != row.runs else now.wall - stored.changed_at
+            claimed = 0 if last is None else now.wall - last
+            before = Quiet(row.runs, last, now.mono - max(0, min(known, claimed)))
+        elif before[:2] != (row.runs, last):
+            before = Quiet(row.runs, last, now.mono)
+        self._quiet[row.key] = before
+        return now.mono - before.mono
 
     async def _act_on_silence(self, row: Sighting, silent: int, *, frees: bool) -> None:
         stored, now, owner = await self._store.read(reads.sighting(self.name, row.key)), self._clock(), self._owner()

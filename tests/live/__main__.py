@@ -16,13 +16,13 @@ FOLDER = Path(".live").resolve()
 def main(arguments: list[str]) -> int:
     """Returns 1 if something did not work."""
     parser = argparse.ArgumentParser(prog="python -m tests.live")
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a subject, or what its name begins with")
     parser.add_argument("--write", action="store_true", help="write the tables into the documents")
     given = parser.parse_args(arguments)
     failed = False
     for module in pkgutil.iter_modules(subjects.__path__):
         subject: Subject = importlib.import_module(f"{subjects.__name__}.{module.name}").SUBJECT
-        if given.names and subject.name not in given.names:
+        if given.names and not any(f"{subject.name}-".startswith(f"{name}-") for name in given.names):
             continue
         try:
             table = subject.run(FOLDER, say)

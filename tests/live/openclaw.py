@@ -29,7 +29,7 @@ SYSTEM = (
 )
 
 
-def _npm(folder: str, package: str) -> Path:
+def npm_package(folder: str, package: str) -> Path:
     """The folder of an installed package; installs it where it is missing. Raises Unavailable."""
     if shutil.which("npm") is None:
         raise Unavailable("npm is not installed")
@@ -56,8 +56,8 @@ class OpenClaw:
         self.state = folder / "state"
         self.process: subprocess.Popen[bytes] | None = None
         self._accounts = accounts
-        self._node = _npm("node", f"node-{SYSTEM}@24") / "bin" / "node"
-        self._root = _npm(f"openclaw-{version}", f"openclaw@{version}")
+        self._node = npm_package("node", f"node-{SYSTEM}@24") / "bin" / "node"
+        self._root = npm_package(f"openclaw-{version}", f"openclaw@{version}")
 
     def _write(self) -> Path:
         model = {

@@ -20,10 +20,13 @@ GATEWAYS: dict[str, Callable[[], ReplayServer]] = {
 
 
 async def main(kind: str) -> None:
-    """Listen, say where, and stay. ``REPLAY_TOKEN`` is the token that it wants; empty: none."""
+    """Listen, say where, and stay. ``REPLAY_TOKEN`` is the token that it wants; empty: none. ``REPLAY_HELD`` is a
+    session of opencode that hangs."""
     gateway = GATEWAYS[kind]()
     gateway.token = os.environ["REPLAY_TOKEN"]
     await gateway.listen()
+    if isinstance(gateway, ReplayOpencode) and (held := os.environ.get("REPLAY_HELD")):
+        await gateway.begin(held)
     sys.stdout.write(f"{gateway.url}\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

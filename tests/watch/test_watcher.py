@@ -257,6 +257,48 @@ async def test_what_is_silent_for_too_long_is_freed_only_where_that_is_configure
         assert len(site.gateway.asked("sessions.abort")) == 1
 
 
+@pytest.mark.parametrize("ahead", [-7_200_000, 7_200_000])
+async def test_F347_silence_is_counted_by_the_clock_here_whatever_that_of_the_gateway_says(
+    tmp_path: Path, ahead: int
+) -> None:
+    async with watch_site(tmp_path, OF_9, warn_silent_after="1s", auto_abort_after="1s") as site, site.watched():
+        await site.gateway.begin(KEY, told=False)
+        session = site.gateway.sessions[KEY]
+        assert session.started is not None
+        session.started += ahead
+        lane = await site.lane(state=LaneState.RUNNING)
+        assert lane.held_ms is not None
+        (warned,) = await until(lambda: events(site, EventType.WATCHED_SILENT), "the warning")
+        assert 1_000 <= (warned.detail or {})["silent_ms"] < 3_600_000
+        await until(lambda: events(site, EventType.FREED), "the session to be freed")
+
+
+async def test_silence_that_was_seen_before_counts_after_a_restart_of_the_watch(tmp_path: Path) -> None:
+    hours = 7_200_000
+    earlier = "UPDATE sightings SET changed_at = changed_at - :ms, since = since - :ms, last_sign = last_sign - :ms"
+    async with watch_site(tmp_path, OF_9, warn_silent_after="1h") as site:
+        me = await site.register()
+        async with site.watched(me):
+            await site.gateway.begin(KEY)
+            await site.lane(state=LaneState.RUNNING)
+        session = site.gateway.sessions[KEY]
+        assert session.started is not None
+        session.started -= hours
+        await site.desk.store.write(lambda tx: tx.run(earlier, {"ms": hours}))
+        async with site.watched(me):
+            await until(lambda: events(site, EventType.WATCHED_SILENT), "the warning")
+
+
+async def test_a_gateway_that_was_away_and_forgot_its_sessions_holds_none(site: WatchSite) -> None:
+    await site.gateway.begin(KEY)
+    await site.lane(state=LaneState.RUNNING)
+    await site.gateway.stop()
+    await site.lane(gateway=SourceState.UNREACHABLE, state=LaneState.RUNNING)
+    site.gateway.sessions.clear()
+    await site.gateway.listen()
+    await site.lane_gone()
+
+
 async def test_a_source_that_is_no_longer_configured_is_forgotten(tmp_path: Path) -> None:
     async with watch_site(tmp_path, OF_9) as site:
         async with site.watched():

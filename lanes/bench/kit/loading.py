@@ -35,13 +35,11 @@ def load(port: int, connections: int, requests: Iterator[bytes], seen: Callable[
 
 @contextmanager
 def held_open(port: int, requests: Iterable[bytes]) -> Iterator[None]:
-    """Streams that have begun and do not end during the block, each over a connection of its own."""
+    """Streams that have begun and do not end during the block, each over a separate connection, one after the other."""
     with ExitStack() as ending:
-        streams = []
         for one in requests:
-            streams.append(ending.enter_context(socket.create_connection(("127.0.0.1", port))))
-            streams[-1].sendall(one)
-        for stream in streams:
+            stream = ending.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stream.sendall(one)
             seen = b""
             while b"data: " not in seen:
                 chunk = stream.recv(65536)
