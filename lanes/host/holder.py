@@ -26,6 +26,12 @@ def is_listened_to_by_us(port: int) -> bool:
     return bool(rows) and all(int(row[7]) == os.geteuid() for row in rows)
 
 
+def is_listened_to_by_others(port: int) -> bool:
+    """Whether a process of another user is seen to listen on a port."""
+    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if _listens_on(row, port)]
+    return any(int(row[7]) != os.geteuid() for row in rows)
+
+
 def ports_of(pid: int) -> list[int]:
     """The ports on which a process listens, the lowest first."""
     held = _sockets(pid)

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from lanes.base.procedure import within
 from lanes.config.declared.model import WatchConfig
+from lanes.config.reading.watches import is_encrypted, is_loopback
 from lanes.host.changes import Changes
-from lanes.host.holder import stopped_holder_of
+from lanes.host.holder import is_listened_to_by_others, stopped_holder_of
 from lanes.records import Liveness, Outcome
 from lanes.watch import ladder
 from lanes.watch.adapter import Adapter, SourceDown
@@ -146,14 +147,14 @@ class WatchedSource:
             log.exception("the adapter of %s failed", self.name)
 
     async def _connected(self) -> None:
-        version = await self._answered(self._adapter.connect())
-        await self._note(SourceState.CONNECTED, version=version)
+        version = await self._answered(self._adapter.connect)
         stored = await self._store.read(reads.sightings())
         self._adapter.recall([row.seen for row in stored if row.source.name == self.name and not row.from_files])
         self._kept, self._whole = {}, True
         await self._look()
-        self._down = None
+        self._down = None  # before it is told: who reads that it is connected may ask to free a session
         self._tried.set()
+        await self._note(SourceState.CONNECTED, version=version)
         while True:
             rows = list(self._kept.values())
             await self._judge(rows)
@@ -162,9 +163,15 @@ class WatchedSource:
             await self._adapter.events(rest)
             await self._look()
 
-    async def _answered(self, asked: Coroutine[Any, Any, T]) -> T:
-        """The answer of the gateway. Raises SourceDown at once if it is its process that is stopped."""
-        task = asyncio.ensure_future(asked)
+    async def _answered(self, asked: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The answer of the gateway. Raises SourceDown at once if its process is stopped, or if a token would go to a
+        process of another user, which took its port."""
+        if await asyncio.to_thread(self._is_taken):
+            why = f"a process of another user listens at {self._watch.url}, and its token is not sent there"
+            raise SourceDown(
+                SourceState.REFUSED, why, "end that process, or let the gateway be reached by wss:// or https://"
+            )
+        task = asyncio.ensure_future(asked())
         try:
             done, _ = await asyncio.wait({task}, timeout=SILENT_S)
             if not done and (stopped := await self._stopped()) is not None:
@@ -178,6 +185,12 @@ class WatchedSource:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    def _is_taken(self) -> bool:
+        watch = self._watch
+        sends = watch.token is not None or watch.kind == "openclaw"  # the token of a device
+        port = urlsplit(watch.url).port if sends and is_loopback(watch.url) and not is_encrypted(watch.url) else None
+        return port is not None and is_listened_to_by_others(port)
+
     async def _stopped(self) -> SourceDown | None:
         port = urlsplit(self._watch.url).port
         pid = None if port is None else await asyncio.to_thread(stopped_holder_of, port)
@@ -189,7 +202,7 @@ class WatchedSource:
     async def _look(self) -> None:
         """Read its sessions and store what has changed. Raises SourceDown."""
         async with self._looking:
-            rows = {row.key: row for row in await self._answered(self._adapter.list())}
+            rows = {row.key: row for row in await self._answered(self._adapter.list)}
             await self._keep(rows, from_files=False)
 
     async def _keep(self, rows: dict[str, Sighting], *, from_files: bool) -> None:

@@ -13,7 +13,7 @@ from lanes.verbs.queries import marks, search, show, tally, why
 from lanes.watch import freeing, watcher
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType, LaneState, SourceState, WatchedState
-from lanes_storage.records import LaneFilter, NewMessage
+from lanes_storage.records import LaneFilter, NewMessage, SourceRow
 from tests.kit.until import until
 from tests.watch.openclaw import OF_5, OF_9
 from tests.watch.site import ADDRESS, KEY, WatchSite, watch_site
@@ -287,6 +287,24 @@ async def test_silence_that_was_seen_before_counts_after_a_restart_of_the_watch(
         await site.desk.store.write(lambda tx: tx.run(earlier, {"ms": hours}))
         async with site.watched(me):
             await until(lambda: events(site, EventType.WATCHED_SILENT), "the warning")
+
+
+async def test_F349_no_token_goes_to_a_process_of_another_user_that_took_the_port(
+    site: WatchSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.connected()
+    await site.gateway.stop()
+    await site.gateway.begin(KEY)
+    monkeypatch.setattr("lanes.host.holder.os.geteuid", lambda: 4_711)
+    site.gateway.secrets.clear()
+    await site.gateway.listen()
+
+    async def look() -> list[SourceRow]:
+        return [row for row in await site.desk.store.read(reads.sources()) if row.state is SourceState.REFUSED]
+
+    (source,) = await until(look, "it to be refused")
+    assert "a process of another user" in (source.why or "")
+    assert site.gateway.secrets == []
 
 
 async def test_a_gateway_that_was_away_and_forgot_its_sessions_holds_none(site: WatchSite) -> None:

@@ -15,7 +15,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.output.printing import say
 from lanes.config.declared import places
 from lanes.config.declared.model import WatchConfig
-from lanes.config.reading.watches import SCHEMES, is_loopback
+from lanes.config.reading.watches import SCHEMES, is_encrypted, is_loopback
 from lanes.guard.files import appended
 from lanes.host.files import put
 from lanes.host.holder import is_listened_to_by_us
@@ -190,7 +190,7 @@ def _read(file: Path) -> str:
 
 def _check_listener(url: str) -> None:
     """A token goes only to a process of this user, or over an encrypted connection."""
-    if url.startswith(("wss://", "https://")):
+    if is_encrypted(url):
         return
     port = urlsplit(url).port
     if not is_loopback(url) or port is None or not is_listened_to_by_us(port):

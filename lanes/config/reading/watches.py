@@ -46,7 +46,12 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
 
 def is_private(url: str) -> bool:
     """Whether nobody reads along: it is encrypted, or stays on this machine."""
-    return url.startswith(("wss://", "https://")) or is_loopback(url)
+    return is_encrypted(url) or is_loopback(url)
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether what travels there is encrypted."""
+    return url.startswith(("wss://", "https://"))
 
 
 def is_loopback(url: str) -> bool:
