@@ -2,9 +2,12 @@
 
 import os
 import pwd
+import re
 import signal
 import sqlite3
+import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,9 +20,11 @@ from lanes.host.cgroups import ControlGroup
 from lanes.runners.command.users import system_user
 from tests.agents.kit import commanded
 from tests.agents.trees import within
+from tests.kit.tools import needs
 from tests.kit.until import until
 
 ROOT = os.geteuid() == 0
+DOCUMENT = Path(__file__).parents[2] / "docs" / "agents.md"
 
 
 @pytest.fixture
@@ -50,6 +55,40 @@ def test_a_user_who_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     command = {"name": "c", "kind": "provider", "providers": [], "user": "nobody"}
     with pytest.raises(ConfigError, match="make the kind command or acp or python"):
         from_data({"runner": [command]}, env={})
+
+
+def wrapped_by(program: str) -> tuple[str, ...]:
+    """The recipe of the document that starts a program by this one."""
+    blocks = re.findall(r"```toml\n(wrap = .*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    (wrap,) = [wrap for block in blocks if (wrap := tomllib.loads(block)["wrap"])[0] == program]
+    return tuple(wrap)
+
+
+def works(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@needs("bwrap")
+async def test_the_sandbox_of_the_document_keeps_a_program_in_its_folder_and_hides_no_process(shared: Path) -> None:
+    wrap = wrapped_by("bwrap")
+    if not works(*wrap[:4], "true"):
+        pytest.skip("no sandbox can be made here")
+    says = f"echo in > kept && cat kept; echo out > {shared}/escaped || echo refused"
+    hangs = "setsid sleep 600 & sleep 600"
+    argv = ["sh", "-c", f"read text; if [ $text = hang ]; then {hangs}; else {says}; fi"]
+    async with commanded(shared, argv, wrap=wrap, clocks={"abort_grace": "4s"}) as site:
+        assert (await site.ask("go\n")).reply == "in\nrefused"
+        assert not (shared / "escaped").exists()
+        await site.desk.send("k", "hang\n")
+        await until(lambda: len(within(shared / "work" / "2")) > 2, "its tools")
+        assert (await site.desk.abort("k")).outcome == "released"
+        assert within(shared / "work" / "2") == []
+
+
+@needs("prlimit")
+async def test_a_limit_of_the_document_holds(tmp_path: Path) -> None:
+    async with commanded(tmp_path, ["sh", "-c", "ulimit -n"], wrap=wrapped_by("prlimit")) as site:
+        assert (await site.ask()).reply == "1024"
 
 
 async def test_F320_a_process_that_left_its_control_group_is_found_when_its_keeper_is_killed(tmp_path: Path) -> None:

@@ -111,7 +111,11 @@ def answer(prompt: dict[str, Any]) -> None:
     say(id=prompt["id"], result={"stopReason": stop})
 
 
+late = False  # it has to repeat its session yet
 while message := heard():
+    if late:
+        text("what was answered before")
+        late = False
     match message.get("method"):
         case "_lanes/ping":
             say(id=message["id"], error={"code": -32601, "message": "no such method"})
@@ -129,7 +133,7 @@ while message := heard():
             say(id=message["id"], result={"sessionId": "r-1"})
         case "session/load":
             say(id=message["id"], result=None)
-            text("what was answered before")
+            late = True
         case "session/prompt":
             answer(message)
             if how == "stays":

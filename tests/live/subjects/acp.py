@@ -15,7 +15,7 @@ from lanes.simulate.plays import ANSWER
 from tests.kit.processes import eventually, house
 from tests.live.homes import HOMES
 from tests.live.npm import install
-from tests.live.subject import Subject, Table, Unavailable
+from tests.live.subject import YES, Subject, Table, Unavailable
 from tests.live.subjects.agents import DOCUMENT, AgentTrial, sleeping, tried
 
 LIBRARY, TYPESCRIPT = "agent-client-protocol", "@agentclientprotocol/sdk"
@@ -25,15 +25,15 @@ GEMINI = ["gemini", "--skip-trust", "--acp"]
 NOT_ITS = "–"  # what an agent does not do by itself
 HELD_QUESTION = "SELECT count(*) FROM runs r JOIN lanes l ON l.run_id = r.id WHERE l.key = ? AND question IS NOT NULL"
 ENDED = "SELECT ended_at > 0 FROM messages WHERE id = ?"
-#: gemini 0.61 loses a session that it begins or loads twice in one minute: its file has the name of that minute.
 NEXT_MINUTE_S = 61.0
+GOES_ON = "goes on with its session"
 
 
 class SessionTrial(AgentTrial):
     """One agent with sessions, in front of the simulated provider; it asks before it runs a command."""
 
     kind = "acp"
-    wait_s = 0.0  # between two turns of a session
+    goes_on = YES  # with its session: how often
 
     def a_turn(self) -> None:
         """A text and its answer."""
@@ -58,18 +58,11 @@ class SessionTrial(AgentTrial):
         assert not sleeping(7011), "a process is left"
         self._answered("abort", "go on")
 
-    def resume(self) -> None:
-        """The next message goes on with the session, in another gateway."""
-        time.sleep(self.wait_s)
-        super().resume()
-
     def a_kill(self) -> None:
         """``kill -9`` in the middle of a tool: the next gateway goes on with the session, without the processes."""
         self._answered("kill", "hello there")
-        time.sleep(self.wait_s)
         self._work("kill", 7013)
         self._gateway.kill()
-        time.sleep(self.wait_s)
         self._gateway = self._made.gateway("third")
         said = self._ask("kill", "[[sim-recall]]")["reply"] or ""
         assert "hello there" in said, said
@@ -88,9 +81,21 @@ class SessionTrial(AgentTrial):
 
 
 class GeminiTrial(SessionTrial):
-    """It loses a session that it loads too early."""
+    """Version 0.61 goes on with a session once only, and not in the minute in which it began it."""
 
-    wait_s = NEXT_MINUTE_S
+    goes_on = "once"
+
+    def resume(self) -> None:
+        time.sleep(NEXT_MINUTE_S)
+        super().resume()
+
+    def a_kill(self) -> None:
+        """The next gateway answers, without the processes."""
+        self._work("kill", 7013)
+        self._gateway.kill()
+        self._gateway = self._made.gateway("third")
+        self._answered("kill", "go on")
+        assert not sleeping(7013), "a process is left"
 
 
 class ExampleTrial(SessionTrial):
@@ -144,7 +149,7 @@ TRIALS: dict[str, Callable[[SessionTrial], None]] = {
     "a turn": lambda trial: trial.a_turn(),
     "permission by `lanes answer`": lambda trial: trial.a_permission(),
     "abort in the middle": lambda trial: trial.an_abort(),
-    "goes on with its session": lambda trial: trial.resume(),
+    GOES_ON: lambda trial: trial.resume(),
     "unknown session": lambda trial: trial.an_unknown_conversation(),
     "`kill -9` of the gateway": lambda trial: trial.a_kill(),
 }
@@ -170,7 +175,8 @@ def run(folder: Path, say: Callable[[str], None]) -> Table:
             trial = each.trial(made, _home(each.name), f"argv = {json.dumps(each.argv)}")
             row = [each.name, each.version]
             for number, (what, attempt) in enumerate(TRIALS.items()):
-                row.append(NOT_ITS if number in each.unable else tried(attempt, trial))
+                cell = NOT_ITS if number in each.unable else tried(attempt, trial)
+                row.append(trial.goes_on if (what, cell) == (GOES_ON, YES) else cell)
                 say(f"{each.name}: {what}: {row[-1]}")
             rows.append(row)
     return Table(["agent", "version", *TRIALS], rows)
