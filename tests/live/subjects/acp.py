@@ -90,12 +90,16 @@ class GeminiTrial(SessionTrial):
         super().resume()
 
     def a_kill(self) -> None:
-        """The next gateway answers, without the processes."""
+        """The next gateway answers, without the processes. It may ask for what was cut once more."""
         self._work("kill", 7013)
         self._gateway.kill()
         self._gateway = self._made.gateway("third")
-        self._answered("kill", "go on")
+        sent = self._made.lanes("send", "kill", "go on").out.strip()
+        eventually(lambda: (1,) in (self._made.row(HELD_QUESTION, "kill"), self._made.row(ENDED, sent)), "an answer")
         assert not sleeping(7013), "a process is left"
+        if self._made.row(HELD_QUESTION, "kill") == (1,):
+            self._answer("kill", "no")
+        eventually(lambda: self._made.row(ENDED, sent) == (1,), "its end")
 
 
 class ExampleTrial(SessionTrial):
