@@ -89,7 +89,7 @@ live: $(STAMP) ## Try real agents, from npm, in front of the simulated provider 
 lock: $(STAMP) ## Renew the pinned requirements
 	@$(BIN)/python -m pip install --quiet uv
 	@$(PIN) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt
-	@for name in bench clients; do $(PIN) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in bench clients proxy; do $(PIN) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation

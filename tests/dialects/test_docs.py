@@ -4,9 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from openai.types.responses.response_create_params import ResponseCreateParamsBase
+
 from lanes.dialects.table import DIALECTS
 from lanes.server.routes.table import ROUTES
 from lanes.simulate.faults import FAULTS
+from tests.dialects.fields import DECIDED, SAMPLES, written
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
@@ -37,6 +42,18 @@ def _tried(table: str) -> set[tuple[str, str]]:
     rows = re.findall(r"^\| (\S+) \| (\d\S*) \|", text, re.MULTILINE)
     assert rows
     return set(rows)
+
+
+def test_the_tables_of_fields_say_what_becomes_of_each() -> None:
+    """`python -m tests.dialects` writes them."""
+    assert written(PAGE) == PAGE
+
+
+@pytest.mark.parametrize(
+    ("dialect", "known"), [("chat", CompletionCreateParamsBase), ("responses", ResponseCreateParamsBase)]
+)
+def test_the_tables_of_fields_have_every_field_of_the_client(dialect: str, known: type) -> None:
+    assert set(known.__annotations__) - DECIDED <= set(SAMPLES[dialect])
 
 
 def test_each_dialect_has_its_route() -> None:

@@ -1,4 +1,4 @@
-"""hermes from PyPI, in the version that ``requirements/live`` pins, with a separate environment."""
+"""Programs from PyPI, in the versions that ``requirements`` pins, each with a separate environment."""
 
 import subprocess
 import sys
@@ -12,16 +12,23 @@ HERMES = PINNED / "hermes.txt"
 
 def hermes(folder: Path) -> tuple[Path, str]:
     """Install it below a folder; returns its program, and its version. Raises Unavailable: there is no registry."""
-    home, wanted = folder / "hermes", HERMES.read_text(encoding="ascii")
-    done = home / ".installed"
+    commands = install(folder / "hermes", HERMES)
+    return commands / "hermes", HERMES.read_text(encoding="ascii").strip().rpartition("=")[2]
+
+
+def install(home: Path, pinned: Path) -> Path:
+    """Install what a file pins into a folder; returns the folder of its commands. Raises Unavailable."""
+    done, wanted = home / ".installed", pinned.read_text(encoding="ascii")
     if not done.exists() or done.read_text(encoding="ascii") != wanted:
         make = [sys.executable, "-m", "venv", str(home)]
-        install = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--requirement", str(HERMES)]
+        get = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--requirement", str(pinned)]
         try:
-            for command in (make, install):
+            for command in (make, get):
                 subprocess.run(command, check=True, capture_output=True, timeout=1800, stdin=subprocess.DEVNULL)
         except subprocess.SubprocessError as error:
             said = getattr(error, "stderr", None) or b""
-            raise Unavailable(f"pip installs no hermes: {said.decode(errors='replace')[-500:].strip()}") from error
+            raise Unavailable(
+                f"pip installs no {pinned.stem}: {said.decode(errors='replace')[-500:].strip()}"
+            ) from error
         done.write_text(wanted, encoding="ascii")
-    return home / "bin" / "hermes", wanted.strip().rpartition("=")[2]
+    return home / "bin"

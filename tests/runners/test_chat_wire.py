@@ -461,3 +461,12 @@ def test_endpoints(base: str, expected: str) -> None:
 def test_what_is_no_base_url(base: str) -> None:
     with pytest.raises(ConfigError):
         endpoint(base, "chat/completions")
+
+
+@pytest.mark.parametrize("header", ["retry-after", "llm_provider-retry-after"])
+async def test_when_to_come_again_is_heard_through_a_litellm_proxy_too(client: HttpClient, header: str) -> None:
+    async def answer(call: Call) -> None:
+        await call.say(plain("429 Too Many Requests", b"{}", "application/json", f"{header}: 7"))
+
+    async with raw_server(answer) as url:
+        assert (await refused(client, provider(url))).retry_after_ms == 7_000

@@ -18,6 +18,8 @@ from lanes_storage.law import AttemptCause
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 #: The encoding of a body that is not packed.
 PLAIN = "identity"
+#: Where an answer says when to come again; a LiteLLM proxy passes on what its provider said under another name.
+_WHEN = ("retry-after", "llm_provider-retry-after")
 
 
 class ProviderResponse(ABC):
@@ -57,7 +59,8 @@ class ProviderResponse(ABC):
     def refusal(self, body: bytes) -> AttemptFailed:
         """The failure that its status, another than 200, and its unpacked body stand for."""
         now = time.time_ns() // 1_000_000
-        return failures.from_response(self.status, body, failures.retry_after_ms(self.header("retry-after"), now))
+        said = next((said for name in _WHEN if (said := self.header(name)) is not None), None)
+        return failures.from_response(self.status, body, failures.retry_after_ms(said, now))
 
     @abstractmethod
     def _body(self) -> AsyncGenerator[bytes, None]: ...
