@@ -11,7 +11,7 @@ from tests.agents.kit import commanded, program
 from tests.agents.trees import within
 from tests.kit.until import until
 
-QUICK = {"abort_grace": "2s", "reconcile_interval": "100ms", "heartbeat_interval": "100ms"}
+QUICK = {"abort_grace": "5s", "reconcile_interval": "100ms", "heartbeat_interval": "100ms"}
 WAYS = ["respawn", "respawn in sessions", "many", "kill the keeper", "stop the keeper", "stop"]
 
 

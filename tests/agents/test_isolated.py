@@ -19,7 +19,7 @@ from tests.agents.trees import alive
 from tests.kit.processes import eventually, house
 from tests.kit.until import until
 
-QUICK = {"abort_grace": "2s", "reconcile_interval": "100ms"}
+QUICK = {"abort_grace": "5s", "reconcile_interval": "100ms"}
 MODULE = """
 import asyncio, os, signal, subprocess, sys, time
 import lanes

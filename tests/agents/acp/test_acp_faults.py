@@ -23,7 +23,7 @@ pytest.importorskip("acp")
 @asynccontextmanager
 async def misbehaving(folder: Path, how: str, clocks: dict[str, str] | None = None, **more: Any) -> AsyncIterator[Site]:
     argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("raw.py")), how]
-    quick = {"abort_grace": "2s", "reconcile_interval": "100ms", **(clocks or {})}
+    quick = {"abort_grace": "5s", "reconcile_interval": "100ms", **(clocks or {})}
     async with configured(folder, {"name": "coder", "kind": "acp", "argv": argv, **more}, clocks=quick) as site:
         yield site
         assert within(folder / "work" / "1") == [], "a process is left"
