@@ -9,7 +9,7 @@ from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.interface import Transaction
-from lanes_storage.law import LaneState
+from lanes_storage.law import LaneState, Prunable
 from lanes_storage.records import OUTLINE, Admission, Claimed, NewMessage, Repeated
 from lanes_storage.statements import children
 from tests.kit.world import World
@@ -164,6 +164,17 @@ def test_sessions_do_not_concern_each_other(world: World) -> None:
     assert [refused(world, key) is not None for key in ("s", "other")] == [False, True]
     assert again(world) is None
     assert again(world, "other") == Repeated("aborted", 3, again(world, "other").until)  # type: ignore[union-attr]
+
+
+def test_what_is_refused_outlives_another_lane_that_is_pruned(world: World) -> None:
+    aborted(world)
+    assert again(world) is not None
+    now = world.time().wall
+    world.step(lambda tx: tx.run(children.MAKE_PARENT, {"key": "idle", "now": now}))
+    lane = world.lane("idle").id
+    assert world.step(lambda tx: doors.prune(tx, Prunable.LANES, [(lane, now)])) == 1
+    assert again(world) is not None
+    assert len(world.table("repeats")) == 1
 
 
 @pytest.mark.parametrize("source", [None, "bot"])

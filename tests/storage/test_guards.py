@@ -322,6 +322,14 @@ def test_not_while_the_head_is_parked(bound: Bound, world: World, time: Hands) -
     assert bound.keys == ["a"]
 
 
+def test_not_once_its_wait_is_over(bound: Bound, world: World, time: Hands) -> None:
+    until = time().wall + MINUTE
+    world.step(lambda tx: tx.run("UPDATE messages SET expires_at = :until", {"until": until}))
+    assert bound.keys == ["a"]
+    time.move(MINUTE)
+    assert bound.keys == []
+
+
 def test_not_once_the_owner_has_ended(world: World) -> None:
     """Its end ends what is bound to it; half way through, its own row is enough."""
     bound = Bound(world)
