@@ -13,6 +13,7 @@ import pytest
 import lanes
 from lanes.config import from_data
 from tests.dialects.golden import case
+from tests.kit.processes import house
 from tests.kit.rawserver import STREAM, Call, raw_server
 from tests.kit.serving import serving
 from tests.kit.until import PATIENCE_S
@@ -78,6 +79,17 @@ def test_a_recipe_asks_its_provider(name: str) -> None:
     env = {provider["api_key_env"]: KEY} if "api_key_env" in provider else {}
     assert not from_data(data, env=env).problems
     assert len(from_data(data, env={}).problems) == len(env), "without its key it says so"
+
+
+def test_the_first_step_accepts_a_recipe(tmp_path: Path) -> None:
+    """As the page words it; without the key it names the variable."""
+    (step,) = re.findall(r"^lanes (config .*)$", PAGE.partition("## Recipes")[2], re.MULTILINE)
+    with house(tmp_path) as made:
+        made.config.write_text(RECIPES["Anthropic 1"], encoding="utf-8")
+        refused = made.lanes(*step.split(), check=False)
+        assert (refused.code, "ANTHROPIC_API_KEY is not set" in refused.err) == (78, True), refused
+        made.config.write_text(RECIPES["Ollama 1"], encoding="utf-8")
+        assert "accepted" in made.lanes(*step.split()).out
 
 
 @pytest.mark.parametrize("name", RECIPES)
