@@ -120,7 +120,7 @@ class JournalScreen(Filtered):
 
     async def _read_anew(self, parsed: Parsed, kind: str | None) -> None:
         self.events = await self._page(parsed.chosen, kind)
-        self._begun, self._older = len(self.events) < PAGE, False
+        self._begun = len(self.events) < PAGE  # older ones that are wanted still are, also after the source was lost
 
     async def _page(
         self, chosen: LaneFilter, kind: str | None, *, after: int | None = None, before: int | None = None
