@@ -6,8 +6,12 @@ import signal
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from lanes_tui.typed import QUIET_S, TypedStream
+
 #: The exit code where the terminal is gone: as after the signal that tells of it.
 HUNG_UP = 128 + signal.SIGHUP
+#: The most bytes that are read at once.
+MOST_READ = 2**16
 
 
 class Surroundings:
@@ -34,14 +38,23 @@ def _hung_up(terminal: int) -> bool:
 
 
 class QuietDriver(LinuxDriver):
-    """The toolkit's driver, for which a terminal that gives no more keys is a reason to leave, not a crash.
+    """The toolkit's driver, for which a pasted text is no key, and a terminal that gives no more keys is a reason to
+    leave, not a crash.
 
     It gives none to a process whose parent has ended: the shell has taken it back, and reading from it is an error.
     """
 
     def run_input_thread(self) -> None:
-        """Read keys until told to stop, or until there is nothing to read from."""
-        try:
-            super().run_input_thread()
-        except OSError:
-            self._app.call_later(self._app.exit, HUNG_UP)
+        """Read what is typed until told to stop, or until there is nothing to read from."""
+        typed = TypedStream()
+        while not self.exit_event.is_set():
+            try:
+                there, _, _ = select.select([self.fileno], [], [], QUIET_S)
+                data = os.read(self.fileno, MOST_READ) if there else None
+            except OSError:
+                data = b""
+            if data == b"":
+                self._app.call_later(self._app.exit, HUNG_UP)
+                return
+            for event in typed.quiet() if data is None else typed.feed(data):
+                self.process_message(event)

@@ -2,11 +2,15 @@
 
 from typing import TypeVar
 
+from textual import events
 from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
+from textual.widgets import Input, TextArea
 
 T = TypeVar("T")
+#: The turns of the loop that a screen which is mounted takes to give the focus to its field, and some more.
+_TURNS = 5
 
 
 class ClosingScreen(Screen[T]):
@@ -41,6 +45,29 @@ class ClosingScreen(Screen[T]):
 
     def renew(self) -> None:
         """Show what is known by now. Called only while the screen is mounted."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Pass on what was pasted ahead of the field that it is meant for. Nothing else takes it: it is no command."""
+        event.stop()
+        if not self._gives_to_field(event.text):
+            self.app.call_later(self._give_late, event.text, _TURNS)
+
+    def _give_late(self, pasted: str, turns: int) -> None:
+        """A field may be about to open: its screen is there, and has its parts and its focus a few turns later."""
+        if self._gives_to_field(pasted):
+            return
+        top = self.app.screen
+        if not top.is_mounted or turns:
+            top.call_after_refresh(self._give_late, pasted, turns - top.is_mounted)
+        else:
+            self.notify("not pasted: no field is open", severity="warning", markup=False)
+
+    def _gives_to_field(self, pasted: str) -> bool:
+        field = self.app.focused
+        if isinstance(field, Input | TextArea):
+            field.post_message(events.Paste(pasted))
+            return True
+        return False
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Leave with a result; without effect once it has left, and while something lies over it."""

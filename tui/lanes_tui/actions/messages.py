@@ -64,3 +64,7 @@ class SortWanted(Message):
     """The lanes are to be sorted by this; if they are, the other way round."""
 
     by: LaneSort
+
+
+class PasteRefused(Message):
+    """What was pasted is longer than the field takes."""

@@ -16,12 +16,15 @@ from textual.widgets import Button, TextArea
 from lanes.base.errors import LanesError
 from lanes.records import AskedQuestion, Message
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import PasteRefused
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.filter_bar import Typed
 from lanes_tui.widgets.sheet import Sheet
 
+#: The most characters that are written here: with more, each key takes long.
+MOST_WRITTEN = 100_000
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
 
 
@@ -35,8 +38,12 @@ class Writing(TextArea):
     """Where it is typed. What is pasted keeps only what can be shown as it is."""
 
     async def _on_paste(self, event: events.Paste) -> None:
+        """Before the toolkit's own, which is called next."""
+        event.stop()
         event.text = showable(event.text)
-        await super()._on_paste(event)
+        if len(self.text) + len(event.text) > MOST_WRITTEN:
+            event.prevent_default()
+            self.post_message(PasteRefused())
 
 
 #: Where there is no lane yet, the first message may go to this one.
@@ -72,6 +79,7 @@ class SendDialog(Dialog[Message | None]):
         bind("send", "send", show=True, priority=True),
         bind("steer", "steer", priority=True),
         bind("back", "leave", show=True, priority=True),
+        bind("interrupt", "leave", priority=True),
     ]
 
     def __init__(
@@ -115,6 +123,12 @@ class SendDialog(Dialog[Message | None]):
         writing = self.query_one(Writing)
         writing.cursor_blink = False  # a blinking cursor is traffic
         (writing if self._key is not None or self._proposed else self.query_one(KeyInput)).focus()
+
+    @on(PasteRefused)
+    def _too_long(self) -> None:
+        self._refuse(
+            f"not pasted: here, a message has at most {MOST_WRITTEN} characters; `lanes send` takes longer ones"
+        )
 
     @on(Button.Pressed, "#send")
     def action_send(self) -> None:

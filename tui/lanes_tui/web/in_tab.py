@@ -1,9 +1,14 @@
 """The dashboard that runs for a tab: without what would write files here, and with a sign where it may act."""
 
+from collections.abc import Iterable
+
+from textual.drivers._byte_stream import ByteStream
 from textual.drivers.web_driver import WebDriver
+from textual.message import Message
 
 from lanes_tui.app import Dashboard
 from lanes_tui.surroundings import HUNG_UP
+from lanes_tui.typed import TypedStream
 
 #: What makes files on this machine, or stops a process that no shell would let go on.
 LEFT_OUT = frozenset({"export", "screenshot", "suspend_process"})
@@ -12,13 +17,26 @@ SIGN = "WRITES, IN A BROWSER"
 
 
 class TabDriver(WebDriver):
-    """The toolkit's driver for browsers, for which a server that is gone is a reason to leave."""
+    """The toolkit's driver for browsers, for which a pasted text is no key, and a server that is gone is a reason to
+    leave."""
 
     def run_input_thread(self) -> None:
         """Read what is typed until told to stop, or until there is nothing to read from."""
-        super().run_input_thread()
+        typed, packets = TypedStream(), ByteStream()
+        for data in self._input_reader:
+            for kind, payload in packets.feed(data) if data else ():
+                if kind == "D":
+                    self._process(typed.feed(payload))
+                else:
+                    self._on_meta(kind, payload)
+            if not data:
+                self._process(typed.quiet())
         if not self.exit_event.is_set():
             self._app.call_later(self._app.exit, HUNG_UP)
+
+    def _process(self, events: Iterable[Message]) -> None:
+        for event in events:
+            self.process_message(event)
 
 
 class TabDashboard(Dashboard):
