@@ -54,6 +54,18 @@ async def test_F201_what_is_told_while_a_screen_is_left_harms_nobody(
         assert driver.app._exception is None
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize("opens", ["journal", "owners", "providers", "dead_letters", "message", "palette", "help"])
+async def test_F372_it_ends_without_a_word_while_a_screen_opens(full: Stage, opens: str, turns: int) -> None:
+    async with dashboard(full.path) as driver:
+        await driver.until(lambda: driver.key, "a lane")
+        await driver.app.run_action(f"screen.{opens}" if opens == "help" else opens)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        driver.app.exit(129)
+    assert driver.app._exception is None
+
+
 async def telling(driver: Driver, screen: ClosingScreen[Any], leave: Callable[[], Any]) -> int:
     """Tell a screen things at every turn of the loop while it is left; how often it was told."""
     told = 0

@@ -28,6 +28,11 @@ class ClosingScreen(Screen[T]):
     def on_mount(self) -> None:
         self._parts = tuple(self.query(ScrollView))
 
+    async def on_event(self, event: events.Event) -> None:
+        """What is taken down before it was mounted is not mounted any more: it has no parts."""
+        if not isinstance(event, events.Mount) or (self.is_attached and self.app.is_running):
+            await super().on_event(event)
+
     @property
     def is_open(self) -> bool:
         """Whether the screen is mounted, with all its parts."""
