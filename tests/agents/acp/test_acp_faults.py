@@ -1,6 +1,7 @@
 """Agents that misbehave: what they write, how they end, and what they leave."""
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,6 +63,12 @@ def test_without_its_library_the_configuration_is_refused(tmp_path: Path, monkey
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'session-lanes\[acp\]'"):
         AcpRunner(config.runners[0], cast("Any", None), lambda key: 0)
+
+
+def test_the_library_is_imported_only_where_such_a_runner_runs() -> None:
+    """It takes half a second, and 25 MB."""
+    loads = "import sys, lanes.gateway, lanes.runners.build; sys.exit('acp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
 
 
 async def test_F326_an_agent_that_never_answers_is_ended_by_its_limit(tmp_path: Path) -> None:
