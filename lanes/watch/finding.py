@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lanes.base.errors import ConfigError
+from lanes.guard import jsontext
 from lanes.host.holder import ports_of, processes, words_of
-from lanes.watch.reading import parsed, typed
+from lanes.watch.reading import typed
 
-#: How the process of each kind of gateway is recognised, by its words; and the scheme of its address.
+#: How the process of each kind of gateway is recognised, by its words; and the scheme of its address. OpenClaw renames
+#: its process, 2026.5 to its name alone. A folder of that name is not enough.
 _KINDS = (
-    ("openclaw", re.compile(r"openclaw.*\bgateway\b|\bopenclaw-gateway\b"), "ws"),
+    ("openclaw", re.compile(r"^openclaw(?:-gateway)?\s*$|(?:^|[ /])openclaw(?:\.mjs)?(?: \S+)* gateway\b"), "ws"),
     ("opencode", re.compile(r"\bopencode\b.*\bserve\b"), "http"),
     ("codex", re.compile(r"\bcodex\b.*\bapp-server\b"), "ws"),
     ("langgraph", re.compile(r"\blanggraph\b.*\b(?:dev|up)\b|\blanggraph_api\b"), "http"),
@@ -33,12 +36,17 @@ def find_gateways(kind: str | None = None) -> list[FoundGateway]:
     found = []
     for pid in processes():
         said = " ".join(words_of(pid))
-        for name, words, scheme in _KINDS:
-            if kind in (None, name) and words.search(said):
+        for name, scheme in kinds_of(said):
+            if kind in (None, name):
                 ports = sorted(ports_of(pid), key=lambda port: str(port) not in said)  # what it was told comes first
                 found += [FoundGateway(name, pid, f"{scheme}://127.0.0.1:{port}") for port in ports[:1]]
                 break
     return found
+
+
+def kinds_of(said: str) -> list[tuple[str, str]]:
+    """Which gateways a command line may be that of, and the schemes of their addresses."""
+    return [(name, scheme) for name, words, scheme in _KINDS if words.search(said)]
 
 
 class OpenClawHome(NamedTuple):
@@ -63,8 +71,8 @@ def openclaw_token(config: Path, pid: int | None) -> str | None:
     try:
         if config.stat().st_size > MOST_BYTES:
             return None
-        form: Any = parsed(config.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
+        form: Any = jsontext.parse(config.read_text(encoding="utf-8", errors="replace")).value
+    except (OSError, ConfigError, RecursionError):
         return None
     for name in ("gateway", "auth"):
         form = typed(form, name, dict, {})

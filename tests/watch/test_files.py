@@ -1,4 +1,4 @@
-"""A gateway that hangs: its sessions by its files, in the forms of both versions."""
+"""A gateway that hangs: its sessions by its files, in the forms of both versions. How a gateway that runs is found."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from lanes.host.holder import stopped_holder_of
 from lanes.records import Outcome
 from lanes.verbs.control import abort
 from lanes.watch.adapter import SourceDown
+from lanes.watch.finding import kinds_of, openclaw_token
 from lanes.watch.openclaw import wire
 from lanes.watch.openclaw.files import sessions_in
 from lanes.watch.reading import ShownKeys
@@ -55,6 +56,18 @@ def test_the_sessions_of_2026_9_are_read_from_its_databases(tmp_path: Path) -> N
     rows = {row.key: row for row in sessions_in(tmp_path, ShownKeys())}
     assert (rows[KEY].state, rows[KEY].runs, rows[KEY].since) == (WatchedState.RUNNING, ("run-1",), 1000)
     assert (rows["agent:idle"].state, rows["agent:idle"].outcome) == (WatchedState.IDLE, "done")
+
+
+def test_F300_of_runs_that_are_called_running_the_one_that_began_with_the_hold_of_the_session_holds_it(
+    tmp_path: Path,
+) -> None:
+    """The others wait behind it, or were left over by a crash."""
+    of_9(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "state" / "openclaw.sqlite")) as tasks:
+        for run, started in (("left over", 10), ("waits", 5000)):
+            tasks.execute("INSERT INTO task_runs VALUES (?, ?, 'running', ?, 2000)", (run, KEY, started))
+        tasks.commit()
+    assert {row.key: row.runs for row in sessions_in(tmp_path, ShownKeys())}[KEY] == ("run-1",)
 
 
 def test_the_sessions_of_2026_5_are_read_from_its_json_and_locks(tmp_path: Path) -> None:
@@ -106,3 +119,42 @@ def test_a_stopped_listener_is_named() -> None:
             assert eventually(lambda: stopped_holder_of(port), "the stop") == listener.pid
         finally:
             listener.kill()
+
+
+# ------------------------------------------------------------------------ its process and its configuration
+
+OPENCLAW = [
+    "openclaw",  # 2026.5 names its process so
+    "openclaw-gateway",
+    "node /home/a/node_modules/openclaw/openclaw.mjs gateway run --port 18789",
+    "/usr/bin/openclaw --profile work gateway",
+]
+OTHERS = [
+    "/home/a/openclaw/.venv/bin/python -m lanes gateway --port 8765",
+    "/home/a/openclaw/bin/lanes gateway",
+    "lanes gateway --config /home/a/.openclaw/lanes.toml",
+    "openclaw tui",
+]
+
+
+@pytest.mark.parametrize("said", [*OPENCLAW, *OTHERS])
+def test_F299_a_gateway_is_recognised_by_its_program_and_not_by_a_folder_of_its_name(said: str) -> None:
+    assert kinds_of(said) == ([("openclaw", "ws")] if said in OPENCLAW else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ('{"gateway": {"auth": {"token": "abc"}}}', "abc"),
+        ("{ // mine\n gateway: { auth: { token: 'abc', }, }, }", "abc"),
+        ("{gateway: {auth: {token: '${TOKEN}'}}}", None),
+        ("{gateway: [", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_F299_the_token_is_read_as_openclaw_reads_its_configuration(
+    tmp_path: Path, text: str, token: str | None
+) -> None:
+    config = tmp_path / "openclaw.json"
+    config.write_text(text)
+    assert openclaw_token(config, os.getpid()) == token

@@ -13,7 +13,7 @@ from typing import Any
 
 from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
 from lanes.watch.openclaw.device import Device
-from lanes.watch.openclaw.files import runs_in, sessions_in
+from lanes.watch.openclaw.files import holding, runs_in, sessions_in
 from lanes.watch.openclaw.view import SessionView
 from lanes.watch.openclaw.wire import OpenClawError, OpenClawLink, sessions_of
 from lanes.watch.reading import words
@@ -136,11 +136,11 @@ class OpenClawAdapter:
         return await asyncio.to_thread(self._named, rows)
 
     def _named(self, rows: Sequence[Sighting]) -> Sequence[Sighting]:
-        """Held sessions of which no run is known, with the runs that its files name."""
+        """Held sessions of which no run is known, with the one that their files name."""
         assert self._files is not None
-        runs = runs_in(self._files)
+        runs, raw = runs_in(self._files), self._view.names.raw
         return [
-            row._replace(runs=runs.get(self._view.names.raw(row.key), ())) if row.held and not row.runs else row
+            row._replace(runs=holding(runs.get(raw(row.key), ()), row.since)) if row.held and not row.runs else row
             for row in rows
         ]
 

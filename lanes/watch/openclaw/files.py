@@ -6,9 +6,9 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.watch.adapter import SourceDown
 from lanes.watch.reading import ShownKeys, moment, parsed, typed, words
@@ -38,7 +38,7 @@ def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
     for agent in folders:
         for row in (*_of_json(agent / "sessions"), *_of_sqlite(agent / "agent" / "openclaw-agent.sqlite")):
             key = names.shown(row[0])
-            found[key] = _sighted(key, *row[1:], runs.get(row[0], ()))
+            found[key] = _sighted(key, *row[1:], holding(runs.get(row[0], ()), row[2]))
     return list(found.values())
 
 
@@ -96,14 +96,26 @@ def _of_sqlite(path: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
             yield key, status if isinstance(status, str) else "", _ms(started), _ms(updated)
 
 
-def runs_in(state: Path) -> dict[str, tuple[str, ...]]:
-    """The runs of each session that a task table calls running."""
-    runs: dict[str, tuple[str, ...]] = {}
+class TaskRun(NamedTuple):
+    """A run that a task table calls running: it may wait, or be left over."""
+
+    name: str
+    started: int
+
+
+def runs_in(state: Path) -> dict[str, list[TaskRun]]:
+    """The runs of each session that a task table calls running, the oldest first."""
+    runs: dict[str, list[TaskRun]] = {}
     for path in (state / "state" / "openclaw.sqlite", state / "tasks" / "runs.sqlite"):
-        for key, run, _, _ in _rows(path, TASKS):
+        for key, run, started, _ in _rows(path, TASKS):
             if isinstance(key, str) and isinstance(run, str):
-                runs[key] = (*runs.get(key, ()), run)
+                runs.setdefault(key, []).append(TaskRun(run, _ms(started) or 0))
     return runs
+
+
+def holding(runs: Sequence[TaskRun], since: int | None) -> tuple[str, ...]:
+    """The one of them that holds its session, which is held since that time."""
+    return (min(runs, key=lambda run: abs(run.started - (since or 0))).name,) if runs else ()
 
 
 def _rows(path: Path, query: str) -> list[Any]:
