@@ -23,6 +23,8 @@ from tests.live.subject import Unavailable
 LIVE = Path(__file__).parents[2] / ".live"
 VERSIONS = ("2026.5.7", "2026.9.6")
 MODEL = "sim-ok"
+#: It fails twice before it answers.
+FLAKY = "sim-recovers-2"
 TOKEN = "shared-token-of-a-test"
 SYSTEM = (
     f"{platform.system().lower()}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
@@ -61,11 +63,12 @@ class OpenClaw:
 
     def _write(self) -> Path:
         model = {
-            "id": MODEL, "name": MODEL, "reasoning": False, "input": ["text"], "contextWindow": 128_000,
+            "reasoning": False, "input": ["text"], "contextWindow": 128_000,
             "maxTokens": 4_096, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
         }  # fmt: skip
-        api = {"apiKey": "sk-sim", "api": "openai-completions", "models": [model]}
-        named = [f"{account}/{MODEL}" for account in self._accounts]
+        models = [{"id": name, "name": name} | model for name in (MODEL, FLAKY)]
+        api = {"apiKey": "sk-sim", "api": "openai-completions", "models": models}
+        named = [f"{account}/{name}" for account in self._accounts for name in (MODEL, FLAKY)]
         config: dict[str, Any] = {
             "gateway": {
                 "mode": "local", "port": self.port, "bind": "loopback", "auth": {"mode": "token", "token": TOKEN},

@@ -80,6 +80,11 @@ class Talk:
         wanted = mark.partition("]]")[0].removeprefix("[[") if mark.startswith("[[") else MODEL
         return [each for each in newest.values() if mark in each["text"] and each["fault"] == wanted]
 
+    def asked_of(self, model: str, text: str) -> int:
+        """How often that model was asked with that text, among whatever a program puts around it."""
+        newest = {each["sequence"]: each for each in self.made.provider_saw()}
+        return sum(each["model"] == model and text in each["text"] for each in newest.values())
+
     async def open(self, mark: str) -> dict[str, Any]:
         """The request with that mark, once the provider has it and has not ended it."""
         return await until(

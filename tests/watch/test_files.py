@@ -126,13 +126,13 @@ def test_a_stopped_listener_is_named() -> None:
 OPENCLAW = [
     "openclaw",  # 2026.5 names its process so
     "openclaw-gateway",
-    "node /home/a/node_modules/openclaw/openclaw.mjs gateway run --port 18789",
+    "node /opt/a/node_modules/openclaw/openclaw.mjs gateway run --port 18789",
     "/usr/bin/openclaw --profile work gateway",
 ]
 OTHERS = [
-    "/home/a/openclaw/.venv/bin/python -m lanes gateway --port 8765",
-    "/home/a/openclaw/bin/lanes gateway",
-    "lanes gateway --config /home/a/.openclaw/lanes.toml",
+    "/opt/a/openclaw/.venv/bin/python -m lanes gateway --port 8765",
+    "/opt/a/openclaw/bin/lanes gateway",
+    "lanes gateway --config /opt/a/.openclaw/lanes.toml",
     "openclaw tui",
 ]
 
