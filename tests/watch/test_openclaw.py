@@ -10,6 +10,7 @@ import pytest
 
 from lanes.records import Outcome
 from lanes.watch.adapter import SourceDown
+from lanes.watch.freeing import what_is_lost
 from lanes.watch.ladder import Freed, announced, free
 from lanes.watch.openclaw import view, wire
 from lanes.watch.openclaw.adapter import OpenClawAdapter
@@ -163,6 +164,15 @@ async def test_a_held_session_is_seen_with_its_run_its_age_and_what_waits(
     await gateway.end(KEY, "done")
     row = await seen(adapter, WatchedState.IDLE)
     assert (row.runs, row.outcome, row.waiting) == ((), "done", None)
+
+
+async def test_F301_2026_5_does_not_tell_that_nothing_waits(adapter: OpenClawAdapter, gateway: ReplayOpenClaw) -> None:
+    """What is written to its chat is steered into the run, which no queue counts, and may be lost with it."""
+    await gateway.begin(KEY)
+    gateway._note(KEY, "enqueue", 1)
+    row = await seen(adapter, WatchedState.RUNNING)
+    assert row.waiting == (None if gateway.version == OF_5 else 0)
+    assert bool(what_is_lost(row.waiting)) is (gateway.version == OF_5)
 
 
 async def test_a_run_is_known_by_its_event_where_the_list_does_not_name_it(

@@ -131,6 +131,8 @@ class OpenClawAdapter:
             why = f"OpenClaw does not list its sessions: {error.message or error.code}"
             raise SourceDown(SourceState.REFUSED, why, "pair it again with `lanes watch add`") from error
         rows = self._view.rows(sessions_of(answer))
+        if self._is_5:  # what is steered into a run counts nowhere: it is not known that nothing waits
+            rows = [row._replace(waiting=row.waiting or None) for row in rows]
         if self._files is None or all(row.runs or not row.held for row in rows):
             return rows
         return await asyncio.to_thread(self._named, rows)

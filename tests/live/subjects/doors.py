@@ -157,7 +157,7 @@ async def _tried(version: str, say: Callable[[str], None]) -> list[str]:
             openclaw(Path(name) / "openclaw", version, accounts) as (gateway, client),
         ):
             talk = Talk(client, made, desk)
-            talk.door = "lanes"
+            talk.door, talk.steers = "lanes", version.startswith("2026.5")
             trial = Trial(gateway, talk)
             for what, tried in TRIALS.items():
                 row.append(await outcome(tried(trial)))
