@@ -15,7 +15,7 @@ FAULTS: dict[str, tuple[str | None, str]] = {
     "sim-reset": (None, "sends some tokens, then resets the connection"),
     "sim-500": (None, "answers 500"),
     "sim-429": ("seconds", "answers 429 with that Retry-After"),
-    "sim-recovers": ("times", "answers 500 so many times to the same messages, then as sim-ok"),
+    "sim-recovers": ("times", "answers 500 so many times to a conversation, then as sim-ok"),
     "sim-quota": (None, "answers 429, insufficient_quota"),
     "sim-server-error": (None, "sends an error event in the stream, before any token"),
     "sim-garbage": (None, "sends what is no event stream"),

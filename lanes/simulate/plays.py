@@ -159,10 +159,12 @@ async def too_large(scene: Scene) -> RequestEnd:
 
 
 async def recovers(scene: Scene) -> RequestEnd:
-    """An internal error so many times for the same messages, then an answer."""
-    if scene.shared.refused[scene.answer.asked.texts] >= scene.fault.number:
+    """An internal error so many times in a row to a conversation, then an answer."""
+    said = scene.answer.asked.texts[:1]
+    if scene.shared.refused[said] >= scene.fault.number:
+        del scene.shared.refused[said]
         return await ok(scene)
-    scene.shared.refused[scene.answer.asked.texts] += 1
+    scene.shared.refused[said] += 1
     return await status_500(scene)
 
 
