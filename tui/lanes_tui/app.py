@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
-from textual import events, on, work
+from textual import on, work
 from textual._compositor import ChopsUpdate
-from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import Input
 
 from lanes import filters
 from lanes.records import Lane
 from lanes_tui.actions.acting import ActionRun
-from lanes_tui.actions.ahead import HeldKeys
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterWanted
-from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
 from lanes_tui.display.contrast import tone_variables
@@ -40,12 +36,11 @@ from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.surroundings import QuietDriver, Surroundings
 from lanes_tui.terminal import ABLE, TerminalTraits
+from lanes_tui.typed_ahead import TypedAhead
 
 USUAL_THEME, LIGHT_THEME, POOR_THEME = "textual-dark", "textual-light", "ansi-dark"
 #: More lanes than anyone reads; `lanes list --json` has no limit.
 MOST_EXPORTED = 10_000
-#: Keys that leave something are never held.
-_LEAVING = ("ctrl+c", "ctrl+q", "escape")
 
 
 @runtime_checkable
@@ -59,7 +54,7 @@ class OnLane(Protocol):
     def lane(self) -> Lane | None: ...
 
 
-class Dashboard(App[int]):
+class Dashboard(TypedAhead):
     """Shows one source until it is left; its return value is the exit code."""
 
     DRIVER: ClassVar[type[Driver]] = QuietDriver
@@ -106,7 +101,6 @@ class Dashboard(App[int]):
         self._with_gateway = with_gateway
         self.surroundings = Surroundings(with_gateway=with_gateway)
         self.last_run: ActionRun | None = None
-        self._held_keys: HeldKeys | None = None
         self._rhythm = rhythm or Rhythm(look_every=self.settings.refresh_s)
         show_local_time(self.settings.local_time)
 
@@ -177,40 +171,6 @@ class Dashboard(App[int]):
 
     async def on_unmount(self) -> None:
         await self.source.close()
-
-    async def on_event(self, event: events.Event) -> None:
-        held = self._held_keys
-        if held is None or not isinstance(event, events.Key) or event.key in _LEAVING or held.is_over:
-            await super().on_event(event)
-        else:
-            held.keys.append(event)
-
-    def hold_keys(self) -> None:
-        """From now on, what is typed triggers nothing: it is typed ahead of a question that is about to be asked."""
-        self._held_keys = HeldKeys(self.screen)
-
-    def release_keys(self) -> None:
-        """The question is asked, and gets what was typed ahead of it. Where none came of it, that is dropped."""
-        held = self._held_keys
-        if held is not None and self.screen is not held.below and isinstance(self.screen, Dialog):
-            self.screen.call_after_refresh(self._pass_on, held)  # once it has its fields, and one has the focus
-        else:
-            self._held_keys = None
-
-    def _pass_on(self, held: "HeldKeys") -> None:
-        self._held_keys = None
-        for key in held.keys:
-            self.post_message(events.Key(key.key, key.character))
-
-    def on_key(self, event: events.Key) -> None:
-        """Pass keys that were typed ahead to the field that they are meant for, so that they trigger no commands.
-
-        A field keeps every character that it is given, so one that comes by was given to what had the focus before.
-        """
-        field = self.focused
-        if event.is_printable and isinstance(field, Input):
-            event.prevent_default()
-            field.post_message(events.Key(event.key, event.character))
 
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
         """As the toolkit does, for a key or a command; but nothing is done to what was not shown yet."""
