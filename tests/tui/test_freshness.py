@@ -1,7 +1,9 @@
 """How fresh it is: live, frozen, slow, stale; and that it heals by itself."""
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 
 import pytest
 from textual.widgets._footer import FooterKey
@@ -90,6 +92,44 @@ async def test_a_database_that_takes_the_place_of_another_is_shown(stage: Stage)
         shutil.move(other.path, stage.path)
         await driver.until(lambda: driver.keys == ["new:1"], "the lanes of the other one")
         assert driver.key == "new:1"
+
+
+async def test_F374_in_a_database_that_takes_the_place_of_another_nothing_is_done(stage: Stage) -> None:
+    """Also where the same lane stands in it at the same epoch, and a question about it was asked before."""
+    stage.hold("held:1", stage.dead_owner())
+    stage.close()
+    other, away = stage.path.with_name("other.db"), stage.path.with_name("away.db")
+    shutil.copy(stage.path, other)
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        await driver.press("a")
+        await driver.dialog(ActionDialog)
+        stage.path.rename(away)
+        other.rename(stage.path)
+        await driver.press("y")
+        await driver.until(lambda: any("another one" in said for said in driver.said), "the refusal")
+        assert not any("repaired" in said for said in driver.said)
+        stage.path.rename(other)
+        away.rename(stage.path)
+        await driver.closed()
+        await driver.shows("live", "held:1")
+        await driver.press("a")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
+        await driver.until(lambda: any("repaired" in said for said in driver.said), "the abort, in the right file")
+
+
+async def test_F375_a_database_that_a_newer_lanes_has_upgraded_is_not_written(stage: Stage) -> None:
+    stage.hold("held:1", stage.dead_owner())
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        with contextlib.closing(sqlite3.connect(stage.path, isolation_level=None)) as newer:
+            newer.execute("PRAGMA user_version = 9")
+        await driver.press("a")
+        await driver.dialog(ActionDialog)
+        await driver.press("y")
+        await driver.until(lambda: any("has schema 9" in said for said in driver.said), "the refusal")
+        assert not any("repaired" in said for said in driver.said)
 
 
 async def test_frozen_nothing_changes_by_itself_and_f_follows_again(stage: Stage) -> None:

@@ -1,7 +1,8 @@
 """The source that reads and acts on a database file, by the desk.
 
 The file may vanish, be replaced or refuse to be read while the dashboard runs. Then the desk is closed, ``Lost``
-is raised, and the next call opens the file that is there by then.
+is raised, and the next call opens the file that is there by then. What is there then is shown, but nothing is acted on
+in another file than the first one.
 """
 
 import asyncio
@@ -15,8 +16,9 @@ from lanes.desk import Desk
 from lanes.verbs.verb import Verb
 from lanes_storage import open_async_store
 from lanes_storage.clock import Clock, Now, system_clock
-from lanes_storage.errors import StorageError, StoreClosed
+from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.sqlite import path_of
+from lanes_storage.sqlite.file.connect import check_first, translated
 from lanes_storage.sqlite.file.identity import missing
 from lanes_tui.sources.source import Lost, Source
 
@@ -57,6 +59,7 @@ class FileDriver:
         self._opening = asyncio.Lock()
         self._closed = False
         self._opened: _Opened | None = None
+        self._first: tuple[int, int] | None = None
 
     def now(self) -> Now:
         return self._clock()
@@ -91,6 +94,8 @@ class FileDriver:
         try:
             opened = await self._open()
             opened.users += 1
+            if acting:
+                await asyncio.to_thread(self._check, opened.file)
             yield opened.desk
         except StorageError as error:
             if not acting:  # the error may concern only this action; the next read shows the state of the file
@@ -114,7 +119,16 @@ class FileDriver:
                 raise await asyncio.to_thread(missing, path_of(self.name))
             store = await open_async_store(self.name, create=False)
             self._opened = _Opened(Desk(store, self._clock, self._config), there)
+            self._first = self._first or there
             return self._opened
+
+    def _check(self, there: tuple[int, int]) -> None:
+        """Refuse to act in another file than the first one, which is where everything was seen that somebody acts on;
+        and in one that a newer program has upgraded meanwhile. Raises StorageError."""
+        if there != self._first:
+            raise DatabaseReplaced(self.name, "its file is another one than this dashboard began with")
+        with translated(self.name):
+            check_first(path_of(self.name), create=False, upgrade=False)
 
     async def _leave(self, opened: _Opened | None) -> None:
         """Stop using the desk. Calls in progress end first, so that none uses a closed desk."""
