@@ -7,6 +7,7 @@ import pytest
 from lanes.base.terminal import clean
 from lanes_tui.display import text
 from lanes_tui.display.settings import Settings, load
+from lanes_tui.display.views import load_views
 from lanes_tui.widgets.filter_bar import LaneFilterInput
 from lanes_tui.widgets.proposing import proposal
 from tests.kit.stage import Stage
@@ -56,18 +57,39 @@ async def test_typed_filters_are_kept_and_come_back_and_a_proposal_is_taken(stag
 
 async def test_keys_are_given_other_meanings_in_the_configuration(stage: Stage, tmp_path: Path) -> None:
     path = tmp_path / "dashboard.toml"
-    path.write_text('[keymap]\nowners = "w"\n"dead letters" = ["f5", "f6"]\n', encoding="utf-8")
+    path.write_text('[keymap]\nowners = "h"\n"dead letters" = ["f5", "f6"]\n', encoding="utf-8")
     async with dashboard(stage.path, settings=load(path)) as driver:
         await driver.press("O")
         assert driver.app.screen is driver.main
-        await driver.press("w")
+        await driver.press("h")
         await driver.until(lambda: type(driver.app.screen).__name__ == "OwnersScreen", "the owners")
         await driver.press("escape")
         await driver.closed()
         await driver.press("f6")
         await driver.until(lambda: type(driver.app.screen).__name__ == "DeadLettersScreen", "the dead letters")
         driver.main.settings.save()
-    assert load(path).keymap == {"owners": "w", "dead letters": "f5,f6"}
+    assert load(path).keymap == {"owners": "h", "dead letters": "f5,f6"}
+
+
+async def test_F377_keys_and_settings_that_cannot_be_are_named_and_the_usual_ones_hold(
+    stage: Stage, tmp_path: Path
+) -> None:
+    path = tmp_path / "dashboard.toml"
+    keymap = 'nosuch = "w"\nabort = "q"\npause = 5\nowners = "ctrl+alt+nokey,,"\njournal = "D"\n"dead letters" = "J"\n'
+    path.write_text(f'edition = 2\nrefresh = "abc"\n[keymap]\n{keymap}', encoding="utf-8")
+    (tmp_path / "views.json").write_text("{", encoding="utf-8")
+    views = load_views(tmp_path / "views.json")
+    async with dashboard(stage.path, settings=load(path), views=views) as driver:
+        said = "\n".join(driver.said)
+        for each in ("nosuch", "abort", "pause", "owners", "refresh", "views.json", str(path)):
+            assert each in said
+        assert "journal" not in said, "two that change places"
+        await driver.press("O")
+        await driver.until(lambda: type(driver.app.screen).__name__ == "OwnersScreen", "the owners")
+        await driver.press("q")
+        await driver.closed()
+        await driver.press("D")
+        await driver.until(lambda: type(driver.app.screen).__name__ == "JournalScreen", "the journal")
 
 
 @pytest.mark.parametrize("follow", [False, True])

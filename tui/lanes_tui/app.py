@@ -18,7 +18,7 @@ from textual.screen import Screen
 from lanes import filters
 from lanes.records import Lane
 from lanes_tui.actions.acting import ActionRun
-from lanes_tui.actions.keys import bind
+from lanes_tui.actions.keys import bind, usable
 from lanes_tui.actions.messages import FilterWanted
 from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
@@ -119,7 +119,13 @@ class Dashboard(TypedAhead):
         if not self.is_headless:
             terminal = sys.stdin.fileno()
             leave_on_signals(self.exit, lambda: self.surroundings.lost(terminal))
-        self.set_keymap(self.settings.keymap)
+        keymap, wrong = usable(self.settings.keymap)
+        self.set_keymap(keymap)
+        wrong = [*self.settings.wrong, *(f"[keymap] {each}" for each in wrong)]
+        if wrong:
+            self._say(f"not taken from {self.settings.path}: {'; '.join(wrong)}", grave=True)
+        if self._views.broken:
+            self._say(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
         self.main = MainScreen(
             self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm, views=self._views
         )

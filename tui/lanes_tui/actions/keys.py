@@ -4,9 +4,14 @@ A screen binds a meaning by its name, so that no key can come to mean two things
 key in any other way.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
+from unicodedata import lookup
 
 from textual.binding import Binding, BindingType
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys
+
+_NAMED = {each.value.rpartition("+")[2] for each in Keys} | set(KEY_NAME_REPLACEMENTS.values()) | {"space"}
 
 
 class KeyMeaning(NamedTuple):
@@ -105,6 +110,43 @@ SECTIONS = {
     "up": "MOVING", "open": "SCREENS", "filter": "WHAT IS SHOWN", "mark": "CHOOSING", "abort": "ACTING",
     "copy": "TAKING ALONG",
 }  # fmt: skip
+
+
+def usable(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """What can be taken of keys that somebody chose, and a sentence on each meaning whose keys cannot."""
+    taken, wrong = dict(keymap), {}
+    for name, chosen in keymap.items():
+        if name not in KEYS:
+            wrong[name] = "nothing is called so"
+        elif unknown := [key for key in chosen.split(",") if not _is_key(key)]:
+            wrong[name] = f"{unknown[0]!r} is no key"
+    while True:  # what is not taken has its usual keys, which others may have taken
+        taken = {name: keys for name, keys in taken.items() if name not in wrong}
+        owners: dict[str, list[str]] = {}
+        for name, meaning in KEYS.items():
+            for key in taken.get(name, meaning.keys).split(","):
+                owners.setdefault(key, []).append(name)
+        twice = [
+            (key, names) for key, names in owners.items() if len(names) > 1 and any(each in taken for each in names)
+        ]
+        if not twice:
+            return taken, [f"{name} = {keymap[name]!r}: {why}" for name, why in wrong.items()]
+        for key, names in twice:
+            wrong |= {
+                name: f"{key!r} is {next(n for n in names if n != name)!r} too" for name in names if name in taken
+            }
+
+
+def _is_key(key: str) -> bool:
+    name = key.rpartition("+")[2]
+    return len(name) == 1 or name in _NAMED or _is_character(name)
+
+
+def _is_character(name: str) -> bool:
+    try:
+        return bool(lookup(name.replace("_", " ")))
+    except KeyError:
+        return False
 
 
 def place_of(binding: Binding) -> int:

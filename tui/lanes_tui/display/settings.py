@@ -52,6 +52,7 @@ class Settings:
     filters: tuple[str, ...] = ()  # that were typed, the last one last
     keymap: dict[str, str] = field(default_factory=dict)  # keys by what they do, as ``actions.keys`` names it
     broken: str | None = None  # why the file could not be read
+    wrong: list[str] = field(default_factory=list)  # what the file says, and cannot be
     others: dict[str, Any] = field(default_factory=dict)  # what the file says besides
 
     def save(self) -> None:
@@ -99,26 +100,27 @@ def load(path: Path) -> Settings:
         return settings
     if found.pop("edition", 1) == 1:
         found = {name: value for name, value in found.items() if value != _FIRST_EDITION.get(name)}
-    settings.columns = _taken(found, "columns", _columns, USUAL)
-    by = _taken(found, "sort", LaneSort, USUAL_ORDER.by)
-    settings.order = LaneOrder(by, _taken(found, "reverse", bool, False))
-    settings.refresh_s = _taken(found, "refresh", _rate, 1.0)
-    settings.theme = _taken(found, "theme", str, None)
-    settings.ascii = _taken(found, "ascii", bool, None)
-    settings.local_time = _taken(found, "local_time", bool, False)
-    settings.follow = _taken(found, "follow", bool, False)
-    settings.parts = _taken(found, "parts", _parts, 2)
-    settings.filters = _taken(found, "filters", _texts, ())
-    settings.keymap = _taken(found, "keymap", _keymap, {})
-    settings.muted = _taken(found, "muted", bool, False)
+    settings.columns = _taken(settings, found, "columns", _columns, USUAL)
+    by = _taken(settings, found, "sort", LaneSort, USUAL_ORDER.by)
+    settings.order = LaneOrder(by, _taken(settings, found, "reverse", bool, False))
+    settings.refresh_s = _taken(settings, found, "refresh", _rate, 1.0)
+    settings.theme = _taken(settings, found, "theme", str, None)
+    settings.ascii = _taken(settings, found, "ascii", bool, None)
+    settings.local_time = _taken(settings, found, "local_time", bool, False)
+    settings.follow = _taken(settings, found, "follow", bool, False)
+    settings.parts = _taken(settings, found, "parts", _parts, 2)
+    settings.filters = _taken(settings, found, "filters", _texts, ())
+    settings.keymap = _taken(settings, found, "keymap", _keymap, {})
+    settings.muted = _taken(settings, found, "muted", bool, False)
     settings.others = {name: value for name, value in found.items() if _is_plain(value)}
     return settings
 
 
-def _taken(found: dict[str, Any], name: str, read: Callable[[Any], T], usual: T) -> T:
+def _taken(settings: Settings, found: dict[str, Any], name: str, read: Callable[[Any], T], usual: T) -> T:
     try:
         return read(found.pop(name)) if name in found else usual
     except (ValueError, TypeError, AttributeError):
+        settings.wrong.append(name)
         return usual
 
 
