@@ -88,7 +88,8 @@ def test_the_first_step_accepts_a_recipe(tmp_path: Path) -> None:
         made.config.write_text(RECIPES["Anthropic 1"], encoding="utf-8")
         refused = made.lanes(*step.split(), check=False)
         assert (refused.code, "ANTHROPIC_API_KEY is not set" in refused.err) == (78, True), refused
-        made.config.write_text(RECIPES["Ollama 1"], encoding="utf-8")
+        free = "\n[gateway]\nport = 0\n"  # the usual port may be in use on this machine
+        made.config.write_text(RECIPES["Ollama 1"] + free, encoding="utf-8")
         assert "accepted" in made.lanes(*step.split()).out
 
 
