@@ -23,6 +23,7 @@ CODE = frozenset(
         "hooks.before_run",
         "hooks.after_run",
         "hooks.notice",
+        "alert.command",
     }
 )
 

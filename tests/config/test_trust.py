@@ -12,6 +12,8 @@ import pytest
 
 from lanes.base.errors import ConfigError
 from lanes.config import approval, load, simulated
+from lanes.config.declared.setting import Kind
+from lanes.config.declared.settings import SETTINGS
 from lanes.config.reading import access
 from lanes.config.reading.document import MOST_BYTES
 from tests.config.conftest import RUNNER, Load, Refuse, Write
@@ -139,6 +141,16 @@ def test_whatever_names_code_counts(write: Write, home: Mapping[str, str], tmp_p
         if code.startswith("[hooks]") or config is found:
             with pytest.raises(ConfigError, match="it runs 'a:b'"):
                 approval.refuse_found_code(config, env=home)
+
+
+def test_every_setting_that_is_a_program_with_its_arguments_counts(
+    write: Write, home: Mapping[str, str], tmp_path: Path
+) -> None:
+    programs = {f"{each.section}.{each.name}" for each in SETTINGS if each.kind is Kind.WORDS}
+    assert programs <= approval.CODE
+    write(RUNNER + '[[alert]]\nname = "page"\non = ["held"]\ncommand = ["page-me"]\n')
+    with pytest.raises(ConfigError, match="page-me"):
+        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
 
 
 def test_a_file_without_code_is_taken_where_it_is_found(write: Write, home: Mapping[str, str], tmp_path: Path) -> None:

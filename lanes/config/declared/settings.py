@@ -20,7 +20,7 @@ def _limit(name: str, default: str, note: str, meaning: str) -> Setting:
 _DATABASE = (
     Setting(
         "database", "url", Kind.TEXT, None,
-        "the database: a path, sqlite:///path or postgresql://…; a relative path in a file starts at its folder",
+        "the database: a path, or sqlite:///path; a relative path in a file starts at its folder",
         default_note="that of the last gateway (see commands), else lanes.db in the user's state directory",
     ),
     Setting(
