@@ -50,6 +50,49 @@ async def test_F292_the_key_of_lanes_replaces_that_of_a_client(guard: Guard, rou
     assert dict(asked.headers)[header].endswith("sk-of-lanes-itself")
 
 
+OF_THE_ACCOUNT = [
+    ("DELETE", "models/m"),
+    ("POST", "models"),
+    ("GET", "chat/completions"),
+    ("GET", "chat/completions/c_1"),
+    ("DELETE", "responses/r_1"),
+    ("GET", "responses/r_1"),
+    ("POST", "responses/r_1/cancel"),
+    ("GET", "messages/batches"),
+    ("POST", "messages/batches"),
+    ("PUT", "embeddings"),
+]
+
+
+async def test_F422_the_key_of_lanes_is_not_for_what_concerns_its_account(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
+        refused = [
+            (await guarded.client.request(m, f"{guarded.base}/{path}")).status_code for m, path in OF_THE_ACCOUNT
+        ]
+        assert (set(refused), seen.requests) == ({404}, [])
+        for method, path in (("GET", "models/m"), ("HEAD", "models"), ("POST", "messages/count_tokens")):
+            assert (await guarded.client.request(method, f"{guarded.base}/{path}")).status_code == 200
+
+
+async def test_F422_no_key_of_a_client_passes_beside_the_key_of_lanes(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
+        await ask(guarded, guarded.base, **{"x-goog-api-key": SECRET, "cookie": f"session={SECRET}"})
+    assert SECRET not in seen.requests[0].raw
+
+
+async def test_F421_no_path_leads_to_another_host(guard: Guard) -> None:
+    async with mirror() as seen, mirror() as other:
+        guarded = await guard(seen.url.removesuffix("/v1"))
+        elsewhere = other.url.removeprefix("http://").removesuffix("/v1")
+        for path in (f"/v1@{elsewhere}/x", f"/v1:x@{elsewhere}/x", "/v1.localhost/x"):
+            headers = {"authorization": f"Bearer {SECRET}"}
+            await guarded.client.get(f"{guarded.url}/g/bot/{TOKEN}{path}", headers=headers)
+            assert seen.requests[-1].target == path
+    assert other.requests == []
+
+
 async def test_F292_a_redirect_is_not_followed(guard: Guard) -> None:
     async with mirror(status=307) as seen:
         guarded = await guard(seen.url)

@@ -12,7 +12,7 @@ OF_THE_CONNECTION = frozenset(
     }
 )  # fmt: skip
 #: Headers that carry the key of a client.
-KEYS = ("authorization", "x-api-key", "api-key")
+KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
 OURS = "x-lanes-"
 
 RawHeaders = Sequence[tuple[bytes, bytes]]

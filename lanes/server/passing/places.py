@@ -18,7 +18,8 @@ IN_PATH = "/g/"
 BASE = "/v1"
 #: What a program may ask with a key that is not its own: models, and nothing else of an account.
 _OF_MODELS = re.compile(
-    r"/v1/(models(/[^/]+)?|embeddings|completions|(chat/completions|responses|messages)(/[a-z_]+)?)"
+    r"(GET|HEAD) (/?|/v1/models(/[^/]+)?)"
+    r"|POST /v1/(embeddings|completions|chat/completions|responses(/compact|/input_tokens)?|messages(/count_tokens)?)"
 )
 #: The routes that ask a model, which are runs.
 _RUNS = {f"/v1/{dialect.route}": dialect for dialect in DIALECTS.values()}
@@ -39,16 +40,18 @@ class SourcePlace(NamedTuple):
     def check(self, method: str) -> None:
         """Refuse what has nothing to do with models, if the provider is asked with the key of lanes. Raises
         HttpProblem."""
-        at_root = self.path in ("", "/") and method in ("GET", "HEAD")
         climbs = ".." in unquote(self.path)  # some servers would follow that
-        if not (self.source.provider.clients_key or at_root or (_OF_MODELS.fullmatch(self.path) and not climbs)):
+        of_models = _OF_MODELS.fullmatch(f"{method} {self.path}") and not climbs
+        if not (self.source.provider.clients_key or of_models):
             raise HttpProblem(404, "no_route", "a source passes on what is asked of models, and nothing else")
 
     def url(self, query: str) -> str:
         """Where the request goes."""
         base = self.source.provider.base_url
-        path = self.path.removeprefix(BASE)
-        if path == self.path:  # not below /v1, as is a probe of the root
+        path = self.path
+        if path == BASE or path.startswith(f"{BASE}/"):  # what begins in another way would change the host
+            path = path.removeprefix(BASE)
+        else:  # not below /v1, as is a probe of the root
             base = base.removesuffix(BASE)
         more = "&".join(part for part in (query, urlencode(self.source.provider.query)) if part)
         return f"{base}{path}" + (f"?{more}" if more else "")
