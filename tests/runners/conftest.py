@@ -21,14 +21,19 @@ async def sim() -> AsyncIterator[Simulated]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[HttpClient]:
-    made = HttpClient()
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def client(clock: HandClock) -> AsyncIterator[HttpClient]:
+    made = HttpClient(lambda: clock().mono / 1000)
     yield made
     await made.aclose()
 
 
 @pytest.fixture
-async def house(sim: Simulated, client: HttpClient, tmp_path: Path) -> AsyncIterator[House]:
+async def house(sim: Simulated, client: HttpClient, clock: HandClock, tmp_path: Path) -> AsyncIterator[House]:
     store = await new_async_store(tmp_path / "lanes.db")
-    yield House(sim, client, store, HandClock())
+    yield House(sim, client, store, clock)
     await store.close()

@@ -1,9 +1,11 @@
 """A connection that was kept for the next request, and that the provider closes as that goes out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from lanes.runners.base import Runner
 from lanes.runners.http.client import Through
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, Call, chunk, raw_server
@@ -19,11 +21,11 @@ def _kept() -> bytes:
 
 class Closing:
     """A server that closes a connection as soon as a second request comes on it, as one does whose limit for idle
-    connections has just passed, or that is restarted."""
+    connections has just passed, or that is restarted. ``thinks`` is called before."""
 
-    def __init__(self, *, resets: bool, always: bool = False) -> None:
+    def __init__(self, *, resets: bool, always: bool = False, thinks: Callable[[], None] = lambda: None) -> None:
         self.asked: list[Call] = []
-        self._resets, self._always = resets, always
+        self._resets, self._always, self._thinks = resets, always, thinks
         self._known: set[object] = set()
 
     async def __call__(self, call: Call) -> None:
@@ -31,9 +33,19 @@ class Closing:
         again = call.writer in self._known
         self._known.add(call.writer)
         if again or (self._always and len(self.asked) > 1):
+            self._thinks()
             call.reset() if self._resets else call.writer.close()
             return
         await call.say(_kept())
+
+
+def kept_chain(house: House, url: str, *, proxied: bool) -> Runner:
+    """A chain whose provider keeps its connections, reached directly or through a proxy."""
+    asked = provider(url, headers={"x-test": "keep"})
+    if proxied:
+        asked = replace(asked, base_url="http://models.example.internal/v1", proxy=url.removesuffix("/v1"))
+    house.client.prepare("first", Through.of(asked))
+    return house.chain(asked)
 
 
 @pytest.mark.parametrize("proxied", [True, False])
@@ -43,14 +55,29 @@ async def test_F221_a_connection_that_its_server_closes_is_no_failure(
 ) -> None:
     server = Closing(resets=resets)
     async with raw_server(server) as url:
-        asked = provider(url, headers={"x-test": "keep"})
-        if proxied:
-            asked = replace(asked, base_url="http://models.example.internal/v1", proxy=url.removesuffix("/v1"))
-        house.client.prepare("first", Through.of(asked))
-        chain = house.chain(asked)
+        chain = kept_chain(house, url, proxied=proxied)
         for _ in range(2):
             assert (await answered(chain, KitRun("hello"))).text == "x"
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+@pytest.mark.parametrize("resets", [True, False])
+async def test_F441_a_request_that_a_provider_may_have_worked_on_is_not_sent_twice(
+    house: House, resets: bool, proxied: bool
+) -> None:
+    """A kept connection on which the provider thinks for two minutes, and that breaks then."""
+
+    def thinks() -> None:
+        house.clock.ahead_ms += 120_000
+
+    server = Closing(resets=resets, thinks=thinks)
+    async with raw_server(server) as url:
+        chain = kept_chain(house, url, proxied=proxied)
+        await answered(chain, KitRun("hello"))
+        failure = (await failing(chain, KitRun("hello"))).failure
+    assert [attempt.provider for attempt in failure.attempts] == ["first"]
+    assert len(server.asked) == 2
 
 
 async def test_F221_a_server_that_closes_every_connection_is_asked_once_more_and_not_again(house: House) -> None:

@@ -20,6 +20,9 @@ Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 PLAIN = "identity"
 #: Where an answer says when to come again; a LiteLLM proxy passes on what its provider said under another name.
 _WHEN = ("retry-after", "llm_provider-retry-after")
+#: A kept connection that was closed before a request reached its server breaks within a round trip, in seconds. One
+#: that breaks later had taken the request, and the provider may have worked on it.
+AT_ONCE_S = 1.0
 
 
 class ProviderResponse(ABC):
@@ -85,9 +88,10 @@ def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) 
     return failure
 
 
-def closed(failure: AttemptFailed) -> AttemptFailed:
-    """The failure of a connection that was used before, and of which no answer came."""
-    broke = failure.cause in (AttemptCause.CUT, AttemptCause.RESET)
+def closed(failure: AttemptFailed, after_s: float) -> AttemptFailed:
+    """The failure of a connection that was used before, and of which no answer came, so long after the request began
+    to go out."""
+    broke = failure.cause in (AttemptCause.CUT, AttemptCause.RESET) and after_s <= AT_ONCE_S
     return ConnectionClosed(failure.cause, failure.message) if broke else failure
 
 

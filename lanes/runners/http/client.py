@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -60,10 +61,12 @@ class HttpClient:
 
     Nothing here limits time: libraries count per read, and one byte would do. Whoever calls keeps the clock.
     The number of connections is not limited either; the slots of the runners are the limit.
+    ``mono`` is a monotonic time in seconds.
     Raises ConfigError where a proxy that the environment names cannot be used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mono: Callable[[], float] = time.monotonic) -> None:
+        self._mono = mono
         self._ways: dict[tuple[Through, bool], Way] = {}  # by how, and whether a proxy stands between
         self._trusted: dict[str | None, ssl.SSLContext] = {}
         self._loading = asyncio.Lock()
@@ -71,7 +74,7 @@ class HttpClient:
         try:
             self._trusted[None] = _trusted()
             if self._proxied:
-                self._ways[_AS_ALL, True] = _proxied(self._trusted[None], None)
+                self._ways[_AS_ALL, True] = _proxied(self._trusted[None], self._mono, None)
         except (ImportError, ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
@@ -84,7 +87,7 @@ class HttpClient:
             if through.ca_file not in self._trusted:
                 self._trusted[through.ca_file] = ssl.create_default_context(cafile=through.ca_file)
             if through.proxy is not None or self._proxied:
-                self._ways[through, True] = _proxied(self._trusted[through.ca_file], through.proxy)
+                self._ways[through, True] = _proxied(self._trusted[through.ca_file], self._mono, through.proxy)
         except (ImportError, ValueError, OSError) as error:
             raise ConfigError(f"provider {provider!a}: its proxy or ca_file cannot be used: {error}") from error
 
@@ -128,7 +131,7 @@ class HttpClient:
                         raise
                     descriptors.note_shortage()  # what is loaded is files, too
                     raise NoDescriptor from error
-                self._ways[through, False] = made_by(self._trusted[through.ca_file], KEPT_IDLE_S)
+                self._ways[through, False] = made_by(self._trusted[through.ca_file], KEPT_IDLE_S, self._mono)
         return self._ways[through, False]
 
     async def aclose(self) -> None:
@@ -164,13 +167,13 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def _proxied(trusted: ssl.SSLContext, proxy: str | None) -> Way:
+def _proxied(trusted: ssl.SSLContext, mono: Callable[[], float], proxy: str | None) -> Way:
     from lanes.runners.http.proxied import Proxied
 
-    return Proxied(trusted, KEPT_IDLE_S, proxy)
+    return Proxied(trusted, KEPT_IDLE_S, mono, proxy)
 
 
-def _connections() -> Callable[[ssl.SSLContext, float], Way]:
+def _connections() -> Callable[[ssl.SSLContext, float, Callable[[], float]], Way]:
     from lanes.runners.http.direct import Connections
 
     return Connections

@@ -27,9 +27,13 @@ _LARGE = 262_144
 
 
 class Connections:
-    """Connections whose number is not limited; an idle one is kept for ``kept_idle_s``. Belongs to the event loop."""
+    """Connections whose number is not limited; an idle one is kept for ``kept_idle_s``. Belongs to the event loop.
 
-    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float) -> None:
+    ``mono`` is a monotonic time in seconds.
+    """
+
+    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float, mono: Callable[[], float]) -> None:
+        self._mono = mono
         traced = aiohttp.TraceConfig()
         traced.on_connection_reuseconn.append(_reused)
         traced.on_request_headers_sent.append(_connected)
@@ -48,7 +52,7 @@ class Connections:
         self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
-        sending = _Sending(connected)
+        sending = _Sending(connected, self._mono)
         try:
             answer = await self._session.request(
                 method,
@@ -59,7 +63,7 @@ class Connections:
                 trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _told(error, reused=sending.reused) from error
+            raise _told(error, sending.kept_s()) from error
         return DirectResponse(answer)
 
     async def aclose(self) -> None:
@@ -86,9 +90,10 @@ class DirectResponse(ProviderResponse):
             self._answer.close()
 
 
-def _told(error: Exception, *, reused: bool = False) -> AttemptFailed | NoDescriptor:
+def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
+    """``kept_s``: how long the request is out, if it went out on a connection that had served another one."""
     failure = _failure(error)
-    failure = closed(failure) if reused else failure
+    failure = failure if kept_s is None else closed(failure, kept_s)
     return told(error, failure, connecting=isinstance(error, aiohttp.ClientConnectorError))
 
 
@@ -114,15 +119,20 @@ def _cut() -> AttemptFailed:
 
 
 class _Sending:
-    """A request on its way out. ``reused``: on a connection that has served another one."""
+    """A request on its way out. ``reused_at``: since when on a connection that has served another one."""
 
-    def __init__(self, connected: Callable[[], None]) -> None:
-        self.connected = connected
-        self.reused = False
+    def __init__(self, connected: Callable[[], None], mono: Callable[[], float]) -> None:
+        self.connected, self.mono = connected, mono
+        self.reused_at: float | None = None
+
+    def kept_s(self) -> float | None:
+        """How long it is out on such a connection."""
+        return None if self.reused_at is None else self.mono() - self.reused_at
 
 
 async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx.reused = True
+    sending: _Sending = context.trace_request_ctx
+    sending.reused_at = sending.mono()
 
 
 async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:

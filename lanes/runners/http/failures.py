@@ -97,8 +97,8 @@ class AttemptFailed(Exception):
 
 
 class ConnectionClosed(AttemptFailed):
-    """A connection that had served another request before ended before anything of this answer came: in most cases its
-    server closed it, as too long idle or for a restart, while the request went out."""
+    """A connection that had served another request before ended as this one went out, and nothing of an answer came:
+    its server closed it, as too long idle or for a restart."""
 
 
 class NoDescriptor(Exception):

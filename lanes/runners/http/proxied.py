@@ -20,10 +20,13 @@ _NOTHING = httpx.ByteStream(b"")
 class Proxied:
     """Connections whose number is not limited; without a ``proxy`` through the one that the environment names.
 
-    Raises ImportError, ValueError, OSError for a proxy of no use.
+    ``mono`` is a monotonic time in seconds. Raises ImportError, ValueError, OSError for a proxy of no use.
     """
 
-    def __init__(self, trusted: ssl.SSLContext, kept_idle_s: float, proxy: str | None = None) -> None:
+    def __init__(
+        self, trusted: ssl.SSLContext, kept_idle_s: float, mono: Callable[[], float], proxy: str | None = None
+    ) -> None:
+        self._mono = mono
         limits = httpx.Limits(max_connections=None, keepalive_expiry=kept_idle_s)
         self._client = httpx.AsyncClient(
             verify=trusted, timeout=None, limits=limits, follow_redirects=False, proxy=proxy
@@ -34,7 +37,7 @@ class Proxied:
     ) -> ProviderResponse:
         """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
 
-        fresh = False
+        fresh, began = False, self._mono()
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             nonlocal fresh
@@ -49,7 +52,7 @@ class Proxied:
         try:
             return ProxiedResponse(await self._client.send(request, stream=True))
         except (httpx.HTTPError, OSError) as error:
-            raise _told(error, reused=not fresh) from error
+            raise _told(error, None if fresh else self._mono() - began) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -76,9 +79,10 @@ class ProxiedResponse(ProviderResponse):
         self._response.stream = _NOTHING
 
 
-def _told(error: Exception, *, reused: bool = False) -> AttemptFailed | NoDescriptor:
+def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
+    """``kept_s``: how long the request is out, if it went out on a connection that had served another one."""
     failure = _failure(error)
-    failure = closed(failure) if reused else failure
+    failure = failure if kept_s is None else closed(failure, kept_s)
     return told(error, failure, connecting=isinstance(error, httpx.ConnectError))
 
 

@@ -8,7 +8,8 @@ The rules of failing over:
   caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
-- A kept connection that its server closes as the request goes out is no failure: the request goes out once more.
+- A kept connection that its server closes as the request goes out is no failure: the request goes out once more. One
+  that breaks later is a failure: the provider may have worked on the request, and it would be paid for twice.
 - Where a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
   (``overflow``); the following are asked what is left.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
