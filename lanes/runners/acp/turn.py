@@ -142,7 +142,7 @@ class AcpTurn:
         resumes = able.session_capabilities is not None and able.session_capabilities.resume is not None
         kept, goes_on = self._lane.session, resumes or able.load_session
         if kept is not None and not goes_on:
-            await self._program.forget(self._run, kept, "it cannot go on with a session")
+            self._program.begin_again(self._run, kept, "it cannot go on with a session")
         elif kept is not None:
             try:
                 if resumes:
@@ -155,13 +155,15 @@ class AcpTurn:
             except RequestError as error:
                 if error.code == AUTH_REQUIRED:
                     raise  # any other means that it cannot go on: many agents do not say why
-                await self._program.forget(self._run, kept, _said(error))
+                self._program.begin_again(self._run, kept, _said(error))
             else:
                 return kept
         made = await self._ask("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
         session: str = made.session_id
         if goes_on and len(session) <= LONGEST_SESSION:  # at once: what is cut in the middle can be gone on with
             await self._program.keep(self._run, session, {})
+        elif kept is not None:
+            await self._program.keep(self._run, None, {})
         return session
 
     async def _ask(self, name: str, request: BaseModel, answer: type[Answer]) -> Answer:

@@ -23,12 +23,19 @@ log = Log("lanes.command")
 
 #: How many bytes of the beginning and of the end of standard error are kept, for the sentence about a failure.
 ERRORS_KEPT = 2_048
-#: How programs report that they do not know the conversation that they should continue.
-UNKNOWN_SESSION = re.compile(
-    r"(no|not|unknown|invalid|cannot|could not|couldn't|failed to)\b.{0,60}\b(session|conversation|thread|rollout)"
-    r"|(session|conversation|thread|rollout)\b.{0,80}\b(not|unknown|invalid|missing|expired)",
-    re.IGNORECASE | re.DOTALL,
+#: How agents say that they do not know the conversation that they should continue: its id stands where the braces do.
+#: Nothing less exact will do, as a match starts the program once more: failures of any kind speak of sessions.
+_UNKNOWN = (
+    r"\b(no (session|conversation|thread|rollout) found|unknown (session|conversation|thread)"
+    r"|(session|conversation|thread) not (found|loaded)|(no such|invalid) (session|conversation|thread))\b"
+    r"( (with|for) (session|conversation|thread))?( id| identifier)?\W{{0,3}}{0}(?![\w-])",
+    r"^(\w+: )?(the )?(session|conversation|thread)( id)?\W{{1,3}}{0}\W{{1,3}}((was|is) )?"
+    r"(not found|unknown|does not exist)\W*$",
+    r"^error: session not found$",  # of opencode, and of gemini where it knows none at all
+    r"^error resuming session: no previous sessions found for this project\.?$",
 )
+#: Colours of a terminal.
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class AgentProgram:
@@ -82,13 +89,19 @@ class AgentProgram:
         except StorageError as error:
             log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
 
-    async def forget(self, run: RunContext, session: str, why: object) -> None:
-        """Its agent does not know the conversation any more: remove the id, and say so. A new one begins."""
+    def begin_again(self, run: RunContext, session: str, why: object) -> None:
+        """Its agent does not know the conversation any more: say so. A new one begins, whose id replaces the old one
+        once it is known: until then nothing is lost."""
         said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
         log.warning(said, run.id, run.key, session, why)
         run.progress("session:unknown, a new one begins")
         run.discard()
-        await self._memory.keep_session(run, self.runner, None)
+
+
+def unknown_session(said: str, session: str) -> bool:
+    """Whether an agent says that it does not know that conversation."""
+    said = _COLOURS.sub("", said)
+    return any(re.search(each.format(re.escape(session)), said, re.IGNORECASE | re.MULTILINE) for each in _UNKNOWN)
 
 
 class Complaints:

@@ -10,8 +10,8 @@ from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
-from lanes.runners.command.program import UNKNOWN_SESSION, AgentProgram, Complaints
-from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript
+from lanes.runners.command.program import AgentProgram, Complaints, unknown_session
+from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript, short
 from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
 from lanes_storage.records import ProcessIdentity
@@ -39,7 +39,7 @@ class CommandRunner:
                 try:
                     return await self._turn(run, places, lane)
                 except _UnknownSession as unknown:
-                    await self._program.forget(run, lane.session, unknown)
+                    self._program.begin_again(run, lane.session, unknown)
             return await self._turn(run, places, AgentLane(lane.id, None))
 
     # -------------------------------------------------------------------------------------- a turn
@@ -126,7 +126,8 @@ class CommandRunner:
             why = "no_final_event", f"{program} ended without the event that ends a turn: its output was cut"
         if why is None:
             return Reply(told.reply, provider=self._name, usage=told.usage)
-        if lane.session is not None and not told.acted and UNKNOWN_SESSION.search(f"{told.error or ''}\n{errors}"):
+        said = f"{short(told.error or '')}\n{errors}"
+        if lane.session is not None and not told.acted and unknown_session(said, lane.session):
             raise _UnknownSession(*why)
         raise RunFailed(*why)
 

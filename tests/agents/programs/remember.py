@@ -1,7 +1,8 @@
 """An agent that remembers its conversations in ``conversations.json`` of its folder, and speaks as claude does.
 
 ``--resume ID`` goes on with one; an unknown one it refuses as claude does. A text ``hang`` makes it wait, after
-it has told its conversation; a text ``fail`` makes it fail. ``starts`` counts how often it was started.
+it has told its conversation; a text ``fail WHY`` makes it fail before that, with this on its standard error, where
+``@ID`` is its conversation. ``starts`` counts how often it was started.
 """
 
 import json
@@ -30,8 +31,8 @@ else:
     known[name] = 0
 known[name] += 1
 book.write_text(json.dumps(known), encoding="utf-8")
-if text == "fail":
-    sys.exit("rate limited")
+if text.startswith("fail "):
+    sys.exit(text.removeprefix("fail ").replace("@ID", name))
 say(type="system", subtype="init", session_id=name)
 if text == "hang":
     time.sleep(600)
