@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lanes.server.asgi.bodies import MOST_VALUES, too_many_values
 from tests.guard.conftest import TOKEN, Guard
 from tests.guard.mirror import Mirror, mirror
 from tests.kit.until import until
@@ -145,6 +146,24 @@ async def test_F291_the_usage_of_an_answer_is_known_however_it_is_encoded(guard:
         await guarded.client.post(f"{guarded.base}/chat/completions", json=asked)
     (message,) = await guarded.messages()
     assert (message["model"], message["usage"]) == ("m-1", {"prompt_tokens": 3, "completion_tokens": 4})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_F423_a_body_of_too_many_values_passes_unread(reflecting: tuple[Mirror, Any], packed: bool) -> None:
+    seen, guarded = reflecting
+    plain = b'{"prompt_cache_key": "s1", "messages": [' + b"[]," * MOST_VALUES + b"[]]}"
+    body = gzip.compress(plain) if packed else plain
+    answer = await guarded.client.post(
+        f"{guarded.base}/responses", content=body, headers={"content-encoding": "gzip"} if packed else {}
+    )
+    assert (answer.status_code, seen.requests[0].body) == (200, body)
+    assert "s1" not in str(await guarded.messages()), "the parser would block every thread for its time"
+
+
+def test_F423_the_values_of_a_body_are_counted_in_one_pass() -> None:
+    assert not too_many_values(b'{"text": "' + b"[]," * MOST_VALUES + b'"}'), "marks within texts do not count"
+    assert too_many_values(b"[" + b'"",' * MOST_VALUES + b"1]")
+    assert not too_many_values(b"[" + b'"' + b'\\",' * 1_000_000), "which no search may begin again and again"
 
 
 async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:

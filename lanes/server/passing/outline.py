@@ -12,6 +12,7 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.config.declared.model import SourceConfig
+from lanes.server.asgi.bodies import too_many_values
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.passing.naming import session_of
 from lanes_storage.records import OUTLINE
@@ -118,6 +119,9 @@ def _bounded(made: bytes, most: int) -> bytes:
 
 
 def _object(text: bytes) -> dict[str, Any]:
+    """The object in a body; empty where it cannot be read, or only by a parser that blocks every thread for seconds."""
+    if too_many_values(text):
+        return {}
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
