@@ -32,14 +32,23 @@ class ControlGroup:
         return str(folder)
 
     def members(self) -> list[int] | None:
-        """The processes in it; None: there is no such group."""
+        """The processes in it and in the groups that they made in it; None: there is no such group."""
         folder = self._find()
         if folder is None:
             return None
         try:
-            return [int(pid) for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split() if pid != "0"]
+            return [pid for group in (*_within(folder), folder) for pid in _processes_of(group)]
         except OSError:
             return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is proven that no process is in it, or in a group in it."""
+        folder = self._find()
+        try:
+            return folder is not None and "populated 0" in (folder / "cgroup.events").read_text(encoding="ascii")
+        except OSError:
+            return False
 
     def kill(self) -> None:
         """SIGKILL for everything in it."""
@@ -49,18 +58,10 @@ class ControlGroup:
                 (folder / "cgroup.kill").write_text("1", encoding="ascii")
 
     def remove(self) -> None:
-        """Remove it where this process makes groups, if nothing is in it any more."""
-        parent = _own()
-        if parent is not None:
-            with contextlib.suppress(OSError):
-                (parent / self._name).rmdir()
-
-    def remove_anywhere(self) -> None:
-        """The same, wherever it was made."""
+        """Remove it, if nothing is in it any more."""
         folder = self._find()
         if folder is not None:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            remove_group(folder)
 
     def _find(self) -> Path | None:
         """It may have been made below the group of a process that was started elsewhere. Searching takes a while."""
@@ -68,6 +69,24 @@ class ControlGroup:
         if parent is not None and (parent / self._name).is_dir():
             return parent / self._name
         return next(top.rglob(self._name), None) if top is not None else None
+
+
+def _within(folder: Path) -> list[Path]:
+    """The groups that were made in a group, the innermost first."""
+    return [Path(path) for path, _, _ in os.walk(folder, topdown=False) if path != str(folder)]
+
+
+def _processes_of(group: Path) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):  # it has gone meanwhile
+        return [int(pid) for pid in (group / "cgroup.procs").read_text(encoding="ascii").split() if pid != "0"]
+    return []
+
+
+def remove_group(folder: Path) -> None:
+    """Remove a group with those that were made in it, if nothing is in them any more."""
+    with contextlib.suppress(OSError):
+        for group in (*_within(folder), folder):
+            group.rmdir()
 
 
 @cache

@@ -38,8 +38,11 @@ class Survivor(NamedTuple):
         return f"{self.pid} {clean(self.name)}"
 
 
-def survivors(keeper: Identity, me: Identity) -> list[Survivor] | None:
-    """What is left of a tree: [] proves that nothing is, None that it cannot be told from here."""
+def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Survivor] | None:
+    """What is left of a tree: [] proves that nothing is, None that it cannot be told from here.
+
+    ``looks``: so often at most, where processes move between control groups while they are listed.
+    """
     sight = look(keeper, me)
     if sight is ProcessSighting.OTHER_BOOT:
         return []  # a database file has one machine at a time, and the processes of an earlier boot ended with it
@@ -48,7 +51,8 @@ def survivors(keeper: Identity, me: Identity) -> list[Survivor] | None:
     alive = not sight.gone
     table = {each.pid: each for each in _processes() if each.start_time >= keeper.start_time}
     # Without its keeper, a process is found by the control group, unless another program has moved it to another one.
-    members = None if alive else ControlGroup(tag(keeper)).members()
+    group = ControlGroup(tag(keeper))
+    members = None if alive else group.members()
     found, hidden = [], False
     for each in table.values():
         if each.pid == keeper.pid:
@@ -65,7 +69,9 @@ def survivors(keeper: Identity, me: Identity) -> list[Survivor] | None:
         if ours:
             found.append(Survivor(each.pid, each.start_time, each.name))
     if not found and members is not None:
-        ControlGroup(tag(keeper)).remove_anywhere()
+        if not group.is_empty:  # one of them moved, or was made, while they were listed
+            return survivors(keeper, me, looks=looks - 1) if looks > 1 else None
+        group.remove()
         return []
     return found or (None if hidden else [])
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from lanes.host.cgroups import ControlGroup
+from lanes.host.identity import identity_of, this_process
+from lanes.host.tree import end, survivors, tag
 from lanes_storage.law import LaneState
 from tests.agents.kit import commanded, program
 from tests.agents.trees import EACH, alive, pids
@@ -149,6 +152,30 @@ def test_F152_a_lane_stays_paused_until_its_tree_is_gone_and_a_pause_by_hand_sta
     made.lanes("reconcile")
     assert alive(tree) == []
     assert [kind for (kind,) in made.rows("SELECT kind FROM pauses")] == ["hand"]
+
+
+@pytest.mark.skipif(not CONTROL_GROUPS, reason="no control group can be made here")
+def test_F451_what_an_agent_moved_to_a_group_in_its_group_is_found_and_ended() -> None:
+    """Its keeper was killed, its environment is empty, and it has left the session: only the group proves anything."""
+    keeper = subprocess.Popen(["sleep", "600"])
+    identity = identity_of(keeper.pid)
+    group = ControlGroup(tag(identity))
+    folder = Path(group.make() or "")
+    (folder / "inner").mkdir()
+    left = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True)
+    try:
+        (folder / "inner" / "cgroup.procs").write_text(str(left.pid))
+        keeper.kill()
+        keeper.wait()
+        assert not group.is_empty
+        assert [each.pid for each in survivors(identity, this_process()) or []] == [left.pid]
+        end(identity, this_process(), hard=True)
+        left.wait()
+        assert survivors(identity, this_process()) == []
+        assert not folder.exists()
+    finally:
+        left.kill()
+        group.remove()
 
 
 def test_F153_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:

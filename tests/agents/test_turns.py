@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lanes.runners.command.transcript import is_session
 from tests.agents.kit import commanded, program
 from tests.kit.until import until
 
@@ -108,6 +109,22 @@ async def test_the_events_of_an_agent(tmp_path: Path, output: str) -> None:
         )
         if output in ("claude-json", "opencode-json"):
             assert ended.usage["cost_usd"] == 0.25
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0])
+async def test_F452_a_cost_that_is_no_amount_is_left_out(tmp_path: Path, cost: float) -> None:
+    events = [*RECORDED["claude-json"][:-1], RECORDED["claude-json"][-1] | {"total_cost_usd": cost}]
+    async with commanded(tmp_path, program("speak", "0", *lines(events)), output="claude-json") as site:
+        ended = await site.ask()
+        assert (ended.state, ended.reply, ended.error) == ("done", "Two files.", None)
+        assert ended.usage is not None
+        assert "cost_usd" not in ended.usage
+
+
+@pytest.mark.parametrize("said", ["", "x" * 513, "a\x00b", "--dangerously", "a\nb", 7, None])
+def test_F453_what_cannot_name_a_session_is_not_kept(said: object) -> None:
+    assert not is_session(said)
+    assert is_session("0199-a b.c")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentLane
 from lanes.runners.command.program import AgentProgram, Complaints
-from lanes.runners.command.transcript import LONGEST_SESSION, short
+from lanes.runners.command.transcript import is_session, short
 from lanes.runners.command.trees import ended_with, outlast
 from lanes.runners.dialogue.permissions import may_it_use
 from lanes_storage.logs import Log
@@ -160,7 +160,7 @@ class AcpTurn:
                 return kept
         made = await self._ask("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
         session: str = made.session_id
-        if goes_on and len(session) <= LONGEST_SESSION:  # at once: what is cut in the middle can be gone on with
+        if goes_on and is_session(session):  # at once: what is cut in the middle can be gone on with
             await self._program.keep(self._run, session, {})
         elif kept is not None:
             await self._program.keep(self._run, None, {})
@@ -272,8 +272,8 @@ class AcpTurn:
 
 
 def _option(options: list[PermissionOption], verb: str) -> PermissionOption | None:
-    """What says that: for once, or else for always."""
-    for kind in (f"{verb}_once", f"{verb}_always"):
+    """What says that, and for this once; to reject for always does no harm either."""
+    for kind in (f"{verb}_once", *(("reject_always",) if verb == "reject" else ())):
         for option in options:
             if option.kind == kind:
                 return option

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lanes.host.cgroups import remove_group
 from lanes.host.identity import identity_of
 from lanes_storage.records import ProcessIdentity
 
@@ -69,6 +71,7 @@ class Child:
         self.failure: str | None = None
         self.gone: asyncio.Future[list[str] | None] = self._loop.create_future()
         self._left: list[str] | None = None
+        self._group: str | None = None
         self._lock = threading.Lock()  # a closed descriptor's number may be in use again
         self._buffer = b""
         self._loop.add_reader(self._control, self._hear)
@@ -81,6 +84,7 @@ class Child:
 
     async def start(self, order: StartOrder) -> None:
         """Let the agent begin."""
+        self._group = order.cgroup
         with contextlib.suppress(OSError):  # the keeper is gone
             await self._loop.sock_sendall(self._control, json.dumps(asdict(order)).encode() + b"\n")
 
@@ -88,6 +92,7 @@ class Child:
         """Order the end of the tree: SIGTERM after the wait, SIGKILL at half the grace. From any thread."""
         with self._lock, contextlib.suppress(OSError):  # it has ended
             self._control.send(json.dumps({"stop": grace_ms, "wait": wait_ms}).encode() + b"\n")
+            self._keeper.send_signal(signal.SIGCONT)  # its agent may have stopped it
 
     async def feed(self, text: bytes) -> None:
         """Write the input to the agent, and close it. An agent that does not read it is not disturbed."""
@@ -163,5 +168,7 @@ class Child:
         """Wait for the end of the keeper, which has closed its socket: nothing else waits for it."""
         while self._keeper.poll() is None:  # noqa: ASYNC110 - it ends by itself in a moment
             await asyncio.sleep(0.005)
+        if self._left is not None and self._group is not None:
+            remove_group(Path(self._group))
         if not self.gone.done():
             self.gone.set_result(self._left)

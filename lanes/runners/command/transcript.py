@@ -3,7 +3,7 @@
 import codecs
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from lanes.config.declared.rules import first
 from lanes.runners.command.formats import OutputFormat
@@ -11,12 +11,18 @@ from lanes.runners.command.usage import UsageSum
 
 #: The longest id of a conversation that is kept.
 LONGEST_SESSION = 512
+
 #: Between two texts of an agent, for listeners.
 BETWEEN = "\n\n"
 #: A longer line is no event that matters; reading it would take the event loop too long.
 LONGEST_LINE = 4 * 1024 * 1024
 #: So many steps in a row that bring nothing end a program: it repeats them without a pause, and for ever.
 MOST_FUTILE = 5
+
+
+def is_session(said: Any) -> TypeGuard[str]:
+    """Whether what an agent calls its session can be stored, and given to it as an argument without being an option."""
+    return isinstance(said, str) and 0 < len(said) <= LONGEST_SESSION and said.isprintable() and said[0] != "-"
 
 
 class Transcript(Protocol):
@@ -231,7 +237,7 @@ class EventTranscript:
         if first(rules.waits, event) is None:
             said = f"event {kind}" if isinstance(kind, str) else "event"
             self._progress(said if self._tool is None else f"{said}, last tool {self._tool}")
-        if isinstance(session := first(rules.id, event), str) and len(session) <= LONGEST_SESSION:
+        if is_session(session := first(rules.id, event)):
             self.session = session
         for text in self._texts(rules.delta, event):
             self._acted = True

@@ -11,7 +11,7 @@ from lanes.config.declared.model import ProcessLimits
 from lanes.host.cgroups import ControlGroup
 from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.host.identity import this_process
-from lanes.host.tree import TAG, end, tag
+from lanes.host.tree import TAG, end
 from lanes.runners.base import RunContext, StopHow
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.memory import AgentMemory
@@ -114,10 +114,7 @@ def ended_with(code: int | None) -> str:
 
 async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
     """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
-    if await child.gone is not None and keeper is not None:
-        ControlGroup(tag(keeper)).remove()
-        return
-    if keeper is None:
+    if await child.gone is not None or keeper is None:
         return
     told = False
     while left := await asyncio.to_thread(end, keeper, this_process(), hard=True):

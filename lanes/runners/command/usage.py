@@ -1,6 +1,7 @@
 """What an agent used, in the words of the OpenAI usage object, which every surface shows."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 #: What the programs call each count. ``prompt_tokens`` has several where they count cached tokens apart.
@@ -91,4 +92,6 @@ def _count(usage: Mapping[str, Any], *words: str) -> int | None:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if isfinite(value) and value >= 0 else None

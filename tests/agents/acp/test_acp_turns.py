@@ -75,6 +75,19 @@ async def test_F322_a_permission_is_asked_for_and_answered(tmp_path: Path, said:
         assert (await site.desk.wait(message.id)).reply == f"remove it, {said}"
 
 
+def test_F454_a_yes_is_never_given_for_always() -> None:
+    from acp.schema import PermissionOption
+
+    from lanes.runners.acp.turn import _option
+
+    always = PermissionOption(option_id="a", name="Always", kind="allow_always")
+    never = PermissionOption(option_id="n", name="Never", kind="reject_always")
+    once = PermissionOption(option_id="o", name="Once", kind="allow_once")
+    assert _option([always, never], "allow") is None
+    assert _option([always, once], "allow") is once
+    assert _option([always, never], "reject") is never
+
+
 async def test_F323_an_abort_cancels_the_turn_and_its_question_before_any_signal(tmp_path: Path) -> None:
     async with small_agent(tmp_path) as site:
         message = await site.desk.send(KEY, "remove it")
