@@ -16,9 +16,13 @@ from lanes.guard.jsontext import Edit
 from lanes.host.files import put
 
 BACKUP = ".before-lanes"
-#: A secret in a line of a configuration: what follows a name that says so.
+#: A secret in a line of a configuration: what follows a name that says so, headers, and the user of an address.
 _SECRET = re.compile(
-    r"""((?:key|token|secret|password)["']?\s*[:=]\s*)(?!["']?client["']?)("[^"\n]*"|'[^'\n]*'|[^\s,}]+)""",
+    r"""((?:key|token|secret|password|passwd|auth|authorization|cookie|credentials?)["']?\s*[:=]\s*)"""
+    r"""(?!["']?(?:client|true|false)["']?\s*(?:[,}]|$))("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?:(?:Bearer|Basic)\s+)?[^\s,}]+)"""
+    r"""|(headers["']?\s*[:=]\s*)\{[^\r\n]*"""
+    r"""|(://)[^/\s"'@]+(?=@)"""
+    r"""|(\b(?:Bearer|Basic)\s+)[^\s"',}]+""",
     re.IGNORECASE,
 )
 
@@ -39,10 +43,10 @@ class ChangedFile(NamedTuple):
     pieces: tuple[Replaced, ...]
 
     def diff(self) -> str:
-        """The change for a person, without the secrets that stand beside it."""
+        """The change for a person: only the lines that differ, without the secrets in them."""
         before, after = (each.splitlines(keepends=True) for each in (self.before or "", self.after))
-        lines = difflib.unified_diff(before, after, str(self.path), str(self.path))
-        return "".join(_SECRET.sub(r"\1***", line) for line in lines)
+        lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0)
+        return "".join(_SECRET.sub(r"\1\3\4\5***", line) for line in lines)
 
 
 def read(path: Path) -> str | None:
@@ -56,9 +60,9 @@ def read(path: Path) -> str | None:
 
 
 def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile:
-    """A file with some edits, which do not overlap."""
+    """A file with some edits, which do not overlap; those at one place follow one another as they are given."""
     text, pieces = before or "", list[Replaced]()
-    for edit in sorted(edits, reverse=True):
+    for edit in sorted(edits, key=lambda each: each[:2])[::-1]:
         pieces.append(Replaced(edit.ours, text[edit.start : edit.end]))
         text = text[: edit.start] + edit.ours + text[edit.end :]
     return ChangedFile(path, before, text, tuple(pieces))

@@ -2,31 +2,17 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from lanes.base.errors import ConfigError
 from lanes.guard import jsontext
+from lanes.guard.codex import codex
 from lanes.guard.jsontext import Edit
-from lanes.text.toml import toml_table, toml_text
+from lanes.guard.pointing import ACCOUNTS, Pointing, known
 
-#: Where well-known accounts are, by the name that these programs give them.
-ACCOUNTS = {
-    "anthropic": "https://api.anthropic.com/v1",
-    "openai": "https://api.openai.com/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-}
 V1 = "/v1"
-
-
-class Pointing(NamedTuple):
-    """How a program is pointed at lanes: where its models were, and the edits of its file."""
-
-    upstream: str
-    edits: list[Edit]
-
 
 #: From the text of its file, and the address of the source (which ends with ``/v1``). Raises ConfigError.
 Point = Callable[[str, str], Pointing]
@@ -59,7 +45,7 @@ def _opencode(text: str, base: str) -> Pointing:
             'opencode has no "model" in its file, which names the account to point at lanes; set it first'
         )
     at = ("provider", account, "options", "baseURL")
-    return Pointing(_known(account, _text_at(text, at)), [jsontext.setting(text, at, base)])
+    return Pointing(known(account, _text_at(text, at)), [jsontext.setting(text, at, base)])
 
 
 def _openclaw(text: str, base: str) -> Pointing:
@@ -69,31 +55,11 @@ def _openclaw(text: str, base: str) -> Pointing:
         raise ConfigError("OpenClaw has no agents.defaults.model.primary, which names the account; set it first")
     at = ("models", "providers", account, "baseUrl")
     now = _text_at(text, at)
-    upstream = _known(account, now)
+    upstream = known(account, now)
     bare = _text_at(text, (*at[:-1], "api")) == "anthropic-messages" or (now is not None and not now.endswith(V1))
     if bare and not upstream.endswith(V1):
         upstream += V1
     return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1) if bare else base)])
-
-
-def _codex(text: str, base: str) -> Pointing:
-    try:
-        now = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
-    account = now.get("model_provider", "openai")
-    told = now.get("model_providers", {})
-    if "lanes" in told:
-        raise ConfigError("it has a model provider called lanes already; take it out first")
-    mine = told.get(account, {})
-    block = toml_table("[model_providers.lanes]", {"name": "lanes", "base_url": base, "wire_api": "responses"})
-    block += f"env_key = {toml_text(mine['env_key'])}\n" if "env_key" in mine else "requires_openai_auth = true\n"
-    head = re.search(r"^\s*\[", text, re.MULTILINE)
-    line = re.search(r"^model_provider\s*=.*$", text[: head.start() if head else len(text)], re.MULTILINE)
-    ours = 'model_provider = "lanes"'
-    first = Edit(line.start(), line.end(), ours) if line else Edit(0, 0, f"{ours}\n")
-    gap = "" if not text or text.endswith("\n") else "\n"
-    return Pointing(_known(account, mine.get("base_url")), [first, Edit(len(text), len(text), gap + block)])
 
 
 def _hermes(text: str, base: str) -> Pointing:
@@ -111,14 +77,6 @@ def _text_at(text: str, path: tuple[str, ...]) -> str | None:
     return node.value if node is not None and isinstance(node.value, str) else None
 
 
-def _known(account: str, now: str | None) -> str:
-    if now is not None:
-        return now.rstrip("/")
-    if account not in ACCOUNTS:
-        raise ConfigError(f"it is not known where the account {account!a} is; name it with --upstream")
-    return ACCOUNTS[account]
-
-
 PROGRAMS = {
     each.name: each
     for each in (
@@ -128,7 +86,7 @@ PROGRAMS = {
             _openclaw,
             "restart its gateway, unless it reloads its configuration by itself",
         ),
-        Program("codex", lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml", _codex, "start it again"),
+        Program("codex", lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml", codex, "start it again"),
         Program(
             "claude",
             lambda env: _home(env, "CLAUDE_CONFIG_DIR", ".claude") / "settings.json",

@@ -1,6 +1,11 @@
 """TOML as lanes writes it."""
 
+import re
 from collections.abc import Mapping
+
+from lanes.base.errors import ConfigError
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_text(text: str) -> str:
@@ -8,9 +13,28 @@ def toml_text(text: str) -> str:
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
 
-def toml_table(header: str, values: Mapping[str, str]) -> str:
-    """A table with an empty line before it; ``header``: ``[name]``, or ``[[name]]`` for one of an array."""
-    return "\n".join(["", header, *(f"{name} = {toml_text(value)}" for name, value in values.items())]) + "\n"
+def toml_table(header: str, values: Mapping[str, object]) -> str:
+    """A table with an empty line before it; ``header``: ``[name]``, or ``[[name]]`` for one of an array.
+    Raises ConfigError."""
+    return "\n".join(["", header, *(_pair(name, value) for name, value in values.items())]) + "\n"
+
+
+def _pair(name: str, value: object) -> str:
+    return f"{name if _BARE.fullmatch(name) else toml_text(name)} = {_value(value)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return toml_text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_pair(name, each) for name, each in value.items())} }}"
+    raise ConfigError(f"lanes writes no {type(value).__name__} into a file")
 
 
 def _escaped(character: str) -> str:

@@ -159,6 +159,33 @@ def test_F296_a_link_is_followed_and_stays_one(home: Path) -> None:
     assert program_file(PROGRAMS["claude"]) == real
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'http_headers = { Authorization = "Bearer hush", X-Mine = "hush" }',
+        '"headers": {"X-Mine": "hush"},',
+        "Authorization: Bearer hush",
+        'x-api-key = "hush \\"hush"',
+        "'Cookie': 'hush',",
+        'base_url = "https://me:hush@h.example/v1"',
+        'args = ["Bearer hush"]',
+        "experimental_bearer_token = 'hush'",
+        "proxy_auth = hush",
+        'api_key = "client-hush"',
+    ],
+)
+def test_F433_a_preview_shows_no_secret(line: str) -> None:
+    shown = files.ChangedFile(Path("x"), "", line + "\r\n", ()).diff()
+    assert "***" in shown
+    assert "hush" not in shown
+
+
+def test_F433_a_preview_shows_what_is_no_secret_and_only_what_changes() -> None:
+    shown = files.ChangedFile(Path("x"), "mine = 1\n", 'mine = 1\napi_key = "client"\nneeds_auth = true\n', ()).diff()
+    assert shown.endswith('+api_key = "client"\n+needs_auth = true\n')
+    assert "mine" not in shown
+
+
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):

@@ -1,0 +1,89 @@
+"""Points codex at lanes: a provider ``lanes``, which is the present one at another address."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lanes.base.errors import ConfigError
+from lanes.guard.jsontext import Edit
+from lanes.guard.pointing import Pointing, known
+from lanes.text.toml import toml_table
+
+_OURS = 'model_provider = "lanes"'
+_LINE = re.compile(r"^[ \t]*model_provider[ \t]*=[^\r\n]*", re.MULTILINE)
+#: By these in an address, or by the name, codex knows an Azure: it asks that in another way.
+_AZURE = ("openai.azure.", "cognitiveservices.azure.", "aoai.azure.", "azure-api.", "azurefd.", "windows.net/openai")
+
+
+def codex(text: str, base: str) -> Pointing:
+    """Raises ConfigError where its file is not exactly understood."""
+    now = _parsed(text)
+    account, told = now.get("model_provider", "openai"), now.get("model_providers", {})
+    if not isinstance(account, str) or not isinstance(told, dict):
+        raise ConfigError("its model_provider is no text, or its model_providers is no table; correct it first")
+    if "lanes" in told:
+        raise ConfigError("it has a model provider called lanes already; take it out first")
+    _check_profile(now)
+    upstream, table = _present(account, told, now.get("openai_base_url"))
+    table |= {"base_url": base}
+    block = toml_table("[model_providers.lanes]", table)
+    gap = "" if not text or text.endswith("\n") else "\n"
+    last = Edit(len(text), len(text), gap + block)
+    meant = now | {"model_provider": "lanes", "model_providers": told | {"lanes": table}}
+    for first in _places(text):
+        if _is(text[: first.start] + first.ours + text[first.end :] + last.ours, meant):
+            return Pointing(upstream, [first, last])
+    raise ConfigError(
+        "its file is written in a way that lanes does not change; write model_provider as one line before all tables, "
+        "and each provider as a table [model_providers.NAME]"
+    )
+
+
+def _present(account: str, told: Mapping[str, Any], openai: object) -> tuple[str, dict[str, Any]]:
+    """Where the present provider is, and its table, which keeps its way to show a key: no other key goes there."""
+    if account == "openai":
+        if account in told:
+            raise ConfigError("codex knows openai itself and ignores [model_providers.openai]; take it out first")
+        address = openai if isinstance(openai, str) else None
+        return known(account, address), {"name": "lanes", "wire_api": "responses", "requires_openai_auth": True}
+    table = told.get(account)
+    if not isinstance(table, dict) or not isinstance(address := table.get("base_url"), str):
+        raise ConfigError(f"[model_providers.{account}] with a base_url is not in its file; add it first")
+    if table.get("wire_api", "responses") != "responses":
+        raise ConfigError(f'[model_providers.{account}] has another wire_api than "responses"; change it first')
+    if table.get("supports_websockets"):
+        raise ConfigError(f"lanes passes no WebSocket; set supports_websockets = false in [model_providers.{account}]")
+    azure = any(each in address.lower() for each in _AZURE)
+    return known(account, address), table | ({"name": "azure"} if azure else {})
+
+
+def _check_profile(now: Mapping[str, Any]) -> None:
+    """The profile that codex takes by itself comes before everything else in the file."""
+    profile, profiles = now.get("profile"), now.get("profiles", {})
+    chosen = profiles.get(profile) if isinstance(profiles, dict) and isinstance(profile, str) else None
+    if isinstance(chosen, dict) and "model_provider" in chosen:
+        raise ConfigError(
+            f"its profile {profile} has its own model_provider, which would pass lanes by; move that out of the profile"
+        )
+
+
+def _places(text: str) -> Iterator[Edit]:
+    """Where the key may stand: its parser says afterwards which of them is the key."""
+    for line in _LINE.finditer(text):
+        yield Edit(line.start(), line.end(), _OURS)
+    yield Edit(0, 0, _OURS + "\n")
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
+
+
+def _is(text: str, meant: Mapping[str, Any]) -> bool:
+    try:
+        return _parsed(text) == meant
+    except ConfigError:
+        return False
