@@ -19,11 +19,14 @@ def now() -> int:
 
 class ReplayServer:
     """``token``: what it wants; empty: nothing. ``silent``: it takes connections, and answers nothing. ``junk``: what
-    it answers instead, by the end of paths."""
+    it answers instead, by the end of paths; ``moved``: where it redirects to, likewise. ``reached``: the paths that
+    were asked for."""
 
     def __init__(self) -> None:
         self.token, self.port, self.silent = "", 0, False
         self.junk: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
+        self.reached: list[str] = []
         self.scheme = "http"
         self._open: set[web.StreamResponse] = set()
         self._runner: web.AppRunner | None = None
@@ -54,8 +57,12 @@ class ReplayServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.reached.append(request.path)
         while self.silent:
             await asyncio.sleep(0.02)
+        for end, place in self.moved.items():
+            if request.path.endswith(end):
+                return web.Response(status=302, headers={"Location": place})
         if self.token and not self.admits(request):
             return web.Response(status=401)
         for end, body in self.junk.items():

@@ -129,6 +129,16 @@ async def test_a_revoked_device_is_to_be_paired_again(gateway: ReplayOpenClaw, t
     assert (down.state, "lanes watch add" in down.fix) == (SourceState.REFUSED, True)
 
 
+async def test_F442_a_redirect_is_not_followed_and_no_other_host_gets_the_token(
+    gateway: ReplayOpenClaw, tmp_path: Path
+) -> None:
+    async with replay(gateway.version) as other:
+        gateway.moved = {"": f"http://127.0.0.1:{other.port}/"}
+        down = await refused(gateway, tmp_path)
+    assert (down.state, "302" in down.why) == (SourceState.FOREIGN, True)
+    assert not other.reached
+
+
 async def test_an_unknown_version_is_foreign(tmp_path: Path) -> None:
     async with replay("2027.1.1") as gateway:
         assert (await refused(gateway, tmp_path)).state is SourceState.FOREIGN

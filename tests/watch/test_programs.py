@@ -119,6 +119,16 @@ async def test_another_program_is_foreign(program: Program, server: Any) -> None
     assert (await refused(program, server)).state is SourceState.FOREIGN
 
 
+@pytest.mark.parametrize(("name", "path"), [*((name, "") for name in PROGRAMS), ("opencode", "/global/event")])
+async def test_F442_a_redirect_is_not_followed_and_no_other_host_gets_the_token(name: str, path: str) -> None:
+    program = PROGRAMS[name]
+    async with listening(program.server()) as server, listening(program.server()) as other:
+        server.moved = {path: f"http://127.0.0.1:{other.port}{path}"}
+        down = await refused(program, server)
+    assert (down.state, "302" in down.why) == (SourceState.FOREIGN, True)
+    assert not other.reached
+
+
 async def test_an_unknown_version_is_foreign(program: Program, server: Any) -> None:
     if isinstance(server, ReplayLangGraph):
         server.version = ""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -46,7 +47,10 @@ class JsonSocket:
 
     async def open(self, headers: Mapping[str, str] | None = None) -> None:
         """Connect. Raises SourceDown."""
-        self._session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=None))
+        traced = aiohttp.TraceConfig()
+        traced.on_request_redirect.append(_redirected)
+        timeout = aiohttp.ClientTimeout(total=None)
+        self._session = aiohttp.ClientSession(trust_env=False, timeout=timeout, trace_configs=[traced])
         try:
             self._socket = await self._session.ws_connect(
                 self.url,
@@ -139,3 +143,10 @@ class JsonSocket:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+
+async def _redirected(_: aiohttp.ClientSession, __: SimpleNamespace, asked: aiohttp.TraceRequestRedirectParams) -> None:
+    """The library would follow it, and the host that it names, whichever that is, would get the token."""
+    answer = asked.response
+    answer.close()
+    raise aiohttp.WSServerHandshakeError(answer.request_info, (), status=answer.status, message="redirect")

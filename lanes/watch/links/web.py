@@ -54,7 +54,7 @@ class JsonWeb:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._request(method, path, params=query, json=body, allow_redirects=False) as answer,
+                self._request(method, path, params=query, json=body) as answer,
             ):
                 if answer.status in REFUSED:
                     raise SourceDown(SourceState.REFUSED, f"{self.url} refuses the token ({answer.status})", "give it")
@@ -84,7 +84,8 @@ class JsonWeb:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None)
             self._session = aiohttp.ClientSession(trust_env=False, timeout=timeout, headers=dict(self._headers))
-        return self._session.request(method, f"{self.url}{path}", **more)
+        # The host that a redirect names, whichever that is, would get the token.
+        return self._session.request(method, f"{self.url}{path}", allow_redirects=False, **more)
 
     async def listen(self, path: str, hears: Callable[[Mapping[str, Any]], None], seconds: float = ANSWER_S) -> None:
         """Open the stream of events, which ``hears`` gets until the connection ends. Raises SourceDown."""
