@@ -65,6 +65,7 @@ class Screen:
             # However it ended, the terminal is as it was.
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
         if code == STOP_TOO:
+            say("the gateway stops; what runs may end first: Ctrl-C stops it at once")
             stop.set()
             return
         log_to("info")
