@@ -1,7 +1,6 @@
 """The programs: where each keeps its settings, where its models are now, and which of its keys point it at lanes."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from lanes.base.errors import ConfigError
 from lanes.guard import jsontext
 from lanes.guard.codex import codex
-from lanes.guard.jsontext import Edit
+from lanes.guard.hermes import hermes
 from lanes.guard.pointing import ACCOUNTS, Pointing, known
 
 V1 = "/v1"
@@ -62,16 +61,6 @@ def _openclaw(text: str, base: str) -> Pointing:
     return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1) if bare else base)])
 
 
-def _hermes(text: str, base: str) -> Pointing:
-    block = re.search(r"^model:[ \t]*(?:#[^\n]*)?\n((?:[ \t]+[^\n]*\n?|\s*\n)*)", text, re.MULTILINE)
-    line = block and re.compile(r"^([ \t]+base_url:[ \t]*)([^\s#]+)", re.MULTILINE).search(
-        text, block.start(1), block.end(1)
-    )
-    if not line:
-        raise ConfigError("hermes has no model.base_url in its file; set it with `hermes config set` first")
-    return Pointing(line[2].strip("\"'").rstrip("/"), [Edit(line.start(2), line.end(2), base)])
-
-
 def _text_at(text: str, path: tuple[str, ...]) -> str | None:
     node = jsontext.found(jsontext.parse(text), path)
     return node.value if node is not None and isinstance(node.value, str) else None
@@ -99,7 +88,7 @@ PROGRAMS = {
             _opencode,
             "start it again",
         ),
-        Program("hermes", lambda env: _home(env, "HERMES_HOME", ".hermes") / "config.yaml", _hermes, "restart it"),
+        Program("hermes", lambda env: _home(env, "HERMES_HOME", ".hermes") / "config.yaml", hermes, "restart it"),
     )
 }
 
