@@ -176,6 +176,35 @@ async def test_F292_nothing_of_a_request_or_an_answer_is_kept(guard: Guard, capl
     assert outline["bytes"] > 100
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "cookie"])
+async def test_F424_an_answer_that_repeats_a_key_or_a_text_leaves_none_of_it(
+    guard: Guard, header: str, streamed: bool
+) -> None:
+    named = {header: f"Bearer {SECRET}", "x-lanes-session": "s"}
+    usage = {
+        "prompt_tokens": 3,
+        "note": "private-marker-0815 " * 1_000,
+        SECRET: 1,
+        "prompt_tokens_details": {SECRET: 1},
+    }
+    told = json.dumps({"model": f"M-{SECRET}", "usage": usage, "choices": [{}]}).encode()
+    refusal = json.dumps({"error": {"code": SECRET, "type": SECRET[:14], "message": SECRET}}).encode()
+    async with mirror(body=told) as seen:
+        guarded = await guard(seen.url)
+        seen.pieces = [b"data: " + told + b"\n\ndata: [DONE]\n\n"] if streamed else None
+        assert SECRET in (await ask(guarded, guarded.base, **named)).text
+        seen.pieces = [b"data: " + refusal + b"\n\ndata: [DONE]\n\n"] if streamed else None
+        seen.status, seen.body = 400, refusal
+        assert SECRET in (await ask(guarded, guarded.base, **named)).text
+        done, failed = await guarded.messages()
+        stored = guarded.path.read_bytes() + guarded.path.with_name("lanes.db-wal").read_bytes()
+    assert (done["state"], done["model"], done["usage"]["prompt_tokens"]) == ("done", "M-***", 3)
+    assert failed["state"] == "failed"
+    for secret in (SECRET[:14], SECRET[-14:], "private-marker"):
+        assert secret.encode() not in stored, secret
+
+
 async def test_F292_a_request_never_runs_again(guard: Guard) -> None:
     async with mirror(status=500) as seen:
         guarded = await guard(seen.url)

@@ -166,6 +166,24 @@ def test_F423_the_values_of_a_body_are_counted_in_one_pass() -> None:
     assert not too_many_values(b"[" + b'"' + b'\\",' * 1_000_000), "which no search may begin again and again"
 
 
+@pytest.mark.parametrize(
+    "told",
+    [b'"usage": {"prompt_tokens": 3, "cost": NaN}', b'"model": "' + b"m" * 600 + b'"', b'"model": "\\ud800"'],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_F425_a_whole_answer_passes_whatever_it_tells_of_itself(
+    guard: Guard, told: bytes, streamed: bool
+) -> None:
+    answer = b'{"choices": [{"delta": {"content": "hi"}}], ' + told + b"}"
+    stream = b"data: " + answer + b"\n\ndata: [DONE]\n\n"
+    async with mirror(body=answer, pieces=[stream] if streamed else None) as seen:
+        guarded = await guard(seen.url)
+        came = await guarded.client.post(f"{guarded.base}/chat/completions", json={"messages": [], "stream": streamed})
+    assert (came.status_code, came.content) == (200, stream if streamed else answer)
+    (message,) = await guarded.messages()
+    assert message["state"] == "done"
+
+
 async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:
     go_on = asyncio.Event()
     async with mirror(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from lanes.config.declared.model import ProviderConfig
@@ -12,6 +12,7 @@ from lanes.runners.http.answers import PLAIN, ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.passing.exchange import Exchange
+from lanes.runners.passing.facts import kept_model, kept_usage, keys_in
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
 from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
@@ -45,13 +46,19 @@ async def relay(
     ``exchange.started`` tells whether a part of the answer was passed.
     """
     method, url, body, headers, dialect, _ = exchange.take_request()
-    async with (
-        Patience(provider, begins) as patience,
-        client.post(url, body, headers, patience.connected, Through.of(provider), method=method) as answer,
-    ):
-        del body  # it may have megabytes
-        alive()
-        return await _pass(answer, dialect, exchange, patience, alive)
+    keys = keys_in(headers, provider.api_key_header)
+    try:
+        async with (
+            Patience(provider, begins) as patience,
+            client.post(url, body, headers, patience.connected, Through.of(provider), method=method) as answer,
+        ):
+            del body  # it may have megabytes
+            alive()
+            passed = await _pass(answer, dialect, exchange, patience, alive)
+    except AttemptFailed as failure:  # its sentence may quote what came
+        raise _without(keys, failure) from None
+    failed = passed.failed and _without_text(_without(keys, passed.failed))
+    return Passed(passed.status, kept_model(passed.model, keys), kept_usage(passed.usage), failed)
 
 
 async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive) -> Passed:
@@ -76,7 +83,7 @@ async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, pati
     exchange.whole = True
     if follower is None:
         return await _of_whole(answer, dialect, bytes(looked_at))
-    failed = None if follower.failed is None else _without_text(failures.from_error({"code": follower.failed}))
+    failed = None if follower.failed is None else failures.from_error({"code": follower.failed})
     usage = USAGES[dialect](follower.usage) if follower.usage else None
     return Passed(answer.status, follower.model, usage, failed)
 
@@ -93,7 +100,7 @@ async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Pass
     """What an answer without a stream says about itself."""
     text = body if answer.encoding == PLAIN else await asyncio.to_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 400:
-        return Passed(answer.status, failed=_without_text(answer.refusal(text)))
+        return Passed(answer.status, failed=answer.refusal(text))
     found = whole_answer(text)
     usage = found.get("usage")
     model = found.get("model")
@@ -102,6 +109,12 @@ async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Pass
         model if isinstance(model, str) else None,
         USAGES[dialect](usage) if isinstance(usage, dict) else None,
     )
+
+
+def _without(keys: Iterable[str], failure: AttemptFailed) -> AttemptFailed:
+    for key in keys:
+        failure.redact(key)
+    return failure
 
 
 def _without_text(failure: AttemptFailed) -> AttemptFailed:

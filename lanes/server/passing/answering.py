@@ -142,7 +142,7 @@ class _Run:
     async def _end(self, message: Message | None, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self.exchange
         failure = None if message is None else message.error
-        theirs = failure is None or failure.cause is Cause.PROVIDER_FAILED
+        theirs = failure is None or failure.cause in (Cause.PROVIDER_FAILED, Cause.RUNNER_FAILED)
         if exchange.whole and message is not None and theirs:
             await send({"type": "http.response.body", "body": b"".join(exchange.rest)})
             return

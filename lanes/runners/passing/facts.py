@@ -1,0 +1,58 @@
+"""What is stored of an answer: numbers of known names, a short model, words of an error. No text of it, and no key."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
+
+from lanes.base.terminal import clean
+from lanes.runners.http.redaction import redacted
+from lanes.runners.passing.headers import KEYS
+from lanes.runners.usage import MOST
+
+#: The longest model that is stored, and how much of one is read.
+LONGEST_MODEL = 128
+MOST_READ = 4_096
+#: A shorter word of a header is no secret ("Bearer", "ollama"), and would be missing in the names of models.
+SHORTEST_KEY = 8
+
+_NUMBERS = ("prompt_tokens", "completion_tokens", "total_tokens", "cost", "cost_usd")
+_DETAILS = {
+    "prompt_tokens_details": ("cached_tokens", "cache_write_tokens", "audio_tokens"),
+    "completion_tokens_details": ("reasoning_tokens", "audio_tokens"),
+}
+
+
+def keys_in(headers: Iterable[tuple[str, str]], named: str | None) -> tuple[str, ...]:
+    """The keys that a request carries. ``named``: the header of the provider's own key, where it has another name."""
+    holding = {*KEYS, (named or "").lower()}
+    words = (word for name, value in headers if name.lower() in holding for word in value.split())
+    return tuple(word for word in words if len(word) >= SHORTEST_KEY)
+
+
+def kept_model(model: str | None, keys: Iterable[str]) -> str | None:
+    """The model that an answer names, as it is stored."""
+    if not model:
+        return None
+    model = model[:MOST_READ]
+    for key in keys:
+        model = redacted(model, key)
+    return clean(model[:LONGEST_MODEL])[:LONGEST_MODEL]
+
+
+def kept_usage(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The usage in the words of chat, as it is stored; None if it has no number."""
+    if usage is None:
+        return None
+    kept: dict[str, Any] = _numbers(usage, _NUMBERS)
+    for name, numbers in _DETAILS.items():
+        if found := _numbers(usage.get(name), numbers):
+            kept[name] = found
+    return kept or None
+
+
+def _numbers(of: object, names: Iterable[str]) -> dict[str, int | float]:
+    values = {name: of.get(name) for name in names} if isinstance(of, Mapping) else {}
+    return {name: value for name, value in values.items() if _is_number(value)}
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST  # neither is NaN
