@@ -69,7 +69,7 @@ def test_F117_a_signal_drains(made: House, number: signal.Signals) -> None:
         eventually(lambda: "draining" in gateway.said(), "the drain")
         gateway.popen.send_signal(number)
     assert gateway.popen.wait(PATIENCE_S) == 0
-    assert "at once" not in gateway.said().replace("once more stops at once", "")
+    assert "at once" not in gateway.said().replace("a second signal stops at once", "")
     assert made.row("SELECT state FROM messages") == ("done",), "what ran within drain_timeout came to its end"
     assert not made.history().problems
 
