@@ -247,6 +247,9 @@ def test_that_it_is_tried_last_is_stored(world: World) -> None:
     until = world.time().wall + SECOND
     world.step(lambda tx: doors.try_last(tx, "codex", until, "it was slow"))
     assert (row(world).tried_last_until, row(world).message, row(world).until) == (until, "it was slow", None)
+    cool(world, 5 * SECOND, cause="quota")
+    world.step(lambda tx: doors.try_last(tx, "codex", until, "it was slow"))
+    assert (row(world).cause, row(world).message) == ("quota", "no"), "cause and sentence belong together"
 
 
 # --------------------------------------------------------------------------------------------- counts

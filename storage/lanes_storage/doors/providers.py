@@ -89,8 +89,13 @@ def doubt(tx: Transaction, provider: str, key: str, *, fingerprint: str | None =
 
 
 def try_last(tx: Transaction, provider: str, until: int, message: str, *, fingerprint: str | None = None) -> None:
-    """Let the other providers of each chain be asked before this one, until ``until`` (wall time)."""
-    save(tx, known(tx, provider, fingerprint)._replace(tried_last_until=until, message=message))
+    """Let the other providers of each chain be asked before this one, until ``until`` (wall time).
+
+    ``message``: what it said, kept where no cooldown is known, of which cause and sentence belong together.
+    """
+    row = known(tx, provider, fingerprint)
+    said = message if row.cause is None else row.message
+    save(tx, row._replace(tried_last_until=until, message=said))
 
 
 def count(tx: Transaction, provider: str, counts: ProviderCounts, now: Now, *, fingerprint: str | None = None) -> None:
