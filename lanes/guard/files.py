@@ -50,9 +50,9 @@ class ChangedFile(NamedTuple):
 
 
 def read(path: Path) -> str | None:
-    """The text of a file; None if there is none. Raises ConfigError."""
+    """The text of a file, with its own line ends; None if there is none. Raises ConfigError."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -60,11 +60,14 @@ def read(path: Path) -> str | None:
 
 
 def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile:
-    """A file with some edits, which do not overlap; those at one place follow one another as they are given."""
+    """A file with some edits, which do not overlap; those at one place follow one another as they are given. The lines
+    end as the first one of the file does."""
     text, pieces = before or "", list[Replaced]()
+    windows = text.partition("\n")[0].endswith("\r")
     for edit in sorted(edits, key=lambda each: each[:2])[::-1]:
-        pieces.append(Replaced(edit.ours, text[edit.start : edit.end]))
-        text = text[: edit.start] + edit.ours + text[edit.end :]
+        ours = edit.ours.replace("\n", "\r\n") if windows else edit.ours
+        pieces.append(Replaced(ours, text[edit.start : edit.end]))
+        text = text[: edit.start] + ours + text[edit.end :]
     return ChangedFile(path, before, text, tuple(pieces))
 
 

@@ -186,6 +186,23 @@ def test_F433_a_preview_shows_what_is_no_secret_and_only_what_changes() -> None:
     assert "mine" not in shown
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_F435_a_file_with_the_line_ends_of_windows_keeps_them(home: Path, name: str) -> None:
+    path, toml = home / KEPT[name][0], home / ".config/lanes/lanes.toml"
+    before = KEPT[name][1].replace("\n", "\r\n").encode()
+    toml.parent.mkdir(parents=True)
+    toml.write_bytes(b"# mine\r\n")
+    path.write_bytes(before)
+    write(name)
+    for changed in (path, toml):
+        told = changed.read_bytes()
+        assert told.count(b"\r\n") == told.count(b"\n") > 0
+    assert path.with_name(path.name + files.BACKUP).read_bytes() == before
+    assert guard(name, "--undo").exit_code == 0
+    assert path.read_bytes() == before
+    assert toml.read_bytes() == b"# mine\r\n"
+
+
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):
