@@ -16,6 +16,8 @@ from lanes.guard.jsontext import Edit
 from lanes.host.files import put
 
 BACKUP = ".before-lanes"
+#: What some editors write before a text; it stays there, and no place in a text counts it.
+BYTE_ORDER_MARK = "\ufeff"
 #: A secret in a line of a configuration: what follows a name that says so, headers, and the user of an address.
 _SECRET = re.compile(
     r"""((?:key|token|secret|password|passwd|auth|authorization|cookie|credentials?)["']?\s*[:=]\s*)"""
@@ -62,13 +64,14 @@ def read(path: Path) -> str | None:
 def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile:
     """A file with some edits, which do not overlap; those at one place follow one another as they are given. The lines
     end as the first one of the file does."""
-    text, pieces = before or "", list[Replaced]()
+    text, pieces = (before or "").removeprefix(BYTE_ORDER_MARK), list[Replaced]()
     windows = text.partition("\n")[0].endswith("\r")
     for edit in sorted(edits, key=lambda each: each[:2])[::-1]:
         ours = edit.ours.replace("\n", "\r\n") if windows else edit.ours
         pieces.append(Replaced(ours, text[edit.start : edit.end]))
         text = text[: edit.start] + ours + text[edit.end :]
-    return ChangedFile(path, before, text, tuple(pieces))
+    mark = BYTE_ORDER_MARK if before and before.startswith(BYTE_ORDER_MARK) else ""
+    return ChangedFile(path, before, mark + text, tuple(pieces))
 
 
 def appended(path: Path, tables: str) -> ChangedFile:

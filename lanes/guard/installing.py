@@ -42,7 +42,7 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     url = f"http://127.0.0.1:{port}/g/{program.name}/{token}/v1"
     path = program_file(program)
     text = files.read(path)
-    pointing = program.point(text or "", url)
+    pointing = program.point((text or "").removeprefix(files.BYTE_ORDER_MARK), url)
     behind = upstream or pointing.upstream
     if behind.startswith(f"http://127.0.0.1:{port}/g/"):
         raise ConfigError(f"{program.name} is pointed at lanes already")

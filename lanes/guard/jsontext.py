@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lanes.base.errors import ConfigError
 
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_SPACE = re.compile(r"(?:[\s\ufeff]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'', re.DOTALL)
 _WORD = re.compile(r"[^\s,:{}\[\]/\"']+")
 
@@ -34,7 +34,10 @@ def parse(text: str) -> JsonNode:
     at = _skip(text, 0)
     if at == len(text):
         return JsonNode(at, at, {}, {})
-    node = _value(text, at)
+    try:
+        node = _value(text, at)
+    except RecursionError:
+        raise ConfigError("its file is nested too deep; nothing was changed") from None
     if _skip(text, node.end) != len(text):
         raise _wrong(text, node.end)
     return node

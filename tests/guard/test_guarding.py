@@ -1,5 +1,6 @@
 """``lanes guard PROGRAM`` changes its own keys and nothing else, and takes back exactly that."""
 
+import codecs
 import json
 import socket
 import subprocess
@@ -201,6 +202,26 @@ def test_F435_a_file_with_the_line_ends_of_windows_keeps_them(home: Path, name: 
     assert guard(name, "--undo").exit_code == 0
     assert path.read_bytes() == before
     assert toml.read_bytes() == b"# mine\r\n"
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_F435_a_byte_order_mark_stays_first(home: Path, name: str) -> None:
+    path = home / KEPT[name][0]
+    before = codecs.BOM_UTF8 + KEPT[name][1].encode()
+    path.write_bytes(before)
+    write(name)
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)
+    assert path.read_bytes().count(codecs.BOM_UTF8) == 1
+    assert b"127.0.0.1" in path.read_bytes()
+    assert guard(name, "--undo").exit_code == 0
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["[" * 3000, '{"a":' * 3000, "{" + '"a": ' + "[" * 3000 + "]" * 3000 + "}"])
+def test_F436_a_file_that_is_nested_too_deep_is_refused(home: Path, text: str) -> None:
+    (home / KEPT["claude"][0]).write_text(text)
+    with pytest.raises(ConfigError, match="too deep"):
+        write("claude")
 
 
 def test_twice_is_refused(home: Path) -> None:
