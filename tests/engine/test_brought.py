@@ -158,7 +158,7 @@ async def test_F90_what_names_no_cause_is_said(ends: Ends, cause: object) -> Non
     assert "so it was" in message.error.message
 
 
-# -------------------------------------------------------------------------------- ends that can not be kept
+# -------------------------------------------------------------------------------- ends that cannot be stored
 
 UNFIT_ENDS: dict[str, Any] = {
     "an exception as the sentence": (raising(RunFailed("tool_missing", ValueError("why"))), "ValueError: why"),
@@ -168,7 +168,7 @@ UNFIT_ENDS: dict[str, Any] = {
     "attempts that are none": (raising(RunFailed("tool_missing", "x", cast("Any", [1]))), "attempts"),
     "attempts that raise": (raising(RunFailed("tool_missing", "x", cast("Any", Endless()))), "half of it"),
     "an own kind": (raising(Bare()), "did not say why"),
-    "a kind that is garbled": (raising(Garbled()), "can not be kept"),
+    "a kind that is garbled": (raising(Garbled()), "cannot be stored"),
     "the text of a reply": (returning(Reply(text=cast("str", b"bytes"))), "Reply.text must be a str, not bytes"),
     "no text of a reply": (returning(Reply(text=cast("str", None))), "Reply.text must be a str, not NoneType"),
     "usage": (returning(Reply("x", usage={"tokens": math.nan})), "not valid JSON"),
@@ -185,8 +185,8 @@ UNFIT_ENDS: dict[str, Any] = {
     "words that are interrupted": (raising(Leaving(KeyboardInterrupt)), "Leaving, which can not be shown"),
     "words that cancel": (raising(Leaving(asyncio.CancelledError)), "Leaving, which can not be shown"),
     "words that leave as the sentence": (raising(RunFailed("tool_missing", Leaving(SystemExit))), "Leaving"),
-    "a kind that leaves": (raising(LeavingFailure()), "can not be kept: SystemExit: 3"),
-    "a message that leaves": (returning(Reply("x", message=LeavingParts(a=1))), "can not be kept: SystemExit: 4"),
+    "a kind that leaves": (raising(LeavingFailure()), "cannot be stored: SystemExit: 3"),
+    "a message that leaves": (returning(Reply("x", message=LeavingParts(a=1))), "cannot be stored: SystemExit: 4"),
     "the end of the process": (raising(SystemExit(3)), "sys.exit(3)"),
     "a group": (raising(ExceptionGroup("several", [Speechless(), ValueError("one")])), "several"),
 }

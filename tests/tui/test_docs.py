@@ -54,7 +54,7 @@ SECTIONS: dict[str, type] = {
 }
 SIGNS = {
     "slash": "/", "question_mark": "?", "colon": ":", "plus": "+", "equals_sign": "=", "minus": "-", "escape": "esc",
-    "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "ctrl+@",
+    "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "ctrl+@", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \|$", re.MULTILINE)
 
