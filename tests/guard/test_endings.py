@@ -7,6 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.passing.exchange import Exchange, PassedRequest
+from lanes.runners.passing.patience import ClientPatience
+from lanes.runners.passing.relay import relay
+from lanes.runners.passing.runner import PassingRunner
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
 from tests.kit.until import until
@@ -109,6 +114,39 @@ async def test_F293_a_spent_limit_ends_a_request_once(
     assert message["error"]["attempts"][0]["cause"] == cause
     assert '"invalid_request_error"' in answer.text
     assert cause in answer.text
+
+
+async def test_F426_a_client_that_reads_slowly_is_no_silence_of_the_provider(guard: Guard) -> None:
+    slow = asyncio.Event()
+    async with mirror(pieces=[BEGUN["chat/completions"], slow, b"data: [DONE]\n\n"]) as seen:
+        guarded = await guard(seen.url, source={"idle_timeout": "300ms"})
+        runner = guarded.gateway.specs["bot"].run
+        assert isinstance(runner, PassingRunner)
+        request = PassedRequest("POST", f"{seen.url}/chat/completions", b"{}", [], "chat", streamed=True)
+        exchange = Exchange(request)
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                slow.set()
+                await asyncio.sleep(0.4)  # longer than the provider may be silent
+
+        exchange.connect(send)
+        passed = await relay(runner.client, runner.source.provider, exchange, lambda *_: None, lambda: None)
+    assert (passed.failed, exchange.whole) == (None, True)
+
+
+async def test_F426_after_a_slow_client_a_silent_provider_is_ended(guard: Guard) -> None:
+    provider = (await guard(source={"idle_timeout": "20ms"})).gateway.config.sources["bot"].provider
+
+    async def silent() -> None:
+        async with ClientPatience(provider, lambda *_: None) as patience:
+            patience.content()
+            with patience.sending():
+                await asyncio.sleep(0.1)
+            await asyncio.Event().wait()
+
+    with pytest.raises(AttemptFailed, match="no further content within 20ms"):
+        await silent()
 
 
 async def test_F293_a_comment_and_a_ping_are_no_sign_of_life(guard: Guard) -> None:

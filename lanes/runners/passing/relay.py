@@ -15,7 +15,8 @@ from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.facts import kept_model, kept_usage, keys_in
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
 from lanes.runners.passing.keepalive import Keepalive
-from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
+from lanes.runners.passing.patience import ClientPatience
+from lanes.runners.providers.timeouts import LINGER_S, Begins
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
 LOOKED_AT = 1_048_576
@@ -49,7 +50,7 @@ async def relay(
     keys = keys_in(headers, provider.api_key_header)
     try:
         async with (
-            Patience(provider, begins) as patience,
+            ClientPatience(provider, begins) as patience,
             client.post(url, body, headers, patience.connected, Through.of(provider), method=method) as answer,
         ):
             del body  # it may have megabytes
@@ -61,7 +62,9 @@ async def relay(
     return Passed(passed.status, kept_model(passed.model, keys), kept_usage(passed.usage), failed)
 
 
-async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, patience: Patience, alive: Alive) -> Passed:
+async def _pass(
+    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: ClientPatience, alive: Alive
+) -> Passed:
     follower = Follower(dialect, answer.encoding) if answer.content_type == "text/event-stream" else None
     await exchange.head(answer.status, answer.raw_headers, follower)
     looked_at = bytearray()
@@ -74,7 +77,8 @@ async def _pass(answer: ProviderResponse, dialect: str, exchange: Exchange, pati
                     alive()
                 if follower is None and len(looked_at) < LOOKED_AT:
                     looked_at += chunk
-                await exchange.piece(chunk)
+                with patience.sending():
+                    await exchange.piece(chunk)
                 if follower is not None and follower.ended:
                     break
         patience.over()
