@@ -36,7 +36,7 @@ class AcpRunner:
         turn_of = await asyncio.to_thread(_turns)  # the first time it takes half a second: the loop goes on
         lane = await self._memory.lane(run, self._name)
         program = self._program
-        async with program.places(run, lane.id) as places:
+        async with program.places(run, lane.id, self._trees) as places:
             child = new_child()
             turn = turn_of(run, child, program, lane)
             async with self._trees.of(run, child) as keeper:

@@ -44,10 +44,11 @@ class Child:
 
     ``exit`` is the exit code of the agent (negative: a signal), None until it has ended. ``failure`` says why it could
     not be started. ``gone`` is done once the keeper has ended: with what the agent left behind and the keeper had to
-    end, or with None where the keeper was killed and nothing is proven.
+    end, or with None where the keeper was killed and nothing is proven. ``held``:
+    descriptors that the whole tree holds open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *held: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._control, theirs = socket.socketpair()
         try:
@@ -56,7 +57,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *held],
                 start_new_session=True,
                 cwd="/",
                 env={name: os.environ[name] for name in _OF_KEEPER if name in os.environ},

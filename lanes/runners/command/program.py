@@ -1,19 +1,20 @@
 """What a runner starts for its runs: the folder, the arguments and the environment of its program."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from lanes.base.errors import RunFailed
-from lanes.config.declared.model import CommandConfig, RunnerConfig
+from lanes.config.declared.model import CommandConfig, ProcessLimits, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
 from lanes.host.tree import TAG, tag
 from lanes.runners.base import RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.folders import working_folder
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.command.trees import GraceOf, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
@@ -51,12 +52,22 @@ class AgentProgram:
         self._user = system_user(self.config.limits.user, config.name)
 
     @asynccontextmanager
-    async def places(self, run: RunContext, lane_id: int) -> AsyncIterator[Mapping[str, str]]:
+    async def places(self, run: RunContext, lane_id: int, trees: RunTrees) -> AsyncIterator[Mapping[str, str]]:
         """What fills the places of its arguments. The folder is there during the block. Raises RunFailed."""
         numbers = {"lane_id": str(lane_id), "run_id": str(run.id)}
         config = self.config
+
+        async def git(held: int, *words: str) -> str | None:
+            run.progress(f"git:worktree {words[0]}")
+            return await self._git(run, trees, held, ["-C", str(config.worktree_of), "worktree", *words])
+
         made = working_folder(
-            config.cwd, numbers, keep=config.keep_cwd, worktree_of=config.worktree_of, user=self._user
+            config.cwd,
+            numbers,
+            keep=config.keep_cwd,
+            git=None if config.worktree_of is None else git,
+            user=self._user,
+            progress=run.progress,
         )
         async with made as folder:
             yield numbers | {
@@ -76,9 +87,33 @@ class AgentProgram:
         argv = [*arguments(config.wrap, places, None), *arguments(template, places, text)]
         if any("\0" in each for each in argv):
             raise RunFailed("bad_request", "an argument of a program cannot hold a NUL character")
+        return self._order(run, keeper, argv, places["cwd"], config.limits)
+
+    def _order(
+        self, run: RunContext, keeper: ProcessIdentity, argv: Sequence[str], cwd: str, limits: ProcessLimits
+    ) -> StartOrder:
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
-        given = environment_of(self._user, environment(os.environ, config.env, {}))
-        return start_order(argv, given | own, places["cwd"], self._grace(run.key), config.limits, self._user)
+        given = environment_of(self._user, environment(os.environ, self.config.env, {}))
+        return start_order(argv, given | own, cwd, self._grace(run.key), limits, self._user)
+
+    async def _git(self, run: RunContext, trees: RunTrees, held: int, words: Sequence[str]) -> str | None:
+        """Run git as a program of this run, with its user and environment: a repository can name programs that git
+        starts. Returns why it failed. Raises RunFailed if it may not begin."""
+        argv = ["git", "-c", "core.hooksPath=/dev/null", *words]
+        child, complaints = new_child(held), Complaints()
+        async with trees.of(run, child) as keeper:
+            await child.start(self._order(run, keeper, argv, "/", ProcessLimits(nice=self.config.limits.nice)))
+            reading = asyncio.ensure_future(complaints.follow(child))
+            try:
+                await child.feed(b"")
+                await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+                await asyncio.wait({reading}, timeout=DRAIN_S)
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+        if child.failure is not None:
+            return f"git could not be started: {child.failure}"
+        return None if child.exit == 0 else complaints.text or f"git {ended_with(child.exit)}"
 
     async def keep(self, run: RunContext, session: str | None, used: Mapping[str, float]) -> None:
         """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""

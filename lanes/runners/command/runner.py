@@ -12,12 +12,9 @@ from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.program import AgentProgram, Complaints, unknown_session
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript, short
-from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
 from lanes_storage.records import ProcessIdentity
-
-#: How long the pipes may stay open once the tree is gone: another process may have inherited them.
-DRAIN_S = 2.0
 
 
 class CommandRunner:
@@ -34,7 +31,7 @@ class CommandRunner:
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
         lane = await self._memory.lane(run, self._name)
-        async with self._program.places(run, lane.id) as places:
+        async with self._program.places(run, lane.id, self._trees) as places:
             if lane.session is not None and self._config.resume:
                 try:
                     return await self._turn(run, places, lane)

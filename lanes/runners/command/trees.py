@@ -24,6 +24,8 @@ log = Log("lanes.command")
 
 #: Seconds between two looks for what is left where the keeper was killed.
 SWEEP_S = 0.05
+#: How long the pipes may stay open once the tree is gone: another process may have inherited them.
+DRAIN_S = 2.0
 
 #: The grace of a lane in milliseconds, by its key.
 GraceOf = Callable[[str], int]
@@ -72,8 +74,8 @@ class RunTrees:
             child.close()
 
 
-async def outlast(ending: "asyncio.Future[Any]") -> None:
-    """Wait for an end; a cancellation meanwhile is raised only then."""
+async def outlast(ending: "asyncio.Future[Any]") -> Any:
+    """Wait for an end and its result; a cancellation meanwhile is raised only then."""
     cancelled: asyncio.CancelledError | None = None
     while not ending.done():
         try:
@@ -82,13 +84,13 @@ async def outlast(ending: "asyncio.Future[Any]") -> None:
             cancelled = error
     if cancelled is not None:
         raise cancelled
-    ending.result()
+    return ending.result()
 
 
-def new_child() -> Child:
-    """Start a keeper. Raises RunFailed or NoRoom if that is not possible now."""
+def new_child(*held: int) -> Child:
+    """Start a keeper; its tree holds these descriptors. Raises RunFailed or NoRoom if that is not possible now."""
     try:
-        return Child()
+        return Child(*held)
     except OSError as error:
         if is_shortage(error):
             note_shortage()

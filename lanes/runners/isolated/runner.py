@@ -19,7 +19,7 @@ from lanes.host.tree import TAG, tag
 from lanes.runners.base import Delta, Reply, RunContext
 from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.command.trees import GraceOf, RunTrees, ended_with, new_child, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.current import CURRENT
 from lanes.runners.isolated.wire import Answer, Job, written
@@ -37,8 +37,6 @@ LAST_MS = 4_000
 #: The longest line that is read: a reply, say. And the longest that is logged of what the target prints.
 LONGEST_LINE = 64 * 1024 * 1024
 LONGEST_LOGGED = 2_000
-#: How long the pipes may stay open once the tree is gone: another process may have inherited them.
-DRAIN_S = 2.0
 #: The end of what was printed, for the sentence about a process that ended without a word.
 KEPT = 2_048
 
