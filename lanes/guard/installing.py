@@ -38,7 +38,7 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     """What guarding a program would change. Raises ConfigError."""
     if record_of(program).exists():
         raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
-    token, token_file = secrets.token_urlsafe(24), folder() / f"{program.name}.token"
+    token, token_file = secrets.token_urlsafe(24), _token_file(program)
     url = f"http://127.0.0.1:{port}/g/{program.name}/{token}/v1"
     path = program_file(program)
     text = files.read(path)
@@ -47,7 +47,7 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     if behind.startswith(f"http://127.0.0.1:{port}/g/"):
         raise ConfigError(f"{program.name} is pointed at lanes already")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))
-    account = f"{program.name}-account"
+    account = _account(program)
     tables = toml_table("[[provider]]", {"name": account, "base_url": behind, "api_key": "client"})
     named = {"name": program.name, "preset": program.name, "provider": account, "token_file": str(token_file)}
     tables += toml_table("[[source]]", named)
@@ -74,7 +74,8 @@ def install(plan: Installation) -> None:
 
 
 def undone(program: Program) -> list[ChangedFile]:
-    """What undoing would change. A unit stays as long as other programs are guarded.
+    """What undoing would change. A unit stays as long as other programs are guarded; a file that is gone, or that was
+    undone by hand, is undone.
 
     Raises ConfigError: it is not guarded, or was changed since.
     """
@@ -82,11 +83,20 @@ def undone(program: Program) -> list[ChangedFile]:
     for path, pieces in record.files:
         if path == _unit_path() and _others(program):
             continue
-        now = files.read(path) or ""
-        if not record.done and not any(piece.ours in now for piece in pieces):
-            continue  # an interrupted installation did not get so far
+        now = files.read(path)
+        if now is None:
+            continue
+        if not any(piece.ours in now for piece in pieces) and (not record.done or _is_free(path, now, program)):
+            continue  # an interrupted installation did not get so far, or it was undone by hand
         changes.append(files.restored(path, pieces))
     return changes
+
+
+def _is_free(path: Path, now: str, program: Program) -> bool:
+    """Whether nothing in a file tells of lanes any more; of a unit, which has none of these signs, nobody knows."""
+    token = (files.read(_token_file(program)) or "").strip()
+    signs = (token, _token_file(program).name, _account(program))
+    return path != _unit_path() and token != "" and not any(sign in now for sign in signs)
 
 
 def undo(program: Program, changes: list[ChangedFile]) -> None:
@@ -98,7 +108,7 @@ def undo(program: Program, changes: list[ChangedFile]) -> None:
     if others and kept:  # the last one that is guarded takes the unit with it
         heir = ChangeRecord.parsed(files.read(others[0]) or "")
         put(others[0], heir._replace(files=(*heir.files, *kept)).as_json())
-    for path in (record_of(program), folder() / f"{program.name}.token"):
+    for path in (record_of(program), _token_file(program)):
         path.unlink(missing_ok=True)
 
 
@@ -112,6 +122,15 @@ def _record(program: Program) -> ChangeRecord:
 def _others(program: Program) -> list[Path]:
     """The records of the other programs that are guarded."""
     return sorted(path for path in folder().glob("*.json") if path != record_of(program))
+
+
+def _token_file(program: Program) -> Path:
+    return folder() / f"{program.name}.token"
+
+
+def _account(program: Program) -> str:
+    """The name of its provider in lanes.toml."""
+    return f"{program.name}-account"
 
 
 def _unit_path() -> Path | None:

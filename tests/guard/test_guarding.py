@@ -224,6 +224,34 @@ def test_F436_a_file_that_is_nested_too_deep_is_refused(home: Path, text: str) -
         write("claude")
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_F437_a_file_that_is_gone_counts_as_undone(home: Path, name: str) -> None:
+    path, toml = home / KEPT[name][0], home / ".config/lanes/lanes.toml"
+    write(name)
+    path.unlink()
+    assert guard(name, "--undo").exit_code == 0
+    assert not path.exists()
+    assert not toml.exists()
+    path.write_text(KEPT[name][1])
+    write(name)
+    toml.unlink()
+    assert guard(name, "--undo").exit_code == 0
+    assert path.read_text() == KEPT[name][1]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_F437_what_was_undone_by_hand_counts_as_undone(home: Path, name: str) -> None:
+    path = home / KEPT[name][0]
+    write(name)
+    path.write_text(path.read_text().replace("127.0.0.1", "[::1]"))
+    with pytest.raises(ConfigError, match="by hand"):
+        undone(PROGRAMS[name])
+    path.write_text(KEPT[name][1] + "\n\n")
+    assert guard(name, "--undo").exit_code == 0
+    assert path.read_text() == KEPT[name][1] + "\n\n"
+    write(name)
+
+
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):
