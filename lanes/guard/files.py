@@ -37,12 +37,13 @@ class Replaced(NamedTuple):
 
 
 class ChangedFile(NamedTuple):
-    """A file before and after; ``before`` is None if there is none."""
+    """A file before and after; ``before`` is None if there is none, and afterwards there is none if it ``goes``."""
 
     path: Path
     before: str | None
     after: str
     pieces: tuple[Replaced, ...]
+    goes: bool = False
 
     def diff(self) -> str:
         """The change for a person: only the lines that differ, without the secrets in them."""
@@ -91,26 +92,29 @@ def appended(path: Path, tables: str) -> ChangedFile:
     return changed
 
 
-def restored(path: Path, pieces: Sequence[Replaced]) -> ChangedFile:
-    """The same file with what stood there before. Raises ConfigError if ours was changed since."""
+def restored(path: Path, pieces: Sequence[Replaced], *, empty: bool) -> ChangedFile:
+    """The same file with what stood there before; one that is empty by that is gone, unless it was there, ``empty``.
+
+    Raises ConfigError if ours was changed since.
+    """
     text = read(path)
     after = text or ""
     for piece in pieces:
         if after.count(piece.ours) != 1:
             raise ConfigError(f"{path} was changed since where lanes had changed it; undo it by hand")
         after = after.replace(piece.ours, piece.before)
-    return ChangedFile(path, text, after, ())
+    return ChangedFile(path, text, after, (), goes=not after and not empty)
 
 
 def write(changed: ChangedFile) -> None:
     """Replace a file at once, or not at all, with its mode and owner; the former content stays beside it, readable only
-    for its owner. An emptied file that lanes had made is deleted. Raises ConfigError."""
+    for its owner. Raises ConfigError."""
     path = changed.path
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if changed.before is not None and changed.pieces:
             put(path.with_name(path.name + BACKUP), changed.before)
-        if not changed.after.strip() and not changed.pieces:
+        if changed.goes:
             path.unlink(missing_ok=True)
             return
         put(path, changed.after, path if changed.before is not None else None)
@@ -119,14 +123,16 @@ def write(changed: ChangedFile) -> None:
 
 
 class ChangeRecord(NamedTuple):
-    """What is stored to undo changes. ``done``: all of them were made."""
+    """What is stored to undo changes. ``done``: all of them were made. ``empty``: files that were empty."""
 
     done: bool
     files: tuple[tuple[Path, tuple[Replaced, ...]], ...]
+    empty: frozenset[Path]
 
     @classmethod
-    def of(cls, changes: Iterable[ChangedFile], *, done: bool) -> "ChangeRecord":
-        return cls(done, tuple((each.path, each.pieces) for each in changes))
+    def of(cls, changes: Sequence[ChangedFile], *, done: bool) -> "ChangeRecord":
+        empty = frozenset(each.path for each in changes if each.before == "")
+        return cls(done, tuple((each.path, each.pieces) for each in changes), empty)
 
     @classmethod
     def parsed(cls, text: str) -> "ChangeRecord":
@@ -134,9 +140,10 @@ class ChangeRecord(NamedTuple):
         try:
             told = json.loads(text)
             files = ((Path(path), tuple(Replaced(*piece) for piece in pieces)) for path, pieces in told["files"])
-            return cls(bool(told["done"]), tuple(files))
-        except (ValueError, LookupError, TypeError) as error:
+            return cls(bool(told["done"]), tuple(files), frozenset(map(Path, told.get("empty", ()))))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(f"the record of what was changed cannot be read: {error}") from error
 
     def as_json(self) -> str:
-        return json.dumps({"done": self.done, "files": [[str(path), [*map(list, each)]] for path, each in self.files]})
+        files = [[str(path), [*map(list, each)]] for path, each in self.files]
+        return json.dumps({"done": self.done, "files": files, "empty": sorted(map(str, self.empty))})

@@ -88,7 +88,7 @@ def undone(program: Program) -> list[ChangedFile]:
             continue
         if not any(piece.ours in now for piece in pieces) and (not record.done or _is_free(path, now, program)):
             continue  # an interrupted installation did not get so far, or it was undone by hand
-        changes.append(files.restored(path, pieces))
+        changes.append(files.restored(path, pieces, empty=path in record.empty))
     return changes
 
 
@@ -103,11 +103,13 @@ def undo(program: Program, changes: list[ChangedFile]) -> None:
     """Do it. Raises ConfigError."""
     for changed in changes:
         files.write(changed)
-    others = _others(program)
-    kept = tuple(each for each in _record(program).files if each[0] == _unit_path())
-    if others and kept:  # the last one that is guarded takes the unit with it
+    others, record = _others(program), _record(program)
+    kept = tuple(each for each in record.files if each[0] == _unit_path())
+    if others and (
+        kept or record.empty
+    ):  # the last one that is guarded takes the unit with it, and leaves what was there
         heir = ChangeRecord.parsed(files.read(others[0]) or "")
-        put(others[0], heir._replace(files=(*heir.files, *kept)).as_json())
+        put(others[0], heir._replace(files=(*heir.files, *kept), empty=heir.empty | record.empty).as_json())
     for path in (record_of(program), _token_file(program)):
         path.unlink(missing_ok=True)
 

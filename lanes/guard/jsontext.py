@@ -56,7 +56,8 @@ def setting(text: str, path: Sequence[str], value: Any) -> Edit:
     """The edit that sets the value at a path, and changes nothing else. Raises ConfigError."""
     node, depth = parse(text), 0
     if node.start == node.end:
-        return Edit(0, len(text), json.dumps(_nested(path, value), indent=2) + "\n")
+        gap = "" if not text or text.endswith("\n") else "\n"
+        return Edit(len(text), len(text), gap + json.dumps(_nested(path, value), indent=2) + "\n")
     while depth < len(path) and node.members is not None and path[depth] in node.members:
         node, depth = node.members[path[depth]], depth + 1
     if depth == len(path):

@@ -252,6 +252,48 @@ def test_F437_what_was_undone_by_hand_counts_as_undone(home: Path, name: str) ->
     write(name)
 
 
+@pytest.mark.parametrize("text", ["", "\n", " \r\n\r\n"])
+@pytest.mark.parametrize("name", ["claude", "codex"])
+def test_F438_an_empty_file_that_was_there_stays(home: Path, name: str, text: str) -> None:
+    path, toml = home / KEPT[name][0], home / ".config/lanes/lanes.toml"
+    toml.parent.mkdir(parents=True)
+    for each in (path, toml):
+        each.write_bytes(text.encode())
+    write(name)
+    assert guard(name, "--undo").exit_code == 0
+    assert (path.read_bytes(), toml.read_bytes()) == (text.encode(), text.encode())
+    for program in (name, "hermes"):
+        write(program)
+    for program in (name, "hermes"):
+        assert guard(program, "--undo").exit_code == 0
+    assert toml.read_bytes() == text.encode()
+
+
+def test_F438_a_file_that_lanes_made_goes_with_the_last_program(home: Path) -> None:
+    (home / KEPT["claude"][0]).unlink()
+    for name in ("claude", "hermes"):
+        write(name)
+    for name in ("claude", "hermes"):
+        assert (home / ".config/lanes/lanes.toml").exists()
+        assert guard(name, "--undo").exit_code == 0
+    assert not (home / ".config/lanes/lanes.toml").exists()
+    assert not (home / KEPT["claude"][0]).exists()
+
+
+@pytest.mark.parametrize("text", ["// mine", "/* mine */\n\n", "\r\n// mine\r\n"])
+def test_F438_a_file_of_comments_keeps_them(home: Path, text: str) -> None:
+    path = home / KEPT["claude"][0]
+    path.write_bytes(text.encode())
+    write("claude")
+    after = path.read_bytes().decode()
+    assert after.startswith(text)
+    node = jsontext.found(jsontext.parse(after), ("env", "ANTHROPIC_BASE_URL"))
+    assert node is not None
+    assert node.value.startswith("http://127.0.0.1")
+    assert guard("claude", "--undo").exit_code == 0
+    assert path.read_bytes().decode() == text
+
+
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):
