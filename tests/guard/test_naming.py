@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lanes.config.declared.presets import PRESETS
-from lanes.server.passing.naming import session_of
+from lanes.server.passing.naming import LONGEST, session_of
 from tests.guard.conftest import Guard
 from tests.guard.mirror import mirror
 
@@ -55,6 +55,17 @@ async def test_F291_a_lane_reads_as_the_session_of_the_program(guard: Guard) -> 
             assert lane.key.startswith("bot:agent:main:feishu:group:oc_d497" if named else "bot:anonymous:")
             asking.cancel()
             await guarded.free()
+
+
+async def test_F427_a_named_session_that_is_too_long_is_refused_instead_of_cut(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url)
+        for name, status in (("x" * LONGEST, 200), ("x" * LONGEST + "1", 400), ("x" * LONGEST + "2", 400)):
+            headers = {"x-lanes-session": name}
+            answer = await guarded.client.post(f"{guarded.base}/responses", json={"input": "x"}, headers=headers)
+            assert answer.status_code == status
+        assert f"at most {LONGEST}" in answer.text
+        assert (len(seen.requests), [lane.key for lane in await guarded.desk.lanes()]) == (1, ["bot:" + "x" * LONGEST])
 
 
 CREATED = b'data: {"type":"response.created","response":{"id":"resp_7"},"sequence_number":0}\n\n'

@@ -19,7 +19,7 @@ from lanes.runners.passing.exchange import Exchange, PassedRequest
 from lanes.runners.passing.headers import outgoing
 from lanes.runners.passing.relay import relay
 from lanes.runners.passing.runner import PassingRunner
-from lanes.server.asgi.errors import render
+from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.passing.endings import (
     ASKED_AGAIN_TEXT,
@@ -98,10 +98,12 @@ def _runner(call: HttpRequest, source: SourceConfig) -> PassingRunner:
 
 
 def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str, bool]:
-    """The session key, and whether it is for this one request. Raises InvalidKey."""
+    """The session key, and whether it is for this one request. Raises InvalidKey, HttpProblem."""
     named = call.session_header
     if named is not None:
-        return f"{source.name}:{NEW_KEY.check(named, 'X-Lanes-Session')[:LONGEST]}", False
+        if len(name := NEW_KEY.check(named, "X-Lanes-Session")) > LONGEST:  # cut off, two sessions would be one lane
+            raise HttpProblem(400, "invalid_key", f"X-Lanes-Session may have at most {LONGEST} characters here")
+        return f"{source.name}:{name}", False
     if outline.session is not None:
         return f"{source.name}:{outline.session}", False
     return f"{source.name}:anonymous:{outline.digest}", True  # so that the same request is known again
