@@ -89,7 +89,8 @@ class AcpTurn:
         Cancelled, it asks the agent to stop, and goes on once that has answered or its tree has ended.
         """
         child = self._child
-        self._wire = AgentWire(child, await child.input(), self._program.config.max_output_bytes, self._updates.hear)
+        most, updates = self._program.config.max_output_bytes, self._updates
+        self._wire = AgentWire(child, await child.input(), most, updates.hear, updates.signs.report)
         self._connection = Connection(self._serve, self._wire)
         body = asyncio.ensure_future(self._converse(cwd))
         complaints = asyncio.ensure_future(self._complaints.follow(child))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lanes.runners.base import RunContext
-from lanes.runners.command.transcript import Texts, short
+from lanes.runners.command.transcript import Signs, Texts, short
 from lanes.runners.command.usage import UsageSum
 
 _CURRENCY = "USD"
@@ -18,10 +18,10 @@ class AgentUpdates:
     """
 
     def __init__(self, run: RunContext, used_before: Mapping[str, float]) -> None:
-        self.texts = Texts(run.emit)
+        self.signs = Signs(run.emit, run.progress)
+        self.texts = Texts(self.signs.emit)
         self.usage = UsageSum(used_before)
         self.count = 0  # of all that came
-        self._run = run
         self._session: str | None = None  # whose turn has begun
         self._message: object = None  # the id of the current text
         self._titles: dict[str, str] = {}  # of its tools
@@ -42,7 +42,7 @@ class AgentUpdates:
         if not isinstance(params, dict) or not isinstance(update, dict):
             return
         if self._session is None:
-            self._run.progress("session:loading")
+            self.signs.note("session:loading")
         elif params.get("sessionId") == self._session:
             self._note(update)
 
@@ -51,14 +51,14 @@ class AgentUpdates:
             case "agent_message_chunk":
                 self._add(update)
             case "agent_thought_chunk":
-                self._run.progress("thinking")
+                self.signs.note("thinking")
             case "plan":
-                self._run.progress("plan")
+                self.signs.note("plan")
             case "tool_call":
                 self.texts.end()
-                self._run.progress(f"tool:started {self._titled(update)}")
+                self.signs.note(f"tool:started {self._titled(update)}")
             case "tool_call_update":
-                self._run.progress(f"tool:{short(update.get('status') or 'goes on')} {self._titled(update)}")
+                self.signs.note(f"tool:{short(update.get('status') or 'goes on')} {self._titled(update)}")
             case "usage_update":
                 self._note_cost(update.get("cost"))
 

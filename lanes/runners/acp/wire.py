@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from lanes.runners.command.child import Child
-from lanes.runners.command.transcript import Lines, event_of
+from lanes.runners.command.transcript import Lines, Slices, event_of
 
 UPDATE = "session/update"
 
@@ -16,18 +16,26 @@ UPDATE = "session/update"
 class AgentWire:
     """What the library's connection reads and writes (its ``Transport``). For the event loop.
 
-    Updates go to ``hear`` at once and in their order: the library would handle each in a task by itself. What is no
+    Updates go to ``hear`` at once and in their order, and after each part of the output it calls ``heard``: the library
+    would handle each in a task by itself. What is no
     message is left out, so that nothing that an agent writes ends the connection but its end.
     """
 
     def __init__(
-        self, child: Child, writer: asyncio.StreamWriter, most: int, hear: Callable[[dict[str, Any]], object]
+        self,
+        child: Child,
+        writer: asyncio.StreamWriter,
+        most: int,
+        hear: Callable[[dict[str, Any]], object],
+        heard: Callable[[], object],
     ) -> None:
         self.too_large = False
         self._child = child
         self._writer = writer
         self._most = self._left = most
         self._hear = hear
+        self._heard = heard
+        self._slices = Slices()
         self._lines = Lines()
         self._output: AsyncIterator[bytes] = child.output()
         self._waiting: deque[dict[str, Any]] = deque()
@@ -53,6 +61,7 @@ class AgentWire:
 
     async def receive(self) -> dict[str, Any] | None:
         """The next request or answer; None: its output has ended, or it wrote too much and is ended."""
+        await self._slices.pause()
         while not self._waiting:
             data = await anext(self._output, b"")
             self._left -= len(data)
@@ -62,6 +71,8 @@ class AgentWire:
                 return None
             for line in self._lines.cut(data) if data else (self._lines.rest(),):
                 self._take(line)
+                await self._slices.pause()
+            self._heard()
             if not data and not self._waiting:
                 return None
         return self._waiting.popleft()

@@ -84,21 +84,27 @@ class CommandRunner:
                 )
                 if feeding.done():
                     feeding.result()
-                session = output.transcript.session
-                if session is not None and session != kept and self._config.resume:
-                    kept = session  # at once: what is cut in the middle can be gone on with
-                    await self._program.keep(run, session, lane.used if session == lane.session else {})
-            await asyncio.wait(reading, timeout=DRAIN_S)
+                kept = await self._keep(run, output, lane, kept)  # at once: what is cut can be gone on with
+            await _drain(reading, output)
             for task in reading:
                 if task.done():
                     task.result()
             output.transcript.close()
+            kept = await self._keep(run, output, lane, kept)
             if kept is not None and output.transcript.used_so_far:
                 await self._program.keep(run, kept, output.transcript.used_so_far)
         finally:
             for task in (feeding, *reading):
                 task.cancel()
             await asyncio.gather(feeding, *reading, return_exceptions=True)
+
+    async def _keep(self, run: RunContext, output: "_Output", lane: AgentLane, kept: str | None) -> str | None:
+        """Store the id of the conversation where it is new. Returns what is stored."""
+        session = output.transcript.session
+        if session is None or session == kept or not self._config.resume:
+            return kept
+        await self._program.keep(run, session, lane.used if session == lane.session else {})
+        return session
 
     async def _feed(self, run: RunContext, child: Child, output: "_Output") -> None:
         """Give the program its text: at once, or as a dialogue."""
@@ -141,6 +147,7 @@ class _Output:
         self.dialogue = dialogue
         self.complaints = Complaints()
         self.too_large = False
+        self.busy = False  # a part of it is being read
         self._left = most
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -150,12 +157,14 @@ class _Output:
             self._news = asyncio.get_running_loop().create_future()
         return self._news
 
-    def take(self, data: bytes) -> bool:
+    async def take(self, data: bytes) -> bool:
         """Add output. Returns False if the program must be ended: it wrote too much, or is hopeless."""
         self._left -= len(data)
         self.too_large = self._left < 0
         if not self.too_large:
-            self.transcript.take(data)
+            self.busy = True
+            await self.transcript.take(data)
+            self.busy = False
         if not self._news.done():
             self._news.set_result(None)
         return not (self.too_large or self.transcript.hopeless)
@@ -165,9 +174,23 @@ async def _read(child: Child, output: _Output) -> None:
     """Read the output. A program that must not go on is ended: otherwise it would wait for a reader."""
     try:
         async for data in child.output():
-            if not output.take(data):
+            if not await output.take(data):
                 child.stop(0)
                 return
     except Exception:
         child.stop(0)
         raise
+
+
+async def _drain(reading: "list[asyncio.Task[None]]", output: _Output) -> None:
+    """The tree is gone: wait until what it wrote is read, which may be much. Time in which it is read does not count,
+    and the event loop may have stood still once."""
+    ended, idle = asyncio.ensure_future(asyncio.wait(reading)), 0
+    try:
+        while not ended.done() and idle < 2:
+            more = output.news()
+            either: set[asyncio.Future[Any]] = {ended, more}
+            await asyncio.wait(either, timeout=DRAIN_S / 2, return_when=asyncio.FIRST_COMPLETED)
+            idle = 0 if more.done() or output.busy else idle + 1
+    finally:
+        ended.cancel()

@@ -1,5 +1,6 @@
 """What an agent has written so far, read as its format says: pieces for listeners, and the reply at the end."""
 
+import asyncio
 import codecs
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ LONGEST_SESSION = 512
 BETWEEN = "\n\n"
 #: A longer line is no event that matters; reading it would take the event loop too long.
 LONGEST_LINE = 4 * 1024 * 1024
+#: After so many seconds of work on one part of an output, the event loop does what else there is to do.
+SLICE_S = 0.005
 #: So many steps in a row that bring nothing end a program: it repeats them without a pause, and for ever.
 MOST_FUTILE = 5
 
@@ -42,7 +45,7 @@ class Transcript(Protocol):
         """Whether the agent has written a text or called a tool: then a repetition could do something twice."""
         ...
 
-    def take(self, data: bytes) -> None:
+    async def take(self, data: bytes) -> None:
         """Add more of the output."""
         ...
 
@@ -104,6 +107,45 @@ def event_of(line: bytes) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
+class Slices:
+    """Long work in slices: thousands of lines may come at once."""
+
+    def __init__(self) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._since = self._time()
+
+    async def pause(self) -> None:
+        """Between two steps: let the event loop go on if this slice is over."""
+        if self._time() - self._since >= SLICE_S:
+            await asyncio.sleep(0)
+            self._since = self._time()
+
+
+class Signs:
+    """The signs of life of an agent. Of those in one part of its output only the last is reported; a text is one
+    itself."""
+
+    def __init__(self, emit: Callable[[str], object], progress: Callable[[str], object]) -> None:
+        self._emit = emit
+        self._progress = progress
+        self._last: str | None = None
+
+    def note(self, progress: str) -> None:
+        """It has done this."""
+        self._last = progress
+
+    def emit(self, text: str) -> None:
+        """Send a piece of a text to its listeners."""
+        self._last = None
+        self._emit(text)
+
+    def report(self) -> None:
+        """This part of the output is read."""
+        if self._last is not None:
+            self._progress(self._last)
+            self._last = None
+
+
 class Texts:
     """The texts of an agent, sent to listeners piece by piece; the last one is its reply."""
 
@@ -157,14 +199,16 @@ class PlainTranscript:
     def acted(self) -> bool:
         return bool(self._texts)
 
-    def take(self, data: bytes, *, last: bool = False) -> None:
-        text = self._decode(data, last)
+    async def take(self, data: bytes) -> None:
+        self._add(self._decode(data))
+
+    def close(self) -> None:
+        self._add(self._decode(b"", True))
+
+    def _add(self, text: str) -> None:
         if text:
             self._texts.append(text)
             self._emit(text)
-
-    def close(self) -> None:
-        self.take(b"", last=True)
 
     @property
     def reply(self) -> str:
@@ -190,19 +234,23 @@ class EventTranscript:
         self._tool: str | None = None  # the last one
         self._acted = False
         self._rules = rules
-        self._progress = progress
+        self._signs = Signs(emit, progress)
         self._hear = hear
         self._lines = Lines()
         self._said: str | None = None  # the reply, where the format tells it apart
-        self._spoken = Texts(emit)
+        self._spoken = Texts(self._signs.emit)
         self._usage = UsageSum(used_before)
 
-    def take(self, data: bytes) -> None:
+    async def take(self, data: bytes) -> None:
+        slices = Slices()
         for line in self._lines.cut(data):
             self._read(line)
+            await slices.pause()
+        self._signs.report()
 
     def close(self) -> None:
         self._read(self._lines.rest())
+        self._signs.report()
 
     @property
     def acted(self) -> bool:
@@ -236,7 +284,7 @@ class EventTranscript:
         kind = event.get("type")
         if first(rules.waits, event) is None:
             said = f"event {kind}" if isinstance(kind, str) else "event"
-            self._progress(said if self._tool is None else f"{said}, last tool {self._tool}")
+            self._signs.note(said if self._tool is None else f"{said}, last tool {self._tool}")
         if is_session(session := first(rules.id, event)):
             self.session = session
         for text in self._texts(rules.delta, event):
@@ -249,7 +297,7 @@ class EventTranscript:
         if (tool := first(rules.tool, event)) is not None:
             self._acted, self._futile, self._tool = True, 0, short(tool)
             self._spoken.end()
-            self._progress(f"tool:started {self._tool}")
+            self._signs.note(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
             self._said = short(said, None)
         self.ended = self.ended or first(rules.final, event) is not None
