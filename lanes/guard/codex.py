@@ -40,7 +40,7 @@ def codex(text: str, base: str) -> Pointing:
     )
 
 
-def _present(account: str, told: Mapping[str, Any], openai: object) -> tuple[str, dict[str, Any]]:
+def _present(account: str, told: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
     """Where the present provider is, and its table, which keeps its way to show a key: no other key goes there."""
     if account == "openai":
         if account in told:

@@ -44,6 +44,8 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     text = files.read(path)
     pointing = program.point((text or "").removeprefix(files.BYTE_ORDER_MARK), url)
     behind = upstream or pointing.upstream
+    if behind is None:
+        raise ConfigError(f"it is not known where the models of {program.name} are; name that with --upstream")
     if behind.startswith(f"http://127.0.0.1:{port}/g/"):
         raise ConfigError(f"{program.name} is pointed at lanes already")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))

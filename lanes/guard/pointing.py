@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from lanes.base.errors import ConfigError
 from lanes.guard.jsontext import Edit
 
 #: Where well-known accounts are, by the name that these programs give them.
@@ -14,16 +13,12 @@ ACCOUNTS = {
 
 
 class Pointing(NamedTuple):
-    """Where the models of a program were, and the edits of its file."""
+    """Where the models of a program were, None if that is not known, and the edits of its file."""
 
-    upstream: str
+    upstream: str | None
     edits: list[Edit]
 
 
-def known(account: str, now: str | None) -> str:
-    """The address of an account: the one that is set, or the usual one. Raises ConfigError."""
-    if now is not None:
-        return now.rstrip("/")
-    if account not in ACCOUNTS:
-        raise ConfigError(f"it is not known where the account {account!a} is; name it with --upstream")
-    return ACCOUNTS[account]
+def known(account: str, now: str | None) -> str | None:
+    """The address of an account: the one that is set, or the usual one."""
+    return ACCOUNTS.get(account) if now is None else now.rstrip("/")

@@ -56,7 +56,7 @@ def _openclaw(text: str, base: str) -> Pointing:
     now = _text_at(text, at)
     upstream = known(account, now)
     bare = _text_at(text, (*at[:-1], "api")) == "anthropic-messages" or (now is not None and not now.endswith(V1))
-    if bare and not upstream.endswith(V1):
+    if bare and upstream is not None and not upstream.endswith(V1):
         upstream += V1
     return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1) if bare else base)])
 

@@ -294,6 +294,16 @@ def test_F438_a_file_of_comments_keeps_them(home: Path, text: str) -> None:
     assert path.read_bytes().decode() == text
 
 
+@pytest.mark.parametrize("name", ["opencode", "openclaw"])
+def test_an_account_that_is_not_known_is_named_by_its_upstream(home: Path, name: str) -> None:
+    told = {"model": "mine/x", "agents": {"defaults": {"model": "mine/x"}}}
+    (home / KEPT[name][0]).write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match="--upstream"):
+        write(name)
+    plan = planned(PROGRAMS[name], port=8765, config=None, upstream="https://m.example/v1", service=False)
+    assert plan.upstream == "https://m.example/v1"
+
+
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
     with pytest.raises(ConfigError, match="guarded already"):

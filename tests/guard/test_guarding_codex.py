@@ -28,7 +28,7 @@ request_max_retries = 2
 OTHER = 'model_provider = "o"\n[model_providers.o]\nname = "O"\nbase_url = "https://o.example/v1"\n'
 
 
-def pointed(text: str) -> tuple[str, dict[str, Any]]:
+def pointed(text: str) -> tuple[str | None, dict[str, Any]]:
     told = codex(text, BASE)
     changed = files.edited(Path("config.toml"), text, told.edits)
     assert _undone(changed) == text
