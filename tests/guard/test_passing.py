@@ -74,6 +74,15 @@ async def test_F291_the_request_goes_out_as_it_was_made(reflecting: tuple[Mirror
     assert TOKEN not in asked.raw
 
 
+async def test_F428_a_header_in_utf_8_goes_out_as_it_came(reflecting: tuple[Mirror, Any]) -> None:
+    seen, guarded = reflecting
+    sent = {b"x-title": "Café 漢字".encode(), b"x-latin": "Café".encode("latin-1"), b"x-plain": b"a, b"}
+    await guarded.client.post(f"{guarded.base}/responses", json={"input": "x"}, headers=sent)
+    came = {name: value.encode("latin-1") for name, value in seen.requests[0].headers}
+    assert (came["x-title"], came["x-plain"]) == (sent[b"x-title"], sent[b"x-plain"])
+    assert came["x-latin"].decode() == "Café"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 async def test_F291_a_packed_body_goes_out_packed(reflecting: tuple[Mirror, Any], encoding: str) -> None:
     seen, guarded = reflecting

@@ -29,7 +29,7 @@ def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialec
     if not provider.clients_key:
         dropped |= {*KEYS, (provider.api_key_header or dialect_key).lower()}
     sent = [
-        (name.decode("latin-1"), value.decode("latin-1"))
+        (name.decode("latin-1"), _text(value))
         for name, value in came
         if (plain := name.decode("latin-1").lower()) not in dropped and not plain.startswith(OURS)
     ]
@@ -37,6 +37,14 @@ def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialec
     if (key := provider.key_header(dialect_key)) is not None:
         sent.append(key)
     return sent
+
+
+def _text(value: bytes) -> str:
+    """The value of a header. It goes out as UTF-8, as most of what is not ASCII came."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def incoming(came: RawHeaders) -> list[tuple[bytes, bytes]]:
