@@ -34,6 +34,18 @@ async def test_F255_what_people_add_reaches_the_agent_while_it_works(tmp_path: P
         assert (await site.desk.wait(steer.id)).answered_by == message.id
 
 
+async def test_F414_what_people_added_is_given_to_the_second_start_too(tmp_path: Path) -> None:
+    """The agent takes it, and only then says that it does not know its conversation any more."""
+    resume = program("converse", "--resume", "{session}")
+    async with commanded(tmp_path, program("converse"), resume=resume, **HOW) as site:
+        assert (await site.ask("hello", KEY)).reply == "hello"
+        message = await site.desk.send(KEY, "wait for me", actor="alice")
+        await until(lambda: site.gateway.held == 1, "the run")
+        steer = await site.desk.steer(KEY, "in German")
+        assert (await site.desk.wait(message.id)).reply == "wait for me, in German"
+        assert (await site.desk.wait(steer.id)).answered_by == message.id
+
+
 async def test_an_abort_while_the_agent_asks_ends_its_process(tmp_path: Path) -> None:
     async with commanded(tmp_path, program("converse"), **HOW) as site:
         message = await site.desk.send(KEY, "remove it", actor="alice")

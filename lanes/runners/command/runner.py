@@ -30,21 +30,21 @@ class CommandRunner:
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
-        lane = await self._memory.lane(run, self._name)
+        lane, steered = await self._memory.lane(run, self._name), list[str]()
         async with self._program.places(run, lane.id, self._trees) as places:
             if lane.session is not None and self._config.resume:
                 try:
-                    return await self._turn(run, places, lane)
+                    return await self._turn(run, places, lane, steered)
                 except _UnknownSession as unknown:
                     self._program.begin_again(run, lane.session, unknown)
-            return await self._turn(run, places, AgentLane(lane.id, None))
+            return await self._turn(run, places, AgentLane(lane.id, None), steered)
 
     # -------------------------------------------------------------------------------------- a turn
 
-    async def _turn(self, run: RunContext, places: Mapping[str, str], lane: AgentLane) -> Reply:
+    async def _turn(self, run: RunContext, places: Mapping[str, str], lane: AgentLane, steered: list[str]) -> Reply:
         """One start of the program. Raises RunFailed."""
         child = new_child()
-        dialogue = StreamDialogue(run) if self._config.converses else None
+        dialogue = StreamDialogue(run, steered) if self._config.converses else None
         output = _Output(self._transcript(run, lane, dialogue), self._config.max_output_bytes, dialogue)
         async with self._trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))

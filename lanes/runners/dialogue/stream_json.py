@@ -15,10 +15,15 @@ from lanes.runners.dialogue.permissions import may_it_use
 
 
 class StreamDialogue:
-    """The input of one agent, for one turn. For the event loop."""
+    """The input of one agent, for one start of it. For the event loop.
 
-    def __init__(self, run: RunContext) -> None:
+    ``steered``: the texts that people have added to the run. An earlier start took some, and they count as answered by
+    the run: they are given again.
+    """
+
+    def __init__(self, run: RunContext, steered: list[str]) -> None:
         self._run = run
+        self._steered = steered
         self._writer: asyncio.StreamWriter | None = None
         self._over = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
@@ -36,17 +41,18 @@ class StreamDialogue:
         """Give the agent its message and what people add, until its turn is over; then close its input."""
         self._writer = writer
         inbox = self._run.inbox()
+        for text in (self._run.text, *self._steered):
+            self._say(_user(text))
         steering = asyncio.ensure_future(self._steer())
         over = asyncio.ensure_future(self._over.wait())
         try:
-            self._say(_user(self._run.text))
             await asyncio.wait({steering, over}, return_when=asyncio.FIRST_COMPLETED)
             if not over.done():
                 steering.result()  # an error: nothing can be taken any more
             steering.cancel()
             await asyncio.wait({steering})
             for given in await inbox.left():  # taken at the last moment: the agent has another turn for it
-                self._say(_user(given.text))
+                self._add(given.text)
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
         finally:
@@ -59,7 +65,11 @@ class StreamDialogue:
     async def _steer(self) -> None:
         async for given in self._run.inbox():
             self._run.progress("steered")
-            self._say(_user(given.text))
+            self._add(given.text)
+
+    def _add(self, text: str) -> None:
+        self._steered.append(text)
+        self._say(_user(text))
 
     async def _answer(self, event: dict[str, Any]) -> None:
         """Ask whether the agent may use a tool, and tell it."""

@@ -1,6 +1,7 @@
 """An agent that takes input while it works, as Claude does: ``converse.py``.
 
 It asks before it removes something, waits for another text where it is told to, and ends with its input.
+With ``--resume ID`` it takes two texts, and then does not know that conversation any more.
 """
 
 import json
@@ -23,6 +24,9 @@ def text(event: dict[str, Any]) -> str:
     return str(event["message"]["content"])
 
 
+if "--resume" in sys.argv:
+    heard(), heard()
+    sys.exit(f"No conversation found with session ID: {sys.argv[-1]}")
 say(type="system", subtype="init", session_id="c-1")
 said = []
 while event := heard():
