@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from lanes_storage.law import Scope
 from tests.health.conftest import Night, Sim, night, there
 
@@ -43,6 +45,26 @@ async def test_F212_one_text_that_is_refused_with_403_is_that_messages_own(sim: 
         assert await site.cause_of(flagged) == ["auth"]
         assert set(await site.states(others)) == {"done"}
         assert (await site.desk.status()).cooldowns == ()
+
+
+@pytest.mark.parametrize("bad", [2, 3, 4])
+async def test_F443_texts_that_are_refused_in_a_row_do_not_stop_the_other_lanes(
+    sim: Sim, tmp_path: Path, bad: int
+) -> None:
+    async with night(sim.config(), tmp_path) as site:
+        flagged = []
+        for number in range(bad):
+            flagged += await site.send(f"bad:{number}", "[[sim-403-input]] bad")
+            await site.calm()
+        others = [message for number in range(5) for message in await site.send(f"other:{number}", "hello")]
+        began = site.desk.clock().wall
+        ended = await site.until_ended(others)
+        assert {str(message.state) for message in ended} == {"done"}
+        assert site.desk.clock().wall - began <= 12_000, "a probe for each of the refused, and one for them"
+        await site.passes(5)
+        states = await site.states(flagged)
+        assert states.count("failed") >= 2, "once another lane was served, a refusal is its message's own"
+        assert "done" not in states
 
 
 async def test_F214_a_retry_after_of_a_day_is_probed_every_ten_minutes(sim: Sim, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.providers.judge import AtFault, ProviderEvidence, doubtful, judge
-from lanes.runners.providers.places import ProviderLine, ProviderView, needs_places
+from lanes.runners.providers.judge import OF_ONE_OR_ALL, AtFault, ProviderEvidence, doubtful, judge
+from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, ProviderView, needs_places
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
@@ -32,9 +32,6 @@ LAST_MS = 30_000
 SPELL_MS = 60_000
 #: How long a refusal without a time counts as a cooldown where none could be stored, in milliseconds.
 UNSTORED_MS = 1_000
-#: A message that is refused (429) once more in a row waits so much longer than the cooldown: others go first, and show
-#: whether the refusals are its own.
-OTHERS_FIRST_MS = 1_000
 #: The time between two looks of the first run that stands in line for a place, in seconds.
 LOOK_S = 0.1
 #: For so long a run that stands in line says that it is busy, in seconds: longer than it may.
@@ -137,10 +134,8 @@ class ProviderHealth:
         if found.fault is AtFault.FAILS:
             await self._try_last(line, row, failure)
             return None
-        limited = failure.cause is AttemptCause.RATE_LIMITED
-        refusal = ProviderRefusal(
-            failure.cause, failure.message, found.for_ms, int(run.message.id) if limited else None
-        )
+        of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
+        refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
         return await self._cool(line, refusal, provider.max_cooldown_ms)
 
     async def answered(self, provider: ProviderConfig, view: ProviderView, latency_ms: int) -> None:
@@ -200,7 +195,8 @@ class ProviderHealth:
         except StorageError as error:
             log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
             return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
-        return (row.until or now.wall) + (OTHERS_FIRST_MS if row.refusals > 1 else 0)
+        others_first = row.refusals > 1 or refusal.cause in OF_ONE_OR_ALL
+        return (row.until or now.wall) + (OTHERS_FIRST_MS if others_first else 0)
 
     async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:
         now = self.clock().wall

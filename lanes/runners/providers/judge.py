@@ -16,7 +16,10 @@ NOT_SENT = frozenset({AttemptCause.UNREACHABLE, AttemptCause.CONNECT_TIMEOUT})
 OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})
 #: Statuses for which both may be the reason: a key that is refused or a text, a model that is missing or a request.
 DOUBTFUL = frozenset({401, 403, 404})
-#: The third refusal (429) in a row of one message, with another one served before it, is that message's own.
+#: Causes for which a provider may cool although single messages are at fault: one that got such a refusal is not asked
+#: for again before those of other lanes, which show whose it is.
+OF_ONE_OR_ALL = frozenset({AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.QUOTA})
+#: The third refusal (429, quota) in a row of one message, with another one served before it, is that message's own.
 OWN_REFUSALS = 3
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
 QUOTA_MS = 60_000
@@ -34,7 +37,7 @@ class ProviderEvidence(NamedTuple):
     """What is known at the time of a failure.
 
     ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
-    ``refuses``: the provider cools for such a refusal already. ``refusals``: how many refusals (429) in a row went to
+    ``refuses``: the provider cools for such a refusal already. ``refusals``: how many refusals in a row went to
     this very message before. ``served``: whether the provider answered another one since the last of them.
     """
 
@@ -61,9 +64,10 @@ def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
     match failure.cause:
         case cause if cause in OF_THE_REQUEST:
             return OWN
+        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.refusals + 1 >= OWN_REFUSALS and known.served:
+            return OWN
         case AttemptCause.RATE_LIMITED:
-            returns = known.refusals + 1 >= OWN_REFUSALS and known.served
-            return OWN if returns else FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
+            return FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
         case AttemptCause.OVERLOADED:
             return FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
         case AttemptCause.QUOTA:

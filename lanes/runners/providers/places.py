@@ -10,8 +10,13 @@ from typing import Any, NamedTuple
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import RunnerSpec
+from lanes.runners.providers.judge import OF_ONE_OR_ALL
 from lanes_storage.clock import Now
 from lanes_storage.records import ProviderRow
+
+#: A message whose refusal may be its own waits so much longer than the cooldown: others go first, and show whether it
+#: is, in milliseconds.
+OTHERS_FIRST_MS = 1_000
 
 
 class ProviderLine:
@@ -57,12 +62,13 @@ def _reached(provider: ProviderConfig) -> tuple[Any, ...]:
 
 
 class ProviderPlace(NamedTuple):
-    """What a provider allows now. ``until``: it cools until then (wall time). ``most``: so many requests may be in
-    flight (None: any number), of which ``free`` are left."""
+    """What a provider allows now. ``until``: it cools until then (wall time); ``doubted``: for a refusal that may be of
+    single messages. ``most``: so many requests may be in flight (None: any number), of which ``free`` are left."""
 
     until: int | None = None
     most: int | None = None
     free: int = 1
+    doubted: bool = False
 
 
 class ProviderView(NamedTuple):
@@ -80,7 +86,7 @@ class ProviderView(NamedTuple):
         """What a provider allows."""
         row = self.row(line)
         if row.cools(self.now.wall):
-            return ProviderPlace(row.until)
+            return ProviderPlace(row.until, doubted=row.cause in OF_ONE_OR_ALL)
         most = row.most(self.now.wall, line.max_requests)
         return ProviderPlace(None, most, 1 if most is None else most - self.taken.get(line.name, 0))
 
@@ -96,27 +102,33 @@ class ProviderView(NamedTuple):
 class ProviderChoice(NamedTuple):
     """Whom a run asks first: with a place there, if its requests are limited.
 
-    If all of the chain cool, ``until`` says until when; if none has a place free, it is ``full``.
+    If all of the chain cool, ``until`` says until when, and ``again`` when one that was asked for before is the next;
+    if none has a place free, it is ``full``.
     """
 
     provider: str | None = None
     limited: bool = False
     until: int | None = None
+    again: int | None = None
     full: bool = False
 
 
 def choose(chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str, int]) -> ProviderChoice:
     """The first provider of a chain that may be asked. ``given``: places that were given since the view."""
-    untils = []
+    untils: list[int] = []
+    again: list[int] = []
     for line in sorted(chain, key=view.last):
         place = view.place(line)
         if place.until is not None:
             untils.append(place.until)
+            again.append(place.until + (OTHERS_FIRST_MS if place.doubted else 0))
         elif place.most is None or place.free > given.get(line.name, 0) + line.waiting:
             return ProviderChoice(line.name, place.most is not None)
     if not chain:
         return ProviderChoice()
-    return ProviderChoice(until=min(untils)) if len(untils) == len(chain) else ProviderChoice(full=True)
+    if len(untils) == len(chain):
+        return ProviderChoice(until=min(untils), again=min(again))
+    return ProviderChoice(full=True)
 
 
 def room_at(chain: Sequence[ProviderLine], view: ProviderView) -> int:

@@ -23,6 +23,7 @@ class Head(NamedTuple):
     paused_before: bool = False  # its lane has an expired pause
     retries: int = 0
     fresh: bool | None = False  # its claim begins a new conversation
+    tried: bool = False  # it was claimed before
 
 
 class WaitingMessage(NamedTuple):

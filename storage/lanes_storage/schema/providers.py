@@ -25,7 +25,7 @@ class ProviderTable(Table, table=True):
     allowance: int | None = None
     answered_at: int | None = None  # the last answer that was needed to know that it is well
     tried_last_until: int | None = None
-    #: The message that got the last refusal (429), when, and how many in a row it got.
+    #: The message that got the last refusal that may be its own (such as a 429), when, and how many in a row it got.
     refused: int | None = None
     refused_at: int | None = None
     refusals: int = 0

@@ -44,7 +44,7 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
   (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
-  m.fresh AND m.started_at IS NULL
+  m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
