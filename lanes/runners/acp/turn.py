@@ -52,6 +52,8 @@ log = Log("lanes.acp")
 LEAVE_MS = 8_000
 #: How long it may take for the answer to a request that it does not know: some give none.
 PING_S = 5.0
+#: So often it is asked: some sessions send updates without an end.
+MOST_PINGS = 3
 #: The code of its error that asks for a login.
 AUTH_REQUIRED = -32000
 #: What ends a turn without an answer, and how that is told.
@@ -177,13 +179,14 @@ class AcpTurn:
 
         Any answer comes behind what was written before it, also the one that a request is unknown.
         """
-        heard = -1
-        while self._updates.count != heard:
+        for _ in range(MOST_PINGS):
             heard = self._updates.count
             answer = asyncio.ensure_future(self._connection.send_request("_lanes/ping", {}))
             await asyncio.wait({answer}, timeout=PING_S)
             answer.cancel()
             await asyncio.gather(answer, return_exceptions=True)
+            if self._updates.count == heard:
+                return
 
     def _call_off(self, session: str) -> None:
         """The run is to stop: ask the agent to, and answer what it asks."""

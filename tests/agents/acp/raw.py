@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,17 @@ def answer(prompt: dict[str, Any]) -> None:
     if how == "leaves":
         subprocess.Popen(["setsid", "sleep", "600"], stdout=subprocess.DEVNULL)
         text("left")
-    if how in ("garbage", "stays", "late"):
+    if how in ("garbage", "stays", "late", "chatters"):
         text("well")
     stop = {"refuses": "refusal", "strange": "no_such_reason"}.get(how, "end_turn")
     say(id=prompt["id"], result={"stopReason": stop})
+
+
+def chatter() -> None:
+    """Updates without an end, and one at least before each answer: see ``_lanes/ping``."""
+    while True:
+        tell("usage_update")
+        time.sleep(0.01)
 
 
 late = False  # it has to repeat its session yet
@@ -118,12 +126,14 @@ while message := heard():
         late = False
     match message.get("method"):
         case "_lanes/ping":
+            if how == "chatters":
+                tell("usage_update")
             say(id=message["id"], error={"code": -32601, "message": "no such method"})
         case "initialize" if how == "silent":
             while True:
                 time.sleep(600)
         case "initialize":
-            able = {"loadSession": how == "late"}
+            able = {"loadSession": how in ("late", "chatters")}
             say(id=message["id"], result={"protocolVersion": 7 if how == "newer" else 1, "agentCapabilities": able})
         case "session/new" if how == "login":
             say(id=message["id"], error={"code": -32000, "message": "Authentication required"})
@@ -133,7 +143,9 @@ while message := heard():
             say(id=message["id"], result={"sessionId": "r-1"})
         case "session/load":
             say(id=message["id"], result=None)
-            late = True
+            late = how == "late"
+            if how == "chatters":
+                threading.Thread(target=chatter, daemon=True).start()
         case "session/prompt":
             answer(message)
             if how == "stays":

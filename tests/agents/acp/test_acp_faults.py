@@ -121,6 +121,11 @@ async def test_F328_what_an_agent_repeats_of_its_session_is_no_part_of_the_reply
         assert [(await site.ask()).reply, (await site.ask()).reply] == ["well", "well"]
 
 
+async def test_F415_a_loaded_session_that_sends_updates_for_ever_gets_its_prompt(tmp_path: Path) -> None:
+    async with misbehaving(tmp_path, "chatters") as site:
+        assert [(await site.ask()).reply, (await site.ask()).reply] == ["well", "well"]
+
+
 @pytest.mark.parametrize("how", ["leaves", "stays"])
 async def test_F323_what_an_agent_leaves_ends_before_its_reply_is_stored(tmp_path: Path, how: str) -> None:
     """``stays``: it does not end with its input, nor by SIGTERM."""
