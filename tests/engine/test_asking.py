@@ -171,6 +171,21 @@ async def test_F252_a_permission_that_nobody_gives_is_denied(tmp_path: Path) -> 
         assert (await site.desk.message(queued.id)).answered_by is None
 
 
+async def test_F416_permissions_that_wait_for_their_turn_are_denied_in_their_time(tmp_path: Path) -> None:
+    """An agent that asks for many at once holds its lane for the limit of one."""
+    time = Hands()
+
+    async def asks_for_many(run: RunContext) -> str:
+        each = await asyncio.gather(*(run.permit(f"remove {name}?", timeout=600) for name in "abc"))
+        return str(each)
+
+    async with gateway_on(tmp_path, asks_for_many, time) as site:
+        message = await site.desk.send("a", "hello")
+        await asked(site, number=1)
+        await site.passes(10 * MINUTE, step_ms=MINUTE)
+        assert (await site.desk.wait(message.id)).reply == "[False, False, False]"
+
+
 async def test_F258_a_run_that_waits_uses_no_slot_and_goes_on_without_one(tmp_path: Path) -> None:
     runner, gates = Asks(), Gates()
 

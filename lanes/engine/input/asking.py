@@ -122,10 +122,15 @@ class RunInput:
 
     async def ask(self, text: str, limit_ms: int, options: tuple[str, ...], *, permission: bool) -> HandedText:
         """Ask the sender, and wait for the answer. A run asks one question at a time; others wait for their turn.
+        The limit of a permission counts meanwhile: else a run that asks for many holds its lane for all of them.
 
         Raises NoAnswer.
         """
+        since = self._clock().mono
         async with self._turn:
+            limit_ms -= self._clock().mono - since if permission else 0
+            if limit_ms <= 0:
+                raise NoAnswer(f"“{text}” waited for its turn until its time was over")
             self._asked += 1
             new = NewQuestion(f"{self._run.ticket.run_id}.{self._asked}", text, limit_ms, options, permission)
             if not self._run.wait_for_input(limit_ms):
