@@ -31,7 +31,7 @@ def check_sources(reader: Reader, ctx: Context) -> list[Check]:
 def _configured(ctx: Context) -> list[str]:
     try:
         config = ctx.configured()
-    except ConfigError:  # a finding of its own
+    except ConfigError:  # another check reports that
         return []
     return [] if config is None else [watch.name for watch in config.watches]
 

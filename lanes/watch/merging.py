@@ -20,7 +20,7 @@ SETTLED_MS = 3_000
 
 class WatchedLanes(NamedTuple):
     """The lanes of other programs that a filter chooses. ``joined``: those that are lanes here as well, by key.
-    ``unnamed``: lanes here that have a request of one of the former, and are no lines of their own."""
+    ``unnamed``: lanes here that have a request of one of the former, and are not listed separately."""
 
     first: Sequence[SightingRow] = ()
     last: Sequence[SightingRow] = ()

@@ -82,7 +82,7 @@ class ProcessLimits:
 @dataclass(frozen=True, slots=True)
 class CommandConfig:
     """The program of a runner of kind ``command`` or ``acp``; paths are absolute. ``rules`` are those of
-    ``output = "jsonl"``. What is said for kind ``command`` only has its default for the other."""
+    ``output = "jsonl"``. Settings that only kind ``command`` has are at their defaults for ``acp``."""
 
     argv: tuple[str, ...]
     resume: tuple[str, ...]

@@ -45,7 +45,7 @@ class AgentWire:
         self._left = self._most
 
     def end_input(self) -> None:
-        """Nothing more is said to it: it should end."""
+        """Close its input, so that it ends."""
         self._writer.transport.close()
 
     def say(self, message: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Looking again until something is proven."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,3 +21,14 @@ async def proof_by(
     while (found := await look()) is None and time.monotonic() < until:
         await pause(LOOK_S)
     return found
+
+
+async def heard_within(heard: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event of the gateway, at most this long, and take it; returns whether one came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await heard.wait()
+    except TimeoutError:
+        return False
+    heard.clear()
+    return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.links.looking import heard_within
 from lanes.watch.openclaw.device import Device
 from lanes.watch.openclaw.files import holding, runs_in, sessions_in
 from lanes.watch.openclaw.view import SessionView
@@ -148,12 +149,8 @@ class OpenClawAdapter:
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        except TimeoutError:
+        if not await heard_within(self._heard, seconds):
             return False
-        self._heard.clear()
         _ = self._connected
         return True
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import silent
-from lanes.watch.links.looking import proof_by, wall
+from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
 from lanes.watch.reading import ShownKeys, moment, objects, typed, words
 from lanes_storage.law import SourceState, WatchedState
@@ -129,12 +129,8 @@ class CodexAdapter:
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        except TimeoutError:
+        if not await heard_within(self._heard, seconds):
             return False
-        self._heard.clear()
         _ = self._connected
         return True
 

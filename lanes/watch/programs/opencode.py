@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
-from lanes.watch.links.looking import proof_by, wall
+from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
@@ -159,12 +159,8 @@ class OpencodeAdapter:
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the stream has ended."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        except TimeoutError:
+        if not await heard_within(self._heard, seconds):
             return False
-        self._heard.clear()
         if self._web.ended is not None:
             raise self._web.ended
         return True
