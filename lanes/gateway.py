@@ -274,6 +274,9 @@ class _GatewayPolicies:
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self._config.terms(head.key, spec.kind, runner=spec.name)
 
+    def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
+        return self._config.terms_of_request(key, terms, request)
+
     @property
     def prioritized(self) -> bool:
         return self._config.prioritized

@@ -28,6 +28,7 @@ from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement
 from lanes.records import SettingValue
+from lanes.text.hosted import lets_act, stored_lets_act
 from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy, RunnerKind
 from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 
@@ -123,7 +124,8 @@ class Config:
         if runner in self.sources:
             on_interrupt = OnInterrupt.FAIL  # its content is not stored, and it goes out once
         elif on_interrupt is None:
-            on_interrupt = OnInterrupt.REQUEUE if kind is RunnerKind.PROVIDER else OnInterrupt.FAIL
+            repeatable = kind is RunnerKind.PROVIDER and not self._lets_act(runner)
+            on_interrupt = OnInterrupt.REQUEUE if repeatable else OnInterrupt.FAIL
         configured = self.runner(runner)
         starts = kind in PROGRAMS or (configured is not None and configured.isolated is not None)
         if on_survivors is None or not starts:  # only a run that starts processes can leave some behind
@@ -138,6 +140,18 @@ class Config:
             on_interrupt=OnInterrupt(on_interrupt),
             on_survivors=OnSurvivors(on_survivors),
         )
+
+    def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
+        """The terms of a run of that stored request: where nobody set ``on_interrupt``, one that lets its provider act
+        is not run again."""
+        unset = self._of("queue.on_interrupt", self.matching(key)).value is None
+        return terms._replace(on_interrupt=OnInterrupt.FAIL) if unset and stored_lets_act(request) else terms
+
+    def _lets_act(self, runner: str) -> bool:
+        """Whether a provider of that runner is configured to act, whatever the request."""
+        configured = self.runner(runner)
+        chain = configured.providers if configured is not None else ()
+        return any(lets_act(self.providers[name].extra_body) for name in chain if name in self.providers)
 
     def retry(self, key: str) -> RetryTerms | None:
         """How messages of that lane are run once more by themselves; None: not at all."""

@@ -57,7 +57,7 @@ def test_every_setting_is_listed_with_its_origin_and_meaning(loaded: Load) -> No
     assert "policy[1].cap" not in listed
     assert listed["gateway.port"].where.endswith("lanes.toml:16")
     assert listed["gateway.port"].meaning.startswith("the port to listen on")
-    assert "requeue; for programs and Python functions fail" in listed["queue.on_interrupt"].meaning
+    assert "requeue; fail for programs, Python functions" in listed["queue.on_interrupt"].meaning
 
 
 def test_a_command_loads_it_without_the_heavy_libraries() -> None:

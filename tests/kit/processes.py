@@ -160,6 +160,15 @@ class House:
 
         asyncio.run(send())
 
+    def send_request(self, key: str, request: dict[str, Any]) -> int:
+        """Accept a request, as the API does; returns the id of its message."""
+
+        async def send() -> int:
+            async with connect(str(self.database)) as desk:
+                return int((await desk.send(key, request=request)).id)
+
+        return asyncio.run(send())
+
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the database, read beside the program."""
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:

@@ -75,6 +75,26 @@ def replies(made: House) -> dict[str, list[tuple[int, str, str | None]]]:
     return found
 
 
+def test_F461_what_a_provider_may_have_done_is_not_done_again_after_a_kill(made: House) -> None:
+    """The provider itself carries out tools of that request; the other request can be repeated."""
+    asked = {"messages": [{"role": "user", "content": "[[sim-hang]] buy it"}]}
+    with silent_provider() as url:
+        configure(made, url, stale_after="1h")
+        first = made.gateway()
+        shop = made.send_request("shop", asked | {"tools": [{"type": "mcp", "server_url": "https://shop.example"}]})
+        plain = made.send_request("plain", asked | {"messages": [{"role": "user", "content": "again"}]})
+        eventually(lambda: len(made.held()) == 2, "both to run")
+        first.kill()
+    configure(made, made.simulator().url, stale_after="1h")
+    made.gateway("second")
+    all_end(made)
+    states = {(row[0], row[1]) for row in made.rows("SELECT id, state FROM messages")}
+    assert states == {(shop, "failed"), (plain, "done")}
+    failed = made.lanes("show", "shop", "--json").json["messages"][0]["error"]
+    assert failed["cause"] == "owner_gone"
+    made.lanes("retry", str(shop))  # a person may
+
+
 def test_F46_a_drain_charges_nothing(made: House) -> None:
     configure(made, made.simulator("--tempo", "4").url)
     gateway = made.gateway()

@@ -116,8 +116,8 @@ _QUEUE = (
     ),
     Setting(
         "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
-        default_note="requeue; for programs and Python functions fail", choices=("requeue", "fail", "pause"),
-        in_policy=True,
+        default_note="requeue; fail for programs, Python functions, and tools that the provider itself carries out",
+        choices=("requeue", "fail", "pause"), in_policy=True,
     ),
     Setting(
         "queue", "on_survivors", Kind.CHOICE, None,

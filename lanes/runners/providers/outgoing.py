@@ -14,12 +14,11 @@ from lanes.dialects.model import Prompt, Unsayable
 from lanes.dialects.table import DIALECTS, HEADERS, OURS, dialect_of
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed, Words
+from lanes.text.hosted import lets_act
 from lanes_storage.law import AttemptCause, Cause
 
 #: Parts of a client's request that are for lanes, or that lanes decides itself.
 _OURS = frozenset({"model", "stream", "stream_options", "conversation"})
-#: The kinds of tools that a client carries out; the others are the provider's.
-_OF_CLIENTS = ("function", "custom")
 
 
 class Outgoing:
@@ -63,10 +62,7 @@ class Outgoing:
 
     def repeatable(self, provider: ProviderConfig) -> bool:
         """Whether it does no harm if the provider gets it twice: what tools do is done elsewhere."""
-        body = self.written(provider)
-        tools = body.get("tools") or []
-        theirs = not isinstance(tools, list) or any(_kind(tool) not in _OF_CLIENTS for tool in tools)
-        return not theirs and not body.get("mcp_servers")
+        return not lets_act(self.written(provider))
 
     def headers(self, provider: ProviderConfig, run: RunContext | None = None) -> dict[str, str]:
         """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
@@ -112,10 +108,6 @@ async def outgoing(run: RunContext, config: RunnerConfig, *, tools: bool = False
 def telling(told: ToldConversation) -> Outgoing:
     """The request that tells a conversation."""
     return Outgoing(CHAT, {"messages": told.messages()}, told)
-
-
-def _kind(tool: object) -> object:
-    return tool.get("type", "custom") if isinstance(tool, dict) else None
 
 
 def _stripped(request: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lanes_storage.doors.claims import (
     collectable,
     keep_session,
     postpone,
+    set_on_interrupt,
     suspects_running,
 )
 from lanes_storage.doors.control import ack, drop, retry

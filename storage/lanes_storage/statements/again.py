@@ -12,6 +12,9 @@ UPDATE messages SET state = 'queued', retries = coalesce(retries, 0) + 1, parked
 WHERE id = :message AND state = :before
 """
 
+#: What becomes of the message of a run that is interrupted.
+SET_ON_INTERRUPT = "UPDATE runs SET on_interrupt = :what WHERE id = :run"
+
 #: Whether a waiting message has another position than that of its acceptance.
 ANY_MOVED = "SELECT 1 FROM messages WHERE moved_to IS NOT NULL AND state = 'queued' LIMIT 1"
 
