@@ -6,6 +6,7 @@ from pathlib import Path
 from lanes.base.terminal import clean
 from lanes.config.reading.access import exposed
 from lanes.doctor.checks import Check, broken, ok, warning
+from lanes_storage.errors import StorageError
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.identity import Stranger, strangers
 from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
@@ -85,10 +86,10 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
 
 
 def _schema(path: Path, found: int) -> Check:
-    if found < versions.VERSION:
-        return warning("schema", f"it has schema {found}; this lanes uses {versions.VERSION}", "run `lanes db upgrade`")
-    if found > versions.VERSION:
-        return warning("schema", f"it has schema {found}; this lanes knows {versions.VERSION}", "use a newer lanes")
+    try:
+        versions.check(str(path), found)
+    except StorageError as error:
+        return warning("schema", str(error), error.fix)
     other = deviations(path)
     if other:
         said = f"it calls itself schema {found}, and is {', '.join(other[:NAMED])}"

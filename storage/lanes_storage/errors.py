@@ -5,6 +5,7 @@
     │   └── DatabaseDeleted   it was deleted or moved away, and can perhaps be recovered
     ├── DatabaseTooNew        written by a newer lanes
     ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
+    │   └── DatabaseUnreleased  written by a development version, and cannot be upgraded
     ├── DatabaseInUse         cannot be upgraded while a gateway of the older version runs
     ├── DatabaseDamaged       not a database, not ours, or corrupt
     ├── DatabaseLocked        another process held it beyond the busy timeout
@@ -91,6 +92,13 @@ class DatabaseTooOld(StorageError):
     def __init__(self, database: str, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(database)
+
+
+class DatabaseUnreleased(DatabaseTooOld):
+    """The schema is older than this program needs, and there is no step from it: no release had it."""
+
+    says = "{database} has schema {found}, which no release had; this lanes cannot upgrade it to {known}"
+    fix = "use the development version that wrote it, restore a backup of a release, or start with another file"
 
 
 class DatabaseInUse(StorageError):

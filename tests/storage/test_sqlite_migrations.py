@@ -62,10 +62,6 @@ def version_of(path: Path) -> int:
         connection.close()
 
 
-def test_there_is_a_step_for_every_older_version() -> None:
-    assert set(versions.MIGRATIONS) == set(range(1, versions.VERSION))
-
-
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_every_process_makes_the_same_file(dialect: str) -> None:
     made = versions.creation(dialect)

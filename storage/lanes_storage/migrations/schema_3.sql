@@ -36,6 +36,33 @@ CREATE TABLE incidents (
     claimed_until INTEGER,
     CONSTRAINT incident_claim_whole CHECK (((claimed_by IS NULL) = (claimed_until IS NULL)))
 );
+CREATE TABLE owners (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    kind VARCHAR NOT NULL,
+    host VARCHAR NOT NULL,
+    boot_id VARCHAR NOT NULL,
+    pid_ns VARCHAR NOT NULL,
+    pid INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    heartbeat_interval_ms INTEGER NOT NULL,
+    stale_after_ms INTEGER NOT NULL,
+    runners VARCHAR NOT NULL,
+    url VARCHAR,
+    started_at INTEGER NOT NULL,
+    heartbeat_at INTEGER NOT NULL,
+    heartbeat_boot INTEGER NOT NULL,
+    slept_ms INTEGER,
+    heartbeats INTEGER NOT NULL,
+    drain_by VARCHAR,
+    drain_at INTEGER,
+    drain_until INTEGER,
+    ended_at INTEGER,
+    ended_cause VARCHAR,
+    CONSTRAINT owner_intervals_fit CHECK (stale_after_ms >= 3 * heartbeat_interval_ms),
+    CONSTRAINT owner_drain_whole CHECK (((drain_by IS NULL) = (drain_at IS NULL)) AND ((drain_by IS NULL) = (drain_until IS NULL))),
+    CONSTRAINT owner_end_whole CHECK (((ended_at IS NULL) = (ended_cause IS NULL)))
+);
 CREATE TABLE lanes (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "key" TEXT NOT NULL,
@@ -224,6 +251,17 @@ CREATE TABLE runs (
     CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL),
     FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
 );
+CREATE TABLE waits (
+    run_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    host VARCHAR NOT NULL,
+    pid_ns VARCHAR NOT NULL,
+    pid INTEGER NOT NULL,
+    boot_id VARCHAR NOT NULL,
+    start_time INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (run_id, message_id, host, pid_ns, pid)
+);
 CREATE TABLE sources (
     name VARCHAR NOT NULL,
     kind VARCHAR NOT NULL,
@@ -306,6 +344,7 @@ CREATE INDEX messages_moved ON messages (moved_to) WHERE moved_to IS NOT NULL AN
 CREATE INDEX messages_of_lane ON messages (lane_id, id);
 CREATE INDEX messages_parked ON messages (parked_until) WHERE parked_for IS NOT NULL;
 CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
+CREATE INDEX owners_living ON owners (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
 CREATE INDEX runs_of_lane ON runs (lane_id, id);
 CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;

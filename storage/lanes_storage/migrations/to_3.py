@@ -1,12 +1,61 @@
-"""From schema 2 to schema 3."""
+"""From schema 1, that of lanes 0.1, to schema 3. No release had schema 2."""
 
 from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
 
+#: The tables that 0.1 did not have, and those that changed.
+NEW = (
+    "pauses",
+    "providers",
+    "repeats",
+    "event_blocks",
+    "turns",
+    "sources",
+    "sightings",
+    "freeings",
+    "spent",
+    "incidents",
+)
+CHANGED = ("waits", "runs", "messages", "lanes", "owners")
+
+#: The reasons with which 0.1 paused a lane automatically; any other reason came from a person.
+KIND = """CASE WHEN pause_until IS NULL AND pause_reason IN ('survivors', 'interrupted', 'restored')
+  THEN pause_reason ELSE 'hand' END"""
+PAUSES = f"""
+INSERT INTO pauses (lane_id, kind, reason, actor, at, until)
+SELECT id, {KIND}, pause_reason, pause_actor, pause_at, pause_until FROM lanes WHERE pause_at IS NOT NULL ORDER BY id
+"""
+PROVIDERS = """
+INSERT INTO providers (provider, cause, since, until, tries, refusals)
+SELECT provider, cause, since, until, tries, 0 FROM cooldowns
+"""
+EVENT_BLOCKS = """
+INSERT INTO event_blocks (lane_id, block)
+SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2
+"""
+
+#: The process that held the run, or default values if the row of that process was pruned. 0.1 did not store in which
+#: process the run waits; such a wait ended with the run.
+WAITER = {"host": "''", "boot_id": "''", "pid_ns": "''", "pid": "0", "start_time": "0"}
+HOLDER = "coalesce((SELECT o.{0} FROM runs r JOIN owners o ON o.id = r.owner_id WHERE r.id = waits.run_id), {1})"
+#: The values of columns that 0.1 did not have; others are null.
+GIVEN = {
+    "waits": {name: HOLDER.format(name, none) for name, none in WAITER.items()},
+    "runs": {
+        "process_boot_id": "CASE WHEN process_host IS NOT NULL THEN boot_id END",
+        "process_pid": "process_group",
+        "input_ms": "0",
+    },
+    "messages": {
+        "anonymous": "coalesce((SELECT l.anonymous FROM lanes l WHERE l.id = messages.lane_id), false)",
+    },
+    "lanes": {"conversation": "1"},
+}
+
 #: The most turns that are made for a lane. A runner can be told to send no more along.
 TURNS = 1_000
-#: The turns that older versions found among the messages: each reply, with the texts that it answers. The order of the
-#: joins is fixed, from the replies to the texts.
+#: The turns that 0.1 found among the messages: each reply, with the texts that it answers. The order of the joins is
+#: fixed, from the replies to the texts.
 TURNS_OF_MESSAGES = """
 INSERT INTO turns (id, lane_id, conversation, before, message_id, text, reply, state, at)
 WITH answered AS (
@@ -26,24 +75,16 @@ WHERE t.lane_id = lanes.id
 
 
 def step(tx: Transaction) -> None:
-    """The events of a lane are found by blocks of the journal; the provider that a run asks is in one column; turns of
-    conversations are kept apart from messages; a message may be meant for a run; providers have a health; what is seen
-    of other programs has tables; unused indexes are dropped."""
+    """Pauses, the health of providers and the turns of conversations move to separate tables; the events of a lane are
+    found by blocks of the journal; tables and columns for later features are added."""
     made_by = statements_of("schema_3.sql")
-    rebuild(tx, "runs", made_by, {"input_ms": "0"})
-    for table in ("lanes", "pauses", "messages"):
-        rebuild(tx, table, made_by, {})
-    rebuild(tx, "providers", made_by, {"refusals": "0"})
-    make(tx, "event_blocks", made_by)
-    for added in ("repeats", "sources", "sightings", "freeings", "spent", "incidents"):
-        make(tx, added, made_by)
-    tx.run(
-        """INSERT INTO event_blocks (lane_id, block)
-        SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2""",
-        {},
-    )
-    for needless in ("events_of_lane", "waits_message"):
-        tx.run(f"DROP INDEX {needless}", {})
-    make(tx, "turns", made_by)
+    for table in NEW:
+        make(tx, table, made_by)
+    for filled in (PAUSES, PROVIDERS, EVENT_BLOCKS):
+        tx.run(filled, {})
+    for table in CHANGED:
+        rebuild(tx, table, made_by, GIVEN.get(table, {}))
     tx.run(TURNS_OF_MESSAGES, {"most": TURNS})
     tx.run(LAST_TURNS, {})
+    tx.run("DROP INDEX events_of_lane", {})
+    tx.run("DROP TABLE cooldowns", {})

@@ -1,14 +1,15 @@
 """Making, checking and upgrading the schema.
 
 The version is a number in the file (``PRAGMA user_version``). A fresh database is created directly from the tables;
-an older one is upgraded step by step; a newer one is refused without any change. A test compares the results of
-both ways.
+one of an older release is upgraded step by step; any other is refused without any change. A test compares the results
+of both ways.
 """
 
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+from lanes_storage import errors
 from lanes_storage.interface import Transaction
 
 #: The version that this program reads and writes. Increase it together with a step in MIGRATIONS.
@@ -26,8 +27,21 @@ def _step(version: int) -> Callable[[Transaction], None]:
     return step
 
 
-#: From version N to N + 1. A released step is never edited.
-MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(2), 2: _step(3)}
+#: The step from each released version to the next one. A released step is never edited.
+MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(3)}
+
+
+def check(database: str, found: int, *, upgrade: bool = False) -> None:
+    """Refuse another version than the newest; an older one only if it may not be upgraded, or no release had it.
+
+    Raises DatabaseTooNew, DatabaseUnreleased, DatabaseTooOld.
+    """
+    if found > VERSION:
+        raise errors.DatabaseTooNew(database, found, VERSION)
+    if found not in (0, VERSION, *MIGRATIONS):
+        raise errors.DatabaseUnreleased(database, found, VERSION)
+    if found < VERSION and not upgrade:
+        raise errors.DatabaseTooOld(database, found, VERSION)
 
 
 @cache
@@ -59,5 +73,6 @@ def create(tx: Transaction, dialect: str) -> None:
 
 def upgrade(tx: Transaction, found: int) -> None:
     """Bring a database of version ``found`` to ``VERSION``."""
-    for version in range(found, VERSION):
-        MIGRATIONS[version](tx)
+    for version in sorted(MIGRATIONS):
+        if version >= found:
+            MIGRATIONS[version](tx)

@@ -68,8 +68,7 @@ def check_copy(path: Path) -> None:
     application, version = marks(path)
     if application != versions.APPLICATION_ID:
         raise errors.DatabaseDamaged(str(path), "this is no lanes database")
-    if version > versions.VERSION:
-        raise errors.DatabaseTooNew(str(path), version, versions.VERSION)
+    versions.check(str(path), version, upgrade=True)
     if wrong := damage(path):
         raise errors.DatabaseDamaged(str(path), "; ".join(wrong))
 

@@ -18,17 +18,15 @@ WHERE ended_at IS NULL ORDER BY id
 
 def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """Refuse a foreign or newer file before anything in it is changed, even its journal mode; and an older one if it
-    may not be upgraded. Raises DatabaseDamaged, DatabaseTooNew, DatabaseTooOld.
+    may not be upgraded. Raises DatabaseDamaged, and as ``versions.check``.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     version = _version(connection)
-    if application == versions.APPLICATION_ID:
-        if version > versions.VERSION:
-            raise errors.DatabaseTooNew(str(path), version, versions.VERSION)
-    elif application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+    if application != versions.APPLICATION_ID and (
+        application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    ):
         raise errors.DatabaseDamaged(str(path), "this is a database of another program")
-    if version < versions.VERSION and not (upgrade if version else create):  # 0: a new file, which has no schema yet
-        raise errors.DatabaseTooOld(str(path), version, versions.VERSION)
+    versions.check(str(path), version, upgrade=upgrade if version else create)  # 0: a new file, without a schema yet
 
 
 def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
