@@ -198,7 +198,7 @@ def state():
     return f"{version} {digest.hexdigest()} {sound}"
 
 from lanes_storage.schema.versions import creation
-creation("sqlite")
+creation()
 number, code = 1, 9
 while code == 9:
     for end in ("", "-wal", "-shm"):
@@ -237,7 +237,7 @@ from lanes_storage import errors, open_store
 from lanes_storage.schema.versions import creation
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-creation("sqlite")
+creation()
 for limit in (int(sys.argv[2]), resource.RLIM_INFINITY):
     if not os.fork():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -390,7 +390,7 @@ def test_of_two_that_upgrade_at_once_one_does_it(old: Path, monkeypatch: pytest.
     seen: list[int] = []
     about_to = threading.Event()
     monkeypatch.setattr(versions, "upgrade", lambda tx, found: seen.append(found))
-    monkeypatch.setattr(versions, "creation", lambda dialect: about_to.set())
+    monkeypatch.setattr(versions, "creation", lambda: about_to.set())
     second = threading.Thread(target=lambda: connect.open_writer(old, create=True).close())
     second.start()
     assert about_to.wait(60), "it saw the old version, and goes for the lock"
@@ -482,12 +482,12 @@ def test_F133_what_a_file_is_is_asked_again_under_the_lock(
     """Between the first look and the lock another program may have made something else of it."""
     real = versions.creation
 
-    def meanwhile(dialect: str) -> tuple[str, ...]:
+    def meanwhile() -> tuple[str, ...]:
         other = sqlite3.connect(old)
         other.execute(made_meanwhile)
         other.commit()
         other.close()
-        return real(dialect)
+        return real()
 
     monkeypatch.setattr(versions, "creation", meanwhile)
     with pytest.raises(error):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -20,7 +20,7 @@ def together(*columns: str) -> str:
 
 def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """A partial index: only the rows for which a condition holds. It stays small when the table grows."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))
 
 
 def identity() -> Any:
@@ -41,13 +41,3 @@ def reference(table: str, *, required: bool = False) -> Any:
     """
     key = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
     return Field(default=None, sa_column=Column(Integer, key, nullable=not required))
-
-
-def widened(metadata: MetaData) -> MetaData:
-    """Use 64-bit integers, for milliseconds. SQLite has only one integer type, and its primary keys must be declared
-    as INTEGER."""
-    for table in metadata.tables.values():
-        for column in table.columns:
-            if isinstance(column.type, Integer):
-                column.type = BigInteger().with_variant(Integer, "sqlite")
-    return metadata

@@ -16,6 +16,6 @@ from lanes_storage.schema import (  # noqa: F401 - defines the tables
     runs,
     sightings,
 )
-from lanes_storage.schema.columns import Table, widened
+from lanes_storage.schema.columns import Table
 
-metadata = widened(Table.metadata)
+metadata = Table.metadata

@@ -45,28 +45,27 @@ def check(database: str, found: int, *, upgrade: bool = False) -> None:
 
 
 @cache
-def creation(dialect: str) -> tuple[str, ...]:
+def creation() -> tuple[str, ...]:
     """The statements that create an empty database of the newest version, the tables first. Imports SQLModel.
 
     They are always in the same order: the engine's choice between two indexes may depend on it.
     """
-    from sqlalchemy import create_mock_engine
+    from sqlalchemy.dialects.sqlite import dialect
+    from sqlalchemy.schema import CreateIndex, CreateTable
 
     from lanes_storage.schema.tables import metadata
 
-    statements: list[str] = []
+    def text(made: CreateTable | CreateIndex) -> str:
+        return str(made.compile(dialect=dialect())).strip()
 
-    def note(statement: object, *_: object, **__: object) -> None:
-        statements.append(str(statement.compile(dialect=engine.dialect)).strip())  # type: ignore[attr-defined]
-
-    engine = create_mock_engine(f"{dialect}://", note)
-    metadata.create_all(engine, checkfirst=False)
-    return tuple(sorted(statements, key=lambda made: "" if made.startswith("CREATE TABLE") else made))
+    tables = metadata.tables.values()
+    indexes = (text(CreateIndex(index)) for table in tables for index in table.indexes)
+    return (*(text(CreateTable(table)) for table in tables), *sorted(indexes))
 
 
-def create(tx: Transaction, dialect: str) -> None:
+def create(tx: Transaction) -> None:
     """Make the tables in an empty database."""
-    for statement in creation(dialect):
+    for statement in creation():
         tx.run(statement, {})
     tx.run("INSERT INTO counters (name, value) VALUES ('epoch', 0), ('touch', 0)", {})
 

@@ -156,7 +156,7 @@ def deviations(path: Path) -> list[str]:
     Raises StorageError.
     """
     with contextlib.closing(sqlite3.connect(":memory:")) as made:
-        for statement in versions.creation("sqlite"):
+        for statement in versions.creation():
             made.execute(statement)
         meant = {str(row[0]) for row in made.execute(_PARTS)}
     with contextlib.closing(SqliteReader(path)) as reader:

@@ -49,7 +49,7 @@ class SqliteFile:
             touch(path, create=create)
             young = path.stat().st_size == 0
             if young:
-                versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
+                versions.creation()  # imports SQLModel, which is slow: done before the lock is taken
             files = Files.of(path)
             if not young and not files.side.exists():
                 check_first(files.database, create=create, upgrade=upgrade)

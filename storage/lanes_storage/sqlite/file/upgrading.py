@@ -39,7 +39,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
         return
     from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
-    versions.creation("sqlite")  # imports SQLModel, which is slow: done before the lock is taken
+    versions.creation()  # imports SQLModel, which is slow: done before the lock is taken
     # A rebuilt table is missing for a moment. Inside a transaction this pragma has no effect.
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
@@ -49,7 +49,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
             if found == versions.VERSION:
                 return
             if found == 0:
-                versions.create(tx, "sqlite")
+                versions.create(tx)
             else:
                 _check_use(connection, path)
                 versions.upgrade(tx, found)
