@@ -8,21 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanes.config.config import Config
+    from lanes.config.config import Config as Config
     from lanes.config.declared.model import (
-        Clocks,
-        DatabaseConfig,
-        GatewayConfig,
-        HooksConfig,
-        Policy,
-        PolicyConfig,
-        ProviderConfig,
-        RunnerConfig,
+        Clocks as Clocks,
+        DatabaseConfig as DatabaseConfig,
+        GatewayConfig as GatewayConfig,
+        HooksConfig as HooksConfig,
+        Policy as Policy,
+        PolicyConfig as PolicyConfig,
+        ProviderConfig as ProviderConfig,
+        RunnerConfig as RunnerConfig,
     )
-    from lanes.config.declared.setting import Kind, Setting
-    from lanes.config.declared.settings import SETTINGS
-    from lanes.config.declared.values import Origin
-    from lanes.config.loading import from_data, load, simulated
+    from lanes.config.declared.setting import Kind as Kind, Setting as Setting
+    from lanes.config.declared.settings import SETTINGS as SETTINGS
+    from lanes.config.declared.values import Origin as Origin
+    from lanes.config.loading import from_data as from_data, load as load, simulated as simulated
 
 #: Where each public name lives.
 _HOMES = {
@@ -44,24 +44,7 @@ _HOMES = {
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "SETTINGS",
-    "Clocks",
-    "Config",
-    "DatabaseConfig",
-    "GatewayConfig",
-    "HooksConfig",
-    "Kind",
-    "Origin",
-    "Policy",
-    "PolicyConfig",
-    "ProviderConfig",
-    "RunnerConfig",
-    "Setting",
-    "from_data",
-    "load",
-    "simulated",
-]
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:

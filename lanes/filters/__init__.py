@@ -23,28 +23,3 @@ from lanes.filters.reading import (
     understood,
     written,
 )
-
-__all__ = [
-    "ALIASES",
-    "FIELDS",
-    "MOST_CHARACTERS",
-    "MOST_WORDS",
-    "NOTHING",
-    "Facts",
-    "Field",
-    "FieldKind",
-    "Parsed",
-    "chosen",
-    "fits",
-    "has",
-    "mistyped",
-    "narrowed",
-    "of_event",
-    "of_lane",
-    "of_message",
-    "parse",
-    "quoted",
-    "typed",
-    "understood",
-    "written",
-]
