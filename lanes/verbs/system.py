@@ -308,7 +308,7 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
     """How the release of a drained run would end, by the same rows and the same judge. Returns None if the run has
     ended."""
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
-    of_run = {"messages": json.dumps([[run.lane_id, run.message_id]])}
+    of_run = {"messages": json.dumps([run.message_id])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
     rows = read(Query(sql.HELD_RUNS, {"tickets": json.dumps([run.ticket])}, list))
     end = End(run.ticket, Edge.RECLAIM, now, "lanes", failure=failure)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 #: The number of events in a block. A lane has one row for each block with events of it; a read scans the block.
-EVENTS_OF_A_BLOCK = 64
+EVENTS_OF_A_BLOCK = 256
 
 
 def names(words: Iterable[StrEnum]) -> str:

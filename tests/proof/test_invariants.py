@@ -23,6 +23,7 @@ SPOILT = {
     "message-has-its-run": "UPDATE messages SET run_id = run_id + 1000 WHERE state = 'running'",
     "head-is-oldest": "UPDATE lanes SET head_id = NULL",
     "message-has-its-lane": "UPDATE messages SET lane_id = 1000 WHERE state = 'queued'",
+    "run-has-its-lane": "UPDATE runs SET lane_id = 1000 WHERE ended_at IS NOT NULL",
     "meant-for-an-open-run": "UPDATE messages SET for_run = 1000 WHERE state = 'queued'",
     "taken-in-the-journal": "UPDATE messages SET run_id = NULL WHERE state = 'done'",
     "ended-in-the-journal": "DELETE FROM events WHERE type = 'ended'",

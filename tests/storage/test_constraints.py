@@ -102,7 +102,6 @@ BROKEN = [
     "UPDATE messages SET lane_id = 99 WHERE id = 3",
     "UPDATE lanes SET head_id = 99 WHERE id = 2",
     "UPDATE lanes SET run_id = 99 WHERE id = 1",
-    "UPDATE runs SET lane_id = 99 WHERE id = 2",
     "DELETE FROM runs WHERE id = 1",
     "DELETE FROM messages WHERE id = 3",
     "DELETE FROM lanes WHERE id = 1",

@@ -142,7 +142,7 @@ def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
 def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> dict[int, int]:
     """How often a run of the message was interrupted before, for each end that may be one more interruption."""
     places = [place for place in held if (failure := ends[place].failure) and failure.cause in INTERRUPTIONS]
-    messages = array([[held[place].lane_id, held[place].message_id] for place in places])
+    messages = array([held[place].message_id for place in places])
     return {places[number]: count for number, count in tx.rows(sql.COUNT_CUTS, (messages,))} if places else {}
 
 

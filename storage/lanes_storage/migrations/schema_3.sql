@@ -248,8 +248,7 @@ CREATE TABLE runs (
     CONSTRAINT run_limits_fit CHECK (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL OR stall_timeout_ms <= run_timeout_ms),
     CONSTRAINT run_process_whole CHECK (((process_host IS NULL) = (process_boot_id IS NULL)) AND ((process_host IS NULL) = (process_pid IS NULL)) AND ((process_host IS NULL) = (process_group IS NULL))),
     CONSTRAINT run_question_is_open CHECK (question IS NULL OR (ended_at IS NULL AND json_valid(question))),
-    CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL),
-    FOREIGN KEY(lane_id) REFERENCES lanes (id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT run_process_start CHECK (process_start_time IS NULL OR process_pid IS NOT NULL)
 );
 CREATE TABLE waits (
     run_id INTEGER NOT NULL,
@@ -346,7 +345,7 @@ CREATE INDEX messages_parked ON messages (parked_until) WHERE parked_for IS NOT 
 CREATE INDEX messages_queued ON messages (lane_id, rank) WHERE state = 'queued';
 CREATE INDEX owners_living ON owners (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_left_out ON runs (left_out) WHERE ended_at IS NULL AND left_out >= 2;
-CREATE INDEX runs_of_lane ON runs (lane_id, id);
+CREATE INDEX runs_of_message ON runs (message_id);
 CREATE INDEX runs_of_owner ON runs (owner_id, abort_at) WHERE ended_at IS NULL;
 CREATE INDEX runs_placed ON runs (provider) WHERE provider IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_refused ON runs (refused_writes) WHERE refused_writes > 0;

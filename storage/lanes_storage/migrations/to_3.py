@@ -31,7 +31,7 @@ SELECT provider, cause, since, until, tries, 0 FROM cooldowns
 """
 EVENT_BLOCKS = """
 INSERT INTO event_blocks (lane_id, block)
-SELECT DISTINCT lane_id, id / 64 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2
+SELECT DISTINCT lane_id, id / 256 FROM events WHERE lane_id IS NOT NULL ORDER BY 1, 2
 """
 
 #: The process that held the run, or default values if the row of that process was pruned. 0.1 did not store in which

@@ -155,6 +155,15 @@ INVARIANTS: tuple[Invariant, ...] = (
         "its lane {} is not there",
     ),
     Invariant(
+        "run-has-its-lane",
+        3,
+        "every run belongs to a lane",
+        """
+        SELECT r.id, NULL, r.lane_id FROM runs r WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = r.lane_id)
+        """,
+        "its lane {} is not there",
+    ),
+    Invariant(
         "meant-for-an-open-run",
         3,
         "a message that is meant for a run waits in the lane of that run, which is open",
@@ -240,8 +249,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         5,
         "no lane has an older epoch than one of its runs",
         """
-        SELECT l.id, l.key, l.epoch FROM lanes l WHERE EXISTS
-          (SELECT 1 FROM runs r WHERE r.lane_id = l.id AND r.id > l.epoch)
+        SELECT l.id, l.key, l.epoch FROM (SELECT lane_id, max(id) AS last FROM runs GROUP BY lane_id) r
+        JOIN lanes l ON l.id = r.lane_id WHERE r.last > l.epoch
         """,
         "it has epoch {}, and had a newer run",
     ),

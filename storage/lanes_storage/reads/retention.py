@@ -15,7 +15,7 @@ WALKS = {
     Prunable.RUNS: """
         SELECT r.id, l.key,
           CASE WHEN NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = r.message_id) THEN r.ended_at END, r.claimed_at
-        FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id > :after ORDER BY r.id LIMIT :limit
+        FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id WHERE r.id > :after ORDER BY r.id LIMIT :limit
     """,
     Prunable.TURNS: """
         SELECT t.id, l.key, t.at, t.at FROM turns t LEFT JOIN lanes l ON l.id = t.lane_id WHERE t.id > :after
@@ -32,7 +32,6 @@ WALKS = {
           CASE WHEN l.state = 'idle' AND l.head_id IS NULL
             AND NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = l.id)
-            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = l.id)
             AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = l.last_turn) THEN l.updated_at END, l.created_at
         FROM lanes l WHERE l.id > :after ORDER BY l.id LIMIT :limit

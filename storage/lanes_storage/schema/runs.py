@@ -11,7 +11,7 @@ from lanes_storage.law import (
     OnSurvivors,
     RunnerKind,
 )
-from lanes_storage.schema.columns import Table, number, partial, reference, together
+from lanes_storage.schema.columns import Table, number, partial, together
 
 #: Conditions: open runs that the last heartbeats of their owner did not name, and open runs that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
@@ -51,7 +51,9 @@ class RunTable(Table, table=True):
         partial("runs_open", "lane_id", where="ended_at IS NULL", unique=True),
         # Runs whose abort is requested are next to each other: they are read after every commit.
         partial("runs_of_owner", "owner_id", "abort_at", where="ended_at IS NULL"),
-        Index("runs_of_lane", "lane_id", "id"),
+        # Runs are never listed by their lane. The entries of this index are next to each other, as the messages of one
+        # moment are: an index by lane would be updated at another place with each run.
+        Index("runs_of_message", "message_id"),
         # Both are counted for every status, and usually both counts are 0.
         partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
@@ -60,7 +62,7 @@ class RunTable(Table, table=True):
         partial("runs_placed", "provider", where="provider IS NOT NULL AND ended_at IS NULL"),
     )
     id: int = number()
-    lane_id: int = reference("lanes", required=True)
+    lane_id: int
     message_id: int
     owner_id: int
     runner: str

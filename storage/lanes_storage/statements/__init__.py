@@ -328,11 +328,10 @@ UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept
 WHERE id = :owner AND ended_at IS NULL
 """
 
-#: How many runs of a message were interrupted, of each of ``:messages``, a JSON array of ``[lane, message]``, for which
-#: there are any. By the index of the lane.
+#: How many runs of a message were interrupted, of each of ``:messages``, a JSON array, for which there are any.
 COUNT_CUTS = f"""
-SELECT j.key, count(*) FROM json_each(:messages) j CROSS JOIN runs r ON r.lane_id = json_extract(j.value, '$[0]')
-WHERE r.message_id = json_extract(j.value, '$[1]') AND {one_of("r.cause", INTERRUPTIONS)} GROUP BY j.key
+SELECT j.key, count(*) FROM json_each(:messages) j CROSS JOIN runs r ON r.message_id = j.value
+WHERE {one_of("r.cause", INTERRUPTIONS)} GROUP BY j.key
 """
 
 DRAIN_OWNER = """

@@ -44,10 +44,10 @@ _UNPAUSED = """NOT EXISTS (SELECT 1 FROM pauses p WHERE p.lane_id = lanes.id
     AND coalesce(p.until, :before + 1) > :before)"""
 _CHILDLESS = "NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = lanes.id)"
 
+#: A run keeps the event of its claim in the journal, so a lane without events has no runs either.
 PRUNE_LANE = f"""
 DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = lanes.last_turn)
 """
@@ -65,14 +65,17 @@ PRUNE_ANONYMOUS = f"""
 DELETE FROM lanes WHERE id = :id AND {unlisted()} AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
 """
 
+#: The runs of a lane, found by their claims.
+_RUNS_OF_LANE = f"(SELECT e.run_id FROM {events_of(':id')} WHERE e.type = 'claim')"
+
 #: What is deleted together with a run, with a lane, and in addition with an anonymous lane.
 PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
 PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id", "DELETE FROM repeats WHERE lane_id = :id")
 PRUNE_ALL_OF_LANE = (
     *PRUNE_ALL_OF_IDLE_LANE,
     "DELETE FROM messages WHERE lane_id = :id",
-    "DELETE FROM waits WHERE run_id IN (SELECT id FROM runs WHERE lane_id = :id)",
-    "DELETE FROM runs WHERE lane_id = :id",
+    f"DELETE FROM waits WHERE run_id IN {_RUNS_OF_LANE}",
+    f"DELETE FROM runs WHERE id IN {_RUNS_OF_LANE}",
     f"DELETE FROM events WHERE id IN (SELECT e.id FROM {events_of(':id')})",
     "DELETE FROM event_blocks WHERE lane_id = :id",
 )
