@@ -98,4 +98,4 @@ class Context:
         """A function with the same for any lane, for use inside a transaction: the configuration is loaded before.
         Raises ConfigError."""
         config = self.configured()
-        return lambda key: Admission() if config is None else Admission(**config.policy(key).intake)
+        return lambda key: Admission() if config is None else config.policy(key).admission

@@ -30,7 +30,7 @@ class LocalDriver:
         return self.store.name
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.now())
+        return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.clock)
 
     def perform(self, effect: Effect[T]) -> T:
         """Run an effect. Raises the error that it returns."""
@@ -41,7 +41,7 @@ class LocalDriver:
     ) -> Iterator[tuple[int, Any | LanesError]]:
         effects = [verb.of(self.ctx, each) for each in params]
         for place, result in self.together(effects):
-            yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.now())
+            yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.clock)
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
         """Start every effect and run it to its first wait, then wait for all. A StorageError stops the whole batch."""

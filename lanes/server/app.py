@@ -65,7 +65,7 @@ class App:
         if place is not None:
             return await passed(call, place)
         self._guard.check_token(scope["path"], call.headers)
-        route, call.path_params = ROUTER.find(scope["method"], raw_path.encode("latin-1"))
+        route, call.path_params = ROUTER.find(scope["method"], raw_path)
         if scope["query_string"]:
             _check_query(route, call)
         if route.method == "POST":

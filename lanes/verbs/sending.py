@@ -107,11 +107,14 @@ def send(
     if idempotency_key is not None:
         body = json.dumps([text, request, runner, *(["fresh"] if fresh else [])], sort_keys=True)
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
-    new = NewMessage(key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name, sender=sender)
-    new = new._replace(fresh=fresh, from_run=waiting_run if from_run is None else from_run)
+    said = (key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
+    sent_by = waiting_run if from_run is None else from_run
+    new = NewMessage(*said, from_run=sent_by, fresh=fresh, sender=sender)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter = None if waiting_run is None else _here(waiting_run)
-    accepting = _accepting(ctx, new, admission._replace(if_idle=if_idle, waiter=waiter))
+    if if_idle or waiter is not None:
+        admission = admission._replace(if_idle=if_idle, waiter=waiter)
+    accepting = _accepting(ctx, new, admission)
     return accepting if waiter is None else _without_circle(accepting)
 
 
@@ -212,6 +215,8 @@ def _admission(
 ) -> Admission:
     """The policy of the lane, with what a call sets otherwise."""
     policy = ctx.admission(key)
+    if cap is None and mode is None and overflow is None:
+        return policy
     return policy._replace(
         cap=policy.cap if cap is None else arguments.count(cap, "cap"),
         mode=policy.mode if mode is None else arguments.one_of(Mode, mode, "mode"),

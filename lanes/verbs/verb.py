@@ -21,17 +21,22 @@ from lanes.context import Context
 from lanes.filters.doubts import cleared, doubts_of
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind
+from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind, filter_of
 from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
-from lanes_storage.clock import Now
+from lanes_storage.clock import Clock
 from lanes_storage.law import LaneState
+from lanes_storage.records import Subject
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Instead of a default: the parameter is required.
 REQUIRED = inspect.Parameter.empty
+
+
+def _as_it_is(result: Any, _: Liveness) -> Any:
+    return result
 
 
 class ResultForm(NamedTuple):
@@ -47,7 +52,7 @@ class ResultForm(NamedTuple):
         if isinstance(result, ResultForm):
             return result
         many = get_origin(result) is list
-        return cls(get_args(result)[0] if many else result, lambda made, _: made, many)
+        return cls(get_args(result)[0] if many else result, _as_it_is, many)
 
     @property
     def name(self) -> str:
@@ -60,9 +65,9 @@ class ResultForm(NamedTuple):
         one: Schema = ID.schema if self.record is None else {"$ref": self.name}
         return {"type": "array", "items": one} if self.many else one
 
-    def made(self, result: Any, now: Now) -> Any:
+    def made(self, result: Any, clock: Clock) -> Any:
         """The record of a result, or a list of them."""
-        return self.make(result, Liveness(now))
+        return result if self.make is _as_it_is else self.make(result, Liveness(clock()))
 
     def read(self, form: Any) -> Any:
         """The record of a result in JSON. Raises Unreadable."""
@@ -113,16 +118,13 @@ class VerbParam:
     """One parameter: ``name`` in Python, ``wire`` outside (without the underscore that avoids a keyword)."""
 
     name: str
+    wire: str
     kind: ParamKind
     default: Any
     meaning: str
     given: Given | None
     header: ParamHeader | None
     many: bool
-
-    @property
-    def wire(self) -> str:
-        return self.name.rstrip("_")
 
     @property
     def required(self) -> bool:
@@ -165,15 +167,15 @@ class Verb(Generic[P, T]):
 
     def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
         """The same with parameters by name; None means not given."""
-        effect: Callable[..., Effect[T]] = self._effect
+        make: Callable[..., Effect[T]] = self._effect
         checked = self.checked(given)
-        return cleared(effect(ctx, **checked), doubts_of(checked.values()))
+        effect = make(ctx, **checked)
+        return cleared(effect, doubts_of(checked.values())) if self._filtered else effect
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check the given parameters and convert them to what the verb expects. Raises Unfit, InvalidKey."""
         known = self.by_name
-        meant = {name: value for name, value in given.items() if value is not None or known[name].default is None}
-        return {name: known[name].check(value) for name, value in meant.items()}
+        return {name: known[name].check(value) for name, value in given.items() if value is not None}
 
     @property
     def doc(self) -> str:
@@ -197,6 +199,11 @@ class Verb(Generic[P, T]):
         return tuple(map(_param, own))
 
     @cached_property
+    def _filtered(self) -> bool:
+        """Whether a parameter is a filter, whose words may be doubtful."""
+        return any(param.kind in map(filter_of, Subject) for param in self.params)
+
+    @cached_property
     def by_name(self) -> dict[str, VerbParam]:
         return {param.name: param for param in self.params}
 
@@ -218,7 +225,8 @@ def _param(declared: inspect.Parameter) -> VerbParam:
     meaning = next((each for each in said if type(each) is str), "")
     given = next((each for each in said if isinstance(each, Given)), None)
     header = next((each for each in said if isinstance(each, ParamHeader)), None)
-    return VerbParam(declared.name, kind, declared.default, meaning, given, header, many)
+    wire = declared.name.rstrip("_")
+    return VerbParam(declared.name, wire, kind, declared.default, meaning, given, header, many)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,7 @@ _PATHS = [(route.method, route.path.replace("{key}", "agent%3Amain").replace("{i
 
 def _own_router(_: Path) -> float:
     router = Router(ROUTES)
-    paths = [(method, path.encode()) for method, path in _PATHS]
-    return seconds(lambda: [router.find(method, path) for method, path in paths], 200)
+    return seconds(lambda: [router.find(method, path) for method, path in _PATHS], 200)
 
 
 def _starlettes_router(_: Path) -> float:

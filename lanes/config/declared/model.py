@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from lanes.config.declared.values import Value
 from lanes_storage.law import Mode, Overflow, PermittedBy, RunnerKind
-from lanes_storage.records import Intake
+from lanes_storage.records import Admission
 
 #: The kinds of runners whose runs start a program.
 PROGRAMS = frozenset({RunnerKind.COMMAND, RunnerKind.ACP})
@@ -219,7 +220,7 @@ class PolicyConfig(NamedTuple):
     values: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """What holds for the messages of one lane. ``runner`` is empty where no runner is configured."""
 
@@ -234,15 +235,15 @@ class Policy:
     priority: int = 0
     permissions: PermittedBy = PermittedBy.OPERATOR
 
-    @property
-    def intake(self) -> Intake:
-        """The parameters of ``send`` that it sets."""
-        return {
-            "cap": self.cap,
-            "mode": self.mode,
-            "overflow": self.overflow,
-            "max_wait_ms": self.max_wait_ms,
-            "max_per_minute": self.max_per_minute,
-            "permissions": self.permissions,
-            "concurrency": self.concurrency,
-        }
+    @cached_property
+    def admission(self) -> Admission:
+        """The rules by which a message is accepted."""
+        return Admission(
+            cap=self.cap,
+            mode=self.mode,
+            overflow=self.overflow,
+            max_wait_ms=self.max_wait_ms,
+            max_per_minute=self.max_per_minute,
+            permissions=self.permissions,
+            concurrency=self.concurrency,
+        )

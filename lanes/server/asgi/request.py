@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -37,6 +36,7 @@ class HttpRequest:
         self.accepted = False
         self._scope = scope
         self._receive = receive
+        self._query: dict[str, list[str]] | None = None
 
     @property
     def method(self) -> str:
@@ -114,11 +114,14 @@ class HttpRequest:
 
     # ------------------------------------------------------------------------------------- parameters
 
-    @cached_property
+    @property
     def query(self) -> dict[str, list[str]]:
         """The query. Raises HttpProblem if it is not UTF-8: a misread key would be another lane."""
-        if not self._scope["query_string"]:
-            return {}
+        if self._query is None:
+            self._query = self._read_query() if self._scope["query_string"] else {}
+        return self._query
+
+    def _read_query(self) -> dict[str, list[str]]:
         try:
             text = self._scope["query_string"].decode("utf-8")
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)

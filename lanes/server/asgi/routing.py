@@ -86,10 +86,10 @@ class Router:
             node.routes[route.method] = route
             node.names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
 
-    def find(self, method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
+    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """The route of a request, and its path parameters. Raises HttpProblem: 404, 405, or 400 if it is not UTF-8."""
         node, given = self._root, []
-        for part in raw_path.decode("latin-1").split("/"):
+        for part in raw_path.split("/"):
             following = node.by_name.get(part)
             if following is None and part and node.named is not None:
                 following = node.named

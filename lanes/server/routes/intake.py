@@ -23,7 +23,8 @@ async def accept(call: HttpRequest, key: str, text: str | None = None, **what: A
     """
     if call.gateway.draining is not None:
         raise Draining(key)
-    message = await call.desk.send(key, text, actor=call.actor, token=call.token_name, **what)
+    context = call.desk.context(call.actor)
+    message: Message = await call.desk.call(sending.send, context, key=key, text=text, token=call.token_name, **what)
     call.accepted = True
     return message
 

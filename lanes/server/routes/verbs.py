@@ -1,8 +1,8 @@
 """The routes of the table of verbs: parameters from the request, the call, and the response."""
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp
 
@@ -38,14 +38,14 @@ def routes_of(
     says.
     """
     outside = [param for param in own(verb) if f"{{{param.wire}}}" not in verb.path]
-    in_query = [] if verb.posted else [query_of(param) for param in outside if not _only_in_header(param)]
+    in_query = [] if verb.posted else [query_of(param) for param in _places(verb).fields.values()]
     route = Route(
         verb.method,
         verb.path,
         handler or handler_of(verb),
         query=(*query, *in_query),
         headers=tuple({param.header.name: header_of(param) for param in outside if param.header is not None}.values()),
-        body=_body([param for param in outside if not _only_in_header(param)]) | (body or {}) if verb.posted else None,
+        body=_body([*_places(verb).fields.values()]) | (body or {}) if verb.posted else None,
         answers=answers or {verb.about.status: verb.result.schema},
         media=media,
         problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
@@ -83,39 +83,63 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
         work = call.searching(work)
     elif isinstance(effect, Blocking | Generator):
         work = call.while_connected(work)
-    told = verb.result.made(await work, call.desk.clock())
+    told = verb.result.made(await work, call.desk.clock)
     return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
+
+
+class ParamPlaces(NamedTuple):
+    """Where a request gives the parameters of a verb."""
+
+    in_path: tuple[Declared, ...]
+    fields: Mapping[str, Declared]  # of the body or the query
+    headers: tuple[tuple[str, Declared], ...]  # one header may give two
+    required: tuple[Declared, ...]
+
+
+@cache
+def _places(verb: Verb[..., Any]) -> ParamPlaces:
+    """Worked out once for each verb: every request needs it."""
+    in_path, outside = list[Declared](), list[Declared]()
+    for param in own(verb):
+        (in_path if f"{{{param.wire}}}" in verb.path else outside).append(param)
+    return ParamPlaces(
+        tuple(in_path),
+        {param.wire: param for param in outside if not _only_in_header(param)},
+        tuple((param.header.name.lower(), param) for param in outside if param.header is not None),
+        tuple(param for param in outside if param.required),
+    )
 
 
 async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
     """The parameters of a verb in a request, by name. Raises HttpProblem, InvalidKey, NotFound."""
-    body = _known(verb, await call.body()) if verb.posted else {}
-    found = {}
-    for param in own(verb):
-        if f"{{{param.wire}}}" in verb.path:
-            value = _in_path(param, call)
-        else:
+    places = _places(verb)
+    body = _known(places.fields, await call.body()) if verb.posted else call.query
+    found = {param.name: _in_path(param, call) for param in places.in_path}
+    for wire, param in places.fields.items():
+        if wire in body:
             value = _of_body(param, body) if verb.posted else of_query(param, call)
-            value = value if param.header is None else of_header(param, call, value)
-        if value is not None:
-            found[param.name] = value
-        elif param.name == "limit":
-            found["limit"] = verb.about.listed
-        elif param.required:
+            if value is not None:
+                found[param.name] = value
+    for header, param in places.headers:
+        if header in call.headers:
+            found[param.name] = of_header(param, call, found.get(param.name))
+    for param in places.required:
+        if param.name not in found:
             raise HttpProblem(400, "bad_request", f"{param.wire} is missing: {param.meaning}")
+    if "limit" in verb.by_name:
+        found.setdefault("limit", verb.about.listed)
+        if found["limit"] > PAGE and "maximum" not in verb.by_name["limit"].kind.schema:
+            raise HttpProblem(400, "bad_parameter", f"limit must be a whole number from 1 to {PAGE}")
     if "within" in verb.by_name:
         found["within"] = MOST_CHARACTERS
-    if found.get("limit", 0) > PAGE and "maximum" not in verb.by_name["limit"].kind.schema:
-        raise HttpProblem(400, "bad_parameter", f"limit must be a whole number from 1 to {PAGE}")
     return found
 
 
-def _known(verb: Verb[..., Any], body: dict[str, Any]) -> dict[str, Any]:
+def _known(fields: Mapping[str, Declared], body: dict[str, Any]) -> dict[str, Any]:
     """Refuse unknown fields: a mistyped one must not be ignored."""
-    known = {p.wire for p in own(verb) if f"{{{p.wire}}}" not in verb.path and not _only_in_header(p)}
-    if unknown := sorted(body.keys() - known):
-        there_are = ", ".join(sorted(known)) or "none"
-        raise HttpProblem(400, "bad_request", f"there is no field {unknown[0]!r} here; there are: {there_are}")
+    if unknown := body.keys() - fields.keys():
+        there_are = ", ".join(sorted(fields)) or "none"
+        raise HttpProblem(400, "bad_request", f"there is no field {min(unknown)!r} here; there are: {there_are}")
     return body
 
 
@@ -132,21 +156,20 @@ def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
     """A field of the body, or None if it is not given. Raises HttpProblem, InvalidKey."""
     if (value := body.get(param.wire)) is None:
         return None
-    with _refused_as("bad_request"):
-        if not param.many:
-            return param.kind.read(value, param.wire)
-        if not isinstance(value, list):
-            raise Unfit(f"{param.wire} must be a list")
-        return tuple(param.kind.read(each, param.wire) for each in value)
+    if not param.many:
+        return _read(param.kind.read, value, param.wire, "bad_request")
+    if not isinstance(value, list):
+        raise HttpProblem(400, "bad_request", f"{param.wire} must be a list")
+    return tuple(_read(param.kind.read, each, param.wire, "bad_request") for each in value)
 
 
 def of_query(param: Declared, call: HttpRequest) -> Any:
     """A parameter of the query, or None if it is not given. Raises HttpProblem, InvalidKey."""
-    with _refused_as("bad_parameter"):
-        if param.many:
-            texts = call.query.get(param.wire)
-            return None if texts is None else tuple(param.kind.parse(text, param.wire) for text in texts)
-        return None if (text := call.one(param.wire)) is None else param.kind.parse(text, param.wire)
+    if param.many:
+        texts = call.query.get(param.wire)
+        return texts and tuple(_read(param.kind.parse, text, param.wire, "bad_parameter") for text in texts)
+    text = call.one(param.wire)
+    return None if text is None else _read(param.kind.parse, text, param.wire, "bad_parameter")
 
 
 def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
@@ -155,18 +178,16 @@ def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
     name = param.header.name
     if (text := call.headers.get(name.lower())) is None:
         return besides
-    with _refused_as("bad_parameter"):
-        value = param.kind.parse(text, name)
+    value = _read(param.kind.parse, text, name, "bad_parameter")
     if besides in (None, value) or param.header.wins:
         return value
     raise HttpProblem(422, "two_names", f"the header {name} and {param.wire} differ")
 
 
-@contextmanager
-def _refused_as(code: str) -> Iterator[None]:
-    """An Unfit in this block becomes a problem with this code; an invalid key keeps its own."""
+def _read(read: Callable[[Any, str], Any], value: Any, name: str, code: str) -> Any:
+    """A value, read. An Unfit becomes a problem with this code; an invalid key keeps its own."""
     try:
-        yield
+        return read(value, name)
     except InvalidKey:
         raise
     except Unfit as error:

@@ -13,7 +13,6 @@ from lanes_storage.records.given import (
     Beat,
     BudgetTerms,
     Idempotency,
-    Intake,
     NewMessage,
     NewOwner,
     ProcessIdentity,

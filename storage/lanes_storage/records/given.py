@@ -1,7 +1,7 @@
 """The records that storage takes: plain and frozen."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy
 
@@ -52,18 +52,6 @@ class Idempotency(NamedTuple):
     key: str
     token: str  # the name of the token, never the token
     digest: str  # of the body: a repeated key with another body is refused
-
-
-class Intake(TypedDict):
-    """The policy of a lane for messages that arrive while it is busy or its queue is full."""
-
-    cap: int
-    mode: Mode
-    overflow: Overflow
-    max_wait_ms: int | None
-    max_per_minute: int | None
-    permissions: PermittedBy
-    concurrency: int
 
 
 class Admission(NamedTuple):
