@@ -24,7 +24,6 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import ON_A_TERMINAL, Output
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.records import GlobActed
 from lanes.verbs import kinds
 from lanes.verbs.messages import EVERY, message_count, message_ids
 from lanes.verbs.outcomes import Action
@@ -124,10 +123,7 @@ def _command_with_text(verb: Verb[..., Any]) -> click.Command:
         text = given_text(text)
         with session.desk() as desk:
             accepted = desk.call(verb, text=text, **given)
-        if session.out.json:
-            session.out.data(accepted)
-        else:
-            session.out.line(said(accepted).sentence)
+        session.out.result(accepted, said(accepted).sentence)
         return Exit.DONE
 
     return command
@@ -157,7 +153,9 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
                 meant = {name: value for name, value in given.items() if name in whole.by_name}
                 acted = desk.call(whole, **({} if every else {"match": match}), **meant)
                 if acted.done or every:
-                    return _told(session.out, whole, acted)
+                    assert whole.said is not None
+                    session.out.result([acted], whole.said(acted).sentence)
+                    return Exit.DONE
             return do_each(
                 session.out,
                 chosen_keys(desk, keys, filter_=filter_, match=match),
@@ -167,15 +165,6 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
             )
 
     return command
-
-
-def _told(out: Output, whole: Verb[..., Any], acted: GlobActed) -> int:
-    assert whole.said is not None
-    if out.json:
-        out.data([acted])
-    else:
-        out.line(whole.said(acted).sentence)
-    return Exit.DONE
 
 
 def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
@@ -202,10 +191,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
                 return _count(out, desk, action, filter_)
             if message_id is not None:
                 message = desk.call(verb, id=message_id)
-                if out.json:
-                    out.data(message)
-                else:
-                    out.line(told(message))
+                out.result(message, told(message))
                 return Exit.DONE
             chosen = filter_ or EVERY
 
@@ -228,10 +214,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
 
 def _count(out: Output, desk: Driver, action: Action, chosen: LaneFilter | None) -> int:
     found = desk.call(message_count, for_=action, filter_=chosen)
-    if out.json:
-        out.data(found)
-    else:
-        out.line(f"it would {action} {counted(found.messages, 'message')}")
+    out.result(found, f"it would {action} {counted(found.messages, 'message')}")
     return Exit.DONE
 
 

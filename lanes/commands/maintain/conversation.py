@@ -14,6 +14,7 @@ from lanes.commands.output.printing import Output
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import Conversation, ConversationTurn
 from lanes.verbs.conversations import conversation, export_conversation, import_conversation, new_conversation
+from lanes.verbs.outcomes import begun
 
 
 class _Group(click.Group):
@@ -69,16 +70,11 @@ def _print_turn(out: Output, turn: ConversationTurn) -> None:
 @command_for(new_conversation)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def new(session: Session, /, key: str, yes: bool, **given: Any) -> int:
-    said = new_conversation.said
-    assert said is not None
     if session.out.asks and not yes and not click.confirm(f"Begin a new conversation in {key!a}?", err=True):
         return Exit.FAILED
     with session.desk() as desk:
         acted = desk.call(new_conversation, key=key, **given)
-    if session.out.json:
-        session.out.data(acted)
-    else:
-        session.out.line(f"{acted.lane.key}: {said(acted).sentence}")
+    session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
     return Exit.DONE
 
 
@@ -96,12 +92,7 @@ def export(session: Session, /, **given: Any) -> int:
 def import_(session: Session, key: str, file: TextIO) -> int:
     with session.desk() as desk:
         acted = desk.call(import_conversation, key=key, messages=_messages(file))
-    if session.out.json:
-        session.out.data(acted)
-    else:
-        said = import_conversation.said
-        assert said is not None
-        session.out.line(f"{acted.lane.key}: {said(acted).sentence}")
+    session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
     return Exit.DONE
 
 

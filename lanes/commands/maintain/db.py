@@ -53,12 +53,9 @@ def upgrade(session: Session) -> None:
     else:
         open_store(url, create=True).close()
     session.out.changed = True
-    if session.out.json:
-        session.out.data({"database": str(path), "from": before, "to": versions.VERSION})
-    elif before == versions.VERSION:
-        session.out.line(f"{path} has the newest schema, {versions.VERSION}")
-    else:
-        session.out.line(f"{path}: schema {before} → {versions.VERSION}")
+    newest = f" has the newest schema, {versions.VERSION}"
+    told = newest if before == versions.VERSION else f": schema {before} → {versions.VERSION}"
+    session.out.result({"database": str(path), "from": before, "to": versions.VERSION}, f"{path}{told}")
 
 
 def _upgrade(session: Session, url: str, path: Path) -> None:
@@ -114,10 +111,8 @@ def backup(session: Session, file: Path) -> None:
     except FileExistsError:
         raise click.ClickException(f"{file} is there already: name another file") from None
     session.out.changed = True
-    if session.out.json:
-        session.out.data({"database": str(path), "backup": str(file), "bytes": file.stat().st_size})
-    else:
-        session.out.line(f"{file}: a copy of {path}")
+    made = {"database": str(path), "backup": str(file), "bytes": file.stat().st_size}
+    session.out.result(made, f"{file}: a copy of {path}")
 
 
 @click.command("restore", epilog="Example: lanes db restore lanes-backup.db")

@@ -57,10 +57,7 @@ def _confirmed(out: Output, number: int) -> bool:
 
 
 def _report(out: Output, gone: int, *, kept: int) -> None:
-    if out.json:
-        out.data(Pruned(gone))
-    else:
-        out.line(f"{counted(gone, 'dead letter')} pruned")
+    out.result(Pruned(gone), f"{counted(gone, 'dead letter')} pruned")
     if kept > 0:
         out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 

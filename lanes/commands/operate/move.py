@@ -6,6 +6,7 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import ID, fail
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import epilog, options_of
+from lanes.verbs import outcomes
 from lanes.verbs.messages import move
 
 
@@ -18,9 +19,5 @@ def command(session: Session, /, message_id: int, front: bool) -> int:
         fail("say where to: --front")
     with session.desk() as desk:
         moved = desk.call(move, id=message_id, front=True)
-    if session.out.json:
-        session.out.data(moved)
-    else:
-        assert move.said is not None
-        session.out.line(move.said(moved).sentence)
+    session.out.result(moved, outcomes.moved(moved).sentence)
     return Exit.DONE

@@ -50,10 +50,7 @@ def _reset(session: Session, words: tuple[str, ...]) -> int:
         fail("`lanes providers` shows them, `lanes providers reset NAME` ends the cooldown of one")
     with session.desk() as desk:
         done = desk.call(reset_provider, name=words[1])
-    if session.out.json:
-        session.out.data(done)
-    else:
-        session.out.line(provider_reset(done).sentence)
+    session.out.result(done, provider_reset(done).sentence)
     return Exit.DONE
 
 

@@ -76,7 +76,7 @@ def command(
             return _wait(session, desk, accepted, run, timeout)
         if accepted.state in UNFINISHED and (alone := _alone(session, desk)) is not None:
             accepted = accepted.replace(held_up=" ".join(filter(None, (accepted.held_up, alone))))
-    _print_accepted(session, accepted)
+    session.out.result(accepted, str(accepted.id))
     if accepted.held_up is not None:
         session.out.talk(accepted.held_up)
     return Exit.DONE
@@ -99,11 +99,11 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
         alone = _alone(session, desk)
         alone_since = None if alone is None else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
-            _print_accepted(session, last)
+            session.out.result(last, str(last.id))
             out.talk(f"lanes: message {number} is accepted, and {alone}")
             return Exit.UNREACHABLE
         if end is not None and now >= end:
-            _print_accepted(session, last)
+            session.out.result(last, str(last.id))
             out.talk(f"lanes: message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on")
             return Exit.UNCONFIRMED
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
@@ -144,13 +144,6 @@ def _alone(session: Session, desk: Driver) -> str | None:
 
 def _held_up(message: Message) -> str:
     return "" if message.held_up is None else f", and waits: {message.held_up}"
-
-
-def _print_accepted(session: Session, message: Message) -> None:
-    if session.out.json:
-        session.out.data(message)
-    else:
-        session.out.line(str(message.id))
 
 
 def _print_ended(session: Session, message: Message) -> int:

@@ -101,6 +101,13 @@ class Output:
 
         self._write(json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None))
 
+    def result(self, value: Any, sentence: str) -> None:
+        """A result: as JSON if that is asked for, otherwise as a sentence."""
+        if self.json:
+            self.data(value)
+        else:
+            self.line(sentence)
+
     def flush(self) -> None:
         """Write what was printed so far. A reader that left is no error: the command goes on, without a reader.
 
