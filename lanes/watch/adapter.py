@@ -24,16 +24,12 @@ class Capabilities(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """One way to end a run, the next one being stronger.
-
-    ``loses``: what is lost by it, for people; empty: nothing. ``resets``: it throws the conversation away, and is taken
-    only if asked for.
-    """
+    """One way to end a run, the next one being stronger. ``resets``: it throws the conversation away, and is taken only
+    if asked for."""
 
     name: str
     method: str
     params: Mapping[str, Any]
-    loses: str = ""
     resets: bool = False
 
 
@@ -53,15 +49,18 @@ class SourceDown(Exception):
 
 
 class Adapter(Protocol):
-    """One gateway of another program. Belongs to an event loop. Every coroutine may raise SourceDown."""
+    """One gateway of another program. Belongs to an event loop. Every coroutine may raise SourceDown.
+
+    An adapter inherits what does not concern its program.
+    """
 
     async def connect(self) -> str:
         """Connect, and return the version of the program."""
         ...
 
     def recall(self, rows: Sequence[Sighting], /) -> None:
-        """What was known of its sessions before this connection, of which the run ids may be needed."""
-        ...
+        """What was known of its sessions before this connection, for a program that does not tell it again."""
+        del rows
 
     @property
     def capabilities(self) -> Capabilities:
@@ -89,8 +88,8 @@ class Adapter(Protocol):
         ...
 
     def offline(self) -> Sequence[Sighting]:
-        """Its sessions as its files tell them, while it hangs. Blocks. Raises SourceDown where there are no files."""
-        ...
+        """Its sessions as its files tell them, while it hangs. Blocks. Raises SourceDown where they do not."""
+        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""

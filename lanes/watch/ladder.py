@@ -1,7 +1,6 @@
 """Freeing a session of another program: the weakest way first, each proven before the next is tried."""
 
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from lanes.records import Outcome, WatchedStep
@@ -18,21 +17,6 @@ class Freed(NamedTuple):
     outcome: Outcome
     runs: tuple[str, ...]
     steps: tuple[WatchedStep, ...]
-
-
-def announced(rungs: Sequence[Rung], seen: Sighting) -> str:
-    """What may be lost, said before anything is done; empty: nothing is."""
-    for rung in rungs:
-        if rung.loses and not rung.resets:
-            what = rung.loses.format(waiting=_waiting(seen))
-            return what if rung is rungs[0] else f"if that does not end it: {what}"
-    return ""
-
-
-def _waiting(seen: Sighting) -> str:
-    if seen.waiting is None:
-        return "messages that wait"
-    return "1 waiting message" if seen.waiting == 1 else f"{seen.waiting} waiting messages"
 
 
 async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed:

@@ -73,9 +73,7 @@ class ReplayOpenClaw(ReplayServer):
         session.run, session.ends_by, session.started, session.ended = run, ends_by, now(), None
         session.status, session.counted = "running", not ghost
         if told:
-            await self.tell(
-                "agent", runId=run, sessionKey=key, stream="lifecycle", data={"phase": "start", "startedAt": now()}
-            )
+            await self._phase(key, run, phase="start", startedAt=now())
         return run
 
     def enqueue(self, key: str, text: str) -> None:
@@ -96,9 +94,7 @@ class ReplayOpenClaw(ReplayServer):
         run, session.run = session.run, None
         session.status, session.ended = status, now()
         if not quiet:
-            await self.tell(
-                "agent", runId=run, sessionKey=key, stream="lifecycle", data={"phase": "end", "status": status}
-            )
+            await self._phase(key, run, phase="end", status=status)
 
     async def _phase(self, key: str, run: str | None, **data: Any) -> None:
         await self.tell("agent", runId=run, sessionKey=key, stream="lifecycle", data=data)

@@ -5,14 +5,13 @@ no abort, but by a steering message ``/stop``. What a gateway answers is never t
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
-from lanes.watch.links.looking import heard_within
+from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.openclaw.device import Device
 from lanes.watch.openclaw.files import holding, runs_in, sessions_in
 from lanes.watch.openclaw.view import SessionView
@@ -25,23 +24,15 @@ READ = ("operator.read",)
 ADMIN = ("operator.read", "operator.write", "operator.admin")
 #: The most sessions that are listed.
 MOST_LISTED = 1_000
-#: An abort may take this long; between two looks for its proof.
+#: An abort may take this long.
 ABORT_S = 20.0
-LOOK_S = 0.1
 STEER = "sessions.steer"
-LOST = "{waiting} will be lost"
-#: On the chat path of 2026.5 a message to a busy session is steered into its run.
-STEERED = "messages that were steered into the run will be lost"
 #: The protocol of 2026.5.
 OF_5 = 3
 
 
-def _wall() -> int:
-    return round(time.time() * 1000)
-
-
-class OpenClawAdapter:
-    """Implements ``Adapter``. ``keys``: the folder of its two devices; ``files``: OpenClaw's state folder, if known.
+class OpenClawAdapter(Adapter):
+    """``keys``: the folder of its two devices; ``files``: OpenClaw's state folder, if known.
 
     ``token`` pairs the devices where they are not paired yet.
     """
@@ -54,7 +45,7 @@ class OpenClawAdapter:
         *,
         files: Path | None = None,
         token: str = "",
-        clock: Callable[[], int] = _wall,
+        clock: Callable[[], int] = wall,
     ) -> None:
         self._name, self._url, self._keys, self._files, self._token = name, url, keys, files, token
         self._clock = clock
@@ -157,20 +148,12 @@ class OpenClawAdapter:
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
         """The ladder of this version."""
         key = self._view.names.raw(seen.key)
-        by_run = [
-            Rung("abort by run id", "sessions.abort", {"key": key, "runId": run}, STEERED if self._is_5 else "")
-            for run in seen.runs[:1]
-        ]
-        if self._is_5:
-            steer = {"key": key, "message": "/stop", "idempotencyKey": uuid.uuid4().hex}
-            stronger = [Rung("steer with /stop", STEER, steer, LOST)]
-        else:
-            stronger = []
-        by_key = [Rung("abort by session", "sessions.abort", {"key": key}, LOST)]
-        reset = [
-            Rung("reset the session", "sessions.reset", {"key": key}, "the conversation will be lost", resets=True)
-        ]
-        return [*by_run, *(stronger + by_key if by_run else by_key + stronger), *reset]
+        by_run = [Rung("abort by run id", "sessions.abort", {"key": key, "runId": run}) for run in seen.runs[:1]]
+        steer = {"key": key, "message": "/stop", "idempotencyKey": uuid.uuid4().hex}
+        stronger = [Rung("steer with /stop", STEER, steer)] if self._is_5 else []
+        by_key = [Rung("abort by session", "sessions.abort", {"key": key})]
+        reset = Rung("reset the session", "sessions.reset", {"key": key}, resets=True)
+        return [*by_run, *(stronger + by_key if by_run else by_key + stronger), reset]
 
     async def abort(self, rung: Rung) -> RungAnswer:
         """Take a rung as the aborter. Raises SourceDown."""
@@ -199,15 +182,15 @@ class OpenClawAdapter:
             # Such a ghost sends no end, and its row stays "running": the answer names what was interrupted.
             self._view.over(key, seen.runs)
             return "its gateway interrupted the run, and no event of it follows"
-        until = time.monotonic() + seconds
-        while (proof := self._over(seen)) is None:
+
+        async def look() -> str | None:
+            if (proof := self._over(seen)) is not None:
+                return proof
             row = next((each for each in await self.list() if each.key == seen.key), None)
-            if row is None or not row.held or (row.runs and not set(row.runs) & set(seen.runs)):
-                return self._over(seen) or "the session is no longer held by that run"
-            if time.monotonic() >= until:
-                return self._over(seen)
-            await self.events(LOOK_S)
-        return proof
+            freed = row is None or not row.held or (row.runs and not set(row.runs) & set(seen.runs))
+            return self._over(seen) or ("the session is no longer held by that run" if freed else None)
+
+        return await proof_by(look, seconds, self.events)
 
     def _over(self, seen: Sighting) -> str | None:
         """The proof by events: by now the next run may hold the session, which a busy gateway does not name at once."""

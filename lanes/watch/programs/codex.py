@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import silent
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
@@ -24,8 +24,6 @@ ABORT_S = 20.0
 _VERSION = re.compile(r"/(\d+\.\d+[^ ]*)")
 _NOTICE = re.compile(r'\s*\{\s*"method"')
 SHAPE = "is it `codex app-server` 0.171 or newer?"
-#: A message to a busy thread is steered into its turn.
-STEERED = "messages that were steered into the turn will be lost"
 INTERRUPT = "turn/interrupt"
 WAITS_FOR_A_PERSON = frozenset({"waitingOnApproval", "waitingOnUserInput"})
 
@@ -44,8 +42,8 @@ class CodexTurn:
         self.name, self.since, self.sign, self.asks = name, since, sign, asks
 
 
-class CodexAdapter:
-    """Implements ``Adapter``. ``token``: the capability token of the server, if it wants one."""
+class CodexAdapter(Adapter):
+    """``token``: the capability token of the server, if it wants one."""
 
     def __init__(self, url: str, *, token: str = "", clock: Callable[[], int] = wall) -> None:
         self._url, self._clock, self._names = url, clock, ShownKeys()
@@ -83,9 +81,6 @@ class CodexAdapter:
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
         await socket.tell({"method": "initialized"})
         return found[1]
-
-    def recall(self, _: Sequence[Sighting]) -> None:
-        """It tells everything again."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -182,10 +177,7 @@ class CodexAdapter:
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
         """There is one way."""
         thread = self._names.raw(seen.key)
-        return [
-            Rung("interrupt the turn", INTERRUPT, {"threadId": thread, "turnId": turn}, STEERED)
-            for turn in seen.runs[:1]
-        ]
+        return [Rung("interrupt the turn", INTERRUPT, {"threadId": thread, "turnId": turn}) for turn in seen.runs[:1]]
 
     async def abort(self, rung: Rung) -> RungAnswer:
         """Take it. Raises SourceDown."""
@@ -214,10 +206,6 @@ class CodexAdapter:
             return "another turn holds the thread" if row is not None and row.held else "the thread is idle"
 
         return await proof_by(look, seconds, self.events)
-
-    def offline(self) -> Sequence[Sighting]:
-        """Its files do not tell what runs. Raises SourceDown."""
-        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
 
     async def close(self) -> None:
         """Close the connection."""

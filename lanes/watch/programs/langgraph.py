@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from lanes.config.reading.watches import is_loopback
 from lanes.host.holder import connections_of
-from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import proof_by
 from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, typed, words
@@ -36,8 +36,8 @@ PROGRAM = "langgraph"
 Rows = list[dict[str, Any]]
 
 
-class LangGraphAdapter:
-    """Implements ``Adapter``. ``token``: the value of ``x-api-key``, if the server wants one. ``program``: what is in
+class LangGraphAdapter(Adapter):
+    """``token``: the value of ``x-api-key``, if the server wants one. ``program``: what is in
     the command line of its process."""
 
     def __init__(self, url: str, *, token: str = "", program: str = PROGRAM) -> None:
@@ -56,9 +56,6 @@ class LangGraphAdapter:
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not answer as a LangGraph server does", SHAPE)
         await self.list()
         return version
-
-    def recall(self, _: Sequence[Sighting]) -> None:
-        """It tells everything again."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -153,10 +150,6 @@ class LangGraphAdapter:
             return f"run {seen.runs[0]} is {CANCELLED}, and its server has closed a connection"
 
         return await proof_by(look, seconds, asyncio.sleep)
-
-    def offline(self) -> Sequence[Sighting]:
-        """Its files do not tell what runs. Raises SourceDown."""
-        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
 
     async def close(self) -> None:
         """Close every connection."""

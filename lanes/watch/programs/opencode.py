@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from lanes.watch.adapter import Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, typed, words
@@ -26,7 +26,6 @@ FIRST_FOLDERS, MOST_FOLDERS = 8, 64
 NEWEST = 8
 ABORT_S = 20.0
 SHAPE = "is it `opencode serve` 1.x?"
-LOST = "{waiting} will be lost"
 USER = "opencode"
 
 
@@ -42,8 +41,8 @@ class OpencodeRun:
         self.answered: set[str] = set()
 
 
-class OpencodeAdapter:
-    """Implements ``Adapter``. ``token``: the password of the server, or ``USER:PASSWORD``."""
+class OpencodeAdapter(Adapter):
+    """``token``: the password of the server, or ``USER:PASSWORD``."""
 
     def __init__(self, url: str, *, token: str = "", clock: Callable[[], int] = wall) -> None:
         pair = token if ":" in token else f"{USER}:{token}"
@@ -238,7 +237,7 @@ class OpencodeAdapter:
         key = self._names.raw(seen.key)
         run = self._runs.get(key)
         self._written = {key: run.writes} if run is not None and (run.answers,) == seen.runs else {}
-        return [Rung("abort the session", f"/session/{quote(key, safe='')}/abort", self._of(key), LOST)]
+        return [Rung("abort the session", f"/session/{quote(key, safe='')}/abort", self._of(key))]
 
     async def abort(self, rung: Rung) -> RungAnswer:
         """Take it. Raises SourceDown."""
@@ -271,10 +270,6 @@ class OpencodeAdapter:
         except WebError as error:
             return error.status == 404
         return moment(typed(typed(found, "info", dict, {}), "time", dict, {}), "completed") is not None
-
-    def offline(self) -> Sequence[Sighting]:
-        """Its files do not tell what runs. Raises SourceDown."""
-        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
 
     async def close(self) -> None:
         """Close every connection."""
