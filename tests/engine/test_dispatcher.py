@@ -14,7 +14,7 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import RunContext, RunnerSpec
-from lanes.testing import MINUTE, SECOND, Hands
+from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
@@ -301,6 +301,35 @@ async def test_a_head_that_would_wait_too_long_for_a_provider_fails(world: World
     message = world.send("a")
     await bench.dispatcher.run_once()
     assert world.message(message).state is MessageState.FAILED
+
+
+@pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])
+async def test_F462_a_wall_clock_that_is_set_changes_no_cooldown_and_fails_no_message(
+    world: World, astore: AsyncStore, by: int
+) -> None:
+    bench = Bench(world, astore, {"chat": spec(providers=("codex",))})
+    refuses(world, "codex", 5 * MINUTE)
+    message = world.send("a")
+    await bench.dispatcher.run_once()
+    world.time.move(MINUTE)
+    world.time.jump_wall(by)
+    for _ in range(4):
+        assert await bench.dispatcher.run_once() == 0
+        assert world.message(message).state is MessageState.QUEUED
+        world.time.move(MINUTE)
+    assert await bench.dispatcher.run_once() == 1
+
+
+async def test_F462_a_gateway_that_starts_after_the_clock_was_set_back_waits_for_no_old_time(
+    world: World, astore: AsyncStore
+) -> None:
+    await Bench(world, astore, {"chat": spec(providers=("codex",))}).dispatcher.run_once()
+    refuses(world, "codex", 5 * MINUTE)
+    world.send("a")
+    world.time.move(5 * MINUTE)
+    world.time.jump_wall(-3 * HOUR)
+    bench = Bench(world, astore, {"chat": spec(providers=("codex",))})
+    assert await bench.dispatcher.run_once() == 1
 
 
 # --------------------------------------------------------------------------------------------- the loop

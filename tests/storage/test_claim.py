@@ -66,7 +66,7 @@ def test_epochs_come_from_one_counter_of_the_whole_database(world: World) -> Non
     tickets.append(world.start("a").ticket)
     epochs = [ticket.epoch for ticket in tickets]
     assert epochs == sorted(set(epochs))
-    assert world.table("counters") == [("epoch", epochs[-1]), ("touch", 0)]
+    assert ("epoch", epochs[-1]) in world.table("counters")
 
 
 def test_the_next_message_becomes_the_head(world: World) -> None:

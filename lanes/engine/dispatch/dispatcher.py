@@ -18,6 +18,7 @@ from lanes.engine.dispatch.policies import Policies
 from lanes.engine.dispatch.providers import ProviderWatch
 from lanes.engine.dispatch.skipped import SkippedHeads
 from lanes.engine.dispatch.slots import FreeSlots
+from lanes.engine.dispatch.wallclock import WallClock
 from lanes.engine.runs.drains import cut_one
 from lanes.engine.runs.filewatch import LOST
 from lanes.engine.runs.live import ActiveRun
@@ -73,6 +74,7 @@ class Dispatcher:
         self._claimed: list[ActiveRun] = []  # by the transaction that began last
         self._skipped = SkippedHeads()
         self._singly = False  # after a set of claims that raised
+        self._wall = WallClock(store)
         self._providers = ProviderWatch(store, specs, owner)
         self._backlog = Backlog(store, owner, self._runner_of, policies.priority if policies.prioritized else None)
         self._loop = asyncio.get_running_loop()
@@ -130,6 +132,7 @@ class Dispatcher:
                 return 0  # found without the write lock
             claiming = asyncio.ensure_future(self._claim_bound())
         else:
+            await self._wall.look(now)
             await self._providers.look(now)
             await self._backlog.look(now, woken=woken)
             if not self._backlog.anything:

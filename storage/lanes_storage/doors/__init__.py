@@ -47,6 +47,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.doors.shared.repeats import repeated
 from lanes_storage.doors.shared.warnings import warn_held, warn_wait
 from lanes_storage.doors.waiting.budgets import exhausted, refuse_over, spend
+from lanes_storage.doors.waiting.clocks import note_clock
 from lanes_storage.doors.waiting.expiry import expire_waiting
 from lanes_storage.doors.waiting.places import move_to_front, recall
 from lanes_storage.doors.waits import WaitCircle, begin_wait, end_wait

@@ -9,6 +9,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.doors.shared.journal import event, record, write_events
 from lanes_storage.doors.shared.sets import array, serialized
+from lanes_storage.doors.waiting.clocks import note_clock
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.records import Beat, NewOwner, RunFailure, Ticket
@@ -20,6 +21,7 @@ def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     clocks = {"now": now.wall, "boot": now.boot, "slept": now.slept}
     values = new._asdict() | {"runners": json.dumps(new.runners)} | clocks
     owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
+    note_clock(tx, now)
     who = {"kind": new.kind, "host": new.host, "pid": new.pid}
     record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=who)
     return owner

@@ -54,6 +54,7 @@ from lanes_storage.reads.messages import (
 )
 from lanes_storage.reads.owners import (
     aborts_of_owner,
+    clock_noted,
     drain_of_owner,
     input_of_owner,
     lane_of_run,

@@ -10,6 +10,7 @@ from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause, Edge
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run, to_wait
 from lanes_storage.records import (
+    ClockNote,
     OwnerLoad,
     OwnerRow,
     ProcessIdentity,
@@ -19,6 +20,7 @@ from lanes_storage.records import (
     UnprovenRun,
     Wait,
 )
+from lanes_storage.statements.clocks import CLOCK_NOTED
 
 #: The edges by which failed runs end.
 FAILURES = (Edge.FAIL, Edge.EXPIRE, Edge.RECLAIM)
@@ -87,6 +89,11 @@ REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' A
 SILENT_PART = 2
 #: The limit by which silence is judged for a run whose stall limit is off.
 NO_LIMIT_MS = 120_000
+
+
+def clock_noted() -> Query[ClockNote]:
+    """What is noted of the wall clock."""
+    return Query(CLOCK_NOTED, {}, lambda rows: ClockNote(*rows[0]), point=True)
 
 
 def _age(of: str, boot: str, slept: str, wall: str) -> str:

@@ -42,6 +42,7 @@ from lanes_storage.records.shown import (
     SilentRun,
 )
 from lanes_storage.records.stored import (
+    ClockNote,
     ConversationRow,
     ConversationState,
     CooldownRow,

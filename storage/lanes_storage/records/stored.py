@@ -241,3 +241,10 @@ class UnprovenRun(NamedTuple):
     survivors: tuple[str, ...] | None
     started: bool
     keeper: ProcessIdentity | None
+
+
+class ClockNote(NamedTuple):
+    """How far the wall clock was ahead of the boot clock in a boot; None: nobody noted it yet."""
+
+    ahead: int | None
+    boot: int | None

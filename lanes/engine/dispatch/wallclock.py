@@ -1,0 +1,31 @@
+"""Notices that the wall clock was set, and has what waits by it moved along, before anything is decided by it."""
+
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.doors.waiting.clocks import is_noted, is_set
+from lanes_storage.interface import AsyncStore
+from lanes_storage.logs import Log
+
+log = Log("lanes.dispatcher")
+
+
+class WallClock:
+    """For the event loop."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._ahead: int | None = None  # of the boot clock, when it was noted last
+
+    async def look(self, now: Now) -> None:
+        """Note it where it is not noted, or was set. Raises StorageError."""
+        ahead = now.wall - now.boot
+        if self._ahead is not None and not is_set(ahead, self._ahead):
+            return
+        noted = is_noted(await self._store.read(reads.clock_noted()), now)
+        by = 0 if noted else await self._store.write(lambda tx: doors.note_clock(tx, now))
+        self._ahead = ahead
+        if by:
+            way = "back" if by < 0 else "forward"
+            log.warning(
+                "the wall clock was set %s by %d s: cooldowns and waits keep their length", way, abs(by) // 1000
+            )

@@ -1,0 +1,52 @@
+"""A wall clock that was set: cooldowns and parked messages have their ends in wall time, for every process and boot to
+know, but last as long as they were to last."""
+
+from hashlib import sha256
+
+from lanes_storage.clock import Now
+from lanes_storage.interface import Transaction
+from lanes_storage.records import ClockNote
+from lanes_storage.statements import clocks as sql
+
+#: The wall clock and the boot clock may drift apart by so much before that counts as set, in milliseconds.
+DRIFT_MS = 2_000
+#: What began so much later than now, as far as is known, was written before the clock was set back: clocks of two
+#: machines may differ by less.
+AHEAD_MS = 60_000
+
+
+def is_set(ahead: int, noted: int) -> bool:
+    """Whether the wall clock was set between two values of how far it is ahead of the boot clock."""
+    return abs(ahead - noted) > DRIFT_MS
+
+
+def is_noted(stored: ClockNote, now: Now) -> bool:
+    """Whether there is nothing to note: it is known in this boot, and was not set since."""
+    ahead, boot = _note(now)
+    return stored.ahead is not None and stored.boot == boot and not is_set(ahead, stored.ahead)
+
+
+def note_clock(tx: Transaction, now: Now) -> int:
+    """Note how far the wall clock is ahead of the boot clock, and move what was written before it was set.
+
+    Whoever notices first does it for all. Returns by how much it was set since it was noted in this boot, in
+    milliseconds; 0: it was not.
+    """
+    stored = ClockNote(*tx.rows(sql.CLOCK_NOTED, {})[0])
+    if is_noted(stored, now):
+        return 0
+    ahead, boot = _note(now)
+    tx.run(sql.NOTE_CLOCK, {"ahead": ahead, "boot": boot})
+    if stored.ahead is None or stored.boot != boot:
+        tx.run(sql.END_COOLDOWNS, {"now": now.wall, "latest": now.wall + AHEAD_MS})
+        tx.run(sql.END_PARKS, {"now": now.wall, "latest": now.wall + AHEAD_MS})
+        return 0
+    by = ahead - stored.ahead
+    if by < 0:
+        tx.run(sql.MOVE_COOLDOWNS, {"by": by})
+    tx.run(sql.MOVE_PARKS if by < 0 else sql.MOVE_PARKS_ON, {"by": by, "now": now.wall})
+    return by
+
+
+def _note(now: Now) -> tuple[int, int]:
+    return now.wall - now.boot, int.from_bytes(sha256(now.boot_id.encode()).digest()[:6])

@@ -1,0 +1,44 @@
+"""Statements for a wall clock that was set: what waits until a time waits as long as it was to wait."""
+
+from lanes_storage.fragments import one_of
+from lanes_storage.law import UNFINISHED
+
+#: How far the wall clock was ahead of the boot clock, and in which boot.
+CLOCK_NOTED = """
+SELECT (SELECT value FROM counters WHERE name = 'wall_ahead'), (SELECT value FROM counters WHERE name = 'wall_boot')
+"""
+
+NOTE_CLOCK = """
+INSERT INTO counters (name, value) VALUES ('wall_ahead', :ahead), ('wall_boot', :boot)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+
+_MOVED = ("since", "until", "answered_at", "refused_at", "tried_last_until")
+
+#: It was set back by ``-:by``.
+MOVE_COOLDOWNS = f"UPDATE providers SET {', '.join(f'{name} = {name} + :by' for name in _MOVED)}"
+MOVE_PARKS = f"""
+UPDATE messages SET parked_until = parked_until + :by,
+  parked_since = CASE WHEN parked_since > :now THEN parked_since + :by ELSE parked_since END
+WHERE {one_of("state", UNFINISHED)} AND parked_since IS NOT NULL
+"""
+
+#: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
+#: future. A wait for a retry begins at its end.
+MOVE_PARKS_ON = f"""
+UPDATE messages SET parked_since = parked_since + :by,
+  parked_until = CASE WHEN parked_until <= :now THEN parked_until + :by ELSE parked_until END
+WHERE {one_of("state", UNFINISHED)} AND (parked_since + :by <= :now
+  OR (parked_until = parked_since AND parked_until <= :now))
+"""
+
+#: It was set back before this boot, by an unknown time: what began after ``:latest`` is over.
+END_COOLDOWNS = """
+UPDATE providers SET since = since + :now - until, answered_at = answered_at + :now - until,
+  refused_at = refused_at + :now - until, until = :now
+WHERE since > :latest
+"""
+END_PARKS = """
+UPDATE messages SET parked_until = :now, parked_since = :now
+WHERE state = 'queued' AND parked_for IS NOT NULL AND parked_since > :latest
+"""

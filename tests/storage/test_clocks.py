@@ -1,0 +1,150 @@
+"""A wall clock that was set: cooldowns and waits of messages last as long as they were to last."""
+
+from typing import NamedTuple
+
+import pytest
+
+from lanes.testing import HOUR, MINUTE, SECOND
+from lanes_storage import doors, reads
+from lanes_storage.clock import Now
+from lanes_storage.doors.waiting.clocks import AHEAD_MS, DRIFT_MS
+from lanes_storage.law import PASSING, Cause
+from lanes_storage.records import ProviderRow, RetryTerms, RunFailure
+from tests.kit.cooling import cool
+from tests.kit.watch import Watch
+from tests.kit.world import World
+
+STALLED = RunFailure(Cause.STALL_TIMEOUT, "silent")
+RETRY = RetryTerms(3, 10 * SECOND, frozenset(PASSING), 60 * MINUTE)
+
+
+class Parked(NamedTuple):
+    """How long a message waits from now, and since when."""
+
+    left_ms: int
+    since_ms: int
+
+
+def note(world: World) -> int:
+    now = world.time()
+    return world.step(lambda tx: doors.note_clock(tx, now))
+
+
+def set_wall(world: World, by: int) -> int:
+    world.time.jump_wall(by)
+    return note(world)
+
+
+def reboot(world: World, by: int) -> int:
+    """Another boot, in which the wall clock goes on from where it was but for ``by``."""
+    now = world.time.move(MINUTE)
+    world.time.now = Now(now.wall + by, 5_000, 5_000, "the next boot")
+    return note(world)
+
+
+def provider(world: World) -> ProviderRow:
+    (found,) = world.store.read(reads.providers()).values()
+    return found
+
+
+def left(world: World) -> int:
+    until = provider(world).until
+    assert until is not None
+    return until - world.time().wall
+
+
+def parked(world: World, message: int) -> Parked:
+    stored = world.message(message)
+    assert stored.parked_until is not None
+    assert stored.parked_since is not None
+    now = world.time().wall
+    return Parked(stored.parked_until - now, now - stored.parked_since)
+
+
+@pytest.fixture
+def noted(world: World) -> World:
+    note(world)
+    return world
+
+
+@pytest.mark.parametrize("by", [0, DRIFT_MS, -DRIFT_MS])
+def test_a_clock_that_was_not_set_changes_nothing(noted: World, by: int) -> None:
+    noted.step(lambda tx: cool(tx, "codex", "quota", 5 * MINUTE, noted.time()))
+    noted.time.move(HOUR)
+    seen = Watch(noted)
+    assert set_wall(noted, by) == 0
+    assert seen.changed() == {}
+
+
+@pytest.mark.parametrize("by", [-3 * HOUR, -10 * SECOND])
+def test_F462_a_cooldown_ends_in_time_though_the_clock_was_set_back(noted: World, by: int) -> None:
+    noted.step(lambda tx: cool(tx, "codex", "quota", 5 * MINUTE, noted.time()))
+    noted.time.move(MINUTE)
+    assert set_wall(noted, by) == by
+    assert left(noted) == 4 * MINUTE
+    assert note(noted) == 0, "whoever notices first does it for all"
+    assert left(noted) == 4 * MINUTE
+
+
+def test_F462_a_provider_that_answered_is_as_well_as_before(noted: World) -> None:
+    noted.step(lambda tx: cool(tx, "codex", "quota", MINUTE, noted.time()))
+    noted.time.move(MINUTE)
+    noted.step(lambda tx: doors.answered(tx, "codex", noted.time()))
+    until = noted.time().wall + 30 * SECOND
+    noted.step(lambda tx: doors.try_last(tx, "codex", until, "failed"))
+    set_wall(noted, -3 * HOUR)
+    row, now = provider(noted), noted.time().wall
+    assert (row.probed, row.recovers(now), row.tried_last_until) == (True, True, now + 30 * SECOND)
+    noted.time.move(HOUR)
+    assert not row.recovers(noted.time().wall)
+
+
+@pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])
+def test_F462_what_waits_for_a_provider_may_wait_as_long_as_before(noted: World, by: int) -> None:
+    waits, repeated, running = noted.start("a"), noted.start("b"), noted.start("c")
+    noted.park(waits.ticket, 5 * MINUTE, providers=["codex"])
+    noted.park(running.ticket, MINUTE, providers=["codex"])
+    noted.time.move(MINUTE)
+    noted.claim("c")
+    noted.fail(repeated.ticket, STALLED, retry=RETRY)
+    before = parked(noted, repeated.message.id)
+    set_wall(noted, by)
+    assert parked(noted, waits.message.id).since_ms == MINUTE
+    assert parked(noted, repeated.message.id) == before
+    assert noted.message(running.message.id).parked_since == noted.time().wall - MINUTE
+    assert parked(noted, waits.message.id).left_ms == 4 * MINUTE
+
+
+def test_F462_what_was_parked_before_anybody_noticed_stays(noted: World) -> None:
+    for by, key in ((3 * HOUR, "a"), (-HOUR, "b")):
+        noted.time.jump_wall(by)
+        claimed = noted.start(key)
+        noted.park(claimed.ticket, MINUTE, providers=["codex"])
+        note(noted)
+        found = parked(noted, claimed.message.id)
+        assert (found.since_ms, found.left_ms <= MINUTE) == (0, True)
+
+
+def test_F462_after_a_restart_of_the_machine_nothing_cools_from_the_future(noted: World) -> None:
+    noted.step(lambda tx: cool(tx, "codex", "quota", 5 * MINUTE, noted.time()))
+    claimed, repeated = noted.start("a"), noted.start("b")
+    noted.park(claimed.ticket, 5 * MINUTE, providers=["codex"])
+    noted.fail(repeated.ticket, STALLED, retry=RETRY)
+    assert reboot(noted, -3 * HOUR) == 0
+    row = provider(noted)
+    assert (row.until, row.probed, row.cools(noted.time().wall)) == (noted.time().wall, False, False)
+    assert row.since == noted.time().wall - 5 * MINUTE
+    assert parked(noted, claimed.message.id) == Parked(0, 0)
+    assert parked(noted, repeated.message.id).left_ms > 0
+    assert set_wall(noted, -HOUR) == -HOUR, "from here on it is known"
+
+
+@pytest.mark.parametrize("by", [0, AHEAD_MS - MINUTE, -AHEAD_MS])
+def test_a_restart_of_the_machine_ends_no_cooldown(noted: World, by: int) -> None:
+    noted.step(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, noted.time()))
+    claimed = noted.start("a")
+    noted.park(claimed.ticket, 10 * MINUTE, providers=["codex"])
+    before = provider(noted)
+    reboot(noted, by)
+    assert provider(noted) == before
+    assert parked(noted, claimed.message.id).left_ms == 9 * MINUTE - by
