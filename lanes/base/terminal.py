@@ -8,6 +8,7 @@ import re
 from unicodedata import category
 
 from lanes.base.errors import InvalidKey
+from lanes.base.secrets import SECRET_NAME
 from lanes_storage.law import MAX_KEY
 
 #: What a reader knows by a shorter name than its number.
@@ -15,7 +16,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TAB = "    "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
-_SECRET_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|passw|sig)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(rf"([?&][^=&#\s]*{SECRET_NAME}[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
 #: What shows nothing at all: Hangul fillers, the blank of Braille, the grapheme joiner, Khmer's inherent vowels,
 #: variation selectors of Mongolian and of ideographs; and those of signs, where they follow something that is no sign.
 _UNSEEN = re.compile(

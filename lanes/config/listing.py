@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from lanes.base.secrets import without_secrets
 from lanes.base.terminal import without_password
 from lanes.config.declared.setting import SECTIONS, Setting
 from lanes.config.declared.settings import SETTINGS, settings_of
@@ -39,5 +40,7 @@ def _shown(setting: Setting, value: Value) -> SettingValue:
     shown = written(setting, value.value)
     if isinstance(shown, str):
         shown = without_password(shown)
+    elif isinstance(shown, dict):
+        shown = without_secrets(shown)
     meaning = f"{setting.meaning} ({setting.default_note})" if setting.default_note else setting.meaning
     return SettingValue(value.key, shown, str(value.origin), value.where, meaning)

@@ -129,3 +129,16 @@ def test_a_secret_that_stands_where_its_variable_is_to_be_named_is_not_shown(loa
         loaded(KEYED.replace("SOME_KEY", "sk-s3cr3t"))
     assert "api_key_env" in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
+
+
+def test_F464_secrets_in_tables_of_a_provider_are_not_shown(loaded: Load) -> None:
+    tables = """
+    query = { "subscription-key" = "s3cr3t-0815", "api-version" = "2026-01-01" }
+    headers = { "X-Vendor-Auth" = "Bearer s3cr3t-0815", "X-Title" = "lanes" }
+    extra_body = { vendor = { api_key = "s3cr3t-0815", region = "eu" }, author = "me" }"""
+    config = loaded(RUNNER.replace('model = "m"', f'model = "m"{tables}'))
+    shown = {setting.name.rpartition(".")[2]: setting.value for setting in config.settings()}
+    assert shown["query"] == {"subscription-key": "***", "api-version": "2026-01-01"}
+    assert shown["headers"] == {"X-Vendor-Auth": "***", "X-Title": "lanes"}
+    assert shown["extra_body"] == {"vendor": {"api_key": "***", "region": "eu"}, "author": "me"}
+    assert config.providers["one"].query["subscription-key"] == "s3cr3t-0815"

@@ -18,8 +18,8 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "private-marker-0
     {"type": "function", "function": {"name": "read_file", "parameters": {}}}]}  # fmt: skip
 
 
-async def ask(guarded: Guarded, url: str, **headers: str) -> httpx.Response:
-    return await guarded.client.post(f"{url}/chat/completions", json=BODY, headers=headers)
+async def ask(guarded: Guarded, url: str, query: str = "", **headers: str) -> httpx.Response:
+    return await guarded.client.post(f"{url}/chat/completions{query}", json=BODY, headers=headers)
 
 
 async def test_F292_a_client_sends_its_own_key(guard: Guard) -> None:
@@ -80,6 +80,14 @@ async def test_F422_no_key_of_a_client_passes_beside_the_key_of_lanes(guard: Gua
         guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
         await ask(guarded, guarded.base, **{"x-goog-api-key": SECRET, "cookie": f"session={SECRET}"})
     assert SECRET not in seen.requests[0].raw
+
+
+async def test_F464_no_key_in_the_query_of_a_client_passes_beside_the_key_of_lanes(guard: Guard) -> None:
+    async with mirror() as seen:
+        guarded = await guard(seen.url, provider={"api_key_env": "KEY"}, client_key=False)
+        for name in ("key", "api-key", "access_token", "%6Bey"):
+            await guarded.client.get(f"{guarded.base}/models?beta=true&{name}={SECRET}&pageToken=2")
+    assert {request.target for request in seen.requests} == {"/v1/models?beta=true&pageToken=2"}
 
 
 async def test_F421_no_path_leads_to_another_host(guard: Guard) -> None:
@@ -155,12 +163,13 @@ async def test_F292_nothing_of_a_request_or_an_answer_is_kept(guard: Guard, capl
         b'data: {"choices":[{"delta":{"content":"reply-marker-1234"}}],"usage":{"total_tokens":5}}\n\ndata: [DONE]\n\n'
     )
     named = {"authorization": f"Bearer {SECRET}", "x-api-key": SECRET, "api-key": SECRET, "x-lanes-session": "s"}
+    query = f"?key={SECRET}"
     refusal = b'{"error":{"message":"private-marker-0815"}}'
     async with mirror(pieces=[said]) as seen:
         guarded = await guard(seen.url)
-        assert "reply-marker" in (await ask(guarded, guarded.base, **named)).text
+        assert "reply-marker" in (await ask(guarded, guarded.base, query, **named)).text
         seen.pieces, seen.status, seen.body = None, 400, refusal
-        assert (await ask(guarded, guarded.base, **named)).status_code == 400
+        assert (await ask(guarded, guarded.base, query, **named)).status_code == 400
         await guarded.client.get(f"{guarded.url}/g/bot/{TOKEN}/v1/nonsense?{SECRET}", headers=named)
         (failed, done) = sorted(await guarded.messages(), key=lambda message: str(message["state"]), reverse=True)
         assert (failed["error"]["attempts"][0]["cause"], done["state"]) == ("bad_request", "done")
@@ -177,11 +186,15 @@ async def test_F292_nothing_of_a_request_or_an_answer_is_kept(guard: Guard, capl
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("header", ["authorization", "x-api-key", "cookie"])
-async def test_F424_an_answer_that_repeats_a_key_or_a_text_leaves_none_of_it(
-    guard: Guard, header: str, streamed: bool
+@pytest.mark.parametrize("place", ["authorization", "x-api-key", "cookie", "x-vendor-auth", "?key", "?access_token"])
+async def test_F424_F464_an_answer_that_repeats_a_key_or_a_text_leaves_none_of_it(
+    guard: Guard, place: str, streamed: bool
 ) -> None:
-    named = {header: f"Bearer {SECRET}", "x-lanes-session": "s"}
+    query, named = "", {"x-lanes-session": "s"}
+    if place.startswith("?"):
+        query = f"{place}={SECRET}"
+    else:
+        named[place] = f"Bearer {SECRET}"
     usage = {
         "prompt_tokens": 3,
         "note": "private-marker-0815 " * 1_000,
@@ -193,10 +206,10 @@ async def test_F424_an_answer_that_repeats_a_key_or_a_text_leaves_none_of_it(
     async with mirror(body=told) as seen:
         guarded = await guard(seen.url)
         seen.pieces = [b"data: " + told + b"\n\ndata: [DONE]\n\n"] if streamed else None
-        assert SECRET in (await ask(guarded, guarded.base, **named)).text
+        assert SECRET in (await ask(guarded, guarded.base, query, **named)).text
         seen.pieces = [b"data: " + refusal + b"\n\ndata: [DONE]\n\n"] if streamed else None
         seen.status, seen.body = 400, refusal
-        assert SECRET in (await ask(guarded, guarded.base, **named)).text
+        assert SECRET in (await ask(guarded, guarded.base, query, **named)).text
         done, failed = await guarded.messages()
         stored = guarded.path.read_bytes() + guarded.path.with_name("lanes.db-wal").read_bytes()
     assert (done["state"], done["model"], done["usage"]["prompt_tokens"]) == ("done", "M-***", 3)

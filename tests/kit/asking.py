@@ -9,7 +9,7 @@ from lanes.config import ProviderConfig
 from lanes.dialects.chat import CHAT
 from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Delta, Reply
-from lanes.runners.http.client import HttpClient, endpoint
+from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.providers import attempt
 from lanes.runners.providers.outgoing import Outgoing
@@ -27,7 +27,7 @@ async def ask(
     """Send one text and read the reply. Raises AttemptFailed."""
     body: dict[str, Any] = {"messages": [{"role": "user", "content": text}]}
     dialect, asked = DIALECTS[provider.dialect], Outgoing(CHAT, body)
-    url = endpoint(provider.base_url, dialect.route)
+    url = endpoint_of(provider, dialect.route)
     sent = asked.headers(provider, KitRun(text)) | (extra or {})
     draft = dialect.draft(provider.model, False)
 

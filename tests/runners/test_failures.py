@@ -72,7 +72,7 @@ def test_error_objects_under_status_200(said: Any, cause: AttemptCause) -> None:
 def test_the_sentence_is_the_providers_own_on_one_bounded_line() -> None:
     failure = from_response(500, error(message="two\nlines " + "x" * 2000), None)
     assert failure.message.startswith("HTTP 500: two lines xxx")
-    failure.redact(None)
+    failure.redact()
     assert len(failure.message) <= LONGEST_SENTENCE
     assert from_response(500, b"", None).message == "HTTP 500"
     assert from_response(500, b"\n <h1>\n gone\n", None).message == "HTTP 500: <h1> gone"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from lanes.base.errors import ConfigError
 from lanes.config import from_data
 from lanes.runners.http.client import HttpClient, Through, endpoint
+from lanes.runners.http.failures import AttemptFailed
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
@@ -36,6 +38,19 @@ async def test_what_its_own_settings_add(client: HttpClient) -> None:
     assert (call.headers["x-title"], call.headers["api-key"]) == ("lanes", "sk-1")
     assert "authorization" not in call.headers
     assert (call.body["provider"], call.body["messages"], call.body["stream"]) == ({"order": ["a"]}, [], True)
+
+
+async def test_F464_what_a_provider_repeats_of_its_address_and_headers_is_no_secret(client: HttpClient) -> None:
+    secret = "s3cr3t/0815/4711"
+
+    async def answer(call: Call) -> None:
+        said = json.dumps({"error": {"message": f"bad: {call.target} {secret} {call.headers['x-vendor-auth']}"}})
+        await call.say(b"HTTP/1.1 400 no\r\nconnection: close\r\n\r\n" + said.encode())
+
+    async with raw_server(answer) as url:
+        named: dict[str, Any] = {"query": {"key": secret, "v": "1"}, "headers": {"X-Vendor-Auth": "Basic dXNlcjpwYXNz"}}
+        failure = await refused(client, provider(url, **named))
+    assert failure.message.endswith("bad: /v1/chat/completions?key=***&v=1 *** Basic ***")
 
 
 async def test_its_key_goes_where_its_dialect_has_it(client: HttpClient) -> None:
@@ -79,6 +94,47 @@ async def test_through_its_own_proxy(client: HttpClient) -> None:
     assert (await ask(client, provider("http://127.0.0.1:9/v1", proxy=through))).text == "by proxy"
     assert asked == [b"POST http://127.0.0.1:9/v1/chat/completions HTTP/1.1"]
     server.close()
+
+
+@pytest.fixture
+async def heads() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """The address of what answers as a provider and as a proxy, and the heads of the requests that came there."""
+    came: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(STREAM + chunk("heard", "stop") + DONE)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came
+    server.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_F463_a_header_that_is_not_ascii_goes_out_as_utf_8_on_each_way(
+    client: HttpClient, heads: tuple[str, list[bytes]], proxied: bool
+) -> None:
+    here, came = heads
+    client.prepare("one", Through(here))
+    asked = provider("http://h.example/v1", proxy=here) if proxied else provider(f"{here}/v1")
+    assert (await ask(client, asked, extra={"x-title": "Café 漢字", "x-half": "ha\ud800lf"})).text == "heard"
+    assert "\r\nx-title: Café 漢字\r\n".encode() in came[0].replace(b"X-Title", b"x-title")
+    assert b"half\r\n" in came[0]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_F463_a_header_that_cannot_be_sent_is_the_requests_own_fault_on_each_way(
+    client: HttpClient, heads: tuple[str, list[bytes]], proxied: bool
+) -> None:
+    here, came = heads
+    client.prepare("one", Through(here))
+    asked = provider("http://h.example/v1", proxy=here) if proxied else provider(f"{here}/v1")
+    with pytest.raises(AttemptFailed) as failed:
+        await ask(client, asked, extra={"x-title": "a\r\nx-smuggled: b"})
+    assert failed.value.cause == "bad_request"
+    assert came == []
 
 
 async def test_trusted_by_its_own_certificates(client: HttpClient) -> None:

@@ -115,6 +115,16 @@ def test_F462_what_waits_for_a_provider_may_wait_as_long_as_before(noted: World,
     assert parked(noted, waits.message.id).left_ms == 4 * MINUTE
 
 
+@pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])
+def test_what_has_ended_keeps_its_times(noted: World, by: int) -> None:
+    claimed, until = noted.start("a"), noted.time().wall + MINUTE
+    noted.park(claimed.ticket, MINUTE, providers=["codex"])
+    noted.time.move(MINUTE)
+    noted.complete(noted.claim("a").ticket)
+    set_wall(noted, by)
+    assert noted.message(claimed.message.id).parked_since == until - MINUTE
+
+
 def test_F462_what_was_parked_before_anybody_noticed_stays(noted: World) -> None:
     for by, key in ((3 * HOUR, "a"), (-HOUR, "b")):
         noted.time.jump_wall(by)

@@ -214,7 +214,8 @@ def test_other_counters_stand_still(world: World) -> None:
     world.reclaim(world.start("a").ticket)
     world.step(lambda tx: tx.run(sql.RAISE_EPOCH, {"least": 100}))
     world.step(doors.touch)
-    assert dict(world.table("counters")) == {"epoch": 100, "touch": 1, "other": 7}
+    found = {name: value for name, value in world.table("counters") if not name.startswith("wall_")}
+    assert found == {"epoch": 100, "touch": 1, "other": 7}
 
 
 # -------------------------------------------------------------------------------- what a write is decided from

@@ -26,6 +26,4 @@ class WallClock:
         self._ahead = ahead
         if by:
             way = "back" if by < 0 else "forward"
-            log.warning(
-                "the wall clock was set %s by %d s: cooldowns and waits keep their length", way, abs(by) // 1000
-            )
+            log.info("the wall clock was set %s by %d s: cooldowns and waits keep their length", way, abs(by) // 1000)

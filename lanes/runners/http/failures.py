@@ -89,10 +89,10 @@ class AttemptFailed(Exception):
         self.words = words or Words()
         super().__init__(message)
 
-    def redact(self, key: str | None) -> None:
-        """Remove the provider's key from its message, and only then shorten the message."""
-        self.message = redacted(self.message, key)[:LONGEST_SENTENCE]
-        words = (None if word is None else redacted(word, key)[:LONGEST_WORD] for word in self.words[1:])
+    def redact(self, *keys: str) -> None:
+        """Remove the keys of its request from its message, and only then shorten the message."""
+        self.message = redacted(self.message, *keys)[:LONGEST_SENTENCE]
+        words = (None if word is None else redacted(word, *keys)[:LONGEST_WORD] for word in self.words[1:])
         self.words = Words(self.words.status, *words)
 
 

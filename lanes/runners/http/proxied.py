@@ -46,12 +46,14 @@ class Proxied:
             if event.endswith("send_request_headers.started") and info["request"].method == method.encode():
                 connected()
 
-        # Made by itself: the client would merge headers, cookies and an address of its own into each.
-        given = [*headers.items()] if isinstance(headers, Mapping) else [*headers]
-        request = httpx.Request(method, url, content=body or None, headers=given, extensions={"trace": trace})
+        # Made by itself: the client would merge headers, cookies and an address of its own into each. As the direct way
+        # does, values go out in UTF-8, without what has no UTF-8.
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        given = [(name.encode(errors="ignore"), value.encode(errors="ignore")) for name, value in pairs]
         try:
+            request = httpx.Request(method, url, content=body or None, headers=given, extensions={"trace": trace})
             return ProxiedResponse(await self._client.send(request, stream=True))
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise _told(error, None if fresh else self._mono() - began) from error
 
     async def aclose(self) -> None:
@@ -90,7 +92,7 @@ def _failure(error: Exception) -> AttemptFailed:
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return AttemptFailed(AttemptCause.CONNECT_TIMEOUT, f"no connection: {root(error)}")
-        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {root(error)}")
         case httpx.RemoteProtocolError() if "without sending" in str(error):
             return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")

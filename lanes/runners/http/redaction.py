@@ -2,20 +2,31 @@
 case."""
 
 import string
+from collections.abc import Iterable
 from functools import lru_cache
+
+from lanes.base.secrets import SHOWN, in_query, words_of
 
 #: A part of a key with at least this many characters reveals too much.
 LEAST = 12
-SHOWN = "***"
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-def redacted(text: str, key: str | None) -> str:
-    """The text without the key, and without any part of it that is so long. To be called before anything is cut off:
+def keys_in(url: str, headers: Iterable[tuple[str, str]], own: str | None) -> tuple[str, ...]:
+    """The keys that a request carries, in its address and its headers. ``own``: the provider's, in whatever header."""
+    return (*in_query(url), *words_of([("key", own or ""), *headers]))
+
+
+def redacted(text: str, *keys: str) -> str:
+    """The text without the keys, and without any part of them that is so long. To be called before anything is cut off:
     of what stands across the cut nobody could say that it is a part."""
-    if not key:
-        return text
+    for key in filter(None, keys):
+        text = _without(text, key)
+    return text
+
+
+def _without(text: str, key: str) -> str:
     parts, lower = _parts(key), text.translate(_LOWER)
     if not any(part in lower for part in parts):
         return text

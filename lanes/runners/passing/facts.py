@@ -5,14 +5,11 @@ from typing import Any, TypeGuard
 
 from lanes.base.terminal import clean
 from lanes.runners.http.redaction import redacted
-from lanes.runners.passing.headers import KEYS
 from lanes.runners.usage import MOST
 
 #: The longest model that is stored, and how much of one is read.
 LONGEST_MODEL = 128
 MOST_READ = 4_096
-#: A shorter word of a header is no secret ("Bearer", "ollama"), and would be missing in the names of models.
-SHORTEST_KEY = 8
 
 _NUMBERS = ("prompt_tokens", "completion_tokens", "total_tokens", "cost", "cost_usd")
 _DETAILS = {
@@ -21,20 +18,12 @@ _DETAILS = {
 }
 
 
-def keys_in(headers: Iterable[tuple[str, str]], named: str | None) -> tuple[str, ...]:
-    """The keys that a request carries. ``named``: the header of the provider's own key, where it has another name."""
-    holding = {*KEYS, (named or "").lower()}
-    words = (word for name, value in headers if name.lower() in holding for word in value.split())
-    return tuple(word for word in words if len(word) >= SHORTEST_KEY)
-
-
 def kept_model(model: str | None, keys: Iterable[str]) -> str | None:
     """The model that an answer names, as it is stored."""
     if not model:
         return None
     model = model[:MOST_READ]
-    for key in keys:
-        model = redacted(model, key)
+    model = redacted(model, *keys)
     return clean(model[:LONGEST_MODEL])[:LONGEST_MODEL]
 
 

@@ -1,6 +1,7 @@
 """Which headers pass, in both directions."""
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from lanes.config.declared.model import SourceConfig
 
@@ -14,6 +15,8 @@ OF_THE_CONNECTION = frozenset(
 #: Headers that carry the key of a client.
 KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
 OURS = "x-lanes-"
+#: Parameters of an address that carry it.
+PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "x-api-key", "access_token", "token", "auth"})
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -37,6 +40,14 @@ def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialec
     if (key := provider.key_header(dialect_key)) is not None:
         sent.append(key)
     return sent
+
+
+def outgoing_query(query: str, source: SourceConfig) -> str:
+    """The query of a request to the provider of a source: without a key where that is asked with its own."""
+    if source.provider.clients_key:
+        return query
+    parts = query.split("&")
+    return "&".join(part for part in parts if unquote(part.partition("=")[0]).lower() not in PARAMETERS)
 
 
 def _text(value: bytes) -> str:

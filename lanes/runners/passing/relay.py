@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, Protocol
 
 from lanes.config.declared.model import ProviderConfig
@@ -11,8 +11,9 @@ from lanes.runners.http import failures
 from lanes.runners.http.answers import PLAIN, ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed, Words
+from lanes.runners.http.redaction import keys_in
 from lanes.runners.passing.exchange import Exchange
-from lanes.runners.passing.facts import kept_model, kept_usage, keys_in
+from lanes.runners.passing.facts import kept_model, kept_usage
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
 from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.passing.patience import ClientPatience
@@ -47,7 +48,7 @@ async def relay(
     ``exchange.started`` tells whether a part of the answer was passed.
     """
     method, url, body, headers, dialect, _ = exchange.take_request()
-    keys = keys_in(headers, provider.api_key_header)
+    keys = keys_in(url, headers, provider.api_key)
     try:
         async with (
             ClientPatience(provider, begins) as patience,
@@ -57,8 +58,11 @@ async def relay(
             alive()
             passed = await _pass(answer, dialect, exchange, patience, alive)
     except AttemptFailed as failure:  # its sentence may quote what came
-        raise _without(keys, failure) from None
-    failed = passed.failed and _without_text(_without(keys, passed.failed))
+        failure.redact(*keys)
+        raise failure from None
+    if passed.failed is not None:
+        passed.failed.redact(*keys)
+    failed = passed.failed and _without_text(passed.failed)
     return Passed(passed.status, kept_model(passed.model, keys), kept_usage(passed.usage), failed)
 
 
@@ -113,12 +117,6 @@ async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Pass
         model if isinstance(model, str) else None,
         USAGES[dialect](usage) if isinstance(usage, dict) else None,
     )
-
-
-def _without(keys: Iterable[str], failure: AttemptFailed) -> AttemptFailed:
-    for key in keys:
-        failure.redact(key)
-    return failure
 
 
 def _without_text(failure: AttemptFailed) -> AttemptFailed:

@@ -14,6 +14,7 @@ from lanes.runners.http.answers import ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader
+from lanes.runners.http.redaction import keys_in
 from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
 from lanes_storage.law import AttemptCause
@@ -65,7 +66,7 @@ async def attempt(
                 await _rest(chunks)
             return draft.reply()
     except AttemptFailed as failure:
-        failure.redact(provider.api_key)
+        failure.redact(*keys_in(url, headers.items(), provider.api_key))
         raise
 
 

@@ -16,7 +16,7 @@ from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes.runners.passing.exchange import Exchange, PassedRequest
-from lanes.runners.passing.headers import outgoing
+from lanes.runners.passing.headers import outgoing, outgoing_query
 from lanes.runners.passing.relay import relay
 from lanes.runners.passing.runner import PassingRunner
 from lanes.server.asgi.errors import HttpProblem, render
@@ -88,7 +88,9 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
 def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
     header = MESSAGES_KEY if place.path.startswith(f"{BASE}/messages") else dialect.key
     headers = outgoing(call.raw_headers, place.source, place.carried, header)
-    return PassedRequest(call.method, place.url(call.raw_query), body, headers, dialect.name, streamed)
+    return PassedRequest(
+        call.method, place.url(outgoing_query(call.raw_query, place.source)), body, headers, dialect.name, streamed
+    )
 
 
 def _runner(call: HttpRequest, source: SourceConfig) -> PassingRunner:

@@ -1,8 +1,5 @@
 """Statements for a wall clock that was set: what waits until a time waits as long as it was to wait."""
 
-from lanes_storage.fragments import one_of
-from lanes_storage.law import UNFINISHED
-
 #: How far the wall clock was ahead of the boot clock, and in which boot.
 CLOCK_NOTED = """
 SELECT (SELECT value FROM counters WHERE name = 'wall_ahead'), (SELECT value FROM counters WHERE name = 'wall_boot')
@@ -13,6 +10,11 @@ INSERT INTO counters (name, value) VALUES ('wall_ahead', :ahead), ('wall_boot', 
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 
+#: What waits, and what runs: found by their indexes, since the texts of all others need not be read.
+_UNFINISHED = """
+SELECT id FROM messages WHERE state = 'queued'
+UNION ALL SELECT message_id FROM runs WHERE ended_at IS NULL
+"""
 _MOVED = ("since", "until", "answered_at", "refused_at", "tried_last_until")
 
 #: It was set back by ``-:by``.
@@ -20,7 +22,7 @@ MOVE_COOLDOWNS = f"UPDATE providers SET {', '.join(f'{name} = {name} + :by' for 
 MOVE_PARKS = f"""
 UPDATE messages SET parked_until = parked_until + :by,
   parked_since = CASE WHEN parked_since > :now THEN parked_since + :by ELSE parked_since END
-WHERE {one_of("state", UNFINISHED)} AND parked_since IS NOT NULL
+WHERE id IN ({_UNFINISHED})
 """
 
 #: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
@@ -28,7 +30,7 @@ WHERE {one_of("state", UNFINISHED)} AND parked_since IS NOT NULL
 MOVE_PARKS_ON = f"""
 UPDATE messages SET parked_since = parked_since + :by,
   parked_until = CASE WHEN parked_until <= :now THEN parked_until + :by ELSE parked_until END
-WHERE {one_of("state", UNFINISHED)} AND (parked_since + :by <= :now
+WHERE id IN ({_UNFINISHED}) AND (parked_since + :by <= :now
   OR (parked_until = parked_since AND parked_until <= :now))
 """
 
@@ -40,5 +42,5 @@ WHERE since > :latest
 """
 END_PARKS = """
 UPDATE messages SET parked_until = :now, parked_since = :now
-WHERE state = 'queued' AND parked_for IS NOT NULL AND parked_since > :latest
+WHERE parked_for IS NOT NULL AND parked_until > :latest AND parked_since > :latest
 """
