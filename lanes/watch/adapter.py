@@ -1,26 +1,10 @@
-"""What an adapter of another program's gateway does: list, events, abort, prove, offline, capabilities."""
+"""What an adapter of another program's gateway does: list, events, abort, prove, offline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lanes_storage.law import SourceState
 from lanes_storage.records import Sighting
-
-
-class Capabilities(NamedTuple):
-    """What a gateway of this version allows.
-
-    ``abort_run``: one run can be named. ``abort_key``: a session can be. ``keeps_queue``: the former keeps what waits.
-    ``lists_waiting``: it says how many wait. ``offline``: its files tell its state while it hangs. ``tools``: a run may
-    start processes that outlive it.
-    """
-
-    abort_run: bool
-    abort_key: bool
-    keeps_queue: bool
-    lists_waiting: bool
-    offline: bool
-    tools: bool = True
 
 
 class Rung(NamedTuple):
@@ -61,11 +45,6 @@ class Adapter(Protocol):
     def recall(self, rows: Sequence[Sighting], /) -> None:
         """What was known of its sessions before this connection, for a program that does not tell it again."""
         del rows
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it allows, once connected."""
-        ...
 
     async def list(self) -> Sequence[Sighting]:
         """Its sessions."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.openclaw.device import Device
 from lanes.watch.openclaw.files import holding, runs_in, sessions_in
@@ -96,11 +96,6 @@ class OpenClawAdapter(Adapter):
     @property
     def _is_5(self) -> bool:
         return self._link is not None and self._link.protocol <= OF_5
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What this version allows."""
-        return Capabilities(True, True, True, lists_waiting=True, offline=self._files is not None)
 
     def _hear(self, event: str, payload: Any) -> None:
         if self._view.hear(event, payload) or not event:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import silent
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
@@ -81,11 +81,6 @@ class CodexAdapter(Adapter):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
         await socket.tell({"method": "initialized"})
         return found[1]
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """A turn is named; what was sent meanwhile is a part of it."""
-        return Capabilities(True, False, False, lists_waiting=False, offline=False)
 
     @property
     def _connected(self) -> JsonSocket:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from lanes.config.reading.watches import is_loopback
 from lanes.host.holder import connections_of
-from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import proof_by
 from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, typed, words
@@ -56,11 +56,6 @@ class LangGraphAdapter(Adapter):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not answer as a LangGraph server does", SHAPE)
         await self.list()
         return version
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """A run is named, and what waits runs next."""
-        return Capabilities(True, False, True, lists_waiting=True, offline=False)
 
     async def events(self, seconds: float) -> bool:
         """There are none, so it is looked at again soon."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from lanes.watch.adapter import Adapter, Capabilities, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, typed, words
@@ -95,11 +95,6 @@ class OpencodeAdapter(Adapter):
     def recall(self, rows: Sequence[Sighting]) -> None:
         """Since when a session has been held is in no answer."""
         self._recalled = {self._names.raw(row.key): row for row in rows if row.held}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """It has no abort of one run, and an abort takes what waits with it."""
-        return Capabilities(False, True, False, lists_waiting=True, offline=False)
 
     # ----------------------------------------------------------------------------------- events
 
