@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from lanes.config import from_data
 from lanes.drivers.together import PAGE
-from lanes_storage import reads
+from lanes_storage import doors, reads
+from lanes_storage.clock import system_clock
 from lanes_storage.interface import Step
-from lanes_storage.records import LaneFilter
+from lanes_storage.law import Cause
+from lanes_storage.records import LaneFilter, RunFailure
 from lanes_storage.sqlite.aio import AsyncSqliteStore
-from lanes_tui.actions.acting import ACTIONS, ActionRun, ActionTarget
+from lanes_tui.actions.acting import ACTIONS, ActionResult, ActionRun, ActionTarget
+from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results
 from lanes_tui.sources.file import FileSource
@@ -159,3 +163,38 @@ async def test_many_aborts_are_requested_first_and_waited_for_together(stage: St
     await source.close()
     assert told == ["held:2", "held:1", "held:0"]
     assert run.counts == {("released", False): 3}
+
+
+@pytest.mark.parametrize("fills", ["queue", "mode"])
+async def test_F467_nothing_overtakes_a_message_that_its_lane_refused_between_two_pages(
+    stage: Stage, fills: str
+) -> None:
+    """Between two pages there may be room again."""
+    owner, letters = stage.owner(), dict[str, list[int]]()
+    for key in ("a", "b", "a", "a", "aa"):
+        claimed = stage.hold(key, owner)
+        failure = RunFailure(Cause.RUN_TIMEOUT, "it took too long")
+        stage.store.write(doors.fail(claimed.ticket, failure, system_clock(), by="tester"))
+        letters.setdefault(key, []).append(claimed.message.id)
+    config = from_data({"queue": {"cap": 1} if fills == "queue" else {"mode": "reject"}})
+    source = FileSource(stage.store.name, actor="me", config=config)
+    source.in_order = 1
+    a1, a2, a3 = letters["a"]
+    chosen = sorted([a1, a2, a3, *letters["b"], *letters["aa"]])
+    retried: list[int] = []
+
+    def told(target: ActionTarget, result: ActionResult) -> None:
+        if not result.grave:
+            retried.append(target.params["id"])
+        elif target.params["id"] == a2:  # and now there is room
+            again = stage.store.read(reads.message(a1))
+            assert again is not None
+            stage.store.write(lambda tx: doors.drop(tx, again.retried_as or 0, system_clock(), actor="me"))
+
+    subject = MessageSubject(ACTIONS["retry message"], [], [*chosen, a1, a3])
+    assert [target.params["id"] for target in subject.targets] == chosen, "each once, the oldest first"
+    run = ActionRun(subject.action, subject.targets, told)
+    await run.carry_out(source, {})
+    await source.close()
+    assert retried == [a1, *letters["b"], *letters["aa"]]
+    assert [result.outcome for result in run.grave] == ["not done", "not done"]

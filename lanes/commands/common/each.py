@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from lanes.base.errors import LanesError, QueueFull
+from lanes.base.errors import LanesError, Refused
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
@@ -39,12 +39,12 @@ def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
 
 
 class InOrder(Generic[R]):
-    """Acts on messages, the oldest first. Where the queue of a lane was full, no later one of ``behind`` (its messages)
-    is tried: there may be room by then, and it would overtake the one that was refused."""
+    """Acts on messages, the oldest first. Where a lane refused one (its queue is full, it is busy), no later one of
+    ``behind`` (its messages) is tried: there may be room by then, and it would overtake the one that was refused."""
 
     def __init__(self, act: Callable[[int], R], behind: Callable[[str], Iterable[int]]) -> None:
         self._act, self._behind = act, behind
-        self._refused: dict[int, QueueFull] = {}
+        self._refused: dict[int, Refused] = {}
 
     def __call__(self, number: int) -> R:
         """Act on one. Raises LanesError."""
@@ -52,8 +52,8 @@ class InOrder(Generic[R]):
             raise self._refused[number]
         try:
             return self._act(number)
-        except QueueFull as full:
-            self._refused |= dict.fromkeys(self._behind(full.key), full)
+        except Refused as refused:
+            self._refused |= dict.fromkeys(self._behind(refused.key), refused)
             raise
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
-from lanes.base.errors import Changed, LanesError
+from lanes.base.errors import Changed, LanesError, Refused
 from lanes.verbs import table
+from lanes.verbs.messages import EVERY, retry
 from lanes.verbs.verb import Verb
 from lanes_storage.law import LaneState
+from lanes_storage.records import How
 from lanes_tui.sources.source import Lost, Source
 
 #: The reason in the journal for actions of the dashboard, where nobody gave one.
@@ -104,16 +106,42 @@ class ActionRun:
         if self.action.takes("reason"):
             given["reason"] = given.get("reason") or REASON
         try:
-            calls = source.call_each(self.action.verb, [{**given, **target.params} for target in self.targets])
-            async with aclosing(calls):
-                async for place, came in calls:
-                    self._tell(self.targets[place], came)
-                    if self.stopped:
-                        break
+            if self.action.verb is retry:
+                await self._in_order(source, given)
+            else:
+                await self._each(source, given, self.targets)
         except (Lost, LanesError) as error:
             self.problem = str(error)
         finally:
             self.ended = True
+
+    async def _in_order(self, source: Source, given: Mapping[str, Any]) -> None:
+        """Where a lane refused a message, no later one of it is tried: there may be room by then, and it would overtake
+        the one that was refused."""
+        behind: dict[int, Refused] = {}
+        for first in range(0, len(self.targets), source.in_order):
+            page = self.targets[first : first + source.in_order]
+            for target in page:
+                if (refused := behind.get(target.params["id"])) is not None:
+                    self._tell(target, refused)
+            tried = [target for target in page if target.params["id"] not in behind]
+            for refused in await self._each(source, given, tried):
+                behind |= dict.fromkeys(await source.letter_ids(EVERY.where("key", How.IS, refused.key)), refused)
+            if self.stopped:
+                return
+
+    async def _each(self, source: Source, given: Mapping[str, Any], targets: Sequence[ActionTarget]) -> list[Refused]:
+        """Do it to these; returns what lanes refused, each lane once."""
+        refused: dict[str, Refused] = {}
+        calls = source.call_each(self.action.verb, [{**given, **target.params} for target in targets])
+        async with aclosing(calls):
+            async for place, came in calls:
+                self._tell(targets[place], came)
+                if isinstance(came, Refused):
+                    refused[came.key] = came
+                if self.stopped:
+                    break
+        return [*refused.values()]
 
     def _tell(self, target: ActionTarget, came: Any) -> None:
         result = ActionResult(target.name, *self._said(came))

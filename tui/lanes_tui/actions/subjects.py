@@ -198,18 +198,18 @@ class MessageSubject(ActionSubject):
     ) -> None:
         super().__init__(action)
         self._messages, self._chosen, self._hidden = messages, chosen, hidden
-        self._ids = list(ids) or [message.id for message in messages]
+        self._ids = sorted({*ids} or {message.id for message in messages})
         self.count = len(self._ids)
 
     @property
     def targets(self) -> list[ActionTarget]:
         """The targets of the action, the oldest first."""
         keys = {message.id: f" {message.key}" for message in self._messages}
-        return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in sorted(self._ids)]
+        return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in self._ids]
 
     async def load(self, source: Source) -> None:
         if not self._messages:
-            self._messages = await source.messages_of(sorted(self._ids)[:NAMED])
+            self._messages = await source.messages_of(self._ids[:NAMED])
 
     def title(self) -> str:
         return (

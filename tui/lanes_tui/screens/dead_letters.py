@@ -138,7 +138,8 @@ class DeadLettersScreen(MarkedList[int]):
 
     async def _retry_marked(self) -> None:
         """Those that were retried or pruned meanwhile lose their marks; those that the filter hides are counted."""
-        there, listed = await self.do(self.source.letter_ids(EVERY)), await self.do(self.matching())
+        there = await self.do(self.source.letter_ids(EVERY))
+        listed = await self.do(self.matching()) if self.parsed.chosen.conditions else there
         if there is None or listed is None:
             return
         chosen, gone = self.all_of or None, {*self.marks.values()} - {*there}

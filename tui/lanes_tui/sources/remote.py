@@ -27,6 +27,7 @@ class RemoteSource(Source):
     """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for."""
 
     option = "--url"
+    in_order = 1
 
     def __init__(
         self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S

@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import Ambiguous, NotAllowed, NotFound
+from lanes.drivers.together import PAGE as TRANSACTION
 from lanes.records import (
     HERE,
     Drain,
@@ -131,6 +132,8 @@ class Source:
 
     #: How a command is told to act on the same.
     option = "--db"
+    #: So many messages are retried at once: nothing comes between them.
+    in_order = TRANSACTION
 
     def __init__(self, driver: AsyncDriver, *, read_only: bool = False) -> None:
         self._driver = driver
