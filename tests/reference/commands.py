@@ -118,8 +118,8 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
 
 
 def options_of(command: click.Command) -> list[click.Option]:
-    """The options of a command that are its own."""
-    return [p for p in command.params if isinstance(p, click.Option) and p not in GLOBALS]
+    """The options of a command that are its own, and for people."""
+    return [p for p in command.params if isinstance(p, click.Option) and p not in GLOBALS and not p.hidden]
 
 
 def shown(option: click.Option) -> str:

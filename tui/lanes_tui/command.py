@@ -36,7 +36,7 @@ ORPHANED = (
 @click.option("--ascii/--unicode", "plain", default=None, help="Draw with ASCII only, or not; remembered.")
 @click.option("--serve", is_flag=True, help="Serve it to browsers of this machine, read-only; needs the extra `web`.")
 @click.option("--write", is_flag=True, help="With --serve: act on lanes too. Shown in red.")
-@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: another port than 8766; 0: any.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: another port than 8767; 0: any.")
 @click.option("--in-tab", is_flag=True, hidden=True)
 @click.pass_context
 @pass_session

@@ -10,7 +10,7 @@ from lanes.base.errors import ConfigError
 from lanes.commands.common.session import Session
 from lanes_tui.web.server import WebServer, listen, serve
 
-PORT = 8766
+PORT = 8767
 
 
 def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | None) -> None:
