@@ -6,6 +6,7 @@ message (``mode``, ``cap``, ``overflow``).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
@@ -62,6 +63,14 @@ class Context:
         """Where a gateway of this configuration listens. Raises ConfigError."""
         config = self.configured()
         return DEFAULT_LISTENS if config is None else (config.gateway.host, config.gateway.port)
+
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that the configuration names for secrets; empty without one that can be read."""
+        try:
+            config = self.configured()
+        except ConfigError:
+            config = None
+        return () if config is None else config.secret_files
 
     def max_requests(self) -> dict[str, int | None]:
         """How many requests may be in flight at each configured provider; empty without a configuration that can be

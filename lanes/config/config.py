@@ -34,6 +34,9 @@ from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 
 T = TypeVar("T")
 
+#: The ends of the settings that name a file with a secret.
+_SECRET_FILES = ("token_file", "api_key_file", "url_file")
+
 
 @dataclass(frozen=True, eq=False)
 class Config:
@@ -212,6 +215,20 @@ class Config:
         clocks = {f"clocks.{name}": value for name, value in resolved.items()}
         stall_ms = self.clocks.stall_timeout_ms
         return listing.sections({**self.values, **clocks}) + listing.arrays(self.rows, stall_ms)
+
+    @cached_property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that hold secrets of lanes itself: its tokens, keys of providers, webhooks."""
+        rows = (value for row in self.rows for value in row.values.values())
+        named = (value for value in (*self.values.values(), *rows) if value.key.endswith("_env") and value.value)
+        return frozenset({"LANES_TOKEN", *(str(value.value) for value in named)})
+
+    @cached_property
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that hold them."""
+        rows = (value for row in self.rows for value in row.values.values())
+        files = (value for value in (*self.values.values(), *rows) if value.key.endswith(_SECRET_FILES) and value.value)
+        return tuple(dict.fromkeys(Path(value.value) for value in files))
 
     def check_gateway(self) -> None:
         """Refuse the first of ``refusals``. Raises ConfigError."""

@@ -9,7 +9,7 @@ from lanes.context import Context
 from lanes.doctor.blockers import check_lock
 from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.descriptors import check_descriptors
-from lanes.doctor.file import check_file, check_users, check_whole
+from lanes.doctor.file import check_file, check_secrets, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
 from lanes.doctor.pauses import check_pauses
@@ -32,7 +32,7 @@ def examine(path: Path, ctx: Context) -> list[Check]:
     nothing to look at.
     """
     refused, listens = _configured(ctx)
-    return [*refused, *_examine(path, ctx, listens)]
+    return [*refused, *check_secrets(ctx.secret_files()), *_examine(path, ctx, listens)]
 
 
 def _configured(ctx: Context) -> tuple[list[Check], tuple[str, int] | None]:

@@ -1,10 +1,11 @@
 """The file: whether it is whole, who may read it, and whether there is room."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from lanes.base.terminal import clean
-from lanes.config.reading.access import exposed
+from lanes.config.reading.access import exposed, readable
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes_storage.errors import StorageError
 from lanes_storage.schema import versions
@@ -33,6 +34,11 @@ def size(count: int) -> str:
 def check_file(seen: FileFacts) -> list[Check]:
     """What the file system says."""
     return [check_engine(), _place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
+
+
+def check_secrets(files: Iterable[Path]) -> list[Check]:
+    """Whether others can read a file with a secret."""
+    return [warning("secrets", *found) for file in files if (found := readable(file)) is not None]
 
 
 def check_users(path: Path) -> list[Check]:

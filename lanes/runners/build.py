@@ -1,5 +1,6 @@
 """Creates runners from a configuration."""
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def load_targets(config: Config) -> None:
     """Load what Python runners name. Raises ConfigError."""
     for runner in config.runners:
         if runner.isolated is not None:
-            check_target(runner.target or "", _folder(config))
+            check_target(runner.target or "", _folder(config), _environment(runner, config))
         elif runner.kind is RunnerKind.PYTHON:
             _target(runner, config)
 
@@ -91,9 +92,15 @@ def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | 
     if runner.isolated is None:
         started = (AcpRunner if runner.kind is RunnerKind.ACP else CommandRunner)(runner, memory, grace_ms)
         return RunnerSpec(runner.name, runner.kind, started, runner.max_runs, stop=started.stop)
-    isolated = IsolatedRunner(runner, _folder(config), memory, grace_ms)
+    isolated = IsolatedRunner(runner, _folder(config), _environment(runner, config), memory, grace_ms)
     specs.closing.append(isolated.aclose)
     return RunnerSpec(runner.name, runner.kind, isolated, runner.max_runs, stop=isolated.stop)
+
+
+def _environment(runner: RunnerConfig, config: Config) -> dict[str, str]:
+    """What a Python function in a process gets: what it would find in the gateway, without the secrets of lanes."""
+    hidden = config.secret_variables - set(runner.env)
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def _target(runner: RunnerConfig, config: Config) -> Runner:

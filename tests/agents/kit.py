@@ -67,10 +67,15 @@ async def asked(site: Site, key: str = "agent:main:test") -> str:
 
 @asynccontextmanager
 async def configured(
-    folder: Path, runner: dict[str, Any], *, clocks: dict[str, str] | None = None, queue: dict[str, Any] | None = None
+    folder: Path,
+    runner: dict[str, Any],
+    *,
+    clocks: dict[str, str] | None = None,
+    queue: dict[str, Any] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Site]:
     """A gateway with this runner only."""
-    data = {"runner": [runner], "clocks": clocks or {}, "queue": queue or {}}
+    data = {"runner": [runner], "clocks": clocks or {}, "queue": queue or {}, **more}
     config = from_data(data, env={}, cwd=folder)
     async with connect(str(lay(folder / "lanes.db")), config=config) as desk:
         memory = AgentMemory(desk.store)

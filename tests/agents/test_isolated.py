@@ -45,6 +45,9 @@ async def asks(run):
     branch = await run.ask("Which branch?", options=["main", "dev"])
     return f"{branch} {await run.permit('Sure?', timeout=0.01)} {(await steer.get()).text}"
 
+def environment(run):
+    return " ".join(os.environ)
+
 def plain(run):
     return f"{os.getpid()} {os.environ['LANES_RUN_ID']}"
 
@@ -108,10 +111,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def isolated(
-    folder: Path, name: str, *, clocks: dict[str, str] | None = None, **more: Any
+    folder: Path, name: str, *, clocks: dict[str, str] | None = None, config: dict[str, Any] | None = None, **more: Any
 ) -> AsyncIterator[Site]:
     runner = {"name": "it", "kind": "python", "target": f"agent:{name}", "isolate": "process", **more}
-    async with configured(folder, runner, clocks=clocks) as site:
+    async with configured(folder, runner, clocks=clocks, **(config or {})) as site:
         yield site
 
 
@@ -259,6 +262,26 @@ def test_a_target_that_cannot_be_loaded_is_refused_at_the_start(tmp_path: Path) 
         runner = {"name": "it", "kind": "python", "target": target, "isolate": "process"}
         with pytest.raises(ConfigError, match=said):
             load_targets(from_data({"runner": [runner]}, env={}, cwd=tmp_path))
+
+
+async def test_F465_it_gets_the_environment_of_its_gateway_without_the_secrets_of_lanes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LANES_TOKEN", "SOME_TOKEN", "SOME_KEY", "SOME_URL", "MY_KEY", "MY_OWN"):
+        monkeypatch.setenv(name, "https://s3cr3t.example")
+    for env, expected in ([], {"MY_OWN"}), (["MY_KEY"], {"MY_KEY", "MY_OWN"}):
+        more = {
+            "gateway": {"token_env": "SOME_TOKEN"},
+            "provider": [
+                {"name": name, "base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": name}
+                for name in ("SOME_KEY", "MY_KEY")
+            ],
+            "alert": [{"name": "a", "on": ["held"], "url_env": "SOME_URL"}],
+        }
+        async with isolated(tmp_path, "environment", config=more, env=env) as site:
+            found = (await site.ask("hello")).reply or ""
+        assert {name for name in found.split() if name.startswith(("LANES_TOKEN", "SOME_", "MY_"))} == expected
+        assert "PATH" in found.split()
 
 
 def test_limits_of_processes_need_processes() -> None:

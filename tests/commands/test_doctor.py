@@ -272,6 +272,18 @@ def test_a_configuration_that_is_refused_is_a_warning(stage: Stage, lanes: Call,
     assert "run_timeout" in wrong(seen)["configuration_file"]["message"]
 
 
+def test_F466_a_secret_that_others_can_read_is_a_warning(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").write_text('[gateway]\nport = 0\ntoken_file = "token"\n')
+    (tmp_path / "token").write_text("t0k3n-0815")
+    (tmp_path / "token").chmod(0o600)
+    assert "secrets" not in wrong(lanes("doctor", "--json"))
+    (tmp_path / "token").chmod(0o644)
+    seen = lanes("doctor", "--json")
+    found = wrong(seen)["secrets"]
+    assert (seen.code, found["level"], found["fix"]) == (0, "warning", f"chmod 600 {tmp_path / 'token'}")
+    assert "t0k3n" not in seen.out
+
+
 def test_a_network_file_system_is_refused(stage: Stage) -> None:
     from lanes.doctor.file import check_file
 

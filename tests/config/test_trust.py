@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lanes.base.errors import ConfigError
-from lanes.config import approval, load, simulated
+from lanes.config import approval, from_data, load, simulated
 from lanes.config.declared.setting import Kind
 from lanes.config.declared.settings import SETTINGS
 from lanes.config.reading import access
@@ -80,6 +80,31 @@ def test_whose_primary_group_it_is_belongs_to_it(monkeypatch: pytest.MonkeyPatch
     users = [pwd.struct_passwd((name, "x", 1000 + n, 50 + n, "", "/", "/bin/sh")) for n, name in enumerate("ab")]
     monkeypatch.setattr(pwd, "getpwall", lambda: users)
     assert access.members(51) == {"b"}
+
+
+def test_F466_a_secret_that_others_can_read_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "token"
+    assert access.readable(path) is None
+    path.touch(mode=0o600)
+    assert access.readable(path) is None
+    path.chmod(0o604)
+    assert access.readable(path) == (f"everybody may read the secret in {path} (mode 0604)", f"chmod 600 {path}")
+    path.chmod(0o640)
+    assert access.readable(path) is None, "nobody else is in that group"
+    monkeypatch.setattr(access, "members", lambda _: {"bob"})
+    said, _ = access.readable(path) or ("", "")
+    assert said.startswith("group ")
+    path.chmod(0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    assert access.readable(path) is None, "it is not this user's to keep, as a mounted secret"
+
+
+def test_F466_every_file_with_a_secret_is_looked_at(tmp_path: Path) -> None:
+    providers = [{"name": "p", "base_url": "http://h/v1", "model": "m", "api_key_file": "key", "ca_file": "ca.pem"}]
+    alerts = [{"name": "a", "on": ["held"], "url_file": "hook"}]
+    data = {"gateway": {"token_file": "/run/token"}, "provider": providers, "alert": alerts}
+    found = from_data(data, env={}, cwd=tmp_path).secret_files
+    assert {*found} == {Path("/run/token"), tmp_path / "key", tmp_path / "hook"}
 
 
 def test_a_database_that_others_can_change_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from os import getpid
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from lanes.commands.common.leaving import leave_within
 from lanes.config import Config
 from lanes.config.declared import places
-from lanes.config.reading.access import exposed
+from lanes.config.reading.access import exposed, readable
 from lanes.desk import Desk, connect
 from lanes.engine.runs.hooks import configured_hooks
 from lanes.gateway import Gateway
@@ -38,7 +38,7 @@ async def run_gateway(
 ) -> None:
     """Serve until a signal, or ``stop``. Raises StorageError, ConfigError."""
     _warn_of_network(path_of(database))
-    _warn_of_access(path_of(database))
+    _warn_of_access(path_of(database), config.secret_files)
     async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
         specs = build_specs(config, desk.store, desk.clock, AgentMemory(desk.store))
         _raise_limit(sum(spec.max_runs for spec in specs.values()))
@@ -70,10 +70,11 @@ def _warn_of_network(path: Path) -> None:
         log.warning("%s lies on %s: locks do not hold on a network file system; move it to a local disk", path, kind)
 
 
-def _warn_of_access(path: Path) -> None:
+def _warn_of_access(path: Path, secrets: Iterable[Path]) -> None:
     with contextlib.suppress(OSError):  # what cannot be looked at cannot be opened either
-        if (found := exposed(path)) is not None:
-            log.warning("%s: %s", *found)
+        for found in (exposed(path), *map(readable, secrets)):
+            if found is not None:
+                log.warning("%s: %s", *found)
 
 
 @asynccontextmanager

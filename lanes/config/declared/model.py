@@ -104,7 +104,8 @@ class CommandConfig:
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
     kind ``python`` (``module:function``). ``history`` counts turns of the lane's conversation, which have at most so
-    many characters and tokens together. ``isolated``: each of its runs has a process, with these limits."""
+    many characters and tokens together. ``isolated``: each of its runs has a process, with these limits.
+    ``env``: the variables of the gateway that its processes get, besides those that all of its kind get."""
 
     name: str
     kind: RunnerKind
@@ -117,6 +118,7 @@ class RunnerConfig:
     target: str | None = None
     command: CommandConfig | None = None
     isolated: ProcessLimits | None = None
+    env: tuple[str, ...] = ()
 
 
 class Price(NamedTuple):

@@ -181,7 +181,9 @@ def _of_program(
     return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
 
 
-def _of_process(name: str, kind: Kind, default: str | int | None, meaning: str, note: str = "", **more: Any) -> Setting:
+def _of_process(
+    name: str, kind: Kind, default: str | int | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
+) -> Setting:
     kinds = ("command", "acp", "python")
     return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
 
@@ -210,7 +212,8 @@ _COMMAND = (
     _of_program("cwd", Kind.TEXT, "work/{lane_id}", "its working folder, made where it is missing"),
     _of_program("keep_cwd", Kind.FLAG, True, "whether that stays after the run; else it needs `{run_id}`"),
     _of_program("worktree_of", Kind.TEXT, None, "the git repository of which its folder is made a worktree", "none"),
-    _of_program("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key"),
+    _of_process("env", Kind.TEXTS, (), "variables of the gateway that it gets besides the usual ones, such as its key;"
+                " a Python function gets all of them but the secrets of lanes"),
     _of_program("wrap", Kind.WORDS, (), "a program and arguments that start it, such as a sandbox; with places"),
     _of_program("max_output_bytes", Kind.WHOLE, 16_777_216, "how much it may write", least=1024, most=1_073_741_824),
 )  # fmt: skip

@@ -64,6 +64,23 @@ def _mode(found: os.stat_result) -> str:
     return f"mode {stat.S_IMODE(found.st_mode):04o}"
 
 
+def readable(path: Path) -> tuple[str, str] | None:
+    """How others can read a file with a secret that this user could keep from them, with the remedy; None: they cannot,
+    or there is no such file. As ssh judges a private key, but for a group without anybody else in it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    me = os.geteuid()
+    if found.st_uid != me or not stat.S_ISREG(found.st_mode):
+        return None
+    group = found.st_mode & (stat.S_IRGRP | stat.S_IWGRP) and members(found.st_gid) - {user_name(me), user_name(0)}
+    if not group and not found.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        return None
+    who = f"group {group_name(found.st_gid)}" if group else "everybody"
+    return f"{who} may read the secret in {path} ({_mode(found)})", f"chmod 600 {path}"
+
+
 def exposed(path: Path) -> tuple[str, str] | None:
     """What lets others change a database, with the remedy; None: nothing, or there is none yet. Raises OSError."""
     try:

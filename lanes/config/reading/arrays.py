@@ -102,6 +102,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             target=row.get("target"),
             command=commands.command_of(row) if kind in PROGRAMS else None,
             isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
+            env=row.get("env"),
         )
     return tuple(built.values())
 

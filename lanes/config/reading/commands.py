@@ -42,7 +42,7 @@ def isolation_of(row: ArrayElement) -> ProcessLimits | None:
     """The limits of the processes of a Python runner; None: its runs are in the gateway. Raises ConfigError."""
     if row.get("isolate") == "process":
         return _limits(row)
-    for name in OF_PROCESSES:
+    for name in (*OF_PROCESSES, "env"):
         value = row.values[name]
         if value.explicit:
             fix = 'leave it out, or add isolate = "process"'

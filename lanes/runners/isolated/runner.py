@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,14 @@ KEPT = 2_048
 class IsolatedRunner:
     """The runner of one ``[[runner]]`` of kind ``python`` with a process for each run. For the event loop."""
 
-    def __init__(self, config: RunnerConfig, folder: Path, memory: AgentMemory, grace: GraceOf) -> None:
+    def __init__(
+        self, config: RunnerConfig, folder: Path, env: Mapping[str, str], memory: AgentMemory, grace: GraceOf
+    ) -> None:
         assert config.isolated is not None
         self._limits: ProcessLimits = config.isolated
         self._user = system_user(self._limits.user, config.name)
         self._argv = _argv(config.target or "", folder)
+        self._env = environment_of(self._user, env)
         self._grace = grace
         self._trees = RunTrees(memory, grace)
         self._spares = deque[Child]()
@@ -98,7 +100,7 @@ class IsolatedRunner:
         """A process that loads the target, and then waits for its run. Raises RunFailed."""
         child = new_child()
         try:
-            env = environment_of(self._user, os.environ) | {TAG: tag(child.identity)}
+            env = self._env | {TAG: tag(child.identity)}
             grace, limits = self._grace(""), self._limits
             await child.start(start_order(self._argv, env, str(Path.cwd()), grace, limits, self._user))
         except BaseException:
@@ -107,11 +109,10 @@ class IsolatedRunner:
         return child
 
 
-def check_target(target: str, folder: Path) -> None:
+def check_target(target: str, folder: Path, env: Mapping[str, str]) -> None:
     """Load a target in a process by itself. Raises ConfigError."""
-    done = subprocess.run(
-        [*_argv(target, folder), "--check"], capture_output=True, text=True, errors="replace", check=False
-    )
+    argv = [*_argv(target, folder), "--check"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         why = done.stderr.strip()[-KEPT:] or f"loading it {ended_with(done.returncode)}"
         raise ConfigError(f"runner target {target}: {why}")
