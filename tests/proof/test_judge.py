@@ -135,6 +135,15 @@ def test_a_wrong_reply_is_a_contradiction(scene: Scene) -> None:
     assert "wrong reply" in said
 
 
+def test_a_reply_may_begin_with_the_texts_that_got_none(scene: Scene) -> None:
+    poison, answered = scene.send(1), scene.send(2)
+    failed = "state = 'failed', reply = NULL, error_cause = 'poison', error_message = 'x'"
+    scene.change(f"UPDATE messages SET {failed} WHERE id = {poison.id}")
+    for reply, wrong in ((f"{poison.text}\n\n{answered.text}", False), (f"{answered.text}\n\n{poison.text}", True)):
+        scene.change(f"UPDATE messages SET reply = '{reply}' WHERE id = {answered.id}")
+        assert any("wrong reply" in said for said in scene.judged().contradictions) is wrong
+
+
 def test_a_second_answer_of_the_provider_is_a_duplicate(scene: Scene) -> None:
     told = scene.send(1)
     scene.ask(told.key, 99, told.text)

@@ -23,9 +23,13 @@ UNANSWERED = f"""
     WHERE l.key NOT GLOB '{ODD}*' AND m.state <> 'done' AND NOT (m.state = 'failed' AND m.error_cause = 'poison')
       AND NOT (m.state = 'aborted' AND m.error_cause = 'aborted')
 """
+#: The provider echoes what it was told last: the text, after those before it in the lane that got no reply.
 WRONGLY = f"""
     SELECT m.id FROM messages AS m JOIN lanes AS l ON l.id = m.lane_id
-    WHERE l.key NOT GLOB '{ODD}*' AND m.state = 'done' AND m.reply IS NOT m.text
+    WHERE l.key NOT GLOB '{ODD}*' AND m.state = 'done' AND m.reply IS NOT m.text AND m.reply IS NOT (
+      SELECT group_concat(b.text, char(10, 10)) FROM (SELECT text FROM messages WHERE lane_id = m.lane_id AND id <= m.id
+        AND id > coalesce((SELECT max(d.id) FROM messages d
+          WHERE d.lane_id = m.lane_id AND d.id < m.id AND d.state = 'done'), 0) ORDER BY id) b)
 """
 
 
