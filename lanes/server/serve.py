@@ -119,7 +119,7 @@ async def serve(
 
         async def close() -> None:
             app_state.close()
-            server.should_exit = True
+            server.stop()
             if serving is not None:
                 await asyncio.gather(serving, return_exceptions=True)
 

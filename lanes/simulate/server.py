@@ -45,7 +45,7 @@ async def serve(
     try:
         yield _url(listener)
     finally:
-        server.should_exit = True
+        server.stop()
         simulated.stop()
         await serving
         server.close(listener)

@@ -1,8 +1,8 @@
 """HTTP before a database, with a gateway behind it that claims nothing: what is staged stays as it was staged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import lanes
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.server.app import App
+from lanes.server.asgi.sockets import Server
 from lanes.server.serve import bind, url_of
 from lanes.server.state.app_state import AppState
 from lanes_storage import open_async_store
@@ -22,14 +23,6 @@ async def _never(run: lanes.RunContext) -> str:
     raise AssertionError("nothing is run here")
 
 
-class _Server(uvicorn.Server):
-    """Leaves the signals of the process to the test."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-
 @asynccontextmanager
 async def counter(path: Path, clock: Clock = system_clock, port: int = 0, **settings: Any) -> AsyncIterator[str]:
     """The address of the native API before that database; ``settings`` are sections of its configuration."""
@@ -38,13 +31,13 @@ async def counter(path: Path, clock: Clock = system_clock, port: int = 0, **sett
     desk = Desk(await open_async_store(str(path), create=False), clock)
     app_state = AppState(lanes.Gateway(desk, _never, config=config), config)
     serving_of = uvicorn.Config(App(app_state), lifespan="off", log_config=None, ws="none", access_log=False)
-    server = _Server(serving_of)
+    server = Server(serving_of)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield url_of(listener)
     finally:
         app_state.close()
-        server.should_exit = True
+        server.stop()
         with suppress(asyncio.CancelledError):
             await serving
         listener.close()

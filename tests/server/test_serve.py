@@ -11,7 +11,11 @@ import lanes
 from lanes.base.errors import ConfigError
 from lanes.config import from_data
 from lanes.runners.base import RunContext
+from lanes.server.asgi import sockets
 from lanes.server.serve import bind, serve
+from tests.kit.databases import lay
+from tests.kit.serving import client_of, serving
+from tests.kit.until import PATIENCE_S
 
 
 async def echo(run: RunContext) -> str:
@@ -95,3 +99,19 @@ async def test_F121_a_desk_that_can_not_be_closed_as_a_whole_closes_its_database
                 await desk.close()
         with pytest.raises(lanes.StorageError):
             await desk.counts()
+
+
+async def test_it_stops_at_once_whatever_the_interval_of_its_ticks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "TICK_S", 3_600)
+    config = from_data({"gateway": {"port": 0}})
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        lanes.connect(str(lay(tmp_path / "lanes.db"))) as desk,
+        serving(desk, config, echo) as served,
+        client_of(served.url) as client,
+    ):
+        assert (await client.get("/healthz")).status_code == 200
+        served.stop.set()  # its idle connection is open still
+        await served.task
