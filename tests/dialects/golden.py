@@ -15,9 +15,9 @@ import httpx
 
 import lanes
 from lanes.config import from_data
+from tests.kit.databases import lay
 from tests.kit.rawserver import STREAM, Call, raw_server
-from tests.kit.serving import serving
-from tests.kit.until import PATIENCE_S
+from tests.kit.serving import client_of, serving
 
 CASES = Path(__file__).with_name("cases")
 ROUTES = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
@@ -71,9 +71,9 @@ async def gateway(folder: Path, providers: dict[str, tuple[str, str]]) -> AsyncI
         env={},
     )
     async with (
-        lanes.connect(str(folder / "lanes.db")) as desk,
+        lanes.connect(str(lay(folder / "lanes.db"))) as desk,
         serving(desk, config) as served,
-        httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as client,
+        client_of(served.url) as client,
     ):
         yield client
 

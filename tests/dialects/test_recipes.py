@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import certifi
-import httpx
 import pytest
 
 import lanes
 from lanes.config import from_data
 from tests.dialects.golden import case
+from tests.kit.databases import lay
 from tests.kit.processes import house
 from tests.kit.rawserver import STREAM, Call, raw_server
-from tests.kit.serving import serving
+from tests.kit.serving import client_of, serving
 from tests.kit.until import PATIENCE_S
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
@@ -108,9 +108,9 @@ async def test_what_a_provider_is_asked(name: str, tmp_path: Path) -> None:
         _stand_in(provider, url.removesuffix("/v1"))
         config = from_data(data | {"gateway": {"port": 0}}, env={provider.get("api_key_env", "NONE"): KEY})
         async with (
-            lanes.connect(str(tmp_path / "lanes.db")) as desk,
+            lanes.connect(str(lay(tmp_path / "lanes.db"))) as desk,
             serving(desk, config) as served,
-            httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as client,
+            client_of(served.url) as client,
         ):
             sent = await client.post(f"/api/lanes/demo/messages?wait={PATIENCE_S}", json={"text": "Are you there?"})
     assert sent.json()["state"] == "done", sent.text

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from lanes.runners.base import Delta, RunContext
 from tests.dialects.golden import ROUTES
-from tests.kit.until import PATIENCE_S
+from tests.kit.serving import client_of
 from tests.server.test_restarted_streams import Twice, gateway
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -21,7 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
 async def streamed(url: str, dialect: str, runner: Twice) -> list[dict[str, Any]]:
     """The events of a stream; the runner goes on after the first piece of text."""
     events = []
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with client_of(url) as client:
         asked = ASKED[dialect] | {"stream": True}
         async with client.stream("POST", ROUTES[dialect], json=asked, headers={"X-Lanes-Session": "a"}) as answer:
             async for line in answer.aiter_lines():
@@ -69,7 +68,7 @@ async def test_a_program_that_runs_messages_sees_the_text_and_the_request(tmp_pa
         run.emit(Delta(choice={"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}))
         return "done"
 
-    async with gateway(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, _), client_of(url) as client:
         told = (await client.post(ROUTES[dialect], json=ASKED[dialect])).json()
     ((text, request),) = seen
     assert (text, request["lanes_dialect"]) == ("hello", dialect)
@@ -81,7 +80,7 @@ async def test_a_dialect_that_nobody_speaks_is_refused(tmp_path: Path) -> None:
     async def runner(run: RunContext) -> str:
         return run.text
 
-    async with gateway(tmp_path, runner) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, _), client_of(url) as client:
         request = {"messages": [{"role": "user", "content": "x"}], "lanes_dialect": "latin"}
         told = await client.post("/api/lanes/a/messages", json={"request": request})
         assert told.status_code == 400

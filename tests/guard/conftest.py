@@ -18,8 +18,8 @@ from lanes.records import Lane
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from tests.kit.databases import lay
-from tests.kit.serving import serving
-from tests.kit.until import PATIENCE_S, until
+from tests.kit.serving import client_of, serving
+from tests.kit.until import until
 
 TOKEN = "token-of-the-source"
 
@@ -96,7 +96,7 @@ async def guard(tmp_path: Path) -> AsyncIterator[Guard]:
             path = lay(tmp_path / "lanes.db")
             desk = await stack.enter_async_context(lanes.connect(str(path)))
             url, gateway, stop, _ = await stack.enter_async_context(serving(desk, config))
-            client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S))
+            client = await stack.enter_async_context(client_of())
             return Guarded(url, path, desk, gateway, simulator, client, stop)
 
         yield begin

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+import httpx
+
 import lanes
 from lanes.config import Config
 from lanes.runners.base import Runner
 from lanes.runners.build import build_specs
 from lanes.server.serve import bind, serve
+from tests.kit.until import PATIENCE_S
 
 
 class Serving(NamedTuple):
@@ -19,6 +22,11 @@ class Serving(NamedTuple):
     gateway: lanes.Gateway
     stop: asyncio.Event
     task: asyncio.Task[None]
+
+
+def client_of(url: str = "") -> httpx.AsyncClient:
+    """Asks it. No certificates are read: that would take longer than most tests, and nothing here is encrypted."""
+    return httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, verify=False)
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve as serve_simulator
 from lanes_storage.clock import Clock, system_clock
 from tests.kit.databases import lay
-from tests.kit.serving import serving
-from tests.kit.until import PATIENCE_S, until
+from tests.kit.serving import client_of, serving
+from tests.kit.until import until
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             )
             desk = await stack.enter_async_context(lanes.connect(str(lay(tmp_path / "lanes.db")), clock=clock))
             url, gateway, stop, task = await stack.enter_async_context(serving(desk, config))
-            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE_S))
+            client = await stack.enter_async_context(client_of(url))
             return Served(url, desk, gateway, simulator, client, stop, task)
 
         yield begin

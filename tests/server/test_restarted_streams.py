@@ -11,10 +11,12 @@ import pytest
 
 import lanes
 from lanes.config import from_data
+from lanes.engine.runs import results
 from lanes.runners.base import Delta, RunContext, Runner
 from lanes_storage.errors import DatabaseUnavailable
 from lanes_storage.law import MessageState
-from tests.kit.serving import serving
+from tests.kit.databases import lay
+from tests.kit.serving import client_of, serving
 from tests.kit.until import PATIENCE_S, until
 
 
@@ -52,16 +54,18 @@ class Held:
 
 @asynccontextmanager
 async def gateway(folder: Path, runner: Runner) -> AsyncIterator[tuple[str, lanes.Desk]]:
-    """A gateway with that runner, over HTTP."""
+    """A gateway with that runner, over HTTP. What is parked begins again at once."""
     config = from_data({"gateway": {"port": 0}, "clocks": {"drain_timeout": "300ms"}})
-    async with lanes.connect(str(folder / "lanes.db")) as desk, serving(desk, config, runner) as served:
-        yield served.url, desk
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(results, "LEAST_PARK_MS", 1)
+        async with lanes.connect(str(lay(folder / "lanes.db"))) as desk, serving(desk, config, runner) as served:
+            yield served.url, desk
 
 
 async def native(url: str, runner: Twice) -> list[str]:
     """The events of a message over the native API, the ones that come by themselves left out."""
     events = []
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with client_of(url) as client:
         headers = {"Accept": "text/event-stream"}
         async with client.stream("POST", "/api/lanes/a/messages", json={"text": "hello"}, headers=headers) as answer:
             async for line in answer.aiter_lines():
@@ -152,7 +156,7 @@ async def test_F139_the_first_of_two_connections_that_leaves_does_not_end_the_ot
     runner = Twice("one", "one")
     body = {"model": "lanes", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
-    async with gateway(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, desk), client_of(url) as client:
 
         def ask() -> asyncio.Task[httpx.Response]:
             return asyncio.create_task(client.post("/v1/chat/completions", json=body, headers=headers))
@@ -189,7 +193,7 @@ async def test_F139_who_leaves_another_gateway_does_not_end_it(tmp_path: Path, s
     async with (
         gateway(tmp_path, Held(runner)) as (url, desk),
         gateway(tmp_path, runner) as (other, _),
-        httpx.AsyncClient(timeout=PATIENCE_S) as client,
+        client_of() as client,
     ):
 
         def ask(url: str) -> asyncio.Task[httpx.Response]:
@@ -235,7 +239,7 @@ async def test_F139_a_client_whose_answer_can_not_be_read_is_not_counted_for_eve
     async def unreadable(_: int) -> None:
         raise DatabaseUnavailable("lanes.db", "no descriptor")
 
-    async with gateway(tmp_path, failing) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, failing) as (url, desk), client_of(url) as client:
         with monkeypatch.context() as patched:
             patched.setattr(type(desk), "wait", lambda desk, number: asyncio.sleep(0))
             patched.setattr(desk, "message", unreadable)
@@ -248,7 +252,7 @@ async def test_F139_the_last_of_two_connections_takes_the_message_with_it(tmp_pa
     runner = Twice("one", "one")
     body = {"model": "lanes", "messages": [{"role": "user", "content": "hello"}]}
     headers = {"X-Lanes-Session": "a", "Idempotency-Key": "once"}
-    async with gateway(tmp_path, runner) as (url, desk), httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with gateway(tmp_path, runner) as (url, desk), client_of(url) as client:
         asking = [
             asyncio.create_task(client.post("/v1/chat/completions", json=body, headers=headers)) for _ in range(2)
         ]

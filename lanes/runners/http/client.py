@@ -6,7 +6,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import getproxies
@@ -164,6 +164,12 @@ def _trusted() -> ssl.SSLContext:
         return ssl.create_default_context(cafile=file)
     if folder := os.environ.get("SSL_CERT_DIR"):
         return ssl.create_default_context(capath=folder)
+    return _packaged()
+
+
+@cache
+def _packaged() -> ssl.SSLContext:
+    """To read these takes longer than everything else that the connections need."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
