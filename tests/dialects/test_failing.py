@@ -24,9 +24,13 @@ def asking(dialect: str, text: str, **more: Any) -> dict[str, Any]:
 
 
 async def attempts(client: httpx.AsyncClient) -> list[tuple[str, str]]:
-    """The causes of what failed the only message of lane a, and their words."""
-    (message,) = (await client.get("/api/lanes/a/messages")).json()
-    return [(each["cause"], each["message"]) for each in message["attempts"]]
+    """The causes of what failed the only message of lane a, or has it parked, and their words."""
+
+    async def told() -> list[tuple[str, str]]:
+        (message,) = (await client.get("/api/lanes/a/messages")).json()
+        return [(each["cause"], each["message"]) for each in message["attempts"]]
+
+    return await until(told, "the attempt")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -42,11 +46,6 @@ async def attempts(client: httpx.AsyncClient) -> list[tuple[str, str]]:
 async def test_each_fault_has_its_cause_in_each_dialect(tmp_path: Path, dialect: str, fault: str, cause: str) -> None:
     async with serve(simulator=Simulator(tempo=20)) as url, gateway(tmp_path, {"one": (dialect, url)}) as client:
         await client.post("/api/lanes/a/messages", json={"text": f"[[{fault}]]"})
-
-        async def told() -> bool:  # whether the message has failed or is parked
-            return bool(await attempts(client))
-
-        await until(told, "the attempt")
         ((found, words),) = await attempts(client)
     assert found == cause, words
 
@@ -66,7 +65,7 @@ async def test_a_stream_without_its_terminal_event_is_cut(
         await call.say(STREAM, said)
 
     async with raw_server(answer) as url, gateway(tmp_path, {"one": (dialect, url)}) as client:
-        await client.post("/api/lanes/a/messages?wait=60", json={"text": "hi"})
+        await client.post("/api/lanes/a/messages", json={"text": "hi"})
         ((cause, message),) = await attempts(client)
     assert cause == "cut"
     assert words in message
@@ -87,7 +86,7 @@ async def test_what_is_no_stream_of_messages(tmp_path: Path, said: dict[str, Any
         await call.say(STREAM, f"data: {json.dumps(said)}\n\n".encode())
 
     async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
-        await client.post("/api/lanes/a/messages?wait=60", json={"text": "hi"})
+        await client.post("/api/lanes/a/messages", json={"text": "hi"})
         ((told, _),) = await attempts(client)
     assert told == cause
 
