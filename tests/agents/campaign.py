@@ -96,12 +96,12 @@ class TreeCampaign:
         for key in keys:
             self._judge(key, folders[key], trees[key], fate)
         for key in keys:  # the second run of each lane, which waited for the end of the first
-            self._made.lanes("abort", key, "--scope", "both", "--force", "--json", check=False)
+            self._made.command("abort", key, "--scope", "both", "--force", "--json", check=False)
             eventually(lambda f=folders[key]: not alive(pids(f)), f"the second tree of {key} to end")  # type: ignore[misc]
 
     def _befall(self, fate: str, keys: list[str]) -> None:
         if fate == "blocked":
-            self._made.lanes("send", "block", "4")
+            self._made.command("send", "block", "4")
             eventually(lambda: "block" in self._made.held(), "the loop to be blocked")
         if fate == "killed":
             self._gateway.kill()
@@ -112,7 +112,7 @@ class TreeCampaign:
                 (self._folder(key) / "leave").touch()
             elif key.startswith(("abort", "force")):
                 force = ["--force"] if key.startswith("force") else []
-                told = self._made.lanes("abort", key, "--json", *force, check=False).json[0]
+                told = self._made.command("abort", key, "--json", *force, check=False).json[0]
                 if told["survivors"] != []:
                     self.left.append(f"{key}: {told}")
 

@@ -23,7 +23,7 @@ def test_F317_a_provider_that_fails_in_the_middle_of_a_groups_agent_holds_nobody
 
     The lane is free at once, nothing that it did is done again, and the mention that waits is answered. No restart.
     """
-    argv = json.dumps(program("mender", f"{made.simulator().url}/v1"))
+    argv = json.dumps(program("mender", f"{made.provider()}/v1"))
     made.config.write_text(
         f"[[runner]]\nname = 'mender'\nkind = 'command'\nargv = {argv}\noutput = 'claude-json'\n", encoding="utf-8"
     )

@@ -107,5 +107,5 @@ def made(tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def served(made: House) -> House:
     """A folder with a simulated provider, and a configuration that asks it; no gateway yet."""
-    made.config.write_text(CONFIG.format(url=made.simulator().url))
+    made.config.write_text(CONFIG.format(url=made.provider()))
     return made

@@ -54,7 +54,7 @@ class Night:
 
     def prepare(self) -> None:
         """Let a gateway come so far, then be as the state says."""
-        config = CONFIG.format(url=self.made.simulator().url)
+        config = CONFIG.format(url=self.made.provider())
         # However slow the machine, one that hangs is not taken for silent in the middle of a test.
         self.made.config.write_text(config.replace("[clocks]", '[clocks]\nstale_after = "1h"'))
         self.gateway = self.made.gateway()

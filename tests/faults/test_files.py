@@ -33,7 +33,7 @@ def obey_modes() -> None:
 def refused(made: House, *words: str, preexec_fn: Callable[[], None] | None = None) -> None:
     """Sending fails with a sentence, and the file is as it was."""
     before = made.database.read_bytes()
-    done = made.lanes("send", "a", "hello", check=False, preexec_fn=preexec_fn)
+    done = made.command("send", "a", "hello", check=False, preexec_fn=preexec_fn)
     assert done.code == UNREACHABLE, done
     assert done.out == ""
     assert len(done.err.splitlines()) == 1, done.err
@@ -82,7 +82,7 @@ def test_a_file_with_damaged_pages(made: House) -> None:
 
 
 def test_locked_by_another_process_for_longer_than_the_busy_timeout(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     gateway = made.gateway()
     made.lanes("send", "a", "before", "--wait")
     with holding(made.database, LOCK):
@@ -98,7 +98,7 @@ def test_locked_by_another_process_for_longer_than_the_busy_timeout(made: House)
 
 def test_a_disk_without_room(made: House) -> None:
     """The file may grow no more, for the gateway; then it may again."""
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     gateway = made.gateway()
     made.lanes("send", "a", "before", "--wait")
     unlimited = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)

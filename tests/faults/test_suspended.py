@@ -34,7 +34,7 @@ on_interrupt = "requeue"
 
 def two_gateways(made: House, stale_after: str) -> tuple[Process, Process]:
     """One that runs a message of lane ``a``, which lasts until the file ``one`` is there, and another one."""
-    configure(made, made.simulator().url, stale_after=stale_after)
+    configure(made, made.provider(), stale_after=stale_after)
     made.config.write_text(made.config.read_text() + PATIENTLY)
     runners = made.folder / "scenario_runners.py"
     runners.write_text(runners.read_text() + PATIENT)
@@ -90,7 +90,7 @@ def test_F19_an_observer_that_was_suspended_itself_condemns_nobody(made: House) 
 
 def test_a_blocked_event_loop_keeps_its_lane(made: House) -> None:
     """Heartbeats come from a thread: a runner that blocks for longer than stale_after is slow, not dead."""
-    configure(made, made.simulator().url, stale_after="4s")
+    configure(made, made.provider(), stale_after="4s")
     made.gateway("first")
     made.gateway("second")
     go = made.folder / "go"

@@ -1,8 +1,13 @@
-"""The program as its users run it: real processes, real files, real sockets."""
+"""The program as its users run it: real processes, real files, real sockets.
+
+A gateway is always a process. A command, and the provider behind the gateway, run in the process of the test where
+they are not what is tested: most of the time that a process takes is its start.
+"""
 
 import asyncio
 import contextlib
 import fcntl
+import io
 import json
 import os
 import re
@@ -16,9 +21,11 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from lanes import connect
+from lanes.commands.common.entry import run
 from lanes.testing import History, broken, read_history
 from lanes_storage import open_store
 from tests.kit.databases import lay
+from tests.kit.simulated import provider_beside
 
 T = TypeVar("T")
 #: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
@@ -51,6 +58,35 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """A block that a broken program does not hang in for ever."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"it has not ended after {PATIENCE_S} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(int(PATIENCE_S))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _environment_of(home: Path) -> Iterator[None]:
+    """This process has that environment within the block."""
+    before, wanted = dict(os.environ), environment(home)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def heed_interrupts() -> None:
     """As ``preexec_fn``: Ctrl-C means what it means in a shell, also where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -64,21 +100,37 @@ class House:
         self.database = folder / "lanes.db"
         self.config = folder / "lanes.toml"
         self.processes: list[Process] = []
+        self._ending = contextlib.ExitStack()
 
-    def lanes(self, *arguments: str, check: bool = True, timeout: float = PATIENCE_S, **more: Any) -> "Finished":
-        """Run a command to its end."""
+    def lanes(self, *arguments: str, check: bool = True) -> "Finished":
+        """Run a command to its end, in this process."""
+        with contextlib.ExitStack() as running:
+            running.enter_context(_patience())
+            running.enter_context(contextlib.chdir(self.folder))
+            running.enter_context(_environment_of(self.folder))
+            said = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+            running.enter_context(contextlib.redirect_stdout(said[0]))
+            running.enter_context(contextlib.redirect_stderr(said[1]))
+            code = run(["--db", str(self.database), *arguments])
+        return self._checked(arguments, check, code, *(each.buffer.getvalue().decode() for each in said))
+
+    def command(self, *arguments: str, check: bool = True, **more: Any) -> "Finished":
+        """Run a command to its end, as a process."""
         done = subprocess.run(
             [sys.executable, "-m", "lanes", "--db", str(self.database), *arguments],
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE_S,
             cwd=self.folder,
             env=environment(self.folder),
             check=False,
             **more,
         )
-        finished = Finished(done.returncode, done.stdout, done.stderr)
-        assert not check or done.returncode == 0, f"lanes {' '.join(arguments)}: {finished}"
+        return self._checked(arguments, check, done.returncode, done.stdout, done.stderr)
+
+    def _checked(self, arguments: Sequence[str], check: bool, *did: Any) -> "Finished":
+        finished = Finished(*did)
+        assert not check or finished.code == 0, f"lanes {' '.join(arguments)}: {finished}"
         return finished
 
     def start(
@@ -106,19 +158,26 @@ class House:
         where = ("--db", str(self.database), "--config", str(self.config), "--port", "0")
         return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output)
 
+    def provider(self, tempo: float = 1) -> str:
+        """The address of a simulated provider in this process; what it saw is in ``provider.jsonl``."""
+        return self._ending.enter_context(provider_beside(self._seen, tempo)).removesuffix("/v1")
+
     def simulator(self, *arguments: str) -> "Process":
-        """Start a simulated provider on a free port; what it saw is in ``provider.jsonl``."""
-        log = str(self.folder / "provider.jsonl")
+        """The same as a process."""
+        log = str(self._seen)
         process = self.start("simulate", "provider", "--port", "0", "--log", log, *arguments, name="provider")
         process.url = process.address()
         return process
 
+    @property
+    def _seen(self) -> Path:
+        return self.folder / "provider.jsonl"
+
     def provider_saw(self) -> list[dict[str, Any]]:
         """The requests that the simulated provider saw, as its log tells them."""
-        log = self.folder / "provider.jsonl"
-        if not log.exists():
+        if not self._seen.exists():
             return []
-        lines = log.read_text(encoding="utf-8").splitlines()
+        lines = self._seen.read_text(encoding="utf-8").splitlines()
         seen = []
         for line in lines:
             with contextlib.suppress(json.JSONDecodeError):  # the last line may be half written
@@ -191,9 +250,10 @@ class House:
             store.close()
 
     def close(self) -> None:
-        """End every process that was started here."""
+        """End every process that was started here, and the provider."""
         for process in reversed(self.processes):
             process.end()
+        self._ending.close()
 
 
 class Finished:

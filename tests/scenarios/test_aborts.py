@@ -29,7 +29,7 @@ def hang(made: House, key: str = "agent:main:feishu:group:oc_d497") -> tuple[str
 
 
 def test_F75_alive_released_and_proven_at_the_provider(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     key, hung, waiting = hang(made)
     result = abort(made, key)
@@ -49,7 +49,7 @@ def test_F75_alive_released_and_proven_at_the_provider(made: House) -> None:
 
 
 def test_F57_dead_repaired_and_what_waits_runs_with_the_next_gateway(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     gateway = made.gateway()
     key, hung, waiting = hang(made)
     gateway.kill()
@@ -65,7 +65,7 @@ def test_F57_dead_repaired_and_what_waits_runs_with_the_next_gateway(made: House
 
 
 def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House) -> None:
-    configure(made, made.simulator().url, abort_grace="500ms", stale_after="60s")
+    configure(made, made.provider(), abort_grace="500ms", stale_after="60s")
     gateway = made.gateway()
     key = "frozen"
     slow = made.lanes("send", key, "[[sim-slow-60]]").out.strip()
@@ -91,7 +91,7 @@ def test_F11_frozen_forced_after_the_grace_and_the_ghost_is_refused(made: House)
 
 def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) -> None:
     """A runner that never yields blocks the whole event loop of its gateway."""
-    configure(made, made.simulator().url, abort_grace="500ms")
+    configure(made, made.provider(), abort_grace="500ms")
     made.gateway()
     blocked = made.lanes("send", "blocking:1", "leave").out.strip()
     eventually(made.held, "the lane to run")
@@ -113,7 +113,7 @@ def test_F58_blocked_forced_and_the_late_reply_refused_and_counted(made: House) 
 
 @pytest.mark.parametrize("scope", ["queue", "both"])
 def test_F54_scope_decides_what_is_cut(made: House, scope: str) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     key, hung, waiting = hang(made)
     result = abort(made, key, "--scope", scope)
@@ -124,7 +124,7 @@ def test_F54_scope_decides_what_is_cut(made: House, scope: str) -> None:
 
 
 def test_F70_an_abort_hits_exactly_the_key_that_it_names(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     for key in ("Case", "case"):
         made.lanes("send", key, "[[sim-hang]]")
@@ -135,7 +135,7 @@ def test_F70_an_abort_hits_exactly_the_key_that_it_names(made: House) -> None:
 
 
 def test_a_lane_that_moved_on_is_left_alone(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     made.lanes("send", "a", "hello", "--wait")
     made.lanes("send", "a", "[[sim-hang]]")

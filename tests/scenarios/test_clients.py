@@ -45,7 +45,7 @@ def post(url: str, body: dict[str, object]) -> dict[str, object]:
 
 
 def test_F36_only_runs_that_need_the_cooling_provider_wait(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.config.write_text(made.config.read_text() + TWO_RUNNERS)
     made.gateway()
     made.lanes("send", "narrow:1", "[[sim-429-300]]")
@@ -64,7 +64,7 @@ def test_F36_only_runs_that_need_the_cooling_provider_wait(made: House) -> None:
 
 
 def test_F53_two_surfaces_one_path(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     url = made.gateway().url
     stories = []
     for key, surface in (("by-command", "command"), ("by-http", "http")):
@@ -84,9 +84,7 @@ def test_F53_two_surfaces_one_path(made: House) -> None:
 
 
 def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: House) -> None:
-    configure(
-        made, made.simulator().url, run_timeout="10s", stall_timeout="9s", first_byte_timeout="8s", idle_timeout="8s"
-    )
+    configure(made, made.provider(), run_timeout="10s", stall_timeout="9s", first_byte_timeout="8s", idle_timeout="8s")
     made.gateway()
     asking = made.start("--db", str(made.database), "send", "a", "[[sim-hang]]", "--wait", name="client")
     eventually(
@@ -101,7 +99,7 @@ def test_F55_a_client_that_dies_leaves_a_run_that_is_bounded_and_visible(made: H
 
 
 def test_F59_a_run_with_side_effects_is_not_run_again(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     runners = made.folder / "scenario_runners.py"
     runners.write_text(runners.read_text() + SIDE_EFFECTS)
     config = made.config.read_text()
@@ -120,7 +118,7 @@ def test_F59_a_run_with_side_effects_is_not_run_again(made: House) -> None:
 
 
 def test_F68_F71_a_fresh_session_is_answered_while_others_hang_at_a_loopback_provider(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.config.write_text(made.config.read_text().replace('name = "chat"', 'name = "chat"\nmax_runs = 25', 1))
     made.gateway()
     made.send_many([(f"hung:{n}", "[[sim-hang]]") for n in range(24)])
@@ -131,7 +129,7 @@ def test_F68_F71_a_fresh_session_is_answered_while_others_hang_at_a_loopback_pro
 
 
 def test_F72_a_message_sent_at_the_moment_a_run_ends_is_held_listed_and_abortable(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     for _ in range(5):
         made.lanes("send", "a", "hello", "--wait")
@@ -148,7 +146,7 @@ def test_F72_a_message_sent_at_the_moment_a_run_ends_is_held_listed_and_abortabl
 
 
 def test_F74_a_waiter_is_never_told_done_with_an_empty_reply(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     waited = made.lanes("send", "a", "[[sim-hang]]", "--wait", "--timeout", "300ms", "--json", check=False)
     assert waited.code == 5
@@ -157,7 +155,7 @@ def test_F74_a_waiter_is_never_told_done_with_an_empty_reply(made: House) -> Non
 
 
 def test_F69_the_same_text_twice_is_two_messages_with_two_replies(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     first, second = (made.lanes("send", "a", "twice", "--wait", "--json").json for _ in range(2))
     assert first["id"] != second["id"]

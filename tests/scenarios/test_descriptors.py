@@ -80,8 +80,7 @@ def test_the_limit_is_raised_towards_the_hard_one() -> None:
 
 
 def test_F120_streams_beyond_the_descriptors_wait_and_none_fails(made: House) -> None:
-    simulator = made.simulator("--tempo", "10")
-    configure(made, simulator.url)
+    configure(made, made.provider(10))
     log = made.folder / "few.log"
     where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
     with log.open("wb") as said:

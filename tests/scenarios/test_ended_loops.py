@@ -95,7 +95,7 @@ def test_F118_an_engine_whose_event_loop_was_closed_gives_up_what_it_held(tmp_pa
 
 
 def test_F118_a_gateway_whose_event_loop_is_ended_from_within_exits_with_an_error(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     (made.folder / "scenario_runners.py").write_text(
         "import asyncio, sys\n"
         "async def leave():\n"

@@ -8,7 +8,7 @@ LANES = 20
 
 
 def test_three_gateways_a_thousand_messages_one_killed(made: House) -> None:
-    configure(made, made.simulator("--tempo", "20").url)
+    configure(made, made.provider(20))
     gateways = [made.gateway(f"gateway-{n}") for n in range(3)]
     made.send_many([(f"lane:{n % LANES}", f"message {n}") for n in range(MESSAGES)], cap=MESSAGES)
     owners = "SELECT count(DISTINCT owner_id) FROM runs"

@@ -40,7 +40,7 @@ def client() -> Iterator[httpx.Client]:
 def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_back(
     made: House, client: httpx.Client
 ) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     gateway = made.gateway()
     eventually(lambda: client.get(f"{gateway.url}/readyz").status_code == 200, "readiness")
     perform(made, system.drain(Context("alice@host"), for_=60_000))
@@ -74,7 +74,7 @@ def test_F48_F49_a_drain_by_a_command_is_shown_and_refuses_with_a_time_to_come_b
 
 
 def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     gateway = made.gateway()
     made.lanes("send", "blocking:1", "never")
     eventually(made.held, "the lane to run")
@@ -91,7 +91,7 @@ def test_F50_a_drain_with_a_run_that_blocks_its_gateway_ends(made: House) -> Non
 
 def test_F05_F21_a_lane_that_hangs_is_warned_about_and_then_expires_once(made: House) -> None:
     short = {"first_byte_timeout": "3900ms", "idle_timeout": "3900ms"}
-    configure(made, made.simulator().url, run_timeout="4s", stall_timeout="4s", **short)
+    configure(made, made.provider(), run_timeout="4s", stall_timeout="4s", **short)
     configured = made.config.read_text()
     clocks = '[clocks]\nwarn_held_after = "500ms"\nwarn_wait_after = "700ms"\n'
     quiet = '\n[[policy]]\nmatch = "quiet:*"\nwarn_held_after = "60s"\nwarn_wait_after = "60s"\n'
@@ -136,7 +136,7 @@ async def write_down(notice):
 
 
 def test_F43_F65_hooks_that_hang_hold_nothing_and_each_notice_is_passed_on(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     (made.folder / "scenario_hooks.py").write_text(HOOKS)
     named = '[hooks]\nbefore_run = "scenario_hooks:hang"\nafter_run = "scenario_hooks:hang"\n'
     named += 'notice = "scenario_hooks:write_down"\ntimeout = "500ms"\n'
@@ -191,7 +191,7 @@ def test_a_gateway_ends_although_its_runner_does_not(made: House, how: str) -> N
 
 
 def test_what_a_hook_raises_can_not_command_the_terminal_that_shows_the_log(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     (made.folder / "scenario_hooks.py").write_text(
         "async def shout(about):\n    raise ValueError('\\x1b]0;owned\\x07\\x9b31m')\n"
     )

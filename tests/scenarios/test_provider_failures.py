@@ -33,7 +33,7 @@ def wait_for_state(made: House, message: str, *states: str) -> dict[str, object]
 
 
 def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.send_many([("seed", "[[sim-server-error]]"), ("seed", "hello")])
     failing, waiting = sorted((m["id"] for m in made.lanes("messages", "seed", "--json").json), key=int)
     gateway = made.gateway()
@@ -55,7 +55,7 @@ def test_F01_server_error_twice_frees_the_lane_with_the_whole_chain(made: House)
 
 
 def test_why_names_the_limit_of_the_provider_that_acts_first_and_who_is_asked_then(made: House) -> None:
-    configure(made, made.simulator().url, first_byte_timeout="100s")
+    configure(made, made.provider(), first_byte_timeout="100s")
     made.gateway()
     made.send_many([("seed", "[[sim-hang]]")])
     eventually(lambda: "first_byte_timeout" in made.lanes("why", "seed").out, "what it asks to be shown")
@@ -70,7 +70,7 @@ def test_why_names_the_limit_of_the_provider_that_acts_first_and_who_is_asked_th
 @pytest.mark.parametrize(("fault", "cause"), FAULTS.items())
 def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
     """For each fault: the message ends in exactly one state, told why, and the lane goes on."""
-    configure(made, made.simulator().url, **SHORT.get(fault, {}))
+    configure(made, made.provider(), **SHORT.get(fault, {}))
     made.gateway()
     failing = made.lanes("send", "seed", f"[[{fault}]]").out.strip()
     if fault == "sim-quota":  # both providers are used up for everyone: the next one waits, visibly, for them
@@ -91,7 +91,7 @@ def test_no_fault_keeps_a_lane(made: House, fault: str, cause: str) -> None:
 
 
 def test_F73_a_provider_that_says_later_parks_the_message_and_frees_the_lane(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     made.gateway()
     made.lanes("send", "seed", "[[sim-429-300]]")
     eventually(lambda: made.parked("seed"), "the message to be parked")
@@ -110,7 +110,7 @@ def test_F73_a_provider_that_says_later_parks_the_message_and_frees_the_lane(mad
 def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
     configure(
         made,
-        made.simulator("--tempo", "50").url,
+        made.provider(50),
         run_timeout="6s",
         stall_timeout="5900ms",
         first_byte_timeout="5800ms",
@@ -127,7 +127,7 @@ def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
 
 def test_F66_failing_over_keeps_the_lane(made: House) -> None:
     """The first provider hangs, the second answers; the waiting message never runs in between."""
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     text = made.config.read_text().replace('model = "sim-echo"', 'model = "sim-hang"', 1)
     made.config.write_text(text.replace('first_byte_timeout = "13m"', 'first_byte_timeout = "300ms"', 1))
     made.gateway()

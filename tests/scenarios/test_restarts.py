@@ -43,7 +43,7 @@ def test_F38_F64_kill_9_with_ten_running_and_fifty_queued(made: House) -> None:
         first = made.gateway()
         fill(made)
         first.kill()
-    configure(made, made.simulator("--tempo", "4").url, stale_after="1h")
+    configure(made, made.provider(4), stale_after="1h")
     made.gateway("second")
     all_end(made)
     history = made.history()
@@ -96,7 +96,7 @@ def test_F461_what_a_provider_may_have_done_is_not_done_again_after_a_kill(made:
 
 
 def test_F46_a_drain_charges_nothing(made: House) -> None:
-    configure(made, made.simulator("--tempo", "4").url)
+    configure(made, made.provider(4))
     gateway = made.gateway()
     made.lanes("send", "a", "[[sim-hang]]")
     made.lanes("send", "a", "hello")
@@ -113,7 +113,7 @@ def test_F46_a_drain_charges_nothing(made: House) -> None:
 
 def test_killed_again_and_again_under_traffic(made: House) -> None:
     """The history is right each time, and in the end nothing is missing."""
-    configure(made, made.simulator("--tempo", "20").url)
+    configure(made, made.provider(20))
     sent = claims = 0
     for round_ in range(5):
         gateway = made.gateway(f"gateway-{round_}")

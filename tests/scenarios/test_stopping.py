@@ -59,7 +59,7 @@ def test_F117_the_default_drain_leaves_room_within_thirty_seconds() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_F117_a_signal_drains(made: House, number: signal.Signals) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     patient(made)
     gateway = made.gateway()
     made.lanes("send", "a", "[[sim-slow-3]] hello")
@@ -157,7 +157,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboard(made: House) -> None:
-    configure(made, made.simulator().url)
+    configure(made, made.provider())
     patient(made)
     pid, terminal = pty.fork()
     if pid == 0:

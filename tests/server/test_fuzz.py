@@ -33,7 +33,7 @@ max_body_bytes = 4096
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("fuzz")) as one:
-        one.config.write_text(CONFIG + simulated(one.simulator("--tempo", "50").url))
+        one.config.write_text(CONFIG + simulated(one.provider(50)))
         yield one
 
 

@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("examples")) as one:
-        one.config.write_text(simulated(one.simulator("--tempo", "50").url))
+        one.config.write_text(simulated(one.provider(50)))
         yield one
 
 

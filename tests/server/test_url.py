@@ -87,7 +87,7 @@ def same(value: Any, hidden: tuple[str, ...]) -> Any:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with house(tmp_path_factory.mktemp("both")) as made:
-        made.config.write_text(CONFIG.format(token="") + simulated(made.simulator().url, "sim-echo"))
+        made.config.write_text(CONFIG.format(token="") + simulated(made.provider(), "sim-echo"))
         gateway = made.gateway()
         stage = Stage(made.database)
         owner = stage.owner(kind="desk", stale_after_ms=60 * MINUTE)

@@ -19,23 +19,23 @@ def test_off_a_terminal_the_lanes_are_printed_once(made: House) -> None:
     stage.hold("held:微信:1", stage.owner(), "waiting")
     stage.fail(stage.hold("failed:\u202e1", 1))
     stage.close()
-    printed_once = made.lanes("dashboard").out.splitlines()
+    printed_once = made.command("dashboard").out.splitlines()
     assert printed_once[0].split()[:2] == ["STATE", "LANE"]
     assert "▶ running" in printed_once[1]
     assert "held:微信:1" in printed_once[1]
     assert r"failed:\u202e1" in printed_once[2]
     assert "provider_failed" in printed_once[2]
-    assert made.lanes("dashboard", "--read-only").out.splitlines()[0] == printed_once[0]
+    assert made.command("dashboard", "--read-only").out.splitlines()[0] == printed_once[0]
 
 
 def test_an_empty_database_says_what_to_type(made: House) -> None:
     Stage(made.database).close()
-    assert 'lanes send demo:1 "hello"' in made.lanes("dashboard").out
+    assert 'lanes send demo:1 "hello"' in made.command("dashboard").out
 
 
 def test_a_database_that_is_missing_is_refused_before_the_screen_is_taken(made: House) -> None:
     made.database.unlink()
-    refused = made.lanes("dashboard", check=False)
+    refused = made.command("dashboard", check=False)
     assert refused.code == 69
     assert str(made.database) in refused.err
 
