@@ -107,7 +107,7 @@ async def test_F151_a_tree_is_ended_while_the_event_loop_is_blocked(tmp_path: Pa
         await site.desk.send("k", "go")
         tree = await until(lambda: pids(folder), "the tree to stand")
         waits = await site.desk.send("k", "next")
-        told = made.lanes("abort", "k", "--json").json[0]
+        told = made.command("abort", "k", "--json").json[0]
         assert (told["outcome"], told["survivors"], alive(tree)) == ("forced", [], [])
         await until(lambda: pids(folder) not in ([], tree), "the pause for survivors to end, and the next message")
         assert not (folder / "overlap").exists()

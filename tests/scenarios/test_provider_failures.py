@@ -111,10 +111,10 @@ def test_F67_an_endless_drip_is_ended_by_the_run_timeout(made: House) -> None:
     configure(
         made,
         made.provider(50),
-        run_timeout="6s",
-        stall_timeout="5900ms",
-        first_byte_timeout="5800ms",
-        idle_timeout="5800ms",
+        run_timeout="3s",
+        stall_timeout="2900ms",
+        first_byte_timeout="2800ms",
+        idle_timeout="2800ms",
     )
     made.gateway()
     failing = made.lanes("send", "seed", "[[sim-drip]]").out.strip()

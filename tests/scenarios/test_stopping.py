@@ -48,9 +48,36 @@ async def block(run):
 '''
 
 
+#: A runner that a test ends, and whose event loop goes on meanwhile.
+WAITING = """
+import asyncio
+from pathlib import Path
+
+
+async def block(run):
+    while not Path(run.text).exists():
+        await asyncio.sleep(0.02)
+    return "its reply"
+"""
+#: A gateway whose last resort comes soon.
+HASTY = "import sys; from lanes.server import serve; serve.CLOSING_S = 0.2; from lanes.commands import main; main()"
+
+
 def patient(made: House) -> None:
     """Let what runs take its time, however slow the machine is."""
     made.config.write_text(made.config.read_text().replace('drain_timeout = "2s"', 'drain_timeout = "1h"'))
+
+
+def waits(made: House) -> Path:
+    """Let a message of lane ``blocking:a`` run until the file is there that is returned."""
+    go = made.folder / "go"
+    made.lanes("send", "blocking:a", str(go))
+    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the lane to run")
+    return go
+
+
+def draining(made: House) -> int:
+    return made.count("SELECT count(*) FROM owners WHERE drain_by IS NOT NULL")
 
 
 def test_F117_the_default_drain_leaves_room_within_thirty_seconds() -> None:
@@ -59,15 +86,17 @@ def test_F117_the_default_drain_leaves_room_within_thirty_seconds() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_F117_a_signal_drains(made: House, number: signal.Signals) -> None:
-    configure(made, made.provider())
+    configure(made, "http://127.0.0.1:9")
     patient(made)
+    (made.folder / "scenario_runners.py").write_text(WAITING)
     gateway = made.gateway()
-    made.lanes("send", "a", "[[sim-slow-3]] hello")
-    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the lane to run")
+    go = waits(made)
     gateway.popen.send_signal(number)
+    eventually(lambda: "draining" in gateway.said() and draining(made), "the drain")
     if number is signal.SIGHUP:  # a shell that ends tells its jobs once more: that means the same
-        eventually(lambda: "draining" in gateway.said(), "the drain")
         gateway.popen.send_signal(number)
+        eventually(lambda: not _pending(gateway.pid), "the second one to be taken")
+    go.touch()
     assert gateway.popen.wait(PATIENCE_S) == 0
     assert "at once" not in gateway.said().replace("a second signal stops at once", "")
     assert made.row("SELECT state FROM messages") == ("done",), "what ran within drain_timeout came to its end"
@@ -104,11 +133,14 @@ def test_F117_a_second_signal_means_now_whatever_blocks_the_event_loop(made: Hou
     configure(made, "http://127.0.0.1:9")
     patient(made)
     (made.folder / "scenario_runners.py").write_text(RUNNERS)
-    gateway = made.gateway()
+    options = ("gateway", "--db", str(made.database), "--config", str(made.config), "--port", "0")
+    gateway = Process([sys.executable, "-c", HASTY, *options], made.folder, "gateway")
+    made.processes.append(gateway)
+    gateway.address()
     made.lanes("send", "blocking:a", str(made.folder / where))
     eventually((made.folder / f"{where}.begun").exists, "the event loop to be blocked")
     gateway.popen.send_signal(signal.SIGTERM)
-    eventually(lambda: not _pending(gateway.pid), "the first signal to be handled_signals")
+    eventually(lambda: not _pending(gateway.pid), "the first signal to be taken")
     gateway.popen.send_signal(signal.SIGTERM)
     assert gateway.popen.wait(PATIENCE_S) == 1, gateway.said()
     assert "did not end in time" in gateway.said()
@@ -157,8 +189,9 @@ def _alive(pid: int) -> bool:
 
 
 def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboard(made: House) -> None:
-    configure(made, made.provider())
+    configure(made, "http://127.0.0.1:9")
     patient(made)
+    (made.folder / "scenario_runners.py").write_text(WAITING)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(made.folder)
@@ -167,10 +200,11 @@ def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboar
     shown = threading.Thread(target=_read_until_closed, args=(terminal,), daemon=True)
     shown.start()
     eventually(lambda: _dashboards(pid), "the dashboard to be started")
-    made.lanes("send", "a", "[[sim-slow-3]] hello")
-    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the lane to run")
+    go = waits(made)
     dashboards = _dashboards(pid)
     os.close(terminal)
+    eventually(lambda: draining(made), "the drain")
+    go.touch()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert made.row("SELECT state FROM messages") == ("done",)
     assert made.count("SELECT count(*) FROM owners WHERE ended_at IS NULL") == 0
