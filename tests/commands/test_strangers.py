@@ -159,7 +159,8 @@ def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part
 def test_a_wait_ends_near_its_own_limit_although_the_answer_drips(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PATIENCE_S", 1.0)
     monkeypatch.setattr(client, "TRANSFER_S", 60.0)  # only the limit of the wait can end it
-    with stranger(lambda _: dripping(_body())) as url:
+    # what is read before the abort is refused at once: it has no limit but that of a transfer
+    with stranger(lambda asked: dripping(_body()) if asked.startswith("POST") else [answer([])]) as url:
         assert "no whole answer within" in refused(bare, url, "abort", "a", "--timeout", "200ms")
 
 
