@@ -1,4 +1,4 @@
-"""Every command as a process, with a gateway that lives, that hangs, that is dead, and with none."""
+"""Every command, with a gateway that lives, that hangs, that is dead, and with none."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ class Night:
         return f"{PATIENCE_S:g}s" if self.state == "living" else "2s"
 
     def lanes(self, *arguments: str) -> Any:
-        """Run a command as a process; its exit code is checked by whoever asks."""
+        """Run a command; its exit code is checked by whoever asks."""
         return self.made.lanes(*arguments, check=False)
 
     def form(self, code: int, *arguments: str) -> Any:

@@ -1,6 +1,6 @@
 """The seed case: whatever the provider does, the lane is freed, the cause is told, the next message runs.
 
-Real processes throughout: ``lanes gateway``, ``lanes simulate provider``, ``lanes send`` and ``lanes show``.
+The gateway is a process; ``lanes send`` and ``lanes show`` see what every other program sees.
 """
 
 import pytest

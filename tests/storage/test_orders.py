@@ -1,23 +1,23 @@
 """Lists of lanes: every order page by page, every place, every condition of a filter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import pytest
 
 from lanes import filters
-from lanes.testing import MINUTE, SECOND
-from lanes_storage import doors, reads
+from lanes.testing import MINUTE, SECOND, Hands
+from lanes_storage import doors, open_store, reads
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort, RunUsage
 from tests.kit.world import World
+from tests.storage.conftest import Engine
 
 ORDERS = [LaneOrder(by, reverse) for by in LaneSort for reverse in (False, True)]
 
 
-@pytest.fixture
-def crowd(world: World) -> World:
+def filled(world: World) -> World:
     """Lanes in every state, some with the same values, of two owners."""
     other = world.owner(host="elsewhere", pid=17)
     for number in range(60):
@@ -48,6 +48,22 @@ def crowd(world: World) -> World:
     return world
 
 
+@pytest.fixture
+def crowd(world: World) -> World:
+    """Such lanes, to be changed."""
+    return filled(world)
+
+
+@pytest.fixture(scope="module")
+def seen(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Such lanes, which are only looked at."""
+    folder = tmp_path_factory.mktemp("crowd")
+    engine.lay(folder)
+    store = open_store(engine.url(folder), synchronous="normal")
+    yield filled(World(store, Hands()))
+    store.close()
+
+
 def page(world: World, order: LaneOrder, limit: int | None = None, offset: int = 0) -> list[LaneRow]:
     """A part of all lanes."""
     return world.store.read(reads.lanes(LaneFilter(), order=order, limit=limit, offset=offset))
@@ -56,14 +72,14 @@ def page(world: World, order: LaneOrder, limit: int | None = None, offset: int =
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("far", [0, 2_000])
 def test_pages_are_parts_of_the_whole_and_every_lane_knows_its_place(
-    crowd: World, order: LaneOrder, far: int, monkeypatch: pytest.MonkeyPatch
+    seen: World, order: LaneOrder, far: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_module("lanes_storage.reads.lanes"), "FAR", far)
-    whole = page(crowd, order)
+    whole = page(seen, order)
     assert len({lane.id for lane in whole}) == 60
-    pages = [lane for offset in range(0, 70, 7) for lane in page(crowd, order, 7, offset)]
+    pages = [lane for offset in range(0, 70, 7) for lane in page(seen, order, 7, offset)]
     assert [lane.key for lane in pages] == [lane.key for lane in whole]
-    places = [crowd.store.read(reads.lane_place(LaneFilter(), lane.key, order=order)) for lane in whole]
+    places = [seen.store.read(reads.lane_place(LaneFilter(), lane.key, order=order)) for lane in whole]
     assert places == list(range(60))
 
 
@@ -88,20 +104,20 @@ VALUES: dict[LaneSort, Callable[[LaneRow], Any]] = {
 
 @pytest.mark.parametrize("by", VALUES, ids=str)
 @pytest.mark.parametrize("reverse", [False, True])
-def test_an_order_follows_its_value_and_has_what_has_none_last(crowd: World, by: LaneSort, reverse: bool) -> None:
-    values = [VALUES[by](lane) for lane in page(crowd, LaneOrder(by, reverse))]
+def test_an_order_follows_its_value_and_has_what_has_none_last(seen: World, by: LaneSort, reverse: bool) -> None:
+    values = [VALUES[by](lane) for lane in page(seen, LaneOrder(by, reverse))]
     given = [value for value in values if value is not None]
     assert values == sorted(given, reverse=reverse) + [None] * (len(values) - len(given))
 
 
-def test_a_filter_chooses_by_every_condition(crowd: World) -> None:
-    now = crowd.time().wall
-    whole = page(crowd, LaneOrder())
+def test_a_filter_chooses_by_every_condition(seen: World) -> None:
+    now = seen.time().wall
+    whole = page(seen, LaneOrder())
 
     def chosen(typed: str) -> set[str]:
         wanted = filters.chosen(typed, now)
-        found = crowd.store.read(reads.lanes(wanted))
-        assert crowd.store.read(reads.lanes_total(wanted)) == len(found)
+        found = seen.store.read(reads.lanes(wanted))
+        assert seen.store.read(reads.lanes_total(wanted)) == len(found)
         return {lane.key for lane in found}
 
     def those(condition: Callable[[LaneRow], Any]) -> set[str]:
@@ -116,14 +132,14 @@ def test_a_filter_chooses_by_every_condition(crowd: World) -> None:
     assert chosen("lane:?5:*") == chosen("key:lane:?5:*") == those(lambda x: x.key[6] == "5")
     assert chosen("lane:[!01]*") == those(lambda x: x.key[5] not in "01")
     assert chosen("owner:ELSEwhere:1") == those(lambda x: x.owner and x.owner.host == "elsewhere")
-    assert chosen(f"owner:{crowd.me}") == those(lambda x: x.owner and x.owner.id == crowd.me)
+    assert chosen(f"owner:{seen.me}") == those(lambda x: x.owner and x.owner.id == seen.me)
     assert chosen("error:PROVIDER error:all") == those(lambda x: x.last_error and "all" in x.last_error.message)
     assert chosen("held:>=90s") == those(lambda x: x.run and x.run.claimed_at <= claims)
     assert chosen("held:<90s") == those(lambda x: x.run and x.run.claimed_at > claims)
     assert chosen("wait:90s") == those(lambda x: x.head_accepted_at and x.head_accepted_at <= claims)
     assert chosen("wait:<90s") == those(lambda x: x.head_accepted_at and x.head_accepted_at > claims)
-    assert chosen("beat:>0s") == those(lambda x: x.owner and x.owner.id == crowd.me)
-    assert chosen("beat:<1ms") == those(lambda x: x.owner and x.owner.id != crowd.me)
+    assert chosen("beat:>0s") == those(lambda x: x.owner and x.owner.id == seen.me)
+    assert chosen("beat:<1ms") == those(lambda x: x.owner and x.owner.id != seen.me)
     assert chosen("queue:>1") == those(lambda x: x.queued >= 2)
     assert chosen("queue:<=1") == those(lambda x: x.queued <= 1)
     assert chosen("paused:yes") == those(lambda x: x.pause)
