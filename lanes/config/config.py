@@ -26,7 +26,7 @@ from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, filled
 from lanes.records import SettingValue
 from lanes.text.hosted import lets_act, stored_lets_act
 from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy, RunnerKind
@@ -91,17 +91,14 @@ class Config:
         return self._once(("policy", matching), lambda: self._policy(matching))
 
     def _policy(self, matching: tuple[int, ...]) -> Policy:
-        return Policy(
+        queue = {name: self._of(f"queue.{name}", matching) for name in settings_of("queue")}
+        return filled(
+            Policy,
+            queue,
             runner=self.runner_of(matching),
-            mode=Mode(self._of("queue.mode", matching).value),
-            cap=self._of("queue.cap", matching).value,
-            overflow=Overflow(self._of("queue.overflow", matching).value),
-            permissions=PermittedBy(self._of("queue.permissions", matching).value),
-            debounce_ms=self._of("queue.debounce", matching).value,
-            concurrency=self._of("queue.concurrency", matching).value,
-            max_wait_ms=self._of("queue.max_wait", matching).value,
-            max_per_minute=self._of("queue.max_per_minute", matching).value,
-            priority=self._of("queue.priority", matching).value,
+            mode=Mode(queue["mode"].value),
+            overflow=Overflow(queue["overflow"].value),
+            permissions=PermittedBy(queue["permissions"].value),
         )
 
     def concurrency(self, key: str, source: SourceConfig) -> int:
@@ -303,7 +300,7 @@ class Config:
 
 
 def _clocks(values: Mapping[str, Value]) -> Clocks:
-    return Clocks(**{f"{name}_ms": value.value for name, value in values.items()})
+    return filled(Clocks, values)
 
 
 def _budget(name: str, said: Mapping[str, Any]) -> BudgetTerms:

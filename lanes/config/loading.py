@@ -10,10 +10,11 @@ from lanes.config import consistency
 from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
 from lanes.config.declared.setting import ARRAYS
+from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import arrays, limits, secrets, sections, sources, watches
 from lanes.config.reading.document import Document, find, read
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, filled
 
 
 def load(
@@ -112,9 +113,9 @@ def _assembled(
     alerts, silent = arrays.alerts([row for row in rows if row.array == "alert"], env)
     config = Config(
         source=source,
-        database=DatabaseConfig(values["database.url"].value, values["database.synchronous"].value),
-        gateway=_gateway(values, token),
-        hooks=_hooks(values),
+        database=filled(DatabaseConfig, _of(values, "database")),
+        gateway=filled(GatewayConfig, _of(values, "gateway"), token=token.value, token_name=token.name),
+        hooks=_hooks(_of(values, "hooks")),
         runners=runners,
         providers=providers,
         policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
@@ -131,20 +132,12 @@ def _assembled(
     return replace(config, providers=fitted)
 
 
-def _gateway(values: Mapping[str, Value], token: secrets.Secret) -> GatewayConfig:
-    return GatewayConfig(
-        host=values["gateway.host"].value,
-        port=values["gateway.port"].value,
-        token=token.value,
-        token_name=token.name,
-        session_from=values["gateway.session_from"].value,
-        allowed_hosts=values["gateway.allowed_hosts"].value,
-        max_body_bytes=values["gateway.max_body_bytes"].value,
-    )
+def _of(values: Mapping[str, Value], section: str) -> dict[str, Value]:
+    """The settings of a section, by name."""
+    return {name: values[f"{section}.{name}"] for name in settings_of(section)}
 
 
-def _hooks(values: Mapping[str, Value]) -> HooksConfig:
-    targets = {name: values[f"hooks.{name}"] for name in ("before_run", "after_run", "notice")}
-    for target in targets.values():
-        arrays.check_target(target)
-    return HooksConfig(**{name: t.value for name, t in targets.items()}, timeout_ms=values["hooks.timeout"].value)
+def _hooks(settings: Mapping[str, Value]) -> HooksConfig:
+    for name in ("before_run", "after_run", "notice"):
+        arrays.check_target(settings[name])
+    return filled(HooksConfig, settings)

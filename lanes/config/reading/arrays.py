@@ -10,7 +10,7 @@ from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
 from lanes.config.reading import commands, limits, reaching, secrets
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, check_unique, filled
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
 
@@ -37,33 +37,22 @@ def providers(
     built: dict[str, ProviderConfig] = {}
     missing = []
     for row in rows:
-        _unique(row, built)
+        check_unique(row, built)
         _check_url(row)
         reaching.check(row)
         key = secrets.resolve(row.values["api_key_env"], row.values["api_key_file"], env)
         _check_clients_key(row)
         if key.problem:
             missing.append(key.problem)
-        built[row.get("name")] = ProviderConfig(
-            name=row.get("name"),
-            dialect=row.get("dialect"),
+        built[row.get("name")] = filled(
+            ProviderConfig,
+            row.values,
             base_url=row.get("base_url").rstrip("/"),
-            model=row.get("model"),
             api_key=key.value,
-            connect_timeout_ms=row.get("connect_timeout"),
-            first_byte_timeout_ms=row.get("first_byte_timeout"),
-            idle_timeout_ms=row.get("idle_timeout"),
-            trace=row.get("trace"),
-            max_tokens=row.get("max_tokens"),
-            api_key_header=row.get("api_key_header"),
             headers=row.get("headers") or {},
             query=row.get("query") or {},
             extra_body=row.get("extra_body") or {},
-            proxy=row.get("proxy"),
-            ca_file=row.get("ca_file"),
             price=_price(row.get("price")),
-            max_requests=row.get("max_requests"),
-            max_cooldown_ms=row.get("max_cooldown"),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
             clients_key=row.get("api_key") is not None,
         )
@@ -81,7 +70,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
     """The runners, the default one first. Raises ConfigError."""
     built: dict[str, RunnerConfig] = {}
     for row in rows:
-        _unique(row, built)
+        check_unique(row, built)
         if row.get("name") == RESERVED:
             problem = f"{shown(RESERVED)} means the runner of the policy"
             raise refusal(row.values["name"].where, f"{row.label}.name", problem, "choose another name")
@@ -90,16 +79,11 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
         _check_providers(row, known)
         if row.get("max_runs") is None:
             row.values["max_runs"] = row.values["max_runs"]._replace(value=_MAX_RUNS[kind])
-        built[row.get("name")] = RunnerConfig(
-            name=row.get("name"),
+        built[row.get("name")] = filled(
+            RunnerConfig,
+            row.values,
             kind=kind,
-            max_runs=row.get("max_runs"),
             providers=row.get("providers") or (),
-            history=row.get("history"),
-            history_characters=row.get("history_characters"),
-            history_tokens=row.get("history_tokens"),
-            system=row.get("system"),
-            target=row.get("target"),
             command=commands.command_of(row) if kind in PROGRAMS else None,
             isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
             env=row.get("env"),
@@ -112,7 +96,7 @@ def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[
     built: dict[str, AlertConfig] = {}
     missing = []
     for row in rows:
-        _unique(row, built)
+        check_unique(row, built)
         url = secrets.resolve(row.values["url_env"], row.values["url_file"], env)
         if url.problem:
             missing.append(url.problem)
@@ -122,14 +106,12 @@ def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[
         if url.value is not None and not url.value.startswith(("http://", "https://")):  # not shown: it is a secret
             raise refusal(row.where, row.label, f"{url.name} holds no address", "it begins with https://")
         glob = row.get("match")
-        built[row.get("name")] = AlertConfig(
-            name=row.get("name"),
+        built[row.get("name")] = filled(
+            AlertConfig,
+            row.values,
             on=frozenset(row.get("on") or settings_of("alert")["on"].choices),
             url=url.value,
-            command=row.get("command"),
             form=row.get("format"),
-            timeout_ms=row.get("timeout"),
-            after_ms=row.get("after"),
             pattern=None if glob is None else as_pattern(glob),
         )
     return tuple(built.values()), missing
@@ -146,12 +128,6 @@ def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tup
         glob = row.get("match")
         built.append(PolicyConfig(glob, as_pattern(glob), {n: v for n, v in row.values.items() if n != "match"}))
     return tuple(built)
-
-
-def _unique(row: ArrayElement, built: Mapping[str, object]) -> None:
-    name = row.values["name"]
-    if name.value in built:
-        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
 
 
 def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:

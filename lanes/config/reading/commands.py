@@ -6,7 +6,7 @@ from lanes.config.declared.rules import Rule
 from lanes.config.declared.settings import JSON_RULES, OF_PROCESSES
 from lanes.config.declared.templates import OF_ARGUMENTS, OF_FOLDER, places
 from lanes.config.declared.values import Value
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, filled
 
 JSONL = "jsonl"
 STREAM_JSON, CLAUDE_JSON = "stream-json", "claude-json"
@@ -21,18 +21,11 @@ def command_of(row: ArrayElement) -> CommandConfig:
         value = row.values["input"]
         fix = f'set output = "{CLAUDE_JSON}"'
         raise refusal(value.where, value.key, f"{STREAM_JSON} needs to read what the program asks", fix)
-    return CommandConfig(
-        argv=row.get("argv"),
-        resume=row.get("resume"),
+    return filled(
+        CommandConfig,
+        row.values,
         takes_stdin=row.get("input") != "argument",
         converses=row.get("input") == STREAM_JSON,
-        output=row.get("output"),
-        cwd=row.get("cwd"),
-        keep_cwd=row.get("keep_cwd"),
-        worktree_of=row.get("worktree_of"),
-        env=row.get("env"),
-        wrap=row.get("wrap"),
-        max_output_bytes=row.get("max_output_bytes"),
         limits=_limits(row),
         rules={name.removeprefix("json_"): row.get(name) for name in JSON_RULES if row.get(name)},
     )

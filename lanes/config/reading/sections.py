@@ -1,17 +1,20 @@
 """From a document, the environment and flags to checked values, setting by setting."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lanes.base.terminal import without_password
-from lanes.config.declared.refusal import refusal, unknown
+from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.setting import ARRAYS, SECTIONS, Setting
 from lanes.config.declared.settings import SETTINGS, settings_of
 from lanes.config.declared.values import Origin, Value, default_of, from_text, from_toml
 from lanes.config.reading.document import Document
 from lanes.config.reading.secrets import NAMED_INSTEAD
+
+T = TypeVar("T")
 
 #: What Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
 _SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
@@ -45,6 +48,19 @@ class ArrayElement(NamedTuple):
         """The value of a setting, None where it has none."""
         found = self.values.get(name)
         return found.value if found else None
+
+
+def filled(made: type[T], settings: Mapping[str, Value], **given: Any) -> T:
+    """An object of the model: each of its fields is the setting of that name (``…_ms``: a duration), or ``given``."""
+    names = [field.name for field in fields(made) if field.name not in given]  # type: ignore[arg-type]
+    return made(**{name: settings[name.removesuffix("_ms")].value for name in names}, **given)
+
+
+def check_unique(row: ArrayElement, taken: Container[str]) -> None:
+    """Refuse a name that another element has. Raises ConfigError."""
+    name = row.values["name"]
+    if name.value in taken:
+        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
 
 
 def check_names(doc: Document) -> None:

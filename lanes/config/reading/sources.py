@@ -21,7 +21,7 @@ from lanes.config.declared.presets import (
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.values import Value
 from lanes.config.reading import secrets
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, check_unique, filled
 
 #: A name stands in an address and begins keys, so it is plain.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -40,7 +40,8 @@ def sources(
     missing: list[ConfigError] = []
     taken, tokens = {runner.name for runner in runners}, {gateway_token}
     for row in rows:
-        _check_name(row, {*taken, *built})
+        _check_name(row.values["name"])
+        check_unique(row, {*taken, *built})
         provider, token = _provider(row, providers), _token(row, env)
         if token.problem:
             missing.append(token.problem)
@@ -61,13 +62,10 @@ def check_naming(setting: Value) -> None:
             raise refusal(setting.where, setting.key, f"{shown(word)} names no session: {fault}", "take it out")
 
 
-def _check_name(row: ArrayElement, taken: set[str]) -> None:
-    name = row.values["name"]
+def _check_name(name: Value) -> None:
     if not _NAME.fullmatch(name.value):
         fix = "take lower-case letters, digits, dots, dashes: at most 32"
         raise refusal(name.where, name.key, f"{shown(name.value)} cannot stand in an address", fix)
-    if name.value in taken:
-        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
 
 
 def _provider(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> ProviderConfig:
@@ -98,15 +96,13 @@ def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> S
     given = row.get("session_from")
     silence = _silence(preset, provider)
     first_ms, idle_ms = row.get("first_byte_timeout") or silence, row.get("idle_timeout") or silence
-    return SourceConfig(
-        name=row.get("name"),
+    return filled(
+        SourceConfig,
+        row.values,
         provider=replace(provider, first_byte_timeout_ms=first_ms, idle_timeout_ms=idle_ms),
         token=token,
         session_from=preset.session_from if given is None else given,
-        concurrency=row.get("concurrency"),
-        abort_text=row.get("abort_text"),
         answers_aborts=row.get("on_abort") == "answer",
-        max_body_bytes=row.get("max_body_bytes"),
         limits=_limits(row, max(first_ms, idle_ms)),
     )
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import WatchConfig
 from lanes.config.declared.refusal import refusal, shown
+from lanes.config.declared.values import Value
 from lanes.config.reading import secrets
-from lanes.config.reading.sections import ArrayElement
+from lanes.config.reading.sections import ArrayElement, check_unique, filled
 from lanes.records import HERE
 
 #: A name begins the keys of its lanes, up to the first colon.
@@ -24,7 +25,8 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
     """The gateways that are watched; a token that is missing is None. Raises ConfigError."""
     built: dict[str, WatchConfig] = {}
     for row in rows:
-        _check_name(row, built)
+        check_unique(row, built)
+        _check_name(row.values["name"])
         _check_url(row)
         token = secrets.resolve(row.values["token_env"], row.values["token_file"], env)
         if not (
@@ -32,14 +34,9 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
         ):
             problem = "a token would travel unencrypted to another machine"
             raise refusal(row.values["url"].where, row.values["url"].key, problem, "use wss:// or https://")
-        built[row.get("name")] = WatchConfig(
-            name=row.get("name"),
-            kind=row.get("kind"),
-            url=row.get("url").rstrip("/"),
-            token=token.value,
-            files=None if row.get("files") is None else Path(row.get("files")),
-            warn_silent_after_ms=row.get("warn_silent_after"),
-            auto_abort_after_ms=row.get("auto_abort_after"),
+        files = None if row.get("files") is None else Path(row.get("files"))
+        built[row.get("name")] = filled(
+            WatchConfig, row.values, url=row.get("url").rstrip("/"), token=token.value, files=files
         )
     return tuple(built.values())
 
@@ -65,10 +62,7 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _check_name(row: ArrayElement, built: Mapping[str, WatchConfig]) -> None:
-    name = row.values["name"]
-    if name.value in built:
-        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
+def _check_name(name: Value) -> None:
     if not _NAME.fullmatch(name.value) or name.value == HERE:
         problem = f"{shown(name.value)} cannot begin the name of a lane"
         raise refusal(name.where, name.key, problem, "take letters, digits, dots and hyphens")
