@@ -9,7 +9,7 @@ costs nobody else in its transaction anything.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -143,41 +143,29 @@ def raised(given: T | LanesError) -> T:
 
 
 def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
-    store.version()  # from here on, a wait notices what others commit
+    answer: Any = None
+    seen = store.version()  # from here on, a wait notices what others commit
     try:
         while True:
-            _wait(store, to_next_wait(store, procedure).seconds, clock, sleep)
+            match procedure.send(answer):
+                case Write(step):
+                    answer = store.write(step)
+                case Read(query):
+                    answer = store.read(query)
+                case WaitForChange(seconds):
+                    answer = None
+                    wait_since(store, seen, seconds, clock, sleep)
+                    seen = store.version()
     except StopIteration as end:
         return cast("T", end.value)
     finally:
         procedure.close()
 
 
-def to_next_wait(store: Store, procedure: Procedure[Any]) -> WaitForChange:
-    """Run a procedure to its next wait. Raises StopIteration with its result if it ends before."""
-    answer: Any = None
-    while True:
-        match procedure.send(answer):
-            case Write(step):
-                answer = store.write(step)
-            case Read(query):
-                answer = store.read(query)
-            case WaitForChange() as wait:
-                return wait
-
-
-def looks() -> Iterator[float]:
-    """The pauses between looks at the database, in seconds: what is waited for mostly comes soon."""
-    pause = LOOK_SOON_S
-    while True:
-        yield pause
+def wait_since(store: Store, seen: int, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
+    """Wait, at most for ``seconds``, for a commit of others since the store had the version ``seen``. What is waited
+    for mostly comes soon, so the first looks are close together."""
+    until, pause = clock().mono + seconds * 1000, LOOK_SOON_S
+    while store.version() == seen and (left := until - clock().mono) > 0:
+        sleep(min(pause, left / 1000))
         pause = min(2 * pause, LOOK_EVERY_S)
-
-
-def _wait(store: Store, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
-    before, pauses = store.version(), looks()
-    until = clock().mono + seconds * 1000
-    while (left := until - clock().mono) > 0:
-        sleep(min(next(pauses), left / 1000))
-        if store.version() != before:
-            return

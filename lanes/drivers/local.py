@@ -1,12 +1,13 @@
 """The driver of a database file, for a blocking command."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
-from lanes.base.procedure import Effect, Procedure, looks, run, to_next_wait
+from lanes.base.procedure import Effect, run, wait_since
 from lanes.context import Context
+from lanes.drivers.together import EffectSet
 from lanes.verbs.verb import Verb
 from lanes_storage.interface import Store
 
@@ -44,40 +45,23 @@ class LocalDriver:
             yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.clock)
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
-        """Start every effect and run it to its first wait, then wait for all. A StorageError stops the whole batch."""
-        waiting: dict[int, _Waiting] = {}
-        version, pauses = self.store.version(), looks()
+        """Carry out steps and procedures; all wait at the same time. A StorageError stops the whole batch."""
+        under_way: EffectSet[T] = EffectSet()
         try:
-            for place, effect in enumerate(effects):
-                if isinstance(effect, Generator):
-                    waiting[place] = _Waiting(effect, 0.0)
-                    continue
-                try:
-                    yield place, self.perform(effect)
-                except LanesError as error:
-                    yield place, error
-            while waiting:
-                for place, (procedure, due) in list(waiting.items()):
-                    if due > self.ctx.now().mono:
-                        continue
-                    try:
-                        wait = to_next_wait(self.store, procedure)
-                    except StopIteration as end:
-                        del waiting[place]
-                        yield place, end.value
-                    except LanesError as error:
-                        del waiting[place]
-                        yield place, error
-                    else:
-                        waiting[place] = _Waiting(procedure, self.ctx.now().mono + wait.seconds * 1000)
-                if waiting:
-                    self._sleep(next(pauses))
-                if version != (version := self.store.version()):
-                    waiting = {place: each._replace(due=0.0) for place, each in waiting.items()}
-                    pauses = looks()
+            under_way.begin(effects)
+            while True:
+                seen = self.store.version()
+                while (asked := under_way.next_round()) is not None:
+                    answers = asked.look(self.store.read) if asked.step is None else self.store.write(asked.step)
+                    under_way.answer(asked.places, answers)
+                    yield from under_way.take()
+                yield from under_way.take()
+                if (seconds := under_way.waits_s) is None:
+                    return
+                wait_since(self.store, seen, seconds, self.ctx.clock, self._sleep)
+                under_way.waited()
         finally:
-            for each in waiting.values():
-                each.procedure.close()
+            under_way.close()
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
@@ -88,8 +72,3 @@ class LocalDriver:
 
     def close(self) -> None:
         self.store.close()
-
-
-class _Waiting(NamedTuple):
-    procedure: Procedure[Any]
-    due: float
