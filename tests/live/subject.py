@@ -2,10 +2,13 @@
 
 import datetime
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 #: A cell for what works. One for what does not begins with ``NO``, any other says what else holds.
 YES, NO = "yes", "no: "
@@ -40,6 +43,15 @@ class Subject:
     name: str
     document: Path
     run: Callable[[Path, Callable[[str], None]], Table]
+
+
+def tried(attempt: Callable[[T], None], trial: T) -> str:
+    """The cell of an attempt, which raises where it fails."""
+    try:
+        attempt(trial)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        return f"{NO}{error}".replace("\n", " ")[:2000]
+    return YES
 
 
 def write(name: str, document: Path, table: Table, by: str = "live") -> None:

@@ -13,13 +13,15 @@ from lanes.simulate.plays import ANSWER
 from lanes.watch.openclaw.wire import OpenClawLink
 from tests.kit.processes import House
 from tests.kit.until import until
-from tests.live.openclaw import MODEL
+from tests.live.openclaw import MODEL, OpenClaw
 from tests.live.subject import YES
 
 #: A held session is seen within this time.
 SEEN_S = 2.0
 #: How long what waited behind a run may take to be answered, before it counts as lost.
 LOST_S = 40.0
+#: After this time somebody who has got no answer writes again.
+WRITES_AGAIN_S = 4.0
 
 
 class Held(NamedTuple):
@@ -157,6 +159,41 @@ def is_held(lane: Lane, key: str) -> bool:
     """Whether it is the lane of that session, or one that names no session, and is held."""
     named = lane.key == f"openclaw:{key}" or lane.key.startswith("openclaw:anonymous:")
     return named and lane.state == "running" and (lane.seen is None or bool(lane.seen.runs))
+
+
+class FaultTrial:
+    """A gateway whose models fail, and what is said to it."""
+
+    def __init__(self, gateway: OpenClaw, talk: Talk) -> None:
+        self._gateway, self._talk = gateway, talk
+
+    async def a_hang(self) -> str:
+        """A request to which the provider sends nothing, and messages behind it."""
+        return await self._fault("[[sim-hang]]")
+
+    async def a_drip(self) -> str:
+        """A request whose answer never ends."""
+        return await self._fault("[[sim-drip]]")
+
+    async def a_stall(self) -> str:
+        """A request whose answer stops in the middle."""
+        return await self._fault("[[sim-stall]]")
+
+    async def a_ghost(self) -> str:
+        """A message that was sent at the end of the run before it, and hangs; one more waits. It is a ghost on 2026.5,
+        where lanes is beside it."""
+        key = await self._talk.begin("ghost")
+        first = await self._talk.send(key, "[[sim-slow-5]] first", "chat.send")
+        await until(lambda: self._talk.answer(first), "the answer to the first")
+        mark = f"[[sim-hang]] second of {key}"
+        await self._talk.send(key, mark, "chat.send")
+        held = await self._talk.seen(key, mark)
+        await asyncio.sleep(WRITES_AGAIN_S)
+        return await self._talk.freed(held, "chat.send")
+
+    async def _fault(self, fault: str) -> str:
+        key = await self._talk.begin("fault")
+        return await self._talk.freed(await self._talk.held(key, fault), "agent", "agent")
 
 
 async def outcome(trial: Awaitable[str | None]) -> str:

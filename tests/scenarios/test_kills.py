@@ -8,6 +8,7 @@ import pytest
 
 from lanes_storage import open_store
 from tests.kit.processes import House, Process, eventually, sound_house
+from tests.scenarios.own import furnish
 
 RUNNER = '''
 """A runner that waits for a file, fails while there is another, asks, or answers."""
@@ -40,21 +41,7 @@ if kill.exists():
 with (here / "told").open("a") as told:
     told.write(f"{said['state']} {said['subject']}\\n")
 """
-CONFIG = f"""
-[clocks]
-reconcile_interval = "1s"
-
-[gateway]
-port = 0
-
-[queue]
-on_interrupt = "requeue"
-
-[[runner]]
-name = "own"
-kind = "python"
-target = "scenario_kills:talks"
-
+BUDGET_AND_ALERT = f"""
 [[policy]]
 match = "frugal:*"
 budget = {{ runs = 4, action = "reject" }}
@@ -70,8 +57,7 @@ timeout = "2m"
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[House]:
     with sound_house(tmp_path) as it:
-        it.config.write_text(CONFIG)
-        (it.folder / "scenario_kills.py").write_text(RUNNER)
+        furnish(it, "scenario_kills:talks", RUNNER, BUDGET_AND_ALERT)
         (it.folder / "teller.py").write_text(TELLER)
         yield it
 

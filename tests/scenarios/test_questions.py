@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit.processes import House, eventually, sound_house
+from tests.scenarios.own import furnish
 
 RUNNER = '''
 """A runner that asks, and says in a file what it was answered."""
@@ -22,29 +23,13 @@ async def asks(run):
         return (await run.inbox().get()).text
     return f"on {answer}"
 '''
-CONFIG = """
-[clocks]
-reconcile_interval = "1s"
-
-[gateway]
-port = 0
-
-[queue]
-on_interrupt = "requeue"
-
-[[runner]]
-name = "own"
-kind = "python"
-target = "scenario_asks:asks"
-"""
 KEY = "agent:main"
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[House]:
     with sound_house(tmp_path) as it:
-        it.config.write_text(CONFIG)
-        (it.config.parent / "scenario_asks.py").write_text(RUNNER)
+        furnish(it, "scenario_asks:asks", RUNNER)
         yield it
 
 

@@ -15,8 +15,8 @@ from lanes.simulate.plays import ANSWER
 from tests.kit.processes import eventually, house
 from tests.live.homes import HOMES
 from tests.live.npm import install
-from tests.live.subject import YES, Subject, Table, Unavailable
-from tests.live.subjects.agents import DOCUMENT, AgentTrial, sleeping, tried
+from tests.live.subject import YES, Subject, Table, Unavailable, tried
+from tests.live.subjects.agents import DOCUMENT, AgentTrial, sleeping
 
 LIBRARY, TYPESCRIPT = "agent-client-protocol", "@agentclientprotocol/sdk"
 #: The programs of two agents, as the document has them.

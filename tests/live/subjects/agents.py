@@ -14,7 +14,7 @@ from lanes.simulate.plays import ANSWER
 from tests.kit.processes import House, eventually, house
 from tests.live.homes import HOMES
 from tests.live.npm import install
-from tests.live.subject import YES, Subject, Table
+from tests.live.subject import Subject, Table, tried
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "agents.md"
 RECIPE = re.compile(
@@ -187,15 +187,6 @@ def run(folder: Path, say: Callable[[str], None]) -> Table:
                 say(f"{name}: {what}: {row[-1]}")
             rows.append(row)
     return Table(["agent", "version", *TRIALS], rows)
-
-
-def tried(attempt: Callable[[T], None], trial: T) -> str:
-    """The cell of an attempt."""
-    try:
-        attempt(trial)
-    except AssertionError as error:
-        return f"no: {error}".replace("\n", " ")[:2000]
-    return YES
 
 
 SUBJECT = Subject("agents", DOCUMENT, run)

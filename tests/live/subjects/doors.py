@@ -9,10 +9,10 @@ from lanes import connect
 from lanes.records import Lane
 from tests.kit.processes import house
 from tests.kit.until import until
-from tests.live.openclaw import FLAKY, VERSIONS, OpenClaw, openclaw
+from tests.live.openclaw import FLAKY, VERSIONS, openclaw
 from tests.live.subject import YES, Subject, Table
-from tests.live.subjects.watch import follow_up, watch
-from tests.live.talk import Talk, outcome
+from tests.live.subjects.watch import watch
+from tests.live.talk import FaultTrial, Talk, outcome
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guard.md"
 TOKEN = "token-of-the-live-test"
@@ -39,34 +39,14 @@ DOORS = ("sim", "lanes")
 FAILURES = 2
 
 
-class Trial:
-    """One gateway that can ask its models directly, or through lanes."""
-
-    def __init__(self, gateway: OpenClaw, talk: Talk) -> None:
-        self._gateway, self._talk = gateway, talk
-        self._counted: dict[str, int] = {}
+class DoorTrial(FaultTrial):
+    """A gateway that can ask its models directly, or through lanes."""
 
     async def a_tool(self) -> None:
         """A command of the program runs, and its result goes to the model."""
         made = self._gateway.folder / "made-by-a-tool"
         await self._talk.answered(await self._talk.begin("tool"), f"[[sim-shell]] touch {made} [[sim-ok]]")
         assert made.exists(), "the tool did not run"
-
-    async def a_hang(self) -> str:
-        """A request to which the provider sends nothing, and messages behind it."""
-        return await self._fault("[[sim-hang]]")
-
-    async def a_drip(self) -> str:
-        """A request whose answer never ends."""
-        return await self._fault("[[sim-drip]]")
-
-    async def a_stall(self) -> str:
-        """A request whose answer stops in the middle."""
-        return await self._fault("[[sim-stall]]")
-
-    async def a_ghost(self) -> str:
-        """A message that was sent at the end of the run before it, and hangs."""
-        return await follow_up(self._talk)
 
     async def a_limit(self) -> None:
         """What hangs costs one limit, and the provider is asked once."""
@@ -107,10 +87,6 @@ class Trial:
         known = [lane for lane in lines if lane.key == f"openclaw:{key}" and lane.seen is not None and lane.seen.runs]
         return known if lines == known else []
 
-    async def _fault(self, fault: str) -> str:
-        key = await self._talk.begin("fault")
-        return await self._talk.freed(await self._talk.held(key, fault), "agent", "agent")
-
     async def _recovered(self, door: str) -> int:
         self._talk.door = door
         key = await self._talk.begin("recovers")
@@ -122,14 +98,14 @@ class Trial:
 
 
 TRIALS = {
-    "a tool": Trial.a_tool,
-    "hang": Trial.a_hang,
-    "drip": Trial.a_drip,
-    "stall": Trial.a_stall,
-    "follow-up": Trial.a_ghost,
-    "a hang costs one limit": Trial.a_limit,
-    "`server_error` twice": Trial.server_errors,
-    "both doors": Trial.both,
+    "a tool": DoorTrial.a_tool,
+    "hang": DoorTrial.a_hang,
+    "drip": DoorTrial.a_drip,
+    "stall": DoorTrial.a_stall,
+    "follow-up": DoorTrial.a_ghost,
+    "a hang costs one limit": DoorTrial.a_limit,
+    "`server_error` twice": DoorTrial.server_errors,
+    "both doors": DoorTrial.both,
 }
 
 
@@ -158,7 +134,7 @@ async def _tried(version: str, say: Callable[[str], None]) -> list[str]:
         ):
             talk = Talk(client, made, desk)
             talk.door, talk.steers = "lanes", version.startswith("2026.5")
-            trial = Trial(gateway, talk)
+            trial = DoorTrial(gateway, talk)
             for what, tried in TRIALS.items():
                 row.append(await outcome(tried(trial)))
                 say(f"OpenClaw {version}: {what}: {row[-1]}")

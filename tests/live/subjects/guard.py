@@ -10,7 +10,7 @@ from tests.kit.processes import House, environment, eventually, house
 from tests.live.homes import HOMES
 from tests.live.npm import install
 from tests.live.pypi import hermes
-from tests.live.subject import YES, Subject, Table
+from tests.live.subject import Subject, Table, tried
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "guard.md"
 TOKEN = "token-of-the-live-test"
@@ -127,18 +127,10 @@ def run(folder: Path, say: Callable[[str], None]) -> Table:
             trial = GuardTrial(made, name, program if name == "hermes" else None)
             row = [name, version]
             for what, attempt in TRIALS.items():
-                row.append(_tried(attempt, trial))
+                row.append(tried(attempt, trial))
                 say(f"{name}: {what}: {row[-1]}")
             rows.append(row)
     return Table(["program", "version", *TRIALS], rows)
-
-
-def _tried(attempt: Callable[[GuardTrial], None], trial: GuardTrial) -> str:
-    try:
-        attempt(trial)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        return f"no: {error}".replace("\n", " ")[:2000]
-    return YES
 
 
 SUBJECT = Subject("guard", DOCUMENT, run)

@@ -16,7 +16,7 @@ from tests.kit.until import until
 from tests.live.openclaw import TOKEN, VERSIONS, OpenClaw, openclaw
 from tests.live.subject import Subject, Table
 from tests.live.subjects.agents import sleeping
-from tests.live.talk import Held, Talk, is_held, outcome
+from tests.live.talk import FaultTrial, Held, Talk, is_held, outcome
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "watch.md"
 WATCH = """
@@ -26,31 +26,10 @@ url = "{url}"
 token_file = "openclaw-token"
 files = "{state}"
 """
-#: After this time somebody who has got no answer writes again.
-WRITES_AGAIN_S = 4.0
 
 
-class Trial:
-    """One gateway, what is said to it, and lanes beside it."""
-
-    def __init__(self, gateway: OpenClaw, talk: Talk) -> None:
-        self._gateway, self._talk = gateway, talk
-
-    async def a_hang(self) -> str:
-        """A run whose provider sends nothing, and messages behind it."""
-        return await self._fault("[[sim-hang]]")
-
-    async def a_drip(self) -> str:
-        """A run whose answer never ends."""
-        return await self._fault("[[sim-drip]]")
-
-    async def a_stall(self) -> str:
-        """A run whose answer stops in the middle."""
-        return await self._fault("[[sim-stall]]")
-
-    async def a_ghost(self) -> str:
-        """A message that was sent at the end of the run before it, and hangs. It is a ghost on 2026.5."""
-        return await follow_up(self._talk)
+class WatchTrial(FaultTrial):
+    """A gateway with lanes beside it."""
 
     async def a_tool(self) -> str:
         """A tool whose processes ignore TERM, one of them in a session by itself."""
@@ -83,10 +62,6 @@ class Trial:
         await self._state(key, "connected", from_files=False)
         await self._talk.freed(held)
 
-    async def _fault(self, fault: str) -> str:
-        key = await self._talk.begin("fault")
-        return await self._talk.freed(await self._talk.held(key, fault), "agent", "agent")
-
     async def _state(self, key: str, state: str, *, from_files: bool) -> None:
         def fits(lane: Lane) -> bool:
             seen = lane.seen
@@ -103,25 +78,13 @@ def watch(made: House, gateway: OpenClaw) -> None:
     made.start("watch", "--db", str(made.database), "--config", str(config), name="watch")
 
 
-async def follow_up(talk: Talk) -> str:
-    """A message that was sent at the end of the run before it, and hangs; one more waits."""
-    key = await talk.begin("ghost")
-    first = await talk.send(key, "[[sim-slow-5]] first", "chat.send")
-    await until(lambda: talk.answer(first), "the answer to the first")
-    mark = f"[[sim-hang]] second of {key}"
-    await talk.send(key, mark, "chat.send")
-    held = await talk.seen(key, mark)
-    await asyncio.sleep(WRITES_AGAIN_S)
-    return await talk.freed(held, "chat.send")
-
-
 TRIALS = {
-    "hang": Trial.a_hang,
-    "drip": Trial.a_drip,
-    "stall": Trial.a_stall,
-    "follow-up": Trial.a_ghost,
-    "a tool that ignores TERM": Trial.a_tool,
-    "stopped gateway": Trial.a_stopped_gateway,
+    "hang": WatchTrial.a_hang,
+    "drip": WatchTrial.a_drip,
+    "stall": WatchTrial.a_stall,
+    "follow-up": WatchTrial.a_ghost,
+    "a tool that ignores TERM": WatchTrial.a_tool,
+    "stopped gateway": WatchTrial.a_stopped_gateway,
 }
 
 
@@ -139,7 +102,7 @@ async def _tried(version: str, say: Callable[[str], None]) -> list[str]:
             openclaw(Path(name) / "openclaw", version, accounts) as (gateway, client),
         ):
             watch(made, gateway)
-            trial = Trial(gateway, Talk(client, made, desk))
+            trial = WatchTrial(gateway, Talk(client, made, desk))
             for what, tried in TRIALS.items():
                 row.append(await outcome(tried(trial)))
                 say(f"OpenClaw {version}: {what}: {row[-1]}")
