@@ -113,13 +113,13 @@ def limit_ms(seconds: object, what: str) -> int | None:
     return max(1, round(value * 1000))
 
 
-def patience_s(seconds: object, what: str = "timeout") -> float | None:
+def patience_s(seconds: object) -> float | None:
     """A timeout in seconds; None or infinity: no timeout."""
     if seconds is None:
         return None
-    value = _number(seconds, what)
+    value = _number(seconds, "timeout")
     if math.isnan(value):
-        raise Unfit(f"{what} must be a number of seconds, not nan")
+        raise Unfit("timeout must be a number of seconds, not nan")
     return None if value == math.inf else min(max(value, 0.0), durations.LONGEST_MS / 1000)
 
 
@@ -139,7 +139,7 @@ def moment_ms(value: object, what: str) -> int:
     return ms
 
 
-def until_ms(value: object, now: Now, what: str = "until") -> int:
+def until_ms(value: object, now: Now) -> int:
     """A future time: a datetime with a time zone, or the time until then (a timedelta, or a number of seconds).
 
     A number from 10**11 on is a wall time in milliseconds.
@@ -147,15 +147,15 @@ def until_ms(value: object, now: Now, what: str = "until") -> int:
     if isinstance(value, timedelta):
         return min(now.wall + value // timedelta(milliseconds=1), LAST_MOMENT)
     if type(value) is not bool and isinstance(value, Real):
-        seconds = _number(value, what)
+        seconds = _number(value, "until")
         if math.isfinite(seconds) and seconds < FIRST_MOMENT:
             return max(0, min(now.wall + round(seconds * 1000), LAST_MOMENT))
         if seconds <= LAST_MOMENT:
             return round(seconds)
     if isinstance(value, datetime):
-        return _of_datetime(value, what)
+        return _of_datetime(value, "until")
     said = ascii(sentence(value, 100))
-    raise Unfit(f"{what} must be a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
+    raise Unfit(f"until must be a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
 
 
 def json_text(value: object, what: str) -> str:

@@ -162,7 +162,9 @@ def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable
         procedure.close()
 
 
-def wait_since(store: Store, seen: int, seconds: float, clock: Clock, sleep: Callable[[float], None]) -> None:
+def wait_since(
+    store: Store, seen: int, seconds: float, clock: Clock, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Wait, at most for ``seconds``, for a commit of others since the store had the version ``seen``. What is waited
     for mostly comes soon, so the first looks are close together."""
     until, pause = clock().mono + seconds * 1000, LOOK_SOON_S

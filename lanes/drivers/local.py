@@ -1,7 +1,7 @@
 """The driver of a database file, for a blocking command."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
@@ -20,10 +20,9 @@ LOOK_EVERY_S = 0.05
 class LocalDriver:
     """Implements ``Driver``."""
 
-    def __init__(self, store: Store, ctx: Context, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, store: Store, ctx: Context) -> None:
         self.store = store
         self.ctx = ctx
-        self._sleep = sleep
         self._version: int | None = None
 
     @property
@@ -35,7 +34,7 @@ class LocalDriver:
 
     def perform(self, effect: Effect[T]) -> T:
         """Run an effect. Raises the error that it returns."""
-        return run(self.store, effect, self.ctx.clock, self._sleep)
+        return run(self.store, effect, self.ctx.clock)
 
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
@@ -58,7 +57,7 @@ class LocalDriver:
                 yield from under_way.take()
                 if (seconds := under_way.waits_s) is None:
                     return
-                wait_since(self.store, seen, seconds, self.ctx.clock, self._sleep)
+                wait_since(self.store, seen, seconds, self.ctx.clock)
                 under_way.waited()
         finally:
             under_way.close()

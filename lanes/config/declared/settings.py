@@ -3,8 +3,7 @@
 Loading, environment overrides, listings and documentation read this table; nothing else knows a name.
 """
 
-from functools import cache
-from typing import Any
+from functools import cache, partial
 
 from lanes.config.declared.setting import WATCHED, Kind, Setting
 
@@ -168,24 +167,10 @@ _HOOKS = (
 )  # fmt: skip
 
 
-def _of_command(
-    name: str, kind: Kind, default: str | int | bool | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
-) -> Setting:
-    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=("command",), **more)
-
-
-def _of_program(
-    name: str, kind: Kind, default: str | int | bool | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
-) -> Setting:
-    kinds = ("command", "acp")
-    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
-
-
-def _of_process(
-    name: str, kind: Kind, default: str | int | tuple[str, ...] | None, meaning: str, note: str = "", **more: Any
-) -> Setting:
-    kinds = ("command", "acp", "python")
-    return Setting("runner", name, kind, default, meaning, default_note=note, runner_kinds=kinds, **more)
+#: Settings of the processes of runners, of runners that start a program, and of those of kind ``command``.
+_of_process = partial(Setting, "runner", runner_kinds=("command", "acp", "python"))
+_of_program = partial(Setting, "runner", runner_kinds=("command", "acp"))
+_of_command = partial(Setting, "runner", runner_kinds=("command",))
 
 
 #: The rules of ``output = "jsonl"``, and what each finds.

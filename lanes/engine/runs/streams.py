@@ -177,9 +177,9 @@ class Streams:
     """The reply streams of a gateway, by message. ``unheard`` is called with a message when nobody listens to it any
     more."""
 
-    def __init__(self, unheard: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self) -> None:
         self._streams: dict[int, ReplyStream] = {}
-        self.unheard = unheard
+        self.unheard: Callable[[int], None] = lambda _: None
 
     def of(self, message_id: int) -> ReplyStream:
         """The stream of a message, created at its first use."""

@@ -87,14 +87,14 @@ class JsonWeb:
         # The host that a redirect names, whichever that is, would get the token.
         return self._session.request(method, f"{self.url}{path}", allow_redirects=False, **more)
 
-    async def listen(self, path: str, hears: Callable[[Mapping[str, Any]], None], seconds: float = ANSWER_S) -> None:
+    async def listen(self, path: str, hears: Callable[[Mapping[str, Any]], None]) -> None:
         """Open the stream of events, which ``hears`` gets until the connection ends. Raises SourceDown."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stream = asyncio.create_task(self._read(path, hears, opened), name="lanes-watch-events")
         try:
-            await asyncio.wait_for(opened, seconds)
+            await asyncio.wait_for(opened, ANSWER_S)
         except TimeoutError:
-            raise hung(self.url, f"GET {path}", seconds) from None
+            raise hung(self.url, f"GET {path}", ANSWER_S) from None
 
     async def _read(self, path: str, hears: Callable[[Mapping[str, Any]], None], opened: asyncio.Future[None]) -> None:
         why = "its stream of events ended"

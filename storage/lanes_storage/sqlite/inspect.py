@@ -4,7 +4,6 @@ import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +19,6 @@ NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "afpfs", "webdav", "ceph", "glusterfs", "lustre", "beegfs",
     "gpfs", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "macfuse",
 })  # fmt: skip
-#: SQLite executes this many instructions between two calls of ``progress``.
-_PROGRESS_EVERY = 1_000_000
 
 _SCHEMA = Query(
     "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid",
@@ -128,14 +125,13 @@ def marks(path: Path) -> tuple[int, int]:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
 
 
-def damage(path: Path, *, whole: bool = False, progress: Callable[[], None] | None = None) -> list[str]:
+def damage(path: Path, *, whole: bool = False) -> list[str]:
     """The problems that SQLite finds in the file, at most 20 sentences; ``whole`` also compares the indexes.
 
-    ``progress`` is called from time to time. Raises StorageError if the file cannot be read at all.
+    Raises StorageError if the file cannot be read at all.
     """
     pragma = "integrity_check" if whole else "quick_check"
     with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
-        connection.set_progress_handler(progress, _PROGRESS_EVERY)
         found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
         found += [
             f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
