@@ -7,7 +7,6 @@ from lanes.records import (
     Counted,
     Found,
     Lane,
-    Liveness,
     Message,
     OwnerDetail,
     Pruned,
@@ -24,28 +23,12 @@ class ActedRow(NamedTuple):
     done: bool
 
 
-def _acted(acted: ActedRow, liveness: Liveness) -> Acted:
-    return Acted(Lane.of(acted.lane, liveness), acted.done)
-
-
-def _message(row: rows.MessageRow, _: Liveness) -> Message:
-    return Message.of(row)
-
-
-def _messages(found: list[rows.MessageRow], _: Liveness) -> list[Message]:
-    return list(map(Message.of, found))
-
-
-def _owners(found: list[rows.OwnerRow], liveness: Liveness) -> list[OwnerDetail]:
-    return [OwnerDetail.of(row, liveness) for row in found]
-
-
-ACTED = ResultForm(Acted, _acted)
+ACTED = ResultForm(Acted, lambda acted, liveness: Acted(Lane.of(acted.lane, liveness), acted.done))
 COUNTED = ResultForm(Counted, lambda number, _: Counted(number))
 FOUND = ResultForm(Found, lambda hit, _: Found(hit))
-GATEWAYS = ResultForm(OwnerDetail, _owners, many=True)
+GATEWAYS = ResultForm(OwnerDetail, lambda found, liveness: [OwnerDetail.of(row, liveness) for row in found], many=True)
 IDS = ResultForm(None, lambda ids, _: [str(each) for each in ids], many=True)
-MESSAGE = ResultForm(Message, _message)
-MESSAGES = ResultForm(Message, _messages, many=True)
+MESSAGE = ResultForm(Message, lambda row, _: Message.of(row))
+MESSAGES = ResultForm(Message, lambda found, _: list(map(Message.of, found)), many=True)
 PRUNED = ResultForm(Pruned, lambda gone, _: Pruned(gone))
 SILENT = ResultForm(Silences, Silences.of)
