@@ -82,6 +82,36 @@ async def test_F214_a_retry_after_of_a_day_is_probed_every_ten_minutes(sim: Sim,
         assert await site.states(late) == ["done"]
 
 
+@pytest.mark.parametrize("large", [2, 5])
+async def test_F468_several_messages_that_are_too_large_do_not_keep_the_others_waiting(
+    sim: Sim, tmp_path: Path, large: int
+) -> None:
+    """Each decides about the provider once: then those go first that were not refused, and show that it is well."""
+    async with night(sim.config(), tmp_path) as site:
+        refused = [
+            message
+            for number in range(large)
+            for message in await site.send(f"large:{number}", f"[[sim-429-one-request]] {number} large")
+        ]
+        await site.calm()
+        (first,) = await site.send("first", "hello")
+        began = site.desk.clock().wall
+        await site.until_ended([first])
+        assert site.desk.clock().wall - began <= 1_000 * 2**large, "one cooldown for each of them"
+        assert len(sim.texts) <= large + 2, "one of them was asked for once more"
+        waits = []
+        for number in range(60):
+            (other,) = await site.send(f"other:{number}", "hello")
+            began = site.desk.clock().wall
+            ended = await site.until_ended([other], 0.5)
+            assert [str(message.state) for message in ended] == ["done"]
+            waits.append(site.desk.clock().wall - began)
+            await site.passes(2)
+        assert (max(waits) <= 4_000, sum(waits) <= 10_000) == (True, True), "they no longer wait for those"
+        assert {str(state) for state in await site.states(refused)} == {"failed"}
+        assert sum("large" in text for text in sim.texts) <= 8 * large
+
+
 async def test_F215_a_429_that_returns_for_one_message_is_that_messages_own(sim: Sim, tmp_path: Path) -> None:
     async with night(sim.config(), tmp_path) as site:
         (large,) = await site.send("one", "[[sim-429-one-request]] large")

@@ -1,5 +1,6 @@
 """The health of providers: cooldowns, the trickle after them, places, and their end by a person or another key."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,9 +58,9 @@ def test_a_cooldown_is_stored_for_everyone(world: World) -> None:
     seen = Watch(world)
     cooled = cool(world, 5 * SECOND, cause="quota")
     assert (cooled.cause, cooled.message, cooled.since, cooled.until, cooled.tries) == (
-        "quota", "no", now, now + 5 * SECOND, 0,
+        "quota", "no", now, now + 5 * SECOND, 1,
     )  # fmt: skip
-    assert cooling(world) == [CooldownRow("codex", "quota", now, now + 5 * SECOND, 0)]
+    assert cooling(world) == [CooldownRow("codex", "quota", now, now + 5 * SECOND, 1)]
     assert seen.changed() == {"providers": 1}
     assert seen.lines() == [Line("cooldown", actor="tester", cause="quota")]
     assert seen.detail() == {"provider": "codex", "until": now + 5 * SECOND}
@@ -145,6 +146,18 @@ def test_refusals_of_one_message_in_a_row_are_counted(world: World) -> None:
     assert [cool(world, of=7).refusals, cool(world, of=7).refusals] == [1, 2]
     assert cool(world, of=8).refusals == 1
     assert cool(world, cause="unreachable").refused is None
+
+
+def test_F468_a_message_that_is_refused_again_cools_nothing(world: World) -> None:
+    cool(world, of=7)
+    cool(world, of=8)
+    world.time.move(2 * SECOND)
+    before = row(world)
+    for message in (7, 8, 8):
+        world.step(partial(doors.refuse, provider="codex", message=message, now=world.time()))
+    after = row(world)
+    assert (after.refused, after.refusals, after.refused_at) == (8, 3, world.time().wall)
+    assert before._replace(refused=8, refusals=3, refused_at=world.time().wall) == after
 
 
 # --------------------------------------------------------------------------------------------- places

@@ -8,8 +8,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from lanes.base.procedure import within
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed
@@ -17,6 +19,7 @@ from lanes.runners.providers.judge import OF_ONE_OR_ALL, AtFault, ProviderEviden
 from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, ProviderView, needs_places
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
+from lanes_storage.doors.providers import LONGEST_MS
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import AttemptCause
@@ -127,13 +130,16 @@ class ProviderHealth:
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         row = (await self.look(())).row(line)
         several = doubtful(failure) and await self._doubt(run, line)
-        found = judge(failure, self._evidence(run, row, failure, several=several))
+        known = self._evidence(run, row, failure, several=several)
+        found = judge(failure, known)
         if found.fault is AtFault.OWN:
             return None
         await self._spell(name, failure)
         if found.fault is AtFault.FAILS:
             await self._try_last(line, row, failure)
             return None
+        if found.fault is AtFault.WAITS:
+            return await self._wait(run, line, found.for_ms, known)
         of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
         refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
         return await self._cool(line, refusal, provider.max_cooldown_ms)
@@ -175,27 +181,39 @@ class ProviderHealth:
     def _evidence(
         self, run: RunContext, row: ProviderRow, failure: AttemptFailed, *, several: bool
     ) -> ProviderEvidence:
-        again = row.refused == int(run.message.id)
+        last = row.refused == int(run.message.id)
+        refused_at = row.refused_at if last else _refused_at(run, row.provider, failure)
         return ProviderEvidence(
             several=several,
             refuses=not row.probed and row.cause == failure.cause,
-            refusals=row.refusals if again else 0,
-            served=(row.answered_at or 0) > (row.refused_at or 0),
+            refusals=row.refusals if last else 0,
+            served=(row.answered_at or 0) > (refused_at or 0),
+            again=refused_at is not None,
+            waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
         )
+
+    async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int | None, known: ProviderEvidence) -> int:
+        """Let only this message wait, twice as long as it did since its last refusal."""
+        now, message = self.clock(), int(run.message.id)
+        step = partial(doors.refuse, provider=line.name, message=message, now=now, fingerprint=line.fingerprint)
+        await self._write(step, "a refusal", line.name)
+        doubled = min(LONGEST_MS, max(2 * known.waited_ms, OTHERS_FIRST_MS))
+        return now.wall + max(for_ms or 0, doubled)
 
     async def _cool(self, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
         now = self.clock()
 
-        def step(tx: Transaction) -> ProviderRow:
+        def step(tx: Transaction) -> tuple[ProviderRow, bool]:
             how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
-            return doors.cool(tx, line.name, refusal, now, **how)
+            return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())
 
         try:
-            row = await self._store.write(step)
+            row, waited = await self._store.write(step)
         except StorageError as error:
             log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
             return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
-        others_first = row.refusals > 1 or refusal.cause in OF_ONE_OR_ALL
+        of_one = refusal.message_id is not None
+        others_first = of_one and (row.refusals > 1 or waited or refusal.cause in OF_ONE_OR_ALL)
         return (row.until or now.wall) + (OTHERS_FIRST_MS if others_first else 0)
 
     async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:
@@ -262,3 +280,10 @@ class ProviderHealth:
 
         if counted:
             await self._write(step, "what was counted", ", ".join(counted))
+
+
+def _refused_at(run: RunContext, provider: str, failure: AttemptFailed) -> int | None:
+    """When the last run of a message was refused so by a provider; None: it was not. What was not asked has no
+    status."""
+    before = [each for each in run.message.attempts if (each.provider, each.cause) == (provider, failure.cause)]
+    return max((each.at for each in before if each.status is not None), default=None)

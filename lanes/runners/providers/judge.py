@@ -21,6 +21,8 @@ DOUBTFUL = frozenset({401, 403, 404})
 OF_ONE_OR_ALL = frozenset({AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.QUOTA})
 #: The third refusal (429, quota) in a row of one message, with another one served before it, is that message's own.
 OWN_REFUSALS = 3
+#: So is one after it waited for so long, in milliseconds: where several messages are refused, none is so in a row.
+OWN_MS = 30_000
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
 QUOTA_MS = 60_000
 
@@ -30,6 +32,7 @@ class AtFault(StrEnum):
 
     REFUSES = "refuses"  # the provider refuses everybody for now: it cools, and the message waits
     FAILS = "fails"  # the provider failed: it is tried last for a while, and the message fails with its chain
+    WAITS = "waits"  # only this message waits: another one was served since it was refused in the same way
     OWN = "own"  # the message's own: nothing follows for the provider
 
 
@@ -38,13 +41,16 @@ class ProviderEvidence(NamedTuple):
 
     ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
     ``refuses``: the provider cools for such a refusal already. ``refusals``: how many refusals in a row went to
-    this very message before. ``served``: whether the provider answered another one since the last of them.
+    this very message before; ``again``: whether any did, ``waited_ms`` ago. ``served``: whether the provider answered
+    another one since the last of them.
     """
 
     several: bool = False
     refuses: bool = False
     refusals: int = 0
     served: bool = False
+    again: bool = False
+    waited_ms: int = 0
 
 
 class FailureJudgement(NamedTuple):
@@ -64,17 +70,19 @@ def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
     match failure.cause:
         case cause if cause in OF_THE_REQUEST:
             return OWN
-        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.refusals + 1 >= OWN_REFUSALS and known.served:
-            return OWN
-        case AttemptCause.RATE_LIMITED:
-            return FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
-        case AttemptCause.OVERLOADED:
-            return FailureJudgement(AtFault.REFUSES, failure.retry_after_ms)
-        case AttemptCause.QUOTA:
-            return FailureJudgement(AtFault.REFUSES, max(failure.retry_after_ms or 0, QUOTA_MS))
+        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.served and (known.again or known.refusals):
+            own = known.refusals + 1 >= OWN_REFUSALS or known.waited_ms >= OWN_MS
+            return OWN if own else FailureJudgement(AtFault.WAITS, _for_ms(failure))
+        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA | AttemptCause.OVERLOADED:
+            return FailureJudgement(AtFault.REFUSES, _for_ms(failure))
         case cause if cause in NOT_SENT:
             return REFUSES
     return FAILS
+
+
+def _for_ms(failure: AttemptFailed) -> int | None:
+    after_ms = failure.retry_after_ms
+    return max(after_ms or 0, QUOTA_MS) if failure.cause is AttemptCause.QUOTA else after_ms
 
 
 def doubtful(failure: AttemptFailed) -> bool:

@@ -86,7 +86,10 @@ class ProviderView(NamedTuple):
         """What a provider allows."""
         row = self.row(line)
         if row.cools(self.now.wall):
-            return ProviderPlace(row.until, doubted=row.cause in OF_ONE_OR_ALL)
+            in_a_row = (
+                row.refused is not None and row.tries > 1
+            )  # and none served: those not asked for yet may tell why
+            return ProviderPlace(row.until, doubted=row.cause in OF_ONE_OR_ALL or in_a_row)
         most = row.most(self.now.wall, line.max_requests)
         return ProviderPlace(None, most, 1 if most is None else most - self.taken.get(line.name, 0))
 

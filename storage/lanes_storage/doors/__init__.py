@@ -35,6 +35,7 @@ from lanes_storage.doors.providers import (
     count,
     doubt,
     note_provider,
+    refuse,
     reset_provider,
     take_place,
     try_last,

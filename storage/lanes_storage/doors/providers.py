@@ -38,9 +38,8 @@ def cool(
     """
     row = known(tx, provider, fingerprint)
     cools = row.cools(now.wall)
-    tries, for_ms = row.tries, refusal.for_ms
+    tries, for_ms = row.tries if cools and row.tries else row.tries + 1, refusal.for_ms
     if for_ms is None:
-        tries = tries if cools and tries else tries + 1
         for_ms = min(LONGEST_MS, FIRST_MS << min(tries - 1, 16))
     before = row.until if cools and row.until is not None else 0
     until = now.wall + min(for_ms, most_ms)
@@ -60,6 +59,14 @@ def cool(
         detail = {"provider": provider, "until": cooled.until}
         record(tx, EventType.COOLDOWN, now, actor=by, cause=refusal.cause, detail=detail)
     return cooled
+
+
+def refuse(tx: Transaction, provider: str, message: int, now: Now, *, fingerprint: str | None = None) -> None:
+    """A provider has refused a message that it refused before, with another one served in between: that says nothing
+    new of the provider, so that it does not cool."""
+    row = known(tx, provider, fingerprint)
+    refusals = row.refusals + 1 if row.refused == message else 2
+    save(tx, row._replace(refused=message, refused_at=now.wall, refusals=refusals))
 
 
 def answered(tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None) -> ProviderRow:

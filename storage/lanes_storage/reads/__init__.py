@@ -1,6 +1,7 @@
 """The queries: all reads for display, for judges and for waiting. Each is one SELECT."""
 
 from lanes_storage.reads.backlog import (
+    anyone_waits,
     expired,
     heads,
     heads_of,

@@ -16,7 +16,7 @@ class ProviderTable(Table, table=True):
     cause: str | None = None
     since: int | None = None
     until: int | None = None
-    #: Consecutive refusals that named no time; they determine the next cooldown.
+    #: Consecutive refusals; they determine the next cooldown, where a refusal names no time.
     tries: int = 0
     message: str | None = None  # the last error
     #: The key and address under which all of this was seen. Under others, none of it holds.
