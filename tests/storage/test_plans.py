@@ -56,6 +56,8 @@ FEW = {
         "messages_queued",
         "pauses_of_pattern (pattern=?)",
         "pauses_of_lane (lane_id=?)",
+        "SEARCH p USING INDEX pauses_of_lane (lane_id>?)",
+        "SCAN o USING INDEX owners_living",
         "COVERING INDEX lanes_unlisted",
         "COVERING INDEX lanes_all",
     ),
