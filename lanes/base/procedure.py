@@ -91,6 +91,9 @@ class InThread:
     def read(self, query: Query[T]) -> T:
         return self._reader.read(query)
 
+    def look(self, look: Callable[[Reads], T]) -> T:
+        return self._reader.look(look)
+
     def version(self) -> int:
         return self._reader.version()
 

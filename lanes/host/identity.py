@@ -95,6 +95,8 @@ def look(owner: Named, me: Identity) -> ProcessSighting:
         return ProcessSighting.OTHER_BOOT
     if owner.pid_ns != me.pid_ns:
         return ProcessSighting.OTHER_NAMESPACE
+    if me == this_process() and owner.pid == me.pid and _same_start(owner.start_time, me.start_time):
+        return ProcessSighting.ALIVE  # it looks, so it lives: no need for /proc
     try:
         found = _find(owner.pid)
     except PermissionError:

@@ -149,6 +149,10 @@ class Reader(Protocol):
         """Run one query."""
         ...
 
+    def look(self, look: Callable[[Reads], T]) -> T:
+        """Run several queries and a function of their results: what is checked besides is checked once for all."""
+        ...
+
     def version(self) -> int:
         """A number that changes whenever another connection has committed since the last call. Cheap."""
         ...

@@ -191,13 +191,17 @@ def test_evidence_is_harmless_for_a_terminal(me: Identity) -> None:
 
 
 def in_namespace(*options: str) -> list[str]:
-    """Three lines from a process in a pid namespace of its own: its namespace, its pid and how it sees itself."""
+    """Lines from a process in a pid namespace of its own: its namespace, its pid, how it sees itself, and how it sees
+    a child, taken for a process that started earlier."""
     unshare = shutil.which("unshare")
     if unshare is None:
         pytest.skip("needs unshare")
     code = (
+        "import subprocess, sys\n"
         "from lanes.host.identity import this_process, look; me = this_process()\n"
-        "print(me.pid_ns, me.pid, look(me, me).name, sep='\\n')"
+        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1, stderr=-3)\n"
+        "print(me.pid_ns, me.pid, look(me, me).name, look(me._replace(pid=child.pid), me).name, sep='\\n')\n"
+        "child.communicate()"
     )
     done = subprocess.run(
         [unshare, "--fork", "--pid", *options, sys.executable, "-c", code],
@@ -211,16 +215,16 @@ def in_namespace(*options: str) -> list[str]:
 
 @linux
 def test_a_process_in_another_pid_namespace_is_not_judged(me: Identity) -> None:
-    namespace, pid, sight = in_namespace("--mount-proc")
-    assert (pid, sight) == ("1", "ALIVE")
+    namespace, *seen = in_namespace("--mount-proc")
+    assert seen == ["1", "ALIVE", "REUSED"]
     assert namespace != me.pid_ns
     assert look(me._replace(pid_ns=namespace, pid=1), me) is ProcessSighting.OTHER_NAMESPACE
 
 
 @linux
 def test_a_proc_of_another_namespace_is_not_believed() -> None:
-    _, pid, sight = in_namespace()
-    assert (pid, sight) == ("1", "HIDDEN")
+    _, *seen = in_namespace()
+    assert seen == ["1", "ALIVE", "HIDDEN"]
 
 
 def test_where_there_is_no_proc_psutil_tells(spawn: Spawn) -> None:

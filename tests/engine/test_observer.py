@@ -17,7 +17,7 @@ from lanes.testing import SECOND, Hands
 from lanes.verbs import sending
 from lanes_storage import Store, doors
 from lanes_storage.errors import DatabaseLocked
-from lanes_storage.interface import Query, Step
+from lanes_storage.interface import Reads, Step
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records import Beat, ProcessIdentity, Ticket, Waiter
 from tests.kit.judged import NOBODY
@@ -38,10 +38,10 @@ class Refusing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def read(self, query: Query[Any]) -> Any:
+    def look(self, look: Callable[[Reads], Any]) -> Any:
         if self.reads:
             raise DatabaseLocked("lanes.db")
-        return self._store.read(query)
+        return self._store.look(look)
 
     def write(self, step: Step[Any]) -> Any:
         if self.writes:

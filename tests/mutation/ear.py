@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from lanes_storage.doors.shared import ends
+from lanes_storage.interface import Query
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.store import SqliteReader
 from tests.mutation.guards import EVIDENCE, Guard, all_statements
@@ -21,7 +22,7 @@ class Ear:
         self._names = {sql: name for name, sql in all_statements().items()}
         self._instead: dict[str, str] = {}
         run, many, rows = SqliteTransaction.run, SqliteTransaction.many, SqliteTransaction.rows
-        read = SqliteReader.read
+        read, look = SqliteReader.read, SqliteReader.look
         still_so = vars(ends)[EVIDENCE]
 
         def heard_still_so(*args: Any) -> Any:
@@ -33,7 +34,8 @@ class Ear:
         changed.many = lambda tx, sql, params: many(tx, self._hear(sql) if params else sql, params)
         changed.rows = lambda tx, sql, params: rows(tx, self._hear(sql), params)
         changed = SqliteReader
-        changed.read = lambda reader, query: read(reader, query._replace(sql=self._hear(query.sql)))
+        changed.read = lambda reader, query: read(reader, self._heard(query))
+        changed.look = lambda reader, asks: look(reader, lambda found: asks(lambda query: found(self._heard(query))))
         vars(ends)[EVIDENCE] = heard_still_so
 
     def take_away(self, guard: Guard) -> None:
@@ -42,6 +44,9 @@ class Ear:
             exec(guard.without, vars(ends))
         else:
             self._instead[guard.text] = guard.without
+
+    def _heard(self, query: Query[Any]) -> Query[Any]:
+        return query._replace(sql=self._hear(query.sql))
 
     def _hear(self, sql: str) -> str:
         whole = sql.removeprefix(EXPLAIN)

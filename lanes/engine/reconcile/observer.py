@@ -10,8 +10,9 @@ from lanes.host.identity import this_process
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import Reader, Step, Transaction, carry_out
+from lanes_storage.interface import Reader, Reads, Step, Transaction, carry_out
 from lanes_storage.logs import Log
+from lanes_storage.records import OwnerRow, RunRow, Wait
 
 log = Log("lanes.reconciler")
 
@@ -45,10 +46,7 @@ class Observer:
         """Read the database and decide, changing nothing. Raises StorageError."""
         now = self._clock()
         try:
-            # runs first: an owner that is read later than its run can only look more recent
-            runs = self._reader.read(reads.open_runs(self.own))
-            owners = self._reader.read(reads.owners())
-            waits = self._reader.read(reads.waits()) if any(run.waiting for run in runs) else []
+            runs, owners, waits = self._reader.look(self._read)
         except StorageError:
             self.forget()
             raise
@@ -56,6 +54,11 @@ class Observer:
         runs, over = without_dead_waits(runs, waits, me)
         self._seen.look(owners, runs, now)
         return over + decide(owners, runs, self._seen, now, me)
+
+    def _read(self, read: Reads) -> tuple[list[RunRow], list[OwnerRow], list[Wait]]:
+        # runs first: an owner that is read later than its run can only look more recent
+        runs, owners = read(reads.open_runs(self.own)), read(reads.owners())
+        return runs, owners, read(reads.waits()) if any(run.waiting for run in runs) else []
 
     def act(self, findings: list[ReconcileDecision]) -> list[tuple[ReconcileDecision, bool]]:
         """Apply the findings; returns each with whether it took effect. Raises StorageError, TimeoutError.

@@ -1,11 +1,12 @@
 """The blocking store, for commands; its reader is also used by threads of a process with an event loop."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Params, Query, Row, Step
+from lanes_storage.interface import Params, Query, Reads, Row, Step
 from lanes_storage.sqlite.file.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.identity import FileGuard
@@ -13,6 +14,7 @@ from lanes_storage.sqlite.file.locking import retry_while_locked
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class SqliteReader:
@@ -32,6 +34,17 @@ class SqliteReader:
     def read(self, query: Query[T]) -> T:
         return query.shape(self._fetch(query.sql, query.params))
 
+    def look(self, look: Callable[[Reads], T]) -> T:
+        connection = self._open()
+
+        def read(query: Query[U]) -> U:
+            return query.shape(_rows(connection, query.sql, query.params))
+
+        with translated(self.name):
+            found = look(read)
+        self._check_file()
+        return found
+
     def version(self) -> int:
         return int(self._fetch("PRAGMA data_version", {})[0][0])
 
@@ -43,10 +56,13 @@ class SqliteReader:
     def _fetch(self, sql: str, params: Params) -> list[Row]:
         connection = self._open()
         with translated(self.name):
-            rows = retry_while_locked(lambda: connection.execute(sql, params).fetchall())
+            rows = _rows(connection, sql, params)
+        self._check_file()
+        return rows
+
+    def _check_file(self) -> None:
         if self._guard is not None:
             self._guard.check()
-        return rows
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -80,3 +96,7 @@ class SqliteStore(SqliteReader):
     def close(self) -> None:
         self._connection = None
         self._file.close()
+
+
+def _rows(connection: sqlite3.Connection, sql: str, params: Params) -> list[Row]:
+    return retry_while_locked(lambda: connection.execute(sql, params).fetchall())
