@@ -112,6 +112,9 @@ def _cells(strip: Strip, width: int) -> list[tuple[str, Style | None]]:
     """What each cell shows; the second cell of a wide character shows nothing of its own."""
     cells: list[tuple[str, Style | None]] = []
     for piece, style, _ in strip:
+        if piece.isascii():  # as most are
+            cells += [(character, style) for character in piece]
+            continue
         for character in piece:
             cells += [(character, style), ("", style)][: cell_len(character)]
     return (cells + [("", None)] * width)[:width]
