@@ -1,19 +1,19 @@
-"""Creates runners from a configuration."""
+"""Creates runners from a configuration.
+
+What only one kind of runner needs is imported where one is configured: it is a tenth of an idle gateway's own memory.
+"""
 
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lanes.config import Config, ProviderConfig, RunnerConfig
 from lanes.config.declared.model import PROGRAMS
 from lanes.runners import python
-from lanes.runners.acp.runner import AcpRunner
 from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.command.runner import CommandRunner
 from lanes.runners.http.client import HttpClient, Through
-from lanes.runners.isolated.runner import IsolatedRunner, check_target
-from lanes.runners.passing.runner import PassingRunner
 from lanes.runners.providers import chain
 from lanes.runners.providers.chain import Chain
 from lanes.runners.providers.health import ProviderHealth
@@ -21,6 +21,10 @@ from lanes.runners.providers.places import ChainSpec
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
+
+if TYPE_CHECKING:
+    from lanes.runners.acp.runner import AcpRunner
+    from lanes.runners.command.runner import CommandRunner
 
 #: How many requests of one source are passed on at a time.
 MOST_PASSED = 1000
@@ -46,6 +50,8 @@ def load_targets(config: Config) -> None:
     """Load what Python runners name. Raises ConfigError."""
     for runner in config.runners:
         if runner.isolated is not None:
+            from lanes.runners.isolated.runner import check_target
+
             check_target(runner.target or "", _folder(config), _environment(runner, config))
         elif runner.kind is RunnerKind.PYTHON:
             _target(runner, config)
@@ -72,6 +78,8 @@ def build_specs(
         names, most = runner.providers, runner.max_runs
         specs[runner.name] = ChainSpec(runner.name, runner.kind, run, most, providers=names, lines=lines)
     for source in config.sources.values():
+        from lanes.runners.passing.runner import PassingRunner
+
         passing = PassingRunner(source, client, clock)
         specs[source.name] = RunnerSpec(source.name, RunnerKind.PROVIDER, passing, MOST_PASSED, internal=True)
     return specs
@@ -90,8 +98,10 @@ def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | 
         return config.terms(key, runner.kind, runner=runner.name).abort_grace_ms
 
     if runner.isolated is None:
-        started = (AcpRunner if runner.kind is RunnerKind.ACP else CommandRunner)(runner, memory, grace_ms)
+        started = _program(runner)(runner, memory, grace_ms)
         return RunnerSpec(runner.name, runner.kind, started, runner.max_runs, stop=started.stop)
+    from lanes.runners.isolated.runner import IsolatedRunner
+
     isolated = IsolatedRunner(runner, _folder(config), _environment(runner, config), memory, grace_ms)
     specs.closing.append(isolated.aclose)
     return RunnerSpec(runner.name, runner.kind, isolated, runner.max_runs, stop=isolated.stop)
@@ -101,6 +111,16 @@ def _environment(runner: RunnerConfig, config: Config) -> dict[str, str]:
     """What a Python function in a process gets: what it would find in the gateway, without the secrets of lanes."""
     hidden = config.secret_variables - set(runner.env)
     return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
+def _program(runner: RunnerConfig) -> "type[AcpRunner | CommandRunner]":
+    if runner.kind is RunnerKind.ACP:
+        from lanes.runners.acp.runner import AcpRunner
+
+        return AcpRunner
+    from lanes.runners.command.runner import CommandRunner
+
+    return CommandRunner
 
 
 def _target(runner: RunnerConfig, config: Config) -> Runner:

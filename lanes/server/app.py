@@ -1,5 +1,7 @@
 """The ASGI application: access checks, routing, and errors in the form of their API."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanes.base.errors import LanesError
@@ -9,8 +11,7 @@ from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.guard import RequestGuard, check_content
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.routing import Route
-from lanes.server.passing.answering import passed
-from lanes.server.passing.places import IN_PATH, below, place_of, shown_path
+from lanes.server.passing.places import IN_PATH, SourcePlace, below, place_of, shown_path
 from lanes.server.routes.table import ROUTER
 from lanes.server.state.app_state import AppState
 from lanes.server.state.cancellation import ClientGone, ServerClosing
@@ -36,6 +37,8 @@ class App:
     def __init__(self, app_state: AppState) -> None:
         self._app_state = app_state
         self._guard = RequestGuard(app_state.config.gateway)
+        if app_state.config.sources:
+            _passed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,7 +66,7 @@ class App:
         self._guard.check_origin(call.headers)
         place = place_of(call.app_state.config.sources, raw_path, call.headers)
         if place is not None:
-            return await passed(call, place)
+            return await _passed()(call, place)
         self._guard.check_token(scope["path"], call.headers)
         route, call.path_params = ROUTER.find(scope["method"], raw_path)
         if scope["query_string"]:
@@ -71,6 +74,13 @@ class App:
         if route.method == "POST":
             check_content(call.headers)
         return await route.handler(call)
+
+
+def _passed() -> Callable[[HttpRequest, SourcePlace], Awaitable[ASGIApp]]:
+    """What passes requests on. Loaded only where there is a source, and there before the first request."""
+    from lanes.server.passing.answering import passed
+
+    return passed
 
 
 def _check_repeated(scope: Scope) -> None:
