@@ -36,3 +36,17 @@ def test_quick_commands_import_nothing_heavy(stage: Stage, tmp_path: Path, comma
     code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == 0, done
     assert not HEAVY & set(modules)
+
+
+#: Of a gateway: what is needed where something is configured, and not before.
+CONFIGURED = ("lanes.runners.command.runner", "lanes.runners.acp", "lanes.runners.isolated", "lanes.runners.passing",
+              "lanes.server.passing.answering")  # fmt: skip
+
+
+def test_a_gateway_loads_a_kind_of_runner_only_where_it_is_configured() -> None:
+    """What is loaded stays in memory, whether it is used or not."""
+    code = "import json, sys, lanes.commands.serve.serving; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout)
+    assert "lanes.server.app" in loaded
+    assert [name for name in loaded if name.startswith(CONFIGURED) or name in ("decimal", "fractions")] == []

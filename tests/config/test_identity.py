@@ -68,6 +68,12 @@ def test_this_process_is_here_and_alive(me: Identity) -> None:
     assert this_process() == me == identity_of(os.getpid())
 
 
+def test_it_does_not_search_for_itself(me: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle pass of the reconciler looks at little else than its own process."""
+    monkeypatch.setattr(identity, "_find", lambda pid: pytest.fail(f"looked for {pid}"))
+    assert look(me, me) is ProcessSighting.ALIVE
+
+
 @linux
 def test_the_start_time_and_namespace_are_those_of_the_kernel(me: Identity) -> None:
     assert me.pid_ns == os.readlink("/proc/self/ns/pid")  # noqa: PTH115 — the reference reading
