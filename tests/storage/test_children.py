@@ -8,11 +8,13 @@ import pytest
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
+from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.interface import Transaction
-from lanes_storage.law import LaneState, Prunable
+from lanes_storage.law import LaneState, PauseKind, Prunable
 from lanes_storage.records import OUTLINE, Admission, Claimed, NewMessage, Repeated
 from lanes_storage.statements import children
 from tests.kit.world import World
+from tests.storage.test_counts import lanes_agree
 
 
 def send(world: World, key: str = "s", digest: str = "d", *, width: int = 3, **more: Any) -> int:
@@ -191,3 +193,31 @@ def test_a_resume_of_a_session_is_noted_for_requests_of_its_children(world: Worl
     assert len(world.table("repeats")) == 1
     assert again(world) is None
     assert refused(world, "s") is None
+
+
+def test_F136_the_counts_of_sessions_with_child_lanes_are_those_of_the_lists(world: World) -> None:
+    """One lane is counted for all lanes of a session: a held one, one that waits, else the worst."""
+    for session in ("held", "waiting", "errored", "aborted", "idle"):
+        claimed = [begin(world, send(world, session)) for _ in range(3)]
+        world.fail(claimed[0].ticket)
+        if session in ("held", "waiting"):
+            world.complete(claimed[1].ticket)
+            send(world, session)
+        if session == "waiting":
+            world.complete(claimed[2].ticket)
+        elif session != "held":
+            world.end_as(claimed[1], LaneState.ABORTED)
+            world.complete(claimed[2].ticket)
+        lanes_agree(world)
+    for key in ("held", "errored #1", "errored #2", "idle"):
+        world.pause(key)
+        lanes_agree(world)
+
+
+def test_F136_a_lane_that_is_paused_twice_is_counted_once(world: World) -> None:
+    world.send("a")
+    world.pause("a")
+    lane, now = world.lane("a").id, world.time()
+    world.step(lambda tx: pause_lane(tx, lane, PauseKind.BUDGET, now, actor="me", reason="spent"))
+    assert world.store.read(reads.counts(world.time().wall)).paused == 1
+    lanes_agree(world)
