@@ -85,7 +85,10 @@ def one_of(words: type[E], value: object, what: str) -> E:
 
 def count(value: object, what: str, least: int = 0) -> int:
     """A whole number that can be stored."""
-    number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
+    if type(value) is int:  # as nearly always
+        number = value
+    else:
+        number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
     if not least <= number < 2**63:
         raise Unfit(f"{what} must be a whole number, {least} or more, not {sentence(value, 100)!a}")
     return number

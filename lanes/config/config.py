@@ -202,6 +202,10 @@ class Config:
 
     def provider(self, name: str, key: str | None = None, *, runner: str | None = None) -> ProviderConfig:
         """That provider, its timeouts fitted below the stall timeout of the lane. Raises KeyError."""
+        matching = None if key is None else self.matching(key)
+        return self._once(("provider", name, matching, runner), lambda: self._provider(name, key, runner))
+
+    def _provider(self, name: str, key: str | None, runner: str | None) -> ProviderConfig:
         kind = RunnerKind.PROVIDER
         clocks = self.clocks if key is None else self.clocks_for(key, kind, runner=runner)
         return limits.fitted(self.providers[name], clocks.stall_timeout_ms)

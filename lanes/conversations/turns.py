@@ -28,11 +28,17 @@ def told(turns: Iterable[Turn], text: str, system: str | None = None, *, tools: 
     for turn in turns:
         if turn.text.strip():
             waiting.append(turn.text)
-        answer = closed(answer_of(turn)) if tools else spoken(answer_of(turn))
+        answer = _answered(turn, tools=tools)
         if answer and waiting:
             messages += [{"role": "user", "content": together(waiting)}, *answer]
             waiting = []
     return [*messages, {"role": "user", "content": together([*waiting, text])}]
+
+
+def _answered(turn: Turn, *, tools: bool) -> Sequence[ChatMessage]:
+    if turn.answer:
+        return closed(turn.answer) if tools else spoken(turn.answer)
+    return answer_of(turn) if turn.reply.strip() else ()
 
 
 def turn_from(row: TurnRow) -> Turn:

@@ -78,6 +78,7 @@ READING: dict[str, Query[Any]] = {
     "open runs but those of its own": reads.open_runs(1),
     "owners": reads.owners(),
     "aborts of an owner": reads.aborts_of_owner(1),
+    "orders of an owner": reads.orders_of_owner(1),
     "waits of an owner": reads.waiting_of_owner(1),
     "input of an owner": reads.input_of_owner(1),
     "one lane": reads.lane("key"),

@@ -120,6 +120,7 @@ class Execution:
                 if run.stop is None:
                     ended = "its event loop ended"
                     run.stop = Stop(StopKind.DRAIN, Cause.DRAINED, ended, CUT_GRACE_MS, self._clock().mono)
+                    self._live.note_stop(run)
                 if not body.cancelling():
                     body.cancel()
 

@@ -182,6 +182,8 @@ class ActiveRun:
             now = self._clock()
             self._attempt = said and said._replace(at=now.wall, boot=now.boot, slept=now.slept)
             self._attempt_mono = now.mono
+        if self.slots is not None:
+            self.slots.note_attempt(self)
 
     def emit(self, *pieces: Delta | str) -> None:
         deltas = [to_delta(piece) for piece in pieces]
@@ -220,9 +222,14 @@ class ActiveRun:
             attempt = attempt._replace(next=None, rest_ms=0)  # a restart of the reply would be worse
         return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, said, at.slept, ended, attempt)
 
+    @property
+    def shown(self) -> bool:
+        """Whether its row has its current attempt."""
+        return self._attempt is self._shown
+
     def unseen(self, now: Now) -> bool:
         """Whether its current attempt has lasted for a while and is not in its row yet."""
-        return self._attempt is not self._shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
+        return not self.shown and now.mono - self._attempt_mono >= SHOWN_AFTER_MS
 
     @property
     def ends(self) -> bool:
@@ -288,6 +295,8 @@ class ActiveRun:
             if self.stop is not None and not (stop.kind is StopKind.ABORT and self.stop.kind is not StopKind.ABORT):
                 return False
             self.stop = stop
+        if self.slots is not None:
+            self.slots.note_stop(self)
         self._stop_outside(stop.grace_ms)
         self._loop.call_soon_threadsafe(self._cancel)
         return True

@@ -16,6 +16,10 @@ class LiveSet:
         self._strays: dict[int, ActiveRun] = {}
         self._of_runner: Counter[str] = Counter()
         self._asking: set[int] = set()  # runs that wait for input, which use no slots
+        # Apart from the others: to look at a thousand runs ten times a second would be most of the work of an idle
+        # gateway.
+        self._stopping: dict[int, ActiveRun] = {}
+        self._attempting: dict[int, ActiveRun] = {}  # whose attempts may not be in their rows yet
         self._followed: list[deque[int]] = []
         self._lock = threading.Lock()
 
@@ -25,6 +29,8 @@ class LiveSet:
             run.slots = self
             self._runs[run.id] = run
             self._of_runner[run.spec.name] += 1
+            if run.stop is not None:
+                self._stopping[run.id] = run
             for followed in self._followed:
                 followed.append(run.id)
 
@@ -38,14 +44,20 @@ class LiveSet:
         """Remove a run whose lane is released, or whose claim did not commit."""
         with self._lock:
             if self._runs.get(run.id) is run:
-                del self._runs[run.id]
+                self._remove(run)
                 self._give_back(run)
 
     def stray(self, run: ActiveRun) -> None:
         """Record a run that has lost its lane but whose task continues: it keeps its slot until the task ends."""
         with self._lock:
-            if self._runs.pop(run.id, None) is run:
+            if self._runs.get(run.id) is run:
+                self._remove(run)
                 self._strays[run.id] = run
+
+    def _remove(self, run: ActiveRun) -> None:
+        del self._runs[run.id]
+        self._stopping.pop(run.id, None)
+        self._attempting.pop(run.id, None)
 
     def end_stray(self, run: ActiveRun) -> None:
         """The task of a stray run has ended. Does nothing for a run that was not a stray."""
@@ -66,6 +78,16 @@ class LiveSet:
             self._give_back(run)
             self._asking.add(run.id)
             return True
+
+    def note_stop(self, run: ActiveRun) -> None:
+        """The run was told to stop."""
+        with self._lock:
+            if self._runs.get(run.id) is run:
+                self._stopping[run.id] = run
+
+    def note_attempt(self, run: ActiveRun) -> None:
+        """The run begins another phase of an attempt, or ends one."""
+        self._attempting[run.id] = run
 
     def judge_again(self, run: ActiveRun) -> None:
         """The limits of a run have changed: those who follow look at it as at a new one."""
@@ -102,10 +124,22 @@ class LiveSet:
         """Every live run whose release this process has not stored yet."""
         return [run for run in self.all() if not run.released]
 
+    def stopping(self) -> list[ActiveRun]:
+        """Every live run that was told to stop."""
+        with self._lock:
+            return list(self._stopping.values())
+
     def unseen(self, now: Now) -> list[ActiveRun]:
-        """The live runs whose current attempt is not in their rows yet."""
-        new = [run for run in self.all() if run._attempt is not run._shown]  # called ten times a second
-        return [run for run in new if run.unseen(now) and not run.released]
+        """The live runs whose current attempt has lasted for a while and is not in their rows yet."""
+        new = []
+        for run in list(self._attempting.values()):
+            self._attempting.pop(run.id, None)  # before it is looked at: then a change at the same time is not lost
+            if run.shown or self._runs.get(run.id) is not run:
+                continue
+            self._attempting[run.id] = run
+            if run.unseen(now) and not run.released:
+                new.append(run)
+        return new
 
     def of_runner(self, name: str) -> int:
         """How many run slots of a runner are in use."""

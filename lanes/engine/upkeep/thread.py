@@ -32,7 +32,7 @@ from lanes_storage.doors import Evidence
 from lanes_storage.interface import AsyncStore, CommandStep, Reader, Step, Transaction, carry_out
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
-from lanes_storage.records import NewOwner, Release
+from lanes_storage.records import NewOwner, OwnerOrders, Release
 
 log = Log("lanes.upkeep")
 T = TypeVar("T")
@@ -88,6 +88,7 @@ class Upkeep:
         self._reader: Reader | None = None
         self._observer: Observer | None = None
         self._version: int | None = None
+        self._found: int | None = None  # the version that ended the pause, if it is another
         self._limits = Agenda(live)
         self._held = HeldAlarms(self._write, live)
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
@@ -122,7 +123,7 @@ class Upkeep:
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         """The duties of every round, in this order: those that need no database come first."""
-        self._reader = reader
+        self._reader, self._found = reader, None
         self._observer = observer = Observer(
             reader, self._write, self._clock, by=self._heartbeats.by, interval_ms=self._reconcile_interval_ms
         )
@@ -191,39 +192,50 @@ class Upkeep:
     # ----------------------------------------------------------------------------------- orders
 
     def _anything_new(self) -> bool:
-        return self._reader is None or self._reader.version() != self._version
+        if self._reader is None:
+            return True
+        version = self._reader.version()
+        self._found = None if version == self._version else version
+        return self._found is not None
 
     def _look(self, reader: Reader, now: Now) -> None:
         """Check whether any process has committed, and obey requests for this one."""
-        version = reader.version()
+        found, self._found = self._found, None
+        version = reader.version() if found is None else found
         if version == self._version:
             return
-        self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)), now)
-        self._stop_aborted(reader, now)
+        orders = reader.read(reads.orders_of_owner(self.owner_id))
+        self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)) if orders.drain else None, now)
+        if len(self._live):
+            self._stop_aborted(reader, orders, now)
+            self._tell_waiting(reader, orders)
+            self._tell_given(reader, orders)
         self._version = version  # only after everything was read: a failed read is repeated
         self._changed()
 
-    def _stop_aborted(self, reader: Reader, now: Now) -> None:
+    def _stop_aborted(self, reader: Reader, orders: OwnerOrders, now: Now) -> None:
         """Stop the runs whose abort was requested."""
-        if not len(self._live):
-            return
-        for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)):
+        for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)) if orders.aborts else ():
             run = self._live.get(ticket.run_id)
             if run is None:
                 continue
             with isolated(log, run.named):
                 run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
                 run.hurry(grace_ms)
-        before, self._waiting = self._waiting, reader.read(reads.waiting_of_owner(self.owner_id))
+
+    def _tell_waiting(self, reader: Reader, orders: OwnerOrders) -> None:
+        """Tell the runs that began, or ended, to wait for a message of another lane."""
+        waiting = reader.read(reads.waiting_of_owner(self.owner_id)) if orders.waits else frozenset()
+        before, self._waiting = self._waiting, waiting
         for run_id in before ^ self._waiting:
             run = self._live.get(run_id)
             if run is not None:
                 run.set_waiting(run_id in self._waiting)
-        self._tell_given(reader)
 
-    def _tell_given(self, reader: Reader) -> None:
+    def _tell_given(self, reader: Reader, orders: OwnerOrders) -> None:
         """Wake the runs for which a message was stored since the last look."""
-        before, self._given = self._given, reader.read(reads.input_of_owner(self.owner_id))
+        given = reader.read(reads.input_of_owner(self.owner_id)) if orders.input else {}
+        before, self._given = self._given, given
         for run_id, _ in self._given.items() - before.items():
             run = self._live.get(run_id)
             if run is not None:
@@ -247,7 +259,7 @@ class Upkeep:
 
     def _force(self, now: Now) -> None:
         """Release by force the lanes of the runs that did not stop within their grace, a page at a time."""
-        told = [(run, run.stop) for run in self._live.all() if run.stop is not None and not run.lost]
+        told = [(run, run.stop) for run in self._live.stopping() if run.stop is not None and not run.lost]
         stubborn = []
         for run, stop in told:
             with isolated(log, run.named):

@@ -40,4 +40,5 @@ async def waiting(call: HttpRequest, message_id: int, work: Coroutine[Any, Any, 
     try:
         return await call.while_connected(work)
     finally:
-        await asyncio.shield(end_wait(call, message_id))
+        if of_header(RUN, call) is not None:  # rarely true, and a task for it would cost every request
+            await asyncio.shield(end_wait(call, message_id))

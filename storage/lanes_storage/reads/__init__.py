@@ -60,6 +60,7 @@ from lanes_storage.reads.owners import (
     input_of_owner,
     lane_of_run,
     open_runs,
+    orders_of_owner,
     owner,
     owner_loads,
     owners,

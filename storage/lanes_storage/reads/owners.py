@@ -12,6 +12,7 @@ from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, pa
 from lanes_storage.records import (
     ClockNote,
     OwnerLoad,
+    OwnerOrders,
     OwnerRow,
     ProcessIdentity,
     RunRow,
@@ -67,6 +68,11 @@ WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
 INPUT_OF_OWNER = """
 SELECT m.for_run, max(m.id) FROM messages m JOIN runs r ON r.id = m.for_run
 WHERE m.for_run IS NOT NULL AND r.owner_id = :owner GROUP BY m.for_run
+"""
+#: Whether there is anything of these four: mostly not, and this is asked after every commit.
+ORDERS_OF_OWNER = f"""
+SELECT (SELECT 1 FROM ({DRAIN_OF_OWNER})), (SELECT 1 FROM ({ABORTS_OF_OWNER}) LIMIT 1),
+  (SELECT 1 FROM ({WAITING_OF_OWNER}) LIMIT 1), (SELECT 1 FROM ({INPUT_OF_OWNER}) LIMIT 1)
 """
 WAITS = """
 SELECT w.run_id, w.message_id, l.key, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
@@ -160,6 +166,11 @@ def owner(owner_id: int) -> Query[OwnerRow | None]:
 def owners_of(ids: Sequence[int]) -> Query[list[OwnerRow]]:
     """These owners, ended or not, in the order in which they are named."""
     return Query(OWNERS, {"ids": json.dumps([*ids])}, many(to_owner))
+
+
+def orders_of_owner(owner_id: int) -> Query[OwnerOrders]:
+    """Which of the following four queries find anything for an owner."""
+    return Query(ORDERS_OF_OWNER, {"owner": owner_id}, lambda rows: OwnerOrders(*map(bool, rows[0])))
 
 
 def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:

@@ -4,7 +4,17 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
-from lanes_storage.records.claims import Claimed, Head, News, Old, Release, WaitingHead, WaitingLane, WaitingMessage
+from lanes_storage.records.claims import (
+    Claimed,
+    Head,
+    News,
+    Old,
+    OwnerOrders,
+    Release,
+    WaitingHead,
+    WaitingLane,
+    WaitingMessage,
+)
 from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.records.given import (
     OUTLINE,

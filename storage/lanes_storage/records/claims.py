@@ -39,6 +39,15 @@ class WaitingMessage(NamedTuple):
     fresh: bool | None = False
 
 
+class OwnerOrders(NamedTuple):
+    """What there is for an owner to obey: a drain, aborts of its runs, waits and texts of its runs."""
+
+    drain: bool
+    aborts: bool
+    waits: bool
+    input: bool
+
+
 class WaitingHead(NamedTuple):
     """The oldest waiting message of a lane. ``warned_at``: when its long wait was reported; None if it was not."""
 

@@ -38,6 +38,7 @@ class AsyncSqliteStore:
     ) -> None:
         self._file = file
         self._path = file.guard.files.path
+        self._name = str(self._path)
         self._point_reads = point_reads
         self._writer = writer
         self._reader = reader
@@ -71,7 +72,7 @@ class AsyncSqliteStore:
 
     @property
     def name(self) -> str:
-        return str(self._path)
+        return self._name
 
     @property
     def changes_file(self) -> Path | None:
