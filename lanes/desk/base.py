@@ -2,18 +2,20 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanes import records
 from lanes.config import Config
 from lanes.context import Context
 from lanes.drivers.on_loop import LoopDriver
-from lanes.engine.holds import Holds
 from lanes.records import Lane, Message
 from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
+
+if TYPE_CHECKING:
+    from lanes.engine.holds import Holds
 
 #: The actor, if an embedding program names none.
 EMBEDDER = "embedder"
@@ -29,9 +31,9 @@ class DeskBase(LoopDriver):
         self._holds: Holds | None = None
         self._starting_holds = asyncio.Lock()
 
-    def context(self, actor: str = EMBEDDER) -> Context:
+    def context(self, actor: str = EMBEDDER, *, frees_watched: bool = True) -> Context:
         """The context of an operation of this actor."""
-        return Context(actor, self.clock, self._configured, self.store.name)
+        return Context(actor, self.clock, self._configured, self.store.name, frees_watched)
 
     async def close(self) -> None:
         """Cancel the holds, finish pending writes and close the database."""

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanes.base import arguments
 from lanes.config import from_data
 from lanes.desk.base import EMBEDDER, DeskBase
-from lanes.engine.holds import Holds
 from lanes.records import Message
 from lanes.runners.base import RunContext
 from lanes.runners.current import current_run
 from lanes.verbs import sending
 from lanes_storage.law import BoundTo, Mode, Overflow
+
+if TYPE_CHECKING:
+    from lanes.engine.holds import Holds
 
 
 class DeskSending(DeskBase):
@@ -165,7 +167,9 @@ class DeskSending(DeskBase):
         holds = await self._started_holds()
         return lambda: holds.owner_id
 
-    async def _started_holds(self) -> Holds:
+    async def _started_holds(self) -> "Holds":
+        from lanes.engine.holds import Holds  # the whole engine, which a desk that only looks does not need
+
         async with self._starting_holds:
             if self._holds is None:
                 holds = Holds(self.store, self.clock, self.config or from_data({}), _Queue(self))

@@ -330,9 +330,7 @@ async def test_a_source_that_is_no_longer_configured_is_forgotten(tmp_path: Path
 async def test_F338_without_a_token_of_the_gateway_nothing_is_freed_over_http(site: WatchSite) -> None:
     await site.gateway.begin(KEY)
     await site.lane(state=LaneState.RUNNING)
-    from dataclasses import replace
-
-    ctx = replace(site.desk.context("http"), frees_watched=False)
+    ctx = site.desk.context("http", frees_watched=False)
     with pytest.raises(NotPermitted, match="token"):
         await site.desk.call(abort, ctx, key=ADDRESS)
     assert not site.gateway.asked("sessions.abort")

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import os
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
-from urllib.request import getproxies
 
 import certifi
 
@@ -70,7 +70,7 @@ class HttpClient:
         self._ways: dict[tuple[Through, bool], Way] = {}  # by how, and whether a proxy stands between
         self._trusted: dict[str | None, ssl.SSLContext] = {}
         self._loading = asyncio.Lock()
-        self._proxied = bool(getproxies())
+        self._proxied = _proxy_named()
         try:
             self._trusted[None] = _trusted()
             if self._proxied:
@@ -157,6 +157,15 @@ def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) 
         raise ConfigError("the address of the provider is no base URL; write https://host/v1")
     asked = "&".join(part for part in (url.query, urlencode(query)) if part)
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
+
+
+def _proxy_named() -> bool:
+    """Whether the environment, or on macOS the system, names a proxy."""
+    if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return False
+    from urllib.request import getproxies  # a megabyte with what it imports
+
+    return bool(getproxies())
 
 
 def _trusted() -> ssl.SSLContext:

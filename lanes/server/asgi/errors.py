@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from starlette.responses import Response
-
 from lanes.records import Attempt, Failure
 from lanes.records.problems import Problem
 from lanes.runners.providers.judge import OF_THE_REQUEST
+from lanes.server.asgi.response import TextResponse
 from lanes_storage.law import AttemptCause, Cause
 
 #: How a dialect words a problem.
@@ -89,10 +88,10 @@ def _blamed(failure: Failure) -> Attempt | None:
     return attempts[0] if attempts and all_agree else None
 
 
-def render(problem: Problem, envelope: Envelope | None, *, accepted: bool = False) -> Response:
+def render(problem: Problem, envelope: Envelope | None, *, accepted: bool = False) -> TextResponse:
     """The response of a problem, in the form of its surface: an envelope, or a problem document. ``accepted``: it came
     after a message was stored."""
     headers = {**problem.headers, **ONCE} if accepted else dict(problem.headers)
     if envelope is not None:
-        return Response(json.dumps(envelope(problem)), problem.status, headers, "application/json")
-    return Response(json.dumps(problem.document()), problem.status, headers, "application/problem+json")
+        return TextResponse(json.dumps(envelope(problem)), problem.status, headers, "application/json")
+    return TextResponse(json.dumps(problem.document()), problem.status, headers, "application/problem+json")

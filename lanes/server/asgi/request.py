@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -84,7 +83,7 @@ class HttpRequest:
         """The context of its operation. Without a configured token anybody on this machine could have sent it, and it
         may not act on other programs."""
         guarded = self.app_state.config.gateway.token is not None
-        return replace(self.desk.context(self.actor), frees_watched=guarded)
+        return self.desk.context(self.actor, frees_watched=guarded)
 
     @property
     def token_name(self) -> str:

@@ -1,8 +1,9 @@
-"""The JSON response of most routes, made for speed."""
+"""The responses of routes that are not streamed: JSON, made for speed, and other texts."""
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -26,6 +27,29 @@ class JsonResponse:
         length = str(len(self._body)).encode("ascii")
         headers = [(b"content-type", b"application/json"), (b"content-length", length), *self._headers]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+class TextResponse:
+    """The response with a text. (Starlette's class for it takes more than a megabyte of imports.)"""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(
+        self,
+        text: str = "",
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        media_type: str | None = None,
+    ) -> None:
+        self._body, self._status = text.encode("utf-8"), status
+        every = {**headers, "content-length": str(len(self._body))}
+        if media_type is not None:
+            every["content-type"] = media_type
+        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in every.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
 
 

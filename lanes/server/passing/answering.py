@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanes.base.errors import Draining, QueueFull
@@ -21,6 +20,7 @@ from lanes.runners.passing.relay import relay
 from lanes.runners.passing.runner import PassingRunner
 from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import TextResponse
 from lanes.server.passing.endings import (
     ASKED_AGAIN_TEXT,
     LIMITS,
@@ -162,7 +162,7 @@ class _Run:
         said = last_event(self.message, self.outline, self.dialect, problem, follower)
         await send({"type": "http.response.body", "body": said})
 
-    def _refused(self, message: Message | None, problem: Problem) -> Response:
+    def _refused(self, message: Message | None, problem: Problem) -> TextResponse:
         source, aborted = self.runner.source, message is not None and message.state is MessageState.ABORTED
         if aborted and source.answers_aborts:
             return as_answer(self.message, self.outline, self.dialect, source.abort_text)

@@ -4,8 +4,6 @@ import json
 import time
 from typing import Any
 
-from starlette.responses import Response
-
 from lanes.config.declared.model import SourceConfig
 from lanes.dialects.dialect import Asking, Dialect, Told
 from lanes.records import Message
@@ -13,6 +11,7 @@ from lanes.records.problems import Problem
 from lanes.runners.base import Delta
 from lanes.runners.passing.follower import Follower
 from lanes.server.asgi.errors import ENDED, ENDED_TEXT, ONCE, HttpProblem, of_failure
+from lanes.server.asgi.response import TextResponse
 from lanes.server.passing.outline import Outline
 from lanes_storage.law import AttemptCause, Cause
 
@@ -45,14 +44,14 @@ def ended(code: str, sentence: str) -> Problem:
     return HttpProblem(ENDED, code, sentence, ONCE).problem
 
 
-def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> Response:
+def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> TextResponse:
     """An ordinary short answer."""
     writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
     told = Told(text, {})
     if not outline.streamed:
-        return Response(json.dumps(writer.whole(told)), 200, media_type="application/json")
+        return TextResponse(json.dumps(writer.whole(told)), 200, media_type="application/json")
     said = writer.piece(Delta(text)) + writer.ending(told, begun=True)
-    return Response(said, 200, {"cache-control": "no-store"}, "text/event-stream; charset=utf-8")
+    return TextResponse(said, 200, {"cache-control": "no-store"}, "text/event-stream; charset=utf-8")
 
 
 def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Problem, follower: Follower) -> bytes:

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from lanes.base.terminal import check_key
@@ -22,7 +21,7 @@ from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.providers.outgoing import Outgoing
 from lanes.server.asgi.errors import HttpProblem, of_failure
 from lanes.server.asgi.request import HttpRequest
-from lanes.server.asgi.response import JsonResponse
+from lanes.server.asgi.response import JsonResponse, TextResponse
 from lanes.server.passing.naming import named
 from lanes.server.routes.intake import RUN, accept, end_wait, waiting
 from lanes.server.routes.verbs import of_header
@@ -137,7 +136,7 @@ class _Answer:
             message = await waiting(self._call, self._message.id, self._call.desk.when_ended(self._message))
         except ClientGone:
             await self._gone()
-            return Response(status_code=499)
+            return TextResponse(status=499)
         except ServerClosing:
             message = await self._call.desk.message(self._message.id)
         finally:
@@ -154,7 +153,7 @@ class _Answer:
         except ClientGone:
             listener.close()
             await self._gone()
-            return Response(status_code=499)
+            return TextResponse(status=499)
         except BaseException:
             listener.close()
             self._client.leave()

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from starlette.responses import Response
-
 import lanes
 from lanes.records import Health, Provider, Status
 from lanes.runners.base import RunnerSpec
 from lanes.runners.build import Specs
 from lanes.server.asgi.request import HttpRequest
+from lanes.server.asgi.response import TextResponse
 from lanes_storage import reads
 from lanes_storage.clock import Now
 
@@ -26,7 +25,7 @@ class Gauge(NamedTuple):
     samples: Sequence[tuple[Labels, float]]
 
 
-async def get_metrics(call: HttpRequest) -> Response:
+async def get_metrics(call: HttpRequest) -> TextResponse:
     """Figures for Prometheus."""
     status = await call.searching(call.desk.status())
     refused = await call.desk.store.read(reads.refused_writes())
@@ -46,7 +45,7 @@ async def get_metrics(call: HttpRequest) -> Response:
         *_used(gateway.used),
         Gauge("lanes_journal_followers", "Clients that follow the journal here.", [({}, state.feed.followers)]),
     ]
-    return Response("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
+    return TextResponse("".join(map(_written, gauges)), media_type=MEDIA_TYPE)
 
 
 def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:

@@ -6,7 +6,6 @@ from textual import events
 from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
-from textual.widgets import Input, TextArea
 
 T = TypeVar("T")
 #: The turns of the loop that a screen which is mounted takes to give the focus to its field, and some more.
@@ -68,6 +67,8 @@ class ClosingScreen(Screen[T]):
             self.notify("not pasted: no field is open", severity="warning", markup=False)
 
     def _gives_to_field(self, pasted: str) -> bool:
+        from textual.widgets import Input, TextArea  # half a megabyte, for who pastes before a field is open
+
         field = self.app.focused
         if isinstance(field, Input | TextArea):
             field.post_message(events.Paste(pasted))
