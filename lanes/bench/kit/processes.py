@@ -119,9 +119,12 @@ class BenchProcess:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """An environment in which nothing of the user's own is found."""
+    """An environment in which nothing of the user's own is found, and a module is compiled once: what is measured is an
+    installed program, also where it runs from a checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "XDG_"))}
-    return kept | {"XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    own = {"XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "PYTHONPYCACHEPREFIX": "compiled"}
+    return kept | {name: str(folder / place) for name, place in own.items()}
 
 
 def plain(work: Work, app: str, *more: str) -> BenchProcess:
@@ -149,6 +152,10 @@ def _serving(work: Work, database: Path, settings: str, python: str) -> BenchPro
     config.write_text(settings, encoding="utf-8")
     arguments = ("gateway", "--db", str(database), "--config", str(config), "--port", "0", "--log-level", "error")
     return BenchProcess(work, "gateway", "-m", "lanes", *arguments, python=python)
+
+
+#: What the script ``lanes`` of an installation runs.
+LANES = "from lanes.commands import main; main()"
 
 
 def command(work: Work, *arguments: str) -> float:
