@@ -5,17 +5,16 @@ message (``mode``, ``cap``, ``overflow``).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
 from lanes.base.errors import ConfigError
 from lanes_storage.clock import Clock, Now, system_clock
-from lanes_storage.records import Admission, BudgetTerms
 
 if TYPE_CHECKING:
     from lanes.config import Config  # a fast command without a configuration does not import it
+    from lanes_storage.records import Admission, BudgetTerms
 
 #: The defaults of ``drain_timeout``, ``reconcile_interval`` and the address, where no configuration is read.
 DEFAULT_DRAIN_MS = 25_000
@@ -28,7 +27,6 @@ def unconfigured() -> "Config | None":
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class Context:
     """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
 
@@ -36,14 +34,16 @@ class Context:
     lanes watches. Raises Unfit if the actor is not a valid name.
     """
 
-    actor: str
-    clock: Clock = system_clock
-    configured: Callable[[], "Config | None"] = unconfigured
-    database: str = ""
-    frees_watched: bool = True
-
-    def __post_init__(self) -> None:
-        arguments.actor(self.actor)
+    def __init__(
+        self,
+        actor: str,
+        clock: Clock = system_clock,
+        configured: Callable[[], "Config | None"] = unconfigured,
+        database: str = "",
+        frees_watched: bool = True,
+    ) -> None:
+        self.actor, self.clock, self.configured = arguments.actor(actor), clock, configured
+        self.database, self.frees_watched = database, frees_watched
 
     def now(self) -> Now:
         """The present time."""
@@ -99,12 +99,14 @@ class Context:
             return ()
         return () if config is None else config.budgets(key)
 
-    def admission(self, key: str) -> Admission:
+    def admission(self, key: str) -> "Admission":
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""
         return self.admissions()(key)
 
-    def admissions(self) -> Callable[[str], Admission]:
+    def admissions(self) -> "Callable[[str], Admission]":
         """A function with the same for any lane, for use inside a transaction: the configuration is loaded before.
         Raises ConfigError."""
+        from lanes_storage.records import Admission
+
         config = self.configured()
         return lambda key: Admission() if config is None else config.policy(key).admission

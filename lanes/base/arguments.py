@@ -8,8 +8,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, SupportsInt, TypeGuard, TypeVar
 
 from lanes.base import durations
 from lanes.base.errors import Unfit
@@ -83,12 +82,27 @@ def one_of(words: type[E], value: object, what: str) -> E:
     return found
 
 
+def _is_whole(value: object) -> "TypeGuard[SupportsInt]":
+    """Whether it is a whole number, of Python or of another library."""
+    if type(value) is int:
+        return True
+    from numbers import Integral
+
+    return type(value) is not bool and isinstance(value, Integral)
+
+
+def _is_real(value: object) -> "TypeGuard[SupportsFloat]":
+    """Whether it is a number, of Python or of another library."""
+    if _is_whole(value) or type(value) is float:
+        return True
+    from numbers import Real
+
+    return type(value) is not bool and isinstance(value, Real)
+
+
 def count(value: object, what: str, least: int = 0) -> int:
     """A whole number that can be stored."""
-    if type(value) is int:  # as nearly always
-        number = value
-    else:
-        number = int(value) if type(value) is not bool and isinstance(value, Integral) else least - 1
+    number = int(value) if _is_whole(value) else least - 1
     if not least <= number < 2**63:
         raise Unfit(f"{what} must be a whole number, {least} or more, not {sentence(value, 100)!a}")
     return number
@@ -136,7 +150,7 @@ def moment_ms(value: object, what: str) -> int:
     """A wall time: whole milliseconds since 1970, or a datetime with a time zone."""
     if isinstance(value, datetime):
         return _of_datetime(value, what)
-    ms = int(value) if type(value) is not bool and isinstance(value, Integral) else -1
+    ms = int(value) if _is_whole(value) else -1
     if not 0 <= ms <= LAST_MOMENT:
         raise Unfit(f"{what} must be a wall time: whole milliseconds since 1970, or a datetime with a time zone")
     return ms
@@ -149,7 +163,7 @@ def until_ms(value: object, now: Now) -> int:
     """
     if isinstance(value, timedelta):
         return min(now.wall + value // timedelta(milliseconds=1), LAST_MOMENT)
-    if type(value) is not bool and isinstance(value, Real):
+    if _is_real(value):
         seconds = _number(value, "until")
         if math.isfinite(seconds) and seconds < FIRST_MOMENT:
             return max(0, min(now.wall + round(seconds * 1000), LAST_MOMENT))
@@ -190,7 +204,7 @@ def amount_or_none(value: object, what: str) -> float | None:
 
 
 def _number(value: object, what: str) -> float:
-    if type(value) is bool or not isinstance(value, Real):
+    if not _is_real(value):
         raise Unfit(f"{what} must be a number of seconds, not {type(value).__name__}")
     try:
         return float(value)

@@ -7,7 +7,7 @@ UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 #: Ten years: more than anyone means, and far from where sums of times overflow.
 LONGEST_MS = 3_650 * UNITS["d"]
 
-_FORM = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(ms|s|m|h|d)")
+_FORM = r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(ms|s|m|h|d)"
 
 
 def parse(text: str) -> int:
@@ -16,7 +16,7 @@ def parse(text: str) -> int:
     Raises ValueError, with a sentence for a person, for anything else, for a part of a millisecond and for
     more than ten years.
     """
-    form = _FORM.fullmatch(text)
+    form = re.fullmatch(_FORM, text)
     if form is None:
         raise ValueError("a duration must be a number and a unit: 500ms, 30s, 5m, 2h, 14d")
     whole, fraction, unit = form[1], form[2] or "", UNITS[form[3]]

@@ -8,9 +8,10 @@ A step, and a look, may give an error in place of its result; what carries it ou
 costs nobody else in its transaction anything.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from lanes.base.errors import LanesError
@@ -47,15 +48,13 @@ Request = Write | Read | WaitForChange
 Procedure = Generator[Request, Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class QueryBlock(Generic[T_co]):
+class QueryBlock(NamedTuple, Generic[T_co]):
     """Several queries and a function of their results. On an event loop it runs in a separate thread."""
 
     look: Callable[[Reads], T_co]
 
 
-@dataclass(frozen=True, slots=True)
-class Blocking(Generic[T_co]):
+class Blocking(NamedTuple, Generic[T_co]):
     """Work on a blocking store that may go over the whole database: in a thread beside an event loop, one at a time."""
 
     work: Callable[[Store], T_co]
@@ -133,7 +132,7 @@ def run(
     if isinstance(effect, Query):
         return cast("T", raised(store.read(effect)))
     if isinstance(effect, Blocking):
-        return effect.work(store)
+        return cast("T", effect.work(store))
     given: Any = effect.look(store.read) if isinstance(effect, QueryBlock) else store.write(effect)
     return cast("T", raised(given))
 

@@ -14,16 +14,17 @@ from lanes_storage.law import MAX_KEY
 #: What a reader knows by a shorter name than its number.
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TAB = "    "
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
-_SECRET_IN_QUERY = re.compile(rf"([?&][^=&#\s]*{SECRET_NAME}[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+#: Patterns are text here and in other modules of a quick command: ``re`` compiles one when it is first used.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f]"
+_PASSWORD = r"(?<=://)([^/@]*?):[^/]*@"
+_SECRET_IN_QUERY = rf"([?&][^=&#\s]*{SECRET_NAME}[^=&#\s]*=)[^&#\s]+"
 #: What shows nothing at all: Hangul fillers, the blank of Braille, the grapheme joiner, Khmer's inherent vowels,
 #: variation selectors of Mongolian and of ideographs; and those of signs, where they follow something that is no sign.
-_UNSEEN = re.compile(
+_UNSEEN = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\U000e0100-\U000e01ef]"
     r"|(?:(?<=[\w\s:./@-])|^)[\ufe00-\ufe0f](?!\u20e3)"
 )
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = r"[\ud800-\udfff]"
 
 
 def clean(text: str, *, keep_newlines: bool = False) -> str:
@@ -37,9 +38,9 @@ def clean(text: str, *, keep_newlines: bool = False) -> str:
     With ``keep_newlines`` line feeds stay, CR LF becomes one, and a tab becomes four spaces: the form for
     texts of several lines. A lone CR is escaped either way, since it would overwrite its own line.
     """
-    if text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None):
+    if text.isprintable() and (text.isascii() or re.search(_UNSEEN, text) is None):
         return text
-    text = _UNSEEN.sub(lambda unseen: _escape(unseen[0]), text)
+    text = re.sub(_UNSEEN, lambda unseen: _escape(unseen[0]), text)
     if not keep_newlines:
         return "".join(c if _plain(c) else _escape(c) for c in text)
     unified = text.replace("\r\n", "\n").replace("\t", _TAB)
@@ -60,16 +61,18 @@ def check_key(key: str) -> str:
         raise InvalidKey(f"it has {len(key)} characters; at most {MAX_KEY} are allowed")
     if key.isprintable():
         return key
-    if found := _CONTROL.search(key):
+    if found := re.search(_CONTROL, key):
         raise InvalidKey(f"character {found.start() + 1} is the control character {_escape(found[0])}")
-    if found := _SURROGATE.search(key):
+    if found := re.search(_SURROGATE, key):
         raise InvalidKey(f"character {found.start() + 1} is half a character ({_escape(found[0])})")
     return key
 
 
 def without_password(url: str) -> str:
     """A URL, of a database or a provider, as it may be shown and stored. A path stays as it is."""
-    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1@", url)) if "://" in url else url
+    if "://" not in url:
+        return url
+    return re.sub(_SECRET_IN_QUERY, r"\1***", re.sub(_PASSWORD, r"\1@", url), flags=re.IGNORECASE)
 
 
 def _plain(character: str) -> bool:

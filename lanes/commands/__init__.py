@@ -1,12 +1,14 @@
 """The command line: ``lanes``. Each command is a separate module, imported only when it is called."""
 
 import contextlib
+import gc
 import os
 import sys
 
 
 def main() -> None:
     """Run the command line on this process's arguments, and exit."""
+    gc.disable()  # until the command is imported: nothing of that is garbage, and looking costs as much as five modules
     from lanes.commands.common.entry import run
 
     code = run()

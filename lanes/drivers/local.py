@@ -1,5 +1,7 @@
 """The driver of a database file, for a blocking command."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar

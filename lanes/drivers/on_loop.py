@@ -36,10 +36,9 @@ class LoopDriver:
         if isinstance(effect, Generator):
             return await self._driven(effect)
         if isinstance(effect, Blocking):
-            return await self._in_background(effect.work)
-        return raised(
-            await (self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect))
-        )
+            return cast("T", await self._in_background(effect.work))
+        given: Any = self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect)
+        return cast("T", raised(await given))
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """Run a verb; returns its record. Raises its errors."""

@@ -5,11 +5,12 @@ Each is a procedure, or a step. An error of one is its result, and concerns no o
 
 from collections.abc import Callable, Generator, Sequence
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lanes.base.errors import LanesError
 from lanes.base.procedure import Effect, Procedure, Read, Request, WaitForChange, Write, raised, write
 from lanes_storage.interface import Reads, Step, Transaction
+from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
 

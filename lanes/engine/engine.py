@@ -20,14 +20,17 @@ from lanes.engine.runs.streams import Streams
 from lanes.engine.upkeep.housekeeping import Housekeeper, RetentionPolicy
 from lanes.engine.upkeep.thread import Upkeep
 from lanes.runners.base import RunnerSpec
-from lanes_storage import doors
+from lanes_storage import doors, reads, records
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
+from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
 
 log = Log("lanes.engine")
+
+whole(doors, reads, records)
 
 #: Between two ticks of the event loop.
 TICK_S = 0.5

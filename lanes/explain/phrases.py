@@ -1,7 +1,13 @@
 """Times and numbers as people read them."""
 
-from lanes.records import Failure, LastError, Message
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from lanes.text.timestamps import moment
+
+if TYPE_CHECKING:
+    from lanes.records import Failure, LastError, Message
 
 
 def clock_time(at: int | None) -> str:

@@ -1,12 +1,12 @@
 """What is told of the providers that a message waits for: which cool, and where it waits for its turn."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from lanes.base.terminal import clean
 from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.records import CooldownRow, ProviderRow
+from lanes_storage.tuples import NamedTuple
 
 
 class ProviderInFlight(NamedTuple):

@@ -6,7 +6,7 @@ nothing that nobody lives to do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
@@ -30,6 +30,7 @@ from lanes_storage.records import (
     Spent,
     Wait,
 )
+from lanes_storage.tuples import NamedTuple
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3

@@ -7,19 +7,22 @@ describes the fields.
 A filter with an error chooses nothing, and explains the error.
 """
 
-from lanes.filters.fields import ALIASES, FIELDS, Field, FieldKind
-from lanes.filters.meaning import Facts, fits, has, of_event, of_lane, of_message
-from lanes.filters.reading import (
-    MOST_CHARACTERS,
-    MOST_WORDS,
-    NOTHING,
-    Parsed,
-    chosen,
-    mistyped,
-    narrowed,
-    parse,
-    quoted,
-    typed,
-    understood,
-    written,
+from typing import TYPE_CHECKING
+
+from lanes_storage.lazily import lazily
+
+if TYPE_CHECKING:
+    from lanes.filters.fields import *
+    from lanes.filters.meaning import *
+    from lanes.filters.narrowing import *
+    from lanes.filters.reading import *
+
+__getattr__ = lazily(
+    __name__,
+    {
+        ".fields": "ALIASES FIELDS Field FieldKind",
+        ".meaning": "Facts fits has of_event of_lane of_message",
+        ".narrowing": "narrowed",
+        ".reading": ("MOST_CHARACTERS MOST_WORDS NOTHING Parsed chosen mistyped parse quoted typed understood written"),
+    },
 )

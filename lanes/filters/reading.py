@@ -1,7 +1,7 @@
 """Filters from text, and to text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from lanes.base import durations
@@ -96,17 +96,6 @@ def quoted(key: str) -> str:
     named = field is not None and (field[1].lower() in FIELDS or resembling(field[1].lower(), FIELDS) is not None)
     plain = re.fullmatch(r'[^\s"*?\[!-][^\s"*?\[]*', key) is not None and not named
     return key if plain else _quote(key)
-
-
-def narrowed(
-    chosen: LaneFilter, *, states: Iterable[str] = (), match: str | None = None, held_for_ms: int | None = None
-) -> LaneFilter:
-    """A filter with the conditions of older options: states, a glob for keys, an age."""
-    if known := tuple(Comparison(How.IS, state) for state in dict.fromkeys(states)):
-        chosen = chosen._replace(conditions=(*chosen.conditions, Condition("state", known)))
-    if match is not None:
-        chosen = chosen.where("key", How.FITS if is_glob(match) else How.IS, match)
-    return chosen if held_for_ms is None else chosen.where("held", How.LEAST, held_for_ms)
 
 
 def _conditions(typed: str, of: Subject) -> Iterator[Condition]:

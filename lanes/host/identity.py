@@ -9,12 +9,13 @@ import os
 import sys
 from enum import Enum
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lanes.base.terminal import clean
 from lanes.host.stat import stat_of
 from lanes_storage.clock import boot_id
 from lanes_storage.records import ProcessIdentity
+from lanes_storage.tuples import NamedTuple
 
 _LINUX = sys.platform == "linux"
 

@@ -1,7 +1,8 @@
 """What Linux tells of a process in ``/proc/PID/stat``."""
 
 import os
-from typing import NamedTuple
+
+from lanes_storage.tuples import NamedTuple
 
 #: The states of a process that a signal or a debugger has stopped.
 STOPPED = ("T", "t")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from lanes.records.lanes import Owner, Pause
 from lanes.records.liveness import Liveness
-from lanes.records.messages import Message
 from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
@@ -92,24 +91,6 @@ class Tally(Record):
     reruns: Annotated[Count, "waiting messages of released ones that ran before: an abort of the run ends these too"]
     waiting: Annotated[Count, "messages that wait, those included"]
     paused: Count
-
-
-class LetterTally(Record):
-    """How many dead letters a filter chooses."""
-
-    letters: Count
-    retried: Annotated[Count, "those that were retried since"]
-    kept: Annotated[Count, "those that a prune would keep: their sender may still ask for them (24 h)"]
-    oldest: Annotated[Message | None, "the first of them; null: there is none"]
-    newest: Message | None
-
-
-class LetterPage(Record):
-    """A part of the dead letters that a filter chooses, the newest first."""
-
-    messages: tuple[Message, ...]
-    total: Annotated[Count, "how many it chooses"]
-    place: Annotated[Count | None, "where the one that was asked for stands among them; null: none was asked for"]
 
 
 class Cut(Record):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lanes.records.journal import Event
 from lanes.records.liveness import Liveness
-from lanes.records.messages import Message, Used
 from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import Cause, LaneState, RunnerKind, SourceState, WatchedState
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import INLINE, OPEN, UNUSUAL, ByState, Count, Id, Key, Moment, Number, Seconds
+    from lanes.records.kinds import INLINE, OPEN, UNUSUAL, ByState, Count, Id, Key, Moment, Money, Number, Seconds
 
 #: The source of lanes that are rows of this database.
 HERE = "here"
@@ -125,6 +123,19 @@ class WatchedLane(Record):
         """The record of a sighting."""
         seen, gateway = row.seen, row.source.state
         return WatchedLane(seen.state, seen.runs, seen.waiting, seen.outcome, gateway, row.from_files, row.changed_at)
+
+
+class Used(Record):
+    """What the runs of a lane used and cost, as far as providers and agents told."""
+
+    input_tokens: Count
+    output_tokens: Count
+    cost_usd: Annotated[Money | None, "null: no price is known"] = None
+
+    @classmethod
+    def of(cls, row: rows.RunUsage) -> Used:
+        """The record of the counts of a row."""
+        return Used(row.input_tokens, row.output_tokens, None if row.cost_micros is None else row.cost_micros / 1e6)
 
 
 class Lane(Record):
@@ -274,21 +285,6 @@ class RunProcess(Record):
     cpu_ms: Annotated[Seconds, "the processor time that it has used"]
     memory_bytes: Annotated[Count, "what it has in memory now"]
     waits_for: Annotated[str | None, "null: it runs, or that is not visible"]
-
-
-class LaneDetail(Record):
-    """One lane with its run, its newest messages, its last events, and the paragraph about what it waits for."""
-
-    lane: Annotated[Lane, INLINE]
-    why: Annotated[str, "one paragraph, as `lanes why` prints it"]
-    run: Run | None
-    messages: tuple[Message, ...]
-    events: tuple[Event, ...]
-    processes: Annotated[
-        tuple[RunProcess, ...] | None,
-        UNUSUAL,
-        "of the run, each behind the one that started it; left out: none, or not visible from here",
-    ] = None
 
 
 class Acted(Record):

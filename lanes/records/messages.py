@@ -1,10 +1,11 @@
-"""Records of messages."""
+"""Records of messages and events, and of a lane with both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
+from lanes.records.lanes import Lane, Run, RunProcess
 from lanes.records.record import Record
 from lanes.text import chats
 from lanes_storage import records as rows
@@ -12,7 +13,21 @@ from lanes_storage.law import Cause, MessageState, TurnState
 from lanes_storage.reads.shapes import parsed
 
 if TYPE_CHECKING:
-    from lanes.records.kinds import HIDDEN, OPEN, UNUSUAL, Count, Id, Key, Moment, Money, Object
+    from lanes.records.kinds import (
+        HIDDEN,
+        INLINE,
+        OPEN,
+        UNUSUAL,
+        Count,
+        Detail,
+        EventWord,
+        Id,
+        JsonName,
+        Key,
+        Moment,
+        Money,
+        Object,
+    )
 
 
 class Attempt(Record):
@@ -39,19 +54,6 @@ class Failure(Record):
     def of(cls, row: rows.RunFailure) -> Failure:
         """A failure with the whole provider chain."""
         return Failure(row.cause, row.message, tuple(Attempt(*attempt) for attempt in row.attempts))
-
-
-class Used(Record):
-    """What the runs of a lane used and cost, as far as providers and agents told."""
-
-    input_tokens: Count
-    output_tokens: Count
-    cost_usd: Annotated[Money | None, "null: no price is known"] = None
-
-    @classmethod
-    def of(cls, row: rows.RunUsage) -> Used:
-        """The record of the counts of a row."""
-        return Used(row.input_tokens, row.output_tokens, None if row.cost_micros is None else row.cost_micros / 1e6)
 
 
 class ConversationTurn(Record):
@@ -190,3 +192,58 @@ class Message(Record):
             row.reply_detail,
             row.bound_owner,
         )
+
+
+class Event(Record):
+    """One row of the journal."""
+
+    id: Id
+    at: Moment
+    type: EventWord
+    key: Key | None
+    from_state: Annotated[str | None, JsonName("from"), "the state before"]
+    to_state: Annotated[str | None, JsonName("to"), "the state after"]
+    run_id: Id | None
+    message_id: Id | None
+    epoch: Count | None
+    actor: str | None
+    cause: str | None
+    detail: Detail | None
+
+    @classmethod
+    def of(cls, row: rows.EventRow) -> Event:
+        """The record of a row."""
+        return Event(*row)
+
+
+class LaneDetail(Record):
+    """One lane with its run, its newest messages, its last events, and the paragraph about what it waits for."""
+
+    lane: Annotated[Lane, INLINE]
+    why: Annotated[str, "one paragraph, as `lanes why` prints it"]
+    run: Run | None
+    messages: tuple[Message, ...]
+    events: tuple[Event, ...]
+    processes: Annotated[
+        tuple[RunProcess, ...] | None,
+        UNUSUAL,
+        "of the run, each behind the one that started it; left out: none, or not visible from here",
+    ] = None
+
+
+class LetterTally(Record):
+    """How many dead letters a filter chooses."""
+
+    letters: Count
+    retried: Annotated[Count, "those that were retried since"]
+    kept: Annotated[Count, "those that a prune would keep: their sender may still ask for them (24 h)"]
+    oldest: Annotated[Message | None, "the first of them; null: there is none"]
+    newest: Message | None
+
+
+class LetterPage(Record):
+    """A part of the dead letters that a filter chooses, the newest first."""
+
+    messages: tuple[Message, ...]
+    total: Annotated[Count, "how many it chooses"]
+    place: Annotated[Count | None, "where the one that was asked for stands among them; null: none was asked for"]

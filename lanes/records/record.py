@@ -94,6 +94,15 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return tuple(self)
 
 
+def jsonable(value: Any) -> Any:
+    """A value with the JSON of each record in it."""
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, dict):
+        return {name: jsonable(each) for name, each in value.items()}
+    return [jsonable(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def ids_from_json(said: Any) -> list[int]:
     """The ids of an array. Raises Unreadable."""
     if isinstance(said, list) and all(isinstance(each, str) and each.isdecimal() for each in said):

@@ -4,12 +4,11 @@ For a run or an owner of the same boot, ages use the boot clock, which nobody ca
 slept; for others the wall clock. All results are whole milliseconds, and an age is never negative.
 """
 
-from typing import NamedTuple
-
 from lanes.host.identity import Identity, ProcessSighting, look
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 from lanes_storage.records import AttemptPhase, OwnerRow, RunRow
+from lanes_storage.tuples import NamedTuple
 
 
 class Limit(NamedTuple):

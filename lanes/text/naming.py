@@ -1,7 +1,5 @@
 """How sentences name lanes as a whole, and the commands that end what they tell of."""
 
-import shlex
-
 from lanes.base.terminal import clean
 
 
@@ -23,4 +21,8 @@ def on_lane(verb: str, key: str, *options: str) -> str:
 
 def as_typed(text: str, place: str) -> str:
     """A key or a glob as it is typed in a shell; what cannot be shown as it is, is left to the reader."""
-    return shlex.quote(text) if clean(text) == text else place
+    if clean(text) != text:
+        return place
+    from shlex import quote
+
+    return quote(text)

@@ -4,10 +4,9 @@ a program is checked. ``Key``, ``Duration`` and the other types for signatures a
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from lanes.base import arguments, durations
 from lanes.base.errors import Unfit
@@ -20,8 +19,9 @@ from lanes.records.json_schema import KEY as KEY_SCHEMA
 from lanes.records.json_schema import MOST_NUMBER, Schema, nullable
 from lanes.records.json_schema import TEXT as TEXT_SCHEMA
 from lanes_storage.clock import Now
-from lanes_storage.law import MAX_KEY, EventType, is_cause
+from lanes_storage.law import MAX_KEY, is_cause
 from lanes_storage.records import LaneFilter, Subject
+from lanes_storage.tuples import NamedTuple
 
 #: The largest `limit` of a list.
 MOST_LISTED = 10**9
@@ -33,19 +33,23 @@ _CALLED: dict[type, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ParamKind:
     """One kind. ``check`` takes a value of a program and the name of the parameter, ``parse`` a text; both raise Unfit.
 
     ``metavar``: its placeholder in the help. ``json``: its type in JSON, and ``show`` converts a value to that.
     """
 
-    metavar: str
-    schema: Schema
-    check: Callable[[Any, str], Any]
-    parse: Callable[[str, str], Any]
-    json: type = str
-    show: Callable[[Any], Any] = lambda value: value
+    def __init__(
+        self,
+        metavar: str,
+        schema: Schema,
+        check: Callable[[Any, str], Any],
+        parse: Callable[[str, str], Any],
+        json: type = str,
+        show: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
+        self.metavar, self.schema, self.check, self.parse = metavar, schema, check, parse
+        self.json, self.show = json, show
 
     def read(self, given: object, name: str) -> Any:
         """A value of JSON. Raises Unfit."""
@@ -177,11 +181,11 @@ def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
     return chosen if chosen.at or not chosen.conditions else chosen._replace(at=now.wall)
 
 
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?"
 
 
 def _parse_seconds(text: str, name: str) -> int:
-    seconds = float(text) if _NUMBER.fullmatch(text) else -1.0
+    seconds = float(text) if re.fullmatch(_NUMBER, text, re.ASCII) else -1.0
     if not 0 <= seconds <= MOST_WAIT_S:
         raise Unfit(f"{name} must be a number from 0 to {MOST_WAIT_S:g}")
     return round(seconds * 1000)
@@ -231,6 +235,8 @@ MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_m
 def _check_event_type(value: object, name: str) -> str:
     word = arguments.text(value, name)
     if not is_cause(word):  # a newer lanes may write others than this one
+        from lanes_storage.law import EventType
+
         raise Unfit(f"a type of event must be a word such as {', '.join(EventType)}")
     return word
 

@@ -43,7 +43,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
-from lanes_storage.reads.messages import LAST
+from lanes_storage.reads.of_messages import LAST
 from lanes_storage.records import (
     Comparison,
     Condition,
@@ -224,7 +224,6 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     deeds=(DashboardAction("Retry {}", "Retry", name="retry message"),),
     said=outcomes.retried,
     printed=lambda message: str(message.id),
-    command=True,
 )
 def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
     """Retry a failed or aborted message.
@@ -309,7 +308,6 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
     deeds=(DashboardAction("Drop {}", "Drop", grave=True, name="drop message"),),
     said=outcomes.dropped,
-    command=True,
 )
 def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
     """End a waiting message without an answer. The journal keeps its text."""

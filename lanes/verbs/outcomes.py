@@ -1,22 +1,18 @@
 """The result of a verb as a sentence, the same for the command line and the dashboard."""
 
+from __future__ import annotations
+
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import (
-    FREED,
-    AbortResult,
-    Acted,
-    GlobActed,
-    Message,
-    Outcome,
-    Pause,
-    ProviderResetDone,
-    WatchedStep,
-)
+from lanes.records import FREED, Outcome
 from lanes.text.naming import all_lanes, on_lane
 from lanes.text.spans import span
+from lanes_storage.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from lanes.records import AbortResult, Acted, GlobActed, Message, Pause, ProviderResetDone, WatchedStep
 
 
 class Action(StrEnum):
@@ -37,7 +33,6 @@ class OutcomeText(NamedTuple):
 def aborted(result: AbortResult) -> OutcomeText:
     """The proven outcome of an abort."""
     outcome, after = result.outcome, f"after {span(result.waited_s * 1000)}"
-    why = on_lane("why", result.key)
     epochs = f"(epoch {result.epoch_before} → {result.epoch_after})"
     sentence = {
         Outcome.RELEASED: f"released {after}",
@@ -48,7 +43,7 @@ def aborted(result: AbortResult) -> OutcomeText:
         Outcome.CLEARED: "cleared",
         Outcome.INEFFECTIVE: f"not freed: its gateway ended nothing that was seen to end, {after}",
         Outcome.UNREACHABLE: f"not freed: {_last_word(result)}",
-        Outcome.PENDING: f"not confirmed {after}; the request stands: `{why}` says what it waits for"
+        Outcome.PENDING: f"not confirmed {after}; the request stands: `{_why(result)}` says what it waits for"
         if result.waited_s
         else "requested",
     }[outcome]
@@ -61,8 +56,14 @@ def aborted(result: AbortResult) -> OutcomeText:
     elif result.survivors is None and result.steps and outcome is Outcome.RELEASED:
         sentence += "; whether processes of its tools survive is not known"
     elif result.survivors is None and outcome in FREED:
-        sentence += f"; whether processes of it survive is not known (`{why}` tells if the lane waits for that)"
+        sentence += (
+            f"; whether processes of it survive is not known (`{_why(result)}` tells if the lane waits for that)"
+        )
     return OutcomeText(outcome.replace("_", " "), sentence, outcome not in FREED)
+
+
+def _why(result: AbortResult) -> str:
+    return on_lane("why", result.key)
 
 
 def _proven(result: AbortResult) -> WatchedStep | None:

@@ -2,10 +2,11 @@
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes.base.errors import Unreadable
 from lanes.verbs.kinds import MOST_LISTED
+from lanes_storage.tuples import NamedTuple
 
 Page = Any
 Row = Any

@@ -1,7 +1,5 @@
 """Results that become records outside of their effects: rows, and plain numbers."""
 
-from typing import NamedTuple
-
 from lanes.records import (
     Acted,
     Counted,
@@ -14,6 +12,7 @@ from lanes.records import (
 )
 from lanes.verbs.verb import ResultForm
 from lanes_storage import records as rows
+from lanes_storage.tuples import NamedTuple
 
 
 class ActedRow(NamedTuple):

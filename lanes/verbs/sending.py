@@ -128,7 +128,6 @@ def send(
         "lanes answer agent:main:telegram:42 yes --question 41.1",
     ),
     said=outcomes.answered,
-    command=True,
 )
 def answer(
     ctx: Context,
@@ -157,7 +156,6 @@ def answer(
     errors=(NotFound, QueueFull),
     examples=('lanes steer agent:main:telegram:42 "in German, please"',),
     said=outcomes.steered,
-    command=True,
 )
 def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
     """Give a text to the run of a lane while it works.

@@ -10,23 +10,24 @@ The command line derives its options and help from it, HTTP its route and the Op
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType, NoneType
-from typing import Annotated, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_origin
 
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect
 from lanes.context import Context
-from lanes.filters.doubts import cleared, doubts_of
 from lanes.records import Liveness, Record, ids_from_json
 from lanes.records.json_schema import Schema
 from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind, filter_of
-from lanes.verbs.outcomes import OutcomeText
 from lanes.verbs.paging import PAGE, Paging
 from lanes_storage.clock import Clock
 from lanes_storage.law import LaneState
 from lanes_storage.records import Subject
+from lanes_storage.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from lanes.verbs.outcomes import OutcomeText
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,8 +114,7 @@ class WaitOverHttp(NamedTuple):
     told: Callable[[Any, Any, float], Any] = _the_last
 
 
-@dataclass(frozen=True, slots=True)
-class VerbParam:
+class VerbParam(NamedTuple):
     """One parameter: ``name`` in Python, ``wire`` outside (without the underscore that avoids a keyword)."""
 
     name: str
@@ -170,7 +170,11 @@ class Verb(Generic[P, T]):
         make: Callable[..., Effect[T]] = self._effect
         checked = self.checked(given)
         effect = make(ctx, **checked)
-        return cleared(effect, doubts_of(checked.values())) if self._filtered else effect
+        if not self._filtered or not any(getattr(value, "doubtful", ()) for value in checked.values()):
+            return effect
+        from lanes.filters.doubts import cleared, doubts_of
+
+        return cleared(effect, doubts_of(checked.values()))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check the given parameters and convert them to what the verb expects. Raises Unfit, InvalidKey."""
@@ -229,27 +233,24 @@ def _param(declared: inspect.Parameter) -> VerbParam:
     return VerbParam(declared.name, wire, kind, declared.default, meaning, given, header, many)
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """The properties of a verb besides its signature.
 
     ``errors``: the errors that it raises. ``status``: of the HTTP response. ``examples``: for the help. ``said``: a
     sentence for its record. ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
-    ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long. ``command``: the
-    command line generates its command. ``looks``: it changes nothing, although it is a POST. ``listed``: the default
-    limit over HTTP. ``slow``: it reads the whole database. ``whole``: the verb that does it
-    to all lanes whose key fits a glob.
+    ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long. ``looks``: it changes
+    nothing, although it is a POST. ``listed``: the default limit over HTTP. ``slow``: it reads the whole database.
+    ``whole``: the verb that does it to all lanes whose key fits a glob.
     """
 
     errors: tuple[type[LanesError], ...] = ()
     status: int = 200
     examples: tuple[str, ...] = ()
-    said: Callable[[Any], OutcomeText] | None = None
+    said: "Callable[[Any], OutcomeText] | None" = None
     printed: Callable[[Any], str] | None = None
     deeds: tuple[DashboardAction, ...] = ()
     waiting: WaitOverHttp | None = None
     paging: Paging | None = None
-    command: bool = False
     looks: bool = False
     listed: int = PAGE
     slow: bool = False

@@ -1,7 +1,7 @@
 """Freeing a lane of another program's gateway: the request is a row, which the process that watches it carries out."""
 
 from collections.abc import Generator
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from lanes.base.errors import Ambiguous, NotFound, NotPermitted
 from lanes.base.procedure import Procedure, Read, read, wait_for_change, write
@@ -12,6 +12,7 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reads, Transaction
 from lanes_storage.records import FreeingRow, SightingRow
+from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
 

@@ -2,16 +2,19 @@
 after them. A lane that is seen through both doors is one line, also where its requests name no session."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from lanes import filters
-from lanes.filters import Facts
 from lanes.records import Lane, Liveness, Mark, WatchedLane
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reads
 from lanes_storage.law import LaneState, SourceState, WatchedState
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneRow, SightingRow
+from lanes_storage.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from lanes.filters import Facts
 
 _NOTHING: Mapping[str, SightingRow] = {}
 #: By then the watch has seen the run that a request belongs to, so that it is not taken for one of another session.
@@ -95,7 +98,7 @@ def _fits(row: SightingRow, chosen: LaneFilter, now: Now) -> bool:
     return filters.fits(facts_of(row), chosen._replace(at=chosen.at or now.wall))
 
 
-def facts_of(row: SightingRow) -> Facts:
+def facts_of(row: SightingRow) -> "Facts":
     """The facts of such a lane, for filters."""
     seen = row.seen
     return {

@@ -6,7 +6,9 @@ Nothing below the loops reads a clock: a ``Now`` is passed in, so that tests can
 import time
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from lanes_storage.tuples import NamedTuple
 
 
 class Now(NamedTuple):
@@ -55,7 +57,7 @@ class Clock(Protocol):
 def boot_id() -> str:
     """An id of this boot of this machine: readings of the boot clock are comparable only within one boot."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:  # not Linux: the time of the boot, to the minute, is a sufficient id
         import psutil
 

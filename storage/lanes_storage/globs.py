@@ -7,15 +7,16 @@ expression, SQLite by ``GLOB``, which has different rules for brackets.
 import re
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
+
+from lanes_storage.tuples import NamedTuple
 
 #: A set: brackets that are closed. An opening bracket without a closing one is an ordinary character.
-_PLACE = re.compile(r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|.", re.DOTALL)
-_MEMBER = re.compile(r"(.)-(.)|.", re.DOTALL)
-_WILD = re.compile(r"[*?\[]")
+_PLACE = r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|."
+_MEMBER = r"(.)-(.)|."
+_WILD = r"[*?\[]"
 #: A set that contains only the negation character, for Python and for SQLite: it must not come first in the set.
 _BOTH = {"!^": "^!"}
-_STORED = re.compile(r"\[(\^?)(\]?[^\]]*)\]")
+_STORED = r"\[(\^?)(\]?[^\]]*)\]"
 #: Characters with a special meaning at the beginning of a set or of a range, here or in SQLite.
 _SPECIAL = "]^-!"
 
@@ -46,17 +47,17 @@ _NOTHING = "["
 
 def is_glob(text: str) -> bool:
     """Whether the glob has any wildcard."""
-    return _WILD.search(text) is not None
+    return re.search(_WILD, text) is not None
 
 
 def exactly(text: str) -> str:
     """The glob that this text matches, and no other."""
-    return _WILD.sub(lambda found: f"[{found[0]}]", text)
+    return re.sub(_WILD, lambda found: f"[{found[0]}]", text)
 
 
 def places(glob: str) -> list[Place]:
     """The places of a glob, in order."""
-    return [_place(found) for found in _PLACE.finditer(glob)]
+    return [_place(found) for found in re.finditer(_PLACE, glob, re.DOTALL)]
 
 
 @lru_cache(maxsize=256)
@@ -82,14 +83,14 @@ def from_sqlite(pattern: str) -> str:
     """The glob that ``as_sqlite`` converted to that pattern, or one that matches the same texts."""
     if pattern == _NOTHING:
         return "[z-a]"
-    return _STORED.sub(lambda found: f"[{'!' if found[1] else ''}{_BOTH.get(found[2], found[2])}]", pattern)
+    return re.sub(_STORED, lambda found: f"[{'!' if found[1] else ''}{_BOTH.get(found[2], found[2])}]", pattern)
 
 
 def _place(found: re.Match[str]) -> Place:
     if found[2] is None:
         return {"*": _STAR, "?": _ANY}.get(found[0][0]) or Place(frozenset(found[0]))
     singles, ranges = set(), []
-    for member in _MEMBER.finditer(found[2]):
+    for member in re.finditer(_MEMBER, found[2], re.DOTALL):
         if member[1] is None:
             singles.add(member[0])
             continue

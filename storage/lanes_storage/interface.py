@@ -7,7 +7,6 @@ store runs them; nobody ever sees a step that is only partly done.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -79,7 +78,6 @@ class Transition(Protocol[C_contra, T_co]):
     def __call__(self, tx: Transaction, commands: Sequence[C_contra], /) -> Sequence[T_co]: ...
 
 
-@dataclass(slots=True, eq=False)
 class CommandStep(Generic[T]):
     """A step that is one command for a transition. Called directly, it is a set of one command.
 
@@ -87,9 +85,12 @@ class CommandStep(Generic[T]):
     command, in the same transaction, and returns the result of the step.
     """
 
-    transition: Transition[Any, Any]
-    command: Any
-    then: Callable[[Transaction, Any], T] | None = None
+    __slots__ = ("command", "then", "transition")
+
+    def __init__(
+        self, transition: Transition[Any, Any], command: Any, then: Callable[[Transaction, Any], T] | None = None
+    ) -> None:
+        self.transition, self.command, self.then = transition, command, then
 
     def __call__(self, tx: Transaction) -> T:
         """Execute this command as a set of one."""

@@ -156,13 +156,13 @@ class Cause(Word):
 
 
 #: The form of a cause that a runner defines.
-_OWN_CAUSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_OWN_CAUSE = r"[a-z][a-z0-9_]{0,63}"
 
 
 def is_cause(word: object) -> bool:
     """Whether a word names a cause: one of ``Cause``, or one of a runner (``[a-z][a-z0-9_]*``, at most 64
     characters)."""
-    return isinstance(word, str) and _OWN_CAUSE.fullmatch(word) is not None
+    return isinstance(word, str) and re.fullmatch(_OWN_CAUSE, word) is not None
 
 
 class EventType(StrEnum):

@@ -9,7 +9,19 @@ from tests.house.modules import ROOT
 
 PAGE = (ROOT / "docs" / "design-tricks.md").read_text(encoding="utf-8")
 #: Those whose measurement takes seconds, or processes.
-LONG = {"lock-wait", "pages", "event-blocks", "inotify", "optional", "lazy-commands", "exit", "freeze"}
+LONG = {
+    "lock-wait",
+    "pages",
+    "event-blocks",
+    "inotify",
+    "optional",
+    "lazy-commands",
+    "lazy-names",
+    "lazy-tuples",
+    "no-garbage",
+    "exit",
+    "freeze",
+}
 
 
 def test_the_page_and_the_script_name_the_same() -> None:

@@ -324,6 +324,19 @@ for name, folder in COMMANDS.items():
     + _LIST
 )
 
+_EVERY_NAME = (
+    """
+from lanes import filters, records
+from lanes.verbs import control, queries
+from lanes_storage import doors, reads, records as rows
+from lanes_storage.lazily import whole
+whole(filters, records, control, queries, doors, reads, rows)
+"""
+    + _LIST
+)
+_TYPED = "import typing, lanes_storage.tuples as tuples; tuples.NamedTuple = typing.NamedTuple\n" + _LIST
+_COLLECTED = "import gc; gc.disable = gc.freeze = lambda: None\n" + _LIST
+
 
 def _records(make: Callable[[int], object]) -> float:
     return seconds(lambda: [make(number) for number in range(10)], 20_000)
@@ -395,6 +408,9 @@ TRICKS: dict[str, Trick] = {
         _process("import lanes.drivers.client"), _process("import httpx, httpx._main; import lanes.drivers.client")
     ),
     "lazy-commands": Trick(_process(_LIST), _process(_EVERY_COMMAND)),
+    "lazy-names": Trick(_process(_LIST), _process(_EVERY_NAME)),
+    "lazy-tuples": Trick(_process(_LIST), _process(_TYPED)),
+    "no-garbage": Trick(_process(_LIST), _process(_COLLECTED)),
     "exit": Trick(_process(_LIST), _process("import os; os._exit = lambda code: None\n" + _LIST)),
     "tuples": Trick(lambda _: _records(_Tuple), lambda _: _records(_Frozen)),
     "generated-json": Trick(lambda f: _codec(f, generated=True), lambda f: _codec(f, generated=False)),

@@ -1,5 +1,6 @@
 """What is shipped is ours alone, typed and whole; what is pinned names no place to get it from."""
 
+import ast
 import re
 import subprocess
 from importlib import import_module
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lanes
-from tests.house.modules import ROOT
+from tests.house.modules import ROOT, modules
 from tests.kit.tools import needs
 
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -67,3 +68,14 @@ def test_nothing_names_a_machine(tmp_path: Path) -> None:
         if name and (ROOT / name.decode()).is_file() and homes.search((ROOT / name.decode()).read_bytes())
     ]
     assert wrong in ([], [str(Path(__file__).relative_to(ROOT))])
+
+
+def test_every_name_of_a_package_that_imports_lazily_is_there() -> None:
+    lazy = 0
+    for package, path in modules().items():
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "lazily":
+                lazy += 1
+                for names in ast.literal_eval(call.args[1]).values():
+                    assert all(hasattr(import_module(package), name) for name in names.split()), package
+    assert lazy > 5

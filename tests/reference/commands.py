@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from lanes.commands.common.app import commands, lanes
+from lanes.commands.common.app import OF_VERBS, commands, lanes
 from lanes.commands.common.exits import Exit, exit_of_kind
 from lanes.commands.common.options import GLOBALS
 from lanes.verbs import table
@@ -89,7 +89,7 @@ EXITS = {
     "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
 }  # fmt: skip
 #: The rest is in the table of verbs.
-for verb in (each for each in table().values() if each.about.command):
+for verb in (table()[name] for name in OF_VERBS):
     form = verb.result.name
     JSON.setdefault(verb.name, f"an array of [{form}]" if verb.said or verb.result.many else f"[{form}]")
     EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))

@@ -74,7 +74,7 @@ def page(world: World, order: LaneOrder, limit: int | None = None, offset: int =
 def test_pages_are_parts_of_the_whole_and_every_lane_knows_its_place(
     seen: World, order: LaneOrder, far: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("lanes_storage.reads.lanes"), "FAR", far)
+    monkeypatch.setattr(import_module("lanes_storage.reads.of_lanes"), "FAR", far)
     whole = page(seen, order)
     assert len({lane.id for lane in whole}) == 60
     pages = [lane for offset in range(0, 70, 7) for lane in page(seen, order, 7, offset)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 from lanes.commands.common.options import GLOBALS, with_globals
-from lanes.verbs import table
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -43,17 +43,23 @@ COMMANDS = {
     "bench": "maintain",
     "completion": "maintain",
 }
+#: The commands that are made of their verb alone, each with the module of ``lanes.verbs`` that declares it.
+OF_VERBS = {
+    "answer": "sending",
+    "steer": "sending",
+    "pause": "control",
+    "resume": "control",
+    "ack": "control",
+    "retry": "messages",
+    "drop": "messages",
+}
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"
 
 
 def commands() -> list[str]:
     """Every command of ours, in the order of the help."""
-    return [name for each in COMMANDS for name in (each, *(_verbs() if each == "abort" else ()))]
-
-
-def _verbs() -> list[str]:
-    return [verb.name for verb in table().values() if verb.about.command]
+    return [name for each in COMMANDS for name in (each, *(OF_VERBS if each == "abort" else ()))]
 
 
 class LazyGroup(click.Group):
@@ -66,10 +72,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if (folder := COMMANDS.get(cmd_name)) is not None:
             found = import_module(f"lanes.commands.{folder}.{cmd_name.replace('-', '_')}").command
-        elif (verb := table().get(cmd_name)) is not None and verb.about.command:
-            from lanes.commands.common.verbs import command_of
+        elif (module := OF_VERBS.get(cmd_name)) is not None:
+            from lanes.commands.common.generated import command_of
 
-            found = command_of(verb)
+            found = command_of(getattr(import_module(f"lanes.verbs.{module}"), cmd_name))
         else:
             added = _added().get(cmd_name)
             if added is None:
@@ -86,7 +92,10 @@ class LazyGroup(click.Group):
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f"did you mean `{close[0]}`?" if close else "`lanes --help` lists them"
             ctx.fail(f"there is no command {args[0]}; {hint}")
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        gc.freeze()  # what is imported stays, so no collection has to look at it
+        gc.enable()
+        return found
 
 
 def _added() -> dict[str, EntryPoint]:

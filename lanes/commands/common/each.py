@@ -1,17 +1,20 @@
 """Doing one thing to several lanes, and making one exit code of what came out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lanes.base.errors import LanesError, Refused
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
-from lanes.drivers.driver import Driver
-from lanes.filters.doubts import no_field, unknown_fields
 from lanes.records import Record
 from lanes.verbs.queries import list_
-from lanes_storage.records import LaneFilter, Subject
+from lanes_storage.records import LaneFilter
+
+if TYPE_CHECKING:
+    from lanes.drivers.driver import Driver
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -26,9 +29,13 @@ def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
 
 def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane fits") -> str:
     """The sentence where nothing fits a filter. It names the words that may have been meant as a field."""
-    for word in () if chosen is None else unknown_fields(chosen):
+    if chosen is None or not chosen.conditions:
+        return said
+    from lanes.filters.doubts import no_field, unknown_fields
+
+    for word in unknown_fields(chosen):
         if not desk.call(list_, filter_=LaneFilter((word,)), limit=1).lanes:
-            return f"{said}: {no_field(word, chosen.of if chosen else Subject.LANE)}"
+            return f"{said}: {no_field(word, chosen.of)}"
     return said
 
 

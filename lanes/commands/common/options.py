@@ -40,7 +40,14 @@ def _keep(name: str) -> OptionCallback:
     return keep
 
 
-#: Accepted before and after every command.
+def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value and not ctx.resilient_parsing:
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+#: Accepted before and after every command. The help is one of them: click would look for a translation of its own at
+#: each start.
 GLOBALS: tuple[click.Option, ...] = (
     click.Option(
         ["--db"],
@@ -64,6 +71,14 @@ GLOBALS: tuple[click.Option, ...] = (
         help="The configuration file. [env: LANES_CONFIG]",
     ),
     click.Option(["--json"], is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON, for scripts."),
+    click.Option(
+        ["-h", "--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_help,
+        help="Show this message and exit.",
+    ),
 )
 
 

@@ -1,7 +1,9 @@
 """Aborting lanes: which ones, at which epochs, and what came of it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lanes.base.errors import LanesError, NotFound
 from lanes.commands.common.each import nothing_fits
@@ -9,17 +11,19 @@ from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
 from lanes.commands.output.words import note, state, stopped, took
-from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import FREED, HERE, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
-from lanes.verbs.queries import list_, show
-from lanes.verbs.system import status
+from lanes.verbs.queries import list_
 from lanes.watch.freeing import what_is_lost
 from lanes_storage.errors import StorageError
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import How, LaneFilter
+from lanes_storage.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from lanes.drivers.driver import Driver
 
 PREVIEW = (
     OutputColumn("KEY", cut="middle", least=20),
@@ -71,6 +75,8 @@ def plan_for(
     lanes: list[Lane] = []
     missing: list[NotFound] = []
     for key in named:
+        from lanes.verbs.queries import show
+
         try:
             lanes.append(desk.call(show, key=key, source=source).lane)
         except NotFound as error:
@@ -142,6 +148,8 @@ def _announce(desk: Driver, plan: AbortPlan) -> None:
 
 def _name_the_stopped(desk: Driver) -> None:
     """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
+    from lanes.verbs.system import status
+
     try:
         found = desk.call(status)
     except (LanesError, StorageError):

@@ -1,10 +1,13 @@
 """``lanes list``: lanes, sorted by harm."""
 
+from __future__ import annotations
+
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lanes import filters
 from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
@@ -12,13 +15,14 @@ from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import lane_state, note, took
-from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.filters import parse
 from lanes.records import Lane
 from lanes.verbs.paging import one_more
 from lanes.verbs.queries import list_
 from lanes_storage.records import LaneFilter
+
+if TYPE_CHECKING:
+    from lanes.drivers.driver import Driver
 
 #: Lines of a watched terminal that are no lane: the titles, the word that there are more, and the cursor's.
 FRAME = 3
@@ -60,7 +64,9 @@ def command(
 
 def _read(words: tuple[str, ...]) -> LaneFilter:
     """The filter, which may be one word of the shell or several."""
-    parsed = parse(" ".join(words), 0)
+    if not words:
+        return LaneFilter()
+    parsed = filters.parse(" ".join(words), 0)
     if parsed.problem is not None:
         fail(f"the filter is not understood: {parsed.problem}")
     return parsed.chosen

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import NamedTuple
-from unicodedata import combining, east_asian_width
+
+from lanes_storage.tuples import NamedTuple
 
 ELLIPSIS = "…"
 #: A column that may be cut is never narrower.
@@ -26,6 +26,8 @@ def width_of(text: str) -> int:
     """How many cells of a terminal a cleaned text takes."""
     if text.isascii():
         return len(text)
+    from unicodedata import combining, east_asian_width
+
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 

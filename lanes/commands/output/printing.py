@@ -8,12 +8,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import click
 
 from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn, lay_out
+from lanes_storage.tuples import NamedTuple
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "strong": "1", "busy": "36"}
 

@@ -1,13 +1,18 @@
 """Records as people read them: ages, times, states and their looks."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from lanes.commands.output.printing import Cell
 from lanes.explain.phrases import clock_time, failed
-from lanes.records import Lane, NextLimit, OwnerDetail, WatchedLane
 from lanes.text.spans import span
 from lanes_storage.clock import system_clock
 from lanes_storage.law import SourceState, WatchedState
+
+if TYPE_CHECKING:
+    from lanes.records import Lane, NextLimit, OwnerDetail, WatchedLane
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",

@@ -54,7 +54,7 @@ def command(session: Session, for_ms: int | None, port: int | None, tempo: float
     database = session.named_database or os.environ.get("LANES_DB") or str(places.demo_database())
     if real_runner_ran(database):
         raise ConfigError(f"{database} was used by a real gateway: give the demo another database")
-    from lanes.commands.common.leaving import run_to_its_end
+    from lanes.commands.serve.leaving import run_to_its_end
 
     run_to_its_end(_demo(database, port, tempo, for_ms, dashboard=on_a_terminal()))
 

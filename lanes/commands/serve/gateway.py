@@ -19,7 +19,7 @@ def command(session: Session, port: int | None, log_level: str) -> None:
     SIGTERM or Ctrl-C drains it; a second one stops it at once.
     """
     config = session.serving_config(gateway__port=port)
-    from lanes.commands.common.leaving import run_to_its_end
+    from lanes.commands.serve.leaving import run_to_its_end
     from lanes.commands.serve.serving import run_gateway
     from lanes.logs import log_to
     from lanes.server.preflight import check

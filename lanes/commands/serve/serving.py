@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from os import getpid
 from pathlib import Path
 
-from lanes.commands.common.leaving import leave_within
+from lanes.commands.serve.leaving import leave_within
 from lanes.config import Config
 from lanes.config.declared import places
 from lanes.config.reading.access import exposed, readable

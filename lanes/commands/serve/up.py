@@ -45,7 +45,7 @@ def command(session: Session, port: int | None, simulate: bool) -> None:
     if not plan.simulate:
         check(plan.config)
     listener = bind(plan.config)
-    from lanes.commands.common.leaving import run_to_its_end
+    from lanes.commands.serve.leaving import run_to_its_end
 
     run_to_its_end(_up(plan, listener, dashboard=on_a_terminal()))
 

@@ -52,7 +52,7 @@ def command(
     config = session.config()
     if not config.watches:
         raise ConfigError("no [[watch]] is configured: `lanes watch add` finds what runs here")
-    from lanes.commands.common.leaving import run_to_its_end
+    from lanes.commands.serve.leaving import run_to_its_end
     from lanes.commands.watch.standalone import watch_alone
     from lanes.logs import log_to
 

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from lanes.base.terminal import without_password
 from lanes.host.identity import Identity, ProcessSighting, identity_of, look, this_process
+from lanes_storage.tuples import NamedTuple
 
 
 class GatewayNote(NamedTuple):

@@ -1,9 +1,9 @@
 """What a setting is: its name, its kind, its bounds."""
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from lanes.base.durations import LONGEST_MS
+from lanes_storage.tuples import NamedTuple
 
 #: The tables of the file, and its arrays of tables.
 SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")

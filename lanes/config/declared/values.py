@@ -2,11 +2,12 @@
 
 import re
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes.base import durations
 from lanes.config.declared.refusal import not_yet, refusal, shown, unknown
 from lanes.config.declared.setting import Kind, Setting
+from lanes_storage.tuples import NamedTuple
 
 OFF = "off"
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

@@ -5,18 +5,17 @@ makes it faster. The outcome is determined by reading the run's row again, never
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lanes.base.errors import NotFound
 from lanes.base.procedure import Procedure, read, wait_for_change, write
 from lanes.context import Context
-from lanes.engine.reconcile.survivors import settle
 from lanes.host.identity import is_gone, this_process
 from lanes.records import AbortResult, Outcome
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now, slept_between
 from lanes_storage.law import GHOST_AFTER, Cause, Scope
 from lanes_storage.records import OwnerRow, RunRow, Ticket
+from lanes_storage.tuples import NamedTuple
 
 #: The longest pause between two reads of a run that is being aborted.
 LOOK_AGAIN_MS = 250
@@ -136,6 +135,8 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
             after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
             survivors: tuple[str, ...] | None = ()
             if run.forced and run.process_group is not None:
+                from lanes.engine.reconcile.survivors import settle
+
                 grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
                 patience = grace if timeout_ms is None else min(grace, max(0, timeout_ms - waited_ms))
                 survivors = yield from settle(ctx, run.id, patience_ms=patience, force=grace == 0)

@@ -3,54 +3,63 @@
 A door whose guard no longer holds changes nothing and returns a value that says so; it raises no exception for it.
 """
 
-from lanes_storage.doors.aborts import AbortRequest, end_bound, request_abort
-from lanes_storage.doors.claims import (
-    attach_process,
-    candidates,
-    candidates_among,
-    claim,
-    collectable,
-    keep_session,
-    postpone,
-    set_on_interrupt,
-    suspects_running,
+from typing import TYPE_CHECKING
+
+from lanes_storage.lazily import lazily
+
+if TYPE_CHECKING:
+    from lanes_storage.doors.aborts import *
+    from lanes_storage.doors.claims import *
+    from lanes_storage.doors.control import *
+    from lanes_storage.doors.conversations import *
+    from lanes_storage.doors.input.questions import *
+    from lanes_storage.doors.intake import *
+    from lanes_storage.doors.owners import *
+    from lanes_storage.doors.pauses import *
+    from lanes_storage.doors.providers import *
+    from lanes_storage.doors.releases import *
+    from lanes_storage.doors.restoring import *
+    from lanes_storage.doors.retention import *
+    from lanes_storage.doors.shared.ends import *
+    from lanes_storage.doors.shared.journal import *
+    from lanes_storage.doors.shared.repeats import *
+    from lanes_storage.doors.shared.warnings import *
+    from lanes_storage.doors.waiting.budgets import *
+    from lanes_storage.doors.waiting.clocks import *
+    from lanes_storage.doors.waiting.expiry import *
+    from lanes_storage.doors.waiting.places import *
+    from lanes_storage.doors.waits import *
+    from lanes_storage.doors.watched.freeings import *
+    from lanes_storage.doors.watched.sightings import *
+
+__getattr__ = lazily(
+    __name__,
+    {
+        ".aborts": "AbortRequest end_bound request_abort",
+        ".claims": (
+            "attach_process candidates candidates_among claim collectable keep_session postpone "
+            "set_on_interrupt suspects_running"
+        ),
+        ".control": "ack drop retry",
+        ".conversations": "ImportedTurn begin_conversation new_conversation tell_from",
+        ".input.questions": "ask close_question take_answer take_steer",
+        ".intake": "Accepted Refusal accept enter_beside",
+        ".owners": "drain end_owner heartbeat note_progress register runs_of_owner touch",
+        ".pauses": "Control end_pause note_survivors pause pause_matching resume resume_matching",
+        ".providers": "answered cool count doubt note_provider refuse reset_provider take_place try_last",
+        ".releases": "abort complete expire fail interrupt note_usage park reclaim",
+        ".restoring": "restored",
+        ".retention": "note_pruned prune prune_idempotency",
+        ".shared.ends": "Evidence",
+        ".shared.journal": "record",
+        ".shared.repeats": "repeated",
+        ".shared.warnings": "warn_held warn_wait",
+        ".waiting.budgets": "exhausted refuse_over spend",
+        ".waiting.clocks": "note_clock",
+        ".waiting.expiry": "expire_waiting",
+        ".waiting.places": "move_to_front recall",
+        ".waits": "WaitCircle begin_wait end_wait",
+        ".watched.freeings": "ask_to_free end_freeing free_by_itself take_freeings",
+        ".watched.sightings": "forget_sources keep_sightings note_source warn_silent watch",
+    },
 )
-from lanes_storage.doors.control import ack, drop, retry
-from lanes_storage.doors.conversations import ImportedTurn, begin_conversation, new_conversation, tell_from
-from lanes_storage.doors.input.questions import ask, close_question, take_answer, take_steer
-from lanes_storage.doors.intake import Accepted, Refusal, accept, enter_beside
-from lanes_storage.doors.owners import drain, end_owner, heartbeat, note_progress, register, runs_of_owner, touch
-from lanes_storage.doors.pauses import (
-    Control,
-    end_pause,
-    note_survivors,
-    pause,
-    pause_matching,
-    resume,
-    resume_matching,
-)
-from lanes_storage.doors.providers import (
-    answered,
-    cool,
-    count,
-    doubt,
-    note_provider,
-    refuse,
-    reset_provider,
-    take_place,
-    try_last,
-)
-from lanes_storage.doors.releases import abort, complete, expire, fail, interrupt, note_usage, park, reclaim
-from lanes_storage.doors.restoring import restored
-from lanes_storage.doors.retention import note_pruned, prune, prune_idempotency
-from lanes_storage.doors.shared.ends import Evidence
-from lanes_storage.doors.shared.journal import record
-from lanes_storage.doors.shared.repeats import repeated
-from lanes_storage.doors.shared.warnings import warn_held, warn_wait
-from lanes_storage.doors.waiting.budgets import exhausted, refuse_over, spend
-from lanes_storage.doors.waiting.clocks import note_clock
-from lanes_storage.doors.waiting.expiry import expire_waiting
-from lanes_storage.doors.waiting.places import move_to_front, recall
-from lanes_storage.doors.waits import WaitCircle, begin_wait, end_wait
-from lanes_storage.doors.watched.freeings import ask_to_free, end_freeing, free_by_itself, take_freeings
-from lanes_storage.doors.watched.sightings import forget_sources, keep_sightings, note_source, warn_silent, watch

@@ -7,13 +7,13 @@ test compares them.
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lanes_storage.fragments import no_pause, shown_key, shown_of_session, unlisted
 from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
 from lanes_storage.reads.orders import QUEUED
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
+from lanes_storage.tuples import NamedTuple
 
 #: The joins of ``lanes l``: to its run, to that run's owner and message, and to the head of the lane.
 _OF_LANES = {
@@ -24,7 +24,7 @@ _OF_LANES = {
     "hm": "LEFT JOIN messages hm ON hm.id = l.head_id",
 }
 _OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON r.id = m.run_id"
-_ALIAS = re.compile(r"\b([a-z]+)\.")
+_ALIAS = r"\b([a-z]+)\."
 
 #: A lane that was made for one request is listed only until that request has ended.
 #: Of the lanes of one session, one is listed for all.
@@ -123,7 +123,7 @@ class Conditions(NamedTuple):
 
     def table(self, *more: str) -> str:
         """``lanes l`` with only the joins that the conditions and the ``more`` expressions need."""
-        names = set(_ALIAS.findall(" ".join((*self.conditions, *more)))) & set(_OF_LANES)
+        names = set(re.findall(_ALIAS, " ".join((*self.conditions, *more)))) & set(_OF_LANES)
         if names & {"o", "rm"}:
             names.add("r")
         return " ".join(("lanes l", *(join for name, join in _OF_LANES.items() if name in names)))

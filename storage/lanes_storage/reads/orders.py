@@ -5,11 +5,10 @@ that a first page costs the same for a thousand lanes and for a million. This is
 ``lane``, ``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
-from typing import NamedTuple
-
 from lanes_storage.fragments import names
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
+from lanes_storage.tuples import NamedTuple
 
 
 class Term(NamedTuple):

@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 from lanes_storage.fragments import shown_key
 from lanes_storage.globs import from_sqlite
 from lanes_storage.law import (
-    BoundTo,
     Cause,
     Edge,
     LaneState,
-    MessageState,
     OnInterrupt,
     OnSurvivors,
     PauseKind,
@@ -22,17 +20,13 @@ from lanes_storage.records import (
     AttemptPhase,
     LaneRow,
     LastErrorRow,
-    MessageRow,
     OwnerRow,
     PauseRow,
-    ProcessIdentity,
     ProviderAttempt,
-    RunFailure,
     RunQuestion,
     RunRow,
     RunUsage,
     Terms,
-    Wait,
 )
 
 #: How many characters of invalid JSON are shown.
@@ -41,18 +35,6 @@ UNREADABLE = 500
 T = TypeVar("T")
 _OF_PHASE = AttemptPhase.__annotations__
 Row = Sequence[Any]
-
-MESSAGE_COLUMNS = f"""
-m.id, m.lane_id, {shown_key("ml")}, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
-CASE WHEN m.answered_by IS NULL THEN m.reply ELSE (SELECT a.reply FROM messages a WHERE a.id = m.answered_by) END,
-CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
-  (SELECT a.reply_detail FROM messages a WHERE a.id = m.answered_by) END,
-m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
-m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
-CASE WHEN m.state = 'queued' THEN
-  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.rank <= m.rank) END,
-(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0), m.expires_at
-"""
 
 RUN_COLUMNS = f"""
 r.id, r.lane_id, {shown_key("rl")}, r.message_id, r.owner_id, r.runner, r.kind,
@@ -138,24 +120,6 @@ def _unreadable(said: str) -> ProviderAttempt:
     return ProviderAttempt("unknown", "unreadable", said[:UNREADABLE], 0)
 
 
-def to_message(row: Row) -> MessageRow:
-    """A message from MESSAGE_COLUMNS."""
-    error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
-    bound_to = optional(BoundTo.read, row[8])
-    values = [
-        *row[:3],
-        MessageState.read(row[3]),
-        *row[4:8],
-        bound_to,
-        *row[9:13],
-        error,
-        *row[16:28],
-        to_attempts(row[15]),
-        *row[28:],
-    ]
-    return MessageRow(*values)
-
-
 def to_run(row: Row) -> RunRow:
     """A run from RUN_COLUMNS."""
     limits = [*row[7:13], OnInterrupt.read(row[13]), OnSurvivors.read(row[14])]
@@ -181,12 +145,6 @@ def to_question(stored: str | None) -> RunQuestion | None:
     if not (given.keys() >= {*RunQuestion._fields} - {"answer"} and isinstance(given["options"], list)):
         return None
     return RunQuestion(**{**given, "options": tuple(map(str, given["options"]))})
-
-
-def to_wait(row: Row) -> Wait:
-    """A wait from the columns of ``reads.waits``."""
-    run, message, key, *process, since = row
-    return Wait(run, message, key, ProcessIdentity(*process), since)
 
 
 def to_owner(row: Row) -> OwnerRow:

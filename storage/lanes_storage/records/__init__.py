@@ -4,67 +4,43 @@ Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the b
 ``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
-from lanes_storage.records.claims import (
-    Claimed,
-    Head,
-    News,
-    Old,
-    OwnerOrders,
-    Release,
-    WaitingHead,
-    WaitingLane,
-    WaitingMessage,
+from typing import TYPE_CHECKING
+
+from lanes_storage.lazily import lazily
+
+if TYPE_CHECKING:
+    from lanes_storage.records.claims import *
+    from lanes_storage.records.filters import *
+    from lanes_storage.records.given import *
+    from lanes_storage.records.incidents import *
+    from lanes_storage.records.lanes import *
+    from lanes_storage.records.providers import *
+    from lanes_storage.records.questions import *
+    from lanes_storage.records.runs import *
+    from lanes_storage.records.shown import *
+    from lanes_storage.records.stored import *
+    from lanes_storage.records.watched import *
+
+__getattr__ = lazily(
+    __name__,
+    {
+        ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane WaitingMessage",
+        ".filters": "Comparison Condition How LaneFilter Subject",
+        ".given": (
+            "OUTLINE Admission Beat BudgetTerms Idempotency NewMessage NewOwner RetryTerms Spent Waiter is_outline"
+        ),
+        ".incidents": "DueIncident SeenIncident",
+        ".lanes": ("LaneCounts LaneGroupRow LaneOrder LaneRow LaneSort LaneTally LastErrorRow PauseRow Repeated"),
+        ".providers": "ProviderCounts ProviderRefusal ProviderReset ProviderRow",
+        ".questions": "HandedText NewQuestion",
+        ".runs": (
+            "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
+            "Terms Ticket"
+        ),
+        ".shown": "LetterTallyRow OwnerLoad SilentRun",
+        ".stored": (
+            "ClockNote ConversationRow ConversationState CooldownRow EventRow MessageRow TurnRow UnprovenRun Wait"
+        ),
+        ".watched": "Freeing FreeingRow Sighting SightingRow SourceRow",
+    },
 )
-from lanes_storage.records.filters import Comparison, Condition, How, LaneFilter, Subject
-from lanes_storage.records.given import (
-    OUTLINE,
-    Admission,
-    AttemptPhase,
-    Beat,
-    BudgetTerms,
-    Idempotency,
-    NewMessage,
-    NewOwner,
-    ProcessIdentity,
-    ProviderAttempt,
-    RetryTerms,
-    RunFailure,
-    RunResult,
-    RunUsage,
-    Spent,
-    Terms,
-    Ticket,
-    Waiter,
-    is_outline,
-)
-from lanes_storage.records.incidents import DueIncident, SeenIncident
-from lanes_storage.records.providers import ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
-from lanes_storage.records.questions import HandedText, NewQuestion, RunQuestion
-from lanes_storage.records.shown import (
-    LaneCounts,
-    LaneGroupRow,
-    LaneOrder,
-    LaneRow,
-    LaneSort,
-    LaneTally,
-    LetterTallyRow,
-    OwnerLoad,
-    SilentRun,
-)
-from lanes_storage.records.stored import (
-    ClockNote,
-    ConversationRow,
-    ConversationState,
-    CooldownRow,
-    EventRow,
-    LastErrorRow,
-    MessageRow,
-    OwnerRow,
-    PauseRow,
-    Repeated,
-    RunRow,
-    TurnRow,
-    UnprovenRun,
-    Wait,
-)
-from lanes_storage.records.watched import Freeing, FreeingRow, Sighting, SightingRow, SourceRow

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
-from lanes_storage.records.given import Terms, Ticket
+from lanes_storage.records.runs import Terms, Ticket
 from lanes_storage.records.stored import MessageRow
 
 

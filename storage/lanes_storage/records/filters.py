@@ -6,9 +6,9 @@ SQL.
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
 
 from lanes_storage.law import Scope
+from lanes_storage.tuples import NamedTuple
 
 
 class Subject(StrEnum):

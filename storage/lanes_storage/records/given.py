@@ -1,9 +1,11 @@
 """The records that storage takes: plain and frozen."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from lanes_storage.law import BoundTo, Cause, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy
+from lanes_storage.law import BoundTo, Mode, Overflow, PermittedBy
+from lanes_storage.records.runs import AttemptPhase, ProcessIdentity, RunFailure, Ticket
+from lanes_storage.tuples import NamedTuple
 
 #: A backoff that doubles does not grow beyond this.
 LONGEST_BACKOFF_MS = 600_000
@@ -71,20 +73,6 @@ class Admission(NamedTuple):
     answers: str | None = None  # only as the answer to the open question with this id; empty: to any open question
 
 
-class ProcessIdentity(NamedTuple):
-    """Identifies a process, even after its pid was reused.
-
-    ``start_time`` counts hundredths of a second: from boot on Linux (the kernel's ticks), elsewhere from the
-    start of process 1. ``pid_ns`` is empty where the system has no pid namespaces.
-    """
-
-    host: str
-    boot_id: str
-    pid_ns: str
-    pid: int
-    start_time: int
-
-
 class Waiter(NamedTuple):
     """Who waits for a message: a run, and the process in which it does."""
 
@@ -106,19 +94,6 @@ class NewOwner(NamedTuple):
     stale_after_ms: int
     runners: tuple[str, ...] = ()
     url: str | None = None
-
-
-class Terms(NamedTuple):
-    """The limits and policies under which a run was claimed. Judges use these, not those of their own process."""
-
-    run_timeout_ms: int | None
-    stall_timeout_ms: int | None
-    abort_grace_ms: int
-    reconcile_interval_ms: int
-    warn_held_after_ms: int
-    max_park_ms: int
-    on_interrupt: OnInterrupt
-    on_survivors: OnSurvivors
 
 
 class RetryTerms(NamedTuple):
@@ -183,13 +158,6 @@ class Spent(NamedTuple):
         return any(limit is not None and used >= limit for used, limit in pairs)
 
 
-class Ticket(NamedTuple):
-    """What a run must present to write: its id and its epoch."""
-
-    run_id: int
-    epoch: int
-
-
 class Beat(NamedTuple):
     """One live run, as the heartbeat of its owner reports it."""
 
@@ -202,69 +170,3 @@ class Beat(NamedTuple):
     progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: unknown
     body_ended_at: int | None = None  # when the runner's work ended, if the release is not stored yet
     attempt: "AttemptPhase | None" = None  # None: it asks no provider now
-
-
-class AttemptPhase(NamedTuple):
-    """The provider that a run asks now, and the limit that ends this attempt if the provider stays silent.
-
-    ``next`` is the provider that is asked afterwards; if it is None, the run fails. ``rest_ms`` is the longest time
-    from then until every other provider of the chain has failed too. The run stores when the phase began.
-    """
-
-    provider: str
-    limit: str  # the name of the limit: connect_timeout, first_byte_timeout, idle_timeout, or one that a runner defines
-    limit_ms: int
-    number: int = 1
-    of: int = 1
-    next: str | None = None
-    rest_ms: int = 0
-    at: int = 0
-    boot: int = 0
-    slept: int | None = None
-
-
-class ProviderAttempt(NamedTuple):
-    """One provider that was asked for a message, and failed."""
-
-    provider: str
-    cause: str  # an AttemptCause, or another word a provider gave
-    message: str
-    at: int
-    status: int | None = None  # the HTTP status, if it refused with one
-    type: str | None = None  # the code of its error, and the parameter of the request that it names
-    param: str | None = None
-    code: str | None = None
-
-
-class RunFailure(NamedTuple):
-    """Why something failed. For an exceeded limit: the limit, and the time that was really used."""
-
-    cause: Cause
-    message: str
-    attempts: tuple[ProviderAttempt, ...] = ()
-    budget_ms: int | None = None
-    elapsed_ms: int | None = None
-
-
-class RunUsage(NamedTuple):
-    """What a run used, in tokens and millionths of a US dollar; a cost of None is not known."""
-
-    input_tokens: int
-    output_tokens: int
-    cost_micros: int | None = None
-
-
-class RunResult(NamedTuple):
-    """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
-    journal stores about the provider that answered.
-
-    For the memory of the conversation: ``messages``, the answer in the words of chat (JSON array) if it is more than
-    its text, and ``tokens``, what the turn counts for a model (None: not known)."""
-
-    text: str
-    detail: str | None = None
-    attempts: tuple[ProviderAttempt, ...] = ()
-    told: dict[str, Any] | None = None
-    messages: str | None = None
-    tokens: int | None = None
-    usage: RunUsage | None = None

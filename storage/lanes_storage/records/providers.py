@@ -4,7 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import reduce
-from typing import NamedTuple
+
+from lanes_storage.tuples import NamedTuple
 
 #: So long after its last noted answer a provider counts as well again, in milliseconds: until then the number of its
 #: requests in flight grows with its answers.

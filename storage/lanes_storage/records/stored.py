@@ -1,10 +1,10 @@
 """The stored records: one for each kind of row."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from lanes_storage.law import BoundTo, Cause, Edge, MessageState, PauseKind, RunnerKind, TurnState
-from lanes_storage.records.given import AttemptPhase, ProcessIdentity, ProviderAttempt, RunFailure, Terms, Ticket
-from lanes_storage.records.questions import RunQuestion
+from lanes_storage.law import BoundTo, MessageState, TurnState
+from lanes_storage.records.runs import ProcessIdentity, ProviderAttempt, RunFailure
+from lanes_storage.tuples import NamedTuple
 
 
 class MessageRow(NamedTuple):
@@ -74,65 +74,6 @@ class ConversationState(NamedTuple):
     told_from: int
 
 
-class RunRow(NamedTuple):
-    """One row of ``runs``, with the key of its lane. Its id is the epoch of its claim."""
-
-    id: int
-    lane_id: int
-    key: str
-    message_id: int
-    owner_id: int
-    runner: str
-    kind: RunnerKind
-    terms: Terms
-    claimed_at: int
-    claimed_boot: int
-    claimed_slept_ms: int | None
-    boot_id: str
-    progress: str
-    progress_at: int
-    progress_boot: int
-    progress_slept_ms: int | None
-    busy_until_boot: int | None
-    left_out: int
-    process_host: str | None
-    process_boot_id: str | None
-    process_pid: int | None
-    process_start_time: int | None
-    process_group: int | None
-    abort_at: int | None
-    abort_boot: int | None
-    abort_boot_id: str | None
-    abort_grace_asked_ms: int | None
-    abort_actor: str | None
-    abort_reason: str | None
-    abort_cause: Cause | None
-    edge: Edge | None
-    cause: Cause | None
-    forced: bool
-    ended_at: int | None
-    ended_by: str | None
-    refused_writes: int
-    late_reply: str | None
-    waiting: bool  # the run waits for a message of another lane, so it is not stalled
-    abort_slept_ms: int | None = None
-    # the runner's work has ended, but the release is not stored yet: no limit applies any more
-    body_ended_at: int | None = None
-    attempt: AttemptPhase | None = None  # the provider that it asks now
-    question: RunQuestion | None = None  # what it asks its sender now
-    input_ms: int = 0  # how long it waited for the answers to earlier questions
-
-    @property
-    def epoch(self) -> int:
-        """The fencing token that this run was claimed under."""
-        return self.id
-
-    @property
-    def ticket(self) -> Ticket:
-        """The id and epoch that this run must present to write."""
-        return Ticket(self.id, self.epoch)
-
-
 class Wait(NamedTuple):
     """A run that waits, in a process, for an unfinished message of the lane ``key``."""
 
@@ -141,64 +82,6 @@ class Wait(NamedTuple):
     key: str
     process: ProcessIdentity
     since: int
-
-
-class OwnerRow(NamedTuple):
-    """One row of ``owners``."""
-
-    id: int
-    kind: str
-    host: str
-    boot_id: str
-    pid_ns: str
-    pid: int
-    start_time: int
-    fingerprint: str
-    heartbeat_interval_ms: int
-    stale_after_ms: int
-    runners: tuple[str, ...]
-    url: str | None
-    started_at: int
-    heartbeat_at: int
-    heartbeat_boot: int
-    slept_ms: int | None
-    heartbeats: int
-    drain_by: str | None
-    drain_at: int | None
-    drain_until: int | None
-    ended_at: int | None
-    ended_cause: str | None
-    held: int = 0
-
-
-class Repeated(NamedTuple):
-    """The same request was ended a moment ago. ``times``: how often it was asked. Nothing but this was stored."""
-
-    cause: str
-    times: int
-    until: int
-
-
-class PauseRow(NamedTuple):
-    """Why no run may claim a lane. ``until`` is None if only a person ends the pause.
-
-    ``pattern``: the glob over keys that is paused; None if the pause is of the lane itself.
-    """
-
-    reason: str
-    actor: str
-    at: int
-    until: int | None
-    kind: PauseKind = PauseKind.HAND
-    pattern: str | None = None
-
-
-class LastErrorRow(NamedTuple):
-    """How the last run of a lane ended, if it failed."""
-
-    cause: Cause
-    message: str
-    at: int
 
 
 class EventRow(NamedTuple):

@@ -1,8 +1,7 @@
 """The records of other programs' gateways."""
 
-from typing import NamedTuple
-
 from lanes_storage.law import HELD_THERE, SourceState, WatchedState
+from lanes_storage.tuples import NamedTuple
 
 
 class Sighting(NamedTuple):

@@ -1,5 +1,7 @@
 """The blocking store, for commands; its reader is also used by threads of a process with an event loop."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes_storage.interface import Params
+from lanes_storage.tuples import NamedTuple
 
 #: A string literal, which may contain text that looks like a parameter, or the name of a parameter.
 _TOKEN = re.compile(r"'[^']*'|:(\w+)")

@@ -9,11 +9,11 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from lanes_storage import errors
 from lanes_storage.sqlite.file.locking import SideLock
 from lanes_storage.sqlite.file.paths import Names, Seen, seen
+from lanes_storage.tuples import NamedTuple
 
 _DELETED = " (deleted)"
 #: Seconds between two checks of which processes have the file open.

@@ -230,7 +230,7 @@ def _listed(path: Path) -> list[tuple[str, int, int, float]]:
     """Kind, process, first and last byte of each lock on a file."""
     try:
         inode = str(path.stat().st_ino)
-        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
     found = []

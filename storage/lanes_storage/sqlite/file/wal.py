@@ -18,11 +18,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from lanes_storage import errors
 from lanes_storage.sqlite.file.identity import FileGuard, Files
 from lanes_storage.sqlite.file.locking import begin
+from lanes_storage.tuples import NamedTuple
 
 #: Pages in the WAL at which it is checkpointed. This is a quarter as often as SQLite's default: a page that changed ten
 #: times since the last checkpoint is written only once.

@@ -8,7 +8,7 @@ from lanes_storage.clock import Now
 from lanes_storage.fragments import names
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause, Edge
-from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run, to_wait
+from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run
 from lanes_storage.records import (
     ClockNote,
     OwnerLoad,
@@ -222,8 +222,14 @@ def input_of_owner(owner_id: int) -> Query[dict[int, int]]:
 def waits(run_id: int | None = None) -> Query[list[Wait]]:
     """The waits of open runs for messages that have not ended; of one run, or of all runs."""
     if run_id is None:
-        return Query(WAITS, {}, many(to_wait))
-    return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(to_wait))
+        return Query(WAITS, {}, many(_to_wait))
+    return Query(f"{WAITS} AND w.run_id = :run", {"run": run_id}, many(_to_wait))
+
+
+def _to_wait(row: Row) -> Wait:
+    """A wait from the columns of WAITS."""
+    run, message, key, *process, since = row
+    return Wait(run, message, key, ProcessIdentity(*process), since)
 
 
 def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, tuple[str, dict[str, float]]]]]:

@@ -4,12 +4,24 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import law
-from lanes_storage.fragments import dead_letter, names, unnamed
-from lanes_storage.interface import FEW_ROWS, Query
-from lanes_storage.law import MessageState
+from lanes_storage.fragments import dead_letter, names, shown_key, unnamed
+from lanes_storage.interface import FEW_ROWS, Query, Row
+from lanes_storage.law import BoundTo, Cause, MessageState
 from lanes_storage.reads.choices import messages_among
-from lanes_storage.reads.shapes import MESSAGE_COLUMNS, many, one, to_message
-from lanes_storage.records import LaneFilter, LetterTallyRow, MessageRow, Subject
+from lanes_storage.reads.shapes import many, one, optional, to_attempts
+from lanes_storage.records import LaneFilter, LetterTallyRow, MessageRow, RunFailure, Subject
+
+MESSAGE_COLUMNS = f"""
+m.id, m.lane_id, {shown_key("ml")}, m.state, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.run_id,
+CASE WHEN m.answered_by IS NULL THEN m.reply ELSE (SELECT a.reply FROM messages a WHERE a.id = m.answered_by) END,
+CASE WHEN m.answered_by IS NULL THEN m.reply_detail ELSE
+  (SELECT a.reply_detail FROM messages a WHERE a.id = m.answered_by) END,
+m.error_cause, m.error_message, m.attempts, m.interruptions, m.parked_until, m.parked_since,
+m.retry_of, m.retried_as, m.answered_by, m.batch, m.accepted_at, m.started_at, m.ended_at,
+CASE WHEN m.state = 'queued' THEN
+  (SELECT count(*) FROM messages q WHERE q.lane_id = m.lane_id AND q.state = 'queued' AND q.rank <= m.rank) END,
+(SELECT mr.reply_so_far FROM runs mr WHERE mr.id = m.run_id), coalesce(m.retries, 0), m.expires_at
+"""
 
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
@@ -25,9 +37,27 @@ EVERY = LaneFilter(of=Subject.MESSAGE)
 LAST = 2**63 - 1
 
 
+def _to_message(row: Row) -> MessageRow:
+    """A message from MESSAGE_COLUMNS."""
+    error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
+    bound_to = optional(BoundTo.read, row[8])
+    values = [
+        *row[:3],
+        MessageState.read(row[3]),
+        *row[4:8],
+        bound_to,
+        *row[9:13],
+        error,
+        *row[16:28],
+        to_attempts(row[15]),
+        *row[28:],
+    ]
+    return MessageRow(*values)
+
+
 def message(message_id: int) -> Query[MessageRow | None]:
     """One message, or None."""
-    return Query(MESSAGE, {"id": message_id}, one(to_message), point=True)
+    return Query(MESSAGE, {"id": message_id}, one(_to_message), point=True)
 
 
 def messages(
@@ -72,12 +102,12 @@ def _newest(
         table = f"(SELECT s.*, row_number() {order} AS place, sum({SIZE}) {order} AS size FROM {table} s)"
         fits = "WHERE m.size <= :within OR m.place = 1"
     sql = f"SELECT {MESSAGE_COLUMNS} FROM {table} m JOIN lanes ml ON ml.id = m.lane_id {fits} ORDER BY m.id DESC"
-    return Query(sql, params | {"within": within}, many(to_message), broad=True)
+    return Query(sql, params | {"within": within}, many(_to_message), broad=True)
 
 
 def ended_among(ids: Sequence[int]) -> Query[list[MessageRow]]:
     """The messages of these that have ended."""
-    return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(to_message), point=len(ids) <= FEW_ROWS)
+    return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(_to_message), point=len(ids) <= FEW_ROWS)
 
 
 def dead_letters(

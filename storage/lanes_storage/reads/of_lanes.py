@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.fragments import NAMED_LANE, dead_letter, no_pause, shown_for, shown_key, shown_of_session, unlisted
@@ -23,6 +22,7 @@ from lanes_storage.records import (
     Repeated,
 )
 from lanes_storage.statements import children
+from lanes_storage.tuples import NamedTuple
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """

@@ -1,0 +1,150 @@
+"""The commands that are made of their verb alone: it does one thing to lanes or messages, or gives a lane a text."""
+
+from typing import Any
+
+import click
+
+from lanes.commands.common.each import InOrder, chosen_keys, do_each, nothing_fits, refuse_unless_one
+from lanes.commands.common.exits import Exit
+from lanes.commands.common.options import (
+    ID,
+    fail,
+    given_text,
+    keys_argument,
+)
+from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.verbs import command_for, epilog, options_of
+from lanes.commands.output.printing import Output
+from lanes.drivers.driver import Driver
+from lanes.explain.phrases import counted
+from lanes.verbs.messages import EVERY, message_count, message_ids
+from lanes.verbs.outcomes import Action
+from lanes.verbs.queries import list_
+from lanes.verbs.verb import Verb
+from lanes_storage.records import How, LaneFilter
+
+BULK = """
+
+With --filter, every message that fits and for which it is allowed, the oldest first.
+
+Exit code 1 for a message for which it is not allowed.
+"""
+
+
+def command_of(verb: Verb[..., Any]) -> click.Command:
+    """The command of a verb that does one thing to lanes, or to messages, or gives a lane a text."""
+    if "text" in verb.by_name:
+        return _command_with_text(verb)
+    return _command_on_messages(verb) if "id" in verb.by_name else _command_on_lanes(verb)
+
+
+def _command_with_text(verb: Verb[..., Any]) -> click.Command:
+    said = verb.said
+    assert said is not None
+
+    @command_for(verb)
+    @click.argument("text")
+    def command(session: Session, /, text: str, **given: Any) -> int:
+        text = given_text(text)
+        with session.desk() as desk:
+            accepted = desk.call(verb, text=text, **given)
+        session.out.result(accepted, said(accepted).sentence)
+        return Exit.DONE
+
+    return command
+
+
+def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
+    said, whole = verb.said, verb.about.whole
+    assert said is not None
+
+    @command_for(verb, "key")
+    @keys_argument
+    @options_of(list_, only=("filter_", "match"))
+    def command(
+        session: Session,
+        /,
+        keys: tuple[str, ...],
+        filter_: LaneFilter | None,
+        match: str | None,
+        every: bool = False,
+        **given: Any,
+    ) -> int:
+        refuse_unless_one(keys, given.get("epoch"))
+        if every and (keys or filter_ is not None or match is not None):
+            fail("--all is every lane: it takes no KEY, --filter or --match")
+        with session.desk() as desk:
+            if whole is not None and (every or (match is not None and filter_ is None and not keys)):
+                meant = {name: value for name, value in given.items() if name in whole.by_name}
+                acted = desk.call(whole, **({} if every else {"match": match}), **meant)
+                if acted.done or every:
+                    assert whole.said is not None
+                    session.out.result([acted], whole.said(acted).sentence)
+                    return Exit.DONE
+            return do_each(
+                session.out,
+                chosen_keys(desk, keys, filter_=filter_, match=match),
+                lambda key: desk.call(verb, key=key, **given),
+                lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
+                nothing=lambda: nothing_fits(desk, filter_),
+            )
+
+    return command
+
+
+def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
+    said, action = verb.said, Action(verb.name)
+    assert said is not None
+    told = verb.about.printed or (lambda message: said(message).sentence)
+
+    @click.command(verb.name, help=verb.doc + BULK, epilog=epilog(verb))
+    @click.argument("message_id", metavar="[ID]", type=ID, required=False)
+    @options_of(message_ids, only=("filter_",))
+    @click.option("--dry-run", is_flag=True, help="With --filter: only count the messages, and change nothing.")
+    @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one message without a terminal.")
+    @pass_session
+    def command(
+        session: Session, /, message_id: int | None, filter_: LaneFilter | None, dry_run: bool, yes: bool
+    ) -> int:
+        if (message_id is None) == (filter_ is None):
+            fail("give the ID of one message, or choose several with --filter" + (", not both" if message_id else ""))
+        if dry_run and filter_ is None:
+            fail("--dry-run counts what a --filter chooses")
+        out = session.out
+        with session.desk() as desk:
+            if dry_run:
+                return _count(out, desk, action, filter_)
+            if message_id is not None:
+                message = desk.call(verb, id=message_id)
+                out.result(message, told(message))
+                return Exit.DONE
+            chosen = filter_ or EVERY
+
+            def ids(filter_: LaneFilter) -> list[int]:
+                return [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
+
+            numbers = ids(chosen)
+            if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
+                return Exit.FAILED
+            return do_each(
+                out,
+                numbers,
+                InOrder(lambda number: desk.call(verb, id=number), lambda key: ids(chosen.where("key", How.IS, key))),
+                told,
+                nothing=lambda: nothing_fits(desk, filter_, f"nothing to {action}"),
+            )
+
+    return command
+
+
+def _count(out: Output, desk: Driver, action: Action, chosen: LaneFilter | None) -> int:
+    found = desk.call(message_count, for_=action, filter_=chosen)
+    out.result(found, f"it would {action} {counted(found.messages, 'message')}")
+    return Exit.DONE
+
+
+def _confirmed(out: Output, action: Action, number: int) -> bool:
+    count = counted(number, "message")
+    if not out.asks:
+        fail(f"this would {action} {count}: look with --dry-run, then confirm with --yes")
+    return click.confirm(f"{action.capitalize()} {count}?", err=True)

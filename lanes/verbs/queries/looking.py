@@ -1,0 +1,140 @@
+"""Verbs about one lane: all of it, and why it does not progress."""
+
+from lanes.base.errors import Ambiguous, LanesError, NotFound
+from lanes.base.procedure import Effect, QueryBlock, found
+from lanes.context import Context
+from lanes.explain.turns import ProviderInFlight
+from lanes.explain.why import Circumstances, held_up, why_paragraph
+from lanes.host.identity import Identity, this_process
+from lanes.records import (
+    Event,
+    Lane,
+    LaneDetail,
+    Liveness,
+    Message,
+    Run,
+    RunProcess,
+    Why,
+)
+from lanes.verbs.kinds import (
+    Key,
+    Source,
+)
+from lanes.verbs.verb import verb
+from lanes.watch import merging, naming
+from lanes_storage import reads
+from lanes_storage import records as rows
+from lanes_storage.clock import Now
+from lanes_storage.interface import Query, Reads
+from lanes_storage.law import SIMULATED
+
+#: The messages and events in the view of one lane.
+SHOWN_MESSAGES = 50
+
+
+SHOWN_EVENTS = 20
+
+
+#: The most characters that these have together, besides the newest message.
+SHOWN_CHARACTERS = 16_000_000
+
+
+@verb(
+    "GET /api/lanes/{key}",
+    result=LaneDetail,
+    errors=(NotFound, Ambiguous),
+    examples=("lanes show agent:main:telegram:42",),
+)
+def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[LaneDetail]:
+    """One lane: its run, owner, queue and last events.
+
+    With the paragraph that says why it does not progress.
+    """
+
+    def look(read: Reads) -> LaneDetail | LanesError:
+        lane, watched = naming.named(read, key, source)
+        if lane is None:
+            return naming.detail_of(read, watched, ctx.now())
+        newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
+        last = read(reads.events(lane=lane.id, limit=SHOWN_EVENTS, newest=True))
+        liveness = Liveness(ctx.now())
+        shown = Lane.of(lane, liveness)
+        return LaneDetail(
+            lane=shown if watched is None else merging.joined(shown, watched),
+            why=why_paragraph(lane, _around(ctx, lane, read)),
+            run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
+            messages=tuple(map(Message.of, newest)),
+            events=tuple(map(Event.of, last)),
+            processes=None if lane.run is None else _processes(lane.run, lane.owner, liveness),
+        )
+
+    return QueryBlock(look)
+
+
+def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> tuple[RunProcess, ...] | None:
+    """The processes of a run, if it has some and this process can see them."""
+    from lanes.host.processes import process_tree
+
+    if owner is None or run.process_host is None or run.process_start_time is None:
+        return None
+    assert run.process_boot_id is not None
+    assert run.process_pid is not None
+    keeper = Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
+    found = process_tree(keeper, this_process(), liveness.now.boot)
+    return tuple(RunProcess(*each) for each in found) if found else None
+
+
+@verb(
+    "GET /api/lanes/{key}/why", result=Why, errors=(NotFound, Ambiguous), examples=("lanes why agent:main:telegram:42",)
+)
+def why(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Why]:
+    """Say why a lane does not progress.
+
+    One paragraph: what blocks it, the evidence, the next automatic action and when that comes.
+    """
+
+    def look(read: Reads) -> Why | LanesError:
+        lane, watched = naming.named(read, key, source)
+        elsewhere = "" if watched is None else naming.why_of(read, watched, ctx.now())
+        if lane is None:
+            return Why(key, elsewhere)
+        around = _around(ctx, lane, read)
+        return Why(key, f"{why_paragraph(lane, around)} {elsewhere}".strip(), held_up(lane, around))
+
+    return QueryBlock(look)
+
+
+def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
+    now = ctx.now()
+    owners = read(reads.owners())
+    head = None if lane.head_id is None else read(reads.message(lane.head_id))
+    cooling = read(reads.cooldowns(now.wall))
+    last = read(reads.events(lane=lane.id, limit=1, newest=True))
+    waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
+    running = read(reads.open_runs()) if lane.run is None and head is not None else []
+
+    def start() -> str:
+        return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
+
+    budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
+    newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
+    limited = _limited(ctx, read, now) if lane.run is None and head is not None else []
+    return Circumstances(
+        now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited
+    )
+
+
+def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
+    """The providers at which not any number of requests may be in flight."""
+    limits = ctx.max_requests()
+    taken, known = read(reads.places_taken()), read(reads.providers())
+    found = [
+        ProviderInFlight.of(known.get(name, rows.ProviderRow(name)), taken.get(name, 0), limits.get(name), now)
+        for name in sorted({*limits, *taken, *known})
+    ]
+    return [each for each in found if each is not None]
+
+
+def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:
+    """The row of one lane."""
+    return found(reads.lane(key), NotFound("lane", key))

@@ -1,0 +1,37 @@
+"""Packages that import a module of theirs when one of its names is first used: a command needs few of them.
+
+A process that serves imports them ``whole``: to release a lane it must not need a free descriptor, or find the files of
+another version there, since lanes was upgraded meanwhile.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_TABLES: dict[str, Mapping[str, str]] = {}
+
+
+def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package. ``homes``: the names that each module offers, separated by spaces; a module of
+    the package itself begins with a dot."""
+    _TABLES[package] = homes
+    home_of = {name: home for home, names in homes.items() for name in names.split()}
+
+    def found(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(home_of[name], package), name)
+        setattr(sys.modules[package], name, value)  # from now on it is found without this function
+        return value
+
+    return found
+
+
+def whole(*packages: ModuleType) -> None:
+    """Import all modules of packages that do it lazily."""
+    for package in packages:
+        for names in _TABLES[package.__name__].values():
+            for name in names.split():
+                getattr(package, name)

@@ -1,0 +1,66 @@
+"""Named tuples that cost little until they are used.
+
+``typing.NamedTuple`` compiles the constructor of each class when the class is made: a tenth of a millisecond, and a
+command that prints a table imports some sixty of them. Here that waits for the first call, after which there is no
+difference. To a type checker they are the same. A generic one, of which there are few, is a ``typing.NamedTuple``.
+"""
+
+from collections import _tuplegetter  # type: ignore[attr-defined]
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from typing import NamedTuple as NamedTuple
+else:
+
+    class TupleType(type):
+        """Makes the fields of a tuple from its annotations."""
+
+        def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+            made = super().__new__(cls, name, bases, namespace | {"__slots__": ()})
+            if getattr(bases[0], "_fields", ()):
+                return made  # it has the fields of its base
+            fields = () if bases[0] is tuple else tuple(made.__annotations__)
+            made._fields = made.__match_args__ = fields
+            made._field_defaults = {field: namespace[field] for field in fields if field in namespace}
+            for place, field in enumerate(fields):
+                setattr(made, field, _tuplegetter(place, ""))
+            return made
+
+    class NamedTuple(tuple, metaclass=TupleType):
+        """The base of them, with what ``typing.NamedTuple`` gives."""
+
+        def __new__(cls, *values: Any, **named: Any) -> Self:
+            cls.__new__ = _constructor(cls)
+            return cls(*values, **named)
+
+        @classmethod
+        def _make(cls, values: Iterable[Any]) -> Self:
+            made = tuple.__new__(cls, values)
+            if len(made) != len(cls._fields):
+                raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(made)}")
+            return made
+
+        def _replace(self, /, **changes: Any) -> Self:
+            made = self._make(map(changes.pop, self._fields, self))
+            if changes:
+                raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
+            return made
+
+        def _asdict(self) -> dict[str, Any]:
+            return dict(zip(self._fields, self, strict=True))
+
+        def __repr__(self) -> str:
+            said = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+            return f"{type(self).__name__}({said})"
+
+        def __getnewargs__(self) -> tuple[Any, ...]:
+            return tuple(self)
+
+
+def _constructor(cls: Any) -> Any:
+    given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._field_defaults else name for name in cls._fields)
+    code = f"lambda cls, {given}: new(cls, ({' '.join(f'{name},' for name in cls._fields)}))"
+    return eval(
+        code, {"new": tuple.__new__, "defaults": cls._field_defaults}
+    )  # only names, as in collections.namedtuple
