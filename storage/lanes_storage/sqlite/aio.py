@@ -14,7 +14,7 @@ import aiosqlite
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
 from lanes_storage.sqlite.broad_reads import BroadReads
-from lanes_storage.sqlite.file.connect import translated
+from lanes_storage.sqlite.file.connect import on_error, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
@@ -168,11 +168,8 @@ async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -
 
 def _open(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
     file = SqliteFile.open(path, create=create, synchronous=synchronous)
-    try:
+    with on_error(file.close):
         return file, PointReads(file, gauge)
-    except BaseException:
-        file.close()
-        raise
 
 
 def _close_again(opening: "Future[_Opened]") -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lanes_storage import errors
@@ -123,7 +123,7 @@ def open_writer(
     with translated(str(path)):
         touch(path, create=create)
         connection = connect_writing(path)
-        try:
+        with on_error(connection.close):
             check_version(connection, path, create=create, upgrade=upgrade)
             for pragma in WRITE_PRAGMAS:
                 connection.execute(pragma)
@@ -131,10 +131,17 @@ def open_writer(
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}")
             upgrade_schema(connection, path, create=create, upgrade=upgrade)
             _drop_statistics(connection)
-        except BaseException:
-            connection.close()
-            raise
         return connection
+
+
+@contextlib.contextmanager
+def on_error(undo: Callable[[], None]) -> Iterator[None]:
+    """Undo what was done before if the block fails."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
 
 
 def _drop_statistics(connection: sqlite3.Connection) -> None:
@@ -168,12 +175,9 @@ def connect_reading(path: Path) -> sqlite3.Connection:
 
 
 def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
-    try:
+    with on_error(connection.close):
         for pragma in pragmas:
             connection.execute(pragma).fetchall()
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -214,11 +218,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
             held.enter_context(lock.opening(files.memory))
         check_names(files)
         connection = connect_reading(files.database)
-        try:
+        with on_error(connection.close):
             check_users(files, connection)
-        except BaseException:
-            connection.close()
-            raise
         return connection
 
 

@@ -14,6 +14,7 @@ from lanes_storage.sqlite.file.connect import (
     check_users,
     connect_reading,
     connect_writing,
+    on_error,
     open_writer,
     touch,
     translated,
@@ -90,11 +91,8 @@ class SqliteFile:
             except sqlite3.Error:
                 self.guard.check()  # "it was deleted" is more useful than "it cannot be opened"
                 raise
-            try:
+            with on_error(connection.close):
                 self.guard.check()
-            except BaseException:
-                connection.close()
-                raise
             return connection
 
     def committed(self) -> None:
