@@ -13,7 +13,7 @@ from lanes.alerts.seeing import sightings
 from lanes.alerts.sending import NotSent, send
 from lanes.alerts.wording import body
 from lanes.config.declared.model import AlertConfig
-from lanes.engine.background.loop import PATIENCE_S, Loop
+from lanes.engine.background.loop import PATIENCE_S, Loop, LoopOwner
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.doors.alerts import incidents
@@ -41,7 +41,7 @@ KEPT_MS = 14 * 86_400_000
 STOP_S = 2.0
 
 
-class AlertWatch:
+class AlertWatch(LoopOwner):
     """The alerts of one gateway; ``owner`` returns its id."""
 
     def __init__(
@@ -61,13 +61,9 @@ class AlertWatch:
         self._sending: set[threading.Thread] = set()
         self._loop = Loop("alerts", store, clock, self._duties, lambda: LOOK_S)
 
-    def start(self) -> None:
-        """Start, in a separate thread."""
-        self._loop.start()
-
     def stop(self) -> None:
         """Stop, and wait a moment for what is being sent: another gateway sends what is not finished by then."""
-        self._loop.stop()
+        super().stop()
         for thread in list(self._sending):
             thread.join(STOP_S / AT_ONCE)
 

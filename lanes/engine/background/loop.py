@@ -216,3 +216,26 @@ class Loop:
             self._complained_at = now
             log.warning("the %s waits for the database: %s", self._name, error)
         self._halted.wait(REFUSED_S)  # not the usual pause, which would poll the database
+
+
+class LoopOwner:
+    """What has a loop, with the duties of its own methods."""
+
+    _loop: Loop
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds have completed."""
+        return self._loop.rounds
+
+    def start(self) -> None:
+        """Start, in a separate thread; the first round begins at once."""
+        self._loop.start()
+
+    def halt(self) -> None:
+        """Stop after the present duty. From any thread."""
+        self._loop.halt()
+
+    def stop(self) -> None:
+        """Stop after the present duty, and wait for that."""
+        self._loop.stop()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from lanes.engine.background.isolation import isolated
-from lanes.engine.background.loop import PATIENCE_S, Loop
+from lanes.engine.background.loop import PATIENCE_S, Loop, LoopOwner
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
@@ -144,7 +144,7 @@ class Pruner:
             yield self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE))
 
 
-class Housekeeper:
+class Housekeeper(LoopOwner):
     """The housekeeping of one gateway."""
 
     def __init__(self, store: AsyncStore, clock: Clock, keep: RetentionPolicy) -> None:
@@ -154,23 +154,6 @@ class Housekeeper:
         self._pruner: Pruner | None = None
         self._next_log = 0
         self._loop = Loop("housekeeping", store, clock, self._duties, self._pause_s)
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds have completed."""
-        return self._loop.rounds
-
-    def start(self) -> None:
-        """Start, in a separate thread."""
-        self._loop.start()
-
-    def halt(self) -> None:
-        """Stop after the present step. From any thread."""
-        self._loop.halt()
-
-    def stop(self) -> None:
-        """Stop after the present step, and wait for that."""
-        self._loop.stop()
 
     def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
         pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())

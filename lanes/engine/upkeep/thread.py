@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from lanes.engine.background.inotify import pause_on
 from lanes.engine.background.isolation import by_page, isolated
-from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
+from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, LoopOwner, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
@@ -45,7 +45,7 @@ JUDGE_AGAIN_MS = 1_000
 PAGE = 64
 
 
-class Upkeep:
+class Upkeep(LoopOwner):
     """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
 
     ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` returns
@@ -107,19 +107,6 @@ class Upkeep:
     def beaten_mono(self) -> int:
         """When its last committed heartbeat began, by the monotonic clock."""
         return self._heartbeats.beaten_mono
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds have completed."""
-        return self._loop.rounds
-
-    def start(self) -> None:
-        """Start. The first reconcile pass runs at once."""
-        self._loop.start()
-
-    def stop(self) -> None:
-        """Stop after the present duty."""
-        self._loop.stop()
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         """The duties of every round, in this order: those that need no database come first."""
