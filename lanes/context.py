@@ -66,38 +66,32 @@ class Context:
 
     def secret_files(self) -> tuple[Path, ...]:
         """The files that the configuration names for secrets; empty without one that can be read."""
-        try:
-            config = self.configured()
-        except ConfigError:
-            config = None
+        config = self._readable()
         return () if config is None else config.secret_files
 
     def max_requests(self) -> dict[str, int | None]:
         """How many requests may be in flight at each configured provider; empty without a configuration that can be
         read."""
-        try:
-            config = self.configured()
-        except ConfigError:
-            config = None
+        config = self._readable()
         return {} if config is None else {name: each.max_requests for name, each in config.providers.items()}
 
     def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
         """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""
         from lanes.explain.starting import start_command
 
-        try:
-            config = self.configured()
-        except ConfigError:
-            config = None
-        return start_command(config, self.database, real_runner_ran)
+        return start_command(self._readable(), self.database, real_runner_ran)
 
     def budgets(self, key: str) -> "tuple[BudgetTerms, ...]":
         """What that lane may use, by its policy; nothing where the configuration can not be read."""
-        try:
-            config = self.configured()
-        except ConfigError:
-            return ()
+        config = self._readable()
         return () if config is None else config.budgets(key)
+
+    def _readable(self) -> "Config | None":
+        """The configuration; None if there is none, or it cannot be read."""
+        try:
+            return self.configured()
+        except ConfigError:
+            return None
 
     def admission(self, key: str) -> "Admission":
         """The rules by which that lane accepts a message, by its policy. Raises ConfigError."""

@@ -86,7 +86,6 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
             providers=row.get("providers") or (),
             command=commands.command_of(row) if kind in PROGRAMS else None,
             isolated=commands.isolation_of(row) if kind is RunnerKind.PYTHON else None,
-            env=row.get("env"),
         )
     return tuple(built.values())
 
