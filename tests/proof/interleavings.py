@@ -6,6 +6,7 @@ and what each of them remembers; from each state every next commit is tried, and
 judged and walked again: its journal tells of the same commits in another order.
 """
 
+import contextlib
 import copy
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -94,14 +95,13 @@ Next = tuple[str, Callable[[], Minds]]
 
 
 class MemoryStore(SqliteStore):
-    """The store on a database in memory."""
+    """The store on a database in memory, in one transaction for all steps, which the search takes back."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         SqliteReader.__init__(self, Path("in memory"), connection)
 
     def write(self, step: Step[T]) -> T:
-        with SqliteTransaction(self._open()) as tx:
-            return step(tx)
+        return step(SqliteTransaction(self._open()))
 
 
 class Search:
@@ -117,20 +117,19 @@ class Search:
         self._orders: dict[Any, int] = {}
         self._seen = Sightings(5 * SECOND)
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        self._shelf = sqlite3.connect(":memory:", isolation_level=None)
         self._connection.execute("PRAGMA foreign_keys = ON")
         self.store = MemoryStore(self._connection)
         self._set_up(folder / "template.db")
+        self._connection.execute("BEGIN")
 
     def run(self) -> int:
         """Walk everything; returns the number of orders. Raises AssertionError with the way to what is wrong."""
         claims = (self.size.claims, self.size.claims)
         minds = Minds(self.size.messages, claims, self.size.beats, questions=self.size.questions)
         try:
-            return self._walk(minds, self._connection.serialize(), ())
+            return self._walk(minds, ())
         finally:
             self._connection.close()
-            self._shelf.close()
 
     def _set_up(self, path: Path) -> None:
         store = open_store(str(path), create=True)
@@ -145,38 +144,39 @@ class Search:
             self._seen.look(owners, [], self._time())
             self._time.move(5 * SECOND)
         store.close()
-        source = sqlite3.connect(path)
-        source.backup(self._connection)
-        source.close()
-        image = bytearray(self._connection.serialize())
+        image = bytearray(path.read_bytes())
         image[18:20] = b"\1\1"  # what is in memory has no log beside it
-        self._put_back(bytes(image))
+        self._connection.deserialize(bytes(image))
 
-    def _put_back(self, image: bytes) -> None:
-        """By a copy: SQLite crashes in a connection that has used json_each and is then deserialized itself."""
-        self._shelf.deserialize(image)
-        self._shelf.backup(self._connection)
+    @contextlib.contextmanager
+    def _taken_back(self) -> Iterator[None]:
+        """What is done in the block is undone at its end."""
+        self._connection.execute("SAVEPOINT before")
+        yield
+        self._connection.execute("ROLLBACK TO before")
+        self._connection.execute("RELEASE before")
 
-    def _walk(self, minds: Minds, before: bytes, way: tuple[str, ...]) -> int:
+    def _walk(self, minds: Minds, way: tuple[str, ...]) -> int:
         key = (minds.key(), self._rows())
         known = self._orders.get(key)
         if known is not None:
             return known
         self.states += 1
-        found = broken(self.store)
+        # a commit would check what refers to nothing; here none comes
+        found = [*broken(self.store), *self._connection.execute("PRAGMA foreign_key_check").fetchall()]
         assert not found, f"after {' > '.join(way)}: {found}"
         orders = 0
         for name, step in list(self._next(minds)):
-            try:
-                after = step()
-                self.commits += 1
-            except AssertionError as error:
-                raise AssertionError(f"after {' > '.join([*way, name])}: {error}") from error
-            orders += self._walk(after, self._connection.serialize(), (*way, name))
-            self._put_back(before)
+            with self._taken_back():
+                try:
+                    after = step()
+                    self.commits += 1
+                except AssertionError as error:
+                    raise AssertionError(f"after {' > '.join([*way, name])}: {error}") from error
+                orders += self._walk(after, (*way, name))
         if orders == 0:
-            self._end(minds, way)
-            self._put_back(before)
+            with self._taken_back():
+                self._end(minds, way)
             orders = 1
         self._orders[key] = orders
         return orders

@@ -44,7 +44,7 @@ def test_killed_for_many_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[s
             total.messages += history.messages
             total.take(history)
             kills += campaign.kills
-            doctors.append(made.command("doctor", check=False))
+            doctors.append(made.lanes("doctor", check=False))
     say(capsys, f"kills {kills}, {total}")
     assert total.problems == []
     assert [doctor.code for doctor in doctors] == [0, 0], doctors

@@ -86,7 +86,7 @@ class Restored:
     def begin(self, campaign: Campaign) -> None:
         self._made += 1
         self._backup = f"backup-{self._made}.db"
-        campaign.made.command("db", "backup", self._backup)
+        campaign.made.lanes("db", "backup", self._backup)
 
     def shows(self, campaign: Campaign) -> bool:
         return True
@@ -94,12 +94,12 @@ class Restored:
     def end(self, campaign: Campaign) -> None:
         campaign.rest(0.5)
         campaign.end_gateways()
-        campaign.made.command("db", "restore", self._backup)
+        campaign.made.lanes("db", "restore", self._backup)
         # What waits in the copy may have been answered since: nothing of it may run again. A lane that another process
         # reconciles between the look and the abort has moved on, and is left alone: it is asked again.
         for _ in range(2):
-            campaign.made.command("abort", "--match", "*", "--scope", "both", "--yes", check=False)
-        campaign.made.command("resume", "--match", "*", check=False)
+            campaign.made.lanes("abort", "--match", "*", "--scope", "both", "--yes", check=False)
+        campaign.made.lanes("resume", "--match", "*", check=False)
         campaign.closed = False
         replace_strangers(campaign)
 
