@@ -10,9 +10,7 @@ from lanes.records import schema
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    document = schema(name)
-    Draft202012Validator.check_schema(document)
-    return Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return Draft202012Validator(schema(name), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def is_form(value: Any, name: str) -> None:
