@@ -23,6 +23,8 @@ settings.load_profile("busy machine")
 #: A file system in memory, where there is one (Linux), and what must be free there.
 MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
+#: Where the longest tests are: these begin first, so that at the end none is left over for one process alone.
+LONGEST = ("house/test_installed", "house/test_readme", "proof", "faults", "scenarios", "agents", "tui")
 #: pytest's own variable for where its temporary folders begin; its workers and what tests start inherit it.
 TEMPROOT = "PYTEST_DEBUG_TEMPROOT"
 
@@ -68,6 +70,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         place = {module: by_chance.random() for module in dict.fromkeys(item.path for item in items)}
         by_chance.shuffle(items)
         items.sort(key=lambda item: place[item.path])
+    else:
+        tests = Path(__file__).parent
+        place = {
+            path: _place(path.relative_to(tests)) for path in {item.path for item in items} if tests in path.parents
+        }
+        items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+def _place(file: Path) -> int:
+    """Which of the longest a file of tests belongs to; a number beyond them for every other one."""
+    return next((at for at, start in enumerate(LONGEST) if file.as_posix().startswith(start)), len(LONGEST))
 
 
 @pytest.fixture
