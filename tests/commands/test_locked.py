@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lanes_storage.sqlite.file import locking
 from tests.commands.conftest import Call
 from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.kit.stage import Stage
@@ -22,8 +23,9 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def holder(stage: Stage, database: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that holds the write lock of a database with one held lane."""
+def holder(stage: Stage, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the write lock of a database with one held lane, for longer than anyone waits."""
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 200)
     stage.hold("k", stage.owner())
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -11,6 +11,7 @@ from lanes import RunContext, connect
 from lanes.engine.upkeep.losses import LOOK_EVERY_MS
 from lanes.records import Outcome
 from lanes.testing import MINUTE, SECOND, START, Hands
+from lanes.testing.passing import restless
 from lanes_storage import doors
 from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction
@@ -90,10 +91,11 @@ async def test_F110_a_run_that_ended_done_behind_a_blocked_event_loop_has_lost_n
             while not _ended(database):  # and from the commit on, the event loop gets no turn
                 await asyncio.sleep(0)
         assert site.gateway.held == 1, "the event loop does not know it yet"
-        for _ in range(2 * SECOND // LOOK_EVERY_MS):
-            time.move(LOOK_EVERY_MS)
-            seen = upkeep.rounds
-            eventually(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
+        with restless(upkeep):
+            for _ in range(2 * SECOND // LOOK_EVERY_MS):
+                time.move(LOOK_EVERY_MS)
+                seen = upkeep.rounds
+                eventually(lambda seen=seen: upkeep.rounds >= seen + 2, "the upkeep to look")  # type: ignore[misc]
         assert (await site.desk.wait(message.id)).state == "done"
     assert "lost its lane" not in caplog.text
 

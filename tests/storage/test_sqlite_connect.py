@@ -256,7 +256,10 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------ two processes
 
 
-def test_a_file_that_another_process_keeps_locked_says_so(made: Store, path: Path) -> None:
+def test_a_file_that_another_process_keeps_locked_says_so(
+    made: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 200)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
