@@ -10,7 +10,6 @@ PACKAGES = {"lanes_storage": ROOT / "storage", "lanes": ROOT, "lanes_tui": ROOT 
 
 
 @cache
-@cache
 def modules() -> dict[str, Path]:
     """Every module of ours by its dotted name."""
     found = {}
