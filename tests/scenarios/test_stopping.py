@@ -5,7 +5,6 @@ import contextlib
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 from lanes.commands.serve import screen
 from lanes.config import from_data
 from lanes.server.serve import CLOSING_S
+from tests.kit.ports import kept_port
 from tests.kit.processes import PATIENCE_S, House, Process, environment, eventually
 from tests.scenarios.conftest import configure
 
@@ -155,23 +155,22 @@ def _pending(pid: int) -> bool:
 def test_F121_a_forked_worker_keeps_neither_the_address_nor_its_signals(made: House) -> None:
     configure(made, "http://127.0.0.1:9")
     (made.folder / "scenario_runners.py").write_text(RUNNERS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    first = _on_port(made, "first", port)
-    workers = [int(made.lanes("send", "blocking:a", "fork", "--wait", "--json").json["reply"]) for _ in range(2)]
-    try:
-        os.kill(workers[0], signal.SIGTERM)
-        eventually(lambda: not _alive(workers[0]), "the worker to heed a signal that is for it")
-        assert made.lanes("status", "--json").json["gateways"][0]["draining"] is None, "and nobody else does"
-        first.kill()
-        assert _alive(workers[1])
-        second = _on_port(made, "second", port)
-        assert second.url.endswith(f":{port}")
-    finally:
-        for worker in workers:
-            if _alive(worker):
-                os.kill(worker, signal.SIGKILL)
+    with kept_port() as number:
+        port = str(number)
+        first = _on_port(made, "first", port)
+        workers = [int(made.lanes("send", "blocking:a", "fork", "--wait", "--json").json["reply"]) for _ in range(2)]
+        try:
+            os.kill(workers[0], signal.SIGTERM)
+            eventually(lambda: not _alive(workers[0]), "the worker to heed a signal that is for it")
+            assert made.lanes("status", "--json").json["gateways"][0]["draining"] is None, "and nobody else does"
+            first.kill()
+            assert _alive(workers[1])
+            second = _on_port(made, "second", port)
+            assert second.url.endswith(f":{port}")
+        finally:
+            for worker in workers:
+                if _alive(worker):
+                    os.kill(worker, signal.SIGKILL)
 
 
 def _on_port(made: House, name: str, port: str) -> Process:
