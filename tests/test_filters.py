@@ -141,14 +141,6 @@ def test_the_examples_of_the_fields_are_understood() -> None:
             assert understood == bool(field.of(subject)) or (field.example.startswith("state:"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["agent:main:42", "two words", "state:idle", "sate:idle", "-dash", "!x", 'a"b', "a*b", "飞书 🎉", "[x]"],
-)
-def test_a_quoted_key_chooses_itself(name: str) -> None:
-    assert filters.parse(filters.quoted(name), NOW).chosen.conditions == (key(name),)
-
-
 TERMS = st.sampled_from(
     [*MEANINGS, '"two words" -"and more"', "beat:<31s wait:>1m", "a:b:c", "微信", "paused:no", "-cron held:<90s"]
 )

@@ -21,8 +21,8 @@ __getattr__ = lazily(
     __name__,
     {
         ".fields": "ALIASES FIELDS Field FieldKind",
-        ".meaning": "Facts fits has of_event of_lane of_message",
+        ".meaning": "Facts fits has of_event",
         ".narrowing": "narrowed",
-        ".reading": ("MOST_CHARACTERS MOST_WORDS NOTHING Parsed chosen mistyped parse quoted typed understood written"),
+        ".reading": "MOST_CHARACTERS MOST_WORDS NOTHING Parsed chosen mistyped parse typed understood written",
     },
 )

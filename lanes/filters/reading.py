@@ -90,14 +90,6 @@ def written(chosen: LaneFilter) -> str:
     return " ".join(map(_written, chosen.conditions))
 
 
-def quoted(key: str) -> str:
-    """A word that chooses the keys with exactly this part."""
-    field = FIELD.fullmatch(key)
-    named = field is not None and (field[1].lower() in FIELDS or resembling(field[1].lower(), FIELDS) is not None)
-    plain = re.fullmatch(r'[^\s"*?\[!-][^\s"*?\[]*', key) is not None and not named
-    return key if plain else _quote(key)
-
-
 def _conditions(typed: str, of: Subject) -> Iterator[Condition]:
     if len(typed) > MOST_CHARACTERS:
         raise _Problem(f"it has {len(typed)} characters; at most {MOST_CHARACTERS} are read")

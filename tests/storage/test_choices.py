@@ -9,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lanes import filters
-from lanes.records import Event
+from lanes.records import HERE, Event
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, reads
 from lanes_storage.globs import as_pattern, as_sqlite, from_sqlite
 from lanes_storage.interface import Query
-from lanes_storage.law import Cause
+from lanes_storage.law import Cause, MessageState
 from lanes_storage.records import (
     AttemptPhase,
     Beat,
@@ -120,6 +120,49 @@ def understood(typed: str, world: World, of: Subject) -> LaneFilter | None:
     return parsed.chosen if parsed.problem is None else None
 
 
+def of_lane(lane: LaneRow, message: MessageRow | None, at: int) -> filters.Facts:
+    """The facts of a lane; ``message`` is the running one, otherwise the first waiting one. Pauses count at ``at``."""
+    run, owner, error, pause = lane.run, lane.owner, lane.last_error, lane.pause
+    return {
+        "state": lane.state,
+        "key": lane.key,
+        "owner": owner and (f"{owner.host}:{owner.pid}", str(owner.pid), str(owner.id)),
+        "held": run and run.claimed_at,
+        "wait": lane.head_accepted_at,
+        "beat": owner and owner.heartbeat_at,
+        "silent": run and run.progress_at,
+        "queue": lane.queued,
+        "error": error and f"{error.cause} {error.message}",
+        "cause": error and error.cause,
+        "runner": run.runner if run else message and message.runner,
+        "provider": run and run.attempt and run.attempt.provider,
+        "paused": int(pause is not None and (pause.until is None or pause.until > at)),
+        "changed": lane.updated_at,
+        "actor": message and message.actor,
+        "text": message and (message.text, message.request),
+        "source": HERE,
+    }
+
+
+def of_message(message: MessageRow, run: RunRow | None, *, paused: bool) -> filters.Facts:
+    """The facts of a message; ``run`` is its last one, and ``paused`` whether its lane is."""
+    error = message.error
+    return {
+        "state": message.state,
+        "key": message.key,
+        "wait": message.accepted_at if message.state is MessageState.QUEUED else None,
+        "error": error and f"{error.cause} {error.message}",
+        "cause": error and error.cause,
+        "runner": run.runner if run else message.runner,
+        "provider": tuple(attempt.provider for attempt in message.attempts),
+        "paused": int(paused),
+        "changed": message.ended_at or message.started_at or message.accepted_at,
+        "actor": message.actor,
+        "text": (message.text, message.request),
+        "source": HERE,
+    }
+
+
 def message_of(world: World, lane: LaneRow) -> MessageRow | None:
     number = lane.head_id if lane.run is None else lane.run.message_id
     return None if number is None else world.message(number)
@@ -133,7 +176,7 @@ def test_a_filter_of_lanes_means_the_same_in_memory_and_in_sql(house: World, typ
     if chosen is None:
         return
     lanes = house.store.read(reads.lanes(LaneFilter()))
-    fitting = [x.key for x in lanes if filters.fits(filters.of_lane(x, message_of(house, x), chosen.at), chosen)]
+    fitting = [x.key for x in lanes if filters.fits(of_lane(x, message_of(house, x), chosen.at), chosen)]
     assert house.keys(chosen) == fitting
     assert house.store.read(reads.lanes_total(chosen)) == len(fitting)
     some = chosen.only(fitting[1:3])
@@ -150,7 +193,7 @@ def test_a_filter_of_messages_means_the_same_in_memory_and_in_sql(house: World, 
         run = None if message.run_id is None else house.store.read(reads.run(message.run_id))
         pause = house.lane(message.key).pause
         paused = pause is not None and (pause.until is None or pause.until > chosen.at)
-        return filters.of_message(message, run, paused=paused)
+        return of_message(message, run, paused=paused)
 
     every = [house.message(row[0]) for row in house.table("messages")]
     fitting = [message.id for message in every if filters.fits(facts(message), chosen)]
