@@ -93,7 +93,7 @@ def _is_whole(value: object) -> "TypeGuard[SupportsInt]":
 
 def _is_real(value: object) -> "TypeGuard[SupportsFloat]":
     """Whether it is a number, of Python or of another library."""
-    if _is_whole(value) or type(value) is float:
+    if type(value) is float or _is_whole(value):
         return True
     from numbers import Real
 
