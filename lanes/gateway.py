@@ -24,7 +24,7 @@ from lanes.engine.registration import as_owner
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.streams import Listener
 from lanes.engine.upkeep.retention import ConfiguredKeep
-from lanes.records import Drain
+from lanes.records import Drain, Message
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors
 from lanes_storage.errors import StorageError
@@ -215,22 +215,24 @@ class Gateway:
 
     # ----------------------------------------------------------------------------------- listening
 
-    def listen(self, message_id: int) -> Listener:
+    def listen(self, message: int | Message) -> Listener:
         """Follow a message's reply piece by piece, from its beginning, until the message has ended.
 
         ``async for piece in gateway.listen(message.id)``; see ``Listener``. Pieces come only while this gateway runs
-        the message; its end is noticed whichever gateway runs it. From the event loop.
+        the message; its end is noticed whichever gateway runs it. ``message``: its id, or the message itself, as it was
+        just accepted or read, which is then not read once more. From the event loop.
         """
+        message_id = message.id if isinstance(message, Message) else message
         listener = self._engine.streams.of(message_id).listen()
         if message_id not in self._watchers:
-            watching = asyncio.create_task(self._watch(message_id), name=f"lanes-watch-{message_id}")
+            watching = asyncio.create_task(self._watch(message), name=f"lanes-watch-{message_id}")
             self._watchers[message_id] = watching
         return listener
 
-    async def _watch(self, message_id: int) -> None:
-        error = None
+    async def _watch(self, message: int | Message) -> None:
+        message_id, error = message.id if isinstance(message, Message) else message, None
         try:
-            await self.desk.wait(message_id)
+            await (self.desk.when_ended(message) if isinstance(message, Message) else self.desk.wait(message))
         except Exception as failed:
             error = failed
             if not isinstance(failed, LanesError):

@@ -109,7 +109,8 @@ class Config:
     def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:
         """The clocks of a run of that kind on that lane; ``runner`` where it is not the one of the policy."""
         matching = self.matching(key)
-        return _clocks(self._resolved(matching, kind, runner or self.runner_of(matching)))
+        name = runner or self.runner_of(matching)
+        return self._once(("clocks", matching, kind, name), lambda: _clocks(self._resolved(matching, kind, name)))
 
     def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Terms:
         """What a run of that kind is claimed under on that lane."""

@@ -183,7 +183,7 @@ class Message(Record):
             noted.get("usage"),
             tuple(Attempt(*attempt) for attempt in row.attempts),
             chats.asked(row.request) if whole else None,
-            chats.tools_of(noted.get("message")),
+            chats.tools_of(noted["message"]) if "message" in noted else (),
             None,  # held_up
             row.retries,
             row.expires_at,

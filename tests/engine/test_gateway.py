@@ -185,6 +185,16 @@ async def test_who_listens_hears_every_piece_and_then_the_end(tmp_path: Path) ->
         assert (await site.desk.message(message.id)).reply == "you said: hello"
 
 
+async def test_who_listens_may_give_the_message_itself(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, echo, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        pieces = [piece.text async for piece in site.gateway.listen(message)]
+        assert "".join(pieces) in ("you said: hello", ""), "all of it, or it had ended before"
+        ended = await site.desk.wait(message.id)
+        assert [piece async for piece in site.gateway.listen(ended)] == []
+        await until(lambda: not site.gateway._watchers, "the end of the watch")
+
+
 async def test_a_message_that_is_not_there_can_not_be_listened_to(tmp_path: Path) -> None:
     async with gateway_on(tmp_path, echo, Hands()) as site:
         with pytest.raises(lanes.NotFound):

@@ -14,7 +14,7 @@ from lanes.testing import SECOND, Hands
 from lanes.text.chats import last_user_text
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
-from lanes_storage.records import Beat
+from lanes_storage.records import AttemptPhase, Beat
 from tests.kit.engine import active
 from tests.kit.world import World
 
@@ -133,6 +133,44 @@ async def test_a_run_that_was_tried_twice_leaves_once(world: World, astore: Asyn
     live.join(second)
     live.leave(first)
     assert live.all() == [second]
+
+
+async def test_who_was_told_to_stop_is_known_until_it_leaves(world: World, astore: AsyncStore) -> None:
+    live = LiveSet()
+    early, late, other = (active(world, astore, world.start(key)) for key in "abc")
+    early.order_stop(stop(StopKind.DRAIN))
+    for run in (early, late, other):
+        live.join(run)
+    late.order_stop(stop(StopKind.ABORT))
+    assert live.stopping() == [early, late]
+    live.leave(early)
+    live.stray(late)
+    assert live.stopping() == []
+
+
+async def test_a_run_that_was_tried_twice_is_not_told_to_stop_by_the_first(world: World, astore: AsyncStore) -> None:
+    live, claimed = LiveSet(), world.start("a")
+    first, second = active(world, astore, claimed), active(world, astore, claimed)
+    live.join(first)
+    first.order_stop(stop(StopKind.ABORT))
+    live.join(second)
+    assert live.stopping() == []
+
+
+async def test_an_attempt_is_new_until_its_row_has_it(world: World, astore: AsyncStore) -> None:
+    live, run = LiveSet(), active(world, astore, world.start("a"))
+    live.join(run)
+    first, second = (AttemptPhase(name, "idle_timeout", 30 * SECOND) for name in ("one", "two"))
+    run.attempt(first)
+    assert live.unseen(world.time()) == []  # it may be over at once
+    assert live.unseen(world.time().later(SECOND)) == [run]
+    run.beat()
+    run.note_shown()
+    assert live.unseen(world.time().later(SECOND)) == []
+    run.attempt(second)
+    assert live.unseen(world.time().later(SECOND)) == [run]
+    live.leave(run)
+    assert live.unseen(world.time().later(SECOND)) == []
 
 
 # -------------------------------------------------------------------------------------------- orders

@@ -127,7 +127,7 @@ class LiveSet:
     def stopping(self) -> list[ActiveRun]:
         """Every live run that was told to stop."""
         with self._lock:
-            return list(self._stopping.values())
+            return [run for run in self._stopping.values() if self._runs.get(run.id) is run]
 
     def unseen(self, now: Now) -> list[ActiveRun]:
         """The live runs whose current attempt has lasted for a while and is not in their rows yet."""

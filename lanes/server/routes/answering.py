@@ -147,7 +147,7 @@ class _Answer:
 
     async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with its own status."""
-        listener = self._listener = self._call.gateway.listen(self._message.id)
+        listener = self._listener = self._call.gateway.listen(self._message)
         try:
             first = await self._first(listener)
         except ClientGone:

@@ -52,7 +52,7 @@ async def _when_ended(call: HttpRequest, message: Message, wait_ms: int, *, unfi
 
 
 def _stream(call: HttpRequest, message: Message) -> ASGIApp:
-    listener = call.gateway.listen(message.id)
+    listener = call.gateway.listen(message)
 
     async def pieces() -> AsyncIterator[bytes]:
         yield _event("accepted", message.to_json())

@@ -81,6 +81,9 @@ class WatchedStream:
             await asyncio.shield(self._over(whole))
 
     async def _send_in_time(self, send: Send, message: Message) -> None:
+        if self._patience_s is None:
+            await send(message)
+            return
         try:
             async with asyncio.timeout(self._patience_s):
                 await send(message)
