@@ -68,7 +68,7 @@ def test_nothing_is_made_in_its_place_while_it_can_be_saved(
     for end in gone:
         beside(database, end).unlink()
     for command in MAKING:
-        refused = made.lanes(*command, check=False)
+        refused = made.command(*command, check=False)
         assert (refused.code, refused.out) == (69, ""), command
         assert f"process {keeper.pid} still has it open" in refused.err
         assert not database.exists(), command

@@ -1,6 +1,5 @@
 """lanes demo: every state is there to be seen, and it ends by itself or when it is told to."""
 
-from pathlib import Path
 from typing import Any
 
 from lanes.simulate.demo import configuration, script
@@ -42,7 +41,7 @@ def test_a_newcomer_sees_every_state(made: House, lanes: Call) -> None:
 
 
 def test_it_ends_by_itself(made: House) -> None:
-    done = made.lanes("demo", "--port", "0", "--for", "500ms", "--tempo", "20")
+    done = made.command("demo", "--port", "0", "--for", "500ms", "--tempo", "20")
     assert (done.code, done.out) == (0, "")
     assert "gateway on http://127.0.0.1:" in done.err
 
@@ -54,9 +53,9 @@ def test_a_database_of_real_work_is_refused(served: House) -> None:
     assert "real gateway" in refused.err
 
 
-def test_a_port_that_is_named_and_taken_is_refused(served: House, tmp_path: Path) -> None:
-    taken = served.processes[0].url.rpartition(":")[2]
-    refused = served.lanes("demo", "--port", taken, check=False)
+def test_a_port_that_is_named_and_taken_is_refused(made: House) -> None:
+    taken = made.simulator().url.rpartition(":")[2]
+    refused = made.command("demo", "--port", taken, check=False)
     assert refused.code == 78
     assert taken in refused.err
 
