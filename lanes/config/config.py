@@ -131,16 +131,8 @@ class Config:
         starts = kind in PROGRAMS or (configured is not None and configured.isolated is not None)
         if on_survivors is None or not starts:  # only a run that starts processes can leave some behind
             on_survivors = OnSurvivors.PAUSE if starts else OnSurvivors.START
-        return Terms(
-            run_timeout_ms=clocks.run_timeout_ms,
-            stall_timeout_ms=clocks.stall_timeout_ms,
-            abort_grace_ms=clocks.abort_grace_ms,
-            reconcile_interval_ms=clocks.reconcile_interval_ms,
-            warn_held_after_ms=clocks.warn_held_after_ms,
-            max_park_ms=clocks.max_park_ms,
-            on_interrupt=OnInterrupt(on_interrupt),
-            on_survivors=OnSurvivors(on_survivors),
-        )
+        limits_ms = {name: getattr(clocks, name) for name in Terms._fields if name.endswith("_ms")}
+        return Terms(**limits_ms, on_interrupt=OnInterrupt(on_interrupt), on_survivors=OnSurvivors(on_survivors))
 
     def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
         """The terms of a run of that stored request: where nobody set ``on_interrupt``, one that lets its provider act
