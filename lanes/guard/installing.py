@@ -2,7 +2,9 @@
 
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lanes.base.errors import ConfigError
@@ -17,8 +19,8 @@ from lanes.text.toml import toml_table
 
 
 class Installation(NamedTuple):
-    """What would be changed. ``url``: where the program will find lanes; it holds the token. ``unit``: what would start
-    the gateway; None: nothing is installed for that."""
+    """What would be changed. ``url``: where the program will find lanes; it holds the token. ``unit``: what starts the
+    gateway, and is there already or is installed; None: nothing is."""
 
     program: Program
     upstream: str
@@ -34,8 +36,16 @@ class Installation(NamedTuple):
         return "".join(each.diff() for each in self.changes).replace(self.token, "TOKEN")
 
 
-def planned(program: Program, *, port: int, config: Path | None, upstream: str | None, service: bool) -> Installation:
-    """What guarding a program would change. Raises ConfigError."""
+def planned(
+    program: Program,
+    *,
+    port: int,
+    config: Path | None,
+    upstream: str | None,
+    service: bool,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Installation:
+    """What guarding a program would change. ``environment``: of the gateway. Raises ConfigError."""
     if record_of(program).exists():
         raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
     token, token_file = secrets.token_urlsafe(24), _token_file(program)
@@ -54,21 +64,23 @@ def planned(program: Program, *, port: int, config: Path | None, upstream: str |
     named = {"name": program.name, "preset": program.name, "provider": account, "token_file": str(token_file)}
     tables += toml_table("[[source]]", named)
     changes = [files.appended(toml, tables), files.edited(path, text, pointing.edits)]
-    new = unit(toml) if service else None
-    if new is not None and files.read(new.path) is not None:
-        new = None
-    if new is not None:
-        changes.append(files.edited(new.path, None, [Edit(0, 0, new.text)]))
-    return Installation(program, behind, url, token, token_file, changes, new)
+    starter = unit(toml, environment) if service else None
+    if starter is not None and files.read(starter.path) is None:
+        changes.append(files.edited(starter.path, None, [Edit(0, 0, starter.text)]))
+    return Installation(program, behind, url, token, token_file, changes, starter)
 
 
-def install(plan: Installation) -> None:
-    """Do it. The record to undo it is written first, so that a failure later can be undone. Raises ConfigError."""
+def install(plan: Installation, begin: Callable[[], None]) -> None:
+    """Do it. The record to undo it is written first, so that a failure later can be undone. ``begin`` is called before
+    the program is pointed at lanes: a gateway has to answer there by then. Raises ConfigError."""
+    path = program_file(plan.program)
     try:
         places.make_private(folder())
         put(plan.token_file, plan.token + "\n")
         put(record_of(plan.program), ChangeRecord.of(plan.changes, done=False).as_json())
-        for changed in plan.changes:
+        for changed in sorted(plan.changes, key=lambda each: each.path == path):
+            if changed.path == path:
+                begin()
             files.write(changed)
         put(record_of(plan.program), ChangeRecord.of(plan.changes, done=True).as_json())
     except OSError as error:
@@ -101,9 +113,13 @@ def _is_free(path: Path, now: str, program: Program) -> bool:
     return path != _unit_path() and token != "" and not any(sign in now for sign in signs)
 
 
-def undo(program: Program, changes: list[ChangedFile]) -> None:
-    """Do it. Raises ConfigError."""
-    for changed in changes:
+def undo(program: Program, changes: list[ChangedFile], stop: Callable[[ServiceUnit], None]) -> None:
+    """Do it. ``stop`` is called before a unit goes, and once the program asks its provider itself: a gateway that stops
+    drains first, and answers nothing new meanwhile. Raises ConfigError."""
+    starter = unit(Path("lanes.toml"))
+    for changed in sorted(changes, key=lambda each: starter is not None and each.path == starter.path):
+        if starter is not None and changed.path == starter.path:
+            stop(starter)
         files.write(changed)
     others, record = _others(program), _record(program)
     kept = tuple(each for each in record.files if each[0] == _unit_path())

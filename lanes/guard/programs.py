@@ -18,12 +18,14 @@ Point = Callable[[str, str], Pointing]
 
 
 class Program(NamedTuple):
-    """``file``: where its settings are, from the environment. ``after``: what has to be done for it to read them."""
+    """``file``: where its settings are, from the environment. ``after``: what has to be done for it to read them.
+    ``reads_within_s``: how long it may take to read them by itself."""
 
     name: str
     file: Callable[[Mapping[str, str]], Path]
     point: Point
     after: str
+    reads_within_s: float = 0.0
 
 
 def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
@@ -74,6 +76,7 @@ PROGRAMS = {
             lambda env: _home(env, "OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
             _openclaw,
             "restart its gateway, unless it reloads its configuration by itself",
+            reads_within_s=3.0,
         ),
         Program("codex", lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml", codex, "start it again"),
         Program(

@@ -64,7 +64,7 @@ def guard(*words: str) -> Result:
 
 
 def write(name: str) -> None:
-    install(planned(PROGRAMS[name], port=8765, config=None, upstream=None, service=False))
+    install(planned(PROGRAMS[name], port=8765, config=None, upstream=None, service=False), lambda: None)
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -121,11 +121,11 @@ def test_F432_a_file_that_would_be_wrong_or_passed_by_is_not_changed(text: str, 
 
 
 def test_F431_codex_without_a_file_is_guarded(home: Path) -> None:
-    install(planned(PROGRAMS["codex"], port=8765, config=None, upstream=None, service=False))
+    install(planned(PROGRAMS["codex"], port=8765, config=None, upstream=None, service=False), lambda: None)
     path = home / ".codex/config.toml"
     after = tomllib.loads(path.read_text())
     assert after["model_provider"] == "lanes"
     assert after["model_providers"]["lanes"]["base_url"].startswith("http://127.0.0.1:8765/g/codex/")
     assert load(home / ".config/lanes/lanes.toml").sources["codex"].provider.base_url == "https://api.openai.com/v1"
-    undo(PROGRAMS["codex"], undone(PROGRAMS["codex"]))
+    undo(PROGRAMS["codex"], undone(PROGRAMS["codex"]), lambda unit: None)
     assert not path.exists()

@@ -51,17 +51,22 @@ def npm_package(folder: str, package: str) -> Path:
 class OpenClaw:
     """One gateway. ``accounts``: where its models are, by the names that it gives them; the first is the default."""
 
+    #: Whether it reads its configuration again, once that has changed.
+    reload = "off"
+
     def __init__(self, folder: Path, version: str, port: int, accounts: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.version, self.port = folder, version, port
         self.url = f"ws://127.0.0.1:{self.port}"
         self.state = folder / "state"
+        self.config = folder / "openclaw.json"
         self.process: subprocess.Popen[bytes] | None = None
         self._accounts = accounts
         self._node = npm_package("node", f"node-{SYSTEM}@24") / "bin" / "node"
         self._root = npm_package(f"openclaw-{version}", f"openclaw@{version}")
 
-    def _write(self) -> Path:
+    def write(self) -> None:
+        """Write its configuration."""
         model = {
             "reasoning": False, "input": ["text"], "contextWindow": 128_000,
             "maxTokens": 4_096, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
@@ -72,7 +77,7 @@ class OpenClaw:
         config: dict[str, Any] = {
             "gateway": {
                 "mode": "local", "port": self.port, "bind": "loopback", "auth": {"mode": "token", "token": TOKEN},
-                "controlUi": {"enabled": False}, "reload": {"mode": "off"},
+                "controlUi": {"enabled": False}, "reload": {"mode": self.reload},
             },
             "update": {"checkOnStart": False}, "discovery": {"mdns": {"mode": "off"}},
             "logging": {"file": str(self.folder / "gateway.log"), "level": "info", "consoleLevel": "info"},
@@ -86,16 +91,15 @@ class OpenClaw:
                 "heartbeat": {"every": "0m"}, "models": {each: {} for each in named},
             }},
         }  # fmt: skip
-        path = self.folder / "openclaw.json"
-        path.write_text(json.dumps(config))
-        return path
+        self.config.parent.mkdir(exist_ok=True)
+        self.config.write_text(json.dumps(config))
 
     def environment(self) -> Mapping[str, str]:
         """Its whole environment: nothing of the user's is read or written."""
         home = str(self.folder)
         (self.folder / "tmp").mkdir(exist_ok=True)
         return {
-            "HOME": home, "OPENCLAW_STATE_DIR": str(self.state), "OPENCLAW_CONFIG_PATH": str(self._write()),
+            "HOME": home, "OPENCLAW_STATE_DIR": str(self.state), "OPENCLAW_CONFIG_PATH": str(self.config),
             "OPENCLAW_NO_RESPAWN": "1", "OPENCLAW_DISABLE_BONJOUR": "1", "OPENCLAW_SKIP_CHANNELS": "1",
             "OPENCLAW_SKIP_CRON": "1", "DO_NOT_TRACK": "1", "OPENCLAW_TELEMETRY_DISABLED": "1", "NO_COLOR": "1",
             "XDG_STATE_HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": f"{home}/tmp",
@@ -141,6 +145,7 @@ async def openclaw(
     """A running gateway, and a connection that may send to it."""
     with kept_port() as port:
         gateway = OpenClaw(folder, version, port, accounts)
+        gateway.write()
         gateway.start()
         try:
             client = await gateway.client()

@@ -33,16 +33,14 @@ class Held(NamedTuple):
     seen_s: float
 
 
-class Talk:
+class Chat:
     """``door``: the account, in the words of the configuration of OpenClaw, that new sessions ask."""
 
-    def __init__(self, client: OpenClawLink, made: House, desk: Desk) -> None:
-        self._client, self.made, self._desk = client, made, desk
+    def __init__(self, client: OpenClawLink, made: House) -> None:
+        self._client, self.made = client, made
         self._answers: dict[str, str] = {}
         client._on_event = self._hear
         self.door = "sim"
-        #: Whether it may lose what is written to a chat whose run fails, as docs/guard.md announces.
-        self.steers = False
 
     def _hear(self, event: str, payload: Any) -> None:
         if event == "chat" and payload.get("state") == "final":
@@ -95,7 +93,15 @@ class Talk:
             lambda: next((each for each in self.asked(mark) if each["outcome"] == "open"), {}), f"{mark} to be asked"
         )
 
-    # ---------------------------------------------------------------------------- as the operator
+
+class Talk(Chat):
+    """What an operator does with lanes as well."""
+
+    def __init__(self, client: OpenClawLink, made: House, desk: Desk) -> None:
+        super().__init__(client, made)
+        self._desk = desk
+        #: Whether it may lose what is written to a chat whose run fails, as docs/guard.md announces.
+        self.steers = False
 
     async def lanes(self, *words: str) -> tuple[Any, str]:
         """What a command answers as JSON, and what it says beside."""

@@ -14,6 +14,7 @@ from lanes.commands.common.session import Session, pass_session
 if TYPE_CHECKING:
     from lanes.commands.output.printing import Output
     from lanes.guard.installing import Installation
+    from lanes.guard.units import ServiceUnit
 
 NAMES = ("openclaw", "codex", "claude", "opencode", "hermes")
 #: How long a gateway that was just started may take to answer.
@@ -45,6 +46,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
     """
     from lanes.guard import installing
     from lanes.guard.programs import PROGRAMS
+    from lanes.guard.units import environment_of
 
     if write and undo:
         raise click.UsageError("take one of --write and --undo")
@@ -53,7 +55,12 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
         return _undo(session.out, program)
     config = session.serving_config()
     plan = installing.planned(
-        chosen, port=config.gateway.port, config=config.source, upstream=upstream, service=not no_service
+        chosen,
+        port=config.gateway.port,
+        config=config.source,
+        upstream=upstream,
+        service=not no_service,
+        environment=environment_of(config),
     )
     if not session.out.json:
         session.out.block(plan.secretless_diff.rstrip())
@@ -62,25 +69,32 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
         session.out.talk(f"nothing was changed; `lanes guard {program} --write` does it")
         _tell(session.out, plan, "planned")
         return Exit.DONE
-    installing.install(plan)
-    session.out.changed = True
-    _start(session.out, plan)
+    tried = []
+
+    def begin() -> None:
+        session.out.changed = True
+        if plan.unit is not None:
+            _run(session.out, plan.unit.start)  # one that runs goes on
+        tried.append(_tried(session.out, plan))
+
+    installing.install(plan, begin)
     session.out.talk(f"{program}: {chosen.after}; `lanes guard {program} --undo` takes it back")
-    _tell(session.out, plan, _tried(session.out, plan))
+    _tell(session.out, plan, *tried)
     return Exit.DONE
 
 
 def _undo(out: "Output", program: str) -> int:
     from lanes.guard import installing
     from lanes.guard.programs import PROGRAMS
-    from lanes.guard.units import unit
 
     chosen = PROGRAMS[program]
     changes = installing.undone(chosen)
-    found = unit(changes[0].path) if changes else None
-    if found is not None and found.path in {each.path for each in changes}:
-        _run(out, found.stop)
-    installing.undo(chosen, changes)
+
+    def stop(unit: "ServiceUnit") -> None:
+        time.sleep(chosen.reads_within_s)  # it goes on asking the gateway until then
+        _run(out, unit.stop)
+
+    installing.undo(chosen, changes, stop)
     out.changed = True
     if out.json:
         out.data({"program": program, "files": [str(each.path) for each in changes], "state": "undone"})
@@ -93,12 +107,6 @@ def _tell(out: "Output", plan: "Installation", state: str) -> None:
     if out.json:
         files = [str(each.path) for each in plan.changes]
         out.data({"program": plan.program.name, "upstream": plan.upstream, "files": files, "state": state})
-
-
-def _start(out: "Output", plan: "Installation") -> None:
-    """Start the unit, if one was installed."""
-    if plan.unit is not None:
-        _run(out, plan.unit.start)
 
 
 def _run(out: "Output", command_line: tuple[str, ...]) -> None:
@@ -122,10 +130,14 @@ def _tried(out: "Output", plan: "Installation") -> str:
             if time.monotonic() < deadline and plan.unit is not None:
                 time.sleep(0.2)
                 continue
-            out.talk("no gateway answers yet: start it with `lanes gateway`; until then the program has no models")
+            how = "start it with `lanes gateway`"
+            if plan.unit is not None:
+                how = f"`{' '.join(plan.unit.status)}` says why, or {how}"
+            out.talk(f"no gateway answers yet: {how}; until then the program has no models")
             return "no gateway"
         if ours:
-            out.talk("the gateway that runs does not know this source yet: restart it")
+            how = "restart it" if plan.unit is None else f"restart it (`{' '.join(plan.unit.restart)}`)"
+            out.talk(f"the gateway that runs does not know this source yet: {how}")
             return "restart the gateway"
         if status == 502:
             out.talk(f"lanes answers, but {plan.upstream} could not be reached")
