@@ -48,6 +48,8 @@ def planned(
     """What guarding a program would change. ``environment``: of the gateway. Raises ConfigError."""
     if record_of(program).exists():
         raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
+    if port == 0:
+        raise ConfigError(f"gateway.port is 0, another one at each start: set the port that {program.name} is to ask")
     token, token_file = secrets.token_urlsafe(24), _token_file(program)
     url = f"http://127.0.0.1:{port}/g/{program.name}/{token}/v1"
     path = program_file(program)

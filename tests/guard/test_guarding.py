@@ -310,6 +310,11 @@ def test_twice_is_refused(home: Path) -> None:
         write("codex")
 
 
+def test_a_port_that_changes_at_each_start_is_refused(home: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gateway\.port is 0"):
+        planned(PROGRAMS["claude"], port=0, config=None, upstream=None, service=False)
+
+
 def test_an_address_with_quotes_adds_no_setting(home: Path) -> None:
     told = 'https://h.example/v1"\nmodel = "injected'
     (home / KEPT["claude"][0]).write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": told}}))
