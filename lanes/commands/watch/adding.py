@@ -131,7 +131,7 @@ def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: s
             session, wish, f"Read the password of opencode from its environment, and keep it in {file} (mode 0600)?"
         )
         if password := opencode_password(gateway.pid):
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            places.make_private(file.parent)
             put(file, password)
             return file
     raise ConfigError(f"{gateway.kind} at {gateway.url} wants a token: give --token-file")

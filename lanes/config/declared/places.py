@@ -73,8 +73,10 @@ def gateways_dir(*, env: Mapping[str, str] | None = None) -> Path:
 
 
 def make_private(folder: Path) -> Path:
-    """``folder`` itself, made if need be, with its parents; no other user may enter it. Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """``folder`` itself; no other user may enter it, nor those above it that are made for it. Raises OSError."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make those above as the umask says
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
     return folder

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanes.config.declared import places
 from lanes.host.files import put
 from lanes.watch.adapter import SourceDown
 from lanes.watch.reading import parsed, typed
@@ -70,7 +71,7 @@ class Device:
             return
         self.token = token
         private = base64.b64encode(self.key.private_bytes_raw()).decode()
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        places.make_private(self.path.parent)
         put(self.path, json.dumps({"private": private, "token": token, "scopes": self.scopes}))
 
     def signed(self, challenge: Any, client: str, role: str, secret: str) -> dict[str, Any]:
