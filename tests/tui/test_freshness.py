@@ -225,7 +225,7 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
     gateway = made.start("up", "--db", str(made.database), "--port", "0", name="gateway")
     gateway.address()
     async with dashboard(made.database) as driver:
-        await asyncio.to_thread(made.lanes, "send", "demo:1", "[[sim-hang]]")
+        await asyncio.to_thread(made.command, "send", "demo:1", "[[sim-hang]]")
         await driver.shows("1 gateway", "▶ running")
         gateway.kill()
         await driver.shows("no living gateway, 1 dead")
@@ -238,7 +238,7 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
         again = made.start("up", "--db", str(made.database), "--port", "0", name="again")
         again.address()
         await driver.shows("1 gateway")
-        await asyncio.to_thread(made.lanes, "send", "demo:1", "hello")
+        await asyncio.to_thread(made.command, "send", "demo:1", "hello")
         await driver.shows("○ idle")
 
 
