@@ -17,6 +17,10 @@ from lanes.guard.units import ServiceUnit, unit
 from lanes.host.files import put
 from lanes.text.toml import toml_table
 
+LOOPBACK = "127.0.0.1"
+#: A gateway that listens here is asked at loopback.
+_EVERYWHERE = ("0.0.0.0", "::")
+
 
 class Installation(NamedTuple):
     """What would be changed. ``url``: where the program will find lanes; it holds the token. ``unit``: what starts the
@@ -39,26 +43,29 @@ class Installation(NamedTuple):
 def planned(
     program: Program,
     *,
+    host: str = LOOPBACK,
     port: int,
     config: Path | None,
     upstream: str | None,
     service: bool,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Installation:
-    """What guarding a program would change. ``environment``: of the gateway. Raises ConfigError."""
+    """What guarding a program would change. ``host`` and ``port``: where the gateway listens; ``environment``: its own.
+    Raises ConfigError."""
     if record_of(program).exists():
         raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
     if port == 0:
         raise ConfigError(f"gateway.port is 0, another one at each start: set the port that {program.name} is to ask")
     token, token_file = secrets.token_urlsafe(24), _token_file(program)
-    url = f"http://127.0.0.1:{port}/g/{program.name}/{token}/v1"
+    sources = f"{_address(host, port)}/g/"
+    url = f"{sources}{program.name}/{token}/v1"
     path = program_file(program)
     text = files.read(path)
     pointing = program.point((text or "").removeprefix(files.BYTE_ORDER_MARK), url)
     behind = upstream or pointing.upstream
     if behind is None:
         raise ConfigError(f"it is not known where the models of {program.name} are; name that with --upstream")
-    if behind.startswith(f"http://127.0.0.1:{port}/g/"):
+    if behind.startswith(sources):
         raise ConfigError(f"{program.name} is pointed at lanes already")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))
     account = _account(program)
@@ -70,6 +77,12 @@ def planned(
     if starter is not None and files.read(starter.path) is None:
         changes.append(files.edited(starter.path, None, [Edit(0, 0, starter.text)]))
     return Installation(program, behind, url, token, token_file, changes, starter)
+
+
+def _address(host: str, port: int) -> str:
+    """Where a gateway that listens there is asked."""
+    named = LOOPBACK if host in _EVERYWHERE else host
+    return f"http://{f'[{named}]' if ':' in named else named}:{port}"
 
 
 def install(plan: Installation, begin: Callable[[], None]) -> None:

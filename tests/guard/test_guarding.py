@@ -310,6 +310,23 @@ def test_twice_is_refused(home: Path) -> None:
         write("codex")
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("::1", "http://[::1]:80"), ("10.0.0.4", "http://10.0.0.4:80"), ("::", "http://127.0.0.1:80")],
+)
+def test_F486_the_program_asks_where_the_gateway_listens(home: Path, host: str, address: str) -> None:
+    plan = planned(PROGRAMS["claude"], host=host, port=80, config=None, upstream=None, service=False)
+    install(plan, lambda: None)
+    told = json.loads((home / KEPT["claude"][0]).read_text())["env"]["ANTHROPIC_BASE_URL"]
+    assert told == f"{address}/g/claude/{plan.token}"
+    assert guard("claude", "--undo").exit_code == 0
+
+
+def test_F486_the_host_is_that_of_the_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANES_GATEWAY_HOST", "::1")
+    assert "http://[::1]:8765/g/claude/TOKEN" in guard("claude").output
+
+
 def test_a_port_that_changes_at_each_start_is_refused(home: Path) -> None:
     with pytest.raises(ConfigError, match=r"gateway\.port is 0"):
         planned(PROGRAMS["claude"], port=0, config=None, upstream=None, service=False)

@@ -56,6 +56,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
     config = session.serving_config()
     plan = installing.planned(
         chosen,
+        host=config.gateway.host,
         port=config.gateway.port,
         config=config.source,
         upstream=upstream,
