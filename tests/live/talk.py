@@ -105,7 +105,7 @@ class Talk(Chat):
 
     async def lanes(self, *words: str) -> tuple[Any, str]:
         """What a command answers as JSON, and what it says beside."""
-        finished = await asyncio.to_thread(lambda: self.made.lanes(*words, "--json", check=False))
+        finished = await asyncio.to_thread(lambda: self.made.command(*words, "--json", check=False))
         assert finished.out, finished
         return json.loads(finished.out), finished.err
 

@@ -43,7 +43,7 @@ class SessionTrial(AgentTrial):
     def a_permission(self) -> None:
         """A command that an operator allows runs once, and one that is not allowed does not run."""
         for said in ("no", "yes"):
-            sent = self._made.lanes("send", f"ask {said}", "[[sim-shell]] echo x >> asked").out.strip()
+            sent = self._made.command("send", f"ask {said}", "[[sim-shell]] echo x >> asked").out.strip()
             self._answer(f"ask {said}", said)
             eventually(lambda sent=sent: self._made.row(ENDED, sent) == (1,), "its end")  # type: ignore[misc]
             file = self._folder(f"ask {said}") / "asked"
@@ -53,7 +53,7 @@ class SessionTrial(AgentTrial):
     def an_abort(self) -> None:
         """An abort in the middle of a tool ends all of its processes; then the next message starts."""
         self._work("abort", 7011)
-        (told,) = self._made.lanes("abort", "abort", "--json").json
+        (told,) = self._made.command("abort", "abort", "--json").json
         assert (told["outcome"], told["survivors"]) == ("released", []), told
         assert not sleeping(7011), "a process is left"
         self._answered("abort", "go on")
@@ -70,14 +70,14 @@ class SessionTrial(AgentTrial):
 
     def _work(self, key: str, seconds: int) -> None:
         """Have a tool sleep for so many seconds, with a child in a session by itself."""
-        self._made.lanes("send", key, f"[[sim-shell]] setsid sleep {seconds} & sleep {seconds}")
+        self._made.command("send", key, f"[[sim-shell]] setsid sleep {seconds} & sleep {seconds}")
         self._answer(key, "yes")
         eventually(lambda: len(sleeping(seconds)) >= 2, "the tool to run")
 
     def _answer(self, key: str, said: str) -> None:
         eventually(lambda: self._made.row(HELD_QUESTION, key) == (1,), f"the question in {key}")
-        assert "May it use" in self._made.lanes("why", key).out
-        self._made.lanes("answer", key, said)
+        assert "May it use" in self._made.command("why", key).out
+        self._made.command("answer", key, said)
 
 
 class GeminiTrial(SessionTrial):
@@ -94,7 +94,7 @@ class GeminiTrial(SessionTrial):
         self._work("kill", 7013)
         self._gateway.kill()
         self._gateway = self._made.gateway("third")
-        sent = self._made.lanes("send", "kill", "go on").out.strip()
+        sent = self._made.command("send", "kill", "go on").out.strip()
         eventually(lambda: (1,) in (self._made.row(HELD_QUESTION, "kill"), self._made.row(ENDED, sent)), "an answer")
         assert not sleeping(7013), "a process is left"
         if self._made.row(HELD_QUESTION, "kill") == (1,):
@@ -113,14 +113,14 @@ class ExampleTrial(SessionTrial):
         assert said["no"] != said["yes"], said
 
     def an_abort(self) -> None:
-        self._made.lanes("send", "abort", "change it")
+        self._made.command("send", "abort", "change it")
         eventually(lambda: self._made.row(HELD_QUESTION, "abort") == (1,), "its question")
-        (told,) = self._made.lanes("abort", "abort", "--json").json
+        (told,) = self._made.command("abort", "abort", "--json").json
         assert (told["outcome"], told["survivors"]) == ("released", []), told
         self._turn("abort", "yes")
 
     def a_kill(self) -> None:
-        sent = self._made.lanes("send", "kill", "change it").out.strip()
+        sent = self._made.command("send", "kill", "change it").out.strip()
         eventually(lambda: self._made.row(HELD_QUESTION, "kill") == (1,), "its question")
         self._gateway.kill()
         self._gateway = self._made.gateway("third")
@@ -128,7 +128,7 @@ class ExampleTrial(SessionTrial):
         self._turn("kill", "yes")
 
     def _turn(self, key: str, answer: str) -> str:
-        sent = self._made.lanes("send", key, "change it").out.strip()
+        sent = self._made.command("send", key, "change it").out.strip()
         self._answer(key, answer)
         eventually(lambda: self._made.row(ENDED, sent) == (1,), "its end")
         state, reply = self._made.row("SELECT state, reply FROM messages WHERE id = ?", sent)

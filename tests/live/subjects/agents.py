@@ -88,7 +88,7 @@ class AgentTrial:
     def an_abort(self) -> None:
         """An abort in the middle of a tool ends all of its processes; then the next message starts."""
         self._begin("abort", 7001)
-        (told,) = self._made.lanes("abort", "abort", "--json").json
+        (told,) = self._made.command("abort", "abort", "--json").json
         assert (told["outcome"], told["survivors"]) == ("released", []), told
         assert not sleeping(7001), "a process is left"
         self._answered("abort", "go on")
@@ -111,7 +111,7 @@ class AgentTrial:
     # -------------------------------------------------------------------------------------- the means
 
     def _ask(self, key: str, text: str) -> dict[str, Any]:
-        told = self._made.lanes("send", key, text, "--wait", "--timeout", TURN, "--json", check=False)
+        told = self._made.command("send", key, text, "--wait", "--timeout", TURN, "--json", check=False)
         assert told.out.startswith("{"), told
         return dict(told.json)
 
@@ -129,7 +129,7 @@ class AgentTrial:
         has the text that was cut in its conversation, before the next one."""
         sleeps = f"setsid sleep {seconds} & sleep {seconds}"
         text = f"[[sim-shell]] test -e begun || {{ touch begun; {sleeps}; }} #"
-        sent = self._made.lanes("send", key, text).out.strip()
+        sent = self._made.command("send", key, text).out.strip()
         eventually(lambda: len(sleeping(seconds)) >= 2, "the tool to run")
         return sent
 

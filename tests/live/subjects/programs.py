@@ -93,7 +93,7 @@ class BesideTrial:
         )
 
     async def _lanes(self, *words: str) -> Any:
-        finished = await asyncio.to_thread(lambda: self._made.lanes(*words, check=False))
+        finished = await asyncio.to_thread(lambda: self._made.command(*words, check=False))
         assert finished.out, finished
         return json.loads(finished.out)
 
