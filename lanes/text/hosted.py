@@ -26,6 +26,7 @@ def stored_lets_act(request: str) -> bool:
     return any(name in request for name in _NAMES) and lets_act(json.loads(request))
 
 
-def _kind(tool: object) -> object:
-    """One dialect leaves out the kind of a client's tool, which has a name then."""
-    return tool.get("type", "custom" if "name" in tool else None) if isinstance(tool, dict) else None
+def _kind(tool: object) -> str | None:
+    """None: it is none of a client. One dialect leaves out the kind of a client's tool, which has a name then."""
+    kind = tool.get("type", "custom" if "name" in tool else None) if isinstance(tool, dict) else None
+    return kind if isinstance(kind, str) else None

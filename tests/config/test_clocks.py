@@ -247,6 +247,8 @@ def test_F461_so_is_every_run_of_a_provider_that_is_configured_to_act(loaded: Lo
         ({"tools": [{"type": "kind of next year"}]}, True),
         ({"tools": {"type": "function"}}, True),
         ({"tools": ["web_search"]}, True),
+        ({"tools": [{"type": []}]}, True),
+        ({"tools": [{"type": {"function": 1}, "name": "f"}]}, True),
         ({"mcp_servers": [{"name": "shop"}]}, True),
         ({"web_search_options": {"search_context_size": "low"}}, True),
         ({"plugins": [{"id": "web"}]}, True),

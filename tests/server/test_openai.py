@@ -34,6 +34,13 @@ async def test_whole(served: Served, client: openai.AsyncOpenAI) -> None:
     assert message.state is MessageState.DONE
 
 
+@pytest.mark.parametrize("kind", [[], {"function": {}}, None, 1])
+async def test_F491_a_tool_whose_kind_is_no_word_is_the_providers_to_judge(served: Served, kind: object) -> None:
+    asked = {"model": "lanes", "messages": said("hello"), "tools": [{"type": kind}]}
+    answer = await served.post("/v1/chat/completions", asked, **{"X-Lanes-Session": "a"})
+    assert (answer.status_code, len(served.simulator.requests)) == (200, 1)
+
+
 async def test_streamed(served: Served, client: openai.AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(
         model="chat", messages=said("one two three"), stream=True, stream_options={"include_usage": True}
