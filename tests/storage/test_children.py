@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.testing import MINUTE, SECOND
+from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.doors.pauses import pause_lane
@@ -139,6 +139,15 @@ def aborted(world: World, key: str = "s", digest: str = "d") -> None:
     world.request_abort(lane_of(world, number))
     world.abort(claimed.ticket)
     world.time.move(SECOND)
+
+
+def test_F494_a_request_is_refused_for_no_longer_though_the_clock_was_set_back(world: World) -> None:
+    aborted(world)
+    assert again(world) is not None
+    world.time.jump_wall(-3 * HOUR)
+    assert again(world) is None
+    aborted(world)
+    assert again(world) is not None, "what is ended from then on counts"
 
 
 def test_F295_what_was_ended_is_refused_for_a_minute_and_counted(world: World) -> None:

@@ -1,5 +1,6 @@
 """A wall clock that was set: cooldowns and waits of messages last as long as they were to last."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
+from lanes_storage.doors.alerts import incidents
+from lanes_storage.doors.waiting.budgets import refuse_over
 from lanes_storage.doors.waiting.clocks import AHEAD_MS, DRIFT_MS
 from lanes_storage.law import PASSING, Cause
-from lanes_storage.records import ProviderRow, RetryTerms, RunFailure
+from lanes_storage.records import BudgetTerms, DueIncident, ProviderRow, RetryTerms, RunFailure, SeenIncident
 from tests.kit.cooling import cool
 from tests.kit.watch import Watch
 from tests.kit.world import World
@@ -147,6 +150,56 @@ def test_F462_after_a_restart_of_the_machine_nothing_cools_from_the_future(noted
     assert parked(noted, claimed.message.id) == Parked(0, 0)
     assert parked(noted, repeated.message.id).left_ms > 0
     assert set_wall(noted, -HOUR) == -HOUR, "from here on it is known"
+
+
+def alert(world: World, *, again_in: int) -> DueIncident:
+    """An alert that could not be sent, and is tried again after a while."""
+    seen, now = SeenIncident("ops", "held", "a", {}), world.time()
+    world.step(lambda tx: incidents.see(tx, [seen], ["ops"], now, calm_ms=MINUTE))
+    (incident,) = due(world)
+    world.step(lambda tx: incidents.claim_incident(tx, incident.id, 1, now.wall + MINUTE, now))
+    world.step(lambda tx: incidents.incident_not_sent(tx, incident.id, 1, now.wall + again_in))
+    return incident
+
+
+def due(world: World) -> list[DueIncident]:
+    return world.store.read(reads.due_incidents(world.time().wall, ["ops"]))
+
+
+@pytest.mark.parametrize("set_clock", [set_wall, reboot])
+def test_F492_an_alert_is_told_in_time_though_the_clock_was_set_back(
+    noted: World, set_clock: Callable[[World, int], int]
+) -> None:
+    incident = alert(noted, again_in=2 * MINUTE)
+    set_clock(noted, -3 * HOUR)
+    noted.time.move(2 * MINUTE)
+    assert [each.id for each in due(noted)] == [incident.id]
+    assert noted.step(lambda tx: incidents.claim_incident(tx, incident.id, 2, noted.time().wall + HOUR, noted.time()))
+    set_clock(noted, -3 * HOUR)
+    noted.time.move(HOUR + 5 * MINUTE)
+    assert due(noted) != [], "whoever claimed it may be gone"
+    noted.step(lambda tx: incidents.see(tx, [], ["ops"], noted.time(), calm_ms=MINUTE))
+    assert [each.ended_at for each in due(noted)] == [noted.time().wall], "it ends"
+
+
+@pytest.mark.parametrize("set_clock", [set_wall, reboot])
+def test_F493_a_budget_is_free_again_in_time_though_the_clock_was_set_back(
+    noted: World, set_clock: Callable[[World, int], int]
+) -> None:
+    message = noted.send("a")
+    lane, budget = noted.lane("a").id, BudgetTerms("", HOUR, 2, 1_000, 5_000_000)
+    for _ in range(2):
+        noted.step(lambda tx: doors.spend(tx, lane, [budget], noted.time(), runs=1))
+        noted.time.move(5 * MINUTE)
+    over = noted.step(lambda tx: doors.exhausted(tx, lane, [budget], noted.time()))
+    (head,) = noted.step(lambda tx: doors.candidates_among(tx, noted.me, noted.time(), [lane]))
+    assert over is not None
+    noted.step(lambda tx: refuse_over(tx, head, over, noted.time()))
+    set_clock(noted, -3 * HOUR)
+    assert noted.step(lambda tx: doors.exhausted(tx, lane, [budget], noted.time())) is not None, "not before"
+    noted.time.move(HOUR + 5 * MINUTE)
+    assert noted.step(lambda tx: doors.exhausted(tx, lane, [budget], noted.time())) is None
+    assert noted.claim("a").message.id == message
 
 
 @pytest.mark.parametrize("by", [0, AHEAD_MS - MINUTE, -AHEAD_MS])

@@ -1,5 +1,7 @@
 """Statements for a wall clock that was set: what waits until a time waits as long as it was to wait."""
 
+from lanes_storage.fragments import unsent
+
 #: How far the wall clock was ahead of the boot clock, and in which boot.
 CLOCK_NOTED = """
 SELECT (SELECT value FROM counters WHERE name = 'wall_ahead'), (SELECT value FROM counters WHERE name = 'wall_boot')
@@ -25,6 +27,15 @@ UPDATE messages SET parked_until = parked_until + :by,
 WHERE id IN ({_UNFINISHED})
 """
 
+#: Alerts are told as soon as before, and end so.
+MOVE_INCIDENTS = f"""
+UPDATE incidents SET seen_at = seen_at + :by, next_at = next_at + :by, claimed_until = claimed_until + :by
+WHERE ended_at IS NULL OR {unsent()}
+"""
+#: From the oldest on, as they are stored: none meets one that is still to be moved.
+MOVE_SPENT = "UPDATE spent SET bucket = bucket + :by"
+MOVE_BUDGET_PAUSES = "UPDATE pauses SET until = until + :by WHERE kind = 'budget'"
+
 #: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
 #: future. A wait for a retry begins at its end.
 MOVE_PARKS_ON = f"""
@@ -44,3 +55,21 @@ END_PARKS = """
 UPDATE messages SET parked_until = :now, parked_since = :now
 WHERE parked_for IS NOT NULL AND parked_until > :latest AND parked_since > :latest
 """
+END_INCIDENTS = f"""
+UPDATE incidents SET seen_at = min(seen_at, :now), next_at = min(next_at, :now),
+  claimed_until = min(claimed_until, :now)
+WHERE max(seen_at, next_at, coalesce(claimed_until, 0)) > :latest AND (ended_at IS NULL OR {unsent()})
+"""
+#: It counts as used just now, since it is not known when.
+END_SPENT = """
+INSERT INTO spent (budget, bucket, runs, tokens, cost_micros)
+SELECT budget, :now, sum(runs), sum(tokens), sum(cost_micros) FROM spent WHERE bucket > :latest GROUP BY budget
+ON CONFLICT (budget, bucket) DO UPDATE SET runs = runs + excluded.runs, tokens = tokens + excluded.tokens,
+  cost_micros = cost_micros + excluded.cost_micros
+"""
+FORGET_LATER_SPENT = "DELETE FROM spent WHERE bucket > :latest"
+END_BUDGET_PAUSES = "UPDATE pauses SET until = :now WHERE kind = 'budget' AND at > :latest AND until > :now"
+
+#: What is moved where it was set back, and what is brought to its end where it was set back by an unknown time.
+MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, MOVE_SPENT, MOVE_BUDGET_PAUSES)
+END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_SPENT, FORGET_LATER_SPENT, END_BUDGET_PAUSES)

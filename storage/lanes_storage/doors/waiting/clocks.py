@@ -1,5 +1,5 @@
-"""A wall clock that was set: cooldowns and parked messages have their ends in wall time, for every process and boot to
-know, but last as long as they were to last."""
+"""A wall clock that was set: cooldowns, parked messages, budgets and retries of alerts have their ends in wall time,
+for every process and boot to know, but last as long as they were to last."""
 
 from hashlib import sha256
 
@@ -38,13 +38,12 @@ def note_clock(tx: Transaction, now: Now) -> int:
     ahead, boot = _note(now)
     tx.run(sql.NOTE_CLOCK, {"ahead": ahead, "boot": boot})
     if stored.ahead is None or stored.boot != boot:
-        tx.run(sql.END_COOLDOWNS, {"now": now.wall, "latest": now.wall + AHEAD_MS})
-        tx.run(sql.END_PARKS, {"now": now.wall, "latest": now.wall + AHEAD_MS})
+        for statement in sql.END:
+            tx.run(statement, {"now": now.wall, "latest": now.wall + AHEAD_MS})
         return 0
     by = ahead - stored.ahead
-    if by < 0:
-        tx.run(sql.MOVE_COOLDOWNS, {"by": by})
-    tx.run(sql.MOVE_PARKS if by < 0 else sql.MOVE_PARKS_ON, {"by": by, "now": now.wall})
+    for statement in sql.MOVE_BACK if by < 0 else (sql.MOVE_PARKS_ON,):
+        tx.run(statement, {"by": by, "now": now.wall})
     return by
 
 
