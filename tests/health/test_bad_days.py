@@ -82,6 +82,19 @@ async def test_F214_a_retry_after_of_a_day_is_probed_every_ten_minutes(sim: Sim,
         assert await site.states(late) == ["done"]
 
 
+async def test_F495_a_message_that_waits_alone_also_waits_no_longer_than_max_cooldown(sim: Sim, tmp_path: Path) -> None:
+    async with night(sim.config({"max_cooldown": "5s", "max_requests": 1}), tmp_path) as site:
+        one, two = await site.send("one", "[[sim-429-86400]]"), await site.send("two", "hello")
+        await site.until_ended(two, 0.5)
+        assert len(sim.texts) == 2, "each was asked for once"
+        while sim.texts[-1] == "hello":
+            await site.passes(0.5)
+        assert await site.states(one) == ["queued"], "not over because of the day that the provider named"
+        asked = len(sim.texts)
+        await site.passes("1m")
+        assert len(sim.texts) > asked, "it is asked for again, long before that day is over"
+
+
 @pytest.mark.parametrize("large", [2, 5])
 async def test_F468_several_messages_that_are_too_large_do_not_keep_the_others_waiting(
     sim: Sim, tmp_path: Path, large: int

@@ -139,7 +139,7 @@ class ProviderHealth:
             await self._try_last(line, row, failure)
             return None
         if found.fault is AtFault.WAITS:
-            return await self._wait(run, line, found.for_ms, known)
+            return await self._wait(run, line, min(found.for_ms or 0, provider.max_cooldown_ms), known)
         of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
         refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
         return await self._cool(line, refusal, provider.max_cooldown_ms)
@@ -192,13 +192,13 @@ class ProviderHealth:
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
         )
 
-    async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int | None, known: ProviderEvidence) -> int:
-        """Let only this message wait, twice as long as it did since its last refusal."""
+    async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int, known: ProviderEvidence) -> int:
+        """Let only this message wait, twice as long as it did since its last refusal, and at least for ``for_ms``."""
         now, message = self.clock(), int(run.message.id)
         step = partial(doors.refuse, provider=line.name, message=message, now=now, fingerprint=line.fingerprint)
         await self._write(step, "a refusal", line.name)
         doubled = min(LONGEST_MS, max(2 * known.waited_ms, OTHERS_FIRST_MS))
-        return now.wall + max(for_ms or 0, doubled)
+        return now.wall + max(for_ms, doubled)
 
     async def _cool(self, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
         now = self.clock()
