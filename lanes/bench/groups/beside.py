@@ -26,8 +26,8 @@ SEARCH = json.dumps({"filter": "nothing has such a key", "limit": 50}).encode()
 ABSENT = "absent"
 #: So large is a large request.
 LARGE = 3_000_000
-#: Small writes in one round of the checkpoint: they fill its 4,000 frames more than once.
-SMALL_WRITES = 2_000
+#: Small writes in one round of the checkpoint: they fill its 12,000 frames more than once.
+SMALL_WRITES = 4_000
 
 
 def _replies(process: BenchProcess, numbers: Iterator[int], times: int) -> list[float]:
@@ -144,7 +144,7 @@ def _checkpoint(work: Work) -> Measured:
             path.unlink()
 
     (took,) = work.rounds(longest)
-    return Measured(took, f"the longest of {SMALL_WRITES:,} small writes, among which 4,000 frames are copied back")
+    return Measured(took, f"the longest of {SMALL_WRITES:,} small writes, among which 12,000 frames are copied back")
 
 
 ROWS = (

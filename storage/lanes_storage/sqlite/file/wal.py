@@ -5,7 +5,7 @@ the WAL, the commit restarts the WAL from its beginning, and the checkpoint then
 exist (fixed in 3.44.6, 3.50.7 and 3.51.3). So no checkpoint here runs without the write lock: automatic checkpoints
 are off, one connection takes the lock, and a second one copies (``PASSIVE``, which does not wait).
 
-A checkpoint runs after a commit that leaves 4,000 frames (16 MB) in the WAL, when nothing was written for a while,
+A checkpoint runs after a commit that leaves 12,000 frames (24 MB in a new file) in the WAL, when nothing was written for a while,
 and when the store is closed. The next commit then restarts the WAL, unless a reader still uses it. Two things prevent
 the restart: one long reader (a transaction left open in a shell, a backup), and readers that always overlap. Against
 the second, a gateway that finds the WAL large blocks writers for a moment: a reader that begins then does not need the
@@ -24,9 +24,9 @@ from lanes_storage.sqlite.file.identity import FileGuard, Files
 from lanes_storage.sqlite.file.locking import begin
 from lanes_storage.tuples import NamedTuple
 
-#: Pages in the WAL at which it is checkpointed. This is a quarter as often as SQLite's default: a page that changed ten
-#: times since the last checkpoint is written only once.
-LONG_LOG_FRAMES = 4_000
+#: Pages in the WAL at which it is checkpointed. This is much rarer than SQLite's default: a page that changed ten times
+#: since the last checkpoint is written only once, and of a hundred full batches of messages at most one waits for it.
+LONG_LOG_FRAMES = 12_000
 #: The WAL is truncated from this size on, the same as ``journal_size_limit``. A smaller one is overwritten.
 LARGE_LOG_BYTES = 67_108_864
 #: Seconds between two attempts while a reader keeps the same WAL in use.
