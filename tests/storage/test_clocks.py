@@ -202,6 +202,32 @@ def test_F493_a_budget_is_free_again_in_time_though_the_clock_was_set_back(
     assert noted.claim("a").message.id == message
 
 
+@pytest.mark.parametrize("by", [3 * HOUR, -3 * HOUR, MINUTE, -MINUTE])
+def test_F493_a_clock_that_is_set_and_corrected_frees_no_budget(noted: World, by: int) -> None:
+    noted.send("a")
+    lane, budget = noted.lane("a").id, BudgetTerms("", HOUR, 100, 1_000, 5_000_000)
+
+    def spend() -> None:
+        noted.step(lambda tx: doors.spend(tx, lane, [budget], noted.time(), runs=1))
+
+    def spent() -> int:
+        return noted.store.read(reads.spent(budget, lane, noted.time())).runs
+
+    for _ in range(5):
+        spend()
+        noted.time.move(MINUTE)
+    noted.time.jump_wall(by)
+    if by < HOUR:  # what is used before anybody noticed has what seems too old forgotten
+        spend()
+    note(noted)
+    assert spent() >= 5, "what was written before anybody noticed may be lost where it is set back"
+    before = spent()
+    set_wall(noted, -by)
+    assert spent() == before
+    noted.time.move(HOUR + 5 * MINUTE)
+    assert spent() == 0, "nothing counts for longer"
+
+
 @pytest.mark.parametrize("by", [0, AHEAD_MS - MINUTE, -AHEAD_MS])
 def test_a_restart_of_the_machine_ends_no_cooldown(noted: World, by: int) -> None:
     noted.step(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, noted.time()))

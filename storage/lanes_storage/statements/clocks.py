@@ -1,6 +1,7 @@
 """Statements for a wall clock that was set: what waits until a time waits as long as it was to wait."""
 
 from lanes_storage.fragments import unsent
+from lanes_storage.statements.spending import ADD_SPENT
 
 #: How far the wall clock was ahead of the boot clock, and in which boot.
 CLOCK_NOTED = """
@@ -32,8 +33,16 @@ MOVE_INCIDENTS = f"""
 UPDATE incidents SET seen_at = seen_at + :by, next_at = next_at + :by, claimed_until = claimed_until + :by
 WHERE ended_at IS NULL OR {unsent()}
 """
-#: From the oldest on, as they are stored: none meets one that is still to be moved.
-MOVE_SPENT = "UPDATE spent SET bucket = bucket + :by"
+#: Either way: a clock that is set forward and back again must not free a budget. Through negative numbers, since what
+#: is moved may meet what was written since.
+MOVE_SPENT = (
+    "UPDATE spent SET bucket = -(bucket + :by) WHERE bucket + :by <= :now",
+    f"""
+INSERT INTO spent (budget, bucket, runs, tokens, cost_micros)
+SELECT budget, -bucket, runs, tokens, cost_micros FROM spent WHERE bucket < 0 {ADD_SPENT}
+""",
+    "DELETE FROM spent WHERE bucket < 0",
+)
 MOVE_BUDGET_PAUSES = "UPDATE pauses SET until = until + :by WHERE kind = 'budget'"
 
 #: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
@@ -61,15 +70,20 @@ UPDATE incidents SET seen_at = min(seen_at, :now), next_at = min(next_at, :now),
 WHERE max(seen_at, next_at, coalesce(claimed_until, 0)) > :latest AND (ended_at IS NULL OR {unsent()})
 """
 #: It counts as used just now, since it is not known when.
-END_SPENT = """
+END_SPENT = f"""
 INSERT INTO spent (budget, bucket, runs, tokens, cost_micros)
 SELECT budget, :now, sum(runs), sum(tokens), sum(cost_micros) FROM spent WHERE bucket > :latest GROUP BY budget
-ON CONFLICT (budget, bucket) DO UPDATE SET runs = runs + excluded.runs, tokens = tokens + excluded.tokens,
-  cost_micros = cost_micros + excluded.cost_micros
+{ADD_SPENT}
 """
 FORGET_LATER_SPENT = "DELETE FROM spent WHERE bucket > :latest"
 END_BUDGET_PAUSES = "UPDATE pauses SET until = :now WHERE kind = 'budget' AND at > :latest AND until > :now"
+#: What lanes ended before that is no longer refused.
+END_REPEATS = """
+UPDATE repeats SET until = min(until, :now), resumed_at = min(resumed_at, :now)
+WHERE until > :now OR resumed_at > :now
+"""
 
-#: What is moved where it was set back, and what is brought to its end where it was set back by an unknown time.
-MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, MOVE_SPENT, MOVE_BUDGET_PAUSES)
-END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_SPENT, FORGET_LATER_SPENT, END_BUDGET_PAUSES)
+#: What is moved where it was set back, and forward; and what ends where it was set back by an unknown time.
+MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, *MOVE_SPENT, MOVE_BUDGET_PAUSES, END_REPEATS)
+MOVE_ON = (MOVE_PARKS_ON, *MOVE_SPENT)
+END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_SPENT, FORGET_LATER_SPENT, END_BUDGET_PAUSES, END_REPEATS)

@@ -42,7 +42,7 @@ def note_clock(tx: Transaction, now: Now) -> int:
             tx.run(statement, {"now": now.wall, "latest": now.wall + AHEAD_MS})
         return 0
     by = ahead - stored.ahead
-    for statement in sql.MOVE_BACK if by < 0 else (sql.MOVE_PARKS_ON,):
+    for statement in sql.MOVE_BACK if by < 0 else sql.MOVE_ON:
         tx.run(statement, {"by": by, "now": now.wall})
     return by
 
