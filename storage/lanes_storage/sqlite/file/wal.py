@@ -5,11 +5,11 @@ the WAL, the commit restarts the WAL from its beginning, and the checkpoint then
 exist (fixed in 3.44.6, 3.50.7 and 3.51.3). So no checkpoint here runs without the write lock: automatic checkpoints
 are off, one connection takes the lock, and a second one copies (``PASSIVE``, which does not wait).
 
-A checkpoint runs after a commit that leaves 12,000 frames (24 MB in a new file) in the WAL, when nothing was written for a while,
-and when the store is closed. The next commit then restarts the WAL, unless a reader still uses it. Two things prevent
-the restart: one long reader (a transaction left open in a shell, a backup), and readers that always overlap. Against
-the second, a gateway that finds the WAL large blocks writers for a moment: a reader that begins then does not need the
-WAL any more. Against the first, only the end of that reader helps, so it is reported.
+A checkpoint runs after a commit that leaves 12,000 frames (24 MB in a new file) in the WAL, when nothing was written
+for a while, and when the store is closed. The next commit then restarts the WAL, unless a reader still uses it. Two
+things prevent the restart: one long reader (a transaction left open in a shell, a backup), and readers that always
+overlap. Against the second, a gateway that finds the WAL large blocks writers for a moment: a reader that begins then
+does not need the WAL any more. Against the first, only the end of that reader helps, so it is reported.
 """
 
 import contextlib
