@@ -44,7 +44,7 @@ class Terminal:
         done = subprocess.run(
             ["sh", "-euc", typed],
             cwd=ROOT,
-            env=with_our_commands(self._home),
+            env=with_our_commands(self._home, self._address.rpartition(":")[2]),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -54,10 +54,10 @@ class Terminal:
         return done.stdout
 
 
-def with_our_commands(home: Path) -> dict[str, str]:
+def with_our_commands(home: Path, port: str = "0") -> dict[str, str]:
     """The environment of a reader whose program is the one under test, wherever its environment is."""
     ours = str(Path(sys.executable).parent)
-    return environment(home) | {"PATH": f"{ours}{os.pathsep}{os.environ['PATH']}", "LANES_GATEWAY_PORT": "0"}
+    return environment(home) | {"PATH": f"{ours}{os.pathsep}{os.environ['PATH']}", "LANES_GATEWAY_PORT": port}
 
 
 @pytest.fixture(scope="module")

@@ -278,6 +278,16 @@ def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: py
     assert old.read_bytes() == before
 
 
+def test_F132_runs_without_their_lane_are_found_before_it(old: Path) -> None:
+    damaged = sqlite3.connect(old, isolation_level=None)
+    damaged.execute("UPDATE runs SET lane_id = 1000 WHERE id = (SELECT max(id) FROM runs)")
+    damaged.close()
+    before = old.read_bytes()
+    with pytest.raises(DatabaseDamaged, match="of runs names a row of lanes that is not there"):
+        open_store(str(old), upgrade=True)
+    assert old.read_bytes() == before
+
+
 def test_references_hold_again_once_it_is_done(old: Path) -> None:
     connection = connect.open_writer(old, create=True)
     try:

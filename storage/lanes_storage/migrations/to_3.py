@@ -86,5 +86,5 @@ def step(tx: Transaction) -> None:
         rebuild(tx, table, made_by, GIVEN.get(table, {}))
     tx.run(TURNS_OF_MESSAGES, {"most": TURNS})
     tx.run(LAST_TURNS, {})
-    tx.run("DROP INDEX events_of_lane", {})
+    tx.run("DROP INDEX IF EXISTS events_of_lane", {})
     tx.run("DROP TABLE cooldowns", {})

@@ -52,6 +52,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
                 versions.create(tx)
             else:
                 _check_use(connection, path)
+                _check_references(connection, path)  # a reference of the older version may be none of the newer one
                 versions.upgrade(tx, found)
                 _check_references(connection, path)
             connection.execute(f"PRAGMA application_id = {versions.APPLICATION_ID}")
@@ -95,7 +96,7 @@ def _is_alive(pid: int, start_time: int) -> bool | None:
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the references before the commit."""
+    """Check that each reference leads to a row, since none was enforced."""
     astray = connection.execute("PRAGMA foreign_key_check").fetchmany(1)
     for table, row, parent, _ in astray:
         raise errors.DatabaseDamaged(str(path), f"row {row} of {table} names a row of {parent} that is not there")
