@@ -112,6 +112,7 @@ class Model:
 
     def __init__(self) -> None:
         self.counter = 0
+        self.clock: tuple[int, str] | None = None  # how far the wall clock was ahead of the boot clock, in which boot
         self.owners: dict[int, Owner] = {}
         self.lanes: dict[str, Lane] = {}
         self.messages: dict[int, Message] = {}
@@ -122,6 +123,22 @@ class Model:
     def waiting(self, key: str) -> list[Message]:
         """What waits in a lane, in the order in which it will start."""
         return [m for m in sorted(self.messages.values(), key=lambda m: m.rank) if m.key == key and m.state == "queued"]
+
+    def note_clock(self, now: Now) -> None:
+        """What waits until a time waits as long as before, where the wall clock was set in the same boot."""
+        before, self.clock = self.clock, (now.wall - now.boot, now.boot_id)
+        by = 0 if before is None or before[1] != now.boot_id else self.clock[0] - before[0]
+        in_runs = {member for run in self.open_runs() for member in run.members}
+        for message in self.messages.values():
+            since, until = message.parked_since, message.parked_until
+            if since is None or not (message.state == "queued" or message.id in in_runs):
+                continue
+            if by < 0:
+                message.parked_until = None if until is None else until + by
+                message.parked_since = since + by if since > now.wall else since
+            elif by > 0 and (since + by <= now.wall or (until == since and until <= now.wall)):
+                message.parked_until = until if until is None or until > now.wall else until + by
+                message.parked_since = since + by
 
     def open_runs(self, owner: int | None = None) -> list[Run]:
         return [run for run in self.runs.values() if run.open and owner in (None, run.owner)]

@@ -17,6 +17,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 _UNFINISHED = """
 SELECT id FROM messages WHERE state = 'queued'
 UNION ALL SELECT message_id FROM runs WHERE ended_at IS NULL
+UNION ALL SELECT b.id FROM runs r JOIN messages b ON b.batch = r.message_id WHERE r.ended_at IS NULL
 """
 _MOVED = ("since", "until", "answered_at", "refused_at", "tried_last_until")
 
