@@ -46,7 +46,7 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-#: Accepted before and after every command. The help is one of them: click would look for a translation of its own at
+#: Accepted before and after every command. The help is one of them: click's own would look for a translation at
 #: each start.
 GLOBALS: tuple[click.Option, ...] = (
     click.Option(

@@ -219,7 +219,7 @@ class Loop:
 
 
 class LoopOwner:
-    """What has a loop, with the duties of its own methods."""
+    """Something that has a loop, whose duties are its methods."""
 
     _loop: Loop
 

@@ -46,8 +46,8 @@ class Proxied:
             if event.endswith("send_request_headers.started") and info["request"].method == method.encode():
                 connected()
 
-        # Made by itself: the client would merge headers, cookies and an address of its own into each. As the direct way
-        # does, values go out in UTF-8, without what has no UTF-8.
+        # Not made by the client, which would merge its headers, its cookies and its base address into each request. As
+        # the direct way does, values go out in UTF-8, without what has no UTF-8.
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         given = [(name.encode(errors="ignore"), value.encode(errors="ignore")) for name, value in pairs]
         try:

@@ -22,7 +22,7 @@ class ProcessIdentity(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The limits and policies under which a run was claimed. Judges use these, not those of their own process."""
+    """The limits and policies under which a run was claimed. Judges use these, not their own."""
 
     run_timeout_ms: int | None
     stall_timeout_ms: int | None

@@ -29,7 +29,7 @@ def is_noted(stored: ClockNote, now: Now) -> bool:
 def note_clock(tx: Transaction, now: Now) -> int:
     """Note how far the wall clock is ahead of the boot clock, and move what was written before it was set.
 
-    Whoever notices first does it for all. Returns by how much it was set since it was noted in this boot, in
+    The first process that notices does it for all. Returns by how much it was set since it was noted in this boot, in
     milliseconds; 0: it was not.
     """
     stored = ClockNote(*tx.rows(sql.CLOCK_NOTED, {})[0])
