@@ -274,10 +274,7 @@ class _GatewayPolicies:
         return policy.debounce_ms if policy.mode is Mode.COLLECT else None
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
-        return self._config.terms(head.key, spec.kind, runner=spec.name)
-
-    def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
-        return self._config.terms_of_request(key, terms, request)
+        return self._config.terms(head.key, spec.kind, runner=spec.name, acts=bool(head.acts))
 
     @property
     def prioritized(self) -> bool:

@@ -28,7 +28,7 @@ from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
 from lanes.config.reading.sections import ArrayElement, filled
 from lanes.records import SettingValue
-from lanes.text.hosted import lets_act, stored_lets_act
+from lanes.text.hosted import lets_act
 from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy, RunnerKind
 from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 
@@ -112,20 +112,21 @@ class Config:
         name = runner or self.runner_of(matching)
         return self._once(("clocks", matching, kind, name), lambda: _clocks(self._resolved(matching, kind, name)))
 
-    def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Terms:
-        """What a run of that kind is claimed under on that lane."""
+    def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None, acts: bool = False) -> Terms:
+        """What a run of that kind is claimed under on that lane. ``acts``: its request lets its provider act, so it is
+        not run again unless somebody set ``on_interrupt``."""
         matching = self.matching(key)
         name = runner or self.runner_of(matching)
-        return self._once(("terms", matching, kind, name), lambda: self._terms(matching, kind, name))
+        return self._once(("terms", matching, kind, name, acts), lambda: self._terms(matching, kind, name, acts))
 
-    def _terms(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> Terms:
+    def _terms(self, matching: tuple[int, ...], kind: RunnerKind, runner: str, acts: bool) -> Terms:
         clocks = _clocks(self._resolved(matching, kind, runner))
         on_interrupt = self._of("queue.on_interrupt", matching).value
         on_survivors = self._of("queue.on_survivors", matching).value
         if runner in self.sources:
             on_interrupt = OnInterrupt.FAIL  # its content is not stored, and it goes out once
         elif on_interrupt is None:
-            repeatable = kind is RunnerKind.PROVIDER and not self._lets_act(runner)
+            repeatable = kind is RunnerKind.PROVIDER and not acts and not self._lets_act(runner)
             on_interrupt = OnInterrupt.REQUEUE if repeatable else OnInterrupt.FAIL
         configured = self.runner(runner)
         starts = kind in PROGRAMS or (configured is not None and configured.isolated is not None)
@@ -133,12 +134,6 @@ class Config:
             on_survivors = OnSurvivors.PAUSE if starts else OnSurvivors.START
         limits_ms = {name: getattr(clocks, name) for name in Terms._fields if name.endswith("_ms")}
         return Terms(**limits_ms, on_interrupt=OnInterrupt(on_interrupt), on_survivors=OnSurvivors(on_survivors))
-
-    def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
-        """The terms of a run of that stored request: where nobody set ``on_interrupt``, one that lets its provider act
-        is not run again."""
-        unset = self._of("queue.on_interrupt", self.matching(key)).value is None
-        return terms._replace(on_interrupt=OnInterrupt.FAIL) if unset and stored_lets_act(request) else terms
 
     def _lets_act(self, runner: str) -> bool:
         """Whether a provider of that runner is configured to act, whatever the request."""

@@ -1,7 +1,6 @@
 """Whether a request lets its provider act: by tools that the provider itself carries out, such as a web search, code
 execution or MCP."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +8,6 @@ from typing import Any
 _OF_CLIENTS = frozenset({"function", "custom"})
 #: What else makes a provider act.
 _FIELDS = ("mcp_servers", "web_search_options", "search_parameters", "plugins")
-#: A stored request with none of these in it needs no closer look.
-_NAMES = tuple(f'"{name}"' for name in ("tools", *_FIELDS))
 
 
 def lets_act(body: Mapping[str, Any]) -> bool:
@@ -19,11 +16,6 @@ def lets_act(body: Mapping[str, Any]) -> bool:
     if not isinstance(tools, list) or any(_kind(tool) not in _OF_CLIENTS for tool in tools):
         return True
     return any(body.get(name) for name in _FIELDS)
-
-
-def stored_lets_act(request: str) -> bool:
-    """The same of a request as it is stored (JSON)."""
-    return any(name in request for name in _NAMES) and lets_act(json.loads(request))
 
 
 def _kind(tool: object) -> str | None:

@@ -19,6 +19,7 @@ from lanes.base.procedure import Effect, Procedure, found, read, wait_for_change
 from lanes.context import Context
 from lanes.explain.why import pause_told
 from lanes.host.identity import is_gone, this_process
+from lanes.text.hosted import lets_act
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
     ANY,
@@ -109,7 +110,8 @@ def send(
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
     said = (key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
     sent_by = waiting_run if from_run is None else from_run
-    new = NewMessage(*said, from_run=sent_by, fresh=fresh, sender=sender)
+    acts = request is not None and lets_act(request)
+    new = NewMessage(*said, from_run=sent_by, fresh=fresh, sender=sender, acts=acts)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter = None if waiting_run is None else _here(waiting_run)
     if if_idle or waiter is not None:

@@ -1,6 +1,5 @@
 """Which clocks contradict, which give way, and what a run is claimed under."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,9 +9,10 @@ from hypothesis import strategies as st
 from lanes.base.durations import show
 from lanes.base.errors import ConfigError
 from lanes.config import Clocks, Config, from_data
-from lanes.text.hosted import lets_act, stored_lets_act
+from lanes.text.hosted import lets_act
 from lanes_storage.law import OnInterrupt, OnSurvivors, RunnerKind
 from tests.config.conftest import RUNNER, Load, Refuse
+from tests.kit.acting import REQUESTS
 
 PROVIDER, COMMAND, PYTHON, ACP = RunnerKind.PROVIDER, RunnerKind.COMMAND, RunnerKind.PYTHON, RunnerKind.ACP
 
@@ -216,17 +216,12 @@ def test_the_interruption_policies_by_kind(loaded: Load) -> None:
     }  # fmt: skip
 
 
-SEARCHES = json.dumps({"messages": [], "tools": [{"type": "web_search"}]})
-
-
 def test_F461_a_request_that_lets_its_provider_act_is_not_run_again_unless_somebody_says_so(loaded: Load) -> None:
     config = loaded(RUNNER + "[[policy]]\nmatch = 'again:*'\non_interrupt = 'requeue'\n")
-    plain = json.dumps({"messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]})
     terms = {key: config.terms(key, PROVIDER) for key in ("a", "again:a")}
     assert {found.on_interrupt for found in terms.values()} == {OnInterrupt.REQUEUE}
-    assert config.terms_of_request("a", terms["a"], plain) == terms["a"]
-    assert config.terms_of_request("a", terms["a"], SEARCHES) == terms["a"]._replace(on_interrupt=OnInterrupt.FAIL)
-    assert config.terms_of_request("again:a", terms["again:a"], SEARCHES) == terms["again:a"]
+    assert config.terms("a", PROVIDER, acts=True) == terms["a"]._replace(on_interrupt=OnInterrupt.FAIL)
+    assert config.terms("again:a", PROVIDER, acts=True) == terms["again:a"]
 
 
 def test_F461_so_is_every_run_of_a_provider_that_is_configured_to_act(loaded: Load) -> None:
@@ -235,29 +230,9 @@ def test_F461_so_is_every_run_of_a_provider_that_is_configured_to_act(loaded: Lo
     assert loaded(acts + "[queue]\non_interrupt = 'requeue'").terms("a", PROVIDER).on_interrupt is OnInterrupt.REQUEUE
 
 
-@pytest.mark.parametrize(
-    ("asked", "acts"),
-    [
-        ({}, False),
-        ({"tools": None}, False),
-        ({"tools": [{"name": "look_up", "input_schema": {}}, {"type": "custom", "name": "x"}]}, False),
-        ({"tools": [{"google_search": {}}]}, True),
-        ({"tools": [{"type": "function", "name": "f"}, {"type": "mcp", "server_url": "https://x"}]}, True),
-        ({"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]}, True),
-        ({"tools": [{"type": "kind of next year"}]}, True),
-        ({"tools": {"type": "function"}}, True),
-        ({"tools": ["web_search"]}, True),
-        ({"tools": [{"type": []}]}, True),
-        ({"tools": [{"type": {"function": 1}, "name": "f"}]}, True),
-        ({"mcp_servers": [{"name": "shop"}]}, True),
-        ({"web_search_options": {"search_context_size": "low"}}, True),
-        ({"plugins": [{"id": "web"}]}, True),
-        ({"messages": [{"role": "user", "content": 'the word "tools" alone'}]}, False),
-    ],
-)
+@pytest.mark.parametrize(("asked", "acts"), REQUESTS)
 def test_which_requests_let_their_provider_act(asked: dict[str, Any], acts: bool) -> None:
     assert lets_act(asked) is acts
-    assert stored_lets_act(json.dumps(asked)) is acts
 
 
 def test_the_first_policy_wins_key_by_key(loaded: Load) -> None:

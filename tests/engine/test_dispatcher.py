@@ -19,7 +19,7 @@ from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
-from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState
+from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState, OnInterrupt
 from lanes_storage.records import Head, Terms
 from tests.kit.cooling import cool
 from tests.kit.engine import FixedPolicies, spec
@@ -119,6 +119,22 @@ async def test_what_is_claimable_is_claimed_and_joins_the_live_runs(bench: Bench
     stored = world.run(run.ticket)
     assert (stored.owner_id, stored.runner, stored.terms) == (world.me, "chat", TERMS)
     assert await bench.dispatcher.run_once() == 0
+
+
+async def test_F501_no_request_is_parsed_while_its_lane_is_claimed(world: World, astore: AsyncStore) -> None:
+    """What the claim needs was stored with it: under the write lock, a long request costs no more than a short one."""
+
+    class Acting(FixedPolicies):
+        def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+            return TERMS._replace(on_interrupt=OnInterrupt.FAIL) if head.acts else TERMS
+
+    bench = Bench(world, astore, {"chat": spec()}, Acting())
+    world.send("acts", None, request='{"tools": no JSON', acts=True)
+    world.send("plain", None, request='{"tools": no JSON')
+    assert await bench.dispatcher.run_once() == 2
+    stored = {run.key: world.run(run.ticket).terms.on_interrupt for run in bench.started}
+    assert stored == {"acts": "fail", "plain": "requeue"}
+    assert {run.key: run.terms.on_interrupt for run in bench.started} == stored
 
 
 async def test_the_head_that_has_waited_longest_goes_first(world: World, astore: AsyncStore) -> None:

@@ -93,7 +93,8 @@ def moment(time: Hands) -> Now:
 def test_an_accepted_message_is_in_its_columns(world: World) -> None:
     now, other = moment(world.time), world.owner()
     name = Idempotency("k", "t", "d")
-    new = NewMessage("a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, name, sender="ou_7", fresh=True)
+    more: dict[str, Any] = {"sender": "ou_7", "fresh": True, "acts": True}
+    new = NewMessage("a", "text", None, "coder", "alice", BoundTo.CLIENT, other, True, name, **more)
     with naming(world) as (named, do):
         accepted = do(doors.accept(new, Admission(), now, retry_of=17))
     lane, message = accepted.lane_id, accepted.message_id
@@ -115,6 +116,7 @@ def test_an_accepted_message_is_in_its_columns(world: World) -> None:
             "bound_owner": other,
             "for_run": None,
             "retry_of": 17,
+            "acts": True,
             **dict.fromkeys(("source", "expires_at", "depth")),
         }
         | wall

@@ -2,7 +2,6 @@
 
 import pytest
 
-from lanes_storage import doors
 from lanes_storage.doors import Evidence
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, OnInterrupt
 from lanes_storage.records import Claimed, Release
@@ -34,13 +33,6 @@ def test_a_reclaimed_message_goes_back_to_the_head_and_is_counted(world: World, 
     assert (run.edge, run.cause, run.forced) == (Edge.RECLAIM, cause, True)
     assert seen.changed() == {"lanes": 1, "messages": 1, "runs": 1, "counters": 1}
     assert seen.lines() == [Line("reclaim", "running", "errored", ticket.run_id, message, lane.epoch, "tester", cause)]
-
-
-def test_what_becomes_of_one_run_can_be_changed_in_its_claim(world: World) -> None:
-    changed, other = world.start("a"), world.start("b")
-    world.store.write(lambda tx: doors.set_on_interrupt(tx, changed.ticket, OnInterrupt.FAIL))
-    assert world.reclaim(changed.ticket).message_state is MessageState.FAILED
-    assert world.reclaim(other.ticket).message_state is MessageState.QUEUED
 
 
 def test_a_drain_goes_back_to_the_head_and_is_never_counted(world: World) -> None:

@@ -52,6 +52,13 @@ def test_the_retry_of_a_request_is_the_same_request(world: World) -> None:
     assert (new.text, new.request) == (None, '{"messages": []}')
 
 
+@pytest.mark.parametrize("acts", [False, True])
+def test_F501_a_retry_is_known_to_let_its_provider_act_as_the_first_was(world: World, acts: bool) -> None:
+    old = dead_letter(world, text=None, request='{"messages": []}', acts=acts)
+    world.retry(old)
+    assert bool(world.head("a").acts) is acts
+
+
 def test_a_dead_letter_is_retried_once(world: World) -> None:
     old, other = dead_letter(world), dead_letter(world, "b")
     accepted = world.retry(old)

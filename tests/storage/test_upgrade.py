@@ -22,6 +22,7 @@ from lanes_storage.errors import DatabaseDamaged, DatabaseInUse, DatabaseTooNew,
 from lanes_storage.interface import Transaction
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file import connect
+from tests.kit.acting import REQUESTS
 from tests.kit.judged import NOBODY
 from tests.kit.world import World
 
@@ -134,6 +135,22 @@ def test_F134_pauses_cooldowns_and_waits_have_become_rows_of_their_tables(old: P
     assert [(run["process_boot_id"] == run["boot_id"], run["process_pid"]) for run in children] == [(True, 4711)]
     anonymous = {lane["id"] for lane in said["rows"]["lanes"] if lane["anonymous"]}
     assert {m["lane_id"] for m in rows(old, "messages") if m["anonymous"]} == anonymous != set()
+
+
+def test_F501_a_request_of_0_1_0_that_lets_its_provider_act_is_known_after_the_upgrade(old: Path) -> None:
+    """0.1.0 read that in the request at each claim."""
+    (like, *_) = (row for row in rows(old, "messages") if row["request"] is not None)
+    made = {like["id"] + place: acts for place, (_, acts) in enumerate(REQUESTS, 2_000_000)}
+    connection = sqlite3.connect(old)
+    with connection:
+        for number, (asked, _) in zip(made, REQUESTS, strict=True):
+            copy = like | {"id": number, "request": json.dumps(asked)}
+            places = ", ".join("?" * len(copy))
+            connection.execute(f"INSERT INTO messages ({', '.join(copy)}) VALUES ({places})", [*copy.values()])
+    connection.close()
+    stored = {row["id"]: row["acts"] for row in rows(upgraded(old), "messages")}
+    assert {number: stored[number] == 1 for number in made} == made
+    assert {stored[number] for number in stored if number not in made} == {None}
 
 
 def test_F134_no_id_is_given_twice(old: Path, said: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
-from lanes_storage.records import Claimed, Head, WaitingLane
+from lanes_storage.records import Head, WaitingLane
 
 log = Log("lanes.dispatcher")
 
@@ -339,24 +339,12 @@ class Dispatcher:
         for (spec, _), claimed in zip(claims, carry_out(tx, [claim for _, claim in claims]), strict=True):
             if claimed is not None:
                 self._debounce.forget(claimed.message.lane_id, now)
-                run = ActiveRun(
-                    self._under_terms(tx, claimed), spec, self._owner(), self._store, self._clock, self._loop
-                )
+                run = ActiveRun(claimed, spec, self._owner(), self._store, self._clock, self._loop)
                 run.retry, run.budgets = self._policies.retry(run.key), self._policies.budgets(run.key)
                 self._live.join(run)
                 tx.on_rollback(partial(self._live.leave, run))
                 self._claimed.append(run)
                 room.runs.append(run)
-
-    def _under_terms(self, tx: Transaction, claimed: Claimed) -> Claimed:
-        """The claim under the terms of its request, which is known only now."""
-        message = claimed.message
-        if message.request is None:
-            return claimed
-        terms = self._policies.terms_of_request(message.key, claimed.terms, message.request)
-        if terms.on_interrupt is not claimed.terms.on_interrupt:
-            doors.set_on_interrupt(tx, claimed.ticket, terms.on_interrupt)
-        return claimed._replace(terms=terms)
 
     def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:
         """The messages to answer in one run, ``head`` first; none while more may come."""

@@ -24,11 +24,6 @@ class Policies(Protocol):
         """The limits and policies for a run of this head by that runner."""
         ...
 
-    def terms_of_request(self, key: str, terms: Terms, request: str) -> Terms:
-        """The same, once its request (JSON) is known."""
-        del key, request
-        return terms
-
     @property
     def prioritized(self) -> bool:
         """Whether some lanes are run before others."""

@@ -37,8 +37,7 @@ __getattr__ = lazily(
     {
         ".aborts": "AbortRequest end_bound request_abort",
         ".claims": (
-            "attach_process candidates candidates_among claim collectable keep_session postpone "
-            "set_on_interrupt suspects_running"
+            "attach_process candidates candidates_among claim collectable keep_session postpone suspects_running"
         ),
         ".control": "ack drop retry",
         ".conversations": "ImportedTurn begin_conversation new_conversation tell_from",

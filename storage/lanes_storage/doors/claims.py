@@ -21,7 +21,6 @@ from lanes_storage.law import (
     EventType,
     LaneState,
     MessageState,
-    OnInterrupt,
     RunnerKind,
     together,
 )
@@ -37,7 +36,7 @@ from lanes_storage.records import (
     Ticket,
     WaitingMessage,
 )
-from lanes_storage.statements import again, processes
+from lanes_storage.statements import processes
 
 
 def candidates(
@@ -221,11 +220,6 @@ def _claimed(tx: Transaction, each: _Taken) -> Claimed:
     message["attempts"] = to_attempts(message["attempts"])
     row = MessageRow(**message, state=MessageState.RUNNING, run_id=each.run, batch=claim.batch)
     return Claimed(Ticket(each.run, each.run), row, claim.terms, claim.members)
-
-
-def set_on_interrupt(tx: Transaction, ticket: Ticket, what: OnInterrupt) -> None:
-    """Change what becomes of the message of a run if the run is interrupted, in the transaction of its claim."""
-    tx.run(again.SET_ON_INTERRUPT, {"run": ticket.run_id, "what": str(what)})
 
 
 def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, process_group: int) -> bool:

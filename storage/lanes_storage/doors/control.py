@@ -45,14 +45,15 @@ def retry(
     rows = tx.rows(again.TO_RETRY, {"message": message})
     if not rows:
         return None
-    state, retried_as, text, request, runner, key, lane, depth, fresh = rows[0]
+    state, retried_as, text, request, runner, key, lane, depth, fresh, acts = rows[0]
     if state not in RETRIABLE or retried_as is not None:
         return MessageState.read(state)
     if text is None and request is None:
         return Refusal.HOLD
     if request is not None and request.startswith(f'{{"{OUTLINE}"'):
         return Refusal.PASSED
-    new = NewMessage(key, text=text, request=request, runner=runner, actor=actor, fresh=bool(fresh), depth=depth)
+    said = {"text": text, "request": request, "runner": runner, "fresh": bool(fresh), "acts": bool(acts)}
+    new = NewMessage(key, **said, actor=actor, depth=depth)
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):

@@ -285,10 +285,10 @@ def _more(entry: _Entry) -> tuple[object, ...]:
     """What is stored of a message besides, mostly nothing."""
     new, _, _, retry_of = entry.command
     said = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
-    return *said, entry.for_run, retry_of, entry.expires_at, entry.depth
+    return *said, entry.for_run, retry_of, entry.expires_at, entry.depth, new.acts or None
 
 
-_NOTHING_MORE = (None,) * 11
+_NOTHING_MORE = (None,) * 12
 
 
 def _expires_at(command: Accept) -> int | None:

@@ -119,6 +119,7 @@ CREATE TABLE messages (
     state VARCHAR NOT NULL,
     text VARCHAR,
     request VARCHAR,
+    acts BOOLEAN,
     runner VARCHAR,
     fresh BOOLEAN,
     actor VARCHAR NOT NULL,

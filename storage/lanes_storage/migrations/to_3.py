@@ -38,6 +38,17 @@ SELECT DISTINCT lane_id, id / 256 FROM events WHERE lane_id IS NOT NULL ORDER BY
 #: process the run waits; such a wait ended with the run.
 WAITER = {"host": "''", "boot_id": "''", "pid_ns": "''", "pid": "0", "start_time": "0"}
 HOLDER = "coalesce((SELECT o.{0} FROM runs r JOIN owners o ON o.id = r.owner_id WHERE r.id = waits.run_id), {1})"
+#: Whether a request lets its provider act, by the tools that it names and by other fields: 0.1 read that at each claim.
+_TOOL_OF_CLIENT = """CASE WHEN t.type <> 'object' THEN 0
+  WHEN json_type(t.value, '$.type') IS NULL THEN json_type(t.value, '$.name') IS NOT NULL
+  ELSE coalesce(json_extract(t.value, '$.type') IN ('function', 'custom'), 0) END"""
+_FIELDS = " OR ".join(
+    f"coalesce(json_extract(request, '$.{name}'), 0) NOT IN (0, '', '[]', '{{}}')"
+    for name in ("mcp_servers", "web_search_options", "search_parameters", "plugins")
+)
+ACTS = f"""CASE WHEN request IS NULL THEN NULL WHEN NOT json_valid(request) THEN 1 WHEN {_FIELDS}
+  OR (SELECT 1 FROM json_each(request, '$.tools') t WHERE t.key IS NOT NULL AND NOT {_TOOL_OF_CLIENT} LIMIT 1)
+  THEN 1 END"""
 #: The values of columns that 0.1 did not have; others are null.
 GIVEN = {
     "waits": {name: HOLDER.format(name, none) for name, none in WAITER.items()},
@@ -48,6 +59,7 @@ GIVEN = {
     },
     "messages": {
         "anonymous": "coalesce((SELECT l.anonymous FROM lanes l WHERE l.id = messages.lane_id), false)",
+        "acts": ACTS,
     },
     "lanes": {"conversation": "1"},
 }

@@ -24,6 +24,7 @@ class Head(NamedTuple):
     retries: int = 0
     fresh: bool | None = False  # its claim begins a new conversation
     tried: bool = False  # it was claimed before
+    acts: bool | None = False  # its request lets its provider act
 
 
 class WaitingMessage(NamedTuple):

@@ -15,8 +15,8 @@ class NewMessage(NamedTuple):
     """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because the waiter
     that it is bound to does the work.
 
-    ``request`` is the JSON text of a chat request that contains its history. ``runner`` names a runner
-    (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
+    ``request`` is the JSON text of a chat request that contains its history; ``acts``: it lets its provider act.
+    ``runner`` names a runner (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
     ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
     ``source`` is the program that it came from. ``once``: it is no dead letter, since nothing could send it again.
     ``from_run``: the run that sends it; ``depth``: the length of the chain before it, if that is known.
@@ -37,6 +37,7 @@ class NewMessage(NamedTuple):
     depth: int | None = None
     fresh: bool = False  # its first run begins a new conversation
     sender: str | None = None  # the person who wrote it, as the program that sent it names them
+    acts: bool = False
 
 
 #: What stands in place of a request that is passed on for a program: its size, and no content of it.

@@ -49,6 +49,8 @@ class MessageTable(Table, table=True):
     state: str
     text: str | None = None
     request: str | None = None
+    #: The request lets its provider act; null if not.
+    acts: bool | None = None
     runner: str | None = None
     #: Its first run begins a new conversation.
     fresh: bool | None = None

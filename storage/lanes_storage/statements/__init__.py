@@ -44,7 +44,7 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 _CANDIDATES = f"""
 SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
   (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
-  m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL
+  m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
@@ -149,9 +149,9 @@ DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind) AND
 
 MAKE_MESSAGE = """
 INSERT INTO messages (id, lane_id, state, text, actor, anonymous, interruptions, accepted_at, request, runner, fresh,
-  sender, source, bound_to, bound_owner, for_run, retry_of, expires_at, depth)
+  sender, source, bound_to, bound_owner, for_run, retry_of, expires_at, depth, acts)
 VALUES (:id, :lane, 'queued', :text, :actor, :anonymous, 0, :now, :request, :runner, :fresh,
-  :sender, :source, :bound_to, :bound_owner, :for_run, :retry_of, :expires_at, :depth)
+  :sender, :source, :bound_to, :bound_owner, :for_run, :retry_of, :expires_at, :depth, :acts)
 """
 
 #: The same for a message that is no more than a text, as most are: to store that nothing else is said of it would take

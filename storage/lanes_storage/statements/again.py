@@ -12,9 +12,6 @@ UPDATE messages SET state = 'queued', retries = coalesce(retries, 0) + 1, parked
 WHERE id = :message AND state = :before
 """
 
-#: What becomes of the message of a run that is interrupted.
-SET_ON_INTERRUPT = "UPDATE runs SET on_interrupt = :what WHERE id = :run"
-
 #: Whether a waiting message has another position than that of its acceptance.
 ANY_MOVED = "SELECT 1 FROM messages WHERE moved_to IS NOT NULL AND state = 'queued' LIMIT 1"
 
@@ -30,7 +27,7 @@ RECALL = "UPDATE messages SET moved_to = id WHERE id = :message"
 #: A message that a person may retry, if it has ended otherwise than well.
 TO_RETRY = """
 SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id, m.depth,
-  m.fresh AND m.started_at IS NULL
+  m.fresh AND m.started_at IS NULL, m.acts
 FROM messages m JOIN lanes l ON l.id = m.lane_id
 WHERE m.id = :message
 """
