@@ -58,7 +58,7 @@ $(PEERS)/.installed: requirements/bench.txt
 	  && $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt && touch $@ \
 	  || echo "the programs to compare with cannot be installed: their rows are skipped" >&2
 
-$(PEERS)/.older: lanes/bench/older.py | $(STAMP) $(PEERS)/.installed
+$(PEERS)/.older: tests/bench/older.py | $(STAMP) $(PEERS)/.installed
 	@$(BIN)/python -m tests.bench.older $(PEERS)/bin/python && touch $@ \
 	  || echo "0.1.0 cannot be installed: the rows against it are skipped" >&2
 

@@ -1,6 +1,5 @@
 """Measures the chosen rows and tells each as soon as it is known."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -47,12 +46,11 @@ def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
 
 
 def bench(
-    rows: Sequence[BenchRow], size: Size, folder: Path, peers: str | None, tell: Callable[[str], None]
+    rows: Sequence[BenchRow], size: Size, folder: Path, tell: Callable[[str], None]
 ) -> tuple[dict[str, str], list[Result]]:
     """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
     with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
-        found = peers and shutil.which(peers)  # absolute: processes that are measured work in folders of their own
-        work = Work(size, Path(name), progress, str(Path(found).absolute()) if found else peers)
+        work = Work(size, Path(name), progress)
         machine = facts(work.folder)
         tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
         tell(report.heading())

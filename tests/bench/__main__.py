@@ -1,5 +1,10 @@
-"""``python -m tests.bench``: ``lanes bench``, and the rows of the dashboard, whose terminal only a checkout has."""
+"""``python -m tests.bench``: ``lanes bench``, and the rows that only a checkout has.
 
+Those are about other programs (``--peers PYTHON`` names a Python that has them), and about the dashboard, whose
+terminal is a part of the tests.
+"""
+
+import argparse
 import sys
 from collections.abc import Callable
 
@@ -7,7 +12,9 @@ from lanes.bench import measuring
 from lanes.bench.kit.rows import BenchRow, Measured, Target, at_most
 from lanes.bench.kit.work import Figures, Work
 from lanes.commands import main
+from tests.bench import peers
 from tests.bench.dashboard import Bulk, Figure, bulk, measure
+from tests.bench.rows import ROWS
 from tests.kit.crowd import crowd
 
 
@@ -47,6 +54,7 @@ def _bulk_row(name: str, what: str, target: Target, figure: Callable[[Bulk], flo
 
 
 measuring.ADDED += [
+    *ROWS,
     _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
     _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
     _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "refresh"),
@@ -55,5 +63,9 @@ measuring.ADDED += [
     _bulk_row("dashboard-bulk", "a tenth of the lanes paused in bulk", at_most(10, "s"), lambda bulk: bulk.taken_s),
     _bulk_row("dashboard-bulk-key", "the slowest key meanwhile", at_most(100, "ms"), lambda bulk: bulk.worst_ms),
 ]
-sys.argv[1:1] = ["bench"]
+options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+options.add_argument("--peers")
+given, others = options.parse_known_args()
+peers.PYTHON = peers.found(given.peers)
+sys.argv[1:] = ["bench", *others]
 main()

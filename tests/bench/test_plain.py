@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes.bench import groups, older
 from lanes.bench.kit import filling
 from lanes.bench.kit.rows import BenchRow
 from lanes.bench.kit.work import TINY, Work
 from lanes.bench.measuring import measured
 from lanes.bench.plain import recorded, replaying, sets
+from tests.bench import older, peers
+from tests.bench.rows.older import ROWS
 
 BATCH = 16
 
@@ -55,12 +56,12 @@ def test_what_the_doors_do_in_sets_is_whole_cycles(work: Work, batch: int) -> No
     connection.close()
 
 
-@pytest.mark.parametrize("row", groups.older.ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_row_against_0_1_0_gives_a_figure(row: BenchRow, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """This version in the place of the older one, on a database of its own schema: that has to be installed."""
     monkeypatch.setattr(older, "VERSION", lanes.__version__)
     monkeypatch.setattr(recorded, "copied", filling.copied)
-    work.peers = sys.executable
+    monkeypatch.setattr(peers, "PYTHON", sys.executable)
     (result,) = measured([row], work)
     assert result.measured is not None, result.why
     assert result.measured.value.median > 0

@@ -10,6 +10,7 @@ from lanes.bench import report
 from lanes.bench.kit.rows import BenchRow, Measured, Result, at_least
 from lanes.bench.kit.work import TINY, Figures, Work
 from lanes.bench.measuring import all_rows, bench, measured
+from tests.bench import rows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
     work.close()
 
 
-@pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*all_rows(), *rows.ROWS], ids=lambda row: row.name)
 def test_a_row_gives_a_figure(row: BenchRow, work: Work) -> None:
     (result,) = measured([row], work)
     if result.measured is None:
@@ -35,8 +36,8 @@ def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.M
     """As `make bench` does; processes that are measured work in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk").mkdir()
-    rows = [row for row in all_rows() if row.name == "list-process"]
-    facts, (result,) = bench(rows, TINY, Path("disk"), None, lambda _: None)
+    chosen = [row for row in all_rows() if row.name == "list-process"]
+    facts, (result,) = bench(chosen, TINY, Path("disk"), lambda _: None)
     assert result.measured is not None, result.why
     assert facts["file system"]
 

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from lanes.bench.night.morning import Morning, judge
-from lanes.bench.night.plan import BACKUP, PRIMARY, NightPlan, Sending
-from lanes.bench.night.weather import NightWeather
 from lanes.config import from_data
 from lanes.desk import connect
 from lanes.records import Message
@@ -22,6 +19,9 @@ from lanes.testing import Hands, TimedGateway, gateway
 from lanes.testing.passing import LONGEST_STEP_MS, Passer, restless
 from lanes_storage.clock import Now
 from lanes_storage.law import MessageState
+from tests.bench.night.morning import Morning, judge
+from tests.bench.night.plan import BACKUP, PRIMARY, NightPlan, Sending
+from tests.bench.night.weather import NightWeather
 from tests.kit.databases import lay
 from tests.kit.until import until
 

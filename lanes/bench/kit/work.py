@@ -23,12 +23,11 @@ class Size:
     starts: int  # processes in one round
     searched: int  # lanes that somebody searches
     quiet_s: float  # for how long a process that should do nothing is watched
-    night: tuple[int, int, float]  # lanes and messages of a bad night, and how much shorter than 26 minutes it is
 
 
-FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000, 5.0, (40, 200, 20.0))
-QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000, 5.0, (20, 100, 30.0))
-TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000, 0.2, (4, 16, 600.0))
+FULL = Size(5, 3_200, 10_000, 100_000, (1_000, 100_000, 1_000_000), 1_000, 2_000, 10, 200_000, 5.0)
+QUICK = Size(3, 960, 2_000, 10_000, (1_000, 10_000), 200, 400, 4, 20_000, 5.0)
+TINY = Size(1, 64, 1_000, 1_000, (100, 1_000), 8, 24, 1, 1_000, 0.2)
 
 
 class Figures(NamedTuple):
@@ -59,12 +58,11 @@ class Figures(NamedTuple):
 
 @dataclass(slots=True)
 class Work:
-    """One run of the benchmarks. ``peers`` is a Python that has the programs lanes is compared with."""
+    """One run of the benchmarks."""
 
     size: Size
     folder: Path
     progress: Callable[[str], None]
-    peers: str | None = None
     _made: dict[str, Any] = field(default_factory=dict)
     _ends: list[Callable[[], None]] = field(default_factory=list)
     _numbers: int = 0

@@ -23,7 +23,6 @@ from lanes.commands.common.session import Session, pass_session
     type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
     help="Where the databases are made, on the disk that is to be measured. [default: the current folder]",
 )
-@click.option("--peers", metavar="PYTHON", help="A Python that has dbos, huey, procrastinate and litellm.")
 @click.option(
     "--write",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -36,7 +35,6 @@ def command(
     quick: bool,
     listing: bool,
     folder: Path | None,
-    peers: str | None,
     write: Path | None,
 ) -> None:
     """Measure lanes on this machine.
@@ -57,7 +55,7 @@ def command(
         return
     size = work.QUICK if quick else work.FULL
     tell = out.talk if out.json else out.line
-    machine, results = measuring.bench(rows, size, folder or Path.cwd(), peers, tell)
+    machine, results = measuring.bench(rows, size, folder or Path.cwd(), tell)
     if out.json:
         out.data(report.form(machine, results))
     if write is not None:

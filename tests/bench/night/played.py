@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes.bench import peers
 from lanes.bench.kit.processes import PATIENCE_S, BenchProcess, environment
 from lanes.bench.kit.rows import Skipped
 from lanes.bench.kit.work import Work
-from lanes.bench.night.morning import Morning, judge
-from lanes.bench.night.plan import BACKUP, LAST_S, PRIMARY, NightPlan
-from lanes.bench.night.weather import NightWeather
 from lanes.desk import connect
 from lanes.simulate.app import Simulator
 from lanes.simulate.server import serve
 from lanes_storage.law import MessageState
+from tests.bench import peers
+from tests.bench.night.morning import Morning, judge
+from tests.bench.night.plan import BACKUP, LAST_S, PRIMARY, NightPlan
+from tests.bench.night.weather import NightWeather
 
-ROUTER = Path(peers.__file__).parent / "litellm_night.py"
+ROUTER = peers.SCRIPTS / "litellm_night.py"
 #: What the runbook advises for a night, with every time of it as much shorter as the night is.
 CONFIG = """
 [clocks]
@@ -138,7 +138,7 @@ async def _sent(plan: NightPlan, scale: float, database: Path, begin: Callable[[
 
 def by_router(work: Work, plan: NightPlan, scale: float, retries: int) -> Morning:
     """What LiteLLM's router makes of it, with so many retries of each request. Raises Skipped."""
-    python = work.peers
+    python = peers.PYTHON
     if python is None:
         raise Skipped("litellm is not here: --peers names a Python that has it, `make bench` installs one")
     asked = [python, "-c", "import litellm"]

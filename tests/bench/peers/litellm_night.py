@@ -1,6 +1,6 @@
 """LiteLLM's router in a bad night: each message of a lane is asked once the one before has ended.
 
-Called with the file of the night (``lanes.bench.night.played``); says ``ready``, begins with the first line that it is
+Called with the file of the night (``tests.bench.night.played``); says ``ready``, begins with the first line that it is
 given, and prints the lane and number of each message whose answer arrived, one a line. An exception that reaches the
 caller is a lost message: the router keeps none.
 

@@ -1,16 +1,18 @@
-"""Rows about a bad night (``lanes.bench.night``), lived through by lanes and by LiteLLM's router."""
+"""Rows about a bad night (``tests.bench.night``), lived through by lanes and by LiteLLM's router."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from lanes.bench.kit.rows import BenchRow, Measured, Skipped, Target, at_least, at_most
-from lanes.bench.kit.work import Figures, Work
-from lanes.bench.night.morning import Morning
-from lanes.bench.night.plan import NightPlan
-from lanes.bench.night.played import by_lanes, by_router
+from lanes.bench.kit.work import FULL, QUICK, TINY, Figures, Work
+from tests.bench.night.morning import Morning
+from tests.bench.night.plan import NightPlan
+from tests.bench.night.played import by_lanes, by_router
 
 #: The retries of the router, as in the examples of its documentation.
 RETRIES = 3
+#: Lanes and messages of a night, and how much shorter than 26 minutes it is.
+NIGHTS = {FULL: (40, 200, 20.0), QUICK: (20, 100, 30.0), TINY: (4, 16, 600.0)}
 
 
 class Mornings(NamedTuple):
@@ -24,7 +26,7 @@ def _mornings(work: Work) -> Mornings:
     """Once, not in rounds: a night is long."""
 
     def make() -> Mornings:
-        lanes, messages, scale = work.size.night
+        lanes, messages, scale = NIGHTS[work.size]
         plan = NightPlan(lanes, messages)
         work.progress("a bad night, with lanes")
         ours = by_lanes(work, plan, scale)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from math import ceil
 from pathlib import Path
 
-from lanes.bench.night.plan import ANSWER_S, BACKUP, DEAD, LIMITED, MINUTE_S, OUTAGE, PRIMARY, WINDOW, NightPlan
 from lanes.simulate.app import Simulator
 from lanes.simulate.asked import SimulatedRequest
+from tests.bench.night.plan import ANSWER_S, BACKUP, DEAD, LIMITED, MINUTE_S, OUTAGE, PRIMARY, WINDOW, NightPlan
 
 #: Sleeps until so many seconds of the night have passed.
 Until = Callable[[float], Awaitable[None]]

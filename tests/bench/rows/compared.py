@@ -2,20 +2,18 @@
 
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
-from lanes.bench import peers
 from lanes.bench.groups.cycles import through_the_store
 from lanes.bench.kit.rows import BenchRow, Measured, Skipped, at_least
 from lanes.bench.kit.work import Work
+from tests.bench import peers
 
-SCRIPTS = Path(peers.__file__).parent
 PATIENCE_S = 300
 
 
 def _against(name: str) -> Callable[[Work], Measured]:
     def measure(work: Work) -> Measured:
-        if work.peers is None:
+        if peers.PYTHON is None:
             raise Skipped(f"{name} is not here: --peers names a Python that has it, `make bench` installs one")
         cycles = max(work.size.cycles // 16, 16)  # they are slower, and their figures steady
 
@@ -31,19 +29,19 @@ def _against(name: str) -> Callable[[Work], Measured]:
 def _seconds(work: Work, name: str, cycles: int) -> float:
     folder = work.fresh(name)
     folder.mkdir()
-    arguments = [str(SCRIPTS / f"{name}_cycles.py"), str(folder), str(cycles), "64"]
+    arguments = [str(peers.SCRIPTS / f"{name}_cycles.py"), str(folder), str(cycles), "64"]
     try:
         done = subprocess.run(
-            [work.peers or "python", *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            [peers.PYTHON or "python", *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
     except OSError as error:
-        raise Skipped(f"{name} cannot run: --peers {work.peers}: {error.strerror}") from error
+        raise Skipped(f"{name} cannot run: --peers {peers.PYTHON}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise Skipped(f"{name} did not end within {PATIENCE_S} s (--peers)") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         if last.startswith("ModuleNotFoundError"):
-            raise Skipped(f"{name} is not with --peers {work.peers}: {last}")
+            raise Skipped(f"{name} is not with --peers {peers.PYTHON}: {last}")
         raise RuntimeError(f"{name}: {last}")
     return float(done.stdout.split()[-1])
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from lanes.bench.night.plan import Sending
 from lanes.simulate.record import RequestEnd, Seen
+from tests.bench.night.plan import Sending
 
 #: The last one in a text counts: before it may stand what was said earlier, and got no answer.
 _NAMED = re.compile(r"(night:\d+) #(\d+)")

@@ -5,7 +5,6 @@ import sys
 import time
 from pathlib import Path
 
-from lanes.bench.groups.compared import SCRIPTS
 from lanes.bench.groups.life import until_running
 from lanes.bench.groups.web import checked, hold, provider, serving
 from lanes.bench.kit.filling import copied
@@ -13,8 +12,9 @@ from lanes.bench.kit.loading import load, request
 from lanes.bench.kit.processes import BenchProcess, environment, gateway
 from lanes.bench.kit.rows import BenchRow, Measured, Skipped, at_least, at_most
 from lanes.bench.kit.work import Work
-from lanes.bench.older import older_gateway, older_python
 from lanes.bench.plain import recorded
+from tests.bench import peers
+from tests.bench.older import older_gateway, older_python
 
 SESSIONS = 24
 AT_ONCE = 8
@@ -49,7 +49,7 @@ def _lag(work: Work, python: str) -> tuple[float, float]:
     """Cycles a second of 32 callers, and how late their event loop is meanwhile, p99, in milliseconds."""
     folder = work.fresh("lag")
     folder.mkdir()
-    arguments = [str(SCRIPTS / "lanes_lag.py"), str(folder), str(work.size.cycles), str(work.size.lanes)]
+    arguments = [str(peers.SCRIPTS / "lanes_lag.py"), str(folder), str(work.size.cycles), str(work.size.lanes)]
     done = subprocess.run(
         [python, *arguments], capture_output=True, text=True, check=True, cwd=folder, env=environment(folder)
     )
