@@ -2,16 +2,7 @@
 
 from typing import Any
 
-from lanes.records.actions import (
-    AbortResult,
-    Counted,
-    Cut,
-    Finding,
-    GlobActed,
-    Pruned,
-    Tally,
-    WatchedStep,
-)
+from lanes.records.actions import AbortResult, Counted, Cut, Finding, GlobActed, Pruned, Tally, WatchedStep
 from lanes.records.codec import schema_of
 from lanes.records.json_schema import DRAFT
 from lanes.records.lanes import (

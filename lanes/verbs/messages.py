@@ -4,15 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from lanes import records
-from lanes.base.errors import (
-    Changed,
-    LaneBusy,
-    LanesError,
-    NotAllowed,
-    NotFound,
-    QueueFull,
-    Unfit,
-)
+from lanes.base.errors import Changed, LaneBusy, LanesError, NotAllowed, NotFound, QueueFull, Unfit
 from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
 from lanes.context import Context
 from lanes.records import LetterPage, LetterTally
@@ -44,14 +36,7 @@ from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
 from lanes_storage.reads.of_messages import LAST
-from lanes_storage.records import (
-    Comparison,
-    Condition,
-    How,
-    LaneFilter,
-    MessageRow,
-    Subject,
-)
+from lanes_storage.records import Comparison, Condition, How, LaneFilter, MessageRow, Subject
 
 #: Failures of a lane that are read at a time, to find the one to retry.
 AT_ONCE = 50

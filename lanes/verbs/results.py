@@ -1,15 +1,6 @@
 """Results that become records outside of their effects: rows, and plain numbers."""
 
-from lanes.records import (
-    Acted,
-    Counted,
-    Found,
-    Lane,
-    Message,
-    OwnerDetail,
-    Pruned,
-    Silences,
-)
+from lanes.records import Acted, Counted, Found, Lane, Message, OwnerDetail, Pruned, Silences
 from lanes.verbs.verb import ResultForm
 from lanes_storage import records as rows
 from lanes_storage.tuples import NamedTuple

@@ -21,20 +21,7 @@ from lanes.explain.why import pause_told
 from lanes.host.identity import is_gone, this_process
 from lanes.text.hosted import lets_act
 from lanes.verbs import outcomes
-from lanes.verbs.kinds import (
-    ANY,
-    NOT_TYPED,
-    ONLY_PYTHON,
-    Chat,
-    Flag,
-    Id,
-    Key,
-    Name,
-    NewKey,
-    ParamHeader,
-    Seconds,
-    Text,
-)
+from lanes.verbs.kinds import ANY, NOT_TYPED, ONLY_PYTHON, Chat, Flag, Id, Key, Name, NewKey, ParamHeader, Seconds, Text
 from lanes.verbs.results import MESSAGE
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
@@ -42,13 +29,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
-from lanes_storage.records import (
-    Admission,
-    Idempotency,
-    MessageRow,
-    NewMessage,
-    Waiter,
-)
+from lanes_storage.records import Admission, Idempotency, MessageRow, NewMessage, Waiter
 
 #: The longest pause between two reads of a message that is waited for.
 LOOK_AGAIN_MS = 60_000

@@ -9,17 +9,7 @@ from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, read, 
 from lanes.context import Context
 from lanes.host import descriptors
 from lanes.host.identity import Identity, is_gone, is_here, this_process
-from lanes.records import (
-    Check,
-    Cut,
-    Event,
-    Finding,
-    Liveness,
-    OwnerHealth,
-    Provider,
-    ProviderResetDone,
-    Status,
-)
+from lanes.records import Check, Cut, Event, Finding, Liveness, OwnerHealth, Provider, ProviderResetDone, Status
 from lanes.records.system import all_providers
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import (

@@ -8,15 +8,7 @@ import click
 from lanes.base.errors import Unfit
 from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import (
-    DURATION,
-    ID,
-    KEY,
-    ChoiceType,
-    FilterType,
-    NumberType,
-    all_option,
-)
+from lanes.commands.common.options import DURATION, ID, KEY, ChoiceType, FilterType, NumberType, all_option
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import ON_A_TERMINAL, Output
 from lanes.verbs import kinds

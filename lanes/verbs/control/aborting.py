@@ -8,19 +8,7 @@ from lanes.context import Context
 from lanes.engine.reconcile.abort import AbortParams, go_on_waiting, request
 from lanes.records import AbortResult, Outcome
 from lanes.verbs import outcomes
-from lanes.verbs.kinds import (
-    CAUSE,
-    NOT_TYPED,
-    ONLY_PYTHON,
-    Duration,
-    Epoch,
-    Flag,
-    Id,
-    Key,
-    Reason,
-    Source,
-    words,
-)
+from lanes.verbs.kinds import CAUSE, NOT_TYPED, ONLY_PYTHON, Duration, Epoch, Flag, Id, Key, Reason, Source, words
 from lanes.verbs.verb import DashboardAction, WaitOverHttp, verb
 from lanes.watch.freeing import FreeRequest, after_here, elsewhere, free, go_on, resolve, unnamed
 from lanes_storage.law import Cause, Scope

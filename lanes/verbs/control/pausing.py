@@ -9,16 +9,7 @@ from lanes.base.procedure import Effect, Procedure, read, within, write
 from lanes.context import Context
 from lanes.records import GlobActed, Pause
 from lanes.verbs import outcomes
-from lanes.verbs.kinds import (
-    NOT_TYPED,
-    ONLY_PYTHON,
-    Epoch,
-    KeptGlob,
-    Key,
-    Moment,
-    PauseTime,
-    Reason,
-)
+from lanes.verbs.kinds import NOT_TYPED, ONLY_PYTHON, Epoch, KeptGlob, Key, Moment, PauseTime, Reason
 from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import reads

@@ -6,10 +6,7 @@ from lanes import filters
 from lanes.base.errors import TooMuch
 from lanes.base.procedure import Effect, QueryBlock
 from lanes.context import Context
-from lanes.records import (
-    Lane,
-    LanePage,
-)
+from lanes.records import Lane, LanePage
 from lanes.verbs.kinds import (
     MOST_PATTERN,
     NOT_TYPED,

@@ -6,20 +6,8 @@ from lanes.context import Context
 from lanes.explain.turns import ProviderInFlight
 from lanes.explain.why import Circumstances, held_up, why_paragraph
 from lanes.host.identity import Identity, this_process
-from lanes.records import (
-    Event,
-    Lane,
-    LaneDetail,
-    Liveness,
-    Message,
-    Run,
-    RunProcess,
-    Why,
-)
-from lanes.verbs.kinds import (
-    Key,
-    Source,
-)
+from lanes.records import Event, Lane, LaneDetail, Liveness, Message, Run, RunProcess, Why
+from lanes.verbs.kinds import Key, Source
 from lanes.verbs.verb import verb
 from lanes.watch import merging, naming
 from lanes_storage import reads

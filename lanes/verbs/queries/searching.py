@@ -6,24 +6,8 @@ from lanes import filters
 from lanes.base.errors import TooMuch
 from lanes.base.procedure import Effect, QueryBlock
 from lanes.context import Context
-from lanes.records import (
-    Hit,
-    LaneGroup,
-    Mark,
-    SearchPage,
-    Tally,
-)
-from lanes.verbs.kinds import (
-    NOT_TYPED,
-    STEP,
-    Flag,
-    Id,
-    Key,
-    Lanes,
-    Text,
-    count,
-    timed,
-)
+from lanes.records import Hit, LaneGroup, Mark, SearchPage, Tally
+from lanes.verbs.kinds import NOT_TYPED, STEP, Flag, Id, Key, Lanes, Text, count, timed
 from lanes.verbs.queries.listing import ALL, MOST_KEYS, MOST_SILENT, Keys, Offset, Reverse, Sort, only, silent_named
 from lanes.verbs.results import FOUND, SILENT
 from lanes.verbs.verb import verb
