@@ -2,71 +2,18 @@
 
 from typing import Any
 
-from lanes.records.actions import AbortResult, Counted, Cut, Finding, GlobActed, Pruned, Tally, WatchedStep
+from lanes.records import actions, lanes, messages, system
 from lanes.records.codec import schema_of
 from lanes.records.json_schema import DRAFT
-from lanes.records.lanes import (
-    Acted,
-    AskedQuestion,
-    Found,
-    Hit,
-    Lane,
-    LaneGroup,
-    LanePage,
-    LastError,
-    Mark,
-    NextLimit,
-    Owner,
-    Pause,
-    RequestedAbort,
-    Run,
-    RunProcess,
-    SearchPage,
-    Silence,
-    Silences,
-    Used,
-    WatchedLane,
-    Why,
-)
-from lanes.records.messages import (
-    Attempt,
-    Conversation,
-    ConversationExport,
-    ConversationSpan,
-    ConversationTurn,
-    Event,
-    Failure,
-    LaneDetail,
-    LetterPage,
-    LetterTally,
-    Message,
-)
 from lanes.records.record import Record
-from lanes.records.system import (
-    Check,
-    Cooldown,
-    Counts,
-    Drain,
-    GlobPause,
-    MessageCounts,
-    OwnerDetail,
-    OwnerHealth,
-    Provider,
-    ProviderResetDone,
-    SettingValue,
-    SourceDetail,
-    Status,
-)
 
-#: Every form, in the order of the documents.
-FORMS: tuple[type[Record], ...] = (
-    Lane, Acted, LaneDetail, Run, RunProcess, Owner, Pause, LastError, NextLimit, Used, AskedQuestion, RequestedAbort,
-    Why, LanePage, SearchPage, WatchedLane, Found, Hit, Mark, Silences, Silence, LaneGroup, Message, Failure, Attempt,
-    Event, Conversation, ConversationTurn, ConversationSpan, ConversationExport,
-    AbortResult, WatchedStep, Tally, LetterPage, LetterTally, Counted, GlobActed, Pruned, Cut, Finding,
-    Status, Counts, MessageCounts, OwnerDetail, OwnerHealth, Drain, Cooldown, GlobPause, SourceDetail, Check,
-    SettingValue,     Provider, ProviderResetDone,
-)  # fmt: skip
+#: Every form: the records of these modules.
+FORMS: tuple[type[Record], ...] = tuple(
+    each
+    for module in (lanes, messages, actions, system)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Record) and each.__module__ == module.__name__
+)
 
 
 def schemas(at: str = "#/$defs/") -> dict[str, dict[str, Any]]:
