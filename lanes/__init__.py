@@ -7,8 +7,9 @@
 Everything below is imported when it is first used, so that a command such as ``lanes abort`` starts fast.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lanes_storage.lazily import lazily
 
 if TYPE_CHECKING:
     from lanes.base.errors import (
@@ -122,138 +123,35 @@ if TYPE_CHECKING:
 
 #: Where each public name lives.
 _HOMES = {
-    "lanes.desk": (
-        "Desk",
-        "connect",
-    ),
-    "lanes.engine.runs.streams": ("Listener",),
+    "lanes.desk": "Desk connect",
+    "lanes.engine.runs.streams": "Listener",
     "lanes.base.errors": (
-        "Changed",
-        "ConfigError",
-        "Draining",
-        "HoldEnded",
-        "IdempotencyConflict",
-        "InvalidKey",
-        "LaneBusy",
-        "LanesError",
-        "NoAnswer",
-        "NotAllowed",
-        "NotFound",
-        "QueueFull",
-        "Refused",
-        "RunFailed",
-        "RunParked",
-        "Unfit",
-        "Unreadable",
-        "WaitCycle",
+        "Changed ConfigError Draining HoldEnded IdempotencyConflict InvalidKey LaneBusy LanesError NoAnswer "
+        "NotAllowed NotFound QueueFull Refused RunFailed RunParked Unfit Unreadable WaitCycle"
     ),
-    "lanes.gateway": ("Gateway",),
-    "lanes.engine.runs.hooks": (
-        "Hooks",
-        "RunEnded",
-    ),
+    "lanes.gateway": "Gateway",
+    "lanes.engine.runs.hooks": "Hooks RunEnded",
     "lanes.records": (
-        "AbortResult",
-        "AskedQuestion",
-        "Attempt",
-        "Check",
-        "Conversation",
-        "ConversationExport",
-        "ConversationSpan",
-        "ConversationTurn",
-        "Cooldown",
-        "Counts",
-        "Cut",
-        "Drain",
-        "Event",
-        "Failure",
-        "Finding",
-        "GlobActed",
-        "GlobPause",
-        "Health",
-        "Hit",
-        "Lane",
-        "LaneDetail",
-        "LastError",
-        "Level",
-        "Message",
-        "MessageCounts",
-        "NextLimit",
-        "Outcome",
-        "Owner",
-        "OwnerDetail",
-        "Pause",
-        "Provider",
-        "ProviderResetDone",
-        "Record",
-        "RequestedAbort",
-        "Run",
-        "RunProcess",
-        "SourceDetail",
-        "Status",
-        "Used",
-        "WatchedLane",
-        "WatchedStep",
+        "AbortResult AskedQuestion Attempt Check Conversation ConversationExport ConversationSpan "
+        "ConversationTurn Cooldown Counts Cut Drain Event Failure Finding GlobActed GlobPause Health Hit Lane "
+        "LaneDetail LastError Level Message MessageCounts NextLimit Outcome Owner OwnerDetail Pause Provider "
+        "ProviderResetDone Record RequestedAbort Run RunProcess SourceDetail Status Used WatchedLane "
+        "WatchedStep"
     ),
-    "lanes.runners.base": (
-        "Delta",
-        "Inbox",
-        "Reply",
-        "RunContext",
-        "Runner",
-        "RunnerSpec",
-        "StopHow",
-        "Turn",
-    ),
-    "lanes.base.sentences": ("Tried",),
-    "lanes_storage.errors": (
-        "NotStorable",
-        "StorageError",
-    ),
+    "lanes.runners.base": "Delta Inbox Reply RunContext Runner RunnerSpec StopHow Turn",
+    "lanes.base.sentences": "Tried",
+    "lanes_storage.errors": "NotStorable StorageError",
     "lanes_storage.law": (
-        "BoundTo",
-        "Cause",
-        "Edge",
-        "LaneState",
-        "MessageState",
-        "Mode",
-        "OnInterrupt",
-        "OnSurvivors",
-        "Overflow",
-        "PauseKind",
-        "RunnerKind",
-        "Scope",
-        "SourceState",
-        "WatchedState",
-        "TurnState",
+        "BoundTo Cause Edge LaneState MessageState Mode OnInterrupt OnSurvivors Overflow PauseKind RunnerKind "
+        "Scope SourceState TurnState WatchedState"
     ),
-    "lanes_storage.clock": (
-        "Clock",
-        "Now",
-    ),
-    "lanes_storage.records": (
-        "AttemptPhase",
-        "Comparison",
-        "Condition",
-        "HandedText",
-        "How",
-        "LaneFilter",
-        "LaneOrder",
-        "LaneSort",
-        "Subject",
-    ),
+    "lanes_storage.clock": "Clock Now",
+    "lanes_storage.records": "AttemptPhase Comparison Condition HandedText How LaneFilter LaneOrder LaneSort Subject",
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.2.0"
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'lanes' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+__all__ = sorted(" ".join(_HOMES.values()).split())
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

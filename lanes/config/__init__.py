@@ -4,8 +4,9 @@ Everything below is imported when it is first used: a command that only asks for
 loads nothing of the rest.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lanes_storage.lazily import lazily
 
 if TYPE_CHECKING:
     from lanes.config.config import Config as Config
@@ -26,28 +27,15 @@ if TYPE_CHECKING:
 
 #: Where each public name lives.
 _HOMES = {
-    "config": ("Config",),
-    "loading": ("from_data", "load", "simulated"),
-    "declared.model": (
-        "Clocks",
-        "DatabaseConfig",
-        "GatewayConfig",
-        "HooksConfig",
-        "Policy",
-        "PolicyConfig",
-        "ProviderConfig",
-        "RunnerConfig",
+    ".config": "Config",
+    ".loading": "from_data load simulated",
+    ".declared.model": (
+        "Clocks DatabaseConfig GatewayConfig HooksConfig Policy PolicyConfig ProviderConfig RunnerConfig"
     ),
-    "declared.setting": ("Kind", "Setting"),
-    "declared.settings": ("SETTINGS",),
-    "declared.values": ("Origin",),
+    ".declared.setting": "Kind Setting",
+    ".declared.settings": "SETTINGS",
+    ".declared.values": "Origin",
 }
-_HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+__all__ = sorted(" ".join(_HOMES.values()).split())
+__getattr__ = lazily(__name__, _HOMES)

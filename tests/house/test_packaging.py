@@ -19,7 +19,7 @@ def test_every_public_name_is_there() -> None:
     assert lanes.__all__ == sorted(lanes.__all__)
     for name in lanes.__all__:
         assert getattr(lanes, name).__doc__, f"lanes.{name} says nothing about itself"
-    homes = {name for names in lanes._HOMES.values() for name in names}
+    homes = {name for names in lanes._HOMES.values() for name in names.split()}
     assert homes == set(lanes.__all__)
     for home in lanes._HOMES:
         import_module(home)
