@@ -25,11 +25,6 @@ def unknown(where: str, key: str, name: str, known: Iterable[str], hint: str = "
     return refusal(where, key, f"unknown name {shown(name)}", fix)
 
 
-def not_yet(where: str, key: str, what: str, fix: str) -> ConfigError:
-    """The refusal of what the contract knows and this version cannot do."""
-    return refusal(where, key, f"{what} is not supported yet", fix)
-
-
 def shown(value: object) -> str:
     """A value as an error shows it: short, and on one line."""
     text = f'"{value}"' if isinstance(value, str) else str(value)

@@ -35,9 +35,8 @@ class Setting(NamedTuple):
     """One setting.
 
     ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
-    kind, milliseconds for durations. ``later`` are choices that are known and not supported yet. ``in_policy``
-    settings may also stand in a policy. ``runner_kinds`` limits a setting of a runner to some kinds of runners; ():
-    it is for all. ``fields`` are those of a table (``Kind.FIELDS``).
+    kind, milliseconds for durations. ``in_policy`` settings may also stand in a policy. ``runner_kinds`` limits a
+    setting of a runner to some kinds of runners; (): it is for all. ``fields`` are those of a table (``Kind.FIELDS``).
     """
 
     section: str
@@ -49,7 +48,6 @@ class Setting(NamedTuple):
     least: int = 0
     most: int = LONGEST_MS
     choices: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
     in_policy: bool = False
     required: bool = False
     runner_kinds: tuple[str, ...] = ()

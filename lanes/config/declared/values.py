@@ -1,11 +1,12 @@
 """One value of one setting: checked, in the unit that the program uses, and knowing where it came from."""
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 from lanes.base import durations
-from lanes.config.declared.refusal import not_yet, refusal, shown, unknown
+from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.setting import Kind, Setting
 from lanes_storage.tuples import NamedTuple
 
@@ -77,27 +78,7 @@ def written(setting: Setting, value: Any) -> Any:
 
 
 def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
-    match setting.kind:
-        case Kind.WHOLE:
-            return _whole(setting, raw, where, key)
-        case Kind.NUMBER:
-            return _number(setting, raw, where, key)
-        case Kind.DURATION | Kind.LIMIT:
-            return _duration(setting, raw, where, key)
-        case Kind.CHOICE:
-            return _choice(setting, raw, where, key)
-        case Kind.TEXTS:
-            return _texts(setting, raw, where, key)
-        case Kind.WORDS:
-            return _words(setting, raw, where, key)
-        case Kind.FLAG:
-            return _flag(setting, raw, where, key)
-        case Kind.TABLE | Kind.OBJECT:
-            return _table(setting, raw, where, key)
-        case Kind.FIELDS:
-            return _fields(setting, raw, where, key)
-        case Kind.TEXT | Kind.NAME:
-            return _text(setting, raw, where, key)
+    return _CONVERTED[setting.kind](setting, raw, where, key)
 
 
 def _wrong_type(setting: Setting, raw: Any, where: str, key: str, example: str) -> Exception:
@@ -148,9 +129,6 @@ def _choice(setting: Setting, raw: Any, where: str, key: str) -> str:
         raise _wrong_type(setting, raw, where, key, f'"{setting.choices[0]}"')
     if raw not in setting.choices:
         raise unknown(where, key, raw, setting.choices)
-    if raw in setting.later:
-        able = [choice for choice in setting.choices if choice not in setting.later]
-        raise not_yet(where, key, shown(raw), f"use {' or '.join(able)}")
     return raw
 
 
@@ -209,3 +187,21 @@ def _text(setting: Setting, raw: Any, where: str, key: str) -> str:
     if setting.kind is Kind.NAME and (len(raw) > _NAME_LENGTH or not raw.isprintable()):
         raise refusal(where, key, f"{shown(raw)} is not {setting.kind}", "choose a plain, short one")
     return raw
+
+
+#: What checks and converts a value of each kind. Raises ConfigError.
+_CONVERTED: dict[Kind, Callable[[Setting, Any, str, str], Any]] = {
+    Kind.TEXT: _text,
+    Kind.NAME: _text,
+    Kind.WHOLE: _whole,
+    Kind.NUMBER: _number,
+    Kind.DURATION: _duration,
+    Kind.LIMIT: _duration,
+    Kind.CHOICE: _choice,
+    Kind.TEXTS: _texts,
+    Kind.WORDS: _words,
+    Kind.FLAG: _flag,
+    Kind.TABLE: _table,
+    Kind.OBJECT: _table,
+    Kind.FIELDS: _fields,
+}
