@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError
 from lanes.config import listing
 from lanes.config.declared.model import (
@@ -229,7 +230,7 @@ class Config:
         token."""
         yield from self.problems
         host = self.values["gateway.host"]
-        if self.gateway.token is None and not _is_loopback(self.gateway.host):
+        if self.gateway.token is None and not is_loopback_host(self.gateway.host):
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
             yield refusal(host.where, host.key, f"listening on {host.value} needs a token", fix)
 
@@ -298,12 +299,3 @@ def _clocks(values: Mapping[str, Value]) -> Clocks:
 def _budget(name: str, said: Mapping[str, Any]) -> BudgetTerms:
     cost = None if said["cost"] is None else round(said["cost"] * 1_000_000)
     return BudgetTerms(name, said["per"], said["runs"], said["tokens"], cost, said["action"] == "reject")
-
-
-def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

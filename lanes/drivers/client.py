@@ -1,13 +1,13 @@
 """HTTP to a remote gateway: the only module of the drivers that imports httpx, and only where --url is used."""
 
 import contextlib
-import ipaddress
 import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError, LanesError
 from lanes.base.terminal import without_password
 from lanes.host.optional import without
@@ -56,7 +56,7 @@ class GatewayClient:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         # A proxy that the environment names is for other machines, not for this one.
-        here = _on_loopback(base.host)
+        here = is_loopback_host(base.host)
         # To read the certificates takes longer than to ask: only where they are needed. No redirect is followed.
         self._http = httpx.Client(base_url=base, headers=headers, trust_env=not here, verify=base.scheme == "https")
         self._deadline = _Deadline()
@@ -137,13 +137,6 @@ class GatewayClient:
             fix = "all of that on its host" if document.get("code") == DATABASE else None
             return GatewayUnreachable(self.url, str(error), fix=fix)
         return error
-
-
-def _on_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Deadline(threading.local):

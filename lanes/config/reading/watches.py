@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lanes.base.addresses import is_loopback_host
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import WatchConfig
 from lanes.config.declared.refusal import refusal, shown
@@ -53,13 +54,7 @@ def is_encrypted(url: str) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Whether an address is one of this machine alone."""
-    from ipaddress import ip_address
-
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback_host(urlsplit(url).hostname or "")
 
 
 def _check_name(name: Value) -> None:
