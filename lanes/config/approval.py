@@ -61,12 +61,11 @@ def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
     known, name, digest = _remembered(env), _name(config.source), _digest(config)
     if known.get(name) == digest:
         return
+    from lanes.host.files import put
+
     path = _notes(env)
     places.make_private(path.parent)
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(known | {name: digest}, indent=1), encoding="utf-8")
-    draft.replace(path)
+    put(path, json.dumps(known | {name: digest}, indent=1))
 
 
 def _code(config: Config) -> list[Value]:

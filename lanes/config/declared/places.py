@@ -90,30 +90,20 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     """
     import json
 
+    from lanes.host.files import put
+
     who = this_process() if pid == os.getpid() else identity_of(pid)
     folder = make_private(gateways_dir(env=env))
     path = folder / f"{who.pid}-{who.start_time}.json"
-    draft = path.with_suffix(".new")
     names = ("host", "boot_id", "pid_ns", "pid", "start_time")
     content = {name: getattr(who, name) for name in names} | {"database": _absolute(database), "url": url}
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600, exist_ok=False)
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    _note_last(str(content["database"]), env)
+    put(_last(env), str(content["database"]))
     for dead in dead_gateways(env=env):
         if dead.database == content["database"]:
             with contextlib.suppress(OSError):
                 dead.path.unlink()
-    return draft.replace(path)
-
-
-def _note_last(database: str, env: Mapping[str, str] | None) -> None:
-    path = _last(env)
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600, exist_ok=False)
-    draft.write_text(database, encoding="utf-8")
-    draft.replace(path)
+    put(path, json.dumps(content))
+    return path
 
 
 def last_database(*, env: Mapping[str, str] | None = None) -> str | None:
