@@ -116,6 +116,21 @@ def test_a_person_ends_the_pauses_of_a_glob_of_every_kind_and_those_of_no_other(
     assert [(pause.pattern, pause.kind) for pause in found] == [("*", PauseKind.HAND), ("*", PauseKind.BUDGET)]
 
 
+def test_the_pause_of_a_glob_is_ended_only_if_it_is_the_one_that_was_seen(world: World, time: Hands) -> None:
+    """Somebody else may have paused the same again since."""
+    pause_matching(world, "a:*")
+    seen = time().wall
+
+    def resume() -> bool:
+        return world.step(lambda tx: doors.resume_matching(tx, "a:*", None, time(), actor="bob", set_at=seen))
+
+    time.move(MINUTE)
+    pause_matching(world, "a:*")
+    assert not resume()
+    seen = time().wall
+    assert resume()
+
+
 def test_expired_pauses_of_globs_are_not_listed_and_go_with_the_next_pause_of_a_glob(world: World, time: Hands) -> None:
     world.send("a:1")
     pause_lane(world, "a:1", PauseKind.HAND, until=time().wall + SECOND)

@@ -1,7 +1,6 @@
 """Statements for a wall clock that was set: what waits until a time waits as long as it was to wait."""
 
 from lanes_storage.fragments import unsent
-from lanes_storage.statements.spending import ADD_SPENT
 
 #: How far the wall clock was ahead of the boot clock, and in which boot.
 CLOCK_NOTED = """
@@ -34,16 +33,10 @@ MOVE_INCIDENTS = f"""
 UPDATE incidents SET seen_at = seen_at + :by, next_at = next_at + :by, claimed_until = claimed_until + :by
 WHERE ended_at IS NULL OR {unsent()}
 """
-#: Either way: a clock that is set forward and back again must not free a budget. Through negative numbers, since what
-#: is moved may meet what was written since.
-MOVE_SPENT = (
-    "UPDATE spent SET bucket = -(bucket + :by) WHERE bucket + :by <= :now",
-    f"""
-INSERT INTO spent (budget, bucket, runs, tokens, cost_micros)
-SELECT budget, -bucket, runs, tokens, cost_micros FROM spent WHERE bucket < 0 {ADD_SPENT}
-""",
-    "DELETE FROM spent WHERE bucket < 0",
-)
+#: Either way: a clock that is set forward and back again must not free a budget. What is taken out is spent again.
+TAKE_SPENT = """
+DELETE FROM spent WHERE bucket + :by <= :now RETURNING budget, bucket + :by, runs, tokens, cost_micros
+"""
 MOVE_BUDGET_PAUSES = "UPDATE pauses SET until = until + :by WHERE kind = 'budget'"
 
 #: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
@@ -71,20 +64,12 @@ UPDATE incidents SET seen_at = min(seen_at, :now), next_at = min(next_at, :now),
 WHERE max(seen_at, next_at, coalesce(claimed_until, 0)) > :latest AND (ended_at IS NULL OR {unsent()})
 """
 #: It counts as used just now, since it is not known when.
-END_SPENT = f"""
-INSERT INTO spent (budget, bucket, runs, tokens, cost_micros)
-SELECT budget, :now, sum(runs), sum(tokens), sum(cost_micros) FROM spent WHERE bucket > :latest GROUP BY budget
-{ADD_SPENT}
-"""
-FORGET_LATER_SPENT = "DELETE FROM spent WHERE bucket > :latest"
-END_BUDGET_PAUSES = "UPDATE pauses SET until = :now WHERE kind = 'budget' AND at > :latest AND until > :now"
+TAKE_LATER_SPENT = "DELETE FROM spent WHERE bucket > :latest RETURNING budget, :now, runs, tokens, cost_micros"
+END_BUDGET_PAUSES = "UPDATE pauses SET until = min(until, :now) WHERE kind = 'budget' AND at > :latest"
 #: What lanes ended before that is no longer refused.
-END_REPEATS = """
-UPDATE repeats SET until = min(until, :now), resumed_at = min(resumed_at, :now)
-WHERE until > :now OR resumed_at > :now
-"""
+END_REPEATS = "UPDATE repeats SET until = min(until, :now), resumed_at = min(resumed_at, :now)"
 
 #: What is moved where it was set back, and forward; and what ends where it was set back by an unknown time.
-MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, *MOVE_SPENT, MOVE_BUDGET_PAUSES, END_REPEATS)
-MOVE_ON = (MOVE_PARKS_ON, *MOVE_SPENT)
-END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_SPENT, FORGET_LATER_SPENT, END_BUDGET_PAUSES, END_REPEATS)
+MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, MOVE_BUDGET_PAUSES, END_REPEATS)
+MOVE_ON = (MOVE_PARKS_ON,)
+END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_BUDGET_PAUSES, END_REPEATS)

@@ -10,13 +10,11 @@ UPDATE lanes SET input_tokens = coalesce(input_tokens, 0) + :input_tokens,
 WHERE id = :lane
 """
 
-ADD_SPENT = """
+SPEND = """
+INSERT INTO spent (budget, bucket, runs, tokens, cost_micros) VALUES (:budget, :bucket, :runs, :tokens, :cost_micros)
 ON CONFLICT (budget, bucket) DO UPDATE SET runs = runs + excluded.runs, tokens = tokens + excluded.tokens,
   cost_micros = cost_micros + excluded.cost_micros
 """
-SPEND = f"""
-INSERT INTO spent (budget, bucket, runs, tokens, cost_micros) VALUES (:budget, :bucket, :runs, :tokens, :cost_micros)
-{ADD_SPENT}"""
 
 SPENT = """
 SELECT coalesce(sum(runs), 0), coalesce(sum(tokens), 0), coalesce(sum(cost_micros), 0), min(bucket)

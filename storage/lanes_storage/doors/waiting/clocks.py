@@ -1,12 +1,14 @@
 """A wall clock that was set: cooldowns, parked messages, budgets and retries of alerts have their ends in wall time,
 for every process and boot to know, but last as long as they were to last."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction
 from lanes_storage.records import ClockNote
 from lanes_storage.statements import clocks as sql
+from lanes_storage.statements.spending import SPEND
 
 #: The wall clock and the boot clock may drift apart by so much before that counts as set, in milliseconds.
 DRIFT_MS = 2_000
@@ -38,13 +40,17 @@ def note_clock(tx: Transaction, now: Now) -> int:
     ahead, boot = _note(now)
     tx.run(sql.NOTE_CLOCK, {"ahead": ahead, "boot": boot})
     if stored.ahead is None or stored.boot != boot:
-        for statement in sql.END:
-            tx.run(statement, {"now": now.wall, "latest": now.wall + AHEAD_MS})
+        _move(tx, sql.END, sql.TAKE_LATER_SPENT, {"now": now.wall, "latest": now.wall + AHEAD_MS})
         return 0
     by = ahead - stored.ahead
-    for statement in sql.MOVE_BACK if by < 0 else sql.MOVE_ON:
-        tx.run(statement, {"by": by, "now": now.wall})
+    _move(tx, sql.MOVE_BACK if by < 0 else sql.MOVE_ON, sql.TAKE_SPENT, {"by": by, "now": now.wall})
     return by
+
+
+def _move(tx: Transaction, statements: Sequence[str], spent: str, times: dict[str, int]) -> None:
+    for statement in statements:
+        tx.run(statement, times)
+    tx.many(SPEND, [tuple(row) for row in tx.rows(spent, times)])
 
 
 def _note(now: Now) -> tuple[int, int]:
