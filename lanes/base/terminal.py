@@ -87,3 +87,12 @@ def _escape(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def hung_up(terminal: int) -> bool:
+    """Whether nobody is at the other end of it (a file descriptor). Not every process gets a signal that tells."""
+    import select
+
+    poll = select.poll()
+    poll.register(terminal, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))

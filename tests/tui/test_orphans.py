@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import signal
@@ -115,6 +116,42 @@ def test_a_dashboard_whose_terminal_is_gone_ends_without_a_signal_that_tells(mad
             assert opened.process.exitstatus == 128 + signal.SIGHUP
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["heeded", "ignored"])
+def test_F541_a_gateway_and_its_dashboard_end_with_a_terminal_that_signals_only_to_make(
+    made: House, ignored: bool
+) -> None:
+    configure(made, "http://127.0.0.1:9")
+    trap = "trap '' HUP; exec " if ignored else ""
+    up = f"{trap}{sys.executable} -m lanes up --db {made.database} --config {made.config} --port 0"
+    (made.folder / "Makefile").write_text(f"run:\n\t@{up}\n", encoding="utf-8")
+    env = {name: value for name, value in environment(made.folder).items() if name not in UNWANTED}
+    session = pexpect.spawn(
+        "make", ["-C", str(made.folder), "run"], env=env | {"TERM": "xterm-256color"}, timeout=PATIENCE_S
+    )
+    try:
+        session.expect_exact("No lanes yet")
+        gateway = only_child(session.pid)
+        dashboard = only_child(gateway)
+        session.ptyproc.fileobj.close()  # the kernel tells make, which leads the session, and waits for its child
+        eventually(lambda: not Path(f"/proc/{dashboard}").exists(), "the end of the dashboard")
+        if ignored:
+            eventually(lambda: "goes on" in log(made), "a word on what becomes of it")
+            os.kill(gateway, signal.SIGTERM)
+        else:
+            eventually(lambda: "the terminal is gone" in log(made), "a word on why it stops")
+        eventually(lambda: not session.isalive(), "the end of the gateway, and of make")
+        assert not json.loads(made.lanes("status", "--json", check=False).out)["gateways"], "it left cleanly"
+    finally:
+        session.ptyproc.fileobj.close()
+        session.ptyproc.terminate(force=True)
+
+
+def log(made: House) -> str:
+    """What the gateway beside the dashboard has logged."""
+    path = made.folder / "state" / "lanes" / "gateway.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def ended(pid: int, meanwhile: Callable[[], None] = lambda: None) -> int:

@@ -6,6 +6,7 @@ import signal
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from lanes.base.terminal import hung_up
 from lanes_tui.typed import QUIET_S, TypedStream
 
 #: The exit code where the terminal is gone: as after the signal that tells of it.
@@ -27,14 +28,7 @@ class Surroundings:
 
     def lost(self, terminal: int) -> bool:
         """Whether the gateway or the terminal (a file descriptor) is gone."""
-        return self.orphaned or _hung_up(terminal)
-
-
-def _hung_up(terminal: int) -> bool:
-    """Whether nobody is at the other end. Not every process gets a signal that tells of it."""
-    poll = select.poll()
-    poll.register(terminal, 0)
-    return any(events & select.POLLHUP for _, events in poll.poll(0))
+        return self.orphaned or hung_up(terminal)
 
 
 class QuietDriver(LinuxDriver):

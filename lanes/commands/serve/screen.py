@@ -1,11 +1,17 @@
 """The dashboard beside a gateway in the foreground: what ``lanes up`` and ``lanes demo`` share."""
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
+from lanes.base.terminal import hung_up
 from lanes.commands.output.printing import say
+from lanes_storage.logs import Log
+
+log = Log("lanes")
 
 #: The dashboard's exit code when the gateway is to stop as well.
 STOP_TOO = 10
@@ -34,7 +40,7 @@ class Screen:
         self._task: asyncio.Task[None] | None = None
 
     def open(self, stop: asyncio.Event) -> None:
-        """Start it, and set ``stop`` when its user says that the gateway is to stop as well."""
+        """Start it, and set ``stop`` when its user says that the gateway is to stop as well, or its terminal is gone."""
         self._task = asyncio.create_task(self._run(stop), name="lanes-dashboard")
 
     async def close(self) -> None:
@@ -48,7 +54,8 @@ class Screen:
 
         from lanes.logs import log_to
 
-        before = termios.tcgetattr(sys.stdin.fileno())
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -62,11 +69,17 @@ class Screen:
         finally:
             if process.returncode is None:
                 await _ended(process)
-            # However it ended, the terminal is as it was.
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):  # however it ended, the terminal is as it was, unless it is gone
+                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
         if code == STOP_TOO:
             say("the gateway stops; what runs may end first: Ctrl-C stops it at once")
             stop.set()
+            return
+        if hung_up(terminal):  # only what leads the session is signalled, as `make` where it is the first program
+            ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            log.info("the terminal is gone: %s", "the gateway goes on" if ignored else "the gateway drains")
+            if not ignored:
+                stop.set()
             return
         log_to("info")
         ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "

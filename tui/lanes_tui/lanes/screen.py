@@ -156,7 +156,7 @@ class MainScreen(Doing, Marking, Arranging, Viewing):
             return
         self.picture = picture
         self._trends.add(picture.status)
-        self.learn(Freshness(picture.window.at))
+        self.learn(Freshness(picture.window.at, replaced=self.source.replaced))
         self.table.show_stale(False)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was

@@ -64,6 +64,8 @@ class Guarded(ClosingScreen[None]):
             return "this dashboard is read-only"
         if self.freshness.lost is not None:
             return "the source cannot be read: nothing is acted on"
+        if self.freshness.replaced:
+            return "its file is another one than this dashboard began with: nothing is acted on"
         return None
 
     def is_blind(self, action: str) -> bool:
@@ -167,8 +169,8 @@ class Guarded(ClosingScreen[None]):
 
     def learn(self, freshness: Freshness) -> None:
         """Take note of how fresh it is, and let the footer know if that changes what may be done."""
-        before, self.freshness = self.freshness, freshness
-        if (before.lost is None) != (freshness.lost is None):
+        before, self.freshness = self.refusal, freshness
+        if self.refusal != before:
             self.refresh_bindings()
 
     def say(self, said: Content | str, *, grave: bool = False) -> None:

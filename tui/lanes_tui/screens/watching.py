@@ -104,7 +104,7 @@ class Watching(Guarded):
     async def _look(self) -> None:
         await self.read()
         self._pauses = await self.source.glob_pauses()
-        self.learn(Freshness(self.source.now()))
+        self.learn(Freshness(self.source.now(), replaced=self.source.replaced))
         self.update()
 
     def _lose(self, why: str) -> None:

@@ -61,6 +61,10 @@ class FileDriver:
         self._opened: _Opened | None = None
         self._first: tuple[int, int] | None = None
 
+    @property
+    def replaced(self) -> bool:
+        return self._opened is not None and self._opened.file != self._first
+
     def now(self) -> Now:
         return self._clock()
 

@@ -39,6 +39,7 @@ class ThreadedDriver:
     """Implements ``Driver``. The client blocks, so every call is made in a thread."""
 
     actor = "over HTTP"
+    replaced = False
 
     def __init__(self, client: GatewayClient, clock: Clock, wait_s: float) -> None:
         self._driver = RemoteDriver(client, wait_s)

@@ -108,6 +108,11 @@ class AsyncDriver(Protocol):
         """The time that ages are measured by."""
         ...
 
+    @property
+    def replaced(self) -> bool:
+        """Whether what it looks at now is not what it began with, so that nothing may be done there."""
+        ...
+
     async def version(self) -> int:
         """A number that differs from the last one when anything may have changed. Costs about nothing."""
         ...
@@ -157,6 +162,11 @@ class Source:
     def actor(self) -> str:
         """Who acts, as the journal shows it."""
         return self._driver.actor
+
+    @property
+    def replaced(self) -> bool:
+        """Whether what is looked at now is not what it began with: every action is refused."""
+        return self._driver.replaced
 
     def now(self) -> Now:
         """The time that ages are measured by."""

@@ -26,10 +26,11 @@ _WITH_TIME = 70
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When the source was last read, and whether it can be read no more."""
+    """When the source was last read, and whether it can be read no more, or is another one."""
 
     at: Now | None = None
     lost: str | None = None  # why
+    replaced: bool = False  # by another source than at the start
     frozen: bool = False
     every_s: float = 1.0
     pending: int = 0  # events since it was frozen
@@ -46,12 +47,14 @@ class Freshness:
         return text.line(("as of ", "muted"), words.zoned(self.at.wall))
 
     def word(self, now: Now) -> Content:
-        """``● live``, ``❚❚ frozen 12s`` or ``◌ stale 12s``."""
+        """``● live``, ``❚❚ frozen 12s``, ``◌ stale 12s`` …"""
         if self.at is None:
             return text.line(("◌ not reached yet", "bad") if self.lost else ("◌ reading", "muted"))
         age = now.mono - self.at.mono
         if self.lost is not None:
             return text.line((f"◌ stale {words.short(age)}", "bad"))
+        if self.replaced:
+            return text.line(("◐ another file", "bad"))
         if self.frozen:
             pending = f", {words.counted(self.pending, 'event')} pending" if self.pending else ""
             return text.line((f"❚❚ frozen {words.short(age)}{pending}", "warn"))
