@@ -78,7 +78,7 @@ class Dashboard(TypedAhead):
         bind("commands", "palette", show=True),
         bind("suspend", "suspend_process"),
     ]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as the toolkit has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as the toolkit has it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012 - as the toolkit has it
 
     def __init__(

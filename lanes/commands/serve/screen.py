@@ -40,7 +40,7 @@ class Screen:
         self._task: asyncio.Task[None] | None = None
 
     def open(self, stop: asyncio.Event) -> None:
-        """Start it, and set ``stop`` when its user says that the gateway is to stop as well, or its terminal is gone."""
+        """Start it, and set ``stop`` when its user wants the gateway to stop as well, or its terminal is gone."""
         self._task = asyncio.create_task(self._run(stop), name="lanes-dashboard")
 
     async def close(self) -> None:

@@ -110,9 +110,9 @@ class SendDialog(Dialog[Message | None]):
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
-                yield Button(text.line(" Send ", ("ctrl+s ", "muted")), compact=True, id="send")
+                yield Button(text.line(" Send ", ("^s ", "muted")), compact=True, id="send")
                 if self._steers:
-                    yield Button(text.line(" Steer the run ", ("ctrl+t ", "muted")), compact=True, id="steer")
+                    yield Button(text.line(" Steer ", ("^t ", "muted")), compact=True, id="steer")
                 yield Button(text.line(" Cancel ", ("esc ", "muted")), compact=True, id="cancel")
 
     def on_mount(self) -> None:
