@@ -132,7 +132,7 @@ def walk(seen: Terminal) -> None:
         ("J", "EVENT #"),
         ("O", "GATEWAY"),
         ("D", "MESSAGE #"),
-        ("m", "ctrl+s"),
+        ("m", "Send ^s"),
         (":", "what is to be done"),
     ):
         seen.press(key)
