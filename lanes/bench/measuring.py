@@ -8,20 +8,11 @@ from time import monotonic
 
 from lanes.bench import report
 from lanes.bench.facts import facts
-from lanes.bench.groups import ROWS
 from lanes.bench.kit.rows import BenchRow, Result, Skipped
 from lanes.bench.kit.work import Size, Work
 from lanes_storage.logs import Log
 
 log = Log("lanes.bench")
-
-#: Rows that exist only in a checkout, added by the program that runs them.
-ADDED: list[BenchRow] = []
-
-
-def all_rows() -> list[BenchRow]:
-    """Every row, in the order of the table."""
-    return [*ROWS, *ADDED]
 
 
 def chosen(rows: Sequence[BenchRow], only: Sequence[str]) -> list[BenchRow]:

@@ -1,12 +1,13 @@
-"""The table: on a terminal, as Markdown for the documents, as JSON."""
+"""The table: on a terminal, and as JSON."""
 
-from pathlib import Path
 from typing import Any
 
-from lanes.bench.kit.rows import Result
+from lanes.bench.kit.rows import BenchRow, Result
 
-BEGIN = "<!-- measured: written by `make bench` -->"
-END = "<!-- /measured -->"
+
+def named(row: BenchRow) -> str:
+    """A row that is not measured."""
+    return f"{row.name:24} {row.target!s:>12}  {row.what}"
 
 
 def heading() -> str:
@@ -37,24 +38,3 @@ def _row_form(result: Result) -> dict[str, Any]:
         "verdict": result.verdict,
         "figures": result.said,
     }
-
-
-def markdown(facts: dict[str, str], results: list[Result], rounds: int) -> str:
-    """The table for the documents."""
-    machine = "; ".join(f"{name}: {fact}" for name, fact in facts.items())
-    rows = [
-        f"| `{r.row.name}` | {r.row.what} | {r.row.target} | {r.figure} | {r.spread} | {r.verdict} | {r.said} |"
-        for r in results
-    ]
-    head = ["| row | what | target | result | rounds | verdict | figures |", "|---|---|---|---|---|---|---|"]
-    return "\n".join([f"{machine}. Medians of {rounds}.", "", *head, *rows])
-
-
-def write_into(path: Path, table: str) -> None:
-    """Put the table between its marks in a document. Raises ValueError where they are missing."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no place for the table: it needs the lines {BEGIN} and {END}")
-    path.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")

@@ -1,71 +1,51 @@
-"""``python -m tests.bench``: ``lanes bench``, and the rows that only a checkout has.
+"""``python -m tests.bench``: the rows of ``lanes bench``, and those that only a checkout has.
 
-Those are about other programs (``--peers PYTHON`` names a Python that has them), and about the dashboard, whose
-terminal is a part of the tests.
+Those are about other programs (``--peers PYTHON`` names a Python that has them), 0.1.0, a bad night and the dashboard.
+``--write FILE`` puts the table into a document, between its marks.
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
 
-from lanes.bench import measuring
-from lanes.bench.kit.rows import BenchRow, Measured, Target, at_most
-from lanes.bench.kit.work import Figures, Work
-from lanes.commands import main
-from tests.bench import peers
-from tests.bench.dashboard import Bulk, Figure, bulk, measure
-from tests.bench.rows import ROWS
-from tests.kit.crowd import crowd
+from lanes.bench import groups, measuring, report
+from lanes.bench.kit import work
+from tests.bench import peers, table
+from tests.bench.rows import ROWS, screen
 
 
-def _figures(work: Work) -> list[Figure]:
-    def make() -> list[Figure]:
-        work.progress(f"a dashboard over {work.size.many:,} lanes")
-        database = work.fresh("dashboard.db")
-        owner = crowd(database, work.size.many)
-        return measure(database, owner)
-
-    return work.once("dashboard", make)
-
-
-def _row(name: str, what: str, target: Target, figure: str) -> BenchRow:
-    def measured(work: Work) -> Measured:
-        (found,) = (one for one in _figures(work) if one.name.startswith(figure))
-        return Measured(Figures((found.value,)), f"{work.size.many:,} lanes")
-
-    return BenchRow(name, f"dashboard: {what}", target, measured)
-
-
-def _bulk(work: Work) -> Bulk:
-    def make() -> Bulk:
-        work.progress(f"a dashboard that pauses {work.size.many // 10:,} of {work.size.many:,} lanes")
-        database = work.fresh("bulk.db")
-        crowd(database, work.size.many)
-        return bulk(database, work.size.many)
-
-    return work.once("dashboard bulk", make)
+def main() -> None:
+    """Measure the rows that are asked for."""
+    options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, allow_abbrev=False)
+    options.add_argument("--only", action="append", metavar="ROW", default=[])
+    for flag in ("--quick", "--list", "--json"):
+        options.add_argument(flag, action="store_true")
+    options.add_argument("--folder", type=Path, default=Path.cwd())
+    options.add_argument("--peers", metavar="PYTHON")
+    options.add_argument("--write", metavar="FILE", type=Path)
+    given = options.parse_args()
+    peers.PYTHON = peers.found(given.peers)
+    rows = measuring.chosen((*groups.ROWS, *ROWS, *screen.ROWS), given.only)
+    if not rows:
+        options.error("no row has such a name; --list names them")
+    if given.list:
+        sys.stdout.writelines(f"{report.named(row)}\n" for row in rows)
+        return
+    size = work.QUICK if given.quick else work.FULL
+    lines = sys.stderr if given.json else sys.stdout
+    machine, results = measuring.bench(rows, size, given.folder, lambda line: _put(line, lines))
+    if given.json:
+        _put(json.dumps(report.form(machine, results)), sys.stdout)
+    if given.write is not None:
+        table.write_into(given.write, table.markdown(machine, results, size.rounds))
 
 
-def _bulk_row(name: str, what: str, target: Target, figure: Callable[[Bulk], float]) -> BenchRow:
-    def measured(work: Work) -> Measured:
-        return Measured(Figures((figure(_bulk(work)),)), f"{work.size.many // 10:,} of {work.size.many:,} lanes")
-
-    return BenchRow(name, f"dashboard: {what}", target, measured)
+def _put(line: str, to: TextIO) -> None:
+    to.write(f"{line}\n")
+    to.flush()
 
 
-measuring.ADDED += [
-    *ROWS,
-    _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
-    _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
-    _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "refresh"),
-    _row("dashboard-key", "key to paint", at_most(50, "ms"), "key to paint (median)"),
-    _row("dashboard-idle", "sent to the terminal while nothing changes", at_most(500, "B/s"), "idle"),
-    _bulk_row("dashboard-bulk", "a tenth of the lanes paused in bulk", at_most(10, "s"), lambda bulk: bulk.taken_s),
-    _bulk_row("dashboard-bulk-key", "the slowest key meanwhile", at_most(100, "ms"), lambda bulk: bulk.worst_ms),
-]
-options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-options.add_argument("--peers")
-given, others = options.parse_known_args()
-peers.PYTHON = peers.found(given.peers)
-sys.argv[1:] = ["bench", *others]
-main()
+if __name__ == "__main__":
+    main()

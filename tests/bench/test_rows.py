@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lanes.bench import report
+from lanes.bench.groups import ROWS
 from lanes.bench.kit.rows import BenchRow, Measured, Result, at_least
 from lanes.bench.kit.work import TINY, Figures, Work
-from lanes.bench.measuring import all_rows, bench, measured
-from tests.bench import rows
+from lanes.bench.measuring import bench, measured
+from tests.bench import rows, table
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
     work.close()
 
 
-@pytest.mark.parametrize("row", [*all_rows(), *rows.ROWS], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, *rows.ROWS], ids=lambda row: row.name)
 def test_a_row_gives_a_figure(row: BenchRow, work: Work) -> None:
     (result,) = measured([row], work)
     if result.measured is None:
@@ -36,7 +36,7 @@ def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.M
     """As `make bench` does; processes that are measured work in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk").mkdir()
-    chosen = [row for row in all_rows() if row.name == "list-process"]
+    chosen = [row for row in ROWS if row.name == "list-process"]
     facts, (result,) = bench(chosen, TINY, Path("disk"), lambda _: None)
     assert result.measured is not None, result.why
     assert facts["file system"]
@@ -44,11 +44,10 @@ def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
-    document.write_text(f"# Figures\n\n{report.BEGIN}\nold\n{report.END}\n\nThe rest.\n", encoding="utf-8")
+    document.write_text(f"# Figures\n\n{table.BEGIN}\nold\n{table.END}\n\nThe rest.\n", encoding="utf-8")
     taken = Measured(Figures((0.65, 0.72, 0.7)), "7/s against 10/s")
     row = BenchRow("some-row", "something", at_least(0.5), lambda _: taken)
-    table = report.markdown({"CPU": "one"}, [Result(row, taken)], rounds=3)
-    report.write_into(document, table)
+    table.write_into(document, table.markdown({"CPU": "one"}, [Result(row, taken)], rounds=3))
     text = document.read_text(encoding="utf-8")
     assert "| `some-row` | something | ≥ 0.5 | 0.70 | 0.65–0.72 | met | 7/s against 10/s |" in text
     assert "old" not in text

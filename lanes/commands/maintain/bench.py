@@ -23,40 +23,27 @@ from lanes.commands.common.session import Session, pass_session
     type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
     help="Where the databases are made, on the disk that is to be measured. [default: the current folder]",
 )
-@click.option(
-    "--write",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Put the table into this document, between its marks.",
-)
 @pass_session
-def command(
-    session: Session,
-    only: tuple[str, ...],
-    quick: bool,
-    listing: bool,
-    folder: Path | None,
-    write: Path | None,
-) -> None:
+def command(session: Session, only: tuple[str, ...], quick: bool, listing: bool, folder: Path | None) -> None:
     """Measure lanes on this machine.
 
     Every row is measured beside something plain, five times, and shown as a ratio. It takes about a quarter
     of an hour and 2 GB of disk, and does not touch your data.
     """
     from lanes.bench import measuring, report
+    from lanes.bench.groups import ROWS
     from lanes.bench.kit import work
 
-    rows = measuring.chosen(measuring.all_rows(), only)
+    rows = measuring.chosen(ROWS, only)
     if not rows:
         raise click.UsageError("no row has such a name; --list names them")
     out = session.out
     if listing:
         for row in rows:
-            out.line(f"{row.name:24} {row.target!s:>12}  {row.what}")
+            out.line(report.named(row))
         return
     size = work.QUICK if quick else work.FULL
     tell = out.talk if out.json else out.line
     machine, results = measuring.bench(rows, size, folder or Path.cwd(), tell)
     if out.json:
         out.data(report.form(machine, results))
-    if write is not None:
-        report.write_into(write, report.markdown(machine, results, size.rounds))
