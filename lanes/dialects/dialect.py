@@ -1,6 +1,6 @@
 """What a dialect does, as a provider and as the API that clients speak."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from lanes.dialects.model import Prompt
@@ -108,8 +108,3 @@ class Dialect(NamedTuple):
 def event(data: Any, encoded: Callable[[Any], str], name: str | None = None) -> str:
     """One server-sent event."""
     return f"event: {name}\ndata: {encoded(data)}\n\n" if name else f"data: {encoded(data)}\n\n"
-
-
-def joined(events: Iterable[str]) -> str:
-    """Several events."""
-    return "".join(events)

@@ -39,9 +39,9 @@ class JsonWeb:
         self._session: aiohttp.ClientSession | None = None
         self._stream: asyncio.Task[None] | None = None
 
-    async def get(self, path: str, query: Query | None = None, seconds: float = ANSWER_S) -> Any:
+    async def get(self, path: str, query: Query | None = None) -> Any:
         """The answer to a GET. Raises WebError, SourceDown."""
-        return await self._ask("GET", path, query, None, seconds)
+        return await self._ask("GET", path, query, None, ANSWER_S)
 
     async def post(
         self, path: str, body: Mapping[str, Any], query: Query | None = None, seconds: float = ANSWER_S
