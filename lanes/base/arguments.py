@@ -74,6 +74,11 @@ def cause(value: object) -> Cause:
     return Cause.read(value)
 
 
+def digits(text: str) -> int | None:
+    """The whole number of at most 19 digits that a text is; None: it is something else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
+
+
 def one_of(words: type[E], value: object, what: str) -> E:
     """One of the allowed words."""
     found = words._value2member_map_.get(value) if isinstance(value, str) else None

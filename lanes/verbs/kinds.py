@@ -11,13 +11,8 @@ from typing import Annotated, Any, TypeAlias
 from lanes.base import arguments, durations
 from lanes.base.errors import Unfit
 from lanes.base.terminal import check_key
-from lanes.records.json_schema import COUNT as COUNT_SCHEMA
-from lanes.records.json_schema import DURATION as DURATION_SCHEMA
-from lanes.records.json_schema import FLAG as FLAG_SCHEMA
-from lanes.records.json_schema import ID as ID_SCHEMA
-from lanes.records.json_schema import KEY as KEY_SCHEMA
-from lanes.records.json_schema import MOST_NUMBER, Schema, nullable
-from lanes.records.json_schema import TEXT as TEXT_SCHEMA
+from lanes.records import json_schema
+from lanes.records.json_schema import Schema, nullable
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_KEY, is_cause
 from lanes_storage.records import LaneFilter, Subject
@@ -61,15 +56,16 @@ class ParamKind:
 
 
 def _parse_id(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MOST_NUMBER):
+    number = arguments.digits(text)
+    if number is None or number > json_schema.MOST_NUMBER:
         raise Unfit(f"{name} must be an id: digits")
-    return int(text)
+    return number
 
 
 def _parse_count(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+    if (number := arguments.digits(text)) is None:
         raise Unfit(f"{name} must be a whole number, 0 or more")
-    return arguments.count(int(text), name)
+    return arguments.count(number, name)
 
 
 def _parse_duration(text: str, name: str) -> int:
@@ -170,7 +166,8 @@ def count(least: int, most: int) -> ParamKind:
         return number
 
     def parse(text: str, name: str) -> int:
-        return check(int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else most + 1, name)
+        number = arguments.digits(text)
+        return check(most + 1 if number is None else number, name)
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
     return ParamKind("N", schema, check, parse, int)
@@ -192,18 +189,12 @@ def _parse_seconds(text: str, name: str) -> int:
 
 
 #: The key of a lane. One that cannot exist is simply not found.
-KEY = ParamKind("KEY", KEY_SCHEMA, arguments.text, arguments.text)
+KEY = ParamKind("KEY", json_schema.KEY, arguments.text, arguments.text)
 #: The key of a lane that may be created: it is checked.
-NEW_KEY = ParamKind("KEY", KEY_SCHEMA, lambda value, _: check_key(value), lambda text, _: check_key(text))
-ID = ParamKind("ID", ID_SCHEMA, arguments.count, _parse_id, show=str)
-COUNT = ParamKind("N", COUNT_SCHEMA, arguments.count, _parse_count, int)
-DURATION = ParamKind(
-    "D",
-    DURATION_SCHEMA,
-    arguments.count,
-    _parse_duration,
-    show=durations.show,
-)
+NEW_KEY = ParamKind("KEY", json_schema.KEY, lambda value, _: check_key(value), lambda text, _: check_key(text))
+ID = ParamKind("ID", json_schema.ID, arguments.count, _parse_id, show=str)
+COUNT = ParamKind("N", json_schema.COUNT, arguments.count, _parse_count, int)
+DURATION = ParamKind("D", json_schema.DURATION, arguments.count, _parse_duration, show=durations.show)
 #: The shortest pause: one that is over at once would only end another.
 LEAST_PAUSE_MS = 1_000
 
@@ -216,7 +207,7 @@ def _check_pause(value: object, name: str) -> int:
 
 PAUSE_TIME = ParamKind(
     "D",
-    DURATION_SCHEMA,
+    json_schema.DURATION,
     _check_pause,
     lambda text, name: _check_pause(_parse_duration(text, name), name),
     show=durations.show,
@@ -254,15 +245,15 @@ CHAT_SCHEMA: Schema = {
     "type": "object",
     "properties": {
         "messages": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-        "model": {**nullable(TEXT_SCHEMA), "description": "a runner; any other name is the runner of the policy"},
+        "model": {**nullable(json_schema.TEXT), "description": "a runner; any other name is the runner of the policy"},
         "n": {"enum": [1, None], "description": "a message gets one answer"},
-        "stream": nullable(FLAG_SCHEMA),
-        "stream_options": nullable({"type": "object", "properties": {"include_usage": nullable(FLAG_SCHEMA)}}),
-        "metadata": nullable({"type": "object", "properties": {"lanes_session": nullable(KEY_SCHEMA)}}),
+        "stream": nullable(json_schema.FLAG),
+        "stream_options": nullable({"type": "object", "properties": {"include_usage": nullable(json_schema.FLAG)}}),
+        "metadata": nullable({"type": "object", "properties": {"lanes_session": nullable(json_schema.KEY)}}),
         "conversation": {
             "anyOf": [
-                KEY_SCHEMA,
-                {"type": "object", "properties": {"id": KEY_SCHEMA}, "required": ["id"]},
+                json_schema.KEY,
+                {"type": "object", "properties": {"id": json_schema.KEY}, "required": ["id"]},
                 {"type": "null"},
             ]
         },

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lanes.base import arguments
 from lanes.base.errors import Unreadable
 from lanes.verbs.kinds import MOST_LISTED
 from lanes_storage.tuples import NamedTuple
@@ -49,9 +50,9 @@ def _last_id(page: Page) -> int | None:
 def _next_cursor(page: Page) -> int | None:
     if page.next is None or not page.lanes:
         return None
-    if not (page.next.isascii() and page.next.isdecimal() and len(page.next) < 20):
+    if (cursor := arguments.digits(page.next)) is None:
         raise Unreadable(f"this is no cursor of a page: {page.next!r:.100}")
-    return int(page.next)
+    return cursor
 
 
 #: The newest first.

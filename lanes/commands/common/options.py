@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import click
 
+from lanes.base import arguments
 from lanes.base.durations import parse
 from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key
@@ -135,10 +136,10 @@ class IdType(NumberType):
     largest = 2**63 - 1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) > self.largest:
+        number = arguments.digits(str(value))
+        if number is None or number > self.largest:
             self.fail("a message's id is a number, as `lanes messages KEY` shows it", param, ctx)
-        return int(text)
+        return number
 
 
 class FilterType(FilterParam):

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from lanes.base import arguments
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, KEY, fail, given_text
 from lanes.commands.common.session import Session, pass_session
@@ -84,8 +85,7 @@ def command(
 
 def _this_run() -> int | None:
     """The run that this process is a part of: so told by the environment."""
-    number = os.environ.get("LANES_RUN_ID", "")
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
+    return arguments.digits(os.environ.get("LANES_RUN_ID", ""))
 
 
 def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, timeout_ms: int | None) -> int:
