@@ -29,7 +29,7 @@ SERVE_AN_INDEX = {
     "END_PARKS: parked_until > :latest": "it is later than parked_since; messages_parked is in its order",
     "FORGET_ANSWER: id = :run": "a message is the answer to one question; the key finds that",
     "HELD_RUNS: f.for_run = r.id": "nothing is given back that is meant for another run; messages_for_run has few",
-    "PRUNE_MESSAGE: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",
+    "PRUNE_MESSAGES: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",
     "UNPARK: parked_for IS NOT NULL": "no name is in what is null; messages_parked has only what was parked for some",
     "WAITING_OF_OWNER: ended_at IS NULL": "what is queued has not ended; messages_bound has only what has not",
 }
@@ -97,6 +97,8 @@ def all_statements() -> dict[str, str]:
                     assert found.setdefault(name, value) == value, f"two statements are called {name}"
                 elif type(value) is tuple:  # several that belong together
                     found |= {f"{name}[{nth}]": sql for nth, sql in enumerate(value) if sql not in found.values()}
+                elif name == "PRUNE":  # one for each kind of row
+                    found |= {f"{name}_{kind}".upper(): sql for kind, sql in value.items()}
     return found
 
 

@@ -1,7 +1,4 @@
-"""Retention: rows that are finished and old enough are deleted, a few at a time.
-
-Each statement repeats the conditions under which the row may be deleted, since it may have changed since it was read.
-"""
+"""Retention: rows that are finished and old enough are deleted, a few at a time."""
 
 from collections.abc import Sequence
 
@@ -11,17 +8,6 @@ from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.statements import pruning as sql
-
-_STATEMENTS = {
-    Prunable.MESSAGES: sql.PRUNE_MESSAGE,
-    Prunable.RUNS: sql.PRUNE_RUN,
-    Prunable.TURNS: sql.PRUNE_TURN,
-    Prunable.LANES: sql.PRUNE_LANE,
-    Prunable.OWNERS: sql.PRUNE_OWNER,
-    Prunable.ANONYMOUS: sql.PRUNE_ANONYMOUS,
-    Prunable.DEAD_LETTERS: sql.PRUNE_DEAD_LETTER,
-}
-
 
 _WITH_IT = {
     Prunable.RUNS: sql.PRUNE_ALL_OF_RUN,
@@ -37,7 +23,7 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
     """
     if kind is Prunable.EVENTS:
         return _prune_events(tx, chosen)
-    gone = [id_ for id_, before in chosen if tx.run(_STATEMENTS[kind], {"id": id_, "before": before}) == 1]
+    gone = [id_ for id_, before in chosen if tx.run(sql.PRUNE[kind], {"id": id_, "before": before}) == 1]
     for id_ in gone:
         for statement in _WITH_IT.get(kind, ()):
             tx.run(statement, {"id": id_})
@@ -47,7 +33,9 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
 def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
     """Delete events, and the entries of blocks in which their lanes have no other events."""
     gone = [
-        (id_, lane) for id_, before in chosen for (lane,) in tx.rows(sql.PRUNE_EVENT, {"id": id_, "before": before})
+        (id_, lane)
+        for id_, before in chosen
+        for (lane,) in tx.rows(sql.PRUNE[Prunable.EVENTS], {"id": id_, "before": before})
     ]
     blocks = dict.fromkeys((lane, id_ // EVENTS_OF_A_BLOCK) for id_, lane in gone if lane is not None)
     tx.many(sql.PRUNE_BLOCK, [{"lane": lane, "block": block} for lane, block in blocks])

@@ -1,68 +1,103 @@
-"""Every statement that deletes old finished rows. Each repeats the conditions under which its row may be deleted."""
+"""What retention deletes: for each kind of row, the condition under which an old one goes.
 
-from lanes_storage.fragments import dead_letter, events_of, one_of, unlisted, unnamed, within_block
-from lanes_storage.law import TERMINAL, MessageState
+The statement that deletes a row repeats the condition of the walk that found it, since the row may have changed.
+"""
 
-#: Terminal states that are pruned by age. Failed messages are dead letters: only a person prunes them.
-PRUNED_BY_AGE = TERMINAL - {MessageState.FAILED}
+from typing import NamedTuple
+
+from lanes_storage.fragments import dead_letter, events_of, one_of, unnamed, within_block
+from lanes_storage.law import TERMINAL, MessageState, Prunable
+
+
+class PrunableRows(NamedTuple):
+    """Rows of one kind. ``finished`` and ``made``: the times from which their ages count.
+
+    ``among``: which rows of the table are meant, found by an index; ``free``: that nothing needs the row any more;
+    ``unheld``: the same, at the time ``:before``.
+    """
+
+    table: str
+    finished: str
+    made: str
+    free: str = ""
+    among: str = ""
+    unheld: str = ""
+
+    @property
+    def walk(self) -> str:
+        """Selects id, session key, the time from which the age counts (null: it must be kept), the time of creation."""
+        own = {"lanes": "key", "owners": "NULL"}
+        key = own.get(self.table, f"(SELECT l.key FROM lanes l WHERE l.id = {self.table}.lane_id)")
+        age = f"CASE WHEN {self.free} THEN {self.finished} END" if self.free else self.finished
+        chosen = " AND ".join(filter(None, (self.among, "id > :after")))
+        return f"SELECT id, {key}, {age}, {self.made} FROM {self.table} WHERE {chosen} ORDER BY id LIMIT :limit"
+
+    @property
+    def delete(self) -> str:
+        """Deletes the row ``:id``, if it was finished at the time ``:before``."""
+        conditions = filter(None, ("id = :id", self.among, self.free, f"{self.finished} <= :before", self.unheld))
+        return f"DELETE FROM {self.table} WHERE {' AND '.join(conditions)}"
+
 
 #: A sender that repeats an idempotency key must still get the message of the first request.
 _UNNAMED = unnamed("messages.id")
-
-#: A reply to several messages is stored with the last of them, so that message is deleted last.
-PRUNE_MESSAGE = f"""
-DELETE FROM messages WHERE id = :id AND {one_of("state", PRUNED_BY_AGE)} AND ended_at <= :before AND {_UNNAMED}
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)
-"""
-
-PRUNE_DEAD_LETTER = f"""
-DELETE FROM messages WHERE id = :id AND {dead_letter()} AND ended_at <= :before AND {_UNNAMED}
-"""
-
-PRUNE_RUN = """
-DELETE FROM runs WHERE id = :id AND ended_at <= :before
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)
-"""
-
-#: Of a conversation that is still used, too: what is that old is forgotten.
-PRUNE_TURN = "DELETE FROM turns WHERE id = :id AND at <= :before"
-
-PRUNE_EVENT = """
-DELETE FROM events WHERE id = :id AND at <= :before
-  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id) RETURNING lane_id
-"""
-
-#: Used when the block contains no event of the lane any more.
-PRUNE_BLOCK = f"""
-DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})
-"""
-
 #: An expired pause does not protect its lane; it is deleted with it.
 _UNPAUSED = """NOT EXISTS (SELECT 1 FROM pauses p WHERE p.lane_id = lanes.id
     AND coalesce(p.until, :before + 1) > :before)"""
 _CHILDLESS = "NOT EXISTS (SELECT 1 FROM lanes c WHERE c.parent_id = lanes.id)"
 
-#: A run keeps the event of its claim in the journal, so a lane without events has no runs either.
-PRUNE_LANE = f"""
-DELETE FROM lanes WHERE id = :id AND state = 'idle' AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
+KINDS = {
+    # Failed messages are dead letters: only a person prunes them. A reply to several messages is stored with the last
+    # of them, so that message is deleted last.
+    Prunable.MESSAGES: PrunableRows(
+        *("messages", "ended_at", "accepted_at"),
+        f"""{one_of("state", TERMINAL - {MessageState.FAILED})} AND {_UNNAMED}
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.batch = messages.id AND m.answered_by = messages.id)""",
+    ),
+    Prunable.DEAD_LETTERS: PrunableRows("messages", "ended_at", "accepted_at", _UNNAMED, among=dead_letter()),
+    Prunable.RUNS: PrunableRows(
+        *("runs", "ended_at", "claimed_at"),
+        "NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)",
+    ),
+    # Of a conversation that is still used, too: what is that old is forgotten.
+    Prunable.TURNS: PrunableRows("turns", "at", "at"),
+    Prunable.EVENTS: PrunableRows(
+        *("events", "at", "at"),
+        """NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = events.message_id)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = events.run_id)""",
+    ),
+    # A run keeps the event of its claim in the journal, so a lane without events has no runs either.
+    Prunable.LANES: PrunableRows(
+        *("lanes", "updated_at", "created_at"),
+        f"""state = 'idle' AND {_CHILDLESS}
   AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id)
   AND NOT EXISTS (SELECT 1 FROM event_blocks b WHERE b.lane_id = lanes.id)
-  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = lanes.last_turn)
-"""
-
-#: The newest owner of each configuration stays, as a record of what ran here. An owner with open runs stays too: the
-#: release of those runs is decided from its row.
-PRUNE_OWNER = """
-DELETE FROM owners WHERE id = :id AND ended_at <= :before
-  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = lanes.last_turn)""",
+        unheld=_UNPAUSED,
+    ),
+    Prunable.ANONYMOUS: PrunableRows(
+        *("lanes", "updated_at", "created_at"),
+        f"head_id IS NULL AND run_id IS NULL AND {_CHILDLESS}",
+        among="anonymous",
+        unheld=_UNPAUSED,
+    ),
+    # The newest owner of each configuration stays, as a record of what ran here. An owner with open runs stays too: the
+    # release of those runs is decided from its row.
+    Prunable.OWNERS: PrunableRows(
+        *("owners", "ended_at", "started_at"),
+        """NOT EXISTS (SELECT 1 FROM runs r WHERE r.owner_id = owners.id AND r.ended_at IS NULL)
   AND (SELECT 1 FROM owners n WHERE n.id > owners.id AND n.kind = owners.kind
-    AND n.fingerprint = owners.fingerprint LIMIT 1) IS NOT NULL
-"""
+    AND n.fingerprint = owners.fingerprint LIMIT 1) IS NOT NULL""",
+    ),
+}
+PRUNE = {kind: rows.delete for kind, rows in KINDS.items()} | {
+    Prunable.EVENTS: f"{KINDS[Prunable.EVENTS].delete} RETURNING lane_id"
+}
 
-PRUNE_ANONYMOUS = f"""
-DELETE FROM lanes WHERE id = :id AND {unlisted()} AND updated_at <= :before AND {_UNPAUSED} AND {_CHILDLESS}
+#: Used when the block contains no event of the lane any more.
+PRUNE_BLOCK = f"""
+DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})
 """
 
 #: The runs of a lane, found by their claims.
