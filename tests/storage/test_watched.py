@@ -10,7 +10,7 @@ from lanes_storage import doors, reads
 from lanes_storage.interface import Transaction
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Freeing, Sighting, SightingRow
-from lanes_storage.statements.watched import sightings
+from lanes_storage.statements import watched as sightings
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lanes_storage.doors.pauses import *
     from lanes_storage.doors.providers import *
     from lanes_storage.doors.releases import *
-    from lanes_storage.doors.restoring import *
     from lanes_storage.doors.retention import *
     from lanes_storage.doors.shared.ends import *
     from lanes_storage.doors.shared.journal import *
@@ -26,11 +25,9 @@ if TYPE_CHECKING:
     from lanes_storage.doors.shared.warnings import *
     from lanes_storage.doors.waiting.budgets import *
     from lanes_storage.doors.waiting.clocks import *
-    from lanes_storage.doors.waiting.expiry import *
     from lanes_storage.doors.waiting.places import *
     from lanes_storage.doors.waits import *
-    from lanes_storage.doors.watched.freeings import *
-    from lanes_storage.doors.watched.sightings import *
+    from lanes_storage.doors.watched import *
 
 __getattr__ = lazily(
     __name__,
@@ -44,10 +41,9 @@ __getattr__ = lazily(
         ".input.questions": "ask close_question take_answer take_steer",
         ".intake": "Accepted Refusal accept enter_beside",
         ".owners": "drain end_owner heartbeat note_progress register runs_of_owner touch",
-        ".pauses": "Control end_pause note_survivors pause pause_matching resume resume_matching",
+        ".pauses": "Control end_pause note_survivors pause pause_matching restored resume resume_matching",
         ".providers": "answered cool count doubt note_provider refuse reset_provider take_place try_last",
         ".releases": "abort complete expire fail interrupt note_usage park reclaim",
-        ".restoring": "restored",
         ".retention": "note_pruned prune prune_idempotency",
         ".shared.ends": "Evidence",
         ".shared.journal": "record",
@@ -55,10 +51,11 @@ __getattr__ = lazily(
         ".shared.warnings": "warn_held warn_wait",
         ".waiting.budgets": "exhausted refuse_over spend",
         ".waiting.clocks": "note_clock",
-        ".waiting.expiry": "expire_waiting",
-        ".waiting.places": "move_to_front recall",
+        ".waiting.places": "expire_waiting move_to_front recall",
         ".waits": "WaitCircle begin_wait end_wait",
-        ".watched.freeings": "ask_to_free end_freeing free_by_itself take_freeings",
-        ".watched.sightings": "forget_sources keep_sightings note_source warn_silent watch",
+        ".watched": (
+            "ask_to_free end_freeing forget_sources free_by_itself keep_sightings note_source take_freeings "
+            "warn_silent watch"
+        ),
     },
 )

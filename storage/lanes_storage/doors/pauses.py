@@ -147,6 +147,17 @@ def resume_matching(
     return ended
 
 
+def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
+    """In a restored copy: raise the epoch counter to at least ``epoch``, and pause every lane with unfinished messages;
+    returns their keys. These may have been answered since the copy was made, so a person must check before they run.
+    """
+    tx.run(sql.RAISE_EPOCH, {"least": epoch})
+    unfinished = tx.rows(sql.UNFINISHED_LANES, {})
+    for lane, _ in unfinished:
+        pause_lane(tx, lane, PauseKind.RESTORED, now, actor=actor, reason=PauseKind.RESTORED)
+    return [key for _, key in unfinished]
+
+
 def _resumed(tx: Transaction, lane: int, now: Now, *, actor: str, epoch: int | None) -> None:
     tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})
     record(tx, EventType.RESUMED, now, lane=lane, epoch=epoch, actor=actor)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lanes_storage.reads.of_owners import *
     from lanes_storage.reads.of_providers import *
     from lanes_storage.reads.retention import *
-    from lanes_storage.reads.watched.sightings import *
+    from lanes_storage.reads.watched import *
 
 __getattr__ = lazily(
     __name__,
@@ -43,6 +43,6 @@ __getattr__ = lazily(
         ),
         ".of_providers": "cooldowns in_flight place_of places_taken providers",
         ".retention": "any_old_idempotency old",
-        ".watched.sightings": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
+        ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
     },
 )

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from lanes_storage.records.claims import *
     from lanes_storage.records.filters import *
     from lanes_storage.records.given import *
-    from lanes_storage.records.incidents import *
     from lanes_storage.records.lanes import *
     from lanes_storage.records.providers import *
-    from lanes_storage.records.questions import *
     from lanes_storage.records.runs import *
     from lanes_storage.records.shown import *
     from lanes_storage.records.stored import *
@@ -27,17 +25,16 @@ __getattr__ = lazily(
         ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane WaitingMessage",
         ".filters": "Comparison Condition How LaneFilter Subject",
         ".given": (
-            "OUTLINE Admission Beat BudgetTerms Idempotency NewMessage NewOwner RetryTerms Spent Waiter is_outline"
+            "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "
+            "SeenIncident Spent Waiter is_outline"
         ),
-        ".incidents": "DueIncident SeenIncident",
         ".lanes": ("LaneCounts LaneGroupRow LaneOrder LaneRow LaneSort LaneTally LastErrorRow PauseRow Repeated"),
         ".providers": "ProviderCounts ProviderRefusal ProviderReset ProviderRow",
-        ".questions": "HandedText NewQuestion",
         ".runs": (
             "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
             "Terms Ticket"
         ),
-        ".shown": "LetterTallyRow OwnerLoad SilentRun",
+        ".shown": "DueIncident LetterTallyRow OwnerLoad SilentRun",
         ".stored": (
             "ClockNote ConversationRow ConversationState CooldownRow EventRow MessageRow TurnRow UnprovenRun Wait"
         ),

@@ -171,3 +171,34 @@ class Beat(NamedTuple):
     progress_slept_ms: int | None = None  # ``Now.slept`` at the progress; None: unknown
     body_ended_at: int | None = None  # when the runner's work ended, if the release is not stored yet
     attempt: "AttemptPhase | None" = None  # None: it asks no provider now
+
+
+class NewQuestion(NamedTuple):
+    """What a run asks its sender. ``options``: the words that are answers; without any, every text is one.
+
+    ``permission``: only an operator may answer, unless the policy of the lane lets the sender do so too.
+    """
+
+    id: str
+    text: str
+    limit_ms: int
+    options: tuple[str, ...] = ()
+    permission: bool = False
+
+
+class HandedText(NamedTuple):
+    """A text that a run has taken: the answer to its question, or a steer. ``message_id`` is that of its message."""
+
+    message_id: int
+    text: str
+    actor: str
+    sender: str | None = None
+
+
+class SeenIncident(NamedTuple):
+    """Something that an alert is about, as it is seen now. ``subject`` is empty for several together."""
+
+    alert: str
+    kind: str
+    subject: str
+    facts: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The records of lists and summaries."""
+"""The records of lists and summaries, and what alerts tell of."""
 
 from lanes_storage.tuples import NamedTuple
 
@@ -34,3 +34,17 @@ class SilentRun(NamedTuple):
     limit_ms: int | None
     limit: str | None
     provider: str | None  # the provider whose limit it is; None if the limit ends the whole run
+
+
+class DueIncident(NamedTuple):
+    """An incident that is to be told: its beginning, or else its end."""
+
+    id: int
+    alert: str
+    kind: str
+    subject: str
+    facts: str
+    began_at: int
+    ended_at: int | None
+    begin_sent_at: int | None
+    tries: int

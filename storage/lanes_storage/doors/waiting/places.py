@@ -1,15 +1,16 @@
-"""The places of waiting messages: a person moves one to the front; one whose retry waits may let others pass."""
+"""Where messages wait, and how long: a person moves one to the front; one whose retry waits may let others pass; one
+that has waited longer than its ``max_wait`` ends."""
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.endings import payload
+from lanes_storage.doors.shared.endings import end_waiting, payload
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, EventType, MessageState
-from lanes_storage.records import Head, RetryTerms
-from lanes_storage.statements import again
+from lanes_storage.records import Head, RetryTerms, RunFailure
+from lanes_storage.statements import again, guarding
 
-#: Messages that are recalled in one transaction.
+#: Messages that are recalled, or end, in one transaction.
 PAGE = 64
 
 
@@ -50,3 +51,14 @@ def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> Mes
     tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
     record(tx, EventType.MOVED, now, lane=lane, message=message, actor=actor, detail={"to": "front"})
     return state
+
+
+def expire_waiting(tx: Transaction, now: Now) -> int:
+    """End waiting messages as ``failed`` (``expired``) whose time is over; returns how many."""
+    due = tx.rows(f"{guarding.EXPIRED} LIMIT {PAGE:d}", {"now": now.wall})
+    for message, accepted_at, expires_at in due:
+        waited, limit = now.wall - accepted_at, expires_at - accepted_at
+        said = f"it waited for {waited / 1000:g} s, longer than its max_wait of {limit / 1000:g} s"
+        failure = RunFailure(Cause.EXPIRED, said, budget_ms=limit, elapsed_ms=waited)
+        end_waiting(tx, message, MessageState.FAILED, failure, now, actor="lanes")
+    return len(due)

@@ -1,1 +1,0 @@
-"""Doors about other programs' gateways."""
