@@ -6,15 +6,16 @@ the block. So the same engine claims, watches, aborts and releases it as every o
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, ValuesView
+from collections.abc import AsyncIterator, Iterator, Mapping, ValuesView
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from lanes.base import arguments
 from lanes.base.errors import HoldEnded, RunFailed, Unfit
 from lanes.base.terminal import check_key
 from lanes.config import Config
+from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.dispatch.policies import Policies
 from lanes.engine.engine import Engine
 from lanes.engine.registration import as_owner
@@ -27,8 +28,6 @@ from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.records import Head, Terms
-
-T = TypeVar("T")
 
 
 class Queue(Protocol):
@@ -91,7 +90,7 @@ class Holds:
             clock,
             as_owner("desk", config),
             self._runners,
-            _HoldPolicies(self._runners, config),
+            _HoldPolicies(),
             reconcile_interval_ms=config.clocks.reconcile_interval_ms,
             reconciled=lambda _: None,
             bound_only=True,
@@ -133,7 +132,7 @@ class Holds:
             try:
                 run = await self._turn(runner, message, timeout)
             except BaseException:
-                await self._shielded(self._withdraw(runner, message.id))
+                await to_its_end(self._withdraw(runner, message.id))
                 raise
             async with self._block(runner, message, run):
                 yield run
@@ -191,25 +190,15 @@ class Holds:
             try:
                 if isinstance(error, asyncio.CancelledError) and not runner.stopped:
                     with contextlib.suppress(StorageError):  # then the run ends without an abort
-                        await self._shielded(self._queue.give_up(message.id))  # the caller was cancelled: an abort
+                        await to_its_end(self._queue.give_up(message.id))  # the caller was cancelled: an abort
             finally:
                 runner.leave(error)
             try:
-                ended = await self._shielded(self._queue.ended(message.id))
+                ended = await to_its_end(self._queue.ended(message.id))
             finally:
                 ours_alone = runner.stopped and task.uncancel() <= cancelled_before
             if ours_alone:
                 raise _ended(ended) from error
-
-    @staticmethod
-    async def _shielded(work: Awaitable[T]) -> T:
-        """Complete it even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
-        task = asyncio.ensure_future(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            raise
 
     def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
         """The limits of the policy, replaced by those that the caller sets."""
@@ -232,18 +221,12 @@ class _HoldRunners(Mapping[str, RunnerSpec]):
 
     def __init__(self) -> None:
         self._specs: dict[str, RunnerSpec] = {}
-        self._runners: dict[str, HoldRunner] = {}
 
     def add(self, name: str, runner: HoldRunner) -> None:
-        self._runners[name] = runner
         self._specs = {**self._specs, name: RunnerSpec(name, RunnerKind.PYTHON, runner, 1)}
 
     def remove(self, name: str) -> None:
-        del self._runners[name]
         self._specs = {other: spec for other, spec in self._specs.items() if other != name}
-
-    def runner(self, name: str) -> HoldRunner | None:
-        return self._runners.get(name)
 
     def __getitem__(self, name: str) -> RunnerSpec:
         return self._specs[name]
@@ -259,15 +242,12 @@ class _HoldRunners(Mapping[str, RunnerSpec]):
 
 
 class _HoldPolicies(Policies):
-    """The configuration for the dispatcher of the holds: each names its runner, and only its program can retry it."""
-
-    def __init__(self, runners: _HoldRunners, config: Config) -> None:
-        self._runners = runners
-        self._config = config
+    """The policies of the holds: each names its runner, and only its program can retry it."""
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
-        runner = self._runners.runner(spec.name)
-        return self._config.terms(head.key, RunnerKind.PYTHON) if runner is None else runner.terms
+        del head
+        assert isinstance(spec.run, HoldRunner)
+        return spec.run.terms
 
 
 def _ended(message: Message) -> HoldEnded:

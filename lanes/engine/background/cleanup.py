@@ -1,12 +1,14 @@
-"""Cleanup that completes even under cancellation."""
+"""Work that completes even under cancellation."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Complete the awaitable even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Complete it even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -16,4 +18,4 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
             cancelled = error
     if cancelled is not None:
         raise cancelled
-    task.result()
+    return task.result()
