@@ -23,7 +23,7 @@ from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.registration import as_owner
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.streams import Listener
-from lanes.engine.upkeep.retention import ConfiguredKeep
+from lanes.engine.upkeep.housekeeping import ConfiguredKeep
 from lanes.records import Drain, Message
 from lanes.runners.base import Runner, RunnerSpec
 from lanes_storage import doors

@@ -13,7 +13,7 @@ from lanes.alerts.seeing import sightings
 from lanes.alerts.sending import NotSent, send
 from lanes.alerts.wording import body
 from lanes.config.declared.model import AlertConfig
-from lanes.engine.background.loop import PATIENCE_S, Loop, LoopOwner
+from lanes.engine.background.loop import PATIENCE_S, Duty, Loop
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.doors.alerts import incidents
@@ -41,7 +41,7 @@ KEPT_MS = 14 * 86_400_000
 STOP_S = 2.0
 
 
-class AlertWatch(LoopOwner):
+class AlertWatch(Loop):
     """The alerts of one gateway; ``owner`` returns its id."""
 
     def __init__(
@@ -53,13 +53,11 @@ class AlertWatch(LoopOwner):
         *,
         sender: Callable[[AlertConfig, bytes], None] = send,
     ) -> None:
-        self._store = store
-        self._clock = clock
+        super().__init__("alerts", store, clock)
         self._alerts = {alert.name: alert for alert in alerts}
         self._owner = owner
         self._sender = sender
         self._sending: set[threading.Thread] = set()
-        self._loop = Loop("alerts", store, clock, self._duties, lambda: LOOK_S)
 
     def stop(self) -> None:
         """Stop, and wait a moment for what is being sent: another gateway sends what is not finished by then."""
@@ -67,8 +65,11 @@ class AlertWatch(LoopOwner):
         for thread in list(self._sending):
             thread.join(STOP_S / AT_ONCE)
 
-    def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
+    def _duties(self, reader: Reader) -> list[Duty]:
         return [lambda now: self._look(reader, now), lambda now: self._deliver(reader, now)]
+
+    def _pause_s(self) -> float:
+        return LOOK_S
 
     def _write(self, step: Step[T]) -> T:
         return self._store.write_blocking(step, PATIENCE_S)

@@ -17,7 +17,7 @@ from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
-from lanes.engine.upkeep.housekeeping import Housekeeper, RetentionPolicy
+from lanes.engine.upkeep.housekeeping import ConfiguredKeep, Housekeeper
 from lanes.engine.upkeep.thread import Upkeep
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads, records
@@ -55,7 +55,7 @@ class Engine:
         reconcile_interval_ms: int,
         reconciled: Callable[[list[tuple[ReconcileDecision, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None = None,
-        keep: RetentionPolicy | None = None,
+        keep: ConfiguredKeep | None = None,
         hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:

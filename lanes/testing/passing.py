@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+from lanes.engine.background.loop import Loop
 from lanes.engine.engine import Engine
-from lanes.engine.upkeep.housekeeping import Housekeeper
-from lanes.engine.upkeep.thread import LATE_MS, Upkeep
+from lanes.engine.upkeep.thread import LATE_MS
 from lanes.testing.moments import Hands
 from lanes_storage import doors
 
@@ -36,14 +36,13 @@ async def let_pass(engines: Sequence[Engine], clock: Hands, ms: int, *, step_ms:
 
 
 @contextlib.contextmanager
-def restless(looped: Upkeep | Housekeeper) -> Iterator[None]:
+def restless(loop: Loop) -> Iterator[None]:
     """Let a loop rest no longer between two rounds than a test needs to see one end."""
-    loop = looped._loop
-    pause_s, loop._pause_s = loop._pause_s, lambda: LOOK_S
+    vars(loop)["_pause_s"] = lambda: LOOK_S
     try:
         yield
     finally:
-        loop._pause_s = pause_s
+        del vars(loop)["_pause_s"]
 
 
 async def _all_meet(passers: Sequence["Passer"]) -> None:

@@ -12,7 +12,6 @@ from lanes.base.procedure import within
 from lanes.engine.dispatch import backlog, dispatcher
 from lanes.engine.dispatch import providers as dispatch_providers
 from lanes.engine.dispatch.dispatcher import Dispatcher
-from lanes.engine.dispatch.heads import HeadQueue
 from lanes.engine.runs.live import ActiveRun
 from lanes.runners.base import RunnerSpec
 from lanes.runners.providers.places import ProviderView, choose, lines_of
@@ -327,7 +326,7 @@ async def test_F127_a_word_that_comes_during_a_look_is_not_lost(
 
 def test_a_line_gives_the_lowest_and_each_once() -> None:
     for seed in range(20):
-        random, line, held = Random(seed), HeadQueue(), set[int]()
+        random, line, held = Random(seed), backlog.HeadQueue(), set[int]()
         top = 0
         for _ in range(400):
             match random.randrange(3):

@@ -16,7 +16,7 @@ from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
-from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, Pruner
+from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, ConfiguredKeep, Pruner
 from lanes.host.identity import this_process
 from lanes.records import Event
 from lanes.runners.base import RunnerSpec
@@ -162,8 +162,9 @@ async def test_F98_an_alarm_that_can_not_be_written_does_not_silence_the_others(
 def test_F98_a_row_that_can_not_be_judged_does_not_keep_the_others_from_being_pruned(
     store: Store, world: World
 ) -> None:
-    class Keep:
-        least_ms = DAY
+    class Keep(ConfiguredKeep):
+        def __init__(self) -> None:
+            self.least_ms = DAY
 
         def messages_ms(self, key: str | None) -> int:
             if key == "bad":

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,22 @@ class Worker:
             raise self.error
 
 
+class Rounds(Loop):
+    """A loop of these duties."""
+
+    def __init__(self, store: AsyncStore, time: Hands, *duties: Duty, pause_s: float = 0.005) -> None:
+        super().__init__("test", store, time)
+        self._all, self._sleep_s = duties, pause_s
+
+    def _duties(self, reader: Reader) -> Sequence[Duty]:
+        return self._all
+
+    def _pause_s(self) -> float:
+        return self._sleep_s
+
+
 def loop_of(store: AsyncStore, time: Hands, *duties: Duty) -> Loop:
-    return Loop("test", store, time, lambda _: duties, lambda: 0.005)
+    return Rounds(store, time, *duties)
 
 
 def lines(caplog: pytest.LogCaptureFixture, word: str) -> list[logging.LogRecord]:
@@ -86,7 +100,7 @@ async def test_a_reader_that_can_not_be_opened_is_tried_again(store: AsyncStore)
             return store.reader()
 
     reluctant, done = Reluctant(), Worker()
-    loop = Loop("test", reluctant, Hands(), lambda _: [done], lambda: 0.005)  # type: ignore[arg-type]
+    loop = loop_of(reluctant, Hands(), done)  # type: ignore[arg-type]
     loop.start()
     await until(lambda: done.calls, "the loop to begin")
     loop.stop()
@@ -95,7 +109,7 @@ async def test_a_reader_that_can_not_be_opened_is_tried_again(store: AsyncStore)
 
 async def test_stopping_wakes_it_and_returns_when_the_thread_is_gone(store: AsyncStore) -> None:
     done = Worker()
-    loop = Loop("test", store, Hands(), lambda _: [done], lambda: 3600.0)
+    loop = Rounds(store, Hands(), done, pause_s=3600.0)
     loop.start()
     await until(lambda: loop.rounds == 1, "the first round")
     loop.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lanes import RunContext, connect
-from lanes.engine.upkeep.losses import LOOK_EVERY_MS
+from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS
 from lanes.records import Outcome
 from lanes.testing import MINUTE, SECOND, START, Hands
 from lanes.testing.passing import restless

@@ -7,8 +7,7 @@ import pytest
 
 from lanes.base.errors import NotFound
 from lanes.config import from_data
-from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, Pruner
-from lanes.engine.upkeep.retention import ConfiguredKeep
+from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, PAGE, PASS_EVERY_MS, ConfiguredKeep, Pruner
 from lanes.testing import DAY, HOUR, MINUTE, Hands, broken
 from lanes.testing.passing import restless
 from lanes_storage import Store

@@ -61,6 +61,9 @@ class Bench:
             changed=self._changed,
             drained=self.drains.append,
             reconciled=self.passes.append,
+            wait_patience_ms=None,
+            abandoned=lambda: False,
+            gave_up=lambda: None,
         )
 
     def _changed(self) -> None:

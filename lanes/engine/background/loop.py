@@ -110,36 +110,30 @@ class PlainPause:
 
 
 class Loop:
-    """A thread that repeats duties. ``duties`` creates the duties for a new reader; ``pause_s`` returns how long to
-    sleep between rounds.
+    """A thread that repeats the duties that its subclass names."""
 
-    ``refused`` is called in the thread after each round that a database error ended.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        store: AsyncStore,
-        clock: Clock,
-        duties: Callable[[Reader], Sequence[Duty]],
-        pause_s: Callable[[], float],
-        pause: LoopPause | None = None,
-        *,
-        refused: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, name: str, store: AsyncStore, clock: Clock, pause: LoopPause | None = None) -> None:
         self.rounds = 0  # completed rounds: tests that move the clock wait for them
         self._name = name
         self._store = store
         self._clock = clock
-        self._duties = duties
-        self._pause_s = pause_s
         self._pause = pause or PlainPause()
-        self._on_refusal = refused
         self._stopping = False
         self._halted = threading.Event()
         self._complained_at: int | None = None
         self._failures: dict[str, int] = {}  # what failed, and when that was last logged
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
+
+    def _duties(self, reader: Reader) -> Sequence[Duty]:
+        """The duties of every round, in their order, for a new reader."""
+        raise NotImplementedError
+
+    def _pause_s(self) -> float:
+        """How long to sleep before the next round."""
+        raise NotImplementedError
+
+    def _note_refusal(self) -> None:
+        """Called after each round that a database error ended."""
 
     def start(self) -> None:
         """Start; the first round begins at once."""
@@ -208,7 +202,7 @@ class Loop:
             log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
 
     def _refused(self, error: Exception) -> None:
-        self._on_refusal()
+        self._note_refusal()
         now = self._clock().mono
         if isinstance(error, DatabaseReplaced):
             pass  # the upkeep logs that, once
@@ -216,26 +210,3 @@ class Loop:
             self._complained_at = now
             log.warning("the %s waits for the database: %s", self._name, error)
         self._halted.wait(REFUSED_S)  # not the usual pause, which would poll the database
-
-
-class LoopOwner:
-    """Something that has a loop, whose duties are its methods."""
-
-    _loop: Loop
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds have completed."""
-        return self._loop.rounds
-
-    def start(self) -> None:
-        """Start, in a separate thread; the first round begins at once."""
-        self._loop.start()
-
-    def halt(self) -> None:
-        """Stop after the present duty. From any thread."""
-        self._loop.halt()
-
-    def stop(self) -> None:
-        """Stop after the present duty, and wait for that."""
-        self._loop.stop()

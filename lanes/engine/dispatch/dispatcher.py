@@ -19,8 +19,7 @@ from lanes.engine.dispatch.providers import ProviderWatch
 from lanes.engine.dispatch.skipped import SkippedHeads
 from lanes.engine.dispatch.slots import FreeSlots
 from lanes.engine.dispatch.wallclock import WallClock
-from lanes.engine.runs.drains import cut_one
-from lanes.engine.runs.filewatch import LOST
+from lanes.engine.runs.drains import LOST, cut_one
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.host import descriptors

@@ -1,20 +1,21 @@
-"""The reconciler for people, outside any gateway: one pass, or pass after pass."""
+"""The reconciler for people, outside any gateway: one pass, or pass after pass, with the evidence of every decision."""
 
 import time
 from collections.abc import Callable
 
 from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.one_pass import carry_out, looks_silent
-from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, told
+from lanes.engine.reconcile.reconciler import ACTING, Decision, ReconcileDecision, told
 from lanes.engine.reconcile.survivors import SurvivorWatch
 from lanes.explain.phrases import counted
 from lanes.records import Finding, Liveness
+from lanes.text import ages
 from lanes.text.spans import span
 from lanes_storage import doors, reads
-from lanes_storage.clock import Clock
+from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
+from lanes_storage.records import OwnerRow
 
 #: How long one pass waits for the end of processes that runs have left behind on this host.
 SURVIVORS_MS = 15_000
@@ -31,7 +32,7 @@ def reconcile_once(store: Store, ctx: Context, tell: Tell, *, dry_run: bool, wai
     findings = observer.look()
     if wait:
         findings = _watch(store, ctx.clock, observer, findings, tell)
-    done = carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
+    done = _carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
     if not dry_run:
         _end_survivors(store, ctx)
     return done
@@ -71,7 +72,7 @@ def _watch(
     store: Store, clock: Clock, observer: Observer, findings: list[ReconcileDecision], tell: Tell
 ) -> list[ReconcileDecision]:
     """Look repeatedly, until each owner that looks silent has sent a heartbeat, has ended, or can be judged."""
-    before = {o.id: o for o in store.read(reads.owners()) if looks_silent(o, clock())}
+    before = {o.id: o for o in store.read(reads.owners()) if _looks_silent(o, clock())}
     open_ = before.keys() - _judged(findings)
     if open_:
         longest = max(before[number].stale_after_ms for number in open_)
@@ -87,3 +88,38 @@ def _watch(
 def _judged(findings: list[ReconcileDecision]) -> set[int]:
     """The owners that were found to have lost their lanes."""
     return {f.owner.id for f in findings if f.owner is not None and f.run is None and f.decision in ACTING}
+
+
+def _carry_out(
+    observer: Observer, findings: list[ReconcileDecision], store: Store, clock: Clock, *, dry_run: bool
+) -> list[Finding]:
+    """Apply the findings of an observer, except in a dry run; owners that seem silent are listed too."""
+    findings = _with_the_silent(findings, store.read(reads.owners()), clock())
+    done: dict[int, bool] = {}
+    if not dry_run:
+        done = {id(finding): applied for finding, applied in observer.act(findings)}
+        findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
+    liveness = Liveness(clock())
+    return [told(each, liveness, done=done.get(id(each), False)) for each in findings]
+
+
+def _looks_silent(owner: OwnerRow, now: Now) -> bool:
+    """Whether the stored heartbeat is old: a reason to watch the owner, but no proof."""
+    return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
+
+
+def _with_the_silent(findings: list[ReconcileDecision], owners: list[OwnerRow], now: Now) -> list[ReconcileDecision]:
+    """One pass cannot observe silence: the age of the stored heartbeat is added for people, but decides nothing."""
+    silent = {owner.id for owner in owners if _looks_silent(owner, now)}
+    shown = [
+        _watched(f.owner, now, f) if f.decision is Decision.HEALTHY and f.owner and f.owner.id in silent else f
+        for f in findings
+    ]
+    named = {finding.owner.id for finding in findings if finding.owner is not None}
+    return shown + [_watched(owner, now) for owner in owners if owner.id in silent - named]
+
+
+def _watched(owner: OwnerRow, now: Now, finding: ReconcileDecision | None = None) -> ReconcileDecision:
+    said = f"its last heartbeat was {span(ages.beat_ms(owner, now))} ago"
+    said += f"; --wait watches it for {span(owner.stale_after_ms)}"
+    return ReconcileDecision(Decision.WATCHED, said, owner, finding.run if finding else None)

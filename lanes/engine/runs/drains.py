@@ -1,7 +1,8 @@
-"""A drain: an owner claims nothing more, and runs that remain at its end are interrupted.
+"""What interrupts the runs of an owner: a drain, and the loss of its file.
 
-It is stored in the owner's row. So it works no matter which process committed it (this one at a signal, a command, or
-an API call), everyone can see it, and it ends with that row.
+A drain: the owner claims nothing more, and runs that remain at its end are interrupted. It is stored in the owner's
+row. So it works no matter which process committed it (this one at a signal, a command, or an API call), everyone can
+see it, and it ends with that row.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,17 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes_storage.clock import Now
+from lanes_storage.errors import DatabaseReplaced
+from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause
+from lanes_storage.logs import Log
+
+log = Log("lanes.upkeep")
 
 #: How long an interrupted run may take to stop before its lane is released by force.
 CUT_GRACE_MS = 1_000
+#: The reason of the interruption of a run in that case.
+LOST = "its gateway lost the file of its database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +77,30 @@ class DrainWatch:
         """Interrupt the remaining runs once the time of the drain has passed."""
         if self._drain is not None and self.over(now):
             cut(self._live, f"its gateway was drained by {self._drain.by}", now)
+
+
+class FileWatch:
+    """Stops the runs of an owner when its database was deleted, moved away or replaced: another process may hold their
+    lanes in the file that is there now. For the upkeep's thread.
+    """
+
+    def __init__(self, store: AsyncStore, live: LiveSet) -> None:
+        self._store = store
+        self._live = live
+        self._lost = False
+
+    def run_once(self, now: Now) -> None:
+        """Check the file. Raises DatabaseReplaced while the path names another file, so that nothing else is done in
+        that round."""
+        try:
+            self._store.check()
+        except DatabaseReplaced as error:
+            if not self._lost:
+                log.critical("nothing is accepted, claimed or told any more: %s: %s", error, error.fix)
+            self._lost = True
+            # their ends are stored once the right file is back, and their messages go back to their places
+            cut(self._live, LOST, now)
+            raise
+        if self._lost:
+            log.warning("the file of %s is back: everything goes on", self._store.name)
+            self._lost = False

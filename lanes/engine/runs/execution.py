@@ -14,8 +14,7 @@ from typing import Any
 from lanes.base.errors import RunError, RunFailed
 from lanes.base.sentences import failure_of, sentence
 from lanes.engine.background.exceptions import LEAVES, why_left
-from lanes.engine.runs.drains import CUT_GRACE_MS, cut_one
-from lanes.engine.runs.filewatch import LOST
+from lanes.engine.runs.drains import CUT_GRACE_MS, LOST, cut_one
 from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet

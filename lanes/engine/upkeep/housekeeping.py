@@ -4,15 +4,16 @@ It prunes finished rows that are old enough, in small steps, keeps the WAL short
 """
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
+from lanes.config import Config
+from lanes.config.declared.model import Clocks
 from lanes.engine.background.isolation import isolated
-from lanes.engine.background.loop import PATIENCE_S, Loop, LoopOwner
+from lanes.engine.background.loop import PATIENCE_S, Duty, Loop
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Reader, Step
-from lanes_storage.law import Prunable
+from lanes_storage.law import Prunable, RunnerKind
 from lanes_storage.logs import Log
 from lanes_storage.records import Old
 
@@ -38,31 +39,37 @@ KEEP_IDEMPOTENCY_MS = 24 * 3_600_000
 BY_AGE = tuple(kind for kind in Prunable if kind is not Prunable.DEAD_LETTERS)
 
 
-class RetentionPolicy(Protocol):
-    """How long finished rows are kept, in milliseconds; ``key`` None: rows that belong to no lane."""
+class ConfiguredKeep:
+    """How long finished rows are kept, in milliseconds: by the policy of a key (None: rows that belong to no lane).
+
+    ``least_ms``: the shortest of all: younger rows need not be read.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        names = ("keep_messages", "keep_events", "keep_conversations")
+        given = [policy.values[name].value for policy in config.policies for name in names if name in policy.values]
+        self.least_ms: int = min(*(getattr(config.clocks, f"{name}_ms") for name in names), *given)
 
     def messages_ms(self, key: str | None) -> int:
         """``keep_messages``, which also applies to runs and idle lanes."""
-        ...
+        return self._clocks(key).keep_messages_ms
 
     def events_ms(self, key: str | None) -> int:
         """``keep_events``, which also applies to ended owners."""
-        ...
+        return self._clocks(key).keep_events_ms
 
     def conversations_ms(self, key: str | None) -> int:
-        """``keep_conversations``."""
-        ...
+        return self._clocks(key).keep_conversations_ms
 
-    @property
-    def least_ms(self) -> int:
-        """The shortest of all of them: younger rows need not be read."""
-        ...
+    def _clocks(self, key: str | None) -> Clocks:
+        return self._config.clocks if key is None else self._config.clocks_for(key, RunnerKind.PROVIDER)
 
 
 class Pruner:
     """Scans all rows that may be pruned, one small step at a time."""
 
-    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: RetentionPolicy, now: Now) -> None:
+    def __init__(self, reader: Reader, write: Callable[[Step[int]], int], keep: ConfiguredKeep, now: Now) -> None:
         self._reader = reader
         self._write = write
         self._keep = keep
@@ -144,18 +151,16 @@ class Pruner:
             yield self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE))
 
 
-class Housekeeper(LoopOwner):
+class Housekeeper(Loop):
     """The housekeeping of one gateway."""
 
-    def __init__(self, store: AsyncStore, clock: Clock, keep: RetentionPolicy) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, store: AsyncStore, clock: Clock, keep: ConfiguredKeep) -> None:
+        super().__init__("housekeeping", store, clock)
         self._keep = keep
         self._pruner: Pruner | None = None
         self._next_log = 0
-        self._loop = Loop("housekeeping", store, clock, self._duties, self._pause_s)
 
-    def _duties(self, reader: Reader) -> list[Callable[[Now], object]]:
+    def _duties(self, reader: Reader) -> list[Duty]:
         pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
         self._pruner = pruner
         return [self._shorten_log, pruner.step, Memory().look]

@@ -11,20 +11,18 @@ from typing import TypeVar
 
 from lanes.engine.background.inotify import pause_on
 from lanes.engine.background.isolation import by_page, isolated
-from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, LoopOwner, Pulse
+from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
-from lanes.engine.runs.drains import DrainWatch, OwnerDrain
-from lanes.engine.runs.filewatch import FileWatch
+from lanes.engine.runs.drains import DrainWatch, FileWatch, OwnerDrain
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.upkeep.agenda import Agenda
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.due import DueMessages
-from lanes.engine.upkeep.heartbeats import Heartbeats, lose
-from lanes.engine.upkeep.losses import Losses
+from lanes.engine.upkeep.heartbeats import Heartbeats, Losses, lose
 from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
@@ -45,7 +43,7 @@ JUDGE_AGAIN_MS = 1_000
 PAGE = 64
 
 
-class Upkeep(LoopOwner):
+class Upkeep(Loop):
     """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
 
     ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` returns
@@ -65,14 +63,14 @@ class Upkeep(LoopOwner):
         changed: Callable[[], None],
         drained: Callable[[OwnerDrain | None], None],
         reconciled: Callable[[list[tuple[ReconcileDecision, bool]]], None],
-        wait_patience_ms: Callable[[str], int] | None = None,
-        abandoned: Callable[[], bool] = lambda: False,
-        gave_up: Callable[[], None] = lambda: None,
+        wait_patience_ms: Callable[[str], int] | None,
+        abandoned: Callable[[], bool],
+        gave_up: Callable[[], None],
     ) -> None:
         now = clock()
+        pause, self._longest_s = pause_on(store.changes_file, self._anything_new)
+        super().__init__("upkeep", store, clock, pause)
         self.pulse = Pulse(clock)
-        self._store = store
-        self._clock = clock
         self._live = live
         self._heartbeats = Heartbeats(self._write, new_owner, owner_id, live, now)
         self._drain = DrainWatch(live, drained)
@@ -83,8 +81,6 @@ class Upkeep(LoopOwner):
         self._wait_patience_ms = wait_patience_ms
         self._abandoned = abandoned
         self._gave_up = gave_up
-        pause, pause_s = pause_on(store.changes_file, self._anything_new)
-        self._loop = Loop("upkeep", store, clock, self._duties, lambda: pause_s, pause, refused=self._refused)
         self._reader: Reader | None = None
         self._observer: Observer | None = None
         self._version: int | None = None
@@ -109,7 +105,7 @@ class Upkeep(LoopOwner):
         return self._heartbeats.beaten_mono
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
-        """The duties of every round, in this order: those that need no database come first."""
+        # those that need no database come first
         self._reader, self._found = reader, None
         self._observer = observer = Observer(
             reader, self._write, self._clock, by=self._heartbeats.by, interval_ms=self._reconcile_interval_ms
@@ -140,6 +136,9 @@ class Upkeep(LoopOwner):
             ]
         return duties
 
+    def _pause_s(self) -> float:
+        return self._longest_s
+
     def _begin(self, now: Now) -> None:
         """Record the start of a round. If it is late, or the previous round failed, observation starts again."""
         late, slept = now.mono - self._begun.mono, now.slept - self._begun.slept
@@ -162,11 +161,11 @@ class Upkeep(LoopOwner):
         owner, by = self.owner_id, self._heartbeats.by
         log.critical("the event loop of %s was closed while it held lanes: it leaves them to others", by)
         self._write(lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_GONE, by=by))
-        self._loop.halt()
+        self.halt()
         self._gave_up()
 
-    def _refused(self) -> None:
-        """A database error ended the round: its observations are missing."""
+    def _note_refusal(self) -> None:
+        """The observations of that round are missing."""
         self._blind = True
         if self._observer is not None:
             self._observer.forget()
