@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.policies import Policies
@@ -24,16 +25,16 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.host import descriptors
 from lanes.runners.base import RunnerSpec
-from lanes.runners.providers.places import ProviderView
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Transaction, carry_out
+from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
 from lanes_storage.records import Head, WaitingLane
 
 log = Log("lanes.dispatcher")
+T = TypeVar("T")
 
 #: The longest time until a claimable lane is checked.
 TICK_S, TICK_MS = 0.1, 100
@@ -129,19 +130,15 @@ class Dispatcher:
         if self._bound_only:
             if not await self._store.read(reads.claimable(self._owner(), now.wall, bound_only=True)):
                 return 0  # found without the write lock
-            claiming = asyncio.ensure_future(self._claim_bound())
+            claiming = self._claim_bound()
         else:
             await self._wall.look(now)
             await self._providers.look(now)
             await self._backlog.look(now, woken=woken)
             if not self._backlog.anything:
                 return 0
-            claiming = asyncio.ensure_future(self._claim_chosen(now))
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            await asyncio.gather(claiming, return_exceptions=True)
-            raise
+            claiming = self._claim_chosen(now)
+        return await to_its_end(claiming)
 
     def _slots(self) -> dict[str, int]:
         """The free slots of each runner; none while none of its providers may be asked."""
@@ -168,7 +165,14 @@ class Dispatcher:
                 chosen = self._backlog.choose(slots, suspects, limit)
                 if not chosen:
                     break
-                room = await self._claim_these(chosen)
+                room = None
+                try:
+                    room = await self._written(partial(self._claim_page, chosen=[*chosen]))
+                finally:
+                    if room is None:
+                        self._backlog.put_back(chosen.items())
+                if room is None:
+                    continue
                 self._providers.note(room)
                 kept += [(head, chosen[head]) for head in room.kept]
                 for at, lane in room.later:
@@ -179,24 +183,6 @@ class Dispatcher:
         finally:
             self._backlog.put_back(kept)
         return started
-
-    async def _claim_these(self, chosen: Mapping[int, Kind]) -> FreeSlots:
-        """Claim these heads, and decide what happens to those that were not claimed."""
-        self._claimed = []
-        try:
-            room = await self._store.write(partial(self._claim_page, chosen=[*chosen]))
-        except BaseException as error:
-            await self._give_back_behind(error)
-            self._backlog.put_back((each, kind) for each, kind in chosen.items())
-            if isinstance(error, StorageError) or not isinstance(error, Exception):
-                raise
-            if not self._try_again():
-                raise
-            return FreeSlots({}, ProviderView({}, {}, self._clock()), 0)
-        finally:
-            self._claimed = []  # the live runs hold them; forget those that have ended
-        self._singly = False
-        return room
 
     def _claim_page(self, tx: Transaction, chosen: list[int]) -> FreeSlots:
         """Claim those of the chosen heads that are still claimable."""
@@ -221,6 +207,20 @@ class Dispatcher:
                 self._take(tx, room, now)
         self._skipped.current = None
         self._take(tx, room, now)
+
+    async def _written(self, claiming: Step[T]) -> T | None:
+        """Run a transaction that claims. Returns None if one of its heads raised: the others can be claimed at once."""
+        try:
+            result = await self._store.write(claiming)
+        except BaseException as error:
+            await self._give_back_behind(error)
+            if isinstance(error, StorageError) or not isinstance(error, Exception) or not self._try_again():
+                raise
+            return None
+        finally:
+            self._claimed = []  # the live runs hold them; forget those that have ended
+        self._singly = False
+        return result
 
     def _try_again(self) -> bool:
         """Called in an exception handler for errors outside the store: whether a retry of the page can complete."""
@@ -260,19 +260,10 @@ class Dispatcher:
         after: int | None = 0
         while after is not None:
             self.ticked_at = self._clock().mono
-            self._claimed = []
-            try:
-                runs, after = await self._store.write(partial(self._claim_bound_page, after=after))
-            except (StorageError, asyncio.CancelledError) as error:
-                await self._give_back_behind(error)
-                raise
-            except Exception:  # about the current head: nothing was committed, the others continue
-                if not self._try_again():
-                    raise
+            claimed = await self._written(partial(self._claim_bound_page, after=after))
+            if claimed is None:
                 continue
-            finally:
-                self._claimed = []
-            self._singly = False
+            runs, after = claimed
             for run in runs:
                 self._start(run)
             started += len(runs)
