@@ -43,8 +43,6 @@ class StorageError(Exception):
 
 
 class DatabaseMissing(StorageError):
-    """There is no database at that place."""
-
     says = "no lanes database at {database}"
     fix = "start a gateway (`lanes up`), or name the database with --db"
 
@@ -73,8 +71,6 @@ class DatabaseDeleted(DatabaseMissing):
 
 
 class DatabaseTooNew(StorageError):
-    """The schema is newer than this program knows."""
-
     says = "{database} has schema {found}; this lanes knows up to {known}"
     fix = "use a newer lanes, or restore a backup made by this one"
 
@@ -84,8 +80,6 @@ class DatabaseTooNew(StorageError):
 
 
 class DatabaseTooOld(StorageError):
-    """The schema is older than this program needs and the caller may not change it."""
-
     says = "{database} has schema {found}; this lanes needs {known}"
     fix = "run `lanes db upgrade`, or start a gateway on it, which does the same"
 
@@ -95,8 +89,6 @@ class DatabaseTooOld(StorageError):
 
 
 class DatabaseUnreleased(DatabaseTooOld):
-    """The schema is older than this program needs, and there is no step from it: no release had it."""
-
     says = "{database} has schema {found}, which no release had; this lanes cannot upgrade it to {known}"
     fix = "use the development version that wrote it, restore a backup of a release, or start with another file"
 
@@ -111,28 +103,20 @@ class DatabaseInUse(StorageError):
 
 
 class DatabaseDamaged(StorageError):
-    """The file is not a lanes database, or it is corrupt."""
-
     fix = "restore a backup; keep the file for inspection"
 
 
 class DatabaseLocked(StorageError):
-    """Another process kept the write lock for longer than the busy timeout."""
-
     says = "{database} is locked by another process"
     fix = "find the process that holds the file (a stopped gateway, a backup, a shell) and end or continue it"
 
 
 class DatabaseFull(StorageError):
-    """The disk has no space left."""
-
     says = "no room left on the disk of {database}"
     fix = "free some disk space; nothing that was accepted is lost"
 
 
 class DatabaseReadOnly(StorageError):
-    """The file, its folder or its disk is not writable."""
-
     says = "{database} may not be written"
     fix = "check the owner and mode of the file and its folder"
 
@@ -176,7 +160,5 @@ class ForkedStore(StorageError):
 
 
 class StoreClosed(StorageError):
-    """The store was closed."""
-
     says = "the store of {database} is closed"
     fix = "open it again"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.interface import Params, Query, Reads, Row, Step
+from lanes_storage.interface import Query, Reads, Step
 from lanes_storage.sqlite.file.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.identity import FileGuard
@@ -17,6 +17,8 @@ from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_VERSION = Query("PRAGMA data_version", {}, lambda rows: int(rows[0][0]))
 
 
 class SqliteReader:
@@ -35,37 +37,27 @@ class SqliteReader:
         return self._name
 
     def read(self, query: Query[T]) -> T:
-        return query.shape(self._fetch(query.sql, query.params))
+        return self.look(lambda read: read(query))
 
     def look(self, look: Callable[[Reads], T]) -> T:
         connection = self._open()
 
         def read(query: Query[U]) -> U:
-            return query.shape(_rows(connection, query.sql, query.params))
+            return query.shape(retry_while_locked(lambda: connection.execute(query.sql, query.params).fetchall()))
 
         with translated(self.name):
             found = look(read)
-        self._check_file()
+        if self._guard is not None:
+            self._guard.check()
         return found
 
     def version(self) -> int:
-        return int(self._fetch("PRAGMA data_version", {})[0][0])
+        return self.read(_VERSION)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def _fetch(self, sql: str, params: Params) -> list[Row]:
-        connection = self._open()
-        with translated(self.name):
-            rows = _rows(connection, sql, params)
-        self._check_file()
-        return rows
-
-    def _check_file(self) -> None:
-        if self._guard is not None:
-            self._guard.check()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -99,7 +91,3 @@ class SqliteStore(SqliteReader):
     def close(self) -> None:
         self._connection = None
         self._file.close()
-
-
-def _rows(connection: sqlite3.Connection, sql: str, params: Params) -> list[Row]:
-    return retry_while_locked(lambda: connection.execute(sql, params).fetchall())

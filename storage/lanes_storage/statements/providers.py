@@ -1,9 +1,8 @@
 """The statements about the health of providers, and about the places of runs there."""
 
-_COLUMNS = (
-    *("provider", "cause", "since", "until", "tries", "message", "fingerprint", "allowance", "answered_at"),
-    *("tried_last_until", "refused", "refused_at", "refusals", "counts", "doubted"),
-)
+from lanes_storage.records import ProviderRow
+
+_COLUMNS = ProviderRow._fields
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM providers"
 
 ALL_PROVIDERS = f"{_SELECT} ORDER BY provider"

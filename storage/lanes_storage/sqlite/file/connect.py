@@ -157,9 +157,7 @@ def _drop_statistics(connection: sqlite3.Connection) -> None:
 
 def connect_writing(path: Path) -> sqlite3.Connection:
     """A plain read-write connection; it never creates the file. Raises sqlite3.Error."""
-    uri = f"{path.absolute().as_uri()}?mode=rw"  # quoted: no character of the name is special
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    return _prepared(connection, *READ_PRAGMAS)
+    return _connect(path, "rw")
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
@@ -167,16 +165,16 @@ def connect_reading(path: Path) -> sqlite3.Connection:
 
     The last connection that closes a file checkpoints the WAL and deletes it. SQLite determines "last" by locks, which
     may be lost. A read-only connection never does this, and while it is open, neither does any other connection of this
-    process. The name is absolute and quoted by ``as_uri``: no character of it is special.
+    process.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return _connect(path, "ro", "PRAGMA user_version")
+
+
+def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"  # quoted: no character of the name is special
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    return _prepared(connection, *READ_PRAGMAS, "PRAGMA user_version")
-
-
-def _prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
     with on_error(connection.close):
-        for pragma in pragmas:
+        for pragma in (*READ_PRAGMAS, *pragmas):
             connection.execute(pragma).fetchall()
     return connection
 
