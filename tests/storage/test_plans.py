@@ -33,7 +33,7 @@ WRITING = {
     and not name.startswith("_")
     and isinstance(sql, str)
     and re.match(r"\s*(UPDATE|DELETE|SELECT)", sql)
-}
+} | {f"PRUNE_{kind}".upper(): sql for kind, sql in pruning.PRUNE.items()}
 #: Kept for what it forbids: two open runs of one lane.
 ONLY_UNIQUE = {"runs_open"}
 #: How the rows are found where an index holds a few of them, and another would do at the cost of all that waits.

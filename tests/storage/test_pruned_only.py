@@ -134,6 +134,12 @@ def _newer_of_another_kind(world: World) -> tuple[Prunable, int]:
     return Prunable.OWNERS, owner
 
 
+def _newer_of_another_configuration(world: World) -> tuple[Prunable, int]:
+    owner = ended_owner(world, kind="desk", fingerprint="f")
+    world.owner(kind="desk", fingerprint="g")
+    return Prunable.OWNERS, owner
+
+
 def _message_left(world: World) -> tuple[Prunable, int]:
     failed(world, "a")
     return Prunable.EVENTS, event_of(world, "a", EventType.ACCEPTED)
@@ -187,6 +193,7 @@ STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "a lane that is paused": _paused,
     "an owner that lives": lambda w: (Prunable.OWNERS, w.owner()),
     "the last owner of its kind": _newer_of_another_kind,
+    "the last owner of its configuration": _newer_of_another_configuration,
     "a lane of a person": lambda w: (Prunable.ANONYMOUS, bare(w, "a")),
     "an anonymous lane with a message that waits": lambda w: (Prunable.ANONYMOUS, anonymous(w, "a")),
     "an anonymous lane that is held": _held_anonymous,
