@@ -76,21 +76,8 @@ def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
 
 
 def _request_one(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
-    key, reason, cause, scope, epoch, grace_ms = asked_for
-    now = ctx.now()
-    asked = yield from write(
-        lambda tx: doors.request_abort(
-            tx,
-            key,
-            now,
-            actor=ctx.actor,
-            reason=reason,
-            cause=cause,
-            scope=scope,
-            epoch=epoch,
-            grace_ms=grace_ms,
-        )
-    )
+    key, now = asked_for.key, ctx.now()
+    asked = yield from write(lambda tx: doors.request_abort(tx, now=now, actor=ctx.actor, **asked_for._asdict()))
     if asked is None:
         raise NotFound("lane", key)
     if asked.ticket is None:
@@ -137,11 +124,14 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
             if run.forced and run.process_group is not None:
                 from lanes.engine.reconcile.survivors import settle
 
-                grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+                grace = _grace_ms(run)
                 patience = grace if timeout_ms is None else min(grace, max(0, timeout_ms - waited_ms))
                 survivors = yield from settle(ctx, run.id, patience_ms=patience, force=grace == 0)
-            waited_ms = ctx.now().mono - started.mono
-            return _proven(pending, run, owner, after or pending.epoch_before, waited_ms / 1000, survivors)
+            outcome = Outcome.RELEASED
+            if run.forced:
+                outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
+            epoch, waited_s = after or pending.epoch_before, (ctx.now().mono - started.mono) / 1000
+            return pending.replace(outcome=outcome, epoch_after=epoch, waited_s=waited_s, survivors=survivors)
         due = force_due_in(run, owner, now, started, slept)
         if due <= 0:
             yield from write(doors.abort(ticket, now, by=ctx.actor, forced=True))
@@ -162,7 +152,7 @@ def force_due_in(run: RunRow, owner: OwnerRow | None, now: Now, first_seen: Now,
     """
     if _nobody_holds(run, owner):
         return 0
-    grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
+    grace = _grace_ms(run)
     if run.abort_boot is not None and run.abort_boot_id == now.boot_id:
         return grace - now.awake_since(run.abort_boot, run.abort_slept_ms)
     elsewhere = 0 if owner is None or owner.boot_id == now.boot_id else slept_between(slept, owner.slept_ms)
@@ -175,16 +165,5 @@ def _nobody_holds(run: RunRow, owner: OwnerRow | None) -> bool:
     return is_gone(owner, this_process())
 
 
-def _proven(
-    pending: AbortResult,
-    run: RunRow,
-    owner: OwnerRow | None,
-    epoch_after: int,
-    waited: float,
-    survivors: tuple[str, ...] | None,
-) -> AbortResult:
-    """Determine the outcome from the ended run."""
-    outcome = Outcome.RELEASED
-    if run.forced:
-        outcome = Outcome.REPAIRED if _nobody_holds(run, owner) else Outcome.FORCED
-    return pending.replace(outcome=outcome, epoch_after=epoch_after, waited_s=waited, survivors=survivors)
+def _grace_ms(run: RunRow) -> int:
+    return run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms

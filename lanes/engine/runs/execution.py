@@ -13,7 +13,7 @@ from typing import Any
 
 from lanes.base.errors import RunError, RunFailed
 from lanes.base.sentences import failure_of, sentence
-from lanes.engine.background.exceptions import LEAVES, why_left
+from lanes.engine.background.isolation import LEAVES, why_left
 from lanes.engine.runs.drains import CUT_GRACE_MS, LOST, cut_one
 from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.live import ActiveRun
@@ -154,28 +154,25 @@ class Execution:
 
     async def _write(self, run: ActiveRun, ending: Ending) -> Release | None:
         """Write a release, with retries, until its outcome is known. Returns None if the store was closed meanwhile."""
+        pause, plain = RETRY_FIRST_S, False
         try:
-            return await self._insist(run, ending)
+            while True:
+                try:
+                    return await self._store.write(ending(self._clock()).and_then(partial(_noted, run)))
+                except StoreClosed:
+                    return None
+                except StorageError as error:
+                    self._complain(run, error)
+                except Exception as error:  # the result cannot be stored: the lane must not wait for it
+                    log.exception("%s: its end can not be stored", run.named)
+                    if not plain:
+                        failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
+                        ending, plain = _failed(run, failure), True
+                        continue
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_LONGEST_S)
         finally:
             self._refused.discard(run.id)
-
-    async def _insist(self, run: ActiveRun, ending: Ending) -> Release | None:
-        pause, plain = RETRY_FIRST_S, False
-        while True:
-            try:
-                return await self._store.write(ending(self._clock()).and_then(partial(_noted, run)))
-            except StoreClosed:
-                return None
-            except StorageError as error:
-                self._complain(run, error)
-            except Exception as error:  # the result cannot be stored: the lane must not wait for it
-                log.exception("%s: its end can not be stored", run.named)
-                if not plain:
-                    failure = failure_of(Cause.RUNNER_FAILED, f"its end can not be stored: {sentence(error)}")
-                    ending, plain = _failed(run, failure), True
-                    continue
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_LONGEST_S)
 
     def _complain(self, run: ActiveRun, error: StorageError) -> None:
         self._refused.add(run.id)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from lanes.base.sentences import sentence
-from lanes.engine.background.exceptions import LEAVES, why_left
+from lanes.engine.background.isolation import LEAVES, why_left
 from lanes.engine.runs.hooks import Hooks, RunEnded
 from lanes.engine.runs.live import ActiveRun
 from lanes.records import Event
