@@ -79,6 +79,12 @@ def unsent() -> str:
     return "(begin_sent_at IS NULL OR (ended_at IS NOT NULL AND end_sent_at IS NULL))"
 
 
+def unproven(of: str = "") -> str:
+    """A SQL condition on a run: it was released by force, may have had processes, and nothing is proven of them yet."""
+    had_processes = f"({of}kind = 'command' OR {of}process_pid IS NOT NULL)"
+    return f"{of}forced AND {had_processes} AND coalesce({of}survivors, '') <> '[]'"
+
+
 def unnamed(message: str) -> str:
     """A SQL condition: the message with this id has no idempotency key with which its sender could repeat the
     request."""

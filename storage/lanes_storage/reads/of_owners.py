@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.fragments import names
+from lanes_storage.fragments import names, unproven
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause, Edge
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run
@@ -81,11 +81,11 @@ WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
 #: Runs that were released by force and of whose processes nothing is proven yet; they may have had no processes.
-UNPROVEN = """
+UNPROVEN = f"""
 SELECT r.id, rl.key, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns, r.process_pid,
   r.process_start_time
 FROM runs r JOIN lanes rl ON rl.id = r.lane_id JOIN owners o ON o.id = r.owner_id
-WHERE r.forced AND (r.kind = 'command' OR r.process_pid IS NOT NULL) AND coalesce(r.survivors, '') <> '[]'
+WHERE {unproven("r.")}
 """
 REFUSED_WRITES = "SELECT coalesce(sum(refused_writes), 0) FROM runs WHERE refused_writes > 0"
 REAL_RUNNER = "SELECT 1 FROM owners WHERE kind = 'gateway' AND runners <> '[]' AND fingerprint <> :simulated LIMIT 1"

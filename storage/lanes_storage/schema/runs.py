@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field
 
-from lanes_storage.fragments import one_of
+from lanes_storage.fragments import one_of, unproven
 from lanes_storage.law import (
     GHOST_AFTER,
     RELEASES,
@@ -15,8 +15,6 @@ from lanes_storage.schema.columns import Table, number, partial, together
 
 #: Conditions: open runs that the last heartbeats of their owner did not name, and open runs that no deadline ends.
 LEFT_OUT = f"ended_at IS NULL AND left_out >= {GHOST_AFTER}"
-#: Command runs that were released by force, and of whose processes nothing is proven yet.
-UNPROVEN = "forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]'"
 UNLIMITED = "ended_at IS NULL AND (run_timeout_ms IS NULL OR stall_timeout_ms IS NULL)"
 
 
@@ -57,7 +55,7 @@ class RunTable(Table, table=True):
         # Both are counted for every status, and usually both counts are 0.
         partial("runs_left_out", "left_out", where=LEFT_OUT),
         partial("runs_unlimited", "id", where=UNLIMITED),
-        partial("runs_unproven", "lane_id", "process_host", where=UNPROVEN),
+        partial("runs_unproven", "lane_id", "process_host", where=unproven()),
         partial("runs_refused", "refused_writes", where="refused_writes > 0"),
         partial("runs_placed", "provider", where="provider IS NOT NULL AND ended_at IS NULL"),
     )

@@ -1,5 +1,7 @@
 """Statements about the processes of command runs, and the conversations of the agents in them."""
 
+from lanes_storage.fragments import unproven
+
 #: ``:session`` is a JSON object of one runner; null removes it.
 KEEP_SESSION = """
 UPDATE lanes SET agent_session =
@@ -9,8 +11,4 @@ WHERE run_id = :run AND epoch = :epoch
 
 NOTE_SURVIVORS = "UPDATE runs SET survivors = :survivors WHERE id = :run AND forced RETURNING lane_id"
 
-UNPROVEN_OF_LANE = """
-SELECT 1 FROM runs
-WHERE lane_id = :lane AND forced AND (kind = 'command' OR process_pid IS NOT NULL) AND coalesce(survivors, '') <> '[]'
-LIMIT 1
-"""
+UNPROVEN_OF_LANE = f"SELECT 1 FROM runs WHERE lane_id = :lane AND {unproven()} LIMIT 1"
