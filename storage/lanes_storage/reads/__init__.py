@@ -7,8 +7,7 @@ from lanes_storage.lazily import lazily
 if TYPE_CHECKING:
     from lanes_storage.reads.backlog import *
     from lanes_storage.reads.journal import *
-    from lanes_storage.reads.limits.alarming import *
-    from lanes_storage.reads.limits.spending import *
+    from lanes_storage.reads.limits import *
     from lanes_storage.reads.of_conversations import *
     from lanes_storage.reads.of_lanes import *
     from lanes_storage.reads.of_messages import *
@@ -27,11 +26,10 @@ __getattr__ = lazily(
             "claimable counts get_pause glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
             "members repeated tally"
         ),
-        ".limits.alarming": (
+        ".limits": (
             "any_old_incident any_open_incident due_incidents gateways_down long_held long_waiting providers_down "
-            "recent_dead_letters"
+            "recent_dead_letters spent"
         ),
-        ".limits.spending": "spent",
         ".of_messages": (
             "DROPPABLE RETRIABLE RETRIABLE_WHERE_NAMED dead_letters ended_among letter_place letter_tally message "
             "message_count message_ids messages prunable"

@@ -47,30 +47,24 @@ def events(
     which the page exceeds this many characters.
     """
     choice = Conditions([], {}) if chosen is None else events_among(chosen)
-    table, terms = ("events e", ("e.id",)) if lane is None else (events_of(":lane"), ("b.block", "e.id"))
-    # with two lower bounds, an engine may search by either one; the + makes it search by the start of the block
-    conditions = ["e.id > :after"] if lane is None else ["+e.id > :after"]
-    if lane is not None and after:
-        conditions.append(f"b.block >= {block_of(':after')}")
-    if before is not None:
-        conditions.append("e.id < :before" if lane is None else f"+e.id < :before AND b.block <= {block_of(':before')}")
-    if type is not None:
-        conditions.append("e.type = :type")
-    if since is not None:
-        conditions.append("e.at >= :since")
+    table, terms, id_ = "events e", ["e.id"], "e.id"
+    if lane is not None:
+        # with two lower bounds, an engine may search by either one; the + makes it search by the start of the block
+        table, terms, id_ = events_of(":lane"), ["b.block", "e.id"], "+e.id"
+    among = {
+        f"{id_} > :after": True,
+        f"{id_} < :before": before is not None,
+        f"b.block >= {block_of(':after')}": lane is not None and after > 0,
+        f"b.block <= {block_of(':before')}": lane is not None and before is not None,
+        "e.type = :type": type is not None,
+        "e.at >= :since": since is not None,
+    }
     order, most = "DESC" if newest else "ASC", -1 if limit is None else limit
     sorting = ", ".join(f"{term} {order}" for term in terms)
-    params = {
-        "after": after,
-        "before": before,
-        "lane": lane,
-        "type": type,
-        "since": since,
-        "within": within,
-    } | choice.params
+    params = {"after": after, "before": before, "lane": lane, "type": type, "since": since, "within": within}
     text = f"""
     SELECT {COLUMNS} FROM {table} LEFT JOIN lanes l ON l.id = e.lane_id
-    WHERE {" AND ".join(conditions)}{choice.where} ORDER BY {sorting} LIMIT {most:d}
+    WHERE {" AND ".join(each for each, meant in among.items() if meant)}{choice.where} ORDER BY {sorting} LIMIT {most:d}
     """
     if within is not None:
         page = f"(SELECT p.*, {SIZE_BEFORE.format(order=order)} AS size FROM ({text}) p)"
@@ -79,7 +73,7 @@ def events(
     def shape(rows: list[Row]) -> list[EventRow]:
         return many(to_event)(rows[::-1] if newest else rows)
 
-    return Query(text, params, shape, broad=True)
+    return Query(text, params | choice.params, shape, broad=True)
 
 
 def notices(after: int, limit: int) -> Query[list[EventRow]]:

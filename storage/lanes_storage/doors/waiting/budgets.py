@@ -8,7 +8,7 @@ from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, MessageState, PauseKind
-from lanes_storage.reads.limits.spending import as_spent, since
+from lanes_storage.reads.limits import as_spent, since
 from lanes_storage.records import BudgetTerms, Head, RunFailure, Spent
 from lanes_storage.statements import spending as sql
 

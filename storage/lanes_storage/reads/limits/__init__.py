@@ -1,1 +1,108 @@
-"""Queries about what lanes use, and about what people are told of."""
+"""Queries about what alerts tell of, and about budgets."""
+
+import json
+from collections.abc import Sequence
+
+from lanes_storage.clock import Now
+from lanes_storage.fragments import dead_letter, names
+from lanes_storage.interface import Query, Row
+from lanes_storage.law import INTERRUPTIONS
+from lanes_storage.records import BudgetTerms, DueIncident, Spent
+from lanes_storage.statements import guarding as sql
+from lanes_storage.statements import spending
+
+#: Rows of one query: of more, people are told together anyway.
+MOST = 1_000
+
+#: The runs of the longest held lanes: their ids are in the order of the claims.
+LONG_HELD = f"""
+SELECT l.key, r.id, r.claimed_at FROM
+  (SELECT * FROM lanes WHERE run_id IS NOT NULL ORDER BY run_id LIMIT {MOST}) l JOIN runs r ON r.id = l.run_id
+WHERE r.claimed_at <= :before
+"""
+LONG_WAITING = f"""
+SELECT l.key, m.id, m.accepted_at FROM
+  (SELECT * FROM lanes WHERE head_id IS NOT NULL ORDER BY head_id LIMIT {MOST}) l JOIN messages m ON m.id = l.head_id
+WHERE m.accepted_at <= :before
+"""
+#: The newest dead letter of each lane that has one which nobody has retried yet.
+DEAD_LETTERS = f"""
+SELECT l.key, max(m.id), m.error_cause FROM
+  (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL ORDER BY c.id DESC LIMIT {MOST}) m
+JOIN lanes l ON l.id = m.lane_id WHERE m.ended_at > :after GROUP BY l.id
+"""
+#: Not every short refusal: one that lasts, that came again and again, or that time alone does not end.
+PROVIDERS_DOWN = """
+SELECT provider, cause, since FROM providers WHERE until > :now
+  AND (tries >= :tries OR until - since >= :longer OR cause IN ('auth', 'quota')) ORDER BY provider
+"""
+#: Gateways that died or fell silent, unless one has started on their host since.
+GATEWAYS_DOWN = f"""
+SELECT o.host, o.pid, coalesce(o.ended_cause, 'owner_silent'), coalesce(o.ended_at, o.heartbeat_at) FROM owners o
+WHERE o.kind = 'gateway' AND ((o.ended_at > :after AND o.ended_cause IN ({names(INTERRUPTIONS)}))
+    OR (o.ended_at IS NULL AND o.heartbeat_at < :now - o.stale_after_ms))
+  AND NOT EXISTS (SELECT 1 FROM owners n WHERE n.kind = 'gateway' AND n.host = o.host AND n.id > o.id
+    AND n.ended_at IS NULL AND n.heartbeat_at >= :now - n.stale_after_ms)
+"""
+
+#: What a query finds: a subject, the number of a run or a message (or a pid), and two values about it.
+Found = list[tuple[str, int, object]]
+
+
+def long_held(before: int) -> Query[Found]:
+    """Lanes that have been held since that wall time: their keys, runs, and since when."""
+    return Query(LONG_HELD, {"before": before}, lambda rows: [(k, r, at) for k, r, at in rows])
+
+
+def long_waiting(before: int) -> Query[Found]:
+    """Lanes whose first message has waited since that wall time: their keys, messages, and since when."""
+    return Query(LONG_WAITING, {"before": before}, lambda rows: [(k, m, at) for k, m, at in rows])
+
+
+def recent_dead_letters(after: int) -> Query[Found]:
+    """Lanes with a dead letter since that wall time which nobody has retried: their keys, messages, causes."""
+    return Query(DEAD_LETTERS, {"after": after}, lambda rows: [(k, m, cause) for k, m, cause in rows])
+
+
+def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[str, str, int]]]:
+    """Providers that are not asked, and not for a moment only: their names, the cause, and since when."""
+    values = {"now": now, "longer": longer_ms, "tries": tries}
+    return Query(PROVIDERS_DOWN, values, lambda rows: [(name, cause, since) for name, cause, since in rows])
+
+
+def gateways_down(now: int, after: int) -> Query[list[tuple[str, int, str, int]]]:
+    """Gateways that died or fell silent since that wall time and have no successor: host, pid, cause, when."""
+    return Query(GATEWAYS_DOWN, {"now": now, "after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
+
+
+def any_open_incident() -> Query[bool]:
+    """Whether an incident is not over."""
+    return Query(f"{sql.OPEN_INCIDENTS} LIMIT 1", {}, bool)
+
+
+def any_old_incident(before: int) -> Query[bool]:
+    """Whether an incident was last seen before that wall time."""
+    return Query("SELECT 1 FROM incidents WHERE seen_at <= :before LIMIT 1", {"before": before}, bool)
+
+
+def due_incidents(now: int, alerts: Sequence[str]) -> Query[list[DueIncident]]:
+    """What these alerts are to tell at that wall time, the longest due first."""
+    values = {"now": now, "alerts": json.dumps(alerts)}
+    return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", values, lambda rows: [DueIncident(*row) for row in rows])
+
+
+def since(budget: BudgetTerms, now: Now) -> int:
+    """Up to and including which bucket nothing counts any more."""
+    return now.wall - budget.per_ms - budget.bucket_ms
+
+
+def as_spent(rows: Sequence[Row], budget: BudgetTerms) -> Spent:
+    """The row of ``statements.spending.SPENT``."""
+    runs, tokens, cost, first = rows[0]
+    return Spent(runs, tokens, cost, None if first is None else first + budget.per_ms + budget.bucket_ms)
+
+
+def spent(budget: BudgetTerms, lane: int, now: Now) -> Query[Spent]:
+    """What was used of a budget of a lane."""
+    values = {"budget": budget.of(lane), "after": since(budget, now)}
+    return Query(spending.SPENT, values, lambda rows: as_spent(rows, budget), point=True)
