@@ -59,18 +59,8 @@ RETRIABLE = frozenset({MessageState.FAILED, MessageState.ABORTED})
 #: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``. A waiting message is
 #: ``done`` at once if the run of its lane takes it, as the answer to its question or as a steer.
 MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
-    MessageState.QUEUED: frozenset(
-        {
-            MessageState.RUNNING,
-            MessageState.DONE,
-            MessageState.DROPPED,
-            MessageState.ABORTED,
-            MessageState.FAILED,
-        }
-    ),
-    MessageState.RUNNING: frozenset(
-        {MessageState.DONE, MessageState.FAILED, MessageState.ABORTED, MessageState.QUEUED}
-    ),
+    MessageState.QUEUED: frozenset(MessageState) - {MessageState.QUEUED},
+    MessageState.RUNNING: TERMINAL - {MessageState.DROPPED} | {MessageState.QUEUED},
 }
 
 
