@@ -174,7 +174,7 @@ class Engine:
             reconciled=self._reconciled,
             wait_patience_ms=self._wait_patience_ms,
             abandoned=asyncio.get_running_loop().is_closed,
-            gave_up=self._gave_up,
+            gave_up=(lambda: None) if self._housekeeper is None else self._housekeeper.halt,
         )
         if self._hook_runner is not None:
             await self._hook_runner.start()
@@ -294,11 +294,6 @@ class Engine:
         self._dispatcher.wake_threadsafe()
         if self._hook_runner is not None:
             self._hook_runner.wake_threadsafe()
-
-    def _gave_up(self) -> None:
-        """Called by the upkeep when the event loop was closed while the engine was running."""
-        if self._housekeeper is not None:
-            self._housekeeper.halt()
 
     def _obey(self, drain: OwnerDrain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""

@@ -41,7 +41,8 @@ def result_of(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Pa
         error = body.exception()
         return to_answer(body.result()) if error is None else _raised(error, about, now)
     except BaseException as wrong:  # the object may not be what its type says, and its code may raise anything
-        return failure_of(Cause.RUNNER_FAILED, f"the result of its runner cannot be stored: {_said(wrong)}")
+        said = str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)  # of others the type says more than the text
+        return failure_of(Cause.RUNNER_FAILED, f"the result of its runner cannot be stored: {said}")
 
 
 def to_answer(result: object) -> RunResult:
@@ -104,8 +105,3 @@ def _shortened(told: str) -> str:
     """Keep only the start and the end of a long text: cleaning megabytes of text would block the event loop."""
     half = LONGEST_TRACE // 2
     return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
-
-
-def _said(wrong: BaseException) -> str:
-    """The text of an error: a sentence for our own errors; for others the type is more useful than the text."""
-    return str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)

@@ -86,14 +86,11 @@ class WaitAlarms:
         due = []
         for head in heads:
             with isolated(log, _named(head)):
-                if head.warned_at is None and self._is_due(head, now):
+                if head.warned_at is None and now.wall - head.accepted_at >= self._patience_ms(head.key):
                     due.append(head)
         said: list[int] = []
         by_page(log, due, PAGE, lambda page: said.append(self._warn(page, now, by)), _named)
         return sum(said)
-
-    def _is_due(self, head: WaitingHead, now: Now) -> bool:
-        return now.wall - head.accepted_at >= self._patience_ms(head.key)
 
     def _warn(self, heads: Sequence[WaitingHead], now: Now, by: str) -> int:
         about = []

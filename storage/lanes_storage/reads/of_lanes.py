@@ -197,16 +197,12 @@ def lane_place(
         inside += " OR (w.word = sought.word AND (w.first, w.second) < (sought.first, sought.second))"
         cases.append(f"WHEN {number} THEN {whole}({inside})")
     statement = f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
-    return Query(statement, choice.params | {"sought": key} | _named(order), _to_place, broad=True)
+    return Query(statement, choice.params | {"sought": key} | _named(order), one(lambda row: int(row[0])), broad=True)
 
 
 def _named(order: LaneOrder) -> dict[str, object]:
     """The parameters of an order."""
     return {"silent": json.dumps(order.silent)} if order.by is LaneSort.SILENT else {}
-
-
-def _to_place(rows: list[Row]) -> int | None:
-    return int(rows[0][0]) if rows else None
 
 
 def claimable(owner: int, now_wall: int, *, bound_only: bool = False) -> Query[bool]:

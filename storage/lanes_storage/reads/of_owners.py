@@ -277,8 +277,8 @@ def real_runner_ever_ran(simulated: str) -> Query[bool]:
 def silent_runs(now: Now, limit: int) -> Query[tuple[list[SilentRun], int]]:
     """At most ``limit`` of the silent runs, the one nearest to its limit first; and how many there are."""
     params = {"boot_id": now.boot_id, "boot": now.boot, "slept": now.slept, "wall": now.wall, "most": limit}
-    return Query(SILENT_RUNS, params, _to_silent_runs, broad=True)
 
+    def shape(rows: list[Row]) -> tuple[list[SilentRun], int]:
+        return [SilentRun(*row[:6]) for row in rows], int(rows[0][6]) if rows else 0
 
-def _to_silent_runs(rows: list[Row]) -> tuple[list[SilentRun], int]:
-    return [SilentRun(*row[:6]) for row in rows], int(rows[0][6]) if rows else 0
+    return Query(SILENT_RUNS, params, shape, broad=True)

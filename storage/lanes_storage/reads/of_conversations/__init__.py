@@ -71,9 +71,5 @@ def conversation(lane_id: int, number: int, limit: int | None = None) -> Query[l
 
 def _to_turns(rows: list[Row]) -> list[TurnRow]:
     """The turns, oldest first. They are few: a sort in SQL would be a table for it."""
-    return [_to_turn(row) for row in sorted(rows, key=lambda row: int(row[0]))]
-
-
-def _to_turn(row: Row) -> TurnRow:
-    values = [*row[:6], TurnState.read(row[6]), *row[7:]]
-    return TurnRow(*values)
+    ordered = sorted(rows, key=lambda row: int(row[0]))
+    return [TurnRow._make([*row[:6], TurnState.read(row[6]), *row[7:]]) for row in ordered]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lanes_storage.fragments import lanes_of
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import SourceState, WatchedState
-from lanes_storage.reads.shapes import many, parsed
+from lanes_storage.reads.shapes import many, one, parsed
 from lanes_storage.records import FreeingRow, Sighting, SightingRow, SourceRow
 
 _SOURCE = "w.name, w.kind, w.url, w.owner_id, w.state, w.version, w.why, w.fix, w.changed_at, w.error, w.error_at"
@@ -51,7 +51,7 @@ def sightings() -> Query[list[SightingRow]]:
 
 def sighting(source: str, key: str) -> Query[SightingRow | None]:
     """One session."""
-    return Query(SIGHTING, {"source": source, "key": key}, lambda rows: _sighting(rows[0]) if rows else None)
+    return Query(SIGHTING, {"source": source, "key": key}, one(_sighting))
 
 
 def sightings_named(key: str) -> Query[list[SightingRow]]:
@@ -61,7 +61,7 @@ def sightings_named(key: str) -> Query[list[SightingRow]]:
 
 def freeing(id_: int) -> Query[FreeingRow | None]:
     """A request to free a session."""
-    return Query(FREEING, {"id": id_}, lambda rows: _freeing(rows[0]) if rows else None)
+    return Query(FREEING, {"id": id_}, one(_freeing))
 
 
 def has_freeings(source: str, owner: int) -> Query[bool]:
@@ -71,7 +71,7 @@ def has_freeings(source: str, owner: int) -> Query[bool]:
 
 def origins(keys: Sequence[str]) -> Query[dict[str, str | None]]:
     """Those of some keys that are lanes here, and the program that their newest message came from."""
-    return Query(ORIGINS, {"keys": json.dumps(list(keys))}, _origins, broad=True)
+    return Query(ORIGINS, {"keys": json.dumps(list(keys))}, lambda rows: {row[0]: row[1] for row in rows}, broad=True)
 
 
 def unnamed(source: str) -> Query[list[tuple[str, int]]]:
@@ -90,10 +90,6 @@ def _sighting(row: Row) -> SightingRow:
     epoch, from_files, changed_at, freeing, *acted = row[_WIDTH + 7 :]
     seen = Sighting(key, WatchedState(state), known, *times)
     return SightingRow(_source(row[:_WIDTH]), seen, epoch, bool(from_files), changed_at, bool(freeing), *acted)
-
-
-def _origins(rows: list[Row]) -> dict[str, str | None]:
-    return {row[0]: row[1] for row in rows}
 
 
 def _freeing(row: Row) -> FreeingRow:
