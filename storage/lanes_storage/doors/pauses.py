@@ -44,14 +44,7 @@ def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Cont
 
 
 def pause(
-    tx: Transaction,
-    key: str,
-    now: Now,
-    *,
-    actor: str,
-    reason: str,
-    until: int | None = None,
-    meant: int | None = None,
+    tx: Transaction, key: str, now: Now, *, actor: str, reason: str, until: int | None = None, meant: int | None = None
 ) -> Control:
     """A person pauses a lane, and its child lanes, until ``until`` (wall time), or until it is resumed.
 

@@ -7,15 +7,7 @@ from typing import Any, TypeVar
 
 from lanes_storage.fragments import shown_key
 from lanes_storage.globs import from_sqlite
-from lanes_storage.law import (
-    Cause,
-    Edge,
-    LaneState,
-    OnInterrupt,
-    OnSurvivors,
-    PauseKind,
-    RunnerKind,
-)
+from lanes_storage.law import Cause, Edge, LaneState, OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import (
     AttemptPhase,
     LaneRow,

@@ -56,8 +56,7 @@ KINDS = {
     ),
     Prunable.DEAD_LETTERS: PrunableRows("messages", "ended_at", "accepted_at", _UNNAMED, among=dead_letter()),
     Prunable.RUNS: PrunableRows(
-        *("runs", "ended_at", "claimed_at"),
-        "NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)",
+        *("runs", "ended_at", "claimed_at"), "NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)"
     ),
     # Of a conversation that is still used, too: what is that old is forgotten.
     Prunable.TURNS: PrunableRows("turns", "at", "at"),
