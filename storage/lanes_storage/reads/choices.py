@@ -35,7 +35,7 @@ _MESSAGE = "CASE WHEN l.run_id IS NULL THEN hm.{0} ELSE rm.{0} END"
 _PAUSED = f"NOT ({no_pause('l', ':at')})"
 _HERE = "'here'"
 #: The entries of a JSON column; another program may have written invalid JSON there.
-_ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {{condition}})"
+_ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {1})"
 
 #: What an abort with each scope would end: a run, a head that ran before (requeued or parked), waiting messages.
 _ABORTABLE = {
@@ -45,62 +45,53 @@ _ABORTABLE = {
 }
 
 
-class Expressions(NamedTuple):
-    """The SQL expressions of one field. ``within`` wraps the condition if the expressions come from several rows."""
-
-    sql: tuple[str, ...]
-    within: str = "{condition}"
-
-
-def _is(*sql: str) -> Expressions:
-    return Expressions(sql)
-
-
-#: An age is stored as the time from which the age is counted.
-FIELDS: Mapping[Subject, Mapping[str, Expressions]] = {
+#: The SQL expressions of each field, of which one must match. An age is stored as the time from which it is counted.
+FIELDS: Mapping[Subject, Mapping[str, str | tuple[str, ...]]] = {
     Subject.LANE: {
-        "state": _is("l.state"),
-        "key": _is(_KEY),
-        "owner": _is("o.host || ':' || o.pid", "CAST(o.pid AS TEXT)", "CAST(o.id AS TEXT)"),
-        "held": _is("r.claimed_at"),
-        "wait": _is("hm.accepted_at"),
-        "beat": _is("o.heartbeat_at"),
-        "silent": _is("r.progress_at"),
-        "queue": _is(QUEUED),
-        "error": _is("l.error_cause || ' ' || l.error_message"),
-        "cause": _is("l.error_cause"),
-        "runner": _is("CASE WHEN l.run_id IS NULL THEN hm.runner ELSE r.runner END"),
-        "provider": _is("CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END"),
-        "paused": _is(_PAUSED),
-        "changed": _is("l.updated_at"),
-        "actor": _is(_MESSAGE.format("actor")),
-        "text": _is(_MESSAGE.format("text"), _MESSAGE.format("request")),
-        "source": _is(_HERE),
+        "state": "l.state",
+        "key": _KEY,
+        "owner": ("o.host || ':' || o.pid", "CAST(o.pid AS TEXT)", "CAST(o.id AS TEXT)"),
+        "held": "r.claimed_at",
+        "wait": "hm.accepted_at",
+        "beat": "o.heartbeat_at",
+        "silent": "r.progress_at",
+        "queue": QUEUED,
+        "error": "l.error_cause || ' ' || l.error_message",
+        "cause": "l.error_cause",
+        "runner": "CASE WHEN l.run_id IS NULL THEN hm.runner ELSE r.runner END",
+        "provider": "CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END",
+        "paused": _PAUSED,
+        "changed": "l.updated_at",
+        "actor": _MESSAGE.format("actor"),
+        "text": (_MESSAGE.format("text"), _MESSAGE.format("request")),
+        "source": _HERE,
     },
     Subject.MESSAGE: {
-        "state": _is("m.state"),
-        "key": _is(_KEY),
-        "wait": _is("CASE WHEN m.state = 'queued' THEN m.accepted_at END"),
-        "error": _is("m.error_cause || ' ' || coalesce(m.error_message, '')"),
-        "cause": _is("m.error_cause"),
-        "runner": _is("coalesce(r.runner, m.runner)"),
-        "provider": Expressions(("json_extract(m.attempts, j.fullkey || '.provider')",), _ENTRIES.format("m.attempts")),
-        "paused": _is(_PAUSED),
-        "changed": _is("coalesce(m.ended_at, m.started_at, m.accepted_at)"),
-        "actor": _is("m.actor"),
-        "text": _is("m.text", "m.request"),
-        "source": _is(_HERE),
+        "state": "m.state",
+        "key": _KEY,
+        "wait": "CASE WHEN m.state = 'queued' THEN m.accepted_at END",
+        "error": "m.error_cause || ' ' || coalesce(m.error_message, '')",
+        "cause": "m.error_cause",
+        "runner": "coalesce(r.runner, m.runner)",
+        "provider": "json_extract(m.attempts, j.fullkey || '.provider')",
+        "paused": _PAUSED,
+        "changed": "coalesce(m.ended_at, m.started_at, m.accepted_at)",
+        "actor": "m.actor",
+        "text": ("m.text", "m.request"),
+        "source": _HERE,
     },
     Subject.EVENT: {
-        "state": _is("e.to_state"),
-        "key": _is(_KEY),
-        "cause": _is("e.cause"),
-        "changed": _is("e.at"),
-        "actor": _is("e.actor"),
-        "text": Expressions(("CASE WHEN j.type = 'text' THEN j.value END",), _ENTRIES.format("e.detail")),
-        "source": _is(_HERE),
+        "state": "e.to_state",
+        "key": _KEY,
+        "cause": "e.cause",
+        "changed": "e.at",
+        "actor": "e.actor",
+        "text": "CASE WHEN j.type = 'text' THEN j.value END",
+        "source": _HERE,
     },
 }
+#: Where a field is in the entries of a JSON column.
+_WITHIN = {(Subject.MESSAGE, "provider"): "m.attempts", (Subject.EVENT, "text"): "e.detail"}
 #: Fields that are compared by age; and the field that is a condition without a value.
 AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
 FLAG = "paused"
@@ -169,13 +160,13 @@ def _choice(chosen: LaneFilter, subject: Subject) -> Conditions:
 
 
 def _add(choice: Conditions, condition: Condition, chosen: LaneFilter) -> None:
-    field = FIELDS[chosen.of][condition.field]
+    field, column = FIELDS[chosen.of][condition.field], _WITHIN.get((chosen.of, condition.field))
     passed = " OR ".join(
         _compared(choice, sql, condition.field, comparison, chosen)
         for comparison in condition.any_of
-        for sql in field.sql
+        for sql in ((field,) if isinstance(field, str) else field)
     )
-    whole = field.within.format(condition=f"({passed})")
+    whole = f"({passed})" if column is None else _ENTRIES.format(column, passed)
     if condition.negated:
         whole = f"NOT coalesce({whole}, 0)"
     elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
