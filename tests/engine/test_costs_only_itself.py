@@ -10,7 +10,7 @@ import pytest
 
 from lanes import Hooks, RunContext
 from lanes.engine.dispatch.dispatcher import Dispatcher
-from lanes.engine.dispatch.skipped import SKIP_FIRST_MS
+from lanes.engine.dispatch.slots import SKIP_FIRST_MS
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
 from lanes.engine.runs.live import ActiveRun

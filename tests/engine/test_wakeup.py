@@ -14,7 +14,7 @@ import pytest
 from lanes.base.procedure import run
 from lanes.context import Context
 from lanes.engine.background.inotify import LOOKS_S, NET_S, POLL_S, REST_S, InotifyPause, pause_on
-from lanes.engine.background.loop import PlainPause
+from lanes.engine.background.loop import LoopPause
 from lanes.testing import Hands
 from lanes.verbs import control
 from lanes_storage import open_store
@@ -185,7 +185,7 @@ def test_a_storm_of_commits_does_not_make_a_busy_loop(nap: InotifyPause, file: P
 
 def test_where_nothing_tells_there_is_a_poll() -> None:
     nap, pause_s = pause_on(None, always)
-    assert isinstance(nap, PlainPause)
+    assert isinstance(nap, LoopPause)
     assert pause_s == POLL_S
     assert max(POLL_S, NET_S) <= 0.1
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lanes.engine.background.loop import LoopPause, PlainPause
+from lanes.engine.background.loop import LoopPause
 
 #: How long a loop sleeps at most, with and without wake-ups.
 NET_S = 0.1
@@ -41,11 +41,12 @@ def pause_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, flo
     if path is not None and sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # no free watch, or a libc without inotify
             return InotifyPause(path, new), NET_S
-    return PlainPause(), POLL_S
+    return LoopPause(), POLL_S
 
 
-class InotifyPause:
-    """Implements ``LoopPause``. Raises OSError without a watch of the system; ``sleep`` raises what ``new`` raises."""
+class InotifyPause(LoopPause):
+    """Also ends when there is something to do. Raises OSError without a watch of the system; ``sleep`` raises what
+    ``new`` raises."""
 
     def __init__(self, path: Path, new: Callable[[], bool]) -> None:
         import ctypes
@@ -59,7 +60,7 @@ class InotifyPause:
         self._waker, self._woken_by = socket.socketpair()
         self._watched = False
         self._looks: Iterator[float] = iter(())
-        self._woken = True
+        self._was_woken = True
         self._woke_at = time.monotonic()
         self._rest = select.poll()
         self._rest.register(self._woken_by, select.POLLIN)
@@ -69,11 +70,11 @@ class InotifyPause:
 
     def sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        if self._woken:
+        if self._was_woken:
             rest = min(seconds, LONGEST_REST_S, max(REST_S, REST_ROUNDS * (time.monotonic() - self._woke_at)))
             self._rest.poll(rest * 1000)
         self._watch()
-        self._woken = self._listen(until)
+        self._was_woken = self._listen(until)
         self._woke_at = time.monotonic()
 
     def wake(self) -> None:

@@ -77,36 +77,22 @@ class Pulse:
         return self._clock().mono - self._ticked_mono < self._limit_ms
 
 
-class LoopPause(Protocol):
-    """The pause of a loop between two rounds."""
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, at most so long; less if there is something to do, or when woken."""
-        ...
-
-    def wake(self) -> None:
-        """End the present sleep and all later ones. From any thread."""
-        ...
-
-    def close(self) -> None:
-        """Release its resources. From the thread that sleeps, after its last sleep."""
-        ...
-
-
-class PlainPause:
-    """Sleeps until it is woken."""
+class LoopPause:
+    """The pause of a loop between two rounds: sleeps until it is woken."""
 
     def __init__(self) -> None:
         self._woken = threading.Event()
 
     def sleep(self, seconds: float) -> None:
+        """Sleep, at most so long; less when woken."""
         self._woken.wait(seconds)
 
     def wake(self) -> None:
+        """End the present sleep and all later ones. From any thread."""
         self._woken.set()
 
     def close(self) -> None:
-        pass
+        """Release its resources. From the thread that sleeps, after its last sleep."""
 
 
 class Loop:
@@ -117,8 +103,7 @@ class Loop:
         self._name = name
         self._store = store
         self._clock = clock
-        self._pause = pause or PlainPause()
-        self._stopping = False
+        self._pause = pause or LoopPause()
         self._halted = threading.Event()
         self._complained_at: int | None = None
         self._failures: dict[str, int] = {}  # what failed, and when that was last logged
@@ -141,7 +126,6 @@ class Loop:
 
     def halt(self) -> None:
         """Stop after the present duty. From any thread."""
-        self._stopping = True
         self._halted.set()
         self._pause.wake()
 
@@ -155,7 +139,7 @@ class Loop:
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while not self._halted.is_set():
                 try:
                     with contextlib.closing(self._store.reader()) as reader:
                         self._work(self._duties(reader))
@@ -171,7 +155,7 @@ class Loop:
 
     def _work(self, duties: Sequence[Duty]) -> None:
         """Do round after round until stopped. Raises StoreClosed."""
-        while not self._stopping:
+        while not self._halted.is_set():
             try:
                 self._round(duties)
                 self._pause.sleep(self._pause_s())
@@ -183,7 +167,7 @@ class Loop:
     def _round(self, duties: Sequence[Duty]) -> None:
         now = self._clock()
         for duty in duties:
-            if self._stopping:
+            if self._halted.is_set():
                 return
             try:
                 duty(now)

@@ -17,8 +17,7 @@ from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.policies import Policies
 from lanes.engine.dispatch.providers import ProviderWatch
-from lanes.engine.dispatch.skipped import SkippedHeads
-from lanes.engine.dispatch.slots import FreeSlots
+from lanes.engine.dispatch.slots import FreeSlots, SkippedHeads
 from lanes.engine.dispatch.wallclock import WallClock
 from lanes.engine.runs.drains import LOST, cut_one
 from lanes.engine.runs.live import ActiveRun

@@ -212,14 +212,8 @@ class Execution:
         ticket, by, stop = run.ticket, run.by, run.stop
         if stop is None:
             return _failed(run, failure_of(Cause.RUNNER_FAILED, "the runner cancelled itself"))
-        failure, retry = stop.failure, _repeatable(run) if stop.kind is StopKind.EXPIRE else None
-        match stop.kind:
-            case StopKind.ABORT:
-                return lambda now: doors.abort(ticket, now, by=by, forced=False)
-            case StopKind.EXPIRE:
-                return lambda now: doors.expire(ticket, failure, now, by=by, forced=False, retry=retry)
-            case StopKind.DRAIN:
-                return lambda now: doors.interrupt(ticket, failure, now, by=by)
+        retry = _repeatable(run) if stop.kind is StopKind.EXPIRE else None
+        return lambda now: stop.release(ticket, now, by=by, forced=False, retry=retry)
 
     def _free(self, run: ActiveRun, release: Release | None) -> None:
         """The run no longer holds its lane. ``release`` is None if the lane was taken away."""

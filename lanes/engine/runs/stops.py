@@ -1,10 +1,14 @@
-"""How a run is told to stop."""
+"""How a run is told to stop, and how its lane is released then."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lanes_storage import doors
+from lanes_storage.clock import Now
+from lanes_storage.doors import Evidence
+from lanes_storage.interface import CommandStep
 from lanes_storage.law import Cause
-from lanes_storage.records import RunFailure
+from lanes_storage.records import Release, RetryTerms, RunFailure, Ticket
 
 
 class StopKind(StrEnum):
@@ -31,3 +35,17 @@ class Stop:
     def failure(self) -> RunFailure:
         """How a run that obeys it ends."""
         return RunFailure(self.cause, self.message, budget_ms=self.budget_ms, elapsed_ms=self.elapsed_ms)
+
+    def release(
+        self, ticket: Ticket, now: Now, *, by: str, forced: bool, retry: RetryTerms | None = None
+    ) -> CommandStep[Release]:
+        """How its lane is released: by force if the run did not obey."""
+        match self.kind:
+            case StopKind.ABORT:
+                return doors.abort(ticket, now, by=by, forced=forced)
+            case StopKind.EXPIRE:
+                return doors.expire(ticket, self.failure, now, by=by, forced=forced, retry=retry)
+            case StopKind.DRAIN if forced:
+                return doors.reclaim(ticket, self.failure, now, by=by, evidence=Evidence())
+            case StopKind.DRAIN:
+                return doors.interrupt(ticket, self.failure, now, by=by)

@@ -26,11 +26,10 @@ from lanes.engine.upkeep.heartbeats import Heartbeats, Losses, lose
 from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
-from lanes_storage.doors import Evidence
-from lanes_storage.interface import AsyncStore, CommandStep, Reader, Step, Transaction, carry_out
+from lanes_storage.interface import AsyncStore, Reader, Step, Transaction, carry_out
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
-from lanes_storage.records import NewOwner, OwnerOrders, Release
+from lanes_storage.records import NewOwner, OwnerOrders
 
 log = Log("lanes.upkeep")
 T = TypeVar("T")
@@ -271,15 +270,5 @@ def _force(page: Sequence[tuple[ActiveRun, Stop]], now: Now, tx: Transaction) ->
     A run whose body has ended while this waited for its turn is left alone: it releases its lane itself.
     """
     stubborn = [(run, stop) for run, stop in page if run.body_ended_at is None]
-    carry_out(tx, [_by_force(run, stop, now) for run, stop in stubborn])
+    carry_out(tx, [stop.release(run.ticket, now, by=run.by, forced=True) for run, stop in stubborn])
     return [run for run, _ in stubborn]
-
-
-def _by_force(run: ActiveRun, stop: Stop, now: Now) -> CommandStep[Release]:
-    match stop.kind:
-        case StopKind.ABORT:
-            return doors.abort(run.ticket, now, by=run.by, forced=True)
-        case StopKind.EXPIRE:
-            return doors.expire(run.ticket, stop.failure, now, by=run.by, forced=True)
-        case StopKind.DRAIN:
-            return doors.reclaim(run.ticket, stop.failure, now, by=run.by, evidence=Evidence())
