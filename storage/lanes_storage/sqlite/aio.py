@@ -28,22 +28,15 @@ GAUGE = ReadCost()
 class AsyncSqliteStore:
     """Implements ``AsyncStore``. Make one with ``open``."""
 
-    def __init__(
-        self,
-        file: SqliteFile,
-        point_reads: PointReads,
-        writer: Writer,
-        reader: aiosqlite.Connection,
-        listeners: Listeners,
-    ) -> None:
+    def __init__(self, file: SqliteFile, point_reads: PointReads) -> None:
         self._file = file
         self._path = file.guard.files.path
         self._name = str(self._path)
         self._point_reads = point_reads
-        self._writer = writer
-        self._reader = reader
+        self._listeners = Listeners()
+        self._writer = Writer(file, self._listeners.tell, asyncio.get_running_loop())
+        self._reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
         self._broad = BroadReads(file)
-        self._listeners = listeners
         self._stuck: Stuck | None = None  # what prevented the last attempt to shorten a large WAL
         self._closed = False
 
@@ -55,20 +48,17 @@ class AsyncSqliteStore:
 
         ``gauge`` measures how slow reads are.
         """
-        file, point_reads = await _opened(path, create, synchronous, gauge)
-        listeners = Listeners()
-        writer = Writer(file, listeners.tell, asyncio.get_running_loop())
+        store = cls(*await _opened(path, create, synchronous, gauge))
         try:
-            reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
             # A daemon thread: the process must be able to exit if its event loop never closes this. Before aiosqlite
             # 0.22 the connection itself is the thread.
-            cast("Thread", getattr(reader, "_thread", reader)).daemon = True
-            await reader  # opened in the thread that uses it
+            cast("Thread", getattr(store._reader, "_thread", store._reader)).daemon = True
+            await store._reader  # opened in the thread that uses it
         except BaseException:
-            point_reads.close()
-            await asyncio.to_thread(writer.close)
+            store._point_reads.close()
+            await asyncio.to_thread(store._writer.close)
             raise
-        return cls(file, point_reads, writer, reader, listeners)
+        return store
 
     @property
     def name(self) -> str:
