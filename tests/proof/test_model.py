@@ -40,6 +40,20 @@ def test_F18_busy_elsewhere_is_not_stalled() -> None:
     machine.teardown()
 
 
+def test_what_an_observer_decided_and_another_did_first_has_no_effect() -> None:
+    machine = LaneMachine()
+    machine.begin()
+    owner = machine.living()[0]
+    machine.somebody_sends("a", 4, False, Mode.QUEUE, Overflow.REJECT, None, 0)
+    assert machine.claim(owner, 0, RunnerKind.PROVIDER, terms_of_the_end, collect=False)
+    machine.a_process_dies(0)
+    machine.an_observer_looks(1)
+    machine.an_observer_watches(0, 1, beating=False, moving=False)
+    assert not machine.model.open_runs()
+    machine.an_observer_acts(1)
+    machine.teardown()
+
+
 @pytest.mark.soak
 def test_the_store_keeps_to_the_model_for_long() -> None:
     """Other steps each time; what fails is printed with the steps that lead to it."""
