@@ -33,7 +33,6 @@ class Place(NamedTuple):
     star: bool = False
 
     def takes(self, character: str) -> bool:
-        """Whether that character matches."""
         named = character in self.singles or any(first <= character <= last for first, last in self.ranges)
         return self.star or named is not self.negated
 
@@ -46,7 +45,6 @@ _NOTHING = "["
 
 
 def is_glob(text: str) -> bool:
-    """Whether the glob has any wildcard."""
     return re.search(_WILD, text) is not None
 
 

@@ -77,14 +77,12 @@ class HeadQueue:
             self.put(number)
 
     def put(self, number: int) -> None:
-        """Add an id."""
         place = bisect_left(self._ids, number, self._at)
         if number not in self._known and (place == len(self._ids) or self._ids[place] != number):
             self._known.add(number)
             heapq.heappush(self._beside, number)
 
     def pop(self) -> int:
-        """Remove and return the lowest id."""
         number = self.first
         if self._beside and self._beside[0] == number:
             heapq.heappop(self._beside)
@@ -173,7 +171,6 @@ class Backlog:
 
     @property
     def suspects(self) -> bool:
-        """Whether suspects wait."""
         return any(queue for (_, suspect, _), queue in self._queues.items() if suspect)
 
     def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
@@ -253,7 +250,6 @@ class Backlog:
                 self._take(head, wall)
 
     def _take(self, head: WaitingLane, wall: int, *, scanning: bool = False) -> None:
-        """Put a head into its queue."""
         runner = None if head.bound_owner not in (None, self._for_owner) else self._runner_of(head)
         if runner is None:
             return

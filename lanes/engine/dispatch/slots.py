@@ -44,8 +44,6 @@ class FreeSlots:
 
 
 class SkippedHeads:
-    """The heads that one dispatcher skips."""
-
     def __init__(self) -> None:
         self._until: dict[int, tuple[int, int]] = {}  # by message: until when (monotonic), and for how long it was
         self.current: Head | None = None  # is being claimed just now

@@ -84,7 +84,6 @@ class Observer:
         self._seen.forget()
 
     def run_once(self) -> list[tuple[ReconcileDecision, bool]]:
-        """One whole pass."""
         return self.act(self.look())
 
     def _overtaken(self, finding: ReconcileDecision) -> ReconcileDecision:

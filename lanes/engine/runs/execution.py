@@ -64,7 +64,6 @@ class Execution:
         self.used: Counter[tuple[str, str]] = Counter()
 
     def start(self, run: ActiveRun) -> None:
-        """Start a claimed run."""
         run.stream = self._streams.of(run.claimed.message.id).begin()
         if self._hook_runner is not None:
             self._hook_runner.before(run)

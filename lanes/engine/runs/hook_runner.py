@@ -56,7 +56,6 @@ class HookRunner:
             self._following = asyncio.create_task(self._follow(), name="lanes-notices")
 
     def before(self, run: ActiveRun) -> None:
-        """Called when a run has its lane."""
         hook = self._hooks.before_run
         self._begun[run.id] = None if hook is None else self._call("before_run", hook, run)
 

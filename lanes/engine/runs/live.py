@@ -308,7 +308,6 @@ class ActiveRun:
             self.waiting = waiting
 
     def hurry(self, grace_ms: int) -> None:
-        """Shorten the grace of the stop request."""
         with self._lock:
             if self.stop is not None and grace_ms < self.stop.grace_ms:
                 self.stop = replace(self.stop, grace_ms=grace_ms)
@@ -357,7 +356,6 @@ class ActiveRun:
 
 
 def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:
-    """Whether a limit has passed."""
     return limit_ms is not None and now.mono - since_mono >= limit_ms
 
 

@@ -80,7 +80,6 @@ class LiveSet:
             return True
 
     def note_stop(self, run: ActiveRun) -> None:
-        """The run was told to stop."""
         with self._lock:
             if self._runs.get(run.id) is run:
                 self._stopping[run.id] = run
@@ -116,7 +115,6 @@ class LiveSet:
             return self._runs.get(run_id)
 
     def all(self) -> list[ActiveRun]:
-        """Every live run."""
         with self._lock:
             return list(self._runs.values())
 

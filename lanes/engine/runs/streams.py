@@ -92,7 +92,6 @@ class RunStream:
         self.cut = False  # the run has ended, and its message has not
 
     def listen(self) -> Listener:
-        """A new reader of the message."""
         return self._message.listen()
 
     def put(self, *pieces: Delta) -> None:
@@ -134,7 +133,6 @@ class ReplyStream:
 
     @property
     def listened(self) -> bool:
-        """Whether anyone listens."""
         return bool(self._wakes)
 
     def begin(self) -> RunStream:
@@ -144,15 +142,12 @@ class ReplyStream:
         return self.run
 
     def listen(self) -> Listener:
-        """A new reader."""
         return Listener(self)
 
     def join(self, wake: asyncio.Event) -> None:
-        """Add a reader, by its wake-up event."""
         self._wakes.add(wake)
 
     def leave(self, wake: asyncio.Event) -> None:
-        """Remove a reader."""
         if wake in self._wakes:
             self._wakes.discard(wake)
             self._look_for_readers()
@@ -164,7 +159,6 @@ class ReplyStream:
         self._look_for_readers()
 
     def tell(self) -> None:
-        """Wake every reader."""
         for wake in tuple(self._wakes):  # the garbage collector may remove a reader in any thread
             wake.set()
 

@@ -79,7 +79,6 @@ class Pruner:
 
     @property
     def busy(self) -> bool:
-        """Whether a pass is in progress."""
         return self._steps is not None
 
     def step(self, now: Now) -> int:
@@ -152,8 +151,6 @@ class Pruner:
 
 
 class Housekeeper(Loop):
-    """The housekeeping of one gateway."""
-
     def __init__(self, store: AsyncStore, clock: Clock, keep: ConfiguredKeep) -> None:
         super().__init__("housekeeping", store, clock)
         self._keep = keep

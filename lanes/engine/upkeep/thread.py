@@ -199,7 +199,6 @@ class Upkeep(Loop):
         self._changed()
 
     def _stop_aborted(self, reader: Reader, orders: OwnerOrders, now: Now) -> None:
-        """Stop the runs whose abort was requested."""
         for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)) if orders.aborts else ():
             run = self._live.get(ticket.run_id)
             if run is None:

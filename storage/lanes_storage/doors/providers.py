@@ -106,7 +106,6 @@ def try_last(tx: Transaction, provider: str, until: int, message: str, *, finger
 
 
 def count(tx: Transaction, provider: str, counts: ProviderCounts, now: Now, *, fingerprint: str | None = None) -> None:
-    """Add to what is counted of a provider."""
     row = known(tx, provider, fingerprint)
     save(tx, row._replace(counts=counts.stored(row.counts, now.wall)))
 
@@ -156,5 +155,4 @@ def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRo
 
 
 def save(tx: Transaction, row: ProviderRow) -> None:
-    """Write a row."""
     tx.run(sql.SAVE_PROVIDER, row._asdict())

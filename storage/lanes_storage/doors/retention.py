@@ -48,6 +48,5 @@ def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:
 
 
 def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int, now: Now, *, actor: str) -> None:
-    """Record that a person pruned rows."""
     detail = {"what": kind, "count": count, "older_than_ms": older_than_ms}
     record(tx, EventType.PRUNED, now, actor=actor, detail=detail)

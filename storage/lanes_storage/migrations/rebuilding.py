@@ -21,7 +21,6 @@ def statements_of(name: str) -> list[str]:
 
 
 def make(tx: Transaction, table: str, made_by: Sequence[str]) -> None:
-    """Make a new table with its indexes."""
     for statement in _of(table, made_by):
         tx.run(statement, {})
 

@@ -19,7 +19,6 @@ class Term(NamedTuple):
 
     @property
     def turned(self) -> "Term":
-        """This term in the opposite direction."""
         return Term(self.sql, not self.descending)
 
     @property
@@ -40,7 +39,6 @@ class Walk(NamedTuple):
 
     @property
     def turned(self) -> "Walk":
-        """This walk in the opposite direction."""
         text = None if self.text is None else self.text.turned
         return Walk(self.condition, tuple(term.turned for term in self.numbers), text)
 

@@ -93,7 +93,6 @@ class AsyncSqliteStore:
         return 2 * int(rows[0][0]) + on_loop  # each of the two connections has a separate counter
 
     def reader(self) -> SqliteReader:
-        """A new reader, for another thread."""
         return SqliteReader(self._path, self._file.reader(), self._file.guard)
 
     def check(self) -> None:

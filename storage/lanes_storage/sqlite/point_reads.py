@@ -67,7 +67,6 @@ class ReadPace:
         return now if now >= self._again_at else None
 
     def end(self, began: float) -> None:
-        """Called when the read has ended."""
         now = self._timer()
         took_s = now - began
         if took_s > SLOW_S and self._read_disk():

@@ -47,7 +47,6 @@ def claim_incident(tx: Transaction, incident: int, owner: int, until: int, now: 
 
 
 def incident_sent(tx: Transaction, incident: int, owner: int, now: Now) -> None:
-    """It was told."""
     tx.run(sql.INCIDENT_SENT, {"id": incident, "owner": owner, "now": now.wall})
 
 

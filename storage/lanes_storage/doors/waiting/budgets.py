@@ -21,7 +21,6 @@ class Exhausted(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """What was used, of how much."""
         budget, spent = self.budget, self.spent
         amounts = [
             f"{spent.runs} of {budget.runs} runs" if budget.runs is not None else "",
@@ -64,7 +63,6 @@ def spend(
     tokens: int = 0,
     cost_micros: int = 0,
 ) -> None:
-    """Count what a lane uses."""
     for budget in budgets:
         name, bucket = budget.of(lane), now.wall // budget.bucket_ms * budget.bucket_ms
         tx.run(sql.FORGET_SPENT, {"budget": name, "after": since(budget, now)})

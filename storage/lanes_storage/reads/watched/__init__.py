@@ -40,7 +40,6 @@ WHERE l.anonymous AND l.run_id IS NOT NULL AND m.source = :source ORDER BY l.id 
 
 
 def sources() -> Query[list[SourceRow]]:
-    """The gateways of other programs."""
     return Query(SOURCES, {}, many(_source))
 
 
@@ -50,7 +49,6 @@ def sightings() -> Query[list[SightingRow]]:
 
 
 def sighting(source: str, key: str) -> Query[SightingRow | None]:
-    """One session."""
     return Query(SIGHTING, {"source": source, "key": key}, one(_sighting))
 
 
@@ -60,7 +58,6 @@ def sightings_named(key: str) -> Query[list[SightingRow]]:
 
 
 def freeing(id_: int) -> Query[FreeingRow | None]:
-    """A request to free a session."""
     return Query(FREEING, {"id": id_}, one(_freeing))
 
 

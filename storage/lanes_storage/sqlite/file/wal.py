@@ -65,7 +65,6 @@ class Stuck(NamedTuple):
 
 
 def log_of(path: Path) -> Path:
-    """The WAL file of a database."""
     return Files.of(path).log
 
 
