@@ -81,6 +81,7 @@ READING: dict[str, Query[Any]] = {
     "orders of an owner": reads.orders_of_owner(1),
     "waits of an owner": reads.waiting_of_owner(1),
     "input of an owner": reads.input_of_owner(1),
+    "unproven runs": reads.unproven_runs("host"),
     "one lane": reads.lane("key"),
     "one message": reads.message(1),
     "messages of a lane": reads.messages(1, (), 50),
@@ -110,6 +111,7 @@ def walks(store: Store, sql: str) -> list[str]:
 
 def plan(store: Store, sql: str) -> list[str]:
     """The steps in which the engine would carry a statement out."""
+    sql = re.sub(r"\?", lambda place: f":at_{place.start()}", sql)
     names = set(re.findall(r":(\w+)", sql))
     return store.read(Query(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(names), lambda rows: [row[3] for row in rows]))
 

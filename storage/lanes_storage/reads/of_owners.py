@@ -244,10 +244,8 @@ def _to_sessions(stored: str | None) -> dict[str, tuple[str, dict[str, float]]]:
 
 
 def unproven_runs(host: str) -> Query[list[UnprovenRun]]:
-    """The runs that may have left processes behind on a host."""
-    return Query(
-        f"{UNPROVEN} AND coalesce(r.process_host, :host) = :host ORDER BY r.id", {"host": host}, many(_to_unproven)
-    )
+    """The runs that may have left processes behind on a host, in any order: to sort by id, SQLite walks all runs."""
+    return Query(f"{UNPROVEN} AND coalesce(r.process_host, :host) = :host", {"host": host}, many(_to_unproven))
 
 
 def unproven_run(run_id: int) -> Query[UnprovenRun | None]:
