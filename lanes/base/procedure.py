@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
+from typing import NamedTuple as GenericTuple
 
 from lanes.base.errors import LanesError
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore, Query, Reads, Row, Step, Store, Transaction
+from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -48,13 +50,13 @@ Request = Write | Read | WaitForChange
 Procedure = Generator[Request, Any, T]
 
 
-class QueryBlock(NamedTuple, Generic[T_co]):
+class QueryBlock(GenericTuple, Generic[T_co]):
     """Several queries and a function of their results. On an event loop it runs in a separate thread."""
 
     look: Callable[[Reads], T_co]
 
 
-class Blocking(NamedTuple, Generic[T_co]):
+class Blocking(GenericTuple, Generic[T_co]):
     """Work on a blocking store that may go over the whole database: in a thread beside an event loop, one at a time."""
 
     work: Callable[[Store], T_co]

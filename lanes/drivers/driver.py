@@ -15,8 +15,18 @@ class Driver(Protocol):
         """The name of the database or gateway, for people."""
         ...
 
+    @property
+    def watches(self) -> bool:
+        """Whether lanes of other programs may be listed here. Cheap."""
+        ...
+
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         """Run a verb; returns its record."""
+        ...
+
+    def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        """The record of a verb that reads what is merely useful to know; None where that cannot be read, or not soon.
+        It raises nothing."""
         ...
 
     def call_each(

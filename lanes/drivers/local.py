@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from lanes.base.procedure import Effect, run, wait_since
 from lanes.context import Context
 from lanes.drivers.together import EffectSet
 from lanes.verbs.verb import Verb
+from lanes_storage import reads
+from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 
 T = TypeVar("T")
@@ -31,8 +34,17 @@ class LocalDriver:
     def name(self) -> str:
         return self.store.name
 
+    @property
+    def watches(self) -> bool:
+        return bool(self.store.read(reads.sources()))
+
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.clock)
+
+    def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        with contextlib.suppress(LanesError, StorageError):
+            return self.call(verb, **params)
+        return None
 
     def perform(self, effect: Effect[T]) -> T:
         """Run an effect. Raises the error that it returns."""

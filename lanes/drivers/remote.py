@@ -1,5 +1,6 @@
 """The driver of a remote gateway, over HTTP: the same records and errors as on a file."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,11 +13,14 @@ from lanes.verbs import paging
 from lanes.verbs.kinds import ONLY_PYTHON
 from lanes.verbs.paging import Paging
 from lanes.verbs.verb import Verb, WaitOverHttp
+from lanes_storage.errors import StorageError
 
 #: The timeout of verbs that read the whole database.
 LONG_S = 120.0
 #: The longest wait within one request; shorter than the timeout of the client.
 WAIT_S = 2.0
+#: The longest wait for an answer that is merely useful to know.
+ADVICE_S = 1.0
 #: The shortest pause between two polling requests.
 REST_S = 0.05
 #: The interval of checks for changes.
@@ -57,6 +61,11 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     return RemoteRequest(path, query, said, headers)
 
 
+def _answered_by(until: float | None) -> float | None:
+    """When the last answer is there of a call that waits until then."""
+    return None if until is None else until + client.PATIENCE_S
+
+
 class _Pending(NamedTuple):
     """A call that waits: the parameters to poll with, the first record, and until when it waits."""
 
@@ -78,11 +87,20 @@ class RemoteDriver:
     def name(self) -> str:
         return self._client.url
 
+    @property
+    def watches(self) -> bool:
+        return True  # its gateway knows
+
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         ((_, came),) = self.call_each(verb, [params])
         if isinstance(came, LanesError):
             raise came
         return came
+
+    def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        with contextlib.suppress(LanesError, StorageError):
+            return self._once(verb, verb.checked(params), time.monotonic() + ADVICE_S)
+        return None
 
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
@@ -94,7 +112,7 @@ class RemoteDriver:
                 waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
                 patience_ms = each.get(waiting.patience) if waiting else None
                 until = None if patience_ms is None else began + patience_ms / 1000
-                first = self._once(verb, {**each, **(waiting.first if waiting else {})}, until)
+                first = self._once(verb, {**each, **(waiting.first if waiting else {})}, _answered_by(until))
             except LanesError as error:
                 yield place, error
                 continue
@@ -115,7 +133,7 @@ class RemoteDriver:
                 left = self._wait_s if until is None else max(0.0, until - asked_at)
                 patience_ms = round(1000 * min(left, self._wait_s / len(pending)))
                 try:
-                    last = self._ask(verb, {**again, waiting.patience: patience_ms}, until)
+                    last = self._ask(verb, {**again, waiting.patience: patience_ms}, _answered_by(until))
                 except LanesError as error:
                     del pending[place]
                     yield place, error
@@ -128,20 +146,20 @@ class RemoteDriver:
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
 
     def _once(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
-        return self._ask(verb, params, until) if verb.paging is None else self._paged(verb, verb.paging, params)
+        return self._ask(verb, params, until) if verb.paging is None else self._paged(verb, verb.paging, params, until)
 
-    def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any]) -> Any:
+    def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any], until: float | None) -> Any:
         """As many rows as the limit allows, or all."""
         limit: int | None = params.get("limit")
         from_oldest = how.forward and params.get("after") is None
         last = limit if from_oldest else None  # a limit means the last so many
         if last is not None and last <= paging.PAGE:
-            return self._ask(verb, params)
+            return self._ask(verb, params, until)
         place = 0 if from_oldest else None
         rows: list[Any] = []
         while True:
             most = paging.PAGE if limit is None or last is not None else min(paging.PAGE, limit - len(rows))
-            page = self._ask(verb, {**params, **({} if place is None else {how.param: place}), "limit": most})
+            page = self._ask(verb, {**params, **({} if place is None else {how.param: place}), "limit": most}, until)
             rows += how.rows(page)
             if last is not None:
                 del rows[:-last]
@@ -152,12 +170,12 @@ class RemoteDriver:
                 raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
-        """One request; ``until``: when its call ends, which the answer may miss by ``PATIENCE_S``."""
+        """One request, whose answer is complete by ``until``."""
         if not verb.path:
             return None  # it is for a local database, and does nothing here
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
-        within_s = None if until is None else max(0.0, until - time.monotonic()) + client.PATIENCE_S
+        within_s = None if until is None else max(0.0, until - time.monotonic())
         form = self._client.ask(
             verb.method, path, query, body, headers, patience_s=patience_s, within_s=within_s, changes=verb.changes
         )

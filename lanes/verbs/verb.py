@@ -8,6 +8,8 @@ The command line derives its options and help from it, HTTP its route and the Op
 (``lanes.drivers``) the call. What the verb does is its effect (``lanes.base.procedure``).
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -48,7 +50,7 @@ class ResultForm(NamedTuple):
     many: bool = False
 
     @classmethod
-    def of(cls, result: Any) -> "ResultForm":
+    def of(cls, result: Any) -> ResultForm:
         """``result`` is a form, or the class of a record or a list of it, which the effect gives as it is."""
         if isinstance(result, ResultForm):
             return result
@@ -153,7 +155,7 @@ class Verb(Generic[P, T]):
         effect: Callable[Concatenate[Context, P], Effect[T]],
         route: str | None,
         result: ResultForm,
-        about: "About",
+        about: About,
     ) -> None:
         self._effect = effect
         self.name = effect.__name__.rstrip("_").replace("_", "-")
@@ -246,7 +248,7 @@ class About(NamedTuple):
     errors: tuple[type[LanesError], ...] = ()
     status: int = 200
     examples: tuple[str, ...] = ()
-    said: "Callable[[Any], OutcomeText] | None" = None
+    said: Callable[[Any], OutcomeText] | None = None
     printed: Callable[[Any], str] | None = None
     deeds: tuple[DashboardAction, ...] = ()
     waiting: WaitOverHttp | None = None
@@ -254,7 +256,7 @@ class About(NamedTuple):
     looks: bool = False
     listed: int = PAGE
     slow: bool = False
-    whole: "Verb[..., Any] | None" = None
+    whole: Verb[..., Any] | None = None
 
 
 def verb(

@@ -156,12 +156,22 @@ def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part
         assert "whether it did what was asked is not known" in refused(bare, url, "pause", "a")
 
 
-def test_a_wait_ends_near_its_own_limit_although_the_answer_drips(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_ends_near_its_own_limit_although_every_answer_drips(
+    bare: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is merely read before the abort neither prolongs it nor keeps it from being requested."""
     monkeypatch.setattr(client, "PATIENCE_S", 1.0)
-    monkeypatch.setattr(client, "TRANSFER_S", 60.0)  # only the limit of the wait can end it
-    # what is read before the abort is refused at once: it has no limit but that of a transfer
-    with stranger(lambda asked: dripping(_body()) if asked.startswith("POST") else [answer([])]) as url:
+    monkeypatch.setattr(client, "TRANSFER_S", 600.0)  # only the limit of the wait can end it
+    monkeypatch.setattr(remote, "ADVICE_S", 0.2)
+    asked = []
+
+    def drips(request: str) -> Iterable[bytes]:
+        asked.append(request)
+        return dripping(_body())
+
+    with stranger(drips) as url:
         assert "no whole answer within" in refused(bare, url, "abort", "a", "--timeout", "200ms")
+    assert [request.partition("?")[0] for request in asked] == ["GET /api/lanes", "POST /api/lane/abort"]
 
 
 def test_a_body_that_comes_fast_may_be_long(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,11 @@ class NotingDriver:
     def __init__(self, driver: "Driver", out: Output) -> None:
         self._driver, self._out = driver, out
         self.name, self.changed, self.close = driver.name, driver.changed, driver.close
+        self.advise = driver.advise
+
+    @property
+    def watches(self) -> bool:
+        return self._driver.watches
 
     def call(self, verb: "Verb[..., Any]", /, **params: Any) -> Any:
         came = self._driver.call(verb, **params)

@@ -17,7 +17,6 @@ from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_
 from lanes.watch.freeing import what_is_lost
-from lanes_storage.errors import StorageError
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import How, LaneFilter
 from lanes_storage.tuples import NamedTuple
@@ -134,12 +133,12 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
 
 def _announce(desk: Driver, plan: AbortPlan) -> None:
     """Say before what may be lost in other programs, whose lanes may be named without their source."""
+    if not desk.watches:
+        return
     named = {target.key for target in plan.targets}
-    try:
-        elsewhere = desk.call(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True)).lanes
-    except (LanesError, StorageError):
-        return  # an older gateway does not know of sources; nothing keeps an abort from being requested
-    for lane in elsewhere:
+    # An older gateway does not know of sources, and a slow one does not answer: the abort is requested all the same.
+    elsewhere = desk.advise(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True))
+    for lane in () if elsewhere is None else elsewhere.lanes:
         if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
             continue
         if loss := what_is_lost(None if lane.seen is None else lane.seen.waiting):
@@ -150,11 +149,8 @@ def _name_the_stopped(desk: Driver) -> None:
     """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
     from lanes.verbs.system import status
 
-    try:
-        found = desk.call(status)
-    except (LanesError, StorageError):
-        return  # the abort itself has been answered; this is advice
-    for said in stopped((*found.gateways, *found.desks)):
+    found = desk.advise(status)
+    for said in () if found is None else stopped((*found.gateways, *found.desks)):
         say(f"lanes: {said}")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lanes_storage.reads.of_messages import *
     from lanes_storage.reads.of_owners import *
     from lanes_storage.reads.of_providers import *
+    from lanes_storage.reads.of_sessions import *
     from lanes_storage.reads.retention import *
     from lanes_storage.reads.watched import *
 
@@ -24,7 +25,7 @@ __getattr__ = lazily(
         ".journal": "epoch_of_release events last_event_id notices",
         ".of_lanes": (
             "claimable counts get_pause glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
-            "members repeated tally"
+            "repeated tally"
         ),
         ".limits": (
             "any_old_incident any_open_incident due_incidents gateways_down long_held long_waiting providers_down "
@@ -39,6 +40,7 @@ __getattr__ = lazily(
             "owner_loads owners owners_of real_runner_ever_ran refused_writes run runs_of_owner silent_runs "
             "unproven_run unproven_runs waiting_of_owner waits"
         ),
+        ".of_sessions": "members",
         ".of_providers": "cooldowns in_flight place_of places_taken providers",
         ".retention": "any_old_idempotency old",
         ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",

@@ -22,7 +22,6 @@ from lanes_storage.records import (
     Repeated,
 )
 from lanes_storage.statements import children
-from lanes_storage.tuples import NamedTuple
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = """
@@ -45,7 +44,6 @@ SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS 
 """
 #: The lane of a key; for a session with child lanes the one that is shown for all.
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.id = {shown_for(NAMED_LANE)}"
-MEMBERS = f"SELECT key, epoch FROM lanes WHERE parent_id = {NAMED_LANE} ORDER BY id"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
@@ -123,18 +121,6 @@ def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:
 def lane(key: str) -> Query[LaneRow | None]:
     """One lane by its exact key, or None."""
     return Query(LANE, {"key": key}, one(to_lane))
-
-
-class Member(NamedTuple):
-    """A child lane."""
-
-    key: str
-    epoch: int
-
-
-def members(key: str) -> Query[list[Member]]:
-    """The child lanes of a session, oldest first."""
-    return Query(MEMBERS, {"key": key}, many(lambda row: Member(*row)))
 
 
 def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:
