@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from lanes_storage import doors, reads
-from lanes_storage.law import MessageState
-from lanes_storage.records import ProcessIdentity
+from lanes_storage.clock import system_clock
+from lanes_storage.interface import Transaction
+from lanes_storage.law import MessageState, WatchedState
+from lanes_storage.records import ProcessIdentity, Sighting
 from tests.commands.conftest import Call
 from tests.kit.processes import eventually
 from tests.kit.stage import Stage
@@ -24,6 +26,21 @@ def states(stage: Stage, key: str) -> list[str]:
     assert lane is not None
     newest_first = stage.store.read(reads.messages(lane.id))
     return [str(m.state) for m in reversed(newest_first)]
+
+
+def test_what_may_be_lost_in_another_program_is_said_first(stage: Stage, lanes: Call) -> None:
+    owner, now = stage.dead_owner(), system_clock()
+
+    def step(tx: Transaction) -> None:
+        seen = Sighting("k", WatchedState.RUNNING, ("r1",), 1, 1, 2)
+        doors.watch(tx, "openclaw", "openclaw", "ws://there", owner, now, gone=lambda *_: False)
+        doors.keep_sightings(tx, "openclaw", owner, [seen], now, from_files=False, whole=True)
+
+    stage.store.write(step)
+    for key in ("openclaw:k", "k"):
+        done = lanes("abort", key, "--no-wait")
+        assert done.err.startswith("openclaw:k: 2 waiting messages there may be lost")
+        assert done.code == 0
 
 
 def meanwhile(work: Callable[[], None]) -> threading.Thread:

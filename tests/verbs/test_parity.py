@@ -115,6 +115,7 @@ CALLS = [
         {"cursor": 10**30},
         {"source": "openclaw"},
         {"source": "here", "limit": 3},
+        {"limit": 1, "counted": False},
     ),
     *calls(
         "search",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lanes.base.errors import LanesError, Refused
@@ -15,16 +15,23 @@ from lanes_storage.records import LaneFilter
 
 if TYPE_CHECKING:
     from lanes.drivers.driver import Driver
+    from lanes.records import Lane, LanePage
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+
+
+def listed(desk: Driver, **which: Any) -> Sequence[Lane]:
+    """The chosen lanes. All lanes are not counted for that: it takes the longer the more there are."""
+    found: LanePage = desk.call(list_, counted=False, **which)
+    return found.lanes
 
 
 def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
     """The lanes that a command was given: named, or by a filter or a glob, not both. Each once."""
     if bool(keys) == any(value is not None for value in which.values()):
         fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
-    return list(dict.fromkeys(keys)) or [lane.key for lane in desk.call(list_, **which).lanes]
+    return list(dict.fromkeys(keys)) or [lane.key for lane in listed(desk, **which)]
 
 
 def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane fits") -> str:
@@ -34,7 +41,7 @@ def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane f
     from lanes.filters.doubts import no_field, unknown_fields
 
     for word in unknown_fields(chosen):
-        if not desk.call(list_, filter_=LaneFilter((word,)), limit=1).lanes:
+        if not listed(desk, filter_=LaneFilter((word,)), limit=1):
             return f"{said}: {no_field(word, chosen.of)}"
     return said
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lanes.base.errors import LanesError, NotFound
-from lanes.commands.common.each import nothing_fits
+from lanes.commands.common.each import listed, nothing_fits
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
@@ -81,7 +81,7 @@ def plan_for(
         except NotFound as error:
             missing.append(error)
     if not named:
-        lanes = list(desk.call(list_, **which, source=source, abortable=scope).lanes)
+        lanes = list(listed(desk, **which, source=source, abortable=scope))
     # A session that runs several requests is aborted as a whole: they come and go.
     seen = [AbortTarget(lane.key, (None if lane.open else lane.epoch) if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
@@ -137,7 +137,7 @@ def _announce(desk: Driver, plan: AbortPlan) -> None:
         return
     named = {target.key for target in plan.targets}
     # An older gateway does not know of sources, and a slow one does not answer: the abort is requested all the same.
-    elsewhere = desk.advise(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True))
+    elsewhere = desk.advise(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True), counted=False)
     for lane in () if elsewhere is None else elsewhere.lanes:
         if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lanes import filters
-from lanes.commands.common.each import nothing_fits
+from lanes.commands.common.each import listed, nothing_fits
 from lanes.commands.common.options import fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
@@ -74,7 +74,7 @@ def _read(words: tuple[str, ...]) -> LaneFilter:
 
 def _look(desk: Driver, given: dict[str, Any], limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
-    return list(desk.call(list_, **given, limit=one_more(limit)).lanes)
+    return list(listed(desk, **given, limit=one_more(limit)))
 
 
 def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:

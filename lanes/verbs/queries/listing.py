@@ -96,6 +96,7 @@ def list_(
     reverse: Reverse = False,
     limit: Limit | None = None,
     cursor: Offset = 0,
+    counted: Annotated[Flag, NOT_TYPED, "whether to count all lanes by state, for `counts`"] = True,
 ) -> Effect[LanePage]:
     """Lanes, the most urgent first.
 
@@ -119,7 +120,8 @@ def list_(
         more = None if limit is None else limit + 1
         found = merging.MergedLanes(read, chosen, now).page(order, more, cursor)
         following = None if limit is None or len(found) <= limit else str(cursor + limit)
-        return LanePage(tuple(found[:limit]), read(reads.counts(now.wall)).lanes, following)
+        counts = read(reads.counts(now.wall)).lanes if counted else {}
+        return LanePage(tuple(found[:limit]), counts, following)
 
     return QueryBlock(look)
 
