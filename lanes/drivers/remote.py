@@ -62,8 +62,8 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
 
 
 def _answered_by(until: float | None) -> float | None:
-    """When the last answer is there of a call that waits until then."""
-    return None if until is None else until + client.PATIENCE_S
+    """By when the next answer is complete of a call that waits until then."""
+    return None if until is None else max(until, time.monotonic()) + client.PATIENCE_S
 
 
 class _Pending(NamedTuple):
