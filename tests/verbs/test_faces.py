@@ -65,6 +65,7 @@ FACES = {
                 "held_for",
                 "abortable",
                 "keys",
+                "counted",
                 "reverse",
                 "source",
             }  # the filter says all that
