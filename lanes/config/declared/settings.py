@@ -16,36 +16,27 @@ def _limit(name: str, default: str, note: str, meaning: str) -> Setting:
     return Setting("clocks", name, Kind.LIMIT, default, meaning, default_note=note, least=10, in_policy=True)
 
 
+_database = partial(Setting, "database")
 _DATABASE = (
-    Setting(
-        "database", "url", Kind.TEXT, None,
-        "the database: a path, or sqlite:///path; a relative path in a file starts at its folder",
-        default_note="that of the last gateway (see commands), else lanes.db in the user's state directory",
-    ),
-    Setting(
-        "database", "synchronous", Kind.CHOICE, "full",
-        "full: what was acknowledged survives a power cut; normal: it survives any crash of a process",
-        choices=("full", "normal"),
-    ),
+    _database("url", Kind.TEXT, None,
+              "the database: a path, or sqlite:///path; a relative path in a file starts at its folder",
+              "that of the last gateway (see commands), else lanes.db in the user's state directory"),
+    _database("synchronous", Kind.CHOICE, "full",
+              "full: what was acknowledged survives a power cut; normal: it survives any crash of a process",
+              choices=("full", "normal")),
 )  # fmt: skip
 
+_gateway = partial(Setting, "gateway")
 _GATEWAY = (
-    Setting("gateway", "host", Kind.TEXT, "127.0.0.1", "the address to listen on; beyond loopback needs a token"),
-    Setting("gateway", "port", Kind.WHOLE, 8765, "the port to listen on; 0 takes a free one", most=65535),
-    Setting("gateway", "token_env", Kind.NAME, "LANES_TOKEN", "the environment variable that holds the bearer token"),
-    Setting("gateway", "token_file", Kind.TEXT, None, "the file that holds the bearer token", default_note="none"),
-    Setting(
-        "gateway", "session_from", Kind.TEXTS, (),
-        "what else of a /v1 request may name the lane; words as in a [[source]]",
-    ),
-    Setting(
-        "gateway", "allowed_hosts", Kind.TEXTS, (),
-        "names that the Host header may carry besides `host` and those of loopback",
-    ),
-    Setting(
-        "gateway", "max_body_bytes", Kind.WHOLE, 8_388_608, "the largest request body, in bytes",
-        least=1024, most=1_073_741_824,
-    ),
+    _gateway("host", Kind.TEXT, "127.0.0.1", "the address to listen on; beyond loopback needs a token"),
+    _gateway("port", Kind.WHOLE, 8765, "the port to listen on; 0 takes a free one", most=65535),
+    _gateway("token_env", Kind.NAME, "LANES_TOKEN", "the environment variable that holds the bearer token"),
+    _gateway("token_file", Kind.TEXT, None, "the file that holds the bearer token", "none"),
+    _gateway("session_from", Kind.TEXTS, (), "what else of a /v1 request may name the lane; words as in a [[source]]"),
+    _gateway("allowed_hosts", Kind.TEXTS, (),
+             "names that the Host header may carry besides `host` and those of loopback"),
+    _gateway("max_body_bytes", Kind.WHOLE, 8_388_608, "the largest request body, in bytes",
+             least=1024, most=1_073_741_824),
 )  # fmt: skip
 
 _CLOCKS = (
@@ -64,113 +55,83 @@ _CLOCKS = (
     _clock("keep_conversations", "90d", "how long the turns of conversations are kept, from the end of each"),
 )
 
+_retry = partial(Setting, "retry")
 _RETRY = (
-    Setting("retry", "attempts", Kind.WHOLE, 3, "how many runs in all, the first one included", least=2, most=1_000),
-    Setting("retry", "backoff", Kind.DURATION, "10s",
-            "how long it waits before the second run; twice as long before each further one, but not beyond 10m",
-            least=100),
-    Setting("retry", "causes", Kind.TEXTS, None, "the causes, of the run or of an attempt at a provider",
-            default_note="those that may pass by themselves"),
-    Setting("retry", "max_age", Kind.DURATION, "1h", "no further run begins later than this after its acceptance"),
+    _retry("attempts", Kind.WHOLE, 3, "how many runs in all, the first one included", least=2, most=1_000),
+    _retry("backoff", Kind.DURATION, "10s",
+           "how long it waits before the second run; twice as long before each further one, but not beyond 10m",
+           least=100),
+    _retry("causes", Kind.TEXTS, None, "the causes, of the run or of an attempt at a provider",
+           "those that may pass by themselves"),
+    _retry("max_age", Kind.DURATION, "1h", "no further run begins later than this after its acceptance"),
 )  # fmt: skip
 
+_budget = partial(Setting, "budget")
 _BUDGET = (
-    Setting("budget", "runs", Kind.WHOLE, None, "how many runs", default_note="no limit", least=1, most=10**12),
-    Setting("budget", "tokens", Kind.WHOLE, None, "how many tokens, in and out", default_note="no limit", least=1,
-            most=10**15),
-    Setting("budget", "cost", Kind.NUMBER, None, "how many US dollars", default_note="no limit", most=10**9),
-    Setting("budget", "per", Kind.DURATION, "1h", "within which time", least=60_000, most=31 * 86_400_000),
-    Setting("budget", "action", Kind.CHOICE, "pause",
+    _budget("runs", Kind.WHOLE, None, "how many runs", "no limit", least=1, most=10**12),
+    _budget("tokens", Kind.WHOLE, None, "how many tokens, in and out", "no limit", least=1, most=10**15),
+    _budget("cost", Kind.NUMBER, None, "how many US dollars", "no limit", most=10**9),
+    _budget("per", Kind.DURATION, "1h", "within which time", least=60_000, most=31 * 86_400_000),
+    _budget("action", Kind.CHOICE, "pause",
             "what then: its lane is paused until a part no longer counts, or what waits ends failed (over_budget)",
             choices=("pause", "reject")),
 )  # fmt: skip
 
+#: They may stand in a policy as well.
+_queue = partial(Setting, "queue", in_policy=True)
 _QUEUE = (
-    Setting(
-        "queue", "mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
-        choices=("queue", "collect", "interrupt", "reject", "steer"), in_policy=True,
-    ),
-    Setting(
-        "queue", "debounce", Kind.DURATION, "500ms",
-        "in mode collect, how long texts have to be quiet before one run answers them together; at most 5s in all",
-        most=5_000, in_policy=True,
-    ),
-    Setting(
-        "queue", "cap", Kind.WHOLE, 20, "how many messages of one lane may wait", least=1, most=1_000_000,
-        in_policy=True,
-    ),
-    Setting(
-        "queue", "overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
-        choices=("reject", "drop-oldest"), in_policy=True,
-    ),
-    Setting(
-        "queue", "concurrency", Kind.WHOLE, 1,
-        "how many requests of one session run at once; only of requests that carry their own history",
-        default_note="1; that of a source for its lanes", least=1, most=1_000, in_policy=True,
-    ),
-    Setting(
-        "queue", "permissions", Kind.CHOICE, "operator",
-        "who may answer where a run asks for a permission: an operator, or also its sender by a message",
-        choices=("operator", "sender"), in_policy=True,
-    ),
-    Setting(
-        "queue", "on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
-        default_note="requeue; fail for programs, Python functions, and tools that the provider itself carries out",
-        choices=("requeue", "fail", "pause"), in_policy=True,
-    ),
-    Setting(
-        "queue", "on_survivors", Kind.CHOICE, None,
-        "whether a lane goes on while processes of its last run may live",
-        default_note="pause for programs", choices=("pause", "start"), in_policy=True,
-    ),
-    Setting(
-        "queue", "lane_budget", Kind.FIELDS, None, "what each lane may use by itself",
-        default_note="no limit", in_policy=True, fields=_BUDGET,
-    ),
-    Setting(
-        "queue", "budget", Kind.FIELDS, None, "what all lanes may use together for which this policy says so",
-        default_note="no limit", in_policy=True, fields=_BUDGET,
-    ),
-    Setting(
-        "queue", "max_wait", Kind.LIMIT, "off",
-        "how long a message may wait for its run, from its acceptance; then it ends failed (expired)", least=10,
-        in_policy=True,
-    ),
-    Setting(
-        "queue", "max_per_minute", Kind.WHOLE, None,
-        "how many messages a lane may get in a minute; one more pauses it, for a person to look",
-        default_note="no limit", least=1, most=1_000_000, in_policy=True,
-    ),
-    Setting(
-        "queue", "priority", Kind.WHOLE, 0, "lanes with a higher number are run before all others that wait",
-        least=-100, most=100, in_policy=True,
-    ),
-    Setting(
-        "queue", "retry", Kind.FIELDS, None,
-        "how a message is retried without a person, if its run failed, had no effect, and reached nobody",
-        default_note="none: it ends failed", in_policy=True, fields=_RETRY,
-    ),
-    Setting(
-        "queue", "hold_while_retrying", Kind.FLAG, True,
-        "whether what waits behind such a message waits for it too; if false, it lets the others pass", in_policy=True,
-    ),
+    _queue("mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
+           choices=("queue", "collect", "interrupt", "reject", "steer")),
+    _queue("debounce", Kind.DURATION, "500ms",
+           "in mode collect, how long texts have to be quiet before one run answers them together; at most 5s in all",
+           most=5_000),
+    _queue("cap", Kind.WHOLE, 20, "how many messages of one lane may wait", least=1, most=1_000_000),
+    _queue("overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
+           choices=("reject", "drop-oldest")),
+    _queue("concurrency", Kind.WHOLE, 1,
+           "how many requests of one session run at once; only of requests that carry their own history",
+           "1; that of a source for its lanes", least=1, most=1_000),
+    _queue("permissions", Kind.CHOICE, "operator",
+           "who may answer where a run asks for a permission: an operator, or also its sender by a message",
+           choices=("operator", "sender")),
+    _queue("on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
+           "requeue; fail for programs, Python functions, and tools that the provider itself carries out",
+           choices=("requeue", "fail", "pause")),
+    _queue("on_survivors", Kind.CHOICE, None, "whether a lane goes on while processes of its last run may live",
+           "pause for programs", choices=("pause", "start")),
+    _queue("lane_budget", Kind.FIELDS, None, "what each lane may use by itself", "no limit", fields=_BUDGET),
+    _queue("budget", Kind.FIELDS, None, "what all lanes may use together for which this policy says so", "no limit",
+           fields=_BUDGET),
+    _queue("max_wait", Kind.LIMIT, "off",
+           "how long a message may wait for its run, from its acceptance; then it ends failed (expired)", least=10),
+    _queue("max_per_minute", Kind.WHOLE, None,
+           "how many messages a lane may get in a minute; one more pauses it, for a person to look", "no limit",
+           least=1, most=1_000_000),
+    _queue("priority", Kind.WHOLE, 0, "lanes with a higher number are run before all others that wait",
+           least=-100, most=100),
+    _queue("retry", Kind.FIELDS, None,
+           "how a message is retried without a person, if its run failed, had no effect, and reached nobody",
+           "none: it ends failed", fields=_RETRY),
+    _queue("hold_while_retrying", Kind.FLAG, True,
+           "whether what waits behind such a message waits for it too; if false, it lets the others pass"),
 )  # fmt: skip
 
+_hook = partial(Setting, "hooks")
 _HOOKS = (
-    Setting("hooks", "before_run", Kind.TEXT, None, "called for each run that has claimed its lane, as module:function",
-            default_note="none"),
-    Setting("hooks", "after_run", Kind.TEXT, None, "called for each run once it has released its lane",
-            default_note="none"),
-    Setting("hooks", "notice", Kind.TEXT, None, "called for each message that fails, is aborted or is dropped",
-            default_note="none"),
-    Setting("hooks", "timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
+    _hook("before_run", Kind.TEXT, None, "called for each run that has claimed its lane, as module:function", "none"),
+    _hook("after_run", Kind.TEXT, None, "called for each run once it has released its lane", "none"),
+    _hook("notice", Kind.TEXT, None, "called for each message that fails, is aborted or is dropped", "none"),
+    _hook("timeout", Kind.DURATION, "5s", "how long one call may take before it is cancelled", least=10),
 )  # fmt: skip
 
 
-#: Settings of the processes of runners, of runners that start a program, and of those of kind ``command``.
+_runner = partial(Setting, "runner")
+#: Settings of runners of some kinds: those with processes, those that start a program, and those of one kind.
 _of_process = partial(Setting, "runner", runner_kinds=("command", "acp", "python"))
 _of_program = partial(Setting, "runner", runner_kinds=("command", "acp"))
 _of_command = partial(Setting, "runner", runner_kinds=("command",))
+_of_python = partial(Setting, "runner", runner_kinds=("python",))
+_of_provider = partial(Setting, "runner", runner_kinds=("provider",))
 
 
 #: The rules of ``output = "jsonl"``, and what each finds.
@@ -217,150 +178,134 @@ _PROCESS = (
 OF_PROCESSES = tuple(setting.name for setting in _PROCESS)
 
 _RUNNER = (
-    Setting("runner", "name", Kind.NAME, None, "what requests and policies call it", required=True),
-    Setting(
-        "runner", "kind", Kind.CHOICE, None, "what does the work of a run", required=True,
-        choices=("provider", "command", "acp", "python"),
-    ),
-    Setting("runner", "max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
-            default_note="1000 for provider runners, 16 for others", least=1, most=100_000),
-    Setting("runner", "providers", Kind.TEXTS, None, "the providers, tried in this order",
-            default_note="needed", runner_kinds=("provider",)),
-    Setting("runner", "history", Kind.WHOLE, 20, "how many turns of the lane's conversation are sent along",
-            most=1000, runner_kinds=("provider",)),
-    Setting("runner", "history_characters", Kind.WHOLE, 400_000, "how many characters these have at most",
-            most=1_000_000_000, runner_kinds=("provider",)),
-    Setting("runner", "history_tokens", Kind.WHOLE, None,
-            "how many tokens they have at most with the text, by the counts of the provider, else estimated",
-            default_note="no limit", least=1, most=1_000_000_000, runner_kinds=("provider",)),
-    Setting("runner", "system", Kind.TEXT, None, "the system message of every text", default_note="none",
-            runner_kinds=("provider",)),
-    Setting("runner", "target", Kind.TEXT, None, "the callable, as module:function", default_note="needed",
-            runner_kinds=("python",)),
-    Setting("runner", "isolate", Kind.CHOICE, "thread", "process: each run has a process, which can be killed;"
-            " thread: an async function shares the event loop of the gateway, a plain one has a thread",
-            choices=("thread", "process"), runner_kinds=("python",)),
+    _runner("name", Kind.NAME, None, "what requests and policies call it", required=True),
+    _runner("kind", Kind.CHOICE, None, "what does the work of a run", required=True,
+            choices=("provider", "command", "acp", "python")),
+    _runner("max_runs", Kind.WHOLE, None, "how many of its runs one gateway has at a time",
+            "1000 for provider runners, 16 for others", least=1, most=100_000),
+    _of_provider("providers", Kind.TEXTS, None, "the providers, tried in this order", "needed"),
+    _of_provider("history", Kind.WHOLE, 20, "how many turns of the lane's conversation are sent along", most=1000),
+    _of_provider("history_characters", Kind.WHOLE, 400_000, "how many characters these have at most",
+                 most=1_000_000_000),
+    _of_provider("history_tokens", Kind.WHOLE, None,
+                 "how many tokens they have at most with the text, by the counts of the provider, else estimated",
+                 "no limit", least=1, most=1_000_000_000),
+    _of_provider("system", Kind.TEXT, None, "the system message of every text", "none"),
+    _of_python("target", Kind.TEXT, None, "the callable, as module:function", "needed"),
+    _of_python("isolate", Kind.CHOICE, "thread", "process: each run has a process, which can be killed;"
+               " thread: an async function shares the event loop of the gateway, a plain one has a thread",
+               choices=("thread", "process")),
     *_COMMAND,
     *_PROCESS,
     *_JSONL,
 )  # fmt: skip
 
+_price = partial(Setting, "price")
 _PRICE = (
-    Setting("price", "input", Kind.NUMBER, 0, "of a request", most=1_000_000),
-    Setting("price", "output", Kind.NUMBER, 0, "of an answer", most=1_000_000),
-    Setting(
-        "price",
-        "cached",
-        Kind.NUMBER,
-        None,
-        "of what the provider has in its cache of the request",
-        default_note="as input",
-        most=1_000_000,
-    ),
-)
-
-_PROVIDER = (
-    Setting("provider", "name", Kind.NAME, None, "what runners, cooldowns and errors call it", required=True),
-    Setting(
-        "provider", "dialect", Kind.CHOICE, "chat", "the API that it speaks",
-        choices=("chat", "responses", "messages"),
-    ),
-    Setting("provider", "base_url", Kind.TEXT, None, "where its API starts, https://…/v1", required=True),
-    Setting("provider", "model", Kind.TEXT, "*", "the model that is asked for; *: the client's, for sources only"),
-    Setting("provider", "api_key", Kind.CHOICE, None, "client: each client of a source sends its own key",
-            default_note="none", choices=("client",)),
-    Setting("provider", "api_key_env", Kind.NAME, None, "the environment variable that holds its key",
-            default_note="none"),
-    Setting("provider", "api_key_file", Kind.TEXT, None, "the file that holds its key", default_note="none"),
-    Setting("provider", "api_key_header", Kind.NAME, None, "the header that carries its key",
-            default_note="authorization, as a bearer; x-api-key for messages"),
-    Setting("provider", "headers", Kind.TABLE, None, "further headers of each request", default_note="none"),
-    Setting("provider", "query", Kind.TABLE, None, "the query of each request", default_note="none"),
-    Setting("provider", "extra_body", Kind.OBJECT, None,
-            "fields of the body of each request, whatever the client says", default_note="none"),
-    Setting("provider", "max_tokens", Kind.WHOLE, 8192,
-            "the limit of an answer where its dialect needs one and the request names none", least=1, most=10_000_000),
-    Setting("provider", "proxy", Kind.TEXT, None, "the HTTP proxy that it is reached through",
-            default_note="what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name; none for this machine"),
-    Setting("provider", "ca_file", Kind.TEXT, None, "certificates to trust it by, in place of the usual ones",
-            default_note="those of certifi, SSL_CERT_FILE or SSL_CERT_DIR"),
-    Setting("provider", "trace", Kind.FLAG, False,
-            "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
-    Setting("provider", "price", Kind.FIELDS, None, "what its tokens cost, in US dollars for a million of them",
-            default_note="unknown", fields=_PRICE),
-    Setting("provider", "connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
-    Setting("provider", "first_byte_timeout", Kind.DURATION, "45s",
-            "for the first content of a reply; below stall_timeout", least=1),
-    Setting("provider", "idle_timeout", Kind.DURATION, "45s",
-            "between two pieces of a reply; below stall_timeout", least=1),
-    Setting("provider", "max_requests", Kind.WHOLE, None,
-            "how many requests may be in flight at once, of all gateways together; others wait for their turn",
-            default_note="no limit", least=1, most=100_000),
-    Setting("provider", "max_cooldown", Kind.DURATION, "10m",
-            "the longest time that it is not asked, even if it says more, before one request probes it", least=1_000),
+    _price("input", Kind.NUMBER, 0, "of a request", most=1_000_000),
+    _price("output", Kind.NUMBER, 0, "of an answer", most=1_000_000),
+    _price("cached", Kind.NUMBER, None, "of what the provider has in its cache of the request", "as input",
+           most=1_000_000),
 )  # fmt: skip
 
+_provider = partial(Setting, "provider")
+_PROVIDER = (
+    _provider("name", Kind.NAME, None, "what runners, cooldowns and errors call it", required=True),
+    _provider("dialect", Kind.CHOICE, "chat", "the API that it speaks", choices=("chat", "responses", "messages")),
+    _provider("base_url", Kind.TEXT, None, "where its API starts, https://…/v1", required=True),
+    _provider("model", Kind.TEXT, "*", "the model that is asked for; *: the client's, for sources only"),
+    _provider("api_key", Kind.CHOICE, None, "client: each client of a source sends its own key", "none",
+              choices=("client",)),
+    _provider("api_key_env", Kind.NAME, None, "the environment variable that holds its key", "none"),
+    _provider("api_key_file", Kind.TEXT, None, "the file that holds its key", "none"),
+    _provider("api_key_header", Kind.NAME, None, "the header that carries its key",
+              "authorization, as a bearer; x-api-key for messages"),
+    _provider("headers", Kind.TABLE, None, "further headers of each request", "none"),
+    _provider("query", Kind.TABLE, None, "the query of each request", "none"),
+    _provider("extra_body", Kind.OBJECT, None, "fields of the body of each request, whatever the client says", "none"),
+    _provider("max_tokens", Kind.WHOLE, 8192,
+              "the limit of an answer where its dialect needs one and the request names none",
+              least=1, most=10_000_000),
+    _provider("proxy", Kind.TEXT, None, "the HTTP proxy that it is reached through",
+              "what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name; none for this machine"),
+    _provider("ca_file", Kind.TEXT, None, "certificates to trust it by, in place of the usual ones",
+              "those of certifi, SSL_CERT_FILE or SSL_CERT_DIR"),
+    _provider("trace", Kind.FLAG, False,
+              "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
+    _provider("price", Kind.FIELDS, None, "what its tokens cost, in US dollars for a million of them", "unknown",
+              fields=_PRICE),
+    _provider("connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
+    _provider("first_byte_timeout", Kind.DURATION, "45s", "for the first content of a reply; below stall_timeout",
+              least=1),
+    _provider("idle_timeout", Kind.DURATION, "45s", "between two pieces of a reply; below stall_timeout", least=1),
+    _provider("max_requests", Kind.WHOLE, None,
+              "how many requests may be in flight at once, of all gateways together; others wait for their turn",
+              "no limit", least=1, most=100_000),
+    _provider("max_cooldown", Kind.DURATION, "10m",
+              "the longest time that it is not asked, even if it says more, before one request probes it", least=1_000),
+)  # fmt: skip
+
+_source = partial(Setting, "source")
 _SOURCE = (
-    Setting("source", "name", Kind.NAME, None, "what begins the names of its lanes, and stands in its address",
-            required=True),
-    Setting("source", "preset", Kind.CHOICE, "auto", "the program: how it names its sessions, and how long it waits",
+    _source("name", Kind.NAME, None, "what begins the names of its lanes, and stands in its address", required=True),
+    _source("preset", Kind.CHOICE, "auto", "the program: how it names its sessions, and how long it waits",
             choices=("auto", "openclaw", "codex", "claude", "opencode", "hermes")),
-    Setting("source", "provider", Kind.NAME, None, "where its requests go, as they are", required=True),
-    Setting("source", "token_env", Kind.NAME, None, "the environment variable that holds its token",
-            default_note="this or token_file is needed"),
-    Setting("source", "token_file", Kind.TEXT, None, "the file that holds its token", default_note="none"),
-    Setting("source", "session_from", Kind.TEXTS, None,
+    _source("provider", Kind.NAME, None, "where its requests go, as they are", required=True),
+    _source("token_env", Kind.NAME, None, "the environment variable that holds its token",
+            "this or token_file is needed"),
+    _source("token_file", Kind.TEXT, None, "the file that holds its token", "none"),
+    _source("session_from", Kind.TEXTS, None,
             "what names a session: prompt_cache_key, user, header:NAME, body:a.b, body:a.b:c, runtime:session",
-            default_note="that of the preset"),
-    Setting("source", "run_timeout", Kind.LIMIT, None, "hard limit of one request", default_note="60m", least=10),
-    Setting("source", "stall_timeout", Kind.LIMIT, None, "how long a request may show no progress of any kind",
-            default_note="a minute more than the two below", least=10),
-    Setting("source", "first_byte_timeout", Kind.DURATION, None, "for the first event of an answer",
-            default_note="that of the preset; 15m for a provider on this machine or its network", least=1),
-    Setting("source", "idle_timeout", Kind.DURATION, None, "between two events of an answer",
-            default_note="that of the preset; 15m for a provider on this machine or its network", least=1),
-    Setting("source", "concurrency", Kind.WHOLE, 16, "how many requests of one session run at once",
-            least=1, most=1_000),
-    Setting("source", "abort_text", Kind.TEXT, "This run was stopped.", "what the program is told of an abort"),
-    Setting("source", "on_abort", Kind.CHOICE, "error",
+            "that of the preset"),
+    _source("run_timeout", Kind.LIMIT, None, "hard limit of one request", "60m", least=10),
+    _source("stall_timeout", Kind.LIMIT, None, "how long a request may show no progress of any kind",
+            "a minute more than the two below", least=10),
+    _source("first_byte_timeout", Kind.DURATION, None, "for the first event of an answer",
+            "that of the preset; 15m for a provider on this machine or its network", least=1),
+    _source("idle_timeout", Kind.DURATION, None, "between two events of an answer",
+            "that of the preset; 15m for a provider on this machine or its network", least=1),
+    _source("concurrency", Kind.WHOLE, 16, "how many requests of one session run at once", least=1, most=1_000),
+    _source("abort_text", Kind.TEXT, "This run was stopped.", "what the program is told of an abort"),
+    _source("on_abort", Kind.CHOICE, "error",
             "answer: an aborted request that has no answer yet ends with abort_text as its answer",
             choices=("error", "answer")),
-    Setting("source", "max_body_bytes", Kind.WHOLE, 67_108_864, "the largest request body, also unpacked, in bytes",
+    _source("max_body_bytes", Kind.WHOLE, 67_108_864, "the largest request body, also unpacked, in bytes",
             least=1024, most=1_073_741_824),
 )  # fmt: skip
 
+_policy = partial(Setting, "policy")
 _POLICY = (
-    Setting("policy", "match", Kind.TEXT, None, "the session keys that it is for, as a glob", required=True),
-    Setting("policy", "runner", Kind.NAME, None, "the runner of these lanes", default_note="the first runner"),
-)
-
-_WATCH = (
-    Setting("watch", "name", Kind.NAME, None, "what begins the names of its lanes, as in openclaw:KEY", required=True),
-    Setting("watch", "kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=WATCHED),
-    Setting("watch", "url", Kind.TEXT, None, "its address, such as ws://127.0.0.1:18789", required=True),
-    Setting("watch", "token_env", Kind.NAME, None,
-            "the environment variable that holds its token; OpenClaw's is used once, for pairing", default_note="none"),
-    Setting("watch", "token_file", Kind.TEXT, None, "the file that holds its token", default_note="none"),
-    Setting("watch", "files", Kind.TEXT, None, "its state folder, which is read while it hangs", default_note="none"),
-    Setting("watch", "warn_silent_after", Kind.LIMIT, "60s",
-            "when a held lane without a sign of life is warned about", least=1_000),
-    Setting("watch", "auto_abort_after", Kind.LIMIT, "off",
-            "when a held lane without a sign of life is freed without being asked to", least=1_000),
+    _policy("match", Kind.TEXT, None, "the session keys that it is for, as a glob", required=True),
+    _policy("runner", Kind.NAME, None, "the runner of these lanes", "the first runner"),
 )  # fmt: skip
 
+_watch = partial(Setting, "watch")
+_WATCH = (
+    _watch("name", Kind.NAME, None, "what begins the names of its lanes, as in openclaw:KEY", required=True),
+    _watch("kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=WATCHED),
+    _watch("url", Kind.TEXT, None, "its address, such as ws://127.0.0.1:18789", required=True),
+    _watch("token_env", Kind.NAME, None,
+           "the environment variable that holds its token; OpenClaw's is used once, for pairing", "none"),
+    _watch("token_file", Kind.TEXT, None, "the file that holds its token", "none"),
+    _watch("files", Kind.TEXT, None, "its state folder, which is read while it hangs", "none"),
+    _watch("warn_silent_after", Kind.LIMIT, "60s", "when a held lane without a sign of life is warned about",
+           least=1_000),
+    _watch("auto_abort_after", Kind.LIMIT, "off",
+           "when a held lane without a sign of life is freed without being asked to", least=1_000),
+)  # fmt: skip
+
+_alert = partial(Setting, "alert")
 _ALERT = (
-    Setting("alert", "name", Kind.NAME, None, "what incidents and the log call it", required=True),
-    Setting("alert", "on", Kind.TEXTS, None, "what it tells of", default_note="everything",
-            choices=("held", "silent", "waiting", "dead_letter", "provider_down", "gateway_down")),
-    Setting("alert", "url_env", Kind.NAME, None, "the environment variable that holds the address of a webhook",
-            default_note="none"),
-    Setting("alert", "url_file", Kind.TEXT, None, "the file that holds it", default_note="none"),
-    Setting("alert", "format", Kind.CHOICE, "json", "what the webhook gets", choices=("json", "slack")),
-    Setting("alert", "command", Kind.WORDS, (), "a program with its arguments, told by JSON on its standard input"),
-    Setting("alert", "match", Kind.TEXT, None, "the session keys that it is for, as a glob", default_note="all"),
-    Setting("alert", "after", Kind.DURATION, "5m", "how long a lane must be held, or its first message wait",
-            least=1_000),
-    Setting("alert", "timeout", Kind.DURATION, "10s", "how long one send may take", least=100, most=600_000),
+    _alert("name", Kind.NAME, None, "what incidents and the log call it", required=True),
+    _alert("on", Kind.TEXTS, None, "what it tells of", "everything",
+           choices=("held", "silent", "waiting", "dead_letter", "provider_down", "gateway_down")),
+    _alert("url_env", Kind.NAME, None, "the environment variable that holds the address of a webhook", "none"),
+    _alert("url_file", Kind.TEXT, None, "the file that holds it", "none"),
+    _alert("format", Kind.CHOICE, "json", "what the webhook gets", choices=("json", "slack")),
+    _alert("command", Kind.WORDS, (), "a program with its arguments, told by JSON on its standard input"),
+    _alert("match", Kind.TEXT, None, "the session keys that it is for, as a glob", "all"),
+    _alert("after", Kind.DURATION, "5m", "how long a lane must be held, or its first message wait", least=1_000),
+    _alert("timeout", Kind.DURATION, "10s", "how long one send may take", least=100, most=600_000),
 )  # fmt: skip
 
 #: Every setting, in the order in which it is listed.
