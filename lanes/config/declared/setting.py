@@ -17,6 +17,7 @@ class Kind(StrEnum):
     """What a value may be; the value of each member says it to a person."""
 
     TEXT = "a text"
+    PATH = "a path"
     NAME = "a name of at most 64 printable characters"
     WHOLE = "a whole number"
     NUMBER = "a number such as 2 or 0.25"

@@ -192,6 +192,7 @@ def _text(setting: Setting, raw: Any, where: str, key: str) -> str:
 #: What checks and converts a value of each kind. Raises ConfigError.
 _CONVERTED: dict[Kind, Callable[[Setting, Any, str, str], Any]] = {
     Kind.TEXT: _text,
+    Kind.PATH: _text,
     Kind.NAME: _text,
     Kind.WHOLE: _whole,
     Kind.NUMBER: _number,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lanes.base.terminal import without_password
 from lanes.config.declared.refusal import refusal, shown, unknown
-from lanes.config.declared.setting import ARRAYS, SECTIONS, Setting
+from lanes.config.declared.setting import ARRAYS, SECTIONS, Kind, Setting
 from lanes.config.declared.settings import SETTINGS, settings_of
 from lanes.config.declared.values import Origin, Value, default_of, from_text, from_toml
 from lanes.config.reading.document import Document
@@ -19,21 +19,6 @@ T = TypeVar("T")
 #: What Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
 _SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-#: Settings that hold a path; a relative one starts at the folder of what set it.
-_PATHS = frozenset(
-    {
-        "database.url",
-        "gateway.token_file",
-        "provider.api_key_file",
-        "alert.url_file",
-        "provider.ca_file",
-        "runner.cwd",
-        "runner.worktree_of",
-        "source.token_file",
-        "watch.files",
-        "watch.token_file",
-    }
-)
 
 
 class ArrayElement(NamedTuple):
@@ -83,16 +68,16 @@ def tables(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd:
             where = doc.where(section, name)
             setting = _known(section, name, where, f"{section}.{name}")
             value = from_toml(setting, raw, Origin.FILE, where, setting.key)
-            values[setting.key] = _anchored(value, doc.folder)
-    for value in _from_environment(env):
-        values[value.key] = _anchored(value, cwd)
+            values[setting.key] = _anchored(setting, value, doc.folder)
     known = {s.key: s for s in SETTINGS if s.section in SECTIONS}
+    for value in _from_environment(env):
+        values[value.key] = _anchored(known[value.key], value, cwd)
     for key, raw in flags.items():
         if raw is None:
             continue
         if key not in known:
             raise unknown("command line", "", key, known)
-        values[key] = _anchored(from_toml(known[key], raw, Origin.FLAG, "command line", key), cwd)
+        values[key] = _anchored(known[key], from_toml(known[key], raw, Origin.FLAG, "command line", key), cwd)
     return values
 
 
@@ -113,13 +98,13 @@ def _row(doc: Document, array: str, index: int, table: Mapping[str, Any], origin
             fix = 'use api_key_env or api_key_file, or write api_key = "client"'
             raise refusal(where, f"{label}.{key}", "secrets are named, never written", fix)
         value = from_toml(setting, raw, origin, where, f"{label}.{key}")
-        row.values[key] = _anchored(value, doc.folder, setting.key)
+        row.values[key] = _anchored(setting, value, doc.folder)
     for setting in settings_of(array).values():
         if setting.required and setting.name not in row.values:
             raise refusal(row.where, label, f"{setting.name} is missing", f"add {setting.name}: {setting.meaning}")
         if setting.name not in row.values and array != "policy":
             value = default_of(setting)._replace(key=f"{label}.{setting.name}")
-            row.values[setting.name] = _anchored(value, doc.folder, setting.key)
+            row.values[setting.name] = _anchored(setting, value, doc.folder)
     return row
 
 
@@ -167,12 +152,12 @@ def _of_a_service(variable: str, text: str) -> bool:
     return _SERVICE.fullmatch(variable) is not None or (variable.endswith("_PORT") and _ADDRESS.match(text) is not None)
 
 
-def _anchored(value: Value, folder: Path, key: str | None = None) -> Value:
-    """The same value with a relative path made absolute. Raises ConfigError for no kind of database."""
-    key = key or value.key
-    if key not in _PATHS or value.value is None:
+def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
+    """The same value; a relative path is made absolute by the folder of what set it. Raises ConfigError for no kind of
+    database."""
+    if setting.kind is not Kind.PATH or value.value is None:
         return value
-    text: str = value.value
+    key, text = setting.key, value.value
     if key != "database.url" or "://" not in text:
         if text == ":memory:":
             raise refusal(value.where, key, "a database in memory cannot be shared", "name a file")
