@@ -103,14 +103,14 @@ def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, An
 def _assembled(
     source: Path | None, values: Mapping[str, Value], rows: list[ArrayElement], env: Mapping[str, str]
 ) -> Config:
+    of = {array: [row for row in rows if row.array == array] for array in ARRAYS}
     token = secrets.resolve(values["gateway.token_env"], values["gateway.token_file"], env)
-    providers, missing = arrays.providers([row for row in rows if row.array == "provider"], env)
-    runners = arrays.runners([row for row in rows if row.array == "runner"], providers)
+    providers, missing = arrays.providers(of["provider"], env)
+    runners = arrays.runners(of["runner"], providers)
     sources.check_naming(values["gateway.session_from"])
-    of_sources = [row for row in rows if row.array == "source"]
-    built, no_tokens = sources.sources(of_sources, providers, runners, token.value, env)
-    watched = watches.watches([row for row in rows if row.array == "watch"], env)
-    alerts, silent = arrays.alerts([row for row in rows if row.array == "alert"], env)
+    built, no_tokens = sources.sources(of["source"], providers, runners, token.value, env)
+    watched = watches.watches(of["watch"], env)
+    alerts, silent = arrays.alerts(of["alert"], env)
     config = Config(
         source=source,
         database=filled(DatabaseConfig, _of(values, "database")),
@@ -118,7 +118,7 @@ def _assembled(
         hooks=_hooks(_of(values, "hooks")),
         runners=runners,
         providers=providers,
-        policies=arrays.policies([row for row in rows if row.array == "policy"], runners),
+        policies=arrays.policies(of["policy"], runners),
         values=values,
         watches=watched,
         alerts=alerts,
