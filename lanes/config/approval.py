@@ -10,7 +10,6 @@ from pathlib import Path
 from lanes.base.errors import ConfigError
 from lanes.config.config import Config
 from lanes.config.declared import places
-from lanes.config.declared.refusal import refusal
 from lanes.config.declared.values import Origin, Value
 
 #: Settings that name code, which a gateway runs.
@@ -38,8 +37,7 @@ def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -
     for value in _code(config):
         problem = f"it runs {value.value!r}, and {config.source} was only found in this folder"
         command = shlex.join(["lanes", "gateway", "--config", config.source.name])
-        fix = f"look at the file, then name it once: `{command}`"
-        raise refusal(value.where, value.key, problem, fix)
+        raise value.refused(problem, f"look at the file, then name it once: `{command}`")
 
 
 def needs_naming(config: Config) -> bool:

@@ -23,7 +23,6 @@ from lanes.config.declared.model import (
     SourceConfig,
     WatchConfig,
 )
-from lanes.config.declared.refusal import refusal
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Origin, Value
 from lanes.config.reading import limits
@@ -232,7 +231,7 @@ class Config:
         host = self.values["gateway.host"]
         if self.gateway.token is None and not is_loopback_host(self.gateway.host):
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
-            yield refusal(host.where, host.key, f"listening on {host.value} needs a token", fix)
+            yield host.refused(f"listening on {host.value} needs a token", fix)
 
     def matching(self, key: str) -> tuple[int, ...]:
         """The policies whose glob matches, by their place in ``policies``."""

@@ -1,11 +1,12 @@
 """One value of one setting: checked, in the unit that the program uses, and knowing where it came from."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
 from lanes.base import durations
+from lanes.base.errors import ConfigError
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.setting import Kind, Setting
 from lanes_storage.tuples import NamedTuple
@@ -40,6 +41,14 @@ class Value(NamedTuple):
     def explicit(self) -> bool:
         """Whether someone set it."""
         return self.origin in EXPLICIT
+
+    def refused(self, problem: str, fix: str) -> ConfigError:
+        """Why a configuration with this value is refused."""
+        return refusal(self.where, self.key, problem, fix)
+
+    def unknown(self, name: str, known: Iterable[str], hint: str = "") -> ConfigError:
+        """The same, for a name in it that does not exist."""
+        return unknown(self.where, self.key, name, known, hint)
 
 
 def default_of(setting: Setting) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import PROGRAMS, AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
-from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.refusal import shown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
 from lanes.config.reading import commands, limits, reaching, secrets
@@ -72,8 +72,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
     for row in rows:
         check_unique(row, built)
         if row.get("name") == RESERVED:
-            problem = f"{shown(RESERVED)} means the runner of the policy"
-            raise refusal(row.values["name"].where, f"{row.label}.name", problem, "choose another name")
+            raise row.values["name"].refused(f"{shown(RESERVED)} means the runner of the policy", "choose another name")
         kind = RunnerKind(row.get("kind"))
         _check_kind(row, kind)
         _check_providers(row, known)
@@ -101,9 +100,9 @@ def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[
             missing.append(url.problem)
         hooked = row.values["url_env"].explicit or row.values["url_file"].explicit
         if hooked == bool(row.get("command")):
-            raise refusal(row.where, row.label, "it needs one way to tell", "add url_env, url_file or command")
+            raise row.refused("it needs one way to tell", "add url_env, url_file or command")
         if url.value is not None and not url.value.startswith(("http://", "https://")):  # not shown: it is a secret
-            raise refusal(row.where, row.label, f"{url.name} holds no address", "it begins with https://")
+            raise row.refused(f"{url.name} holds no address", "it begins with https://")
         glob = row.get("match")
         built[row.get("name")] = filled(
             AlertConfig,
@@ -123,7 +122,7 @@ def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tup
     for row in rows:
         runner = row.values.get("runner")
         if runner and runner.value not in names:
-            raise unknown(runner.where, runner.key, runner.value, names, "there is no [[runner]]")
+            raise runner.unknown(runner.value, names, "there is no [[runner]]")
         glob = row.get("match")
         built.append(PolicyConfig(glob, as_pattern(glob), {n: v for n, v in row.values.items() if n != "match"}))
     return tuple(built)
@@ -136,11 +135,10 @@ def _check_kind(row: ArrayElement, kind: RunnerKind) -> None:
             continue
         if value.explicit:
             fix = f"leave it out, or make the kind {' or '.join(setting.runner_kinds)}"
-            raise refusal(value.where, value.key, f"this setting cannot be used with kind {kind}", fix)
+            raise value.refused(f"this setting cannot be used with kind {kind}", fix)
     needed = _NEEDED[kind]
     if not row.get(needed):
-        problem = f"kind {kind} needs {needed}"
-        raise refusal(row.where, row.label, problem, f"add {needed}: {settings_of('runner')[needed].meaning}")
+        raise row.refused(f"kind {kind} needs {needed}", f"add {needed}: {settings_of('runner')[needed].meaning}")
     check_target(row.values["target"])
 
 
@@ -148,13 +146,11 @@ def _check_providers(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> 
     named = row.values["providers"]
     for name in named.value or ():
         if name not in known:
-            raise unknown(named.where, named.key, name, known, "add a [[provider]] of that name")
+            raise named.unknown(name, known, "add a [[provider]] of that name")
         if known[name].clients_key:  # it would be asked for other messages, and with others in its chain
-            problem = f"{shown(name)} is asked with the keys of its clients"
-            raise refusal(named.where, named.key, problem, "only a [[source]] may name it")
+            raise named.refused(f"{shown(name)} is asked with the keys of its clients", "only a [[source]] may name it")
         if known[name].model == CLIENTS_MODEL:
-            problem = f"{shown(name)} has no model"
-            raise refusal(named.where, named.key, problem, f"set model in its [[provider]]; {named.key} needs it")
+            raise named.refused(f"{shown(name)} has no model", f"set model in its [[provider]]; {named.key} needs it")
 
 
 def _check_clients_key(row: ArrayElement) -> None:
@@ -162,19 +158,19 @@ def _check_clients_key(row: ArrayElement) -> None:
     for name in ("api_key_env", "api_key_file", "api_key_header"):
         if theirs.value is not None and row.values[name].explicit:
             problem = f"contradicts {row.values[name].key} ({row.values[name].where})"
-            raise refusal(theirs.where, theirs.key, problem, "keep one of the two")
+            raise theirs.refused(problem, "keep one of the two")
 
 
 def _check_url(row: ArrayElement) -> None:
     url = row.values["base_url"]
     if "@" in url.value or without_password(url.value) != url.value:
         fix = "take the password or key out and use api_key_env or api_key_file"
-        raise refusal(url.where, url.key, "secrets are named, never written", fix)
+        raise url.refused("secrets are named, never written", fix)
     if not _URL.fullmatch(url.value):  # not shown: whatever is wrong with it may be a secret
-        raise refusal(url.where, url.key, "it is no base URL", "write, say, https://host/v1")
+        raise url.refused("it is no base URL", "write, say, https://host/v1")
 
 
 def check_target(target: Value) -> None:
     """Refuse what names no function. Raises ConfigError."""
     if target.value is not None and not _TARGET.fullmatch(target.value):
-        raise refusal(target.where, target.key, f"{shown(target.value)} is no target", "write module:function")
+        raise target.refused(f"{shown(target.value)} is no target", "write module:function")

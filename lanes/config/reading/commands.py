@@ -1,7 +1,7 @@
 """The processes of runners: the program of one that starts one, with what must not be written."""
 
 from lanes.config.declared.model import CommandConfig, ProcessLimits
-from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.refusal import shown
 from lanes.config.declared.rules import Rule
 from lanes.config.declared.settings import JSON_RULES, OF_PROCESSES
 from lanes.config.declared.templates import OF_ARGUMENTS, OF_FOLDER, places
@@ -19,8 +19,7 @@ def command_of(row: ArrayElement) -> CommandConfig:
     _check_rules(row)
     if row.get("input") == STREAM_JSON and row.get("output") != CLAUDE_JSON:
         value = row.values["input"]
-        fix = f'set output = "{CLAUDE_JSON}"'
-        raise refusal(value.where, value.key, f"{STREAM_JSON} needs to read what the program asks", fix)
+        raise value.refused(f"{STREAM_JSON} needs to read what the program asks", f'set output = "{CLAUDE_JSON}"')
     return filled(
         CommandConfig,
         row.values,
@@ -38,8 +37,7 @@ def isolation_of(row: ArrayElement) -> ProcessLimits | None:
     for name in (*OF_PROCESSES, "env"):
         value = row.values[name]
         if value.explicit:
-            fix = 'leave it out, or add isolate = "process"'
-            raise refusal(value.where, value.key, "this setting needs a process for each run", fix)
+            raise value.refused("this setting needs a process for each run", 'leave it out, or add isolate = "process"')
     return None
 
 
@@ -55,24 +53,23 @@ def _check_words(row: ArrayElement) -> None:
         for word in vector.value:
             for place in sorted(places(word)):
                 if place not in OF_ARGUMENTS and f"{{{place}}}" == word:
-                    raise unknown(vector.where, vector.key, place, sorted(OF_ARGUMENTS))
+                    raise vector.unknown(place, sorted(OF_ARGUMENTS))
     if not argv.value[0] or places(argv.value[0]):
-        raise refusal(argv.where, argv.key, "its first word is no program", "write the name or path of a program")
+        raise argv.refused("its first word is no program", "write the name or path of a program")
     if any("session" in places(word) for word in argv.value):
-        raise refusal(argv.where, argv.key, "a new conversation has no {session} yet", "use {session} in resume")
+        raise argv.refused("a new conversation has no {session} yet", "use {session} in resume")
     if resume.value and not any("session" in places(word) for word in resume.value):
-        raise refusal(resume.where, resume.key, "it names no conversation", "add {session}")
+        raise resume.refused("it names no conversation", "add {session}")
 
 
 def _check_folder(row: ArrayElement) -> None:
     cwd: Value = row.values["cwd"]
     if others := sorted(places(cwd.value) - OF_FOLDER):
         problem = f"{shown('{' + others[0] + '}')} may not be in a path: other people choose it, or it is no place"
-        raise refusal(cwd.where, cwd.key, problem, "use {lane_id} or {run_id}")
+        raise cwd.refused(problem, "use {lane_id} or {run_id}")
     kept = row.values["keep_cwd"]
     if not kept.value and "run_id" not in places(cwd.value):
-        problem = "only a folder of one run alone is thrown away"
-        raise refusal(kept.where, kept.key, problem, "add {run_id} to cwd, or leave this out")
+        raise kept.refused("only a folder of one run alone is thrown away", "add {run_id} to cwd, or leave this out")
 
 
 def _check_rules(row: ArrayElement) -> None:
@@ -80,13 +77,12 @@ def _check_rules(row: ArrayElement) -> None:
     for name in JSON_RULES:
         value = row.values[name]
         if value.value and row.get("output") != JSONL:
-            problem = "this setting cannot be used with this output"
-            raise refusal(value.where, value.key, problem, f'make the output "{JSONL}"')
+            raise value.refused("this setting cannot be used with this output", f'make the output "{JSONL}"')
         for text in value.value:
             try:
                 Rule.read(text)
             except ValueError as error:
-                raise refusal(value.where, value.key, f"{shown(text)} is not a valid rule", str(error)) from None
+                raise value.refused(f"{shown(text)} is not a valid rule", str(error)) from None
     if row.get("output") == JSONL and not (row.get("json_final") and (row.get("json_text") or row.get("json_delta"))):
         problem = f'output "{JSONL}" needs json_final, and json_text or json_delta'
-        raise refusal(row.where, row.label, problem, "add the missing rules (see docs/agents.md)")
+        raise row.refused(problem, "add the missing rules (see docs/agents.md)")

@@ -25,13 +25,13 @@ def check(row: ArrayElement) -> None:
     proxy = row.values["proxy"]
     if proxy.value is not None and not _PROXY.fullmatch(proxy.value):  # not shown: it may hold a password
         fix = "write, say, http://host:3128, without a name and a password"
-        raise refusal(proxy.where, proxy.key, "it is no address of an HTTP proxy", fix)
+        raise proxy.refused("it is no address of an HTTP proxy", fix)
 
 
 def _check_headers(row: ArrayElement) -> None:
     headers, named = row.values["headers"], row.values["api_key_header"]
     if named.value is not None and (not _HEADER.fullmatch(named.value) or named.value.lower() in OURS):
-        raise refusal(named.where, named.key, f"{shown(named.value)} can carry no key", "write, say, api-key")
+        raise named.refused(f"{shown(named.value)} can carry no key", "write, say, api-key")
     for name, value in (headers.value or {}).items():
         key = f"{headers.key}.{name}"
         if name.lower() in SECRET:

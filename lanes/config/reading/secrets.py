@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes.base.errors import ConfigError
-from lanes.config.declared.refusal import refusal
 from lanes.config.declared.values import Value
 
 #: Names under which people are tempted to write a secret itself.
@@ -30,22 +29,21 @@ class Secret(NamedTuple):
 def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
     """The secret that a ``*_env`` or ``*_file`` setting names. Raises ConfigError if both are set."""
     if by_env.explicit and by_file.explicit:
-        problem = f"contradicts {by_env.key} ({by_env.where})"
-        raise refusal(by_file.where, by_file.key, problem, "keep one of the two")
+        raise by_file.refused(f"contradicts {by_env.key} ({by_env.where})", "keep one of the two")
     if by_file.value is not None:
         return _from_file(by_file)
     if by_env.value is None:
         return Secret()
     if not _VARIABLE.fullmatch(by_env.value):  # not shown: it may be the secret itself
         fix = f"write the name of a variable, or use {by_env.key.removesuffix('_env')}_file"
-        raise refusal(by_env.where, by_env.key, "no environment variable can have that name", fix)
+        raise by_env.refused("no environment variable can have that name", fix)
     text = env.get(by_env.value, "").strip()
     if text:
         return _checked(by_env, text, by_env.value)
     if not by_env.explicit:
         return Secret()
     problem = f"the environment variable {by_env.value} is not set"
-    return Secret(problem=refusal(by_env.where, by_env.key, problem, f"set it, or take {by_env.key} out"))
+    return Secret(problem=by_env.refused(problem, f"set it, or take {by_env.key} out"))
 
 
 def _from_file(setting: Value) -> Secret:
@@ -54,9 +52,9 @@ def _from_file(setting: Value) -> Secret:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:  # no such file, no text, no possible path
         problem = f"{path} cannot be read ({type(error).__name__})"
-        return Secret(problem=refusal(setting.where, setting.key, problem, "check its path and mode"))
+        return Secret(problem=setting.refused(problem, "check its path and mode"))
     if not text:
-        return Secret(problem=refusal(setting.where, setting.key, f"{path} is empty", "write the secret there"))
+        return Secret(problem=setting.refused(f"{path} is empty", "write the secret there"))
     return _checked(setting, text, path.name)
 
 
@@ -64,4 +62,4 @@ def _checked(setting: Value, text: str, name: str) -> Secret:
     if text.isascii() and text.isprintable():
         return Secret(text, name)
     problem = "the secret holds characters that no HTTP header carries"
-    return Secret(problem=refusal(setting.where, setting.key, problem, "it is one line of plain characters"))
+    return Secret(problem=setting.refused(problem, "it is one line of plain characters"))

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.setting import ARRAYS, SECTIONS, Kind, Setting
@@ -34,6 +35,10 @@ class ArrayElement(NamedTuple):
         found = self.values.get(name)
         return found.value if found else None
 
+    def refused(self, problem: str, fix: str) -> ConfigError:
+        """Why a configuration with this element is refused."""
+        return refusal(self.where, self.label, problem, fix)
+
 
 def filled(made: type[T], settings: Mapping[str, Value], **given: Any) -> T:
     """An object of the model: each of its fields is the setting of that name (``…_ms``: a duration), or ``given``."""
@@ -45,7 +50,7 @@ def check_unique(row: ArrayElement, taken: Container[str]) -> None:
     """Refuse a name that another element has. Raises ConfigError."""
     name = row.values["name"]
     if name.value in taken:
-        raise refusal(name.where, name.key, f"the name {shown(name.value)} is taken", "give each its own name")
+        raise name.refused(f"the name {shown(name.value)} is taken", "give each its own name")
 
 
 def check_names(doc: Document) -> None:
@@ -116,8 +121,7 @@ def _known(section: str, name: str, where: str, key: str) -> Setting:
         raise refusal(where, key, "secrets are named, never written", f"use {name}_env or {name}_file")
     homes = [s for s in SETTINGS if s.name == name and section == "policy" and not s.in_policy]
     if homes and homes[0].section in SECTIONS:
-        problem = "it holds for a whole process, not for some lanes"
-        raise refusal(where, key, problem, f"set it in [{homes[0].section}]")
+        raise refusal(where, key, "it holds for a whole process, not for some lanes", f"set it in [{homes[0].section}]")
     elsewhere = next((s for s in SETTINGS if s.name == name and s.section in SECTIONS), None)
     if elsewhere:
         raise refusal(where, key, "it does not belong here", f"set it in [{elsewhere.section}]")

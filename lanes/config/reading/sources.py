@@ -18,7 +18,7 @@ from lanes.config.declared.presets import (
     Preset,
     naming_fault,
 )
-from lanes.config.declared.refusal import refusal, shown, unknown
+from lanes.config.declared.refusal import shown
 from lanes.config.declared.values import Value
 from lanes.config.reading import secrets
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
@@ -46,7 +46,7 @@ def sources(
         if token.problem:
             missing.append(token.problem)
         elif token.value in tokens:
-            raise refusal(row.where, row.label, "its token is used elsewhere", "give each source its own")
+            raise row.refused("its token is used elsewhere", "give each source its own")
         tokens.add(token.value)
         built[row.get("name")] = _source(row, provider, token.value)
     return built, missing
@@ -57,36 +57,36 @@ def check_naming(setting: Value) -> None:
     for word in setting.value or ():
         fault = naming_fault(word)
         if fault == "":
-            raise unknown(setting.where, setting.key, word, (*FIELDS, RUNTIME, "header:NAME", "body:a.b"))
+            raise setting.unknown(word, (*FIELDS, RUNTIME, "header:NAME", "body:a.b"))
         if fault:
-            raise refusal(setting.where, setting.key, f"{shown(word)} names no session: {fault}", "take it out")
+            raise setting.refused(f"{shown(word)} names no session: {fault}", "take it out")
 
 
 def _check_name(name: Value) -> None:
     if not _NAME.fullmatch(name.value):
         fix = "take lower-case letters, digits, dots, dashes: at most 32"
-        raise refusal(name.where, name.key, f"{shown(name.value)} cannot stand in an address", fix)
+        raise name.refused(f"{shown(name.value)} cannot stand in an address", fix)
 
 
 def _provider(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> ProviderConfig:
     named = row.values["provider"]
     if named.value not in known:
-        raise unknown(named.where, named.key, named.value, known, "add a [[provider]] of that name")
+        raise named.unknown(named.value, known, "add a [[provider]] of that name")
     if known[named.value].extra_body:
         problem = f"the provider {shown(named.value)} has extra_body, and a source passes bodies as they are"
-        raise refusal(named.where, named.key, problem, "give it a [[provider]] without")
+        raise named.refused(problem, "give it a [[provider]] without")
     return known[named.value]
 
 
 def _token(row: ArrayElement, env: Mapping[str, str]) -> secrets.Secret:
     by_env, by_file = row.values["token_env"], row.values["token_file"]
     if by_env.value is None and by_file.value is None:
-        raise refusal(row.where, row.label, "it has no token", "add token_file or token_env")
+        raise row.refused("it has no token", "add token_file or token_env")
     token = secrets.resolve(by_env, by_file, env)
     if token.value is not None and not _TOKEN.fullmatch(token.value):
         fix = "take 16 to 256 letters, digits, and . _ ~ -, since it stands in an address"
         named = by_env if by_file.value is None else by_file
-        return secrets.Secret(problem=refusal(named.where, named.key, "the token cannot be used", fix))
+        return secrets.Secret(problem=named.refused("the token cannot be used", fix))
     return token
 
 
@@ -131,5 +131,5 @@ def _limits(row: ArrayElement, longest_ms: int) -> dict[str, Value]:
         value = row.values[name]
         if value.explicit and stall.explicit and stall.value is not None and value.value >= stall.value:
             problem = f"contradicts {stall.key} ({stall.where}): {name} is below stall_timeout"
-            raise refusal(value.where, value.key, problem, "change one of the two")
+            raise value.refused(problem, "change one of the two")
     return {"run_timeout": run, "stall_timeout": stall}

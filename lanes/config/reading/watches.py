@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from lanes.base.addresses import is_loopback_host
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import WatchConfig
-from lanes.config.declared.refusal import refusal, shown
+from lanes.config.declared.refusal import shown
 from lanes.config.declared.values import Value
 from lanes.config.reading import secrets
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
@@ -34,7 +34,7 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
             is_private(row.get("url")) or (row.values["token_env"].value or row.values["token_file"].value) is None
         ):
             problem = "a token would travel unencrypted to another machine"
-            raise refusal(row.values["url"].where, row.values["url"].key, problem, "use wss:// or https://")
+            raise row.values["url"].refused(problem, "use wss:// or https://")
         files = None if row.get("files") is None else Path(row.get("files"))
         built[row.get("name")] = filled(
             WatchConfig, row.values, url=row.get("url").rstrip("/"), token=token.value, files=files
@@ -60,14 +60,13 @@ def is_loopback(url: str) -> bool:
 def _check_name(name: Value) -> None:
     if not _NAME.fullmatch(name.value) or name.value == HERE:
         problem = f"{shown(name.value)} cannot begin the name of a lane"
-        raise refusal(name.where, name.key, problem, "take letters, digits, dots and hyphens")
+        raise name.refused(problem, "take letters, digits, dots and hyphens")
 
 
 def _check_url(row: ArrayElement) -> None:
     url, schemes = row.values["url"], SCHEMES[row.get("kind")]
     if "@" in url.value or without_password(url.value) != url.value:
-        fix = "take the token out and use token_env or token_file"
-        raise refusal(url.where, url.key, "secrets are named, never written", fix)
+        raise url.refused("secrets are named, never written", "take the token out and use token_env or token_file")
     try:
         parts = urlsplit(url.value)
         usable = (
@@ -76,4 +75,4 @@ def _check_url(row: ArrayElement) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise refusal(url.where, url.key, "it is no address of such a gateway", f"write {schemes[0]}://127.0.0.1:PORT")
+        raise url.refused("it is no address of such a gateway", f"write {schemes[0]}://127.0.0.1:PORT")
