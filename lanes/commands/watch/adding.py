@@ -1,7 +1,7 @@
 """``lanes watch add``: find, ask, try or pair, write."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from lanes.guard.files import appended
 from lanes.host.files import put
 from lanes.host.holder import is_listened_to_by_us
 from lanes.text.toml import toml_table
-from lanes.watch.adapter import SourceDown
+from lanes.watch.adapter import Adapter, SourceDown
 from lanes.watch.finding import (
     FoundGateway,
     codex_token_file,
@@ -105,19 +105,20 @@ def _version(gateway: FoundGateway, name: str, file: Path | None) -> str | None:
         token = _read(file)
     watch = WatchConfig(name, gateway.kind, gateway.url, token, None, None, None)
     adapter = adapter_of(watch, keys_folder())
-
-    async def connect() -> str:
-        try:
-            return await adapter.connect()
-        finally:
-            await adapter.close()
-
     try:
-        return asyncio.run(connect())
+        return asyncio.run(_closing(adapter, adapter.connect()))
     except SourceDown as down:
         if down.state is SourceState.REFUSED:
             return None
         raise ConfigError(f"it cannot be watched: {down}") from down
+
+
+async def _closing(adapter: Adapter, asked: Coroutine[None, None, str]) -> str:
+    """What is asked of a gateway; its connections are closed after that."""
+    try:
+        return await asked
+    finally:
+        await adapter.close()
 
 
 def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> Path:
@@ -137,8 +138,12 @@ def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: s
     raise ConfigError(f"{gateway.kind} at {gateway.url} wants a token: give --token-file")
 
 
+def _confirmed(session: Session, yes: bool, question: str) -> bool:
+    return yes or (session.out.asks and click.confirm(question, err=True))
+
+
 def _allowed(session: Session, wish: NewWatch, question: str) -> None:
-    if not wish.yes and not (session.out.asks and click.confirm(question, err=True)):
+    if not _confirmed(session, wish.yes, question):
         fail("it wants a token: allow what it has here to be read (--yes), or give --token-file")
 
 
@@ -154,15 +159,8 @@ def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, na
         token = _token_of(session, wish, home.config, pid)
         _check_listener(gateway.url)
     adapter = OpenClawAdapter(name, gateway.url, keys, token=token or "")
-
-    async def pair() -> str:
-        try:
-            return await adapter.pair()
-        finally:
-            await adapter.close()
-
     try:
-        version = asyncio.run(pair())
+        version = asyncio.run(_closing(adapter, adapter.pair()))
     except SourceDown as down:
         raise ConfigError(f"it cannot be watched: {down}") from down
     say(f"paired with OpenClaw {version}: two devices, one that reads and one that may abort; their keys are in {keys}")
@@ -173,7 +171,7 @@ def _token_of(session: Session, wish: NewWatch, config: Path, pid: int | None) -
     if wish.token_file is not None:
         return _read(Path(wish.token_file))
     asked = f"Read the token of its gateway from its environment or {config}, once, to pair with it?"
-    if not wish.yes and not (session.out.asks and click.confirm(asked, err=True)):
+    if not _confirmed(session, wish.yes, asked):
         fail("it is not paired yet: allow its configuration to be read (--yes), or give --token-file")
     token = openclaw_token(config, pid)
     if token is None:
@@ -204,7 +202,7 @@ def _write(session: Session, values: dict[str, str], yes: bool) -> int:
     changed = appended(path, toml_table("[[watch]]", values))
     for line in changed.diff().splitlines():
         say(line)
-    if not yes and not (session.out.asks and click.confirm(f"Write it into {path}?", err=True)):
+    if not _confirmed(session, yes, f"Write it into {path}?"):
         say("nothing was written; it can be added by hand")
         return Exit.FAILED
     try:
