@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -75,6 +76,17 @@ class Scene:
 
 
 Play = Callable[[Scene], Awaitable[RequestEnd]]
+PLAYS: dict[str, Play] = {}
+
+
+def plays(name: str) -> Callable[[Play], Play]:
+    """Says of a function that it plays the fault of that name, whose meaning is in ``FAULTS``."""
+
+    def named(play: Play) -> Play:
+        PLAYS[name] = play
+        return play
+
+    return named
 
 
 def tokens(text: str) -> list[str]:
@@ -83,18 +95,18 @@ def tokens(text: str) -> list[str]:
     return [first, *(f" {word}" for word in rest)]
 
 
+@plays("sim-ok")
 async def ok(scene: Scene) -> RequestEnd:
-    """A short answer."""
     return await _answer(scene, ANSWER)
 
 
+@plays("sim-echo")
 async def echo(scene: Scene) -> RequestEnd:
-    """The user's own text."""
     return await _answer(scene, scene.text)
 
 
+@plays("sim-slow")
 async def slow(scene: Scene) -> RequestEnd:
-    """An answer that takes its seconds, with tokens at a steady pace."""
     seconds = scene.fault.number
     steps = max(2, round(seconds / SLOW_S))
     words = (ANSWER.split(" ") * (steps // len(ANSWER.split(" ")) + 1))[:steps]
@@ -106,115 +118,85 @@ async def slow(scene: Scene) -> RequestEnd:
     return RequestEnd.FINISHED
 
 
+@plays("sim-hang")
 async def hang(scene: Scene) -> RequestEnd:
-    """No byte, not even a status line."""
     await scene.answer.wire.silence()
     return RequestEnd.FAILED
 
 
+@plays("sim-stall")
 async def stall(scene: Scene) -> RequestEnd:
-    """Some tokens, then nothing."""
     await _some(scene)
     await scene.answer.wire.silence()
     return RequestEnd.FAILED
 
 
+@plays("sim-drip")
 async def drip(scene: Scene) -> RequestEnd:
-    """A token now and then, for ever."""
     await scene.answer.begin()
     while True:
         await scene.answer.token("drip ")
         await scene.answer.wire.pause(DRIP_S)
 
 
+@plays("sim-cut")
 async def cut(scene: Scene) -> RequestEnd:
-    """Some tokens, then a clean end that says nothing."""
     await _some(scene)
     await scene.answer.cut()
     return RequestEnd.FAILED
 
 
+@plays("sim-reset")
 async def reset(scene: Scene) -> RequestEnd:
-    """Some tokens, then a TCP reset."""
     await _some(scene)
     await scene.answer.wire.reset()
     return RequestEnd.FAILED
 
 
-async def status_500(scene: Scene) -> RequestEnd:
-    """An internal error."""
-    return await _refuse(scene, BROKEN)
-
-
+@plays("sim-429")
 async def status_429(scene: Scene) -> RequestEnd:
-    """Too many requests, and when to come again."""
     headers = {"retry-after": f"{scene.fault.number:g}"}
     sentence = f"Rate limit reached, try again in {scene.fault.number:g}s."
     return await _refuse(scene, LIMITED._replace(sentence=sentence), headers)
 
 
-async def too_large(scene: Scene) -> RequestEnd:
-    """A 429 that this one request gets however often it comes, while others are served."""
-    return await _refuse(scene, LIMITED._replace(type="tokens"))
-
-
+@plays("sim-recovers")
 async def recovers(scene: Scene) -> RequestEnd:
-    """An internal error so many times in a row to a conversation, then an answer."""
     said = scene.answer.asked.texts[:1]
     if scene.shared.refused[said] >= scene.fault.number:
         del scene.shared.refused[said]
         return await ok(scene)
     scene.shared.refused[said] += 1
-    return await status_500(scene)
+    return await _refuse(scene, BROKEN)
 
 
-async def quota(scene: Scene) -> RequestEnd:
-    """No money left."""
-    return await _refuse(scene, EXHAUSTED)
-
-
-async def overloaded(scene: Scene) -> RequestEnd:
-    """Too much to do, for everyone."""
-    return await _refuse(scene, OVERLOADED)
-
-
-async def forbidden_input(scene: Scene) -> RequestEnd:
-    """A 403 for what this one text says: the credentials are good."""
-    return await _refuse(scene, FLAGGED)
-
-
-async def context_overflow(scene: Scene) -> RequestEnd:
-    """A conversation that is longer than the model can read."""
-    return await _refuse(scene, TOO_LONG)
-
-
+@plays("sim-server-error")
 async def server_error(scene: Scene) -> RequestEnd:
-    """An error event, before any token: the stream had begun under status 200."""
     await scene.answer.begin()
     await scene.answer.error_event(BROKEN._replace(sentence="The server had an error while processing your request."))
     return RequestEnd.FAILED
 
 
+@plays("sim-garbage")
 async def garbage(scene: Scene) -> RequestEnd:
-    """What is no event stream."""
     await scene.answer.garbage()
     return RequestEnd.FAILED
 
 
+@plays("sim-flaky")
 async def flaky(scene: Scene) -> RequestEnd:
-    """Now the one, now the other."""
     chance = scene.fault.number if scene.fault.number <= 1 else scene.fault.number / 100
-    return await (status_500 if scene.shared.luck.random() < chance else ok)(scene)
+    return await (_refuse(scene, BROKEN) if scene.shared.luck.random() < chance else ok(scene))
 
 
+@plays("sim-one-slot")
 async def one_slot(scene: Scene) -> RequestEnd:
-    """One answer at a time: a request that comes meanwhile waits for its turn, without a word."""
     async with scene.shared.slot:
         return await _answer(scene, ANSWER, SLOT_S)
 
 
+@plays("sim-outage")
 async def outage(scene: Scene) -> RequestEnd:
-    """The provider is not there at all for so many seconds, once for each text; then it answers again."""
     if scene.text in scene.shared.outages:
         return await ok(scene)
     scene.shared.outages.add(scene.text)
@@ -224,8 +206,8 @@ async def outage(scene: Scene) -> RequestEnd:
     return RequestEnd.FAILED
 
 
+@plays("sim-reasoning")
 async def reasoning(scene: Scene) -> RequestEnd:
-    """Some thoughts, then the answer."""
     await scene.answer.begin()
     for token in tokens(THOUGHT):
         await scene.answer.think(token)
@@ -233,67 +215,67 @@ async def reasoning(scene: Scene) -> RequestEnd:
     return await _finish(scene, ANSWER)
 
 
+@plays("sim-refusal")
 async def refusal(scene: Scene) -> RequestEnd:
-    """The model says no."""
     await scene.answer.begin()
     await scene.answer.refuse_to("I cannot help with that.")
     await scene.answer.end()
     return RequestEnd.FINISHED
 
 
+@plays("sim-length")
 async def length(scene: Scene) -> RequestEnd:
-    """An answer that ends at its limit."""
     scene.answer.cut_short = True
     await _some(scene)
     await scene.answer.end()
     return RequestEnd.FINISHED
 
 
+@plays("sim-tool")
 async def tool(scene: Scene) -> RequestEnd:
-    """Calls the first tool of the request; once it has the result, it answers."""
     return await _call(scene, 1)
 
 
+@plays("sim-tools")
 async def all_tools(scene: Scene) -> RequestEnd:
-    """Calls two tools at once, the only one twice; once it has the results, it answers."""
     return await _call(scene, 2)
 
 
+@plays("sim-shell")
 async def shell(scene: Scene) -> RequestEnd:
-    """Runs the command in the text, by the tool for that; once it has the result, it does what the text says next."""
     return await _calls(scene, [*_command(scene)][:1])
 
 
+@plays("sim-recall")
 async def recall(scene: Scene) -> RequestEnd:
-    """All that the user has said."""
     return await _answer(scene, " | ".join(scene.answer.asked.texts))
 
 
+@plays("sim-json")
 async def structured(scene: Scene) -> RequestEnd:
-    """JSON of the schema that the request gives."""
     return await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
 
 
+@plays("sim-empty")
 async def empty(scene: Scene) -> RequestEnd:
-    """An answer without a word."""
     await scene.answer.begin()
     await scene.answer.end()
     return RequestEnd.FINISHED
 
 
+@plays("sim-recite")
 async def recite(scene: Scene) -> RequestEnd:
-    """All that it was told."""
     return await _answer(scene, memory.recited(scene.answer.asked.body))
 
 
+@plays("sim-strict")
 async def strict(scene: Scene) -> RequestEnd:
-    """The same, if a strict provider takes it."""
     said = memory.objection(scene.answer.asked.body)
     return await recite(scene) if said is None else await _refuse(scene, OBJECTED._replace(sentence=said))
 
 
+@plays("sim-window")
 async def window(scene: Scene) -> RequestEnd:
-    """The same, if a model of that size can read it."""
     words, most = memory.words(scene.answer.asked.body), round(scene.fault.number)
     if words <= most:
         return await recite(scene)
@@ -304,43 +286,6 @@ async def window(scene: Scene) -> RequestEnd:
 async def unknown(scene: Scene) -> RequestEnd:
     """There is no such name."""
     return await _refuse(scene, UNKNOWN)
-
-
-PLAYS: dict[str, Play] = {
-    "sim-ok": ok,
-    "sim-echo": echo,
-    "sim-slow": slow,
-    "sim-hang": hang,
-    "sim-stall": stall,
-    "sim-drip": drip,
-    "sim-cut": cut,
-    "sim-reset": reset,
-    "sim-500": status_500,
-    "sim-429": status_429,
-    "sim-recovers": recovers,
-    "sim-quota": quota,
-    "sim-server-error": server_error,
-    "sim-garbage": garbage,
-    "sim-flaky": flaky,
-    "sim-529": overloaded,
-    "sim-403-input": forbidden_input,
-    "sim-429-one-request": too_large,
-    "sim-context-overflow": context_overflow,
-    "sim-one-slot": one_slot,
-    "sim-outage": outage,
-    "sim-reasoning": reasoning,
-    "sim-tool": tool,
-    "sim-tools": all_tools,
-    "sim-shell": shell,
-    "sim-recall": recall,
-    "sim-json": structured,
-    "sim-refusal": refusal,
-    "sim-length": length,
-    "sim-empty": empty,
-    "sim-recite": recite,
-    "sim-strict": strict,
-    "sim-window": window,
-}
 
 
 async def _answer(scene: Scene, text: str, pace: float = TOKEN_S) -> RequestEnd:
@@ -394,3 +339,14 @@ def _command(scene: Scene) -> Iterator[tuple[AskedTool, Mapping[str, Any]]]:
 async def _refuse(scene: Scene, error: SimulatedError, headers: dict[str, str] | None = None) -> RequestEnd:
     await scene.answer.refuse(error, headers)
     return RequestEnd.FAILED
+
+
+for _name, _error in {
+    "sim-500": BROKEN,
+    "sim-quota": EXHAUSTED,
+    "sim-529": OVERLOADED,
+    "sim-403-input": FLAGGED,
+    "sim-429-one-request": LIMITED._replace(type="tokens"),
+    "sim-context-overflow": TOO_LONG,
+}.items():
+    PLAYS[_name] = partial(_refuse, error=_error)
