@@ -93,20 +93,14 @@ def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
 
 
 def _drains(owners: list[OwnerRow]) -> list[Check]:
-    found = [
-        warning(
-            "draining",
-            f"{o.kind} {o.id} on {o.host} is draining, by {o.drain_by}, until {_end(o.drain_until)}",
-            "it claims nothing more; stop it when `lanes status` shows nothing held, and start it again",
-        )
-        for o in owners
-        if o.drain_by is not None
-    ]
+    fix = "it claims nothing more; stop it when `lanes status` shows nothing held, and start it again"
+    found = []
+    for o in owners:
+        if o.drain_by is not None:
+            until = "it ends" if o.drain_until is None else moment(o.drain_until)
+            said = f"{o.kind} {o.id} on {o.host} is draining, by {o.drain_by}, until {until}"
+            found.append(warning("draining", said, fix))
     return found or [ok("draining", "no gateway is draining")]
-
-
-def _end(drain_until: int | None) -> str:
-    return "it ends" if drain_until is None else moment(drain_until)
 
 
 def _answer(owner: OwnerRow, me: Identity) -> Check:

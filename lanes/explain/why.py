@@ -68,7 +68,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
         said += _unclaimed(lane, around.head, around)
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
-        said.append(_paused(lane, around.now) or _next_message(around))
+        said.append(_paused(lane, around.now) or _nobody_claims(around) or "The next message starts at once.")
     if around.repeated is not None:
         said.append(_asked_again(around.repeated, lane, around.now))
     said += [*_used(lane), *(_budget(budget, spent) for budget, spent in around.budgets)]
@@ -170,15 +170,12 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
     clocks = []
     if terms.run_timeout_ms is not None:
         clocks.append(_due("expires", ages.left_ms(run, now), f"run_timeout {span(terms.run_timeout_ms)}"))
+    stall_ms = ages.stall_left_ms(run, now) or 0
     # The clock of a stall begins again with the next provider.
-    if terms.stall_timeout_ms is not None and not any(each.left_ms < _stall_left(run, now) for each in attempts):
+    if terms.stall_timeout_ms is not None and not any(each.left_ms < stall_ms for each in attempts):
         clocks.append(_stalls(run, around, terms.stall_timeout_ms))
     sentence = " and ".join(clocks)
     return [*said, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else said
-
-
-def _stall_left(run: RunRow, now: Now) -> int:
-    return ages.stall_left_ms(run, now) or 0
 
 
 def _attempt(limit: ages.Limit) -> str:
@@ -300,10 +297,6 @@ def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
     if pause.kind is PauseKind.SURVIVORS:
         until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
     return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
-
-
-def _next_message(around: Circumstances) -> str:
-    return _nobody_claims(around) or "The next message starts at once."
 
 
 def _nobody_claims(around: Circumstances) -> str | None:

@@ -1,7 +1,7 @@
 """What a run used and cost, from the usage object of OpenAI that every runner gives."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from lanes.config.declared.model import Price
 from lanes_storage.records import RunUsage
@@ -14,7 +14,8 @@ MICROS = 1_000_000
 def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsage | None:
     """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
     said = usage or {}
-    cost = cost_usd if cost_usd is not None else _amount(said.get("cost_usd"))
+    own = said.get("cost_usd")
+    cost = cost_usd if cost_usd is not None else own if is_amount(own) else None
     tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
     if tokens == (None, None) and cost is None:
         return None
@@ -37,5 +38,6 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < MOST else None
 
 
-def _amount(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST else None
+def is_amount(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number that can be stored; NaN is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST

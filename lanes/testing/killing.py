@@ -82,16 +82,13 @@ class _Doomed(SqliteTransaction):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        writes = error is None and self._writes()
+        writes = error is None and self._connection.total_changes != self._before
         if writes:
             self._reached("before", _Doomed.commits + 1)
         super().__exit__(kind, error, trace)
         if writes:
             _Doomed.commits += 1
             self._reached("after", _Doomed.commits)
-
-    def _writes(self) -> bool:
-        return self._connection.total_changes != self._before
 
     def _wrote(self) -> None:
         changes = self._connection.total_changes

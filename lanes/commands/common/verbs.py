@@ -119,11 +119,7 @@ def _option(param: VerbParam) -> Callable[[Any], Any]:
         return click.option(
             *names, type=WordType(param), default=default, metavar=metavar, show_default=default is not None, help=said
         )
-    return click.option(*names, type=_type(param), metavar=param.kind.metavar, help=said)
-
-
-def _type(param: VerbParam) -> Any:
-    return TYPES.get(param.kind) or Written(param)
+    return click.option(*names, type=TYPES.get(param.kind) or Written(param), metavar=param.kind.metavar, help=said)
 
 
 class Written(NumberType):

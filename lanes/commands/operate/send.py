@@ -68,7 +68,7 @@ def command(
     if idempotency_key == "":
         fail("an idempotency key is not empty")
     text = given_text(text)
-    sender = _this_run()
+    sender = arguments.digits(os.environ.get("LANES_RUN_ID", ""))  # the run that this process is a part of
     run = sender if wait else None
     how = {"if_idle": if_idle, "idempotency_key": idempotency_key, "fresh": fresh}
     with session.desk(create=True) as desk:
@@ -81,11 +81,6 @@ def command(
     if accepted.held_up is not None:
         session.out.talk(accepted.held_up)
     return Exit.DONE
-
-
-def _this_run() -> int | None:
-    """The run that this process is a part of: so told by the environment."""
-    return arguments.digits(os.environ.get("LANES_RUN_ID", ""))
 
 
 def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, timeout_ms: int | None) -> int:

@@ -149,7 +149,7 @@ class Output:
 
     def line(self, *pieces: Piece) -> None:
         """One line of a result."""
-        self._write("".join(self._dress(_cell(piece)) for piece in pieces))
+        self._write("".join(self._paint(clean(cell.text), cell.look) for cell in map(_cell, pieces)))
 
     def block(self, text: str) -> None:
         """Text of several lines, such as a reply."""
@@ -178,9 +178,6 @@ class Output:
     def talk(self, text: str) -> None:
         """A message to the person; never part of the result."""
         say(text)
-
-    def _dress(self, cell: Cell) -> str:
-        return self._paint(clean(cell.text), cell.look)
 
     def _paint(self, text: str, look: str) -> str:
         if not look or not self._coloured or not text.strip():

@@ -15,7 +15,6 @@ from lanes.config.declared.presets import (
     RUN_TIMEOUT_MS,
     RUNTIME,
     STALL_MARGIN_MS,
-    Preset,
     naming_fault,
 )
 from lanes.config.declared.refusal import shown
@@ -94,7 +93,7 @@ def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> S
     preset = PRESETS[row.get("preset")]
     check_naming(row.values["session_from"])
     given = row.get("session_from")
-    silence = _silence(preset, provider)
+    silence = max(preset.silence_ms, LOCAL_SILENCE_MS if is_near(provider.base_url) else 0)
     first_ms, idle_ms = row.get("first_byte_timeout") or silence, row.get("idle_timeout") or silence
     return filled(
         SourceConfig,
@@ -105,10 +104,6 @@ def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> S
         answers_aborts=row.get("on_abort") == "answer",
         limits=_limits(row, max(first_ms, idle_ms)),
     )
-
-
-def _silence(preset: Preset, provider: ProviderConfig) -> int:
-    return max(preset.silence_ms, LOCAL_SILENCE_MS) if is_near(provider.base_url) else preset.silence_ms
 
 
 def is_near(base_url: str) -> bool:

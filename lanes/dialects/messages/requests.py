@@ -248,11 +248,9 @@ def _written(part: Part, param: str) -> dict[str, Any]:
 
 
 def _written_source(url: str) -> dict[str, Any]:
-    found = data_of(url)
-    return {"type": "url", "url": url} if found is None else _base64(*found)
-
-
-def _base64(media_type: str, data: str) -> dict[str, Any]:
+    if (found := data_of(url)) is None:
+        return {"type": "url", "url": url}
+    media_type, data = found
     return {"type": "base64", "media_type": media_type, "data": data}
 
 

@@ -1,11 +1,11 @@
 """What is stored of an answer: numbers of known names, a short model, words of an error. No text of it, and no key."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.runners.http.redaction import redacted
-from lanes.runners.usage import MOST
+from lanes.runners.usage import is_amount
 
 #: The longest model that is stored, and how much of one is read.
 LONGEST_MODEL = 128
@@ -40,8 +40,4 @@ def kept_usage(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _numbers(of: object, names: Iterable[str]) -> dict[str, int | float]:
     values = {name: of.get(name) for name in names} if isinstance(of, Mapping) else {}
-    return {name: value for name, value in values.items() if _is_number(value)}
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST  # neither is NaN
+    return {name: value for name, value in values.items() if is_amount(value)}

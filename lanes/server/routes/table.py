@@ -61,6 +61,7 @@ _MESSAGES: Schema = {
     "properties": {**_OURS, "messages": CHAT_SCHEMA["properties"]["messages"]},
     "required": ["messages"],
 }
+_BETA = RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here")
 _REFUSALS = (422, 423, 429, 503)
 
 #: Verbs with a handler for HTTP: they wait with their client, or stream.
@@ -96,17 +97,12 @@ ROUTES = (
     *(route for verb in table().values() if verb.path for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
     _ingress("/v1/chat/completions", openai.post_chat, CHAT_SCHEMA),
     _ingress("/v1/responses", openai.post_responses, _RESPONSES),
-    _ingress(
-        "/v1/messages",
-        anthropic.post_messages,
-        _MESSAGES,
-        RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here"),
-    ),
+    _ingress("/v1/messages", anthropic.post_messages, _MESSAGES, _BETA),
     Route(
         "POST",
         "/v1/messages/count_tokens",
         anthropic.post_count_tokens,
-        query=(RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here"),),
+        query=(_BETA,),
         body=_MESSAGES,
         answers={200: OBJECT},
     ),

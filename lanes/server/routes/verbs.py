@@ -61,10 +61,6 @@ def own(verb: Verb[..., Any]) -> list[Declared]:
     return [param for param in verb.params if param.given is not kinds.ONLY_PYTHON]
 
 
-def _only_in_header(param: Declared) -> bool:
-    return param.header is not None and param.header.alone
-
-
 def handler_of(verb: Verb[..., Any]) -> Handler:
     """The general handler: calls a verb with the parameters of a request."""
 
@@ -104,7 +100,7 @@ def _places(verb: Verb[..., Any]) -> ParamPlaces:
         (in_path if f"{{{param.wire}}}" in verb.path else outside).append(param)
     return ParamPlaces(
         tuple(in_path),
-        {param.wire: param for param in outside if not _only_in_header(param)},
+        {param.wire: param for param in outside if param.header is None or not param.header.alone},
         tuple((param.header.name.lower(), param) for param in outside if param.header is not None),
         tuple(param for param in outside if param.required),
     )
