@@ -60,8 +60,6 @@ class InvalidKey(Unfit):
 class Refused(LanesError):
     """A message was not accepted, and nothing was stored."""
 
-    reason = "refused"
-
     def __init__(self, key: str, sentence: str) -> None:
         self.key = key
         super().__init__(sentence)
@@ -70,8 +68,6 @@ class Refused(LanesError):
 class QueueFull(Refused):
     """The lane has as many waiting messages as its policy allows."""
 
-    reason = "queue_full"
-
     def __init__(self, key: str, cap: int) -> None:
         self.cap = cap
         super().__init__(key, f"the queue of lane {key!r} is full ({cap} waiting)")
@@ -79,8 +75,6 @@ class QueueFull(Refused):
 
 class LaneBusy(Refused):
     """The lane has an unfinished message, and the sender does not want to wait; ``rejects``: its mode is ``reject``."""
-
-    reason = "lane_busy"
 
     def __init__(self, key: str, rejects: bool = False) -> None:
         self.rejects = rejects
@@ -93,8 +87,6 @@ class WaitCycle(Refused):
     ``keys`` are the lanes of the cycle, from the waiting one back to itself.
     """
 
-    reason = "wait_cycle"
-
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = tuple(keys)
         super().__init__(self.keys[0], "waiting would never end: " + " waits for ".join(repr(key) for key in keys))
@@ -103,16 +95,12 @@ class WaitCycle(Refused):
 class Draining(Refused):
     """The gateway is draining."""
 
-    reason = "draining"
-
     def __init__(self, key: str) -> None:
         super().__init__(key, "the gateway is draining; send it to another one, or later")
 
 
 class IdempotencyConflict(Refused):
     """The idempotency key was used with another body."""
-
-    reason = "idempotency_conflict"
 
     def __init__(self, key: str, idempotency_key: str) -> None:
         self.idempotency_key = idempotency_key
