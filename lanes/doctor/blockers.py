@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, ok, warning
-from lanes.host.identity import this_process
+from lanes.host.identity import is_here, this_process
 from lanes.host.stat import STOPPED, state_of
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
@@ -53,11 +53,7 @@ def _owners(path: Path) -> list[OwnerRow]:
     try:
         reader = SqliteReader(path)
         try:
-            return [
-                o
-                for o in reader.read(reads.owners())
-                if (o.host, o.boot_id, o.pid_ns) == (me.host, me.boot_id, me.pid_ns)
-            ]
+            return [owner for owner in reader.read(reads.owners()) if is_here(owner, me)]
         finally:
             reader.close()
     except StorageError:

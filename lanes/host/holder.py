@@ -3,7 +3,9 @@ user)."""
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from lanes.base.terminal import clean
 from lanes.host.stat import STOPPED, state_of
@@ -13,67 +15,69 @@ _LISTENS, _CONNECTED = "0A", "01"
 _SHOWN = 120
 
 
+class _Socket(NamedTuple):
+    """A TCP socket of this machine. ``link``: what the descriptors of its process show."""
+
+    port: int
+    user: int
+    link: str
+
+
 def holder_of(port: int) -> str | None:
     """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``; None if that is not visible."""
-    inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
-    found = [f"pid {pid} ({_command(pid)})" for pid in processes() if inodes & _sockets(pid)] if inodes else []
-    return " and ".join(found) or None
+    return " and ".join(f"pid {pid} ({_command(pid)})" for pid in _listeners(port)) or None
 
 
 def is_listened_to_by_us(port: int) -> bool:
     """Whether every listener on a port is a process of this user, as far as the system shows it."""
-    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if _listens_on(row, port)]
-    return bool(rows) and all(int(row[7]) == os.geteuid() for row in rows)
+    users = {each.user for each in _listening(port)}
+    return users == {os.geteuid()}
 
 
 def is_listened_to_by_others(port: int) -> bool:
     """Whether a process of another user is seen to listen on a port."""
-    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if _listens_on(row, port)]
-    return any(int(row[7]) != os.geteuid() for row in rows)
+    return any(each.user != os.geteuid() for each in _listening(port))
 
 
 def ports_of(pid: int) -> list[int]:
     """The ports on which a process listens, the lowest first."""
-    held = _sockets(pid)
-    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if row[3] == _LISTENS]
-    return sorted({int(row[1].rpartition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in held})
+    held = _links(pid)
+    return sorted({each.port for each in _sockets(_LISTENS) if each.link in held})
 
 
 def stopped_holder_of(port: int) -> int | None:
     """The process that listens on a port and is stopped by a signal or a debugger; None: it runs, or is not visible."""
-    inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
-    for pid in processes() if inodes else []:
-        if state_of(pid) in STOPPED and inodes & _sockets(pid):
-            return pid
-    return None
+    return next((pid for pid in _listeners(port) if state_of(pid) in STOPPED), None)
 
 
 def connections_of(port: int, word: str) -> frozenset[str] | None:
     """The connections to elsewhere of the processes that listen on a port; None: no process that has the word in its
     command line is seen to do so."""
-    inodes = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
-    sockets = [held for pid in processes() if inodes & (held := _sockets(pid)) and word in " ".join(words_of(pid))]
-    if not sockets:
+    links = [_links(pid) for pid in _listeners(port) if word in " ".join(words_of(pid))]
+    if not links:
         return None
-    rows = [row for table in ("tcp", "tcp6") for row in _rows(table) if row[3] == _CONNECTED]
-    elsewhere = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) != port}
-    return frozenset(elsewhere & set().union(*sockets))
+    elsewhere = {each.link for each in _sockets(_CONNECTED) if each.port != port}
+    return frozenset(elsewhere & set().union(*links))
 
 
-def _rows(table: str) -> list[list[str]]:
-    try:
-        _, *lines = Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return []
-    return [line.split() for line in lines]
+def _listeners(port: int) -> Iterator[int]:
+    """The processes that are seen to listen on a port."""
+    if links := {each.link for each in _listening(port)}:
+        yield from (pid for pid in processes() if links & _links(pid))
 
 
-def _listens_on(row: list[str], port: int) -> bool:
-    return row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port
+def _listening(port: int) -> list[_Socket]:
+    return [each for each in _sockets(_LISTENS) if each.port == port]
 
 
-def _listening(table: str, port: int) -> list[str]:
-    return [row[9] for row in _rows(table) if _listens_on(row, port)]
+def _sockets(state: str) -> Iterator[_Socket]:
+    """The sockets that are in a state."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError, ValueError):
+            _, *lines = Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()
+            for row in map(str.split, lines):
+                if row[3] == state:
+                    yield _Socket(int(row[1].rpartition(":")[2], 16), int(row[7]), f"socket:[{row[9]}]")
 
 
 def processes() -> list[int]:
@@ -84,7 +88,7 @@ def processes() -> list[int]:
         return []
 
 
-def _sockets(pid: int) -> set[str]:
+def _links(pid: int) -> set[str]:
     found = set()
     with contextlib.suppress(OSError):  # it belongs to somebody else, or has ended
         for each in Path(f"/proc/{pid}/fd").iterdir():
