@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from lanes.text.chats import last_user_text
+from lanes.text.chats import dicts, last_user_text
 
 
 class AskedTool(NamedTuple):
@@ -93,8 +93,3 @@ def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
         if isinstance(node, dict):
             return node
     return None
-
-
-def dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; of anything else none."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -1,8 +1,9 @@
 """What a request tells of a conversation, and whether a strict or a small model would take that."""
 
 import json
-from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from lanes.text.chats import dicts
 
 
 class Heard(NamedTuple):
@@ -58,15 +59,11 @@ def _heard(message: dict[str, Any]) -> Heard:
         return Heard("assistant", "", (str(message.get("call_id")),))
     if kind == "function_call_output":
         return Heard("tool", str(message.get("output")), (), (str(message.get("call_id")),))
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else _dicts(content)
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else dicts(content)
     text = "".join(str(part.get("text", "")) for part in parts)
     calls = [str(part.get("id")) for part in parts if part.get("type") == "tool_use"]
-    calls += [str(call.get("id")) for call in _dicts(message.get("tool_calls"))]
+    calls += [str(call.get("id")) for call in dicts(message.get("tool_calls"))]
     results = [str(part.get("tool_use_id")) for part in parts if part.get("type") == "tool_result"]
     if message.get("role") == "tool":
         results.append(str(message.get("tool_call_id")))
     return Heard(str(message.get("role")), text, tuple(calls), tuple(results))
-
-
-def _dicts(value: Any) -> Iterable[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -20,7 +20,7 @@ def last_user_text(request: dict[str, Any]) -> str:
     for message in reversed(_messages(request)):
         if message.get("role") == "user" and not _only_results(message):
             content = message.get("content")
-            parts = _dicts(content)
+            parts = dicts(content)
             text = "".join(str(part.get("text", "")) for part in parts if part.get("type") in _TEXTS)
             said = content if isinstance(content, str) else text
             if not said.startswith(_INJECTED):
@@ -56,9 +56,9 @@ def tools_of(message: Any) -> tuple[str, ...]:
     called = message if isinstance(message, dict) else {}
     if called.get("type") == "function_call":
         return (_name(called),)
-    if uses := [part for part in _dicts(called.get("content")) if part.get("type") == "tool_use"]:
+    if uses := [part for part in dicts(called.get("content")) if part.get("type") == "tool_use"]:
         return tuple(map(_name, uses))
-    calls = [call.get("function") for call in _dicts(called.get("tool_calls"))] + [called.get("function_call")]
+    calls = [call.get("function") for call in dicts(called.get("tool_calls"))] + [called.get("function_call")]
     return tuple(_name(call) for call in calls if isinstance(call, dict))
 
 
@@ -82,16 +82,17 @@ def _name(called: dict[str, Any]) -> str:
 
 
 def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
-    return _dicts(request.get("messages", request.get("input")))
+    return dicts(request.get("messages", request.get("input")))
 
 
 def _results_in(message: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in _dicts(message.get("content")) if part.get("type") == "tool_result"]
+    return [part for part in dicts(message.get("content")) if part.get("type") == "tool_result"]
 
 
 def _only_results(message: dict[str, Any]) -> bool:
-    return bool(results := _results_in(message)) and len(results) == len(_dicts(message.get("content")))
+    return bool(results := _results_in(message)) and len(results) == len(dicts(message.get("content")))
 
 
-def _dicts(value: object) -> list[dict[str, Any]]:
+def dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; of anything else none."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -45,8 +45,13 @@ def moment(form: Any, name: str) -> int | None:
 
 
 def objects(form: Any, name: str) -> list[dict[str, Any]]:
+    """The objects of an array in an object."""
+    return rows(typed(form, name, list, []))
+
+
+def rows(form: Any) -> list[dict[str, Any]]:
     """The objects of an array."""
-    return [each for each in typed(form, name, list, []) if isinstance(each, dict)]
+    return [each for each in form if isinstance(each, dict)] if isinstance(form, list) else []
 
 
 class ShownKeys:

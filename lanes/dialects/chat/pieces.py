@@ -6,6 +6,7 @@ from typing import Any
 
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
 from lanes.runners.base import Delta
+from lanes.text.chats import dicts
 
 
 def pieces(delta: Delta) -> Iterator[Piece]:
@@ -20,7 +21,7 @@ def pieces(delta: Delta) -> Iterator[Piece]:
         yield TextPiece(delta.text)
     if refusal := _text(choice, "refusal"):
         yield RefusalPiece(refusal)
-    calls = _dicts(choice.get("tool_calls"))
+    calls = dicts(choice.get("tool_calls"))
     for call in calls:
         called, index = call.get("function"), call.get("index")
         called = called if isinstance(called, dict) else {}
@@ -30,7 +31,7 @@ def pieces(delta: Delta) -> Iterator[Piece]:
 
 def _signed(details: object) -> Iterator[Piece]:
     """Thoughts as those tell them that sign them. In a whole message each is one."""
-    for at, detail in enumerate(_dicts(details)):
+    for at, detail in enumerate(dicts(details)):
         text, signature, data = (_text(detail, name) for name in ("text", "signature", "data"))
         place = detail.get("index", at)
         if text or signature or data:
@@ -63,7 +64,7 @@ def delta_of(piece: Piece) -> Delta:
 def delta_of_message(text: str, message: Mapping[str, Any] | None) -> Delta:
     """A whole stored message as one piece."""
     more = {name: value for name, value in (message or {}).items() if value and name not in ("role", "content")}
-    if calls := _dicts(more.get("tool_calls")):
+    if calls := dicts(more.get("tool_calls")):
         more["tool_calls"] = [{"index": at} | call for at, call in enumerate(calls)]
     return Delta(text, more or None)
 
@@ -96,10 +97,6 @@ def usage_told(usage: Usage) -> dict[str, Any]:
     if usage.reasoning is not None:
         made["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return made
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _dict(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:

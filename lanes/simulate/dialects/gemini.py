@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lanes.simulate import asked
-from lanes.simulate.asked import SimulatedRequest, dicts
+from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
+from lanes.text.chats import dicts
 
 
 class SimulatedGemini(SimulatedAnswer):

@@ -15,7 +15,7 @@ from lanes.host.holder import connections_of
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import proof_by
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes.watch.reading import ShownKeys, moment, rows, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
@@ -66,7 +66,7 @@ class LangGraphAdapter(Adapter):
         """Its threads, the newest first. Raises SourceDown."""
         asked = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
         try:
-            threads = _rows(await self._web.post("/threads/search", asked))
+            threads = rows(await self._web.post("/threads/search", asked))
         except WebError as error:
             why = f"the server does not list its threads ({error})"
             raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
@@ -100,7 +100,7 @@ class LangGraphAdapter(Adapter):
     async def _runs(self, thread: str) -> Rows:
         query: list[tuple[str, str]] = [("limit", str(MOST_LISTED)), *(("select", name) for name in RUN)]
         try:
-            return _rows(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
+            return rows(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
         except WebError:  # it was deleted meanwhile
             return []
 
@@ -149,10 +149,6 @@ class LangGraphAdapter(Adapter):
     async def close(self) -> None:
         """Close every connection."""
         await self._web.close()
-
-
-def _rows(found: Any) -> Rows:
-    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 def _at(form: Any, name: str) -> int | None:

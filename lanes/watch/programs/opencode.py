@@ -13,7 +13,7 @@ from urllib.parse import quote
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes.watch.reading import ShownKeys, moment, rows, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
@@ -82,8 +82,7 @@ class OpencodeAdapter(Adapter):
         except WebError as error:
             why = f"opencode does not list its sessions ({error})"
             raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
-        rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-        for row in rows[:MOST_LISTED]:
+        for row in rows(found)[:MOST_LISTED]:
             self._know(row)
         self._asked.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
 
