@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host.holder import holder_of
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, is_here, look, this_process
+from lanes.records import Liveness
 from lanes.text import ages
 from lanes.text.spans import span
 from lanes.text.timestamps import moment
@@ -25,14 +26,14 @@ ANSWER_S = 2.0
 def check_gateways(reader: Reader, clock: Clock) -> list[Check]:
     """Everything that the owners' rows tell."""
     owners, now, me = reader.read(reads.owners()), clock(), this_process()
-    living = [owner for owner in owners if ages.lives(owner, now, me)]
+    living = [*filter(Liveness(now).lives, owners)]
     return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]
 
 
 def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
     """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
-    now, me = clock(), this_process()
-    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and ages.lives(o, now, me)]
+    me, liveness = this_process(), Liveness(clock())
+    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and liveness.lives(o)]
     if mine:
         return [_answer(owner, me) for owner in mine]
     if listens is None or listens[1] == 0:

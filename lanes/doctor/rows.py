@@ -4,8 +4,7 @@ from itertools import pairwise
 
 from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
-from lanes.host.identity import this_process
-from lanes.text import ages
+from lanes.records import Liveness
 from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
@@ -22,8 +21,8 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     """What the counts and the journal tell."""
     now = ctx.now()
     counts = reader.read(reads.counts(now.wall))
-    me = this_process()
-    lives = any(o.kind == "gateway" and ages.lives(o, now, me) for o in reader.read(reads.owners()))
+    liveness = Liveness(now)
+    lives = any(o.kind == "gateway" and liveness.lives(o) for o in reader.read(reads.owners()))
     return [
         _waiting(counts, lives, reader, ctx),
         _ghosts(counts, lives),

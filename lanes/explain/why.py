@@ -11,6 +11,7 @@ from typing import Any
 from lanes.base.terminal import clean
 from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
+from lanes.records import Liveness
 from lanes.text import ages
 from lanes.text.amounts import dollars
 from lanes.text.naming import all_lanes, on_lane, resume_command
@@ -54,7 +55,8 @@ class Circumstances(NamedTuple):
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
-        return [o for o in self.owners if kind in (None, o.kind) and ages.acts(o, self.now, self.me)]
+        liveness = Liveness(self.now, self.me)
+        return [owner for owner in self.owners if kind in (None, owner.kind) and liveness.acts(owner)]
 
 
 def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
@@ -111,7 +113,7 @@ def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[st
     said += _asks(run, now)
     if run.abort_at is not None:
         said.append(_abort_coming(run, around))
-    elif owner is not None and ages.acts(owner, now, around.me) and run.left_out < GHOST_AFTER:
+    elif owner is not None and Liveness(now, around.me).acts(owner) and run.left_out < GHOST_AFTER:
         said += _limits(run, around)
     return said
 

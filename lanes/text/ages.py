@@ -4,7 +4,6 @@ For a run or an owner of the same boot, ages use the boot clock, which nobody ca
 slept; for others the wall clock. All results are whole milliseconds, and an age is never negative.
 """
 
-from lanes.host.identity import Identity, ProcessSighting, look
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 from lanes_storage.records import AttemptPhase, OwnerRow, RunRow
@@ -116,16 +115,6 @@ def asked_ms(run: RunRow, now: Now) -> int | None:
 def beat_ms(owner: OwnerRow, now: Now) -> int:
     """How long ago the owner's last heartbeat was."""
     return _age(owner.boot_id, owner.heartbeat_boot, owner.slept_ms, owner.heartbeat_at, now)
-
-
-def lives(owner: OwnerRow, now: Now, me: Identity) -> bool:
-    """Whether the owner seems alive to this process: not ended, not provably gone, not silent."""
-    return owner.ended_at is None and beat_ms(owner, now) < owner.stale_after_ms and not look(owner, me).gone
-
-
-def acts(owner: OwnerRow, now: Now, me: Identity) -> bool:
-    """Whether it also enforces limits and claims: a stopped process is alive but does nothing."""
-    return lives(owner, now, me) and look(owner, me) is not ProcessSighting.STOPPED
 
 
 def _age(boot_id: str | None, boot: int, slept: int | None, wall: int, now: Now) -> int:
