@@ -12,9 +12,8 @@ from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_secrets, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
 from lanes.doctor.invariants import check_invariants
-from lanes.doctor.pauses import check_pauses
 from lanes.doctor.providers import check_providers
-from lanes.doctor.rows import check_rows
+from lanes.doctor.rows import check_pauses, check_rows
 from lanes.doctor.sources import check_sources
 from lanes_storage.clock import Clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError

@@ -1,15 +1,18 @@
-"""The rows: what waits, what nothing would end, and what a person has to look at."""
+"""The rows: what waits, what is paused as a whole, what nothing would end, and what a person has to look at."""
 
 from itertools import pairwise
 
 from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
+from lanes.explain.phrases import clock_time
 from lanes.records import Liveness
+from lanes.text.naming import all_lanes, resume_command
 from lanes.text.spans import span
 from lanes_storage import reads
+from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
 from lanes_storage.law import SIMULATED
-from lanes_storage.records import LaneCounts
+from lanes_storage.records import LaneCounts, PauseRow
 
 #: So many of the last events are looked at for a clock that went back.
 EVENTS = 1_000
@@ -78,3 +81,17 @@ def _journal(reader: Reader) -> Check:
         said = f"times in the journal go back by {span(back)} within the last {len(last)} events"
         return warning("journal", said, "a clock was set, or the clocks of two hosts differ: keep them in step (NTP)")
     return ok("journal", "its times are in order")
+
+
+def check_pauses(reader: Reader, clock: Clock) -> list[Check]:
+    """What is paused as a whole: a cause of silence that is easily forgotten."""
+    now = clock()
+    found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
+    return found or [ok("pauses", "neither all lanes nor those of a glob are paused as a whole")]
+
+
+def _paused(pause: PauseRow, now: Now) -> Check:
+    glob = pause.pattern or ""
+    until = "without an end" if pause.until is None else f"until {clock_time(pause.until)}"
+    said = f"{all_lanes(glob)} have been paused by {pause.actor!a} for {span(now.wall - pause.at)}, {until}"
+    return warning("pauses", said, f"nothing of theirs is claimed; `{resume_command(glob)}` ends that")
