@@ -22,7 +22,6 @@ from typing import IO, Any
 from lanes.base import arguments
 from lanes.base.errors import ConfigError, RunError, RunParked, Unfit, failure_of_error
 from lanes.base.sentences import chain_of
-from lanes.records import Message
 from lanes.runners import python
 from lanes.runners.base import QUESTION_LIMIT_S, Delta, Inbox, Reply, Runner, Turn, permitted, to_delta
 from lanes.runners.current import CURRENT, Current
@@ -80,33 +79,10 @@ class RemoteRun:
     """The run of another process, as the runner of this one sees it: a ``RunContext``."""
 
     def __init__(self, job: Job, gateway: GatewayLine) -> None:
-        self._job = job
+        self.key, self.id, self.epoch = job.key, job.id, job.epoch
+        self.message, self.text, self.request = job.message, job.text, job.request
         self._gateway = gateway
         self._steering: Future[Any] | None = None
-
-    @property
-    def key(self) -> str:
-        return self._job.key
-
-    @property
-    def id(self) -> int:
-        return self._job.id
-
-    @property
-    def epoch(self) -> int:
-        return self._job.epoch
-
-    @property
-    def message(self) -> Message:
-        return self._job.message
-
-    @property
-    def text(self) -> str:
-        return self._job.text
-
-    @property
-    def request(self) -> dict[str, Any] | None:
-        return self._job.request
 
     async def history(self, turns: int) -> list[Turn]:
         found: list[Turn] = await asyncio.wrap_future(self._gateway.ask("history", turns))
