@@ -60,15 +60,13 @@ class DeskControl(DeskBase):
         self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
     ) -> records.GlobActed:
         """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
-        acted: records.GlobActed = await self._ask(control.pause_all, actor, match=match, until=until, reason=reason)
-        return acted
+        return await self.perform(control.pause_all(self.context(actor), match=match, until=until, reason=reason))
 
     async def resume_all(
         self, match: str = "*", *, set_at: int | None = None, actor: str = EMBEDDER
     ) -> records.GlobActed:
         """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
-        acted: records.GlobActed = await self._ask(control.resume_all, actor, match=match, set_at=set_at)
-        return acted
+        return await self.perform(control.resume_all(self.context(actor), match=match, set_at=set_at))
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""

@@ -17,8 +17,7 @@ class DeskConversations(DeskBase):
     ) -> records.Conversation:
         """The turns of a lane's conversation, or of an earlier one by its number, oldest first; ``limit``: the last
         ones. Raises NotFound."""
-        found: records.Conversation = await self._ask(conversations.conversation, key=key, number=number, limit=limit)
-        return found
+        return await self.perform(conversations.conversation(self.context(), key, number=number, limit=limit))
 
     async def new_conversation(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Begin a new conversation; the earlier turns stay readable. Raises NotFound, Changed, NotAllowed on a running
@@ -27,8 +26,7 @@ class DeskConversations(DeskBase):
 
     async def export_conversation(self, key: str, *, number: int | None = None) -> records.ConversationExport:
         """A whole conversation as chat messages. Raises NotFound."""
-        told: records.ConversationExport = await self._ask(conversations.export_conversation, key=key, number=number)
-        return told
+        return await self.perform(conversations.export_conversation(self.context(), key, number=number))
 
     async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
         """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,

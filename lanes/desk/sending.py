@@ -52,9 +52,9 @@ class DeskSending(DeskBase):
         ``sender``: the person who wrote it, where ``actor`` is a program; a question of its run is for both.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
-        sent: Message = await self.call(
+        return await self._message(
             sending.send,
-            self.context(actor),
+            actor,
             key=key,
             text=text,
             request=request,
@@ -73,23 +73,20 @@ class DeskSending(DeskBase):
             anonymous=anonymous,
             sender=sender,
         )
-        return sent
 
     async def answer(self, key: str, text: str, *, question: str | None = None, actor: str = EMBEDDER) -> Message:
         """Answer the question that the run of a lane asks; ``question``: only the one with this id.
 
         Raises NotFound; NotAllowed if it asks nothing, or another question, or this is no answer to it.
         """
-        sent: Message = await self._ask(sending.answer, actor, key=key, text=text, question=question)
-        return sent
+        return await self._message(sending.answer, actor, key=key, text=text, question=question)
 
     async def steer(self, key: str, text: str, *, actor: str = EMBEDDER) -> Message:
         """Give a text to the run of a lane, if its runner takes it (``run.inbox()``); else it waits.
 
         Raises NotFound, QueueFull.
         """
-        sent: Message = await self._ask(sending.steer, actor, key=key, text=text)
-        return sent
+        return await self._message(sending.steer, actor, key=key, text=text)
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
         """The message once it has ended, or after ``timeout`` seconds.

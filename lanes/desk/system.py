@@ -21,8 +21,7 @@ class DeskSystem(DeskBase):
 
     async def reset_provider(self, name: str, *, actor: str = EMBEDDER) -> records.ProviderResetDone:
         """End the cooldown of a provider at once; messages that wait for it may start. Raises NotFound."""
-        done: records.ProviderResetDone = await self._ask(system.reset_provider, actor, name=name)
-        return done
+        return await self.perform(system.reset_provider(self.context(actor), name=name))
 
     async def drain(
         self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
