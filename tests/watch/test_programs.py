@@ -149,7 +149,7 @@ async def test_a_server_that_answers_nothing_is_hung(
     program: Program, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codex_adapter, "CONNECT_S", 0.3)
-    monkeypatch.setattr(web.JsonWeb.get, "__defaults__", (None, 0.3))
+    monkeypatch.setattr(web, "ANSWER_S", 0.3)
     server.silent = True
     down = await refused(program, server)
     server.silent = False
