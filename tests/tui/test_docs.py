@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
-from lanes_tui.actions.bindings import own_bindings, said_of
+from lanes_tui.actions.keys import own_bindings
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.fields import FieldInput, WordChoice
+from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.dialogs.palette import Palette
-from lanes_tui.dialogs.question import Question
 from lanes_tui.dialogs.results import Results
 from lanes_tui.dialogs.send import SendDialog
 from lanes_tui.lanes.screen import MainScreen
@@ -48,7 +48,7 @@ SECTIONS: dict[str, type] = {
     "Before an action": ActionDialog,
     "Its fields": FieldInput,
     "Its scope": WordChoice,
-    "Questions": Question,
+    "Questions": LeavingDialog,
     "Outcomes": Results,
     "Columns": ColumnsDialog,
 }
@@ -68,7 +68,7 @@ def bound(kind: type) -> dict[str, str]:
         for binding in own_bindings(other)
     }
     return {
-        SIGNS.get(key, key): said_of(binding)
+        SIGNS.get(key, key): binding.tooltip
         for binding in own_bindings(kind)
         if id(binding) not in inherited
         for key in binding.key.split(",")

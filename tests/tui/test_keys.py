@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Any
 
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.widget import Widget
 
-from lanes_tui.actions.bindings import own_bindings
-from lanes_tui.actions.keys import KEYS
+from lanes_tui.actions.keys import KEYS, own_bindings
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.palette import Command, Palette
 from lanes_tui.dialogs.send import SendDialog
@@ -46,12 +46,10 @@ def test_every_meaning_is_used() -> None:
 
 
 def test_a_name_goes_before_a_description() -> None:
-    async def nothing() -> None: ...
-
     offered = [
-        Command("Retry", "Retry a failed message", "R", nothing),
-        Command("Next message", "", "", nothing),
-        Command("Message", "Message to the lane", "m", nothing),
+        Command("Retry", "Retry a failed message", "R", "", DOMNode()),
+        Command("Next message", "", "", "", DOMNode()),
+        Command("Message", "Message to the lane", "m", "", DOMNode()),
     ]
     ranks = {command.name: command.rank(["mess"]) for command in offered}
     assert sorted(ranks, key=lambda name: ranks[name] or 0) == ["Message", "Next message", "Retry"]

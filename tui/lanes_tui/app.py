@@ -24,9 +24,9 @@ from lanes_tui.display import text
 from lanes_tui.display.ascii import AsciiFilter
 from lanes_tui.display.contrast import tone_variables
 from lanes_tui.display.settings import Settings
-from lanes_tui.display.views import KeptScreen, Views
+from lanes_tui.display.views import Views
 from lanes_tui.display.words import show_local_time
-from lanes_tui.lanes import exporting
+from lanes_tui.lanes.exporting import text_of, write
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.painting import NarrowUpdate
 from lanes_tui.screens.guarded import Guarded
@@ -66,10 +66,7 @@ class Dashboard(TypedAhead):
         bind("pause all", "pause_all"),
         bind("outcomes", "outcomes"),
         bind("copy", "copy"),
-        bind("journal", "journal", show=True),
-        bind("owners", "owners", show=True),
-        bind("providers", "providers", show=True),
-        bind("dead letters", "dead_letters", show=True),
+        *(bind(name, f"watch('{name}')", show=True) for name in ("journal", "owners", "providers", "dead letters")),
         bind("export", "export"),
         bind("screenshot", "screenshot"),
         bind("zone", "zone"),
@@ -144,22 +141,30 @@ class Dashboard(TypedAhead):
         if view is not None:
             self.main.take_up(view)
             for kept in view.screens:
-                screen = self._screen_of(kept)
+                screen = self._screen_of(kept.name, kept.key)
                 if screen is not None:
                     screen.take_up(kept)
                     self.push_screen(screen)
 
-    def _screen_of(self, kept: KeptScreen) -> Watching | None:
-        """The screen that was kept; None for one that this program does not know."""
-        match kept.name, kept.key:
+    def _screen_of(self, name: str, key: str | None = None) -> Watching | None:
+        """The screen that is called so, which is imported only now; None: this program does not know it."""
+        match name, key:
             case "journal", key:
-                return self._journal(key)
+                from lanes_tui.screens.journal import JournalScreen
+
+                return JournalScreen(self.source, self._rhythm, key)
             case "owners", None:
-                return self._owners()
+                from lanes_tui.screens.owners import OwnersScreen
+
+                return OwnersScreen(self.source, self._rhythm)
             case "providers", None:
-                return self._providers()
+                from lanes_tui.screens.providers import ProvidersScreen
+
+                return ProvidersScreen(self.source, self._rhythm)
             case "dead letters", None:
-                return self._dead_letters()
+                from lanes_tui.screens.dead_letters import DeadLettersScreen
+
+                return DeadLettersScreen(self.source, self._rhythm)
             case "groups", None:
                 return self.main.groups()
             case "lane", str(key):
@@ -196,53 +201,21 @@ class Dashboard(TypedAhead):
     def _filter_wanted(self, event: FilterWanted) -> None:
         self.main.bar.input.value = event.typed
 
-    def action_journal(self) -> None:
-        """The journal: of the lane whose screen is open, else of all."""
-        from lanes_tui.screens.lane import LaneScreen
-
-        self._open(self._journal(self.screen.lane_key if isinstance(self.screen, LaneScreen) else None))
-
-    def action_owners(self) -> None:
-        self._open(self._owners())
-
-    def action_providers(self) -> None:
-        self._open(self._providers())
-
-    def action_dead_letters(self) -> None:
-        self._open(self._dead_letters())
-
-    def _journal(self, key: str | None) -> Watching:
-        from lanes_tui.screens.journal import JournalScreen
-
-        return JournalScreen(self.source, self._rhythm, key)
-
-    def _owners(self) -> Watching:
-        from lanes_tui.screens.owners import OwnersScreen
-
-        return OwnersScreen(self.source, self._rhythm)
-
-    def _providers(self) -> Watching:
-        from lanes_tui.screens.providers import ProvidersScreen
-
-        return ProvidersScreen(self.source, self._rhythm)
-
-    def _dead_letters(self) -> Watching:
-        from lanes_tui.screens.dead_letters import DeadLettersScreen
-
-        return DeadLettersScreen(self.source, self._rhythm)
+    def action_watch(self, name: str) -> None:
+        """Open a screen, unless it is open: the journal of the lane whose screen is open, else of all."""
+        of_lane = name == "journal" and isinstance(self.screen, Watching) and self.screen.NAME == "lane"
+        screen = self._screen_of(name, self.lane_key if of_lane else None)
+        if screen is not None and type(self.screen) is not type(screen):
+            self.push_screen(screen)
 
     def action_palette(self) -> None:
         from lanes_tui.dialogs.palette import Command, Palette, commands
 
         async def chosen(command: Command | None) -> None:
             if command is not None:
-                await command.run()
+                await self.run_action(command.action, command.node)
 
-        self.push_screen(Palette(list(commands(self, self.screen, self.wear))), chosen)
-
-    def _open(self, screen: Screen[None]) -> None:
-        if type(self.screen) is not type(screen):
-            self.push_screen(screen)
+        self.push_screen(Palette(list(commands(self))), chosen)
 
     # -------------------------------------------------------------------------------------- looks
 
@@ -270,9 +243,9 @@ class Dashboard(TypedAhead):
     def action_theme(self) -> None:
         """Switch to the next theme."""
         themes = sorted(self.available_themes)
-        self.wear(themes[(themes.index(self.theme) + 1) % len(themes)])
+        self.action_wear(themes[(themes.index(self.theme) + 1) % len(themes)])
 
-    def wear(self, theme: str) -> None:
+    def action_wear(self, theme: str) -> None:
         """Switch to a theme, and store it for the next start."""
         self.theme = self.settings.theme = theme
         self._keep_looks(f"theme {theme}")
@@ -353,7 +326,7 @@ class Dashboard(TypedAhead):
         chosen = filters.typed(self.main.typed, self.source.now().wall).chosen
         try:
             lanes = await self.source.export(chosen, self.main.settings.order, MOST_EXPORTED)
-            path = exporting.write_json(lanes, self.source.now().wall, Path.cwd())
+            path = write(text_of(lanes), "json", self.source.now().wall, Path.cwd())
         except (Lost, OSError) as error:
             self._say(f"not written: {error}", grave=True)
             return
@@ -362,7 +335,7 @@ class Dashboard(TypedAhead):
     def action_screenshot(self) -> None:  # type: ignore[override]  # the toolkit's own asks for a name and a folder
         """A picture of the screen, to a file in the working folder."""
         try:
-            path = exporting.write_svg(self.export_screenshot(title="lanes"), self.source.now().wall, Path.cwd())
+            path = write(self.export_screenshot(title="lanes"), "svg", self.source.now().wall, Path.cwd())
         except OSError as error:
             self._say(f"not written: {error}", grave=True)
             return

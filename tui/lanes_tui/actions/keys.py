@@ -4,7 +4,7 @@ A screen binds a meaning by its name, so that no key can come to mean two things
 key in any other way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from unicodedata import lookup
 
@@ -96,8 +96,8 @@ KEYS: dict[str, KeyMeaning] = {
     "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
     "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action that goes on"),
     "outcomes": KeyMeaning("o", "Outcomes", "Outcomes of the last action on many"),
-    "steer": KeyMeaning("ctrl+t", "Steer", "Give it to the run while that works; else it waits like a message"),
-    "send": KeyMeaning("ctrl+s", "Send", "Send"),
+    "steer": KeyMeaning("ctrl+t", "Steer", "Give it to the run while that works; else it waits like a message", "^t"),
+    "send": KeyMeaning("ctrl+s", "Send", "Send", "^s"),
     # taking along
     "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the command that does the same"),
     "export": KeyMeaning("e", "Export", "Export the lanes of the filter as JSON"),
@@ -149,6 +149,18 @@ def _is_character(name: str) -> bool:
         return False
 
 
+def own_bindings(kind: type) -> Iterator[Binding]:
+    """The bindings of a class and of those that it is made from, as far as they are ours, not the toolkit's."""
+    for base in kind.__mro__:
+        if base.__module__.startswith("lanes_tui"):
+            yield from (each for each in base.__dict__.get("BINDINGS", ()) if isinstance(each, Binding))
+
+
+def is_ours(binding: Binding) -> bool:
+    """Whether a binding is of a meaning, not of the toolkit."""
+    return place_of(binding) < len(KEYS)
+
+
 def place_of(binding: Binding) -> int:
     """The place of its meaning among all, in which the help lists them."""
     said = binding.description, binding.tooltip
@@ -157,9 +169,7 @@ def place_of(binding: Binding) -> int:
 
 def section_of(binding: Binding) -> str:
     """The section of the help in which a binding is listed."""
-    place = place_of(binding)
-    begun = [section for at, name in enumerate(KEYS) if at <= place and (section := SECTIONS.get(name))]
-    return begun[-1]
+    return [SECTIONS[name] for name in [*KEYS][: place_of(binding) + 1] if name in SECTIONS][-1]
 
 
 def bind(name: str, action: str, *, show: bool = False, priority: bool = False, only: str = "") -> Binding:

@@ -11,7 +11,6 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widgets import Button, Input
 
 from lanes.base import durations
@@ -19,7 +18,7 @@ from lanes_storage.law import Scope
 from lanes_tui.actions.command_line import command_line
 from lanes_tui.actions.keys import KEYS, bind
 from lanes_tui.actions.subjects import ActionSubject
-from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, label
 from lanes_tui.dialogs.fields import FieldEntered, FieldInput, LabelledField, NumberInput, WordChoice
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
@@ -36,8 +35,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     """Its result is the parameters of the action, or None if the action is cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(bind(name, "app.focus_previous") for name in ("left", "up")),
-        *(bind(name, "app.focus_next") for name in ("right", "down")),
+        *BUTTON_KEYS,
         bind("copy", "copy"),
         *(bind(name, "leave") for name in ("back", "interrupt")),
     ]
@@ -53,12 +51,14 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
         self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
         self._scope = WordChoice(tuple(Scope), id="scope")
-        self._no = Button(_label("Cancel", "back"), compact=True, id="no")
+        self._no = Button(label("Cancel", "back"), compact=True, id="no", action="screen.leave")
         grave = "-grave" if action.grave else None
-        self._yes = Button(_label(action.word, "yes"), compact=True, id="yes", classes=grave)
+        self._yes = Button(label(action.word, "yes"), compact=True, id="yes", classes=grave, action="screen.give")
         self._fields: dict[str, LabelledField] = {"number": LabelledField("how many", self._number)}
-        fields = (("for_", "for", self._duration), ("reason", "reason", self._reason), ("scope", "scope", self._scope))
-        self._fields |= {name: LabelledField(label, field) for name, label, field in fields if action.takes(name)}
+        fields = {"for_": self._duration, "reason": self._reason, "scope": self._scope}
+        self._fields |= {
+            name: LabelledField(name.rstrip("_"), each) for name, each in fields.items() if action.takes(name)
+        }
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -126,10 +126,6 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         """The text that a person has to type; empty if none."""
         return str(self.subject.count) if self.subject.count > TYPED_ABOVE and not self.action.is_taken_back else ""
 
-    @property
-    def _possible(self) -> bool:
-        return self.subject.possible()
-
     def renew(self) -> None:
         self.subject.scope = Scope(self._scope.value)
         self._title.show([text.line((self.subject.title(), "accent"))])
@@ -139,7 +135,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._same.show(same)
         self._fields["number"].display = bool(self._wanted)
         self._number.placeholder = f"type {self._wanted} to go on"
-        self._yes.display = self._possible
+        self._yes.display = self.subject.possible()
 
     def _tell(self, sentence: str) -> None:
         self._problem.show([text.line((sentence, "warn"))] if sentence else [])
@@ -160,10 +156,10 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         elif self.action.grave:
             self.set_focus(self._yes)
         else:
-            self._give()
+            self.action_give()
 
-    def _give(self) -> None:
-        if not self._possible:
+    def action_give(self) -> None:
+        if not self.subject.possible():
             return
         if self._number.value != self._wanted and self._wanted:
             self._tell(f"Type {self._wanted} to go on.")
@@ -186,16 +182,4 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     def on_key(self, event: events.Key) -> None:
         if event.character == KEYS["yes"].keys:
             event.stop()
-            self._give()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        if event.button is self._yes:
-            self._give()
-        else:
-            self.dismiss(None)
-
-
-def _label(word: str, key: str) -> Content:
-    return text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
+            self.action_give()

@@ -32,15 +32,12 @@ class ColumnsDialog(Dialog[tuple[str, ...] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Sheet(id="dialog-title")
+            yield Sheet([text.line(("Columns", "accent"))], id="dialog-title")
             yield Sheet(id="dialog-lines")
-            yield Sheet(id="dialog-keys")
+            keys = (("space", "show or hide"), ("u", "the usual ones"), ("enter", "keep"), ("esc", "cancel"))
+            yield Sheet([text.joined(text.line((key, "accent"), f" {does}") for key, does in keys)], id="dialog-keys")
 
     def on_mount(self) -> None:
-        self.query_one("#dialog-title", Sheet).show([text.line(("Columns", "accent"))])
-        keys = text.line(("space", "accent"), " show or hide  ", ("u", "accent"), " the usual ones  ")
-        keys = text.line(keys, ("enter", "accent"), " keep  ", ("esc", "accent"), " cancel")
-        self.query_one("#dialog-keys", Sheet).show([keys])
         self._show()
 
     def _show(self) -> None:

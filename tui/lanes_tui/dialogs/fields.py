@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -86,24 +85,9 @@ class WordChoice(Widget, can_focus=True):
     def action_enter(self) -> None:
         self.post_message(FieldEntered())
 
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
-
 
 class LabelledField(Horizontal):
     """A field with its name before it."""
 
     def __init__(self, label: str, field: Widget) -> None:
-        super().__init__(classes="field")
-        self._label, self._field = Sheet(), field
-        self._said = text.line((label.rjust(_LABEL), "muted"), " ")
-
-    def compose(self) -> ComposeResult:
-        yield self._label
-        yield self._field
-
-    def on_mount(self) -> None:
-        self._label.show([self._said])
+        super().__init__(Sheet([text.line((label.rjust(_LABEL), "muted"), " ")]), field, classes="field")

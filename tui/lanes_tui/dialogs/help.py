@@ -9,8 +9,7 @@ from textual.binding import ActiveBinding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from lanes_tui.actions.bindings import is_ours, said_of
-from lanes_tui.actions.keys import SECTIONS, bind, place_of, section_of
+from lanes_tui.actions.keys import SECTIONS, bind, is_ours, place_of, section_of
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
@@ -28,16 +27,15 @@ class Help(Dialog[None]):
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         super().__init__()
-        ours = (active for active in bindings if is_ours(active))
+        ours = (active for active in bindings if active.enabled and is_ours(active.binding))
         self._active = sorted(ours, key=lambda active: place_of(active.binding))
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-wide"):
-            yield Sheet(id="dialog-title")
+            yield Sheet([text.line(("Keys", "accent"), ("  esc closes", "muted"))], id="dialog-title")
             yield Pane(wrap=True, id="dialog-lines")
 
     def on_mount(self) -> None:
-        self.query_one("#dialog-title", Sheet).show([text.line(("Keys", "accent"), ("  esc closes", "muted"))])
         lines: list[Content] = []
         for section in SECTIONS.values():
             active = [each for each in self._active if section_of(each.binding) == section]
@@ -51,7 +49,7 @@ class Help(Dialog[None]):
         """One line for each action, with all of its keys."""
         keys: dict[str, tuple[str, list[str]]] = {}
         for active in bindings:
-            _, signs = keys.setdefault(active.binding.action, (said_of(active.binding), []))
+            _, signs = keys.setdefault(active.binding.action, (active.tooltip, []))
             signs.append(self.app.get_key_display(active.binding))
         lines: list[Content] = []
         for said, shown in keys.values():

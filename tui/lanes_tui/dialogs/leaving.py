@@ -1,9 +1,17 @@
 """The question before the dashboard of ``lanes up`` is closed: whether the gateway continues."""
 
 from enum import Enum
+from typing import ClassVar
 
-from lanes_tui.dialogs.question import DialogChoice, Question
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button
+
+from lanes_tui.actions.keys import bind
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, label
 from lanes_tui.display import text
+from lanes_tui.widgets.sheet import Sheet
 
 
 class Leaving(Enum):
@@ -14,17 +22,25 @@ class Leaving(Enum):
     STAY = "do not quit"
 
 
-class LeavingDialog(Question[Leaving]):
+class LeavingDialog(Dialog[Leaving]):
     """Asks how to leave."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Quit",
-            [text.line("This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept.")],
-            [
-                DialogChoice(Leaving.STOP, "Stop gateway and quit", "yes"),
-                DialogChoice(Leaving.KEEP, "Leave it running", "keep gateway"),
-                DialogChoice(Leaving.STAY, "Cancel"),
-            ],
-            leave=Leaving.STAY,
-        )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *BUTTON_KEYS,
+        bind("yes", "leave('STOP')"),
+        bind("keep gateway", "leave('KEEP')"),
+        *(bind(name, "leave('STAY')") for name in ("back", "interrupt")),
+    ]
+
+    def compose(self) -> ComposeResult:
+        said = "This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept."
+        with Vertical(id="dialog"):
+            yield Sheet([text.line(("Quit", "accent"))], id="dialog-title")
+            yield Sheet([text.line(said)], wrap=True, id="dialog-lines")
+            with Horizontal(id="choices"):
+                yield Button(label("Stop gateway and quit", "yes"), compact=True, action="screen.leave('STOP')")
+                yield Button(label("Leave it running", "keep gateway"), compact=True, action="screen.leave('KEEP')")
+                yield Button(label("Cancel", "back"), compact=True, action="screen.leave('STAY')")
+
+    def action_leave(self, how: str) -> None:
+        self.dismiss(Leaving[how])

@@ -1,18 +1,18 @@
 """The command palette: everything that a key does on a screen, and the themes, found by a part of the name."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import ActiveBinding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Input
 
-from lanes_tui.actions.bindings import is_ours
-from lanes_tui.actions.keys import bind
+from lanes_tui.actions.keys import bind, is_ours
 from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
@@ -24,12 +24,13 @@ _KEY, _NAME = 6, 22
 
 
 class Command(NamedTuple):
-    """Something that can be done: its name, more words on it, and its key."""
+    """Something that can be done: its name, more words on it, its key, and the action of which part."""
 
     name: str
     said: str
     key: str
-    run: Callable[[], Awaitable[object]]
+    action: str
+    node: DOMNode
 
     def rank(self, words: list[str]) -> int | None:
         """How well these words fit: a name that begins so, then a name that has them, then a description. None: not."""
@@ -41,33 +42,18 @@ class Command(NamedTuple):
         return 1 if all(word in name for word in words) else 2
 
 
-def commands(app: App[Any], screen: Screen[Any], wear: Callable[[str], object]) -> Iterator[Command]:
-    """What the keys of a screen and of the app do, then the themes. Moving about is left to the keys."""
+def commands(app: App[Any]) -> Iterator[Command]:
+    """What the keys of the screen and of the app do, then the themes. Moving about is left to the keys."""
     found: dict[str, Command] = {}
-    for active in screen.active_bindings.values():
-        binding = active.binding
-        if not (isinstance(active.node, Screen | App) and is_ours(active)) or binding.action == "palette":
+    for node, binding, enabled, said in app.screen.active_bindings.values():
+        if not (isinstance(node, Screen | App) and enabled and is_ours(binding)) or binding.action == "palette":
             continue
         key, before = app.get_key_display(binding), found.get(binding.action)
         if before is None or len(key) < len(before.key):
-            found[binding.action] = Command(binding.description, binding.tooltip, key, _running(app, active))
+            found[binding.action] = Command(binding.description, said, key, binding.action, node)
     yield from found.values()
     for name in sorted(app.available_themes):
-        yield Command(f"Theme {name}", "", "", _wearing(wear, name))
-
-
-def _running(app: App[Any], active: ActiveBinding) -> Callable[[], Awaitable[object]]:
-    async def run() -> object:
-        return await app.run_action(active.binding.action, active.node)
-
-    return run
-
-
-def _wearing(wear: Callable[[str], object], name: str) -> Callable[[], Awaitable[object]]:
-    async def run() -> object:
-        return wear(name)
-
-    return run
+        yield Command(f"Theme {name}", "", "", f"wear({name!r})", app)
 
 
 class Palette(Dialog[Command | None]):
@@ -89,13 +75,11 @@ class Palette(Dialog[Command | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             with Horizontal(id="palette-line"):
-                yield Sheet(id="slash")
+                yield Sheet([text.line((":", "accent"))], id="slash")
                 yield FilterInput(placeholder="what is to be done?", compact=True)
             yield Rows(id="commands")
 
     def on_mount(self) -> None:
-        self.query_one("#slash", Sheet).show([text.line((":", "accent"))])
-        self.query_one(FilterInput).cursor_blink = False
         self.query_one(FilterInput).focus()
         self._show("")
 

@@ -17,7 +17,7 @@ from lanes.base.errors import LanesError
 from lanes.records import AskedQuestion, Message
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import PasteRefused
-from lanes_tui.dialogs.dialog import Dialog
+from lanes_tui.dialogs.dialog import Dialog, label
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.filter_bar import Typed
@@ -102,24 +102,22 @@ class SendDialog(Dialog[Message | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Sheet(id="dialog-title")
-            yield Sheet(wrap=True, id="dialog-lines")
+            title = "Send a message" if self._asked is None else "Answer the question"
+            yield Sheet([text.line((title, "accent"))], id="dialog-title")
+            to = text.line(("to ", "muted"), (self._key or "", "strong"))
+            yield Sheet([to, *_question(self._asked)], wrap=True, id="dialog-lines")
             if self._key is None:
                 yield KeyInput(self._proposed, compact=True, id="to", placeholder="the lane")
             said = "the message" if self._asked is None else "the answer"
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
-                yield Button(text.line(" Send ", ("^s ", "muted")), compact=True, id="send")
+                yield Button(label("Send", "send"), compact=True, action="screen.send")
                 if self._steers:
-                    yield Button(text.line(" Steer ", ("^t ", "muted")), compact=True, id="steer")
-                yield Button(text.line(" Cancel ", ("esc ", "muted")), compact=True, id="cancel")
+                    yield Button(label("Steer", "steer"), compact=True, action="screen.steer")
+                yield Button(label("Cancel", "back"), compact=True, action="screen.leave")
 
     def on_mount(self) -> None:
-        title = "Send a message" if self._asked is None else "Answer the question"
-        self.query_one("#dialog-title", Sheet).show([text.line((title, "accent"))])
-        to = text.line(("to ", "muted"), (self._key or "", "strong"))
-        self.query_one("#dialog-lines", Sheet).show([to, *_question(self._asked)])
         writing = self.query_one(Writing)
         writing.cursor_blink = False  # a blinking cursor is traffic
         (writing if self._key is not None or self._proposed else self.query_one(KeyInput)).focus()
@@ -130,11 +128,9 @@ class SendDialog(Dialog[Message | None]):
             f"not pasted: here, a message has at most {MOST_WRITTEN} characters; `lanes send` takes longer ones"
         )
 
-    @on(Button.Pressed, "#send")
     def action_send(self) -> None:
         self._send_once(steers=False)
 
-    @on(Button.Pressed, "#steer")
     def action_steer(self) -> None:
         if self._steers:
             self._send_once(steers=True)
@@ -151,7 +147,6 @@ class SendDialog(Dialog[Message | None]):
         else:
             self._refuse("there is nothing to send yet")
 
-    @on(Button.Pressed, "#cancel")
     def action_leave(self) -> None:
         self.dismiss(None)
 

@@ -7,18 +7,13 @@ from pathlib import Path
 from lanes.records import Lane, jsonable
 
 
-def write_json(lanes: list[Lane], at: int, folder: Path) -> Path:
-    """Lanes as ``lanes list --json`` prints them. Raises OSError."""
-    return _write(json.dumps(jsonable(lanes), ensure_ascii=True, indent=2) + "\n", "json", at, folder)
+def text_of(lanes: list[Lane]) -> str:
+    """Lanes as ``lanes list --json`` prints them."""
+    return json.dumps(jsonable(lanes), ensure_ascii=True, indent=2) + "\n"
 
 
-def write_svg(drawn: str, at: int, folder: Path) -> Path:
-    """A picture of the screen. Raises OSError."""
-    return _write(drawn, "svg", at, folder)
-
-
-def _write(content: str, kind: str, at: int, folder: Path) -> Path:
-    """A new file, named by the time; it never overwrites a file, and only its owner can read it."""
+def write(content: str, kind: str, at: int, folder: Path) -> Path:
+    """A new file, named by the time; it never overwrites a file, and only its owner can read it. Raises OSError."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at / 1000))
     for number in range(1, 100):
         path = folder / f"lanes-{stamp}{'' if number == 1 else f'-{number}'}.{kind}"

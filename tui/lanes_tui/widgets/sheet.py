@@ -21,10 +21,16 @@ class Sheet(ScrollView, can_focus=False):
     A second of life changes a few cells of a screen; over SSH it should cost no more than these.
     """
 
-    def __init__(self, *, wrap: bool = False, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+    def __init__(
+        self,
+        lines: Sequence[Content] = (),
+        *,
+        wrap: bool = False,
+        id: str | None = None,  # noqa: A002 - the toolkit's own word
+    ) -> None:
         super().__init__(id=id)
         self._wrap = wrap
-        self._lines: Sequence[Content] = ()
+        self._lines = lines
         self._strips: list[Strip] = []
         self._made: dict[str, tuple[Content, list[Strip]]] = {}
         self._made_for: tuple[int, object] = (0, None)
