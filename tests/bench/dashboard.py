@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes_tui.tables.lines import CURSOR
+from lanes_tui.tables.cursor import CURSOR
 from tests.bench.traffic import Traffic
 from tests.kit.crowd import crowd
 from tests.tui.terminal import Terminal, terminal

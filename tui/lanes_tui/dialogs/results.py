@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -15,7 +14,7 @@ from lanes_tui.actions.acting import ActionResult, ActionRun
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
-from lanes_tui.tables.scrolling import tell_size
+from lanes_tui.tables.scrolling import painted, tell_size
 from lanes_tui.widgets.sheet import Sheet
 
 #: How often it is painted while the action goes on: whatever comes in between is one paint.
@@ -41,12 +40,8 @@ class Outcomes(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width, place = self.scrollable_content_region.width, y + self.scroll_offset.y
-        base = self.visual_style
-        if place >= self._run.done:
-            return Strip.blank(width, base.rich_style)
-        whole = text.fitted(_line(self._run.result(place)), width)
-        segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
+        line = _line(self._run.result(place)) if place < self._run.done else text.EMPTY
+        return painted(text.fitted(line, width), width, self.visual_style, self._get_style)
 
 
 class Results(Dialog[None]):

@@ -1,31 +1,26 @@
 """The lanes table. It holds one window of lanes, whatever their number, and a cursor that stays on its lane."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Container, Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len
-from textual import events
-from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
 from lanes.records import Lane
-from lanes_tui.actions.keys import MOVES
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.display import columns, text
 from lanes_tui.display.columns import Column, Said, ViewedAt
-from lanes_tui.sources.marks import Marks
 from lanes_tui.sources.source import Window
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.lines import Layout, LineCache, TableLine
 from lanes_tui.tables.scrolling import tell_size
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
-MARK = "*"
 #: So long an action may take to move its lane, with the question before it, in seconds.
 ACTION_S = 30.0
 #: What has changed in these columns is marked for so long; in the others something changes all the time.
@@ -68,25 +63,18 @@ class View(NamedTuple):
         return self._replace(top=max(0, min(top, total - self.height)), row=row)
 
 
-class LaneList(ScrollView, can_focus=True):
+class LaneList(CursorList):
     """Lanes in some order, painted line by line from a window."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lane-table--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = MOVES
-
-    def __init__(self, marks: Marks, *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
-        super().__init__(id=id)
-        self.marks = marks
-        self.range_from: str | None = None  # the lane where a range of marks begins
+    def __init__(self, marks: Container[str], *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(marks, id=id)
         self.window: Window | None = None
         self.stale = False
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
-        self._row = 0
         self._height = 0  # as it was before the last change of size
-        self._key: str | None = None
         self._painted: dict[int, tuple[Said, ...]] = {}
         self._known: dict[Named, tuple[Said, ...]] = {}  # what was said of each lane that is held here
         self._fresh: dict[Named, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
@@ -94,26 +82,24 @@ class LaneList(ScrollView, can_focus=True):
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
         self._hint: Sequence[Content] = ()
-        self._early: list[Callable[[int], int]] = []  # moves before there was anything to move in
 
     # ------------------------------------------------------------------------------------ what it shows
 
     @property
-    def _room(self) -> Size:
-        """The cells that lines may use: what the scrollbar leaves."""
-        return self.scrollable_content_region.size
+    def total(self) -> int:
+        return 0 if self.window is None else self.window.total
 
     @property
     def view(self) -> View:
         """What is seen just now."""
         left, until = self._leaves
         key = None if self._key == left and time.monotonic() < until else self._key
-        return View(self.scroll_offset.y, max(1, self._room.height), self._row, key)
+        return View(self.scroll_offset.y, max(1, self._room.height), self._at, key)
 
     @property
     def lane(self) -> Lane | None:
         """The lane under the cursor, as it is on the screen."""
-        lane = None if self.window is None else self.window.lane_at(self._row)
+        lane = self._lane_at(self._at)
         return lane if lane is not None and lane.key == self._key else None
 
     def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None) -> None:
@@ -123,16 +109,14 @@ class LaneList(ScrollView, can_focus=True):
         if standing is None:
             standing = row if row is not None and key == view.key else view.row
         view = view.following(standing, window.total)
-        bare = self.window is None or not self.window.total or not window.total
+        bare = not self.total or not window.total
         self.window, self._sight = window, sight
         self._lay_out(self._longest)
         tell_size(self, Size(self._room.width, window.total))
         if bare:
             self._repaint()
         self._place(view)
-        early, self._early = self._early, []
-        for where in early:
-            self._go(where)
+        self._catch_up()
         self._renew()
 
     def show_columns(self, chosen: tuple[str, ...]) -> None:
@@ -170,48 +154,23 @@ class LaneList(ScrollView, can_focus=True):
 
     def _place(self, view: View) -> None:
         """Put view and cursor where they belong, and tell if the cursor came to another lane by that."""
-        assert self.window is not None
-        old_row, old_key, self._row = self._row, self._key, view.row
+        old_row, old_key, self._at = self._at, self._key, view.row
         if view.top != self.scroll_offset.y:
             self.scroll_to(y=view.top, animate=False, force=True)
-        under = self.window.lane_at(view.row)
+        under = self._lane_at(view.row)
         self._key = None if under is None else under.key
         if view.row != old_row:
-            self._refresh_row(old_row)
-            self._refresh_row(view.row)
+            self._refresh_line(old_row)
+            self._refresh_line(view.row)
         if self._key != old_key:
             self.post_message(LaneChosen(self._key))
 
     # ------------------------------------------------------------------------------------------ moving
 
-    def action_move(self, by: int) -> None:
-        self._go(lambda _: self._row + by)
-
-    def action_page(self, pages: int) -> None:
-        self._go(lambda _: self._row + pages * max(1, self._room.height - 1))
-
-    def action_jump(self, place: int) -> None:
-        self._go(lambda total: place if place >= 0 else total + place)
-
-    def _go(self, where: Callable[[int], int]) -> None:
-        """Put the cursor where that says, of so many lanes; as soon as there are any."""
-        if self.window is None:
-            self._early.append(where)
-        else:
-            self.move_to(where(self.window.total))
-
-    def move_to(self, row: int) -> None:
-        """Put the cursor on the lane at ``row``, and bring it into sight."""
-        if self.window is None or not self.window.total:
-            return
-        row = max(0, min(row, self.window.total - 1))
-        height = max(1, self._room.height)
-        top = max(min(self.scroll_offset.y, row), row - height + 1)
-        self._place(View(top, height, row, None))
-
-    def on_click(self, event: events.Click) -> None:
-        if self.window is not None and event.y + self.scroll_offset.y < self.window.total:
-            self.move_to(event.y + self.scroll_offset.y)
+    def move_to(self, place: int) -> None:
+        if self.total:
+            row = max(0, min(place, self.total - 1))
+            self._place(View(self._top_for(row), max(1, self._room.height), row, None))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -232,10 +191,10 @@ class LaneList(ScrollView, can_focus=True):
 
     def put(self, row: int, key: str | None) -> None:
         """Let the next look find the cursor at that row, on lane ``key`` (None: on whatever stands there)."""
-        self._refresh_row(self._row)
-        self._row, self._key = row, key
+        self._refresh_line(self._at)
+        self._at, self._key = row, key
         if self.window is not None:
-            self.move_to(min(row, max(0, self.window.total - 1)))
+            self.move_to(row)
             self._key = key
 
     def leave_lane(self) -> None:
@@ -255,7 +214,7 @@ class LaneList(ScrollView, can_focus=True):
         if self.window is not None:
             tell_size(self, Size(self._room.width, self.window.total))
             if view.top <= view.row < view.top + before:  # what was in sight stays so
-                view = view._replace(top=max(min(view.top, view.row), view.row - view.height + 1))
+                view = view._replace(top=self._top_for(view.row))
             self._place(view.following(view.row, self.window.total))
         self._repaint()
         self._want_window()
@@ -272,25 +231,21 @@ class LaneList(ScrollView, can_focus=True):
         if lines is None or lines.layout != layout:
             lines = self._lines = LineCache(layout)
         row = y + self.scroll_offset.y
-        if self.window is None or row >= self.window.total:
+        if row >= self.total:
             return lines.plain(self._hinted(y), self._look)
         if row not in self._painted:
             self._painted[row] = self._cells(row)
-        line = TableLine(self._painted[row], self._mark_of(row), row == self._row, self._fresh_at(row))
-        return lines.strip(line, self._look)
+        lane = self._lane_at(row)
+        mark = self._mark_of(None if lane is None else lane.key)
+        return lines.strip(TableLine(self._painted[row], mark, row == self._at, self._fresh_at(row)), self._look)
+
+    def _lane_at(self, row: int) -> Lane | None:
+        return None if self.window is None else self.window.lane_at(row)
 
     def _fresh_at(self, row: int) -> frozenset[int]:
-        lane = None if self.window is None else self.window.lane_at(row)
+        lane = self._lane_at(row)
         cells, until = (NONE_FRESH, 0.0) if lane is None else self._fresh.get(_named(lane), (NONE_FRESH, 0.0))
         return cells if time.monotonic() < until else NONE_FRESH
-
-    def _mark_of(self, row: int) -> str:
-        lane = None if self.window is None else self.window.lane_at(row)
-        return MARK if lane is not None and (lane.key in self.marks or lane.key == self.range_from) else " "
-
-    def show_marks(self) -> None:
-        """Paint the marks as they are by now."""
-        self.refresh(Region(1, 0, 1, self._room.height))
 
     def _hinted(self, y: int) -> Content:
         place = y - 1
@@ -299,15 +254,10 @@ class LaneList(ScrollView, can_focus=True):
         return text.line("  ", self._hint[place])
 
     def _cells(self, row: int) -> tuple[Said, ...]:
-        lane = None if self.window is None else self.window.lane_at(row)
+        lane = self._lane_at(row)
         if lane is None or self._sight is None:
             return ((("…", "muted"),),)
         return columns.said(lane, self._sight, self._columns)
-
-    def _cursor_style(self) -> Style:
-        if self.app.native_ansi_color:  # the terminal's colours are not known: only its own two can be turned round
-            return Style(reverse=True)
-        return Style(background=self.get_component_styles("lane-table--cursor").background)
 
     def _look(self, name: str | Style) -> Style:
         """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
@@ -324,7 +274,7 @@ class LaneList(ScrollView, can_focus=True):
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
-            lane = None if self.window is None else self.window.lane_at(row)
+            lane = self._lane_at(row)
             if lane is None:
                 regions += self._changed(row - top, old, new)
                 continue
@@ -354,11 +304,6 @@ class LaneList(ScrollView, can_focus=True):
             return [Region(0, y, self._room.width, 1)]
         cells = enumerate(zip(self._columns, old, new, strict=False))
         return [Region(c.x, y, c.width, 1) for place, (c, before, after) in cells if before != after or place in also]
-
-    def _refresh_row(self, row: int) -> None:
-        y = row - self.scroll_offset.y
-        if 0 <= y < self._room.height:
-            self.refresh(Region(0, y, self._room.width, 1))
 
     def _repaint(self) -> None:
         self._painted.clear()

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
 from textual.style import Style
 
 from lanes_tui.display import text
 from lanes_tui.display.columns import MARGIN, Column, Said
+from lanes_tui.tables.cursor import CURSOR
+from lanes_tui.tables.scrolling import painted
 
-CURSOR = "▌"
 #: So many lines are kept at most; a screen has some fifty.
 _MOST = 1_000
 
@@ -59,8 +59,7 @@ class LineCache:
         if under_cursor and layout.cursor.reverse:  # a colour would become the ground of its word
             content = text.line(content.plain)
         base = layout.base + layout.cursor if under_cursor else layout.base
-        segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
-        return Strip(segments).adjust_cell_length(layout.width, base.rich_style)
+        return painted(content, layout.width, base, look)
 
     def _content(self, line: TableLine) -> Content:
         parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]

@@ -1,24 +1,19 @@
 """A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
-from rich.segment import Segment
-from textual import events
-from textual.binding import BindingType
 from textual.content import Content
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
-from lanes_tui.actions.keys import MOVES
 from lanes_tui.display import text
-from lanes_tui.tables.scrolling import tell_size
+from lanes_tui.tables.cursor import CURSOR, CursorList
+from lanes_tui.tables.scrolling import painted, tell_size
 
-CURSOR, MARK = "▌", "*"
 _MARGIN = 2
 #: A row that is not read yet.
 _UNREAD = text.line(("…", "muted"))
@@ -38,11 +33,8 @@ class Span(NamedTuple):
     limit: int
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(CursorList):
     """Shows rows, each on one line. With ``tail`` a cursor on the last one goes on to what comes behind it."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
-    BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     @dataclass
     class Chosen(Message):
@@ -62,15 +54,12 @@ class Rows(ScrollView, can_focus=True):
 
         rows: "Rows"
 
-    def __init__(self, *, id: str | None = None, tail: bool = False, marks: Container[str] = ()) -> None:  # noqa: A002 - the toolkit's own word
-        super().__init__(id=id)
-        self.tail = tail
-        self.marks = marks
+    def __init__(self, marks: Container[str] = (), *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(marks, id=id)
+        self.tail = False
         self._rows: Sequence[ListRow] = ()
-        self._offset = self._total = self._at = 0
-        self._key: str | None = None
+        self._offset = self._total = 0
         self._empty = text.EMPTY
-        self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
 
     @property
     def key(self) -> str | None:
@@ -84,7 +73,6 @@ class Rows(ScrollView, can_focus=True):
 
     @property
     def total(self) -> int:
-        """How long the whole list is."""
         return self._total
 
     @property
@@ -117,13 +105,11 @@ class Rows(ScrollView, can_focus=True):
         self._total = len(rows) if total is None else max(total, offset + len(rows))
         tell_size(self, Size(self._room.width, max(1, self._total)))
         if self.tail and was_last:
-            self._place(self._total - 1)
+            self.move_to(self._total - 1)
         else:
             found = next((offset + i for i, row in enumerate(rows) if row.key == self._key), place)
-            self._place(self._at if found is None or self._key is None else found)
-        early, self._early = self._early, None
-        for where in early or ():
-            self._go(where)
+            self.move_to(self._at if found is None or self._key is None else found)
+        self._catch_up()
         for at in self._seen:
             if not _same(before.get(at), self._row(at)):
                 self._refresh_line(at)
@@ -135,14 +121,6 @@ class Rows(ScrollView, can_focus=True):
     def begin_at(self, key: str | None) -> None:
         """Put the cursor on that row as soon as it is shown."""
         self._key = key
-
-    def show_marks(self) -> None:
-        """Paint the marks as they are by now."""
-        self.refresh(Region(1, 0, 1, self._room.height))
-
-    @property
-    def _room(self) -> Size:
-        return self.scrollable_content_region.size
 
     @property
     def _seen(self) -> range:
@@ -158,30 +136,10 @@ class Rows(ScrollView, can_focus=True):
             return ListRow("", _UNREAD)
         return ListRow("", self._empty) if at == 0 else None
 
-    def action_move(self, by: int) -> None:
-        self._go(lambda: self._at + by)
-
-    def action_page(self, pages: int) -> None:
-        self._go(lambda: self._at + pages * max(1, self._room.height - 1))
-
-    def action_jump(self, place: int) -> None:
-        self._go(lambda: place if place >= 0 else self._total + place)
-
-    def _go(self, where: Callable[[], int]) -> None:
-        """Put the cursor where that says, as soon as there are rows."""
-        if self._early is None:
-            self._place(where())
-        else:
-            self._early.append(where)
-
-    def on_click(self, event: events.Click) -> None:
-        if event.y + self.scroll_offset.y < self._total:
-            self._place(event.y + self.scroll_offset.y)
-
     def on_resize(self) -> None:
         tell_size(self, Size(self._room.width, max(1, self._total)))
         if self._total:  # else the row where it is to begin would be forgotten
-            self._place(self._at)
+            self.move_to(self._at)
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -197,12 +155,9 @@ class Rows(ScrollView, can_focus=True):
         if any(at not in held for at in (*self._seen[:1], *self._seen[-1:], self._at) if at < self._total):
             self.post_message(self.Wanted(self))
 
-    def _place(self, at: int) -> None:
-        """Put the cursor there, and bring it into sight."""
-        before, self._at = self._at, max(0, min(at, self._total - 1))
-        height = max(1, self._room.height)
-        top = max(min(self.scroll_offset.y, self._at), self._at - height + 1)
-        if top != self.scroll_offset.y:
+    def move_to(self, place: int) -> None:
+        before, self._at = self._at, max(0, min(place, self._total - 1))
+        if (top := self._top_for(self._at)) != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, force=True)
         if before != self._at:
             self._refresh_line(before)
@@ -216,30 +171,14 @@ class Rows(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         place, width = y + self.scroll_offset.y, self._room.width
-        row = self._row(place)
-        if row is None or not self._total:
-            return self._strip(text.EMPTY if row is None else row.content, " ", " ", width, Style())
-        under = place == self._at
-        mark = MARK if row.key and row.key in self.marks else " "
-        return self._strip(row.content, CURSOR if under else " ", mark, width, self._looks() if under else Style())
-
-    def _looks(self) -> Style:
-        if self.app.native_ansi_color:
-            return Style(reverse=True)
-        return Style(background=self.get_component_styles("rows--cursor").background)
-
-    def _strip(self, content: Content, cursor: str, mark: str, width: int, style: Style) -> Strip:
-        base = self.visual_style + style
-        whole = text.line((cursor, "accent"), (mark, "mark"), text.fitted(content, max(0, width - _MARGIN)))
+        row, under = self._row(place), place == self._at and self._total > 0
+        content, mark = (text.EMPTY, " ") if row is None else (row.content, self._mark_of(row.key or None))
+        fitted = text.fitted(content, max(0, width - _MARGIN))
+        whole = text.line((CURSOR if under else " ", "accent"), (mark, "mark"), fitted)
+        style = self._cursor_style() if under else Style()
         if style.reverse:  # a colour would become the ground of its word
             whole = text.line(whole.plain)
-        segments = [Segment(piece, look.rich_style) for piece, look in whole.render(base, "", self._get_style)]
-        return Strip(segments).adjust_cell_length(width, base.rich_style)
-
-    def _refresh_line(self, place: int) -> None:
-        y = place - self.scroll_offset.y
-        if 0 <= y < self._room.height:
-            self.refresh(Region(0, y, self._room.width, 1))
+        return painted(whole, width, self.visual_style + style, self._get_style)
 
 
 def _same(one: ListRow | None, other: ListRow | None) -> bool:

@@ -1,7 +1,13 @@
-"""How much there is to scroll, told without a new layout."""
+"""Views that scroll over lines of content, of which only those that are seen are made."""
 
+from collections.abc import Callable
+
+from rich.segment import Segment
+from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
 
 
 def tell_size(view: ScrollView, size: Size) -> None:
@@ -22,3 +28,9 @@ def tell_size(view: ScrollView, size: Size) -> None:
     if has_bar:
         view.vertical_scrollbar.window_virtual_size = size.height
     view.scroll_y = view.validate_scroll_y(view.scroll_y)
+
+
+def painted(content: Content, width: int, base: Style, look: Callable[[str | Style], Style]) -> Strip:
+    """A line as it is painted, over the whole width. ``look`` knows the style of a tone."""
+    segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
+    return Strip(segments).adjust_cell_length(width, base.rich_style)

@@ -1,0 +1,90 @@
+"""What the table of lanes and the other lists have in common: a cursor on one of many lines, and marks."""
+
+from collections.abc import Callable, Container
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.style import Style
+
+from lanes_tui.actions.keys import MOVES
+
+CURSOR, MARK = "▌", "*"
+
+
+class CursorList(ScrollView, can_focus=True):
+    """A list of which only a part may be held. ``range_from``: the row where a range of marks begins."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor"}
+    BINDINGS: ClassVar[list[BindingType]] = MOVES
+
+    def __init__(self, marks: Container[str], *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
+        super().__init__(id=id)
+        self.marks = marks
+        self.range_from: str | None = None
+        self._at = 0
+        self._key: str | None = None
+        self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
+
+    @property
+    def total(self) -> int:
+        """How long the whole list is."""
+        raise NotImplementedError
+
+    def move_to(self, place: int) -> None:
+        """Put the cursor there, as near as there is a row, and bring it into sight."""
+        raise NotImplementedError
+
+    @property
+    def _room(self) -> Size:
+        """The cells that lines may use: what the scrollbar leaves."""
+        return self.scrollable_content_region.size
+
+    def action_move(self, by: int) -> None:
+        self._go(lambda: self._at + by)
+
+    def action_page(self, pages: int) -> None:
+        self._go(lambda: self._at + pages * max(1, self._room.height - 1))
+
+    def action_jump(self, place: int) -> None:
+        self._go(lambda: place if place >= 0 else self.total + place)
+
+    def _go(self, where: Callable[[], int]) -> None:
+        """Put the cursor where that says, as soon as there are rows."""
+        if self._early is None:
+            self.move_to(where())
+        else:
+            self._early.append(where)
+
+    def _catch_up(self) -> None:
+        """There are rows now: move as it was asked before."""
+        early, self._early = self._early, None
+        for where in early or ():
+            self.move_to(where())
+
+    def _top_for(self, at: int) -> int:
+        """The place at the top once that one is brought into sight."""
+        return max(min(self.scroll_offset.y, at), at - max(1, self._room.height) + 1)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y + self.scroll_offset.y < self.total:
+            self.move_to(event.y + self.scroll_offset.y)
+
+    def show_marks(self) -> None:
+        """Paint the marks as they are by now."""
+        self.refresh(Region(1, 0, 1, self._room.height))
+
+    def _mark_of(self, key: str | None) -> str:
+        return MARK if key is not None and (key in self.marks or key == self.range_from) else " "
+
+    def _refresh_line(self, place: int) -> None:
+        y = place - self.scroll_offset.y
+        if 0 <= y < self._room.height:
+            self.refresh(Region(0, y, self._room.width, 1))
+
+    def _cursor_style(self) -> Style:
+        if self.app.native_ansi_color:  # the terminal's colours are not known: only its own two can be turned round
+            return Style(reverse=True)
+        return Style(background=self.get_component_styles("list--cursor").background)
