@@ -63,7 +63,7 @@ async def test_a_word_that_is_not_understood_is_told_and_empties_nothing(crowd: 
         await driver.press("enter", "ctrl+a")
         await driver.until(lambda: driver.said, "the refusal")
         assert "nothing is marked" in driver.said[-1]
-        assert driver.main.marked == ()
+        assert tuple(driver.main.marks) == ()
         assert driver.keys == ["slack:01", "slack:09", "slack:07", "slack:05", "slack:03"]
         await driver.press("slash")
         await driver.write("m")
@@ -91,7 +91,7 @@ async def test_F205_a_filter_typed_far_down_goes_to_its_first_lane_and_enter_ope
         await driver.press("enter", "enter")  # at once: the lanes of the filter may not be there yet
         screen = await driver.dialog(LaneScreen)
         assert screen.lane_key == "slack:01"
-        assert driver.main.view.row == 0
+        assert driver.main.table.view.row == 0
 
 
 async def test_escape_clears_the_filter_from_the_table_too(crowd: Path) -> None:

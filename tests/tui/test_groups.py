@@ -64,7 +64,7 @@ async def test_an_action_on_a_group_is_one_on_its_lanes(stage: Stage, drive: Dri
         await driver.press("space")
         await driver.until(lambda: len(driver.main.marks) == 2, "its marks")
         await driver.press("K")
-        await driver.until(lambda: set(driver.main.marked) == {"agent:busy:web:0", "agent:busy:web:1"}, "only these")
+        await driver.until(lambda: set(driver.main.marks) == {"agent:busy:web:0", "agent:busy:web:1"}, "only these")
         await driver.until(lambda: not isinstance(driver.app.screen, MainScreen | GroupsScreen), "the question")
         await driver.press("escape")
         await driver.closed()

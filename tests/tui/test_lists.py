@@ -63,7 +63,7 @@ async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive
         await driver.until(lambda: len(screen.marks) == 3, "the range")
         assert sorted(screen.marks.values()) == [3, 4, 5], "the newest comes first"
         await driver.press("V", "escape")
-        assert screen.range_from is None
+        assert screen.rows.range_from is None
         await driver.press("R")
         await driver.dialog(ActionDialog)
         await driver.press("enter")

@@ -7,7 +7,7 @@ from tests.tui.test_table import furnish
 
 def marked(driver: Driver) -> set[str]:
     """The marked lanes."""
-    return set(driver.main.marks.keys)
+    return set(driver.main.marks)
 
 
 async def test_space_marks_goes_on_and_takes_away(stage: Stage) -> None:

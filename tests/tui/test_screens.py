@@ -194,14 +194,14 @@ async def test_F364_of_marked_owners_that_are_gone_no_other_is_meant(stage: Stag
     async with drive(stage.path) as driver:
         await driver.press("O")
         screen = await driver.dialog(OwnersScreen)
-        await driver.until(lambda: str(alive) in screen._everything, "the owners")
+        await driver.until(lambda: str(alive) in screen.known, "the owners")
         while screen.rows.key != str(gone):
             await driver.press("j")
         await driver.press("space")
         assert list(screen.marks) == [str(gone)]
         now = system_clock()
         stage.store.write(lambda tx: doors.end_owner(tx, gone, now, cause="stopped", by="tester"))
-        await driver.until(lambda: str(gone) not in screen._everything, "its end on the screen")
+        await driver.until(lambda: str(gone) not in screen.known, "its end on the screen")
         await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
         assert f"1 marked owner is gone ({gone})" in driver.said[0]

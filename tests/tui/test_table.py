@@ -53,12 +53,12 @@ async def test_the_cursor_stays_on_its_lane_while_others_come_and_go(stage: Stag
         await driver.press("down", "down")
         assert driver.key == "idle:098"
         above = stage.hold("held:2", owner, "waiting")
-        await driver.until(lambda: driver.main.view.row == 3, "the lane to be pushed down")
+        await driver.until(lambda: driver.main.table.view.row == 3, "the lane to be pushed down")
         assert driver.key == "idle:098"
         assert driver.rows[3].startswith("▌")
         stage.complete(above)
         stage.hold("idle:098", owner, "waiting")
-        await driver.until(lambda: driver.main.view.row == 2, "the lane to rise with the others")
+        await driver.until(lambda: driver.main.table.view.row == 2, "the lane to rise with the others")
         assert driver.key == "idle:098"
 
 
@@ -71,9 +71,9 @@ async def test_keys_go_through_a_list_that_is_longer_than_the_screen(stage: Stag
         assert driver.key == "idle:002"
         await driver.press("g", "j")
         await driver.until(lambda: driver.key == "idle:099", "the second lane")
-        before = driver.main.view.row
+        before = driver.main.table.view.row
         await driver.press("pagedown")
-        await driver.until(lambda: driver.main.view.row > before + 3 and driver.key is not None, "the next page")
+        await driver.until(lambda: driver.main.table.view.row > before + 3 and driver.key is not None, "the next page")
         await driver.press("pageup")
         await driver.until(lambda: driver.key == "idle:099", "the page before")
 
@@ -176,8 +176,8 @@ async def test_every_line_fits_the_screen(stage: Stage, size: tuple[int, int]) -
             assert table.render_line(y).cell_length == table.outer_size.width - 1
         await driver.shows("live")
         first, second = driver.header.split("\n")
-        assert text.width_of(text.line(first)) <= size[0]
-        assert text.width_of(text.line(second)) <= size[0]
+        assert text.line(first).cell_length <= size[0]
+        assert text.line(second).cell_length <= size[0]
         assert re.search("▶ (running )?1", second)
 
 

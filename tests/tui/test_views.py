@@ -30,7 +30,7 @@ async def test_a_view_is_kept_under_a_number_and_called_back(stage: Stage, tmp_p
         await driver.press("4")
         await driver.until(lambda: driver.total == 10 and driver.key == "idle:012", "the view")
         assert driver.main.settings.order.by is LaneSort.LANE
-        assert driver.main.marked == ("idle:010",)
+        assert tuple(driver.main.marks) == ("idle:010",)
         assert driver.main.query_one(LaneFilterInput).value == "idle:01"
         assert not driver.main.wants_detail
     assert path.stat().st_mode & 0o777 == 0o600

@@ -23,6 +23,11 @@ class ActionTarget(NamedTuple):
     name: str
     params: Mapping[str, Any]
 
+    @property
+    def key(self) -> str:
+        """Its key among marks: what selects it, as a key, an id or a name."""
+        return str(next(iter(self.params.values()), ""))
+
 
 class ActionResult(NamedTuple):
     """The result of an action: one word, and a sentence. ``grave``: not the requested result."""

@@ -20,13 +20,6 @@ class WindowWanted(Message):
 
 
 @dataclass
-class FilterTyped(Message):
-    """The filter reads otherwise than before."""
-
-    typed: str
-
-
-@dataclass
 class FilterWanted(Message):
     """The main screen is to show the lanes of this filter."""
 
@@ -41,13 +34,6 @@ class FilterLeft(Message):
 @dataclass
 class MarkAllWanted(Message):
     """All that this filter chooses is to be marked: it may have been typed just now."""
-
-    typed: str
-
-
-@dataclass
-class SearchTyped(Message):
-    """The search reads otherwise than before."""
 
     typed: str
 

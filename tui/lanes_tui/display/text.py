@@ -15,23 +15,9 @@ from textual.content import Content, Span
 from lanes.base.terminal import clean
 
 #: How the parts of a line may look. ``lanes.tcss`` gives each its colour.
-TONES = frozenset(
-    {
-        "idle",
-        "running",
-        "errored",
-        "aborted",
-        "paused",
-        "strong",
-        "muted",
-        "good",
-        "warn",
-        "bad",
-        "head",
-        "accent",
-        "mark",
-    }
-)
+TONES = frozenset({
+    "idle", "running", "errored", "aborted", "paused", "strong", "muted", "good", "warn", "bad", "head", "accent", "mark",
+})  # fmt: skip
 #: The names under which a screen offers them to what it holds.
 COMPONENTS = frozenset(f"tone--{tone}" for tone in TONES)
 
@@ -109,9 +95,9 @@ def last_words(text: str, longest: int = 60) -> str:
     return f"…{said[-longest:]}" if len(said) > longest else said
 
 
-def width_of(content: Content) -> int:
-    """How many cells it takes."""
-    return content.cell_length
+def count(number: int, tone: str = "") -> Content:
+    """A number in a column; nothing for 0."""
+    return line((f"{number:,}", tone)) if number else EMPTY
 
 
 def fitted(content: Content, width: int, *, right: bool = False) -> Content:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from lanes_storage.records import How, LaneFilter
-from lanes_tui.actions.acting import ACTIONS, ActionResult, ActionTarget
+from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LaneSubject, chosen_by
 from lanes_tui.display.words import is_paused
@@ -27,14 +27,14 @@ class Doing(Board):
 
     def action_pause(self) -> None:
         """Pause what is chosen; resume it where all of it is paused."""
-        if not len(self.marks):
+        if not self.marks:
             paused = self.lane is not None and is_paused(self.lane.paused, self.source.now().wall)
             self.action_do("resume" if paused else "pause")
         else:
             self.read_and_ask(self._pause_marked())
 
     async def _pause_marked(self) -> None:
-        keys = self.marks.keys
+        keys = tuple(self.marks)
         try:
             chosen = LaneFilter(keys=keys, at=self.source.now().wall).where("paused", How.IS, 1)
             paused = await self.source.total(chosen) == len(keys)
@@ -45,7 +45,7 @@ class Doing(Board):
     def action_do(self, name: str) -> None:
         """Ask, then do it."""
         marks = self.targets
-        lane = None if len(self.marks) else self.lane
+        lane = None if self.marks else self.lane
         if lane is not None and not self.settings.follow:
             self.table.leave_lane()
         matching = None if self.picture is None else self.picture.window.total
@@ -60,11 +60,6 @@ class Doing(Board):
                 hidden=hidden,
             )
         )
-
-    def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """Lanes for which the action failed stay marked."""
-        if not result.grave:
-            self.marks.drop((target.name,))
 
     def look_again(self) -> None:
         if self.is_open:

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.binding import BindingType
+from textual.widgets import Input
 
 from lanes import filters
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import FilterLeft, FilterTyped, SearchLeft, SearchTyped, SortWanted
+from lanes_tui.actions.messages import FilterLeft, MarkAllWanted, SearchLeft, SortWanted
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import KINDS
@@ -53,11 +54,7 @@ class Arranging(Board):
 
     def action_back(self) -> None:
         """Leave the range selection, or else clear the filter."""
-        if self.table.range_from is not None:
-            self.table.range_from = None
-            self.table.show_marks()
-            self.tell_bar()
-        else:
+        if not self.leave_range():
             self.bar.input.value = ""
         self.table.focus()
 
@@ -66,11 +63,16 @@ class Arranging(Board):
         """The line for filter and search."""
         return self.query_one(FilterBar)
 
-    @on(FilterTyped)
-    def _filter_typed(self, event: FilterTyped) -> None:
-        self.take_filter(event.typed)
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self._take_filter(event.value)
 
-    def take_filter(self, typed: str) -> None:
+    @on(MarkAllWanted)
+    def _mark_all_wanted(self, event: MarkAllWanted) -> None:
+        self._take_filter(event.typed)  # that it was typed may be told later than this
+        self.action_mark_all()
+
+    def _take_filter(self, typed: str) -> None:
         """Show the lanes of this filter, as far as it is understood."""
         now = self.source.now().wall
         parsed = filters.typed(typed, now)
@@ -106,10 +108,10 @@ class Arranging(Board):
         self.bar.search.value = ""
         self.bar.search_begins()
 
-    @on(SearchTyped)
-    def _search_typed(self, event: SearchTyped) -> None:
-        if event.typed:
-            self._sought = event.typed
+    @on(Input.Changed, "#search")
+    def _search_typed(self, event: Input.Changed) -> None:
+        if event.value:
+            self._sought = event.value
             self._seek(0)
 
     @on(SearchLeft)
@@ -128,7 +130,7 @@ class Arranging(Board):
 
     @work(exclusive=True, group="search")
     async def _seek(self, step: int) -> None:
-        chosen = filters.typed(self.typed, self.source.now().wall).chosen
+        chosen = self.chosen
         key = self.table.view.key or self._came_to
         try:
             hit = await self.source.find(chosen, self._sought, key, step=step, order=self.settings.order)
@@ -190,16 +192,18 @@ class Arranging(Board):
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""
-        said = text.EMPTY if self.problem is None else text.line((self.problem, "warn"), " ")
+        said = self.range_hint if self.problem is None else text.line((self.problem, "warn"), " ")
         self.bar.tell(self.settings.order, len(self.table.columns), len(KINDS), said)
 
     # -------------------------------------------------------------------------------------- rhythm
 
     def action_freeze(self) -> None:
-        self.follower.freeze(not self.follower.frozen)
+        self.follower.frozen = not self.follower.frozen
         self.pending = None
         if self.follower.frozen:
             self.count_pending()
+        else:
+            self.follower.wake()
         self.tell_header()
 
     @work(exclusive=True, group="pending")

@@ -1,33 +1,74 @@
 """The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from lanes.records import GlobPause, Lane
+from lanes import filters
+from lanes.records import GlobPause, Lane, LaneDetail, Silence, Silences, Status
+from lanes_storage.records import LaneFilter, LaneOrder
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
-from lanes_tui.lanes.follow import Picture, SnapshotReader
-from lanes_tui.screens.guarded import Guarded
-from lanes_tui.sources.marks import MarkedLane, Marks
-from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Source
+from lanes_tui.screens.marked import Marking
+from lanes_tui.sources.marks import MOST, MarkedLane
+from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.source import AsOf, Source, Window, by_run
 from lanes_tui.tables.lane_table import LaneList
 
 
-class Board(Guarded):
-    """The state of the main screen. What can be done with it is in the classes that build on it."""
+class Wish(NamedTuple):
+    """What the screen wants to see: the lanes that a typed filter chooses, in an order."""
+
+    typed: str
+    order: LaneOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything one look brought.
+
+    ``key`` is the lane that the cursor stood on when the look began, ``row`` where that stands now; None: it is
+    not chosen any more. ``hidden`` counts the marked lanes that the filter does not choose.
+    """
+
+    wish: Wish
+    window: Window
+    key: str | None
+    row: int | None
+    status: AsOf[Status]
+    hidden: int
+    detail: AsOf[LaneDetail] | None
+    silences: AsOf[Silences]
+
+    @property
+    def silent(self) -> dict[int, Silence]:
+        """The silent runs by id, with their ages as of the window."""
+        return by_run(self.silences, self.window.at)
+
+    @property
+    def everything(self) -> int:
+        """How many lanes there are, those of other programs included as far as they are chosen."""
+        return max(self.window.total, sum(self.status.record.counts.lanes.values()))
+
+
+class Board(Marking[MarkedLane]):
+    """The state of the main screen. What can be done with it is in the classes that build on it.
+
+    A mark keeps the epoch that was on the screen when it was made.
+    """
+
+    follower: Looking
 
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
         super().__init__(source)
         self.views = views
         self.settings = settings
         self.rhythm = rhythm
-        self.marks = Marks()
         self.typed = ""  # the filter, without the words that are not understood
         self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None
         self.table = LaneList(self.marks, id="lanes")
-        self.follower: SnapshotReader
 
     @property
     def pauses(self) -> Sequence[GlobPause]:
@@ -45,20 +86,50 @@ class Board(Guarded):
         return ViewedAt.of(now if self.picture is None else self.picture.window.at, now)
 
     @property
+    def chosen(self) -> LaneFilter:
+        """What the filter chooses now."""
+        return filters.typed(self.typed, self.source.now().wall).chosen
+
+    @property
     def targets(self) -> list[MarkedLane]:
         """The targets of an action: the marked lanes, or the one under the cursor if none is marked."""
-        if len(self.marks):
-            return self.marks.all
+        if self.marks:
+            return list(self.marks.values())
         return [] if self.lane is None else [MarkedLane.of(self.lane)]
-
-    def take_filter(self, typed: str) -> None:
-        """Show the lanes of this filter, as far as it is understood."""
-        raise NotImplementedError
-
-    def tell_bar(self) -> None:
-        """Bring the filter line up to date."""
-        raise NotImplementedError
 
     def tell_header(self) -> None:
         """Bring the header up to date."""
         raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------- marking
+
+    @property
+    def lines(self) -> LaneList:
+        return self.table
+
+    def mark_of(self, key: str) -> MarkedLane:
+        assert self.lane is not None, key
+        return MarkedLane.of(self.lane)
+
+    async def matching(self) -> Mapping[str, MarkedLane]:
+        return {mark.key: mark for mark in await self.source.marks(self.chosen, MOST + 1)}
+
+    async def between(self, began: str, ended: str) -> Mapping[str, MarkedLane] | None:
+        order, chosen = self.settings.order, self.chosen
+        places = [await self.source.place(chosen, each, order=order) for each in (began, ended)]
+        if places[0] is None or places[1] is None:
+            return None
+        first, last = sorted((places[0], places[1]))
+        window = await self.source.window(chosen, first, min(last - first + 1, MOST), order=order)
+        return {lane.key: MarkedLane.of(lane) for lane in window.rows}
+
+    def may_mark(self) -> bool:
+        """Whether the lanes that are listed are those that the filter line names."""
+        if self.problem is not None:
+            self.say(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
+        return self.problem is None
+
+    def tell_marks(self) -> None:
+        super().tell_marks()
+        if self.typed and not self.follower.frozen:
+            self.follower.wake()  # counts those that the filter hides

@@ -1,149 +1,176 @@
-"""One read of the source, for the main screen."""
+"""How the main screen follows the source: it looks again and again, and shows each picture."""
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import replace
 
 from lanes import filters
 from lanes.base.errors import NotFound
-from lanes.records import Lane, LaneDetail, Silence, Silences, Status
-from lanes_storage.records import LaneFilter, LaneOrder
+from lanes.filters import FIELDS
+from lanes.records import Lane, LaneDetail, Silences
+from lanes_storage.records import LaneFilter
+from lanes_tui.display import text
+from lanes_tui.display.columns import ViewedAt
+from lanes_tui.display.settings import Settings
+from lanes_tui.display.views import Views
+from lanes_tui.lanes.actions import Doing
+from lanes_tui.lanes.alarm import SilenceAlarm
+from lanes_tui.lanes.board import Picture, Wish
+from lanes_tui.lanes.viewing import Viewing
+from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Looking, Rhythm
-from lanes_tui.sources.source import AsOf, Source, Window, by_run
+from lanes_tui.sources.source import AsOf, Source, Window
 from lanes_tui.tables.lane_table import View
+from lanes_tui.widgets.detail import Detail
+from lanes_tui.widgets.header import Facts, Freshness, Header
+from lanes_tui.widgets.standing import standing
+from lanes_tui.widgets.trends import Trends
+
+NOTHING_YET = (
+    text.line(("No lanes yet.", "strong")),
+    text.EMPTY,
+    text.line("Send the first message with ", ("m", "accent"), ", or from another terminal:"),
+    text.line(('  lanes send demo:1 "hello"', "accent")),
+)
+EXAMPLES = [field.example for field in FIELDS.values()] + ["-part", '"two words"']
+NO_MATCH = (
+    text.line(("No lane fits the filter.", "strong"), ("  esc clears it", "muted")),
+    text.EMPTY,
+    *(text.line(("  ".join(EXAMPLES[first : first + 5]), "muted")) for first in range(0, len(EXAMPLES), 5)),
+)
 
 
-class Wish(NamedTuple):
-    """What the screen wants to see: the lanes that a typed filter chooses, in an order."""
+class Following(Doing, Viewing):
+    """Reads pictures of the source, and brings them to the regions of the screen."""
 
-    typed: str
-    order: LaneOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Everything one look brought.
-
-    ``key`` is the lane that the cursor stood on when the look began, ``row`` where that stands now; None: it is
-    not chosen any more. ``hidden`` counts the marked lanes that the filter does not choose.
-    """
-
-    wish: Wish
-    window: Window
-    key: str | None
-    row: int | None
-    status: AsOf[Status]
-    hidden: int
-    detail: AsOf[LaneDetail] | None
-    silences: AsOf[Silences]
-
-    @property
-    def silent(self) -> dict[int, Silence]:
-        """The silent runs by id, with their ages as of the window."""
-        return by_run(self.silences, self.window.at)
-
-    @property
-    def everything(self) -> int:
-        """How many lanes there are, those of other programs included as far as they are chosen."""
-        return max(self.window.total, sum(self.status.record.counts.lanes.values()))
-
-
-class Stage(Protocol):
-    """The screen, as the follower sees it."""
-
-    @property
-    def view(self) -> View: ...
-    @property
-    def wish(self) -> Wish: ...
-    @property
-    def marked(self) -> tuple[str, ...]: ...
-    @property
-    def wants_detail(self) -> bool: ...
-    @property
-    def covered(self) -> bool: ...
-    def show(self, picture: Picture) -> None: ...
-    def hear(self, silences: Silences) -> None: ...
-    def lose(self, why: str) -> None: ...
-
-
-class SnapshotReader:
-    """Reads snapshots of the source and passes them to the screen."""
-
-    def __init__(self, source: Source, stage: Stage, rhythm: Rhythm) -> None:
-        self._source = source
-        self._stage = stage
-        self._looking = Looking(source, rhythm, self._show, stage.lose)
+    def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
+        super().__init__(source, settings, rhythm, views)
+        self.follower = Looking(source, rhythm, self._look, self.lose)
         self._last: Picture | None = None
         self._hiding: Paced[int] = Paced()
+        self._trends = Trends()
+        self._alarm = SilenceAlarm()
 
     @property
-    def frozen(self) -> bool:
-        """Whether it looks only when it is woken."""
-        return self._looking.frozen
+    def wish(self) -> Wish:
+        """What is to be shown."""
+        return Wish(self.typed, self.settings.order)
 
-    def freeze(self, frozen: bool) -> None:
-        """Look only when woken; or follow again."""
-        self._looking.frozen = frozen
-        if not frozen:
-            self.wake()
+    @property
+    def wants_detail(self) -> bool:
+        """Whether the lane under the cursor is shown in detail."""
+        return not self.query_one(Detail).has_class("-hidden")
 
-    def wake(self) -> None:
-        """Look at once: the person moved, typed or asked for it."""
-        self._looking.wake()
+    # ------------------------------------------------------------------------------------- reading
 
-    async def run(self) -> None:
-        """Follow until cancelled."""
-        await self._looking.run()
-
-    async def _show(self) -> None:
-        if (
-            self._stage.covered and self._last is not None
-        ):  # by a screen that looks for itself, and not for what falls silent
-            self._stage.hear((await self._source.silences()).record)
+    async def _look(self) -> None:
+        covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
+        if self.picture is not None and covered:  # by what looks for itself, but not for what falls silent
+            self._hear((await self.source.silences()).record)
             return
-        frozen = self.frozen
-        picture = await self._look()
-        self._stage.hear(picture.silences.record)
-        if self.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
+        frozen = self.follower.frozen
+        picture = await self._read()
+        self._hear(picture.silences.record)
+        if self.follower.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
             return  # it was frozen while this was read: what stood on the screen then stays
         self._last = picture
-        self._stage.show(picture)
+        self.show(picture)
 
-    async def _look(self) -> Picture:
-        view, wish = self._stage.view, self._stage.wish
-        chosen = filters.typed(wish.typed, self._source.now().wall).chosen
-        silences = await self._source.silences()
+    async def _read(self) -> Picture:
+        view, wish = self.table.view, self.wish
+        chosen = filters.typed(wish.typed, self.source.now().wall).chosen
+        silences = await self.source.silences()
         window = await self._window(chosen, wish, view)
         row = None if view.key is None else window.place_of(view.key, view.row)
         if view.key is not None and row is None:
-            row = await self._source.place(chosen, view.key, order=wish.order)
+            row = await self.source.place(chosen, view.key, order=wish.order)
         if row is None and self._last is not None and self._last.wish.typed != wish.typed:
             row = 0  # the cursor's lane is not one of them: the first of them is what was looked for
         after = view.following(view.row if row is None else row, window.total)
         if after.span != view.span:
             window = await self._window(chosen, wish, after)
-        lane = window.lane_at(after.row)
-        detail = await self._detail(lane)
+        detail = await self._detail_of(window.lane_at(after.row))
         hidden = await self._hidden(chosen)
-        return Picture(wish, window, view.key, row, await self._source.status(), hidden, detail, silences)
+        return Picture(wish, window, view.key, row, await self.source.status(), hidden, detail, silences)
 
     async def _window(self, chosen: LaneFilter, wish: Wish, view: View) -> Window:
-        return await self._source.window(chosen, *view.span, order=wish.order)
+        return await self.source.window(chosen, *view.span, order=wish.order)
 
-    async def _detail(self, lane: Lane | None) -> AsOf[LaneDetail] | None:
-        if lane is None or not self._stage.wants_detail:
+    async def _detail_of(self, lane: Lane | None) -> AsOf[LaneDetail] | None:
+        if lane is None or not self.wants_detail:
             return None
         try:
-            return await self._source.detail(lane.key, lane.source)
+            return await self.source.detail(lane.key, lane.source)
         except NotFound:  # pruned since the window was read
             return None
 
     async def _hidden(self, chosen: LaneFilter) -> int:
-        marked = self._stage.marked
+        marked = tuple(self.marks)
         if not marked or chosen.everything:
             return 0
-        # By the filter alone, however the marks change: thousands of them are looked for as often as they cost.
-        return min(len(marked), await self._hiding.answer(chosen._replace(at=0), lambda: self._count(chosen, marked)))
 
-    async def _count(self, chosen: LaneFilter, marked: tuple[str, ...]) -> int:
-        return len(marked) - await self._source.total(chosen.only(marked))
+        async def count() -> int:
+            return len(marked) - await self.source.total(chosen.only(marked))
+
+        # By the filter alone, however the marks change: thousands of them are looked for as often as they cost.
+        return min(len(marked), await self._hiding.answer(chosen._replace(at=0), count))
+
+    # ------------------------------------------------------------------------------------- showing
+
+    def show(self, picture: Picture) -> None:
+        if picture.wish != self.wish or not self.is_open:  # typed on since: the next look is on its way
+            return
+        self.picture = picture
+        self._trends.add(picture.status)
+        self.learn(Freshness(picture.window.at, replaced=self.source.replaced))
+        self.table.show_stale(False)
+        self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
+        at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
+        self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row)
+        self.tell_heads()
+        self.tell_header()
+        self.show_lane(self.table.key, picture.detail)
+
+    def _hear(self, silences: Silences) -> None:
+        """Ring for what has fallen silent since the last look, unless that is muted."""
+        said = self._alarm.rings(silences, self.source.now())
+        if said is not None and not self.settings.muted:
+            self.app.bell()
+            self.say(said, grave=True)
+
+    def lose(self, why: str) -> None:
+        """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
+        if self.is_open:
+            self.learn(Freshness(self.freshness.at, why))
+            self.table.show_stale(True)
+            self.tell_header()
+
+    def show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
+        """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
+        if not self.is_open or key != self.table.key or (detail is not None and detail.record.lane.key != key):
+            return
+        now = self.source.now()
+        known, at = (None, now) if detail is None else (detail.record, detail.at)
+        self.query_one(Detail).tell(self.lane, known, ViewedAt.of(at, now))
+
+    def tell_header(self) -> None:
+        picture = self.picture
+        pending = 0 if self.pending is None or not self.follower.frozen else self.pending[1]
+        freshness = replace(
+            self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every, pending=pending
+        )
+        facts = Facts(
+            name=self.source.name,
+            actor=self.source.actor,
+            read_only=self.source.read_only,
+            status=None if picture is None else picture.status,
+            freshness=freshness,
+            standing=standing(self.source, self.pauses, self.source.now(), self.size.width),
+            matching=None if picture is None else picture.window.total,
+            marked=len(self.marks),
+            hidden=0 if picture is None else picture.hidden,
+            silent=0 if picture is None else picture.silences.record.total,
+            muted=self.settings.muted,
+            failures=self._trends.failures(),
+            sparks=self._trends.sparks(),
+        )
+        self.query_one(Header).tell(facts, self.source.now())

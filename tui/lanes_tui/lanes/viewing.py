@@ -5,13 +5,12 @@ from typing import ClassVar
 from textual import work
 from textual.binding import BindingType
 
-from lanes import filters
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.actions.keys import bind
 from lanes_tui.display.columns import ORDER
 from lanes_tui.display.views import MOST_MARKS, KeptScreen, KeptView
-from lanes_tui.lanes.board import Board
+from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.source import Lost
 from lanes_tui.widgets.detail import Detail
@@ -20,10 +19,10 @@ from lanes_tui.widgets.filter_bar import LaneFilterInput
 NUMBERS = tuple("123456789")
 
 
-class Viewing(Board):
+class Viewing(Arranging):
     """A view is the filter, the order, the columns, the detail, the marks, and the lane under the cursor."""
 
-    KEYS: ClassVar[list[BindingType]] = [
+    VIEW_KEYS: ClassVar[list[BindingType]] = [
         *(bind("view", f"view({number})", only=number) for number in NUMBERS),
         bind("keep view", "keep_view"),
     ]
@@ -59,7 +58,7 @@ class Viewing(Board):
             columns=self.settings.columns,
             detail=not self.query_one(Detail).has_class("-hidden"),
             key=None if self.lane is None else self.lane.key,
-            marks=tuple((mark.key, mark.epoch, str(mark.state)) for mark in self.marks.all[:MOST_MARKS]),
+            marks=tuple((mark.key, mark.epoch, str(mark.state)) for mark in [*self.marks.values()][:MOST_MARKS]),
             screens=screens,
         )
 
@@ -70,7 +69,7 @@ class Viewing(Board):
             self.settings.order = LaneOrder(LaneSort(view.sort), view.reverse)
         self.query_one(Detail).set_class(not view.detail, "-hidden")
         self.marks.clear()
-        self.marks.add(MarkedLane(key, epoch, LaneState.read(state)) for key, epoch, state in view.marks)
+        self.marks.update((key, MarkedLane(key, epoch, LaneState.read(state))) for key, epoch, state in view.marks)
         self.typed = view.typed
         self.query_one(LaneFilterInput).value = view.typed
         self.tell_arrangement()
@@ -84,13 +83,8 @@ class Viewing(Board):
         place: int | None = None
         try:
             if key is not None:
-                chosen = filters.typed(self.typed, self.source.now().wall).chosen
-                place = await self.source.place(chosen, key, order=self.settings.order)
+                place = await self.source.place(self.chosen, key, order=self.settings.order)
         except Lost:  # the next look tells
             return
         self.table.put(place or 0, key if place is not None else None)
         self.follower.wake()
-
-    def tell_arrangement(self) -> None:
-        """Bring table, heads and filter line to the chosen order and columns."""
-        raise NotImplementedError

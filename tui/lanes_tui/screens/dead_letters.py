@@ -1,6 +1,6 @@
 """The dead letters: what failed in any lane, why, and what becomes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -11,14 +11,14 @@ from textual.content import Content
 from lanes.records import LetterPage, Message
 from lanes.verbs.messages import EVERY, prune_dead_letters
 from lanes_storage.records import LaneFilter, Subject
-from lanes_tui.actions.acting import ACTIONS, ActionResult, ActionTarget, OfferedAction
+from lanes_tui.actions.acting import ACTIONS, OfferedAction
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LetterSubject, MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import message_whole, said
+from lanes_tui.screens.filtered import MarkedList
 from lanes_tui.screens.lane import LaneScreen
-from lanes_tui.screens.marked import MarkedList
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
@@ -112,19 +112,19 @@ class DeadLettersScreen(MarkedList[int]):
 
     # -------------------------------------------------------------------------------------- marking
 
-    def id_of(self, key: str) -> int:
+    def mark_of(self, key: str) -> int:
         return int(key)
 
-    async def matching(self) -> Sequence[int]:
-        return await self.source.letter_ids(self.parsed.chosen)
+    async def matching(self) -> Mapping[str, int]:
+        return _by_key(await self.source.letter_ids(self.parsed.chosen))
 
-    async def between(self, began: int, ended: int) -> Sequence[int] | None:
+    async def between(self, began: str, ended: str) -> Mapping[str, int] | None:
         chosen = self.parsed.chosen
-        places = [(await self.source.letters(chosen, 0, 1, each)).place for each in (began, ended)]
+        places = [(await self.source.letters(chosen, 0, 1, int(each))).place for each in (began, ended)]
         if places[0] is None or places[1] is None:
             return None
         first, last = sorted((places[0], places[1]))
-        return await self.source.letters_among(chosen, first, min(last - first, MOST) + 1)
+        return _by_key(await self.source.letters_among(chosen, first, min(last - first, MOST) + 1))
 
     # --------------------------------------------------------------------------------------- acting
 
@@ -138,22 +138,18 @@ class DeadLettersScreen(MarkedList[int]):
 
     async def _retry_marked(self) -> None:
         """Those that were retried or pruned meanwhile lose their marks; those that the filter hides are counted."""
+        filtered = bool(self.parsed.chosen.conditions)
         there = await self.do(self.source.letter_ids(EVERY))
-        listed = await self.do(self.matching()) if self.parsed.chosen.conditions else there
+        listed = await self.do(self.source.letter_ids(self.parsed.chosen)) if filtered else there
         if there is None or listed is None:
             return
-        chosen, gone = self.all_of or None, {*self.marks.values()} - {*there}
-        if gone:
-            self._toggle(sorted(gone))
+        if gone := {*self.marks.values()} - {*there}:
+            self.unmark(map(str, gone))
             lose = "it loses its mark" if len(gone) == 1 else "they lose their marks"
             self.say(f"{words.counted(len(gone), 'message')} retried or pruned meanwhile: {lose}", grave=True)
-        ids = list(self.marks.values())
-        self.act(MessageSubject(ACTIONS["retry message"], [], ids, chosen, len({*ids} - {*listed})))
-
-    def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """Messages that could not be retried stay marked."""
-        if not result.grave:
-            self.marks.pop(str(target.params.get("id")), None)
+        ids = {*self.marks.values()}
+        chosen = self.good if filtered and ids == {*listed} else None
+        self.act(MessageSubject(ACTIONS["retry message"], [], [*ids], chosen, len(ids - {*listed})))
 
     def action_prune(self) -> None:
         """Ask, then delete it and what is listed below it, for good."""
@@ -173,6 +169,10 @@ class DeadLettersScreen(MarkedList[int]):
         gone = await self.do(self.source.prune(chosen, up_to, until))
         if gone is not None:
             self.say(f"{words.counted(gone, 'dead letter')} pruned")
+
+
+def _by_key(ids: Iterable[int]) -> dict[str, int]:
+    return {str(each): each for each in ids}
 
 
 def _cells(letter: Message, sight: ViewedAt, layout: FixedLayout) -> dict[str, Content]:

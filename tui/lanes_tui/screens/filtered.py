@@ -1,6 +1,6 @@
 """Screens that list something in the language of filters."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.binding import BindingType
@@ -11,12 +11,17 @@ from lanes.filters import Parsed
 from lanes_storage.records import Subject
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, MarkAllWanted
+from lanes_tui.display import text
 from lanes_tui.display.views import KeptScreen
+from lanes_tui.screens.marked import MARK_KEYS, Marking
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.list_filter import ListFilter
+
+#: What a row is named by where it is read: a number or a word.
+Id = TypeVar("Id", int, str)
 
 
 class Filtered(Watching):
@@ -88,3 +93,26 @@ class Filtered(Watching):
             self.filter.input.value = ""
         else:
             self.dismiss()
+
+
+class MarkedList(Filtered, Marking[Id]):
+    """Lists rows that can be marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = MARK_KEYS
+
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
+        self.rows.marks = self.marks
+
+    @property
+    def lines(self) -> Rows:
+        return self.rows
+
+    def tell_filter(self, problem: str | None) -> None:
+        """Say beside the filter what is wrong with it, or that a range is begun."""
+        self.filter.say(text.line((f"{problem} ", "warn")) if problem else self.range_hint)
+
+    def action_close(self) -> None:
+        """Leave the range that was begun, or else clear the filter, or close."""
+        if not self.leave_range():
+            super().action_close()

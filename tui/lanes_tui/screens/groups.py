@@ -17,7 +17,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.display.settings import MOST_PARTS, Settings
 from lanes_tui.screens.watching import Watching
-from lanes_tui.sources.marks import MOST, MarkedLane, Marks
+from lanes_tui.sources.marks import MOST, MarkedLane
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
@@ -60,7 +60,7 @@ class GroupsScreen(Watching):
         source: Source,
         rhythm: Rhythm,
         typed: str,
-        marks: Marks,
+        marks: dict[str, MarkedLane],
         settings: Settings,
         chosen: Callable[[GroupChoice], object],
     ) -> None:
@@ -77,7 +77,7 @@ class GroupsScreen(Watching):
         parts = self._settings.parts
         by = f"by the first {parts} parts of their keys" if parts > 1 else "by the first part of their keys"
         of = text.line((f" of {self._typed}", "accent")) if self._typed else text.EMPTY
-        marked = f", {words.number(len(self._marks))} lanes marked" if len(self._marks) else ""
+        marked = f", {words.number(len(self._marks))} lanes marked" if self._marks else ""
         return text.line(("groups ", "head"), of, (f" {by}", "muted"), (marked, "mark"))
 
     async def read(self) -> None:
@@ -105,12 +105,12 @@ class GroupsScreen(Watching):
             "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
             "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
             "LANES": text.line(words.number(group.lanes)),
-            "SILENT": _count(group.silent, "warn"),
+            "SILENT": text.count(group.silent, "warn"),
             "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.EMPTY,
-            "RUN": _count(group.running, "running"),
-            "WAIT": _count(group.waiting, ""),
-            "ERR": _count(group.errored, "errored"),
-            "ABORT": _count(group.aborted, "aborted"),
+            "RUN": text.count(group.running, "running"),
+            "WAIT": text.count(group.waiting),
+            "ERR": text.count(group.errored, "errored"),
+            "ABORT": text.count(group.aborted, "aborted"),
         }
         return layout.line(cells)
 
@@ -152,13 +152,13 @@ class GroupsScreen(Watching):
     @work
     async def _mark(self, group: LaneGroup, action: str | None = None) -> None:
         try:
-            found: list[MarkedLane] = await self.source.marks(self._within(group), MOST + 1)
+            found = await self.source.marks(self._within(group), MOST + 1)
         except Lost:
             return
         if len(found) > MOST:
             self.say(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
             return
-        self._marks.add(found)
+        self._marks.update((mark.key, mark) for mark in found)
         if action is None:
             self.query_one(Rows).action_move(1)
             self.update()
@@ -183,7 +183,3 @@ class GroupsScreen(Watching):
 def _worst(group: LaneGroup) -> LaneState:
     found = ((group.errored, LaneState.ERRORED), (group.aborted, LaneState.ABORTED), (group.running, LaneState.RUNNING))
     return next((state for count, state in found if count), LaneState.IDLE)
-
-
-def _count(count: int, tone: str) -> Content:
-    return text.line((words.number(count), tone)) if count else text.EMPTY

@@ -15,12 +15,11 @@ from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
-from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.detail import Pane, in_order, title
@@ -42,7 +41,7 @@ class LaneScreen(Watching):
     def __init__(self, source: Source, rhythm: Rhythm, key: str, of: str = HERE) -> None:
         super().__init__(source, rhythm)
         self.lane_key, self._of = key, of
-        self._detail: AsOf[LaneDetail] | None = None
+        self._detail: LaneDetail | None = None
         self._gone = False
 
     def kept(self) -> KeptScreen:
@@ -58,32 +57,27 @@ class LaneScreen(Watching):
                 yield Sheet(id="queue-head")
                 yield Rows(id="messages")
             with Vertical(id="right"):
-                yield Sheet(id="events-head")
+                yield Sheet([text.line(("JOURNAL", "head"))], id="events-head")
                 yield Pane(id="events")
         yield Pane(wrap=True, id="message")
 
     def title_line(self) -> Content:
         if self._gone or self._detail is None:
             return text.line((self.lane_key, "strong"), ("  is there no more" if self._gone else "", "bad"))
-        detail = self._detail.record
-        return title(detail.lane, detail.run, self._sight())
+        return title(self._detail.lane, self._detail.run, self.sight())
 
     async def read(self) -> None:
         try:
-            self._detail = await self.source.detail(self.lane_key, self._of)
+            self.read_at, self._detail = await self.source.detail(self.lane_key, self._of)
         except NotFound:  # pruned, or in another database that took the place of this one
             self._gone = True
             return
         self._gone = False
 
-    def _sight(self) -> ViewedAt:
-        now = self.source.now()
-        return ViewedAt.of(now if self._detail is None else self._detail.at, now)
-
     def show(self) -> None:
         if self._detail is None:
             return
-        detail, sight = self._detail.record, self._sight()
+        detail, sight = self._detail, self.sight()
         self.query_one("#why", Sheet).show([text.line(detail.why)])
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
@@ -97,7 +91,6 @@ class LaneScreen(Watching):
         rows = [ListRow(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]
         self.query_one(Rows).show(rows, text.line(("none yet", "muted")))
         self._show_message()
-        self.query_one("#events-head", Sheet).show([text.line(("JOURNAL", "head"))])
         self.query_one("#events", Sheet).show([event_line(event, sight) for event in reversed(detail.events)])
 
     @on(Rows.Chosen)
@@ -105,7 +98,7 @@ class LaneScreen(Watching):
         if not self.is_open:
             return
         message = self.message
-        lines = [] if message is None else message_whole(message, self._sight())
+        lines = [] if message is None else message_whole(message, self.sight())
         whole = self.query_one("#message", Pane)
         at_end = whole.scroll_offset.y >= whole.max_scroll_y
         whole.show(lines)
@@ -120,14 +113,14 @@ class LaneScreen(Watching):
     def message(self) -> Message | None:
         """The message under the cursor."""
         key = self.query_one(Rows).key
-        messages = () if self._detail is None else self._detail.record.messages
+        messages = () if self._detail is None else self._detail.messages
         return next((message for message in messages if str(message.id) == key), None)
 
     # ------------------------------------------------------------------------------------- acting
 
     @property
     def lane(self) -> Lane | None:
-        return None if self._detail is None or self._gone else self._detail.record.lane
+        return None if self._detail is None or self._gone else self._detail.lane
 
     def action_drop(self) -> None:
         """Ask, then end the message under the cursor unanswered."""

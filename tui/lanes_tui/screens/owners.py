@@ -7,14 +7,12 @@ from textual import work
 from textual.binding import BindingType
 from textual.content import Content
 
-from lanes.records import OwnerDetail, OwnerHealth, Status
+from lanes.records import OwnerDetail, OwnerHealth
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.system_subjects import OwnerSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.whole import WholeList
-from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source
 from lanes_tui.tables.fixed import FixedColumn
 
 _COLUMNS = (
@@ -49,40 +47,61 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
     HINT = "filter: a host, state:dead silent:>0 held:>10"
     BINDINGS: ClassVar[list[BindingType]] = [bind("drain", "drain", show=True)]
 
-    def __init__(self, source: Source, rhythm: Rhythm) -> None:
-        super().__init__(source, rhythm)
-        self._status: AsOf[Status] | None = None
-        self._health: dict[int, OwnerHealth] = {}
-
     async def read(self) -> None:
-        self._status = await self.source.status()
-        self._health = await self.source.owner_health()
-
-    def read_sight(self) -> ViewedAt:
-        now = self.source.now()
-        return ViewedAt.of(now if self._status is None else self._status.at, now)
-
-    def id_of(self, key: str) -> int:
-        return int(key)
-
-    def known(self) -> dict[str, OwnerKnown]:
-        assert self._status is not None, "it is read first"
-        status = self._status.record
+        self.read_at, status = await self.source.status()
+        health = await self.source.owner_health()
         owners = [("gateway", owner) for owner in status.gateways] + [("desk", owner) for owner in status.desks]
-        known = [OwnerKnown(kind, owner, self._health.get(owner.id)) for kind, owner in owners]
-        return {str(each.owner.id): each for each in sorted(known, key=_harm)}
+        known = [OwnerKnown(kind, owner, health.get(owner.id)) for kind, owner in owners]
+        self.known = {str(each.owner.id): each for each in sorted(known, key=_harm)}
+
+    def mark_of(self, key: str) -> int:
+        return int(key)
 
     def columns(self) -> Sequence[FixedColumn]:
         return _COLUMNS
 
-    def cells(self, known: OwnerKnown, sight: ViewedAt) -> Mapping[str, Content]:
-        return _cells(*known, sight)
-
     def facts(self, known: OwnerKnown, sight: ViewedAt) -> Mapping[str, str | int]:
-        return _facts(*known, sight)
+        kind, owner, health = known
+        numbers = (0, 0, 0, 0)
+        if health is not None:
+            numbers = health.silent, health.failures_per_min, health.runs_per_min, health.answers_per_min
+        return {
+            "owner": owner.id,
+            "process": f"{owner.host}:{owner.pid}",
+            "state": _state(owner, sight)[0],
+            "kind": kind,
+            "held": owner.held,
+            **dict(zip(("silent", "fail", "run", "answ"), numbers, strict=True)),
+            "error": (None if health is None else health.last_error) or "",
+            "url": owner.url or "",
+        }
+
+    def cells(self, known: OwnerKnown, sight: ViewedAt) -> Mapping[str, Content]:
+        kind, owner, health = known
+        cells = {
+            "OWNER": text.line(str(owner.id), (" desk" if kind == "desk" else "", "muted")),
+            "PROCESS": text.line((text.in_the_middle(f"{owner.host}:{owner.pid}", 18), "strong")),
+            "STATE": text.line(_state(owner, sight)),
+            "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.alive else "bad")),
+            "HELD": text.line(words.number(owner.held)),
+            "UP": text.line((words.short(sight.wall - owner.started_at), "muted")),
+            "URL": text.line((owner.url or "", "muted")),
+        }
+        return cells if health is None else cells | _health_cells(health)
 
     def described(self, known: OwnerKnown, sight: ViewedAt) -> list[Content]:
-        return _described(*known, sight)
+        kind, owner, health = known
+        lines = [
+            text.line((f"{kind.upper()} {owner.id} ", "head"), (owner.evidence, "" if owner.alive else "bad")),
+            text.line(("started ", "muted"), sight.moment(owner.started_at), (f"  {owner.url or 'no HTTP'}", "muted")),
+        ]
+        if owner.draining is not None:
+            until = "" if owner.draining.until is None else f", runs may end until {sight.moment(owner.draining.until)}"
+            lines.append(text.line(("draining ", "warn"), f"by {owner.draining.by}{until}"))
+        if health is not None and health.descriptors is not None:
+            most = "" if health.descriptors_limit is None else f" of {words.number(health.descriptors_limit)}"
+            lines.append(text.line(("open files ", "muted"), f"{words.number(health.descriptors)}{most}"))
+        return lines
 
     def action_drain(self) -> None:
         """Ask, then let them claim nothing more."""
@@ -112,23 +131,6 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
             self.say(f"{said}: nothing more is claimed until it is started again")
 
 
-def _facts(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> dict[str, str | int]:
-    """What an owner is filtered by."""
-    numbers = (0, 0, 0, 0)
-    if health is not None:
-        numbers = health.silent, health.failures_per_min, health.runs_per_min, health.answers_per_min
-    return {
-        "owner": owner.id,
-        "process": f"{owner.host}:{owner.pid}",
-        "state": _state(owner, sight)[0],
-        "kind": kind,
-        "held": owner.held,
-        **dict(zip(("silent", "fail", "run", "answ"), numbers, strict=True)),
-        "error": (None if health is None else health.last_error) or "",
-        "url": owner.url or "",
-    }
-
-
 def _harm(known: OwnerKnown) -> tuple[bool, int, int, int]:
     """The worst first: dead ones that still hold lanes, then those whose runs are silent or fail."""
     _, owner, health = known
@@ -136,37 +138,17 @@ def _harm(known: OwnerKnown) -> tuple[bool, int, int, int]:
     return owner.alive, -silent, -failures, owner.id
 
 
-def _cells(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> dict[str, Content]:
-    word, tone = _state(owner, sight)
-    cells = {
-        "OWNER": text.line(str(owner.id), (" desk" if kind == "desk" else "", "muted")),
-        "PROCESS": text.line((text.in_the_middle(f"{owner.host}:{owner.pid}", 18), "strong")),
-        "STATE": text.line((word, tone)),
-        "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.alive else "bad")),
-        "HELD": text.line(words.number(owner.held)),
-        "UP": text.line((words.short(sight.wall - owner.started_at), "muted")),
-        "URL": text.line((owner.url or "", "muted")),
-    }
-    if health is not None:
-        cells |= _health_cells(health)
-    return cells
-
-
 def _health_cells(health: OwnerHealth) -> dict[str, Content]:
     files, most = health.descriptors, health.descriptors_limit
     full = files is not None and most is not None and files > _MANY_FILES * most
     return {
-        "SILENT": _count(health.silent, "warn"),
-        "RUN/M": _count(health.runs_per_min, ""),
-        "FAIL/M": _count(health.failures_per_min, "errored"),
-        "ANSW/M": _count(health.answers_per_min, ""),
-        "FILES": _count(files or 0, "warn" if full else "muted"),
+        "SILENT": text.count(health.silent, "warn"),
+        "RUN/M": text.count(health.runs_per_min),
+        "FAIL/M": text.count(health.failures_per_min, "errored"),
+        "ANSW/M": text.count(health.answers_per_min),
+        "FILES": text.count(files or 0, "warn" if full else "muted"),
         "LAST ERROR": text.line((health.last_error or "", "errored")),
     }
-
-
-def _count(number: int, tone: str) -> Content:
-    return text.line((words.number(number), tone)) if number else text.EMPTY
 
 
 def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
@@ -177,17 +159,3 @@ def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
         left = "" if until is None else f" {words.short(max(0, until - sight.wall))}"
         return f"▶ draining{left}", "warn"
     return "● alive", "good"
-
-
-def _described(kind: str, owner: OwnerDetail, health: OwnerHealth | None, sight: ViewedAt) -> list[Content]:
-    lines = [
-        text.line((f"{kind.upper()} {owner.id} ", "head"), (owner.evidence, "" if owner.alive else "bad")),
-        text.line(("started ", "muted"), sight.moment(owner.started_at), (f"  {owner.url or 'no HTTP'}", "muted")),
-    ]
-    if owner.draining is not None:
-        until = "" if owner.draining.until is None else f", runs may end until {sight.moment(owner.draining.until)}"
-        lines.append(text.line(("draining ", "warn"), f"by {owner.draining.by}{until}"))
-    if health is not None and health.descriptors is not None:
-        most = "" if health.descriptors_limit is None else f" of {words.number(health.descriptors_limit)}"
-        lines.append(text.line(("open files ", "muted"), f"{words.number(health.descriptors)}{most}"))
-    return lines

@@ -9,14 +9,11 @@ from textual.content import Content
 from lanes.explain.phrases import counted
 from lanes.records import Health, Provider
 from lanes.text.spans import span
-from lanes_tui.actions.acting import ActionResult, ActionTarget
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.system_subjects import ProviderSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.whole import WholeList
-from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source
 from lanes_tui.tables.fixed import FixedColumn
 
 #: The worst first.
@@ -33,23 +30,12 @@ class ProvidersScreen(WholeList[str, Provider]):
     HINT = "filter: a name, state:cooling cause:timeout flight:>3"
     BINDINGS: ClassVar[list[BindingType]] = [bind("reset", "reset", show=True)]
 
-    def __init__(self, source: Source, rhythm: Rhythm) -> None:
-        super().__init__(source, rhythm)
-        self._providers: AsOf[list[Provider]] | None = None
-
     async def read(self) -> None:
-        self._providers = await self.source.providers()
+        self.read_at, providers = await self.source.providers()
+        self.known = {each.name: each for each in sorted(providers, key=_harm)}
 
-    def read_sight(self) -> ViewedAt:
-        now = self.source.now()
-        return ViewedAt.of(now if self._providers is None else self._providers.at, now)
-
-    def id_of(self, key: str) -> str:
+    def mark_of(self, key: str) -> str:
         return key
-
-    def known(self) -> dict[str, Provider]:
-        assert self._providers is not None, "it is read first"
-        return {each.name: each for each in sorted(self._providers.record, key=_harm)}
 
     def columns(self) -> Sequence[FixedColumn]:
         return (
@@ -67,8 +53,8 @@ class ProvidersScreen(WholeList[str, Provider]):
             "PROVIDER": text.line((text.in_the_middle(known.name, self.columns()[0].width), "strong")),
             "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
             "FLIGHT": text.line((_in_flight(known), "warn" if full else "")),
-            "FAIL/H": text.line((words.number(failures) if failures else "", "errored")),
-            "ANSW/H": text.line(words.number(known.answers) if known.answers else ""),
+            "FAIL/H": text.count(failures, "errored"),
+            "ANSW/H": text.count(known.answers),
             "LATENCY": text.line("" if known.latency_ms is None else span(known.latency_ms)),
             "CAUSES": text.line((_failures(known), "errored")),
         }
@@ -101,11 +87,6 @@ class ProvidersScreen(WholeList[str, Provider]):
         meant = list(self.meant().values())
         if meant:
             self.act(ProviderSubject(meant, self.source.now().wall))
-
-    def heard(self, target: ActionTarget, result: ActionResult) -> None:
-        """Those that could not be reset stay marked."""
-        if not result.grave:
-            self.marks.pop(str(target.params.get("name")), None)
 
 
 def _harm(provider: Provider) -> tuple[int, int, str]:

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from lanes.base.errors import LanesError
 from lanes.records import GlobPause, Lane
+from lanes_storage.clock import Now
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LaneSubject
@@ -59,6 +60,7 @@ class Watching(Guarded):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source)
         self.looking = Looking(source, rhythm, self._look, self._lose)
+        self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
         self._pauses: tuple[GlobPause, ...] = ()
         self._begins_at: str | None = None
 
@@ -135,7 +137,7 @@ class Watching(Guarded):
         lost = self.freshness.lost
         title = self.title_line() if lost is None else text.line((f"{self.NAME} ", "head"), (lost, "bad"))
         left = text.line((" lanes", "accent"), (" │ ", "muted"), title)
-        bar.show([text.line(text.fitted(left, max(0, width - text.width_of(right) - 1)), " ", right)])
+        bar.show([text.line(text.fitted(left, max(0, width - right.cell_length - 1)), " ", right)])
 
     # ------------------------------------------------------------------------------------- acting
 
@@ -186,9 +188,9 @@ class Watching(Guarded):
             self.looking.wake()
 
     def sight(self) -> ViewedAt:
-        """The sight of what is read just now."""
+        """The sight of what was read."""
         now = self.source.now()
-        return ViewedAt.of(now, now)
+        return ViewedAt.of(self.read_at or now, now)
 
     def action_close(self) -> None:
         self.dismiss()

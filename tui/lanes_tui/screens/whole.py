@@ -21,7 +21,7 @@ from lanes_tui.actions.subjects import LaneSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.matching import row_filter
-from lanes_tui.screens.marked import Id, MarkedList
+from lanes_tui.screens.filtered import Id, MarkedList
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
@@ -57,16 +57,8 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         super().__init__(source, rhythm)
         self._heads = Sheet(id="list-heads")
         self._whole = Pane(wrap=True, id="whole")
-        self._everything: dict[str, Known] = {}
+        self.known: dict[str, Known] = {}  # what was read, by the key of its row, the worst first
         self._fitting: dict[str, Known] = {}  # those that the filter chooses
-
-    @abstractmethod
-    def known(self) -> dict[str, Known]:
-        """What was read, by the key of its row, the worst first."""
-
-    @abstractmethod
-    def read_sight(self) -> ViewedAt:
-        """The sight of what was read."""
 
     @abstractmethod
     def columns(self) -> Sequence[FixedColumn]:
@@ -95,9 +87,8 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         return text.line((f"{self.NAME} ", "head"), (self.ABOUT, "muted"), marked)
 
     def show(self) -> None:
-        sight, chosen = self.read_sight(), row_filter(self.typed, self.FIELDS)
-        self._everything = self.known()
-        self._fitting = {key: each for key, each in self._everything.items() if chosen.fits(self.facts(each, sight))}
+        sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
+        self._fitting = {key: each for key, each in self.known.items() if chosen.fits(self.facts(each, sight))}
         layout = FixedLayout.of(self.columns(), self.size.width)
         self._heads.show([layout.heads()])
         rows = [ListRow(key, layout.line(self.cells(each, sight))) for key, each in self._fitting.items()]
@@ -114,19 +105,19 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     @on(Rows.Chosen)
     def _show_one(self) -> None:
         chosen = self.under_cursor
-        self._whole.show([] if chosen is None else self.described(chosen, self.read_sight()))
+        self._whole.show([] if chosen is None else self.described(chosen, self.sight()))
 
     # -------------------------------------------------------------------------------------- marking
 
-    async def matching(self) -> Sequence[Id]:
-        return [self.id_of(key) for key in self._fitting]
+    async def matching(self) -> Mapping[str, Id]:
+        return {key: self.mark_of(key) for key in self._fitting}
 
-    async def between(self, began: Id, ended: Id) -> Sequence[Id] | None:
-        listed = list(await self.matching())
+    async def between(self, began: str, ended: str) -> Mapping[str, Id] | None:
+        listed = list(self._fitting)
         if began not in listed or ended not in listed:
             return None
         first, last = sorted((listed.index(began), listed.index(ended)))
-        return listed[first : last + 1]
+        return {key: self.mark_of(key) for key in listed[first : last + 1]}
 
     # --------------------------------------------------------------------------------------- acting
 
@@ -135,15 +126,13 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
         Nothing where one that was marked is gone: another one would be taken for it.
         """
-        if gone := [key for key in self.marks if key not in self._everything]:
-            self._toggle([self.marks[key] for key in gone])
+        if gone := [key for key in self.marks if key not in self.known]:
+            self.unmark(gone)
             which = words.counted(len(gone), f"marked {self.LANES_BY}")
             self.say(f"not done: {which} {'is' if len(gone) == 1 else 'are'} gone ({', '.join(gone)})", grave=True)
             return {}
-        if self.marks:
-            return {key: self._everything[key] for key in self.marks}
-        here = self.under_cursor
-        return {} if here is None or self.rows.key is None else {self.rows.key: here}
+        keys = [*self.marks] or [key for key in (self.rows.key,) if key in self._fitting]
+        return {key: self.known[key] for key in keys if key is not None}
 
     def action_open_lanes(self) -> None:
         """Its lanes, on the main screen."""

@@ -29,6 +29,11 @@ class CursorList(ScrollView, can_focus=True):
         self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
 
     @property
+    def key(self) -> str | None:
+        """What the cursor stands on."""
+        return self._key
+
+    @property
     def total(self) -> int:
         """How long the whole list is."""
         raise NotImplementedError

@@ -102,6 +102,10 @@ class LaneList(CursorList):
         lane = self._lane_at(self._at)
         return lane if lane is not None and lane.key == self._key else None
 
+    @property
+    def key(self) -> str | None:
+        return None if self.lane is None else self.lane.key
+
     def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None) -> None:
         """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere)."""
         view = self.view

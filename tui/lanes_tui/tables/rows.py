@@ -62,11 +62,6 @@ class Rows(CursorList):
         self._empty = text.EMPTY
 
     @property
-    def key(self) -> str | None:
-        """What the cursor stands on."""
-        return self._key
-
-    @property
     def at_end(self) -> bool:
         """Whether the cursor stands on the last row."""
         return self._at >= self._total - 1

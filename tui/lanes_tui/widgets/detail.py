@@ -39,7 +39,7 @@ class Detail(Vertical):
                 yield Sheet(id="queue-head")
                 yield Pane(id="queue")
             with Vertical():
-                yield Sheet(id="events-head")
+                yield Sheet([text.line(("LAST EVENTS", "head"))], id="events-head")
                 yield Pane(id="events")
 
     def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: ViewedAt) -> None:
@@ -55,7 +55,6 @@ class Detail(Vertical):
         queued = shown.queued if shown is not None else 0
         self._show("queue-head", [text.line(("QUEUE", "head"), f" {words.number(queued)}" if queued else "")])
         self._show("queue", [message_line(message, sight) for message in messages])
-        self._show("events-head", [text.line(("LAST EVENTS", "head"))])
         self._show("events", [] if detail is None else [event_line(event, sight) for event in reversed(detail.events)])
 
     def _tell_why(self, why: str) -> None:

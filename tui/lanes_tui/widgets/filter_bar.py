@@ -3,7 +3,6 @@
 import re
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -12,7 +11,7 @@ from textual.widgets import Input
 
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import FilterLeft, FilterTyped, MarkAllWanted, SearchLeft, SearchTyped
+from lanes_tui.actions.messages import FilterLeft, MarkAllWanted, SearchLeft
 from lanes_tui.display import text
 from lanes_tui.tables.heads import DOWN, UP
 from lanes_tui.widgets.proposing import FilterSuggester
@@ -163,20 +162,10 @@ class FilterBar(Horizontal):
     def say(self, said: Content) -> None:
         """Show this in the place of the order."""
         sheet = self.query_one("#order", Sheet)
-        sheet.styles.width = min(text.width_of(said), max(10, self.size.width - 24))
+        sheet.styles.width = min(said.cell_length, max(10, self.size.width - 24))
         sheet.show([said])
 
     def _prompt(self, said: str) -> None:
         sheet = self.query_one("#slash", Sheet)
         sheet.styles.width = len(said)
         sheet.show([text.line((said, "accent"))])
-
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.post_message(FilterTyped(event.value))
-
-    @on(Input.Changed, "#search")
-    def _search_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.post_message(SearchTyped(event.value))

@@ -114,7 +114,7 @@ class Header(Vertical):
     def tell(self, facts: Facts, now: Now) -> None:
         """Show this."""
         said = facts.freshness.as_of if self.size.width >= _WITH_TIME else text.EMPTY
-        size = text.width_of(said)
+        size = said.cell_length
         self._as_of.styles.width = size + 1 if size else 0
         self._as_of.show([said])
         self._about.show([_first(facts, now, self.size.width - (size + 3 if size else 0))])
@@ -138,15 +138,15 @@ def _first(facts: Facts, now: Now, width: int) -> Content:
         width - 18,
     )
     status = None if facts.status is None else facts.status.record
-    room = width - text.width_of(right) - 10
+    room = width - right.cell_length - 10
     about = [
         _Piece(5, text.EMPTY if status is None else _gateways(status)),
         _Piece(3, text.line((facts.actor, "muted"))),
     ]
     rest = _joined(about, max(0, room - 12))
-    name = text.in_the_middle(facts.name, max(8, room - text.width_of(rest) - (2 if rest.plain else 0)))
+    name = text.in_the_middle(facts.name, max(8, room - rest.cell_length - (2 if rest.plain else 0)))
     left = text.joined([text.line((" lanes", "accent"), (" │ ", "muted"), (name, "strong")), rest])
-    gap = width - text.width_of(left) - text.width_of(right) - 1
+    gap = width - left.cell_length - right.cell_length - 1
     return text.fitted(text.line(left, " " * max(1, gap), right), width)
 
 
@@ -169,7 +169,7 @@ def _second(facts: Facts, now: Now, width: int) -> Content:
 
 
 def _width(pieces: Sequence[_Piece]) -> int:
-    return sum(text.width_of(piece.said) + 2 for piece in pieces)
+    return sum(piece.said.cell_length + 2 for piece in pieces)
 
 
 def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Content:
@@ -177,7 +177,7 @@ def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Conten
     kept: list[_Piece] = []
     taken = 0
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
-        size = text.width_of(piece.said)
+        size = piece.said.cell_length
         if size and taken + size + (len(between) if kept else 0) <= width:
             taken += size + (len(between) if kept else 0)
             kept.append(piece)

@@ -27,7 +27,7 @@ class ListFilter(Horizontal):
 
     def say(self, said: Content) -> None:
         """Show this at the right."""
-        self._note.styles.width = text.width_of(said)
+        self._note.styles.width = said.cell_length
         self._note.show([said])
 
     @property
