@@ -13,6 +13,7 @@ from lanes_storage.clock import Clock, system_clock
 from lanes_tui.app import Dashboard
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
+from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.polling import Rhythm
@@ -20,7 +21,6 @@ from lanes_tui.sources.remote import RemoteSource
 from lanes_tui.sources.source import Source
 from lanes_tui.terminal import ABLE, TerminalTraits
 from lanes_tui.widgets.filter_bar import FilterBar
-from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.until import until
 

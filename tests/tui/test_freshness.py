@@ -12,10 +12,11 @@ from lanes.testing import START, Hands
 from lanes_storage.clock import system_clock
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.leaving import LeavingDialog
+from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.screen import LEAVE_RUNNING, STOP_TOO
 from lanes_tui.screens.lane import LaneScreen
-from lanes_tui.widgets.header import Freshness, Header
 from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.standing import Freshness
 from tests.kit.processes import House
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard

@@ -54,7 +54,7 @@ async def test_another_question_is_asked_and_what_is_forgotten_is_asked_again() 
 async def test_what_was_done_here_is_seen_at_the_next_look(stage: Stage) -> None:
     source = FileSource(str(stage.path), actor="alice@here")
     source._statuses = Paced(10**9)  # as if it had taken very long
-    assert await source.glob_pauses() == ()
+    assert (await source.status()).record.pauses == ()
     await source.call(pause_all)
-    assert [pause.of_all for pause in await source.glob_pauses()] == [True]
+    assert [pause.of_all for pause in (await source.status()).record.pauses] == [True]
     await source.close()

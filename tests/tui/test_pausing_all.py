@@ -8,8 +8,8 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import PauseKind
 from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.lanes.header import Header
 from lanes_tui.screens.watching import Watching
-from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.stage import Stage
 from tests.tui.driving import Drive, Driver, dashboard

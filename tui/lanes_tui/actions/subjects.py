@@ -45,9 +45,12 @@ class ActionSubject(ABC):
         """What the action is carried out on, one by one; none where it is one call."""
         return []
 
-    @abstractmethod
-    async def load(self, source: Source) -> None:
-        """Read what the dialog shows. Raises Lost."""
+    async def load(self, source: Source) -> None:  # noqa: B027 - some know all before
+        """Read what the dialog shows, where that is not known yet. Raises Lost."""
+
+    def asked(self, what: str) -> str:
+        """The question whether to do it to that."""
+        return f"{self.action.title.format(what)}?"
 
     @abstractmethod
     def title(self) -> str:
@@ -108,13 +111,12 @@ class LaneSubject(ActionSubject):
 
     def title(self) -> str:
         if self.lane is None or self.count > 1:
-            return f"{self.action.title.format(words.counted(self.count, 'lane'))}?"
+            return self.asked(words.counted(self.count, "lane"))
         if not self.possible():
             return "Nothing to abort"
         if self.action.verb.name == "abort":
-            what = "this run" if self.lane.run_id is not None else "what ran before"
-            return f"{self.action.title.format(what)}?"
-        return f"{self.action.title.format('this lane')}?"
+            return self.asked("this run" if self.lane.run_id is not None else "what ran before")
+        return self.asked("this lane")
 
     def possible(self) -> bool:
         if self.action.verb.name != "abort" or self._tally is None:
@@ -212,9 +214,7 @@ class MessageSubject(ActionSubject):
             self._messages = await source.messages_of(self._ids[:NAMED])
 
     def title(self) -> str:
-        return (
-            f"{self.action.title.format('this message' if self.count == 1 else words.counted(self.count, 'message'))}?"
-        )
+        return self.asked("this message" if self.count == 1 else words.counted(self.count, "message"))
 
     def lines(self) -> list[Content]:
         named = [

@@ -27,11 +27,8 @@ class OwnerSubject(ActionSubject):
         super().__init__(DRAIN)
         self.owners, self.count = owners, len(owners)
 
-    async def load(self, source: Source) -> None:
-        """All is known."""
-
     def title(self) -> str:
-        return "Drain this gateway?" if self.count == 1 else f"Drain {words.counted(self.count, 'gateway')}?"
+        return self.asked("this gateway" if self.count == 1 else words.counted(self.count, "gateway"))
 
     def lines(self) -> list[Content]:
         held = sum(owner.held for owner in self.owners)
@@ -63,12 +60,8 @@ class ProviderSubject(ActionSubject):
         """Each of them; the result of one names it."""
         return [ActionTarget(each.name if self.count > 1 else "", {"name": each.name}) for each in self.providers]
 
-    async def load(self, source: Source) -> None:
-        """All is known."""
-
     def title(self) -> str:
-        named = "this provider" if self.count == 1 else words.counted(self.count, "provider")
-        return f"{self.action.title.format(named)}?"
+        return self.asked("this provider" if self.count == 1 else words.counted(self.count, "provider"))
 
     def lines(self) -> list[Content]:
         looks = [(each.name, words.look_of_provider(each, self._wall)) for each in self.providers]
@@ -104,7 +97,7 @@ class EveryLaneSubject(ActionSubject):
         self._status = await source.status()
 
     def title(self) -> str:
-        return f"{self.action.title.format('all lanes')}?"
+        return self.asked("all lanes")
 
     def lines(self) -> list[Content]:
         if self._status is None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
@@ -17,8 +17,7 @@ from lanes_tui.actions.messages import FilterLeft
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text
 from lanes_tui.tables.rows import ListRow, Rows
-from lanes_tui.widgets.filter_bar import FilterInput
-from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.widgets.filter_bar import FilterInput, FilterLine
 
 _KEY, _NAME = 6, 22
 
@@ -74,9 +73,7 @@ class Palette(Dialog[Command | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            with Horizontal(id="palette-line"):
-                yield Sheet([text.line((":", "accent"))], id="slash")
-                yield FilterInput(placeholder="what is to be done?", compact=True)
+            yield FilterLine(FilterInput(placeholder="what is to be done?", compact=True), sign=": ")
             yield Rows(id="commands")
 
     def on_mount(self) -> None:

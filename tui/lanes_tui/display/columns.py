@@ -67,30 +67,14 @@ class Column(NamedTuple):
 
 
 class ColumnKind(NamedTuple):
-    """What there is to know of a column: its width on narrow, usual and wide screens, its side, its order."""
+    """A column: its width on narrow, usual and wide screens, its side, its order, and what a cell of a width says."""
 
     widths: tuple[int, int, int]
     right: bool
     sort: LaneSort
+    cell: Callable[[Lane, ViewedAt, int], Said]
 
 
-#: Every column, from left to right. LANE and LAST ERROR share what the others leave.
-KINDS: dict[str, ColumnKind] = {
-    "STATE": ColumnKind((10, 11, 11), False, LaneSort.STATE),
-    "LANE": ColumnKind((0, 0, 0), False, LaneSort.LANE),
-    "SILENT": ColumnKind((7, 8, 9), True, LaneSort.SILENT),
-    "HELD": ColumnKind((6, 6, 7), True, LaneSort.HELD),
-    "BEAT": ColumnKind((5, 6, 7), True, LaneSort.BEAT),
-    "QUEUE": ColumnKind((6, 6, 7), True, LaneSort.QUEUE),
-    "WAIT": ColumnKind((6, 6, 7), True, LaneSort.WAIT),
-    "OWNER": ColumnKind((7, 11, 22), False, LaneSort.OWNER),
-    "TRY": ColumnKind((4, 4, 4), True, LaneSort.TRY),
-    "COST": ColumnKind((7, 8, 9), True, LaneSort.COST),
-    "EPOCH": ColumnKind((8, 8, 9), True, LaneSort.EPOCH),
-    "CHANGED": ColumnKind((8, 8, 8), True, LaneSort.CHANGED),
-    "LAST ERROR": ColumnKind((0, 0, 0), False, LaneSort.ERROR),
-}
-ORDER = tuple(KINDS)
 #: The default columns.
 USUAL = ("STATE", "LANE", "SILENT", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
 #: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
@@ -141,12 +125,12 @@ def _left(names: list[str], width: int, size: int, gap: int) -> int:
 
 def said(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[Said, ...]:
     """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
-    return tuple(_CELLS[column.title](lane, sight, column.width) for column in columns)
+    return tuple(KINDS[column.title].cell(lane, sight, column.width) for column in columns)
 
 
 def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
     """The whole text of a column, without colour."""
-    return text.line(*_CELLS[title](lane, sight, 10_000)).plain
+    return text.line(*KINDS[title].cell(lane, sight, 10_000)).plain
 
 
 def _state(lane: Lane, sight: ViewedAt, width: int) -> Said:
@@ -280,18 +264,20 @@ def _elsewhere(seen: WatchedLane) -> Said:
     return ((", ".join(said), "warn"),)
 
 
-_CELLS: dict[str, Callable[[Lane, ViewedAt, int], Said]] = {
-    "STATE": _state,
-    "LANE": _lane,
-    "SILENT": _silent,
-    "HELD": _held,
-    "BEAT": _beat,
-    "QUEUE": _queue,
-    "WAIT": _wait,
-    "OWNER": _owner,
-    "TRY": _try,
-    "COST": _cost,
-    "EPOCH": _epoch,
-    "CHANGED": _changed,
-    "LAST ERROR": _error,
+#: Every column, from left to right. LANE and LAST ERROR share what the others leave.
+KINDS: dict[str, ColumnKind] = {
+    "STATE": ColumnKind((10, 11, 11), False, LaneSort.STATE, _state),
+    "LANE": ColumnKind((0, 0, 0), False, LaneSort.LANE, _lane),
+    "SILENT": ColumnKind((7, 8, 9), True, LaneSort.SILENT, _silent),
+    "HELD": ColumnKind((6, 6, 7), True, LaneSort.HELD, _held),
+    "BEAT": ColumnKind((5, 6, 7), True, LaneSort.BEAT, _beat),
+    "QUEUE": ColumnKind((6, 6, 7), True, LaneSort.QUEUE, _queue),
+    "WAIT": ColumnKind((6, 6, 7), True, LaneSort.WAIT, _wait),
+    "OWNER": ColumnKind((7, 11, 22), False, LaneSort.OWNER, _owner),
+    "TRY": ColumnKind((4, 4, 4), True, LaneSort.TRY, _try),
+    "COST": ColumnKind((7, 8, 9), True, LaneSort.COST, _cost),
+    "EPOCH": ColumnKind((8, 8, 9), True, LaneSort.EPOCH, _epoch),
+    "CHANGED": ColumnKind((8, 8, 8), True, LaneSort.CHANGED, _changed),
+    "LAST ERROR": ColumnKind((0, 0, 0), False, LaneSort.ERROR, _error),
 }
+ORDER = tuple(KINDS)

@@ -19,7 +19,7 @@ _SAID = ("reason", "message", "evidence")
 
 def message_line(message: Message, sight: ViewedAt) -> Content:
     """One message: its place or state, its id, how long ago, what it says and what came of it."""
-    look = words.look_of_message(message.state)
+    look = words.look_of_state(message.state)
     mark = look.symbol if message.position is None else str(message.position)
     since = message.ended_at or message.started_at or message.accepted_at
     if message.state is MessageState.QUEUED:
@@ -39,7 +39,7 @@ def said(message: Message) -> str:
 
 def _result(message: Message, sight: ViewedAt) -> list[text.Part]:
     if message.error is not None:
-        tone = words.look_of_message(message.state).tone
+        tone = words.look_of_state(message.state).tone
         why = text.first_words(message.error.message)
         return [("  ← ", "muted"), (message.error.cause, tone), (f" {why}", "muted")]
     if message.reply is not None:
@@ -55,7 +55,7 @@ def _result(message: Message, sight: ViewedAt) -> list[text.Part]:
 
 def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
     """A message with all that is known of it, on as many lines as that takes."""
-    look = words.look_of_message(message.state)
+    look = words.look_of_state(message.state)
     head = text.line(
         (f"MESSAGE #{message.id} ", "head"),
         (f"{look.symbol} {look.word}", look.tone),

@@ -7,16 +7,15 @@ read is as if it had not been chosen. A broken file is left as it is.
 import contextlib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lanes.config.declared.places import config_dir, make_private
 from lanes.text.toml import toml_text
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.display.columns import ORDER, USUAL
 
-T = TypeVar("T")
 #: How often the source is looked at, in seconds; ``+`` and ``-`` go through these.
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: How lanes are sorted unless somebody chose otherwise: what is silent, and then by attention.
@@ -76,11 +75,17 @@ class Settings:
         text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
         if self.keymap:
             text += "\n[keymap]\n" + "".join(f"{_written(name)} = {_written(k)}\n" for name, k in self.keymap.items())
-        draft = self.path.with_suffix(".new")
-        with contextlib.suppress(OSError):
-            make_private(self.path.parent)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(self.path)
+        keep(self.path, text)
+
+
+def keep(path: Path, text: str) -> None:
+    """Replace what a file holds, readable by its owner alone. Where that cannot be done, nothing is kept."""
+    draft = path.with_suffix(".new")
+    with contextlib.suppress(OSError):
+        make_private(path.parent)
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
 
 
 def settings_path(*, env: Mapping[str, str] | None = None) -> Path:
@@ -100,28 +105,16 @@ def load(path: Path) -> Settings:
         return settings
     if found.pop("edition", 1) == 1:
         found = {name: value for name, value in found.items() if value != _FIRST_EDITION.get(name)}
-    settings.columns = _taken(settings, found, "columns", _columns, USUAL)
-    by = _taken(settings, found, "sort", LaneSort, USUAL_ORDER.by)
-    settings.order = LaneOrder(by, _taken(settings, found, "reverse", bool, False))
-    settings.refresh_s = _taken(settings, found, "refresh", _rate, 1.0)
-    settings.theme = _taken(settings, found, "theme", str, None)
-    settings.ascii = _taken(settings, found, "ascii", bool, None)
-    settings.local_time = _taken(settings, found, "local_time", bool, False)
-    settings.follow = _taken(settings, found, "follow", bool, False)
-    settings.parts = _taken(settings, found, "parts", _parts, 2)
-    settings.filters = _taken(settings, found, "filters", _texts, ())
-    settings.keymap = _taken(settings, found, "keymap", _keymap, {})
-    settings.muted = _taken(settings, found, "muted", bool, False)
-    settings.others = {name: value for name, value in found.items() if _is_plain(value)}
-    return settings
-
-
-def _taken(settings: Settings, found: dict[str, Any], name: str, read: Callable[[Any], T], usual: T) -> T:
-    try:
-        return read(found.pop(name)) if name in found else usual
-    except (ValueError, TypeError, AttributeError):
-        settings.wrong.append(name)
-        return usual
+    taken: dict[str, Any] = {}
+    for name, read in _KEPT.items():
+        try:
+            taken |= {name: read(found.pop(name))} if name in found else {}
+        except (ValueError, TypeError, AttributeError):
+            settings.wrong.append(name)
+    order = LaneOrder(taken.pop("sort", USUAL_ORDER.by), taken.pop("reverse", False))
+    every = taken.pop("refresh", settings.refresh_s)
+    others = {name: value for name, value in found.items() if isinstance(value, str | bool | int | float)}
+    return replace(settings, order=order, refresh_s=every, others=others, **taken)
 
 
 def _columns(value: Any) -> tuple[str, ...]:
@@ -147,10 +140,6 @@ def _rate(value: Any) -> float:
     return min(RATES, key=lambda rate: abs(rate - float(value)))
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int | float)
-
-
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -159,3 +148,20 @@ def _written(value: Any) -> str:
     if isinstance(value, str):
         return toml_text(value)
     return str(value)
+
+
+#: How each setting of the file is read. Raises ValueError, TypeError or AttributeError for what it cannot be.
+_KEPT: dict[str, Callable[[Any], Any]] = {
+    "columns": _columns,
+    "sort": LaneSort,
+    "reverse": bool,
+    "refresh": _rate,
+    "theme": str,
+    "ascii": bool,
+    "local_time": bool,
+    "follow": bool,
+    "parts": _parts,
+    "filters": _texts,
+    "keymap": _keymap,
+    "muted": bool,
+}

@@ -16,7 +16,8 @@ from lanes.base.terminal import clean
 
 #: How the parts of a line may look. ``lanes.tcss`` gives each its colour.
 TONES = frozenset({
-    "idle", "running", "errored", "aborted", "paused", "strong", "muted", "good", "warn", "bad", "head", "accent", "mark",
+    "idle", "running", "errored", "aborted", "paused",
+    "strong", "muted", "good", "warn", "bad", "head", "accent", "mark",
 })  # fmt: skip
 #: The names under which a screen offers them to what it holds.
 COMPONENTS = frozenset(f"tone--{tone}" for tone in TONES)

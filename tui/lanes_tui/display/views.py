@@ -3,13 +3,12 @@
 As with the settings, what cannot be read is as if it had not been kept, and a file that is broken is left alone.
 """
 
-import contextlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lanes.config.declared.places import make_private
+from lanes_tui.display.settings import keep
 
 #: So many marks are kept: more are marked again as fast by a filter.
 MOST_MARKS = 1_000
@@ -53,12 +52,7 @@ class Views:
         if self.path is None or self.broken:
             return
         kept = {"views": _jsonable(self.numbered), "last": _jsonable(self.last)}
-        draft = self.path.with_suffix(".new")
-        with contextlib.suppress(OSError):
-            make_private(self.path.parent)
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-            draft.replace(self.path)
+        keep(self.path, json.dumps(kept, indent=1) + "\n")
 
 
 def load_views(path: Path) -> Views:

@@ -33,12 +33,11 @@ GHOST = Appearance("▶", "ghost", "bad")
 #: So many characters are shown of a word that this program does not know.
 LONGEST_WORD = 20
 
-MESSAGES: dict[str, Appearance] = {
+#: Lanes and messages that run, or were aborted, look the same.
+_STATES: dict[str, Appearance] = LANES | {
     MessageState.QUEUED: Appearance("·", "queued", "strong"),
-    MessageState.RUNNING: Appearance("▶", "running", "running"),
     MessageState.DONE: Appearance("✔", "done", "good"),
     MessageState.FAILED: Appearance("✖", "failed", "errored"),
-    MessageState.ABORTED: Appearance("■", "aborted", "aborted"),
     MessageState.DROPPED: Appearance("–", "dropped", "muted"),
 }
 
@@ -66,14 +65,9 @@ def look_of(lane: Lane, wall: int) -> Appearance:
     return look_of_state(lane.state)
 
 
-def look_of_state(state: LaneState) -> Appearance:
-    """The look of a state; of one that this program does not know, its word."""
-    return LANES.get(state) or _unknown(state)
-
-
-def look_of_message(state: MessageState) -> Appearance:
-    """The look of a message's state; of one that this program does not know, its word."""
-    return MESSAGES.get(state) or _unknown(state)
+def look_of_state(state: LaneState | MessageState) -> Appearance:
+    """The look of a state of a lane or a message; of one that this program does not know, its word."""
+    return _STATES.get(state) or Appearance("?", clean(state[:LONGEST_WORD]), "muted")
 
 
 def look_of_provider(provider: Provider, wall: int) -> Appearance:
@@ -81,10 +75,6 @@ def look_of_provider(provider: Provider, wall: int) -> Appearance:
     look = PROVIDERS[provider.health]
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
     return look if until is None else look._replace(word=f"{look.word} {short(max(0, until - wall))}")
-
-
-def _unknown(word: str) -> Appearance:
-    return Appearance("?", clean(word[:LONGEST_WORD]), "muted")
 
 
 def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:

@@ -14,6 +14,7 @@ from lanes_tui.display.views import Views
 from lanes_tui.lanes.actions import Doing
 from lanes_tui.lanes.alarm import SilenceAlarm
 from lanes_tui.lanes.board import Picture, Wish
+from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.viewing import Viewing
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.pacing import Paced
@@ -21,8 +22,7 @@ from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import AsOf, Source, Window
 from lanes_tui.tables.lane_table import View
 from lanes_tui.widgets.detail import Detail
-from lanes_tui.widgets.header import Facts, Freshness, Header
-from lanes_tui.widgets.standing import standing
+from lanes_tui.widgets.standing import Freshness
 from lanes_tui.widgets.trends import Trends
 
 NOTHING_YET = (
@@ -153,24 +153,8 @@ class Following(Doing, Viewing):
         self.query_one(Detail).tell(self.lane, known, ViewedAt.of(at, now))
 
     def tell_header(self) -> None:
-        picture = self.picture
         pending = 0 if self.pending is None or not self.follower.frozen else self.pending[1]
         freshness = replace(
             self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every, pending=pending
         )
-        facts = Facts(
-            name=self.source.name,
-            actor=self.source.actor,
-            read_only=self.source.read_only,
-            status=None if picture is None else picture.status,
-            freshness=freshness,
-            standing=standing(self.source, self.pauses, self.source.now(), self.size.width),
-            matching=None if picture is None else picture.window.total,
-            marked=len(self.marks),
-            hidden=0 if picture is None else picture.hidden,
-            silent=0 if picture is None else picture.silences.record.total,
-            muted=self.settings.muted,
-            failures=self._trends.failures(),
-            sparks=self._trends.sparks(),
-        )
-        self.query_one(Header).tell(facts, self.source.now())
+        self.query_one(Header).tell(self, freshness, self._trends)

@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from lanes.records import HERE
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import LaneChosen, WindowWanted
-from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
 from lanes_tui.display import text
 from lanes_tui.display.settings import Settings
@@ -19,6 +18,7 @@ from lanes_tui.lanes.actions import Doing
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.lanes.board import Picture
 from lanes_tui.lanes.follow import Following
+from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.preview import Glance
 from lanes_tui.lanes.viewing import Viewing
 from lanes_tui.screens.groups import GroupChoice, GroupsScreen
@@ -30,7 +30,6 @@ from lanes_tui.sources.source import Source
 from lanes_tui.tables.heads import Heads
 from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
-from lanes_tui.widgets.header import Header
 from lanes_tui.widgets.keys import Keys
 
 #: The exit codes that ``lanes up`` reads.
@@ -123,10 +122,6 @@ class MainScreen(Following):
     def _window_wanted(self) -> None:
         self.follower.wake()
 
-    def on_resize(self) -> None:
-        if self.is_mounted:
-            self.call_after_refresh(self.update)
-
     def renew(self) -> None:
         self.tell_heads()
         self.tell_header()
@@ -166,9 +161,6 @@ class MainScreen(Following):
     def action_toggle_detail(self) -> None:
         self.query_one(DetailPanes).toggle_class("-hidden")
         self.follower.wake()
-
-    def action_help(self) -> None:
-        self.app.push_screen(Help(self.active_bindings.values()))
 
     def action_leave(self) -> None:
         if not self._with_gateway:

@@ -18,7 +18,7 @@ from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import Rows
-from lanes_tui.widgets.list_filter import ListFilter
+from lanes_tui.widgets.filter_bar import ListFilter
 
 #: What a row is named by where it is read: a number or a word.
 Id = TypeVar("Id", int, str)

@@ -13,10 +13,11 @@ from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.actions.subjects import ActionSubject
 from lanes_tui.actions.system_subjects import EveryLaneSubject, pauses_of_all
 from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import Source
-from lanes_tui.widgets.header import Freshness
+from lanes_tui.widgets.standing import Freshness
 
 #: How the actions begin that change something at the source.
 ACTING = ("do(", "act_on(", "pause", "message", "retry", "drop", "drain", "reset", "prune")
@@ -158,6 +159,13 @@ class Guarded(ClosingScreen[None]):
 
     def look_again(self) -> None:
         """Look at what came of an action."""
+
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self.call_after_refresh(self.update)
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(self.active_bindings.values()))
 
     # ------------------------------------------------------------------------------------ freshness
 

@@ -14,7 +14,6 @@ from lanes_storage.clock import Now
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LaneSubject
-from lanes_tui.dialogs.help import Help
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.views import KeptScreen
@@ -24,10 +23,9 @@ from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import AsOf, Lost, Source
 from lanes_tui.tables.rows import Rows
-from lanes_tui.widgets.header import Freshness
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
-from lanes_tui.widgets.standing import standing
+from lanes_tui.widgets.standing import Freshness, standing
 
 T = TypeVar("T")
 
@@ -105,7 +103,7 @@ class Watching(Guarded):
 
     async def _look(self) -> None:
         await self.read()
-        self._pauses = await self.source.glob_pauses()
+        self._pauses = (await self.source.status()).record.pauses
         self.learn(Freshness(self.source.now(), replaced=self.source.replaced))
         self.update()
 
@@ -118,10 +116,6 @@ class Watching(Guarded):
         self._tell_bar()
         if self.freshness.at is not None:
             self.show()
-
-    def on_resize(self) -> None:
-        if self.is_mounted:
-            self.call_after_refresh(self.update)
 
     @property
     def pauses(self) -> Sequence[GlobPause]:
@@ -200,6 +194,3 @@ class Watching(Guarded):
 
     def action_refresh_now(self) -> None:
         self.looking.wake()
-
-    def action_help(self) -> None:
-        self.app.push_screen(Help(self.active_bindings.values()))

@@ -17,7 +17,6 @@ from lanes.records import (
     HERE,
     Drain,
     Event,
-    GlobPause,
     Hit,
     Lane,
     LaneDetail,
@@ -257,10 +256,6 @@ class Source:
     async def status(self) -> AsOf[Status]:
         """Counts, gateways, cooldowns."""
         return await self._statuses.answer(None, lambda: self._seen(system.status))
-
-    async def glob_pauses(self) -> tuple[GlobPause, ...]:
-        """What is paused as a whole."""
-        return (await self.status()).record.pauses
 
     async def groups(self, chosen: LaneFilter, parts: int) -> list[LaneGroup]:
         """The chosen lanes, in groups by the first parts of their keys: the worst group first."""

@@ -1,9 +1,8 @@
-"""The line between header and table: what is typed to filter or to search, the order, the columns."""
+"""Where filters are typed: above the lanes, with a search, the order and the columns; and above other lists."""
 
 import re
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -115,27 +114,43 @@ class SearchInput(Typed):
         self.post_message(SearchLeft(kept=False))
 
 
-class FilterBar(Horizontal):
-    """One line. A search takes the place of the filter while it is typed; the filter holds all the same."""
+class FilterLine(Horizontal):
+    """A sign, where a filter is typed, and at the right what is to be said of it."""
 
-    def compose(self) -> ComposeResult:
-        yield Sheet(id="slash")
-        yield LaneFilterInput()
-        yield SearchInput(placeholder="a part of a key to go to", compact=True, id="search", classes="-hidden")
-        yield Sheet(id="order")
+    input: FilterInput
 
-    def on_mount(self) -> None:
-        self._prompt(" / ")
+    def __init__(self, field: FilterInput, *others: Typed, sign: str = " / ") -> None:
+        self.input = field
+        self._sign, self._note = Sheet([text.line((sign, "accent"))], id="slash"), Sheet(id="order")
+        super().__init__(self._sign, field, *others, self._note)
+        self._sign.styles.width = len(sign)
+
+    def say(self, said: Content) -> None:
+        """Show this at the right."""
+        self._note.styles.width = min(said.cell_length, max(10, self.size.width - 24))
+        self._note.show([said])
 
     @property
-    def input(self) -> LaneFilterInput:
-        """Where the filter is typed."""
-        return self.query_one(LaneFilterInput)
+    def plain(self) -> str:
+        """The text at the right, without styles."""
+        return self._note.plain
 
-    @property
-    def search(self) -> SearchInput:
-        """Where a search is typed."""
-        return self.query_one(SearchInput)
+
+class ListFilter(FilterLine):
+    """One line above a list."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(FilterInput(placeholder=hint, compact=True, select_on_focus=False))
+
+
+class FilterBar(FilterLine):
+    """The filter of the lanes. A search takes its place while it is typed; the filter holds all the same."""
+
+    input: LaneFilterInput
+
+    def __init__(self) -> None:
+        self.search = SearchInput(placeholder="a part of a key to go to", compact=True, id="search", classes="-hidden")
+        super().__init__(LaneFilterInput(), self.search)
 
     def search_begins(self) -> None:
         """Let a search be typed."""
@@ -159,13 +174,6 @@ class FilterBar(Horizontal):
                 said = text.EMPTY
         self.say(said)
 
-    def say(self, said: Content) -> None:
-        """Show this in the place of the order."""
-        sheet = self.query_one("#order", Sheet)
-        sheet.styles.width = min(said.cell_length, max(10, self.size.width - 24))
-        sheet.show([said])
-
     def _prompt(self, said: str) -> None:
-        sheet = self.query_one("#slash", Sheet)
-        sheet.styles.width = len(said)
-        sheet.show([text.line((said, "accent"))])
+        self._sign.styles.width = len(said)
+        self._sign.show([text.line((said, "accent"))])

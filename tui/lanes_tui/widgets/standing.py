@@ -1,6 +1,9 @@
-"""What every screen shows in red, whatever else there is room for: pauses of all lanes, and writing in a browser."""
+"""What every screen says of its source: how fresh it is; and in red, whatever else there is room for, pauses of all
+lanes, and writing in a browser.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -9,9 +12,51 @@ from lanes_storage.clock import Now
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import Source
 
+#: A look that is older than this many of its periods is not called live any more.
+_LATE = 2.5
 #: On screens of at least this width the reason is told too.
 _WORDY = 100
 _REASON = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """When the source was last read, and whether it can be read no more, or is another one."""
+
+    at: Now | None = None
+    lost: str | None = None  # why
+    replaced: bool = False  # by another source than at the start
+    frozen: bool = False
+    every_s: float = 1.0
+    pending: int = 0  # events since it was frozen
+
+    def content(self, now: Now) -> Content:
+        """``● live  as of 14:02:07Z``."""
+        return text.joined([self.word(now), self.as_of])
+
+    @property
+    def as_of(self) -> Content:
+        """When what is shown was true."""
+        if self.at is None:
+            return text.EMPTY
+        return text.line(("as of ", "muted"), words.zoned(self.at.wall))
+
+    def word(self, now: Now) -> Content:
+        """``● live``, ``❚❚ frozen 12s``, ``◌ stale 12s`` …"""
+        if self.at is None:
+            return text.line(("◌ not reached yet", "bad") if self.lost else ("◌ reading", "muted"))
+        age = now.mono - self.at.mono
+        if self.lost is not None:
+            return text.line((f"◌ stale {words.short(age)}", "bad"))
+        if self.replaced:
+            return text.line(("◐ another file", "bad"))
+        if self.frozen:
+            pending = f", {words.counted(self.pending, 'event')} pending" if self.pending else ""
+            return text.line((f"❚❚ frozen {words.short(age)}{pending}", "warn"))
+        if age > _LATE * max(1.0, self.every_s) * 1000:
+            return text.line((f"◐ slow {words.short(age)}", "warn"))
+        every = (f" every {self.every_s:g}s", "muted") if self.every_s != 1 else ""
+        return text.line(("● ", "good"), "live", every)
 
 
 def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) -> Content:

@@ -32,7 +32,7 @@ def _line(message: Message, first: int, whole: int, length: int, wall: int) -> C
     def cell(at: int) -> int:
         return max(0, min(length - 1, (at - first) * length // whole))
 
-    look = words.look_of_message(message.state)
+    look = words.look_of_state(message.state)
     waits = message.state is MessageState.QUEUED  # it ran before, and waits again
     began = ended if waits else began
     failed = {cell(attempt.at) for attempt in _failed(message)}
