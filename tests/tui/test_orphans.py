@@ -144,8 +144,9 @@ def test_F541_a_gateway_and_its_dashboard_end_with_a_terminal_that_signals_only_
         eventually(lambda: not session.isalive(), "the end of the gateway, and of make")
         assert not json.loads(made.lanes("status", "--json", check=False).out)["gateways"], "it left cleanly"
     finally:
-        session.ptyproc.fileobj.close()
-        session.ptyproc.terminate(force=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(session.pid, signal.SIGKILL)
+        session.close(force=True)
 
 
 def log(made: House) -> str:
