@@ -50,7 +50,7 @@ async def test_what_is_typed_ahead_is_part_of_the_filter_and_commands_nothing(cr
             driver.app.post_message(Key(key, "/" if key == "slash" else key))
         await driver.until(lambda: driver.main.query_one(FilterInput).value == "feAp", "the filter")
         assert driver.app.screen is driver.main
-        assert not driver.main.follower.frozen
+        assert not driver.main.looking.frozen
         assert driver.said == []
 
 

@@ -76,7 +76,7 @@ async def telling(driver: Driver, screen: ClosingScreen[Any], leave: Callable[[]
         while after:
             screen.update()
             if isinstance(screen, Watching):
-                screen._lose("gone while it was left")
+                screen.lose("gone while it was left")
             told += 1
             after -= not screen.is_running
             await asyncio.sleep(0)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual import on, work
@@ -16,7 +16,6 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from lanes import filters
-from lanes.records import Lane
 from lanes_tui.actions.acting import ActionRun
 from lanes_tui.actions.keys import bind, usable
 from lanes_tui.actions.messages import FilterWanted
@@ -41,17 +40,6 @@ from lanes_tui.typed_ahead import TypedAhead
 USUAL_THEME, LIGHT_THEME, POOR_THEME = "textual-dark", "textual-light", "ansi-dark"
 #: More lanes than anyone reads; `lanes list --json` has no limit.
 MOST_EXPORTED = 10_000
-
-
-@runtime_checkable
-class OnLane(Protocol):
-    """A screen that shows a lane, or none."""
-
-    @property
-    def lane_key(self) -> str | None: ...
-
-    @property
-    def lane(self) -> Lane | None: ...
 
 
 class Dashboard(TypedAhead):
@@ -193,7 +181,7 @@ class Dashboard(TypedAhead):
     @property
     def lane_key(self) -> str | None:
         """The lane of the open screen."""
-        return self.screen.lane_key if isinstance(self.screen, OnLane) else None
+        return self.screen.lane_key if isinstance(self.screen, Guarded) else None
 
     # ------------------------------------------------------------------------------------ screens
 
@@ -302,7 +290,7 @@ class Dashboard(TypedAhead):
                 waits = "" if accepted.held_up is None else f", and waits: {accepted.held_up}"
                 self._say(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
 
-        lane = self.screen.lane if isinstance(self.screen, OnLane) else None
+        lane = self.screen.lane if isinstance(self.screen, Guarded) else None
         asked = lane.question if lane is not None and lane.key == key else None
         runs = lane is not None and lane.key == key and lane.run_id is not None
         no_lanes = self.main.picture is not None and not self.main.picture.everything

@@ -64,4 +64,4 @@ class Doing(Board):
     def look_again(self) -> None:
         if self.is_open:
             self.table.show_marks()
-        self.follower.wake()
+        super().look_again()

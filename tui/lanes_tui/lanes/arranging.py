@@ -79,7 +79,7 @@ class Arranging(Board):
         self.problem = parsed.problem
         self.typed = typed if parsed.problem is None else filters.understood(typed, now)
         self.tell_bar()
-        self.follower.wake()
+        self.looking.wake()
         self._doubt(typed if parsed.problem is not None and parsed.chosen.conditions else "")
 
     @work(exclusive=True, group="doubt")
@@ -90,7 +90,7 @@ class Arranging(Board):
         with contextlib.suppress(Lost):  # the next look tells
             if await self.source.total(filters.typed(typed, self.source.now().wall).chosen):
                 self.typed = typed
-                self.follower.wake()
+                self.looking.wake()
 
     @on(FilterLeft)
     def _filter_left(self) -> None:
@@ -169,7 +169,7 @@ class Arranging(Board):
         self.table.move_to(0)
         self.table.forget_cursor()
         self.tell_arrangement()
-        self.follower.wake()
+        self.looking.wake()
 
     def action_columns(self) -> None:
         def chosen(columns: tuple[str, ...] | None) -> None:
@@ -198,12 +198,12 @@ class Arranging(Board):
     # -------------------------------------------------------------------------------------- rhythm
 
     def action_freeze(self) -> None:
-        self.follower.frozen = not self.follower.frozen
+        self.looking.frozen = not self.looking.frozen
         self.pending = None
-        if self.follower.frozen:
+        if self.looking.frozen:
             self.count_pending()
         else:
-            self.follower.wake()
+            self.looking.wake()
         self.tell_header()
 
     @work(exclusive=True, group="pending")
@@ -212,7 +212,7 @@ class Arranging(Board):
         with contextlib.suppress(Lost):  # the next look tells
             last = max((event.id for event in await self.source.events(limit=1)), default=0)
             began = last if self.pending is None else self.pending[0]
-            if self.follower.frozen:
+            if self.looking.frozen:
                 self.pending = began, last - began
                 self.tell_header()
 
@@ -223,10 +223,7 @@ class Arranging(Board):
         self.rhythm.look_every = self.settings.refresh_s = every
         self.settings.save()
         self.tell_header()
-        self.follower.wake()
-
-    def action_refresh_now(self) -> None:
-        self.follower.wake()
+        self.looking.wake()
 
     def action_mute(self) -> None:
         """Ring when a run falls silent, or not."""

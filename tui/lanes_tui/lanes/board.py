@@ -12,7 +12,7 @@ from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
 from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.marks import MOST, MarkedLane
-from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source, Window, by_run
 from lanes_tui.tables.lane_table import LaneList
 
@@ -58,13 +58,10 @@ class Board(Marking[MarkedLane]):
     A mark keeps the epoch that was on the screen when it was made.
     """
 
-    follower: Looking
-
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
-        super().__init__(source)
+        super().__init__(source, rhythm)
         self.views = views
         self.settings = settings
-        self.rhythm = rhythm
         self.typed = ""  # the filter, without the words that are not understood
         self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None
@@ -73,6 +70,11 @@ class Board(Marking[MarkedLane]):
     @property
     def pauses(self) -> Sequence[GlobPause]:
         return () if self.picture is None else self.picture.status.record.pauses
+
+    @property
+    def lane_key(self) -> str | None:
+        """The lane under the cursor."""
+        return self.table.key
 
     @property
     def lane(self) -> Lane | None:
@@ -131,5 +133,5 @@ class Board(Marking[MarkedLane]):
 
     def tell_marks(self) -> None:
         super().tell_marks()
-        if self.typed and not self.follower.frozen:
-            self.follower.wake()  # counts those that the filter hides
+        if self.typed and not self.looking.frozen:
+            self.looking.wake()  # counts those that the filter hides

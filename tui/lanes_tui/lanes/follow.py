@@ -18,11 +18,10 @@ from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.viewing import Viewing
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.pacing import Paced
-from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source, Window
 from lanes_tui.tables.lane_table import View
 from lanes_tui.widgets.detail import Detail
-from lanes_tui.widgets.standing import Freshness
 from lanes_tui.widgets.trends import Trends
 
 NOTHING_YET = (
@@ -44,7 +43,6 @@ class Following(Doing, Viewing):
 
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
         super().__init__(source, settings, rhythm, views)
-        self.follower = Looking(source, rhythm, self._look, self.lose)
         self._last: Picture | None = None
         self._hiding: Paced[int] = Paced()
         self._trends = Trends()
@@ -62,15 +60,15 @@ class Following(Doing, Viewing):
 
     # ------------------------------------------------------------------------------------- reading
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
         if self.picture is not None and covered:  # by what looks for itself, but not for what falls silent
             self._hear((await self.source.silences()).record)
             return
-        frozen = self.follower.frozen
+        frozen = self.looking.frozen
         picture = await self._read()
         self._hear(picture.silences.record)
-        if self.follower.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
+        if self.looking.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
             return  # it was frozen while this was read: what stood on the screen then stays
         self._last = picture
         self.show(picture)
@@ -121,11 +119,11 @@ class Following(Doing, Viewing):
             return
         self.picture = picture
         self._trends.add(picture.status)
-        self.learn(Freshness(picture.window.at, replaced=self.source.replaced))
-        self.table.show_stale(False)
+        self.has_read(picture.window.at)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
         self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row)
+        self.table.show_stale(False)
         self.tell_heads()
         self.tell_header()
         self.show_lane(self.table.key, picture.detail)
@@ -137,13 +135,6 @@ class Following(Doing, Viewing):
             self.app.bell()
             self.say(said, grave=True)
 
-    def lose(self, why: str) -> None:
-        """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
-        if self.is_open:
-            self.learn(Freshness(self.freshness.at, why))
-            self.table.show_stale(True)
-            self.tell_header()
-
     def show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
         if not self.is_open or key != self.table.key or (detail is not None and detail.record.lane.key != key):
@@ -153,8 +144,6 @@ class Following(Doing, Viewing):
         self.query_one(Detail).tell(self.lane, known, ViewedAt.of(at, now))
 
     def tell_header(self) -> None:
-        pending = 0 if self.pending is None or not self.follower.frozen else self.pending[1]
-        freshness = replace(
-            self.freshness, frozen=self.follower.frozen, every_s=self.rhythm.look_every, pending=pending
-        )
+        pending = 0 if self.pending is None or not self.looking.frozen else self.pending[1]
+        freshness = replace(self.freshness, frozen=self.looking.frozen, every_s=self.rhythm.look_every, pending=pending)
         self.query_one(Header).tell(self, freshness, self._trends)

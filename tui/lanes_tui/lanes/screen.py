@@ -79,21 +79,16 @@ class MainScreen(Following):
             self.say(
                 text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
             )
-        self.run_worker(self.follower.run(), name="follow")
+        self.run_worker(self.looking.run(), name="follow")
         self.run_worker(self._glance.run(), name="glance")
         self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
         """The ages in the header go on also while no look ends: frozen, slow or stale."""
-        if self.follower.frozen and self.pending is not None:
+        if self.looking.frozen and self.pending is not None:
             self.count_pending()
         if self.is_open:
             self.tell_header()
-
-    @property
-    def lane_key(self) -> str | None:
-        """The lane under the cursor."""
-        return self.table.key
 
     def is_blind(self, action: str) -> bool:
         """Also while the lanes of another filter or order are shown than what was typed."""
@@ -103,7 +98,7 @@ class MainScreen(Following):
         return not shown and (action.startswith(ACTING) or action in CHOOSING)
 
     def on_screen_resume(self) -> None:
-        self.follower.wake()
+        self.looking.wake()
 
     def show(self, picture: Picture) -> None:
         super().show(picture)
@@ -120,9 +115,10 @@ class MainScreen(Following):
 
     @on(WindowWanted)
     def _window_wanted(self) -> None:
-        self.follower.wake()
+        self.looking.wake()
 
     def renew(self) -> None:
+        self.table.show_stale(self.freshness.lost is not None)
         self.tell_heads()
         self.tell_header()
         self.tell_bar()
@@ -160,7 +156,7 @@ class MainScreen(Following):
 
     def action_toggle_detail(self) -> None:
         self.query_one(DetailPanes).toggle_class("-hidden")
-        self.follower.wake()
+        self.looking.wake()
 
     def action_leave(self) -> None:
         if not self._with_gateway:

@@ -87,4 +87,4 @@ class Viewing(Arranging):
         except Lost:  # the next look tells
             return
         self.table.put(place or 0, key if place is not None else None)
-        self.follower.wake()
+        self.looking.wake()

@@ -47,7 +47,6 @@ class DeadLettersScreen(MarkedList[int]):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._rhythm = rhythm
         self._page = LetterPage((), 0, None)
         self._offset = 0
         self._problem: str | None = None
@@ -93,10 +92,6 @@ class DeadLettersScreen(MarkedList[int]):
         return None if self.letter is None else self.letter.key
 
     @property
-    def lane_named(self) -> str | None:
-        return self.lane_key
-
-    @property
     def letter(self) -> Message | None:
         """The one under the cursor."""
         return next((letter for letter in self._page.messages if str(letter.id) == self.rows.key), None)
@@ -108,7 +103,7 @@ class DeadLettersScreen(MarkedList[int]):
 
     def action_open_lane(self) -> None:
         if self.letter is not None:
-            self.app.push_screen(LaneScreen(self.source, self._rhythm, self.letter.key))
+            self.app.push_screen(LaneScreen(self.source, self.rhythm, self.letter.key))
 
     # -------------------------------------------------------------------------------------- marking
 

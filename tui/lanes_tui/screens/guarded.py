@@ -1,4 +1,4 @@
-"""Screens that act on a source, and do not while it is only looked at or cannot be read."""
+"""Screens that follow a source and act on it, but not while it is only looked at or cannot be read."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from textual.binding import ActiveBinding
 from textual.content import Content
 
-from lanes.records import GlobPause
+from lanes.records import GlobPause, Lane
+from lanes_storage.clock import Now
 from lanes_tui.actions.acting import ActionResult, ActionRun, ActionTarget
 from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.actions.subjects import ActionSubject
@@ -16,6 +17,7 @@ from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
+from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.standing import Freshness
 
@@ -53,10 +55,25 @@ class Guarded(ClosingScreen[None]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__()
-        self.source = source
+        self.source, self.rhythm = source, rhythm
+        self.looking = Looking(source, rhythm, self.look, self.lose)
         self.freshness = Freshness()
+
+    @abstractmethod
+    async def look(self) -> None:
+        """Read the source, and show what was read. Raises Lost."""
+
+    @property
+    def lane_key(self) -> str | None:
+        """The lane that is looked at, where it is one."""
+        return None
+
+    @property
+    def lane(self) -> Lane | None:
+        """The same as it is on the screen, where that shows its epoch."""
+        return None
 
     @property
     def refusal(self) -> str | None:
@@ -159,6 +176,10 @@ class Guarded(ClosingScreen[None]):
 
     def look_again(self) -> None:
         """Look at what came of an action."""
+        self.looking.wake()
+
+    def action_refresh_now(self) -> None:
+        self.looking.wake()
 
     def on_resize(self) -> None:
         if self.is_mounted:
@@ -175,7 +196,16 @@ class Guarded(ClosingScreen[None]):
         found = super().active_bindings
         return found if self.refusal is None else greyed(found)
 
-    def learn(self, freshness: Freshness) -> None:
+    def lose(self, why: str) -> None:
+        """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
+        self._learn(Freshness(self.freshness.at, why))
+        self.update()
+
+    def has_read(self, at: Now) -> None:
+        """What is shown was true then."""
+        self._learn(Freshness(at, replaced=self.source.replaced))
+
+    def _learn(self, freshness: Freshness) -> None:
         """Take note of how fresh it is, and let the footer know if that changes what may be done."""
         before, self.freshness = self.refusal, freshness
         if self.refusal != before:

@@ -70,10 +70,6 @@ class JournalScreen(Filtered):
         group = self._group
         return self._only if group is None else group.last.key if group.lanes == 1 else None
 
-    @property
-    def lane_named(self) -> str | None:
-        return self.lane_key
-
     def action_do(self, name: str) -> None:
         """Act on the lane of the event. A line of several lanes names none of them."""
         if self._group is not None and self._group.lanes > 1:

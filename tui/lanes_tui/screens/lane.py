@@ -40,9 +40,13 @@ class LaneScreen(Watching):
 
     def __init__(self, source: Source, rhythm: Rhythm, key: str, of: str = HERE) -> None:
         super().__init__(source, rhythm)
-        self.lane_key, self._of = key, of
+        self._key, self._of = key, of
         self._detail: LaneDetail | None = None
         self._gone = False
+
+    @property
+    def lane_key(self) -> str:
+        return self._key
 
     def kept(self) -> KeptScreen:
         return super().kept()._replace(key=self.lane_key)

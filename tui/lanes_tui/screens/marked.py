@@ -14,6 +14,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.screens.guarded import MARKING, Guarded
 from lanes_tui.sources.marks import MOST
+from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.tables.cursor import CursorList
 
@@ -32,8 +33,8 @@ MARK_KEYS: list[BindingType] = [
 class Marking(Guarded, Generic[Mark]):
     """Keeps marks by the keys of the rows, also of those that are not loaded now."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
+    def __init__(self, source: Source, rhythm: Rhythm) -> None:
+        super().__init__(source, rhythm)
         self.marks: dict[str, Mark] = {}
 
     @property

@@ -20,12 +20,12 @@ from lanes_tui.display.views import KeptScreen
 from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import Guarded
 from lanes_tui.sources.marks import MarkedLane
-from lanes_tui.sources.polling import Looking, Rhythm
+from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Lost, Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
-from lanes_tui.widgets.standing import Freshness, standing
+from lanes_tui.widgets.standing import standing
 
 T = TypeVar("T")
 
@@ -56,8 +56,7 @@ class Watching(Guarded):
     NAME: ClassVar[str]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
-        super().__init__(source)
-        self.looking = Looking(source, rhythm, self._look, self._lose)
+        super().__init__(source, rhythm)
         self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
         self._pauses: tuple[GlobPause, ...] = ()
         self._begins_at: str | None = None
@@ -101,14 +100,10 @@ class Watching(Guarded):
         if self.is_open:
             self._tell_bar()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         await self.read()
         self._pauses = (await self.source.status()).record.pauses
-        self.learn(Freshness(self.source.now(), replaced=self.source.replaced))
-        self.update()
-
-    def _lose(self, why: str) -> None:
-        self.learn(Freshness(self.freshness.at, why))
+        self.has_read(self.source.now())
         self.update()
 
     def renew(self) -> None:
@@ -135,22 +130,12 @@ class Watching(Guarded):
 
     # ------------------------------------------------------------------------------------- acting
 
-    @property
-    def lane(self) -> Lane | None:
-        """The lane that is shown with its epoch, where one is."""
-        return None
-
-    @property
-    def lane_named(self) -> str | None:
-        """The key of the lane that actions on a lane are for."""
-        return None
-
     def action_do(self, name: str) -> None:
         """Act on the lane, at the epoch that is on the screen; where none is, at the one that the question names."""
         if self.lane is not None:
             self._act_on(name, AsOf(self.source.now(), self.lane))
-        elif self.lane_named is not None and self.may_act():
-            self.read_and_ask(self._find_and_act(name, self.lane_named))
+        elif self.lane_key is not None and self.may_act():
+            self.read_and_ask(self._find_and_act(name, self.lane_key))
 
     def action_pause(self) -> None:
         """Pause the lane, or resume it."""
@@ -167,9 +152,6 @@ class Watching(Guarded):
             name = "resume"
         marks = [MarkedLane.of(lane)]
         self.act(LaneSubject(ACTIONS[name], marks, lane=lane, sight=lambda: ViewedAt.of(seen.at, source.now())))
-
-    def look_again(self) -> None:
-        self.looking.wake()
 
     async def do(self, act: Awaitable[T]) -> T | None:
         """Act, and read the result; returns None after a refusal, which it shows."""
@@ -191,6 +173,3 @@ class Watching(Guarded):
 
     def action_leave(self) -> None:
         self.dismiss()
-
-    def action_refresh_now(self) -> None:
-        self.looking.wake()
