@@ -20,8 +20,4 @@ def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], ho
             continue
         flag = _FLAGS.get(name, f"--{param.wire.replace('_', '-')}")
         words += [flag] if value is True else [flag, str(param.show(value))]
-    return " ".join([*map(shlex.quote, words), *_where(source)])
-
-
-def _where(source: Source) -> list[str]:
-    return [source.option, shlex.quote(source.name)]
+    return shlex.join([*words, source.option, source.name])

@@ -14,8 +14,7 @@ from lanes_tui.actions.acting import ActionTarget, OfferedAction
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import described, said
-from lanes_tui.sources.marks import MarkedLane
-from lanes_tui.sources.source import Source
+from lanes_tui.sources.source import MarkedLane, Source
 
 #: So many are named.
 NAMED = 6

@@ -11,9 +11,8 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
 from lanes_tui.screens.marked import Marking
-from lanes_tui.sources.marks import MOST, MarkedLane
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source, Window, by_run
+from lanes_tui.sources.source import MOST, AsOf, MarkedLane, Source, Window, by_run
 from lanes_tui.tables.lane_table import LaneList
 
 

@@ -11,8 +11,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.display.columns import ORDER
 from lanes_tui.display.views import MOST_MARKS, KeptScreen, KeptView
 from lanes_tui.lanes.arranging import Arranging
-from lanes_tui.sources.marks import MarkedLane
-from lanes_tui.sources.source import Lost
+from lanes_tui.sources.source import Lost, MarkedLane
 from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.filter_bar import LaneFilterInput
 

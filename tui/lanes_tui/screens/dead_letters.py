@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from textual import on, work
-from textual.app import ComposeResult
+from textual import work
 from textual.binding import BindingType
 from textual.content import Content
 
@@ -20,13 +19,10 @@ from lanes_tui.display.describing import message_whole, said
 from lanes_tui.screens.filtered import MarkedList
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import LANE_KEYS
-from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Source
+from lanes_tui.sources.source import MOST, Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
-from lanes_tui.tables.rows import ListRow, Rows
-from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.tables.rows import ListRow
 
 _COLUMNS = (FixedColumn("MESSAGE", 9), FixedColumn("AGE", 6, right=True), FixedColumn("CAUSE", 21))
 PRUNE = OfferedAction("prune", prune_dead_letters, "Prune {}", "Prune", grave=True)
@@ -50,19 +46,10 @@ class DeadLettersScreen(MarkedList[int]):
         self._page = LetterPage((), 0, None)
         self._offset = 0
         self._problem: str | None = None
-        self._heads = Sheet(id="list-heads")
-        self._whole = Pane(wrap=True, id="message")
 
-    def body(self) -> ComposeResult:
-        yield self.filter
-        yield self._heads
-        yield self.rows
-        yield self._whole
-
-    def title_line(self) -> Content:
-        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
-        count = words.counted(self._page.total, "message")
-        return text.line(("dead letters ", "head"), (f"{count} failed, kept until retried or pruned", "muted"), marked)
+    @property
+    def about(self) -> str:
+        return f"{words.counted(self._page.total, 'message')} failed, kept until retried or pruned"
 
     async def read(self) -> None:
         span, key = self.rows.span, self.rows.key
@@ -79,12 +66,12 @@ class DeadLettersScreen(MarkedList[int]):
             else [FixedColumn("LANE", 0)]
         )
         layout = FixedLayout.of((*_COLUMNS, *last), width)
-        self._heads.show([layout.heads()])
+        self.heads.show([layout.heads()])
         rows = [ListRow(str(letter.id), layout.line(_cells(letter, sight, layout))) for letter in page.messages]
         nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
         self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
         self.tell_filter(self._problem)
-        self._show_one()
+        self.show_one()
 
     @property
     def lane_key(self) -> str | None:
@@ -96,10 +83,8 @@ class DeadLettersScreen(MarkedList[int]):
         """The one under the cursor."""
         return next((letter for letter in self._page.messages if str(letter.id) == self.rows.key), None)
 
-    @on(Rows.Chosen)
-    def _show_one(self) -> None:
-        letter = self.letter
-        self._whole.show([] if letter is None else message_whole(letter, self.sight()))
+    def under_cursor(self) -> list[Content]:
+        return [] if self.letter is None else message_whole(self.letter, self.sight())
 
     def action_open_lane(self) -> None:
         if self.letter is not None:

@@ -1,9 +1,12 @@
 """Screens that list something in the language of filters."""
 
+from abc import abstractmethod
 from typing import ClassVar, TypeVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.widgets import Input
 
 from lanes import filters
@@ -11,14 +14,16 @@ from lanes.filters import Parsed
 from lanes_storage.records import Subject
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, MarkAllWanted
-from lanes_tui.display import text
+from lanes_tui.display import text, words
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.marked import MARK_KEYS, Marking
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import Rows
+from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import ListFilter
+from lanes_tui.widgets.sheet import Sheet
 
 #: What a row is named by where it is read: a number or a word.
 Id = TypeVar("Id", int, str)
@@ -103,6 +108,31 @@ class MarkedList(Filtered, Marking[Id]):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
         self.rows.marks = self.marks
+        self.heads, self.whole = Sheet(id="list-heads"), Pane(wrap=True, id="whole")
+
+    @property
+    @abstractmethod
+    def about(self) -> str:
+        """What they are, for the bar."""
+
+    @abstractmethod
+    def under_cursor(self) -> list[Content]:
+        """All that is known of the one under the cursor."""
+
+    def body(self) -> ComposeResult:
+        yield self.filter
+        yield self.heads
+        yield self.rows
+        yield self.whole
+
+    def title_line(self) -> Content:
+        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
+        return text.line((f"{self.NAME} ", "head"), (self.about, "muted"), marked)
+
+    @on(Rows.Chosen)
+    def show_one(self) -> None:
+        """Show the one under the cursor whole."""
+        self.whole.show(self.under_cursor())
 
     @property
     def lines(self) -> Rows:

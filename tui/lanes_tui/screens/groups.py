@@ -17,9 +17,8 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.display.settings import MOST_PARTS, Settings
 from lanes_tui.screens.watching import Watching
-from lanes_tui.sources.marks import MOST, MarkedLane
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Lost, Source
+from lanes_tui.sources.source import MOST, Lost, MarkedLane, Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.sheet import Sheet

@@ -13,9 +13,8 @@ from lanes_tui.actions.acting import ActionResult, ActionTarget
 from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.screens.guarded import MARKING, Guarded
-from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Lost, Source
+from lanes_tui.sources.source import MOST, Lost, Source
 from lanes_tui.tables.cursor import CursorList
 
 #: What is kept of a row that is marked.

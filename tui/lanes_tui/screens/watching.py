@@ -19,9 +19,8 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import Guarded
-from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Lost, Source
+from lanes_tui.sources.source import AsOf, Lost, MarkedLane, Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet

@@ -5,8 +5,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 
@@ -23,13 +21,10 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.matching import row_filter
 from lanes_tui.screens.filtered import Id, MarkedList
 from lanes_tui.screens.watching import LANE_KEYS
-from lanes_tui.sources.marks import MOST
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import Lost, Source
+from lanes_tui.sources.source import MOST, Lost, Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
-from lanes_tui.tables.rows import ListRow, Rows
-from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.sheet import Sheet
+from lanes_tui.tables.rows import ListRow
 
 Known = TypeVar("Known")
 #: Words that are written in a filter without quotes.
@@ -55,8 +50,6 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._heads = Sheet(id="list-heads")
-        self._whole = Pane(wrap=True, id="whole")
         self.known: dict[str, Known] = {}  # what was read, by the key of its row, the worst first
         self._fitting: dict[str, Known] = {}  # those that the filter chooses
 
@@ -76,36 +69,24 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     def described(self, known: Known, sight: ViewedAt) -> list[Content]:
         """All that is known of it."""
 
-    def body(self) -> ComposeResult:
-        yield self.filter
-        yield self._heads
-        yield self.rows
-        yield self._whole
-
-    def title_line(self) -> Content:
-        marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
-        return text.line((f"{self.NAME} ", "head"), (self.ABOUT, "muted"), marked)
+    @property
+    def about(self) -> str:
+        return self.ABOUT
 
     def show(self) -> None:
         sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
         self._fitting = {key: each for key, each in self.known.items() if chosen.fits(self.facts(each, sight))}
         layout = FixedLayout.of(self.columns(), self.size.width)
-        self._heads.show([layout.heads()])
+        self.heads.show([layout.heads()])
         rows = [ListRow(key, layout.line(self.cells(each, sight))) for key, each in self._fitting.items()]
         nothing = f"no {self.LANES_BY} fits the filter" if self.typed else self.NONE
         self.rows.show(rows, text.line((nothing, "muted")))
         self.tell_filter(chosen.problem)
-        self._show_one()
+        self.show_one()
 
-    @property
-    def under_cursor(self) -> Known | None:
-        """The one under the cursor."""
-        return self._fitting.get(self.rows.key or "")
-
-    @on(Rows.Chosen)
-    def _show_one(self) -> None:
-        chosen = self.under_cursor
-        self._whole.show([] if chosen is None else self.described(chosen, self.sight()))
+    def under_cursor(self) -> list[Content]:
+        chosen = self._fitting.get(self.rows.key or "")
+        return [] if chosen is None else self.described(chosen, self.sight())
 
     # -------------------------------------------------------------------------------------- marking
 
@@ -136,7 +117,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def action_open_lanes(self) -> None:
         """Its lanes, on the main screen."""
-        if self.under_cursor is not None and self.rows.key is not None:
+        if self.rows.key is not None and self.rows.key in self._fitting:
             self.app.post_message(FilterWanted(self._typed_for([self.rows.key])))
             self.dismiss()
 

@@ -38,11 +38,13 @@ from lanes.verbs.paging import PAGE
 from lanes.verbs.system import EVERY
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Now
+from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
-from lanes_tui.sources.marks import MarkedLane
 from lanes_tui.sources.pacing import Paced
 
 T = TypeVar("T")
+#: The most lanes that can be marked: more are probably a mistake, and an action on them would take too long.
+MOST = 10_000
 BY_ATTENTION = LaneOrder()
 #: What is silent is looked for in at most this fraction (one part in so many) of the time: that walks over all runs.
 SILENCE_SHARE = 50
@@ -90,44 +92,44 @@ def by_run(silences: AsOf[Silences], at: Now) -> dict[int, Silence]:
     return {each.run_id: each.replace(silent_ms=each.silent_ms + passed) for each in silences.record.runs}
 
 
+class MarkedLane(NamedTuple):
+    """A lane as it was on the screen when somebody chose it for an action: what has moved on since is left alone."""
+
+    key: str
+    epoch: int
+    state: LaneState
+
+    @classmethod
+    def of(cls, lane: Lane) -> "MarkedLane":
+        """The lane as it is on the screen."""
+        return cls(lane.key, lane.epoch, lane.state)
+
+
 class AsyncDriver(Protocol):
-    """Carries verbs out for an event loop."""
+    """Carries verbs out for an event loop. What it has in common with a source is told there."""
 
     @property
-    def name(self) -> str:
-        """What is looked at, as people name it."""
-        ...
+    def name(self) -> str: ...
 
     @property
-    def actor(self) -> str:
-        """Who acts, as the journal shows it."""
-        ...
-
-    def now(self) -> Now:
-        """The time that ages are measured by."""
-        ...
+    def actor(self) -> str: ...
 
     @property
-    def replaced(self) -> bool:
-        """Whether what it looks at now is not what it began with, so that nothing may be done there."""
-        ...
+    def replaced(self) -> bool: ...
 
-    async def version(self) -> int:
-        """A number that differs from the last one when anything may have changed. Costs about nothing."""
-        ...
+    def now(self) -> Now: ...
+
+    async def version(self) -> int: ...
+
+    async def close(self) -> None: ...
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         """The record of what came of a verb."""
-        ...
 
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
-        ...
-
-    async def close(self) -> None:
-        """Release everything. Harmless twice."""
         ...
 
 
@@ -181,8 +183,7 @@ class Source:
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
-        if verb.changes and self.read_only:
-            raise NotAllowed("this dashboard is read-only")
+        self._check(verb)
         try:
             return await self._driver.call(verb, **params)
         finally:
@@ -193,14 +194,17 @@ class Source:
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """The same for each of ``params``, many in one transaction; an expected error is told in place of a record."""
-        if verb.changes and self.read_only:
-            raise NotAllowed("this dashboard is read-only")
+        self._check(verb)
         try:
             async with aclosing(self._driver.call_each(verb, params)) as calls:
                 async for came in calls:
                     yield came
         finally:
             self._forget()
+
+    def _check(self, verb: Verb[..., Any]) -> None:
+        if verb.changes and self.read_only:
+            raise NotAllowed("this dashboard is read-only")
 
     def _forget(self) -> None:
         """What a person has just done is seen at the next look."""
@@ -234,8 +238,8 @@ class Source:
 
         ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
         """
-        asked = self._asked(chosen, order)
-        hit: Hit | None = (await self.call(queries.find, part=part, from_=key, step=step, **asked)).hit
+        found = await self.call(queries.find, part=part, from_=key, step=step, **self._asked(chosen, order))
+        hit: Hit | None = found.hit
         return hit
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[MarkedLane]:
@@ -308,14 +312,8 @@ class Source:
 
     async def letters(self, chosen: LaneFilter, offset: int, limit: int, place_of: int | None = None) -> LetterPage:
         """A page of the dead letters that a filter chooses and that nobody retried yet, the newest first."""
-        page: LetterPage = await self.call(
-            messages.search_dead_letters,
-            filter_=chosen,
-            waiting=True,
-            limit=min(limit, PAGE),
-            offset=offset,
-            place_of=place_of,
-        )
+        part = {"limit": min(limit, PAGE), "offset": offset, "place_of": place_of}
+        page: LetterPage = await self.call(messages.search_dead_letters, filter_=chosen, waiting=True, **part)
         return page
 
     async def letters_among(self, chosen: LaneFilter, offset: int, count: int) -> list[int]:
