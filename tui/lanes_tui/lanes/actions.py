@@ -55,7 +55,7 @@ class Doing(Board):
                 ACTIONS[name],
                 marks,
                 lane=lane,
-                sight=lambda: self.sight,
+                sight=self.sight,
                 chosen=chosen_by(self.typed, marks, None if hidden else matching),
                 hidden=hidden,
             )

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from lanes import filters
 from lanes.records import GlobPause, Lane, LaneDetail, Silence, Silences, Status
 from lanes_storage.records import LaneFilter, LaneOrder
-from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
 from lanes_tui.screens.marked import Marking
@@ -79,12 +78,6 @@ class Board(Marking[MarkedLane]):
     def lane(self) -> Lane | None:
         """The lane under the cursor, as it is on the screen."""
         return self.table.lane
-
-    @property
-    def sight(self) -> ViewedAt:
-        """The sight of the last picture just now."""
-        now = self.source.now()
-        return ViewedAt.of(now if self.picture is None else self.picture.window.at, now)
 
     @property
     def chosen(self) -> LaneFilter:

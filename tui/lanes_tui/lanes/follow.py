@@ -119,7 +119,8 @@ class Following(Doing, Viewing):
             return
         self.picture = picture
         self._trends.add(picture.status)
-        self.has_read(picture.window.at)
+        self.read_at = picture.window.at
+        self.has_read(self.read_at)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
         self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row)

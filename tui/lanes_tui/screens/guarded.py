@@ -17,6 +17,7 @@ from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
+from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.widgets.standing import Freshness
@@ -60,6 +61,12 @@ class Guarded(ClosingScreen[None]):
         self.source, self.rhythm = source, rhythm
         self.looking = Looking(source, rhythm, self.look, self.lose)
         self.freshness = Freshness()
+        self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
+
+    def sight(self) -> ViewedAt:
+        """The sight of what was read."""
+        now = self.source.now()
+        return ViewedAt.of(self.read_at or now, now)
 
     @abstractmethod
     async def look(self) -> None:

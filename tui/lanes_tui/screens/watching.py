@@ -10,7 +10,6 @@ from textual.content import Content
 
 from lanes.base.errors import LanesError
 from lanes.records import GlobPause, Lane
-from lanes_storage.clock import Now
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LaneSubject
@@ -56,7 +55,6 @@ class Watching(Guarded):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
         self._pauses: tuple[GlobPause, ...] = ()
         self._begins_at: str | None = None
 
@@ -161,11 +159,6 @@ class Watching(Guarded):
             return None
         finally:
             self.looking.wake()
-
-    def sight(self) -> ViewedAt:
-        """The sight of what was read."""
-        now = self.source.now()
-        return ViewedAt.of(self.read_at or now, now)
 
     def action_close(self) -> None:
         self.dismiss()
