@@ -22,7 +22,7 @@ from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.detail import Pane
-from lanes_tui.widgets.filter_bar import ListFilter
+from lanes_tui.widgets.filter_bar import FilterInput, FilterLine
 from lanes_tui.widgets.sheet import Sheet
 
 #: What a row is named by where it is read: a number or a word.
@@ -38,7 +38,7 @@ class Filtered(Watching):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self.filter = ListFilter(self.HINT)
+        self.filter = FilterLine(FilterInput(placeholder=self.HINT, compact=True, select_on_focus=False))
         self.rows = Rows(id="rows")
         self.good = ""  # the last one that was understood
         self._listed = ""  # the one whose rows the cursor is among

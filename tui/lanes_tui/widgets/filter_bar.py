@@ -136,13 +136,6 @@ class FilterLine(Horizontal):
         return self._note.plain
 
 
-class ListFilter(FilterLine):
-    """One line above a list."""
-
-    def __init__(self, hint: str) -> None:
-        super().__init__(FilterInput(placeholder=hint, compact=True, select_on_focus=False))
-
-
 class FilterBar(FilterLine):
     """The filter of the lanes. A search takes its place while it is typed; the filter holds all the same."""
 
