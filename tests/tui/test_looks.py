@@ -7,7 +7,6 @@ import pytest
 from lanes_tui.display.settings import Settings
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.terminal import ABLE, TerminalTraits
-from lanes_tui.widgets.detail import Detail
 from tests.pictures.scene import FEISHU, stage
 from tests.tui.driving import Driver, dashboard
 from tests.tui.test_everywhere import painted_text
@@ -37,7 +36,7 @@ async def test_the_lanes_and_a_lane_are_drawn_whole(tmp_path: Path, look: str, m
             check(driver, look, size)
             titles = [column.title for column in driver.main.table.columns]
             assert {"STATE", "LANE", "SILENT"} <= set(titles)
-            beside = driver.main.query_one(Detail).region.x > 0
+            beside = driver.main.detail.region.x > 0
             assert beside is (size[0] >= 140), "the detail stands beside the lanes where there is room"
         await driver.press("enter")
         await driver.dialog(LaneScreen)

@@ -13,6 +13,7 @@ from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import MOST, AsOf, MarkedLane, Source, Window, by_run
 from lanes_tui.tables.lane_table import LaneList
+from lanes_tui.widgets.detail import Detail
 
 
 class Wish(NamedTuple):
@@ -63,7 +64,7 @@ class Board(Marking[MarkedLane]):
         self.typed = ""  # the filter, without the words that are not understood
         self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None
-        self.table = LaneList(self.marks, id="lanes")
+        self.table, self.detail = LaneList(self.marks, id="lanes"), Detail()
 
     @property
     def pauses(self) -> Sequence[GlobPause]:

@@ -21,7 +21,6 @@ from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source, Window
 from lanes_tui.tables.lane_table import View
-from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.trends import Trends
 
 NOTHING_YET = (
@@ -56,7 +55,7 @@ class Following(Doing, Viewing):
     @property
     def wants_detail(self) -> bool:
         """Whether the lane under the cursor is shown in detail."""
-        return not self.query_one(Detail).has_class("-hidden")
+        return not self.detail.has_class("-hidden")
 
     # ------------------------------------------------------------------------------------- reading
 
@@ -142,7 +141,7 @@ class Following(Doing, Viewing):
             return
         now = self.source.now()
         known, at = (None, now) if detail is None else (detail.record, detail.at)
-        self.query_one(Detail).tell(self.lane, known, ViewedAt.of(at, now))
+        self.detail.tell(self.lane, known, ViewedAt.of(at, now))
 
     def tell_header(self) -> None:
         pending = 0 if self.pending is None or not self.looking.frozen else self.pending[1]

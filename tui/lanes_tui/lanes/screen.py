@@ -28,7 +28,6 @@ from lanes_tui.screens.marked import MARK_KEYS
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
 from lanes_tui.tables.heads import Heads
-from lanes_tui.widgets.detail import Detail as DetailPanes
 from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.keys import Keys
 
@@ -69,7 +68,7 @@ class MainScreen(Following):
             with Vertical(id="list"):
                 yield Heads()
                 yield self.table
-            yield DetailPanes()
+            yield self.detail
         yield Keys()
 
     def on_mount(self) -> None:
@@ -155,7 +154,7 @@ class MainScreen(Following):
         await self.app.run_action(group.action, self)
 
     def action_toggle_detail(self) -> None:
-        self.query_one(DetailPanes).toggle_class("-hidden")
+        self.detail.toggle_class("-hidden")
         self.looking.wake()
 
     def action_leave(self) -> None:

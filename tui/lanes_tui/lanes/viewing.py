@@ -12,7 +12,6 @@ from lanes_tui.display.columns import ORDER
 from lanes_tui.display.views import MOST_MARKS, KeptScreen, KeptView
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.sources.source import Lost, MarkedLane
-from lanes_tui.widgets.detail import Detail
 from lanes_tui.widgets.filter_bar import LaneFilterInput
 
 NUMBERS = tuple("123456789")
@@ -55,7 +54,7 @@ class Viewing(Arranging):
             sort=str(order.by),
             reverse=order.reverse,
             columns=self.settings.columns,
-            detail=not self.query_one(Detail).has_class("-hidden"),
+            detail=not self.detail.has_class("-hidden"),
             key=None if self.lane is None else self.lane.key,
             marks=tuple((mark.key, mark.epoch, str(mark.state)) for mark in [*self.marks.values()][:MOST_MARKS]),
             screens=screens,
@@ -66,7 +65,7 @@ class Viewing(Arranging):
         self.settings.columns = tuple(name for name in ORDER if name in view.columns) or self.settings.columns
         if view.sort in set(LaneSort):
             self.settings.order = LaneOrder(LaneSort(view.sort), view.reverse)
-        self.query_one(Detail).set_class(not view.detail, "-hidden")
+        self.detail.set_class(not view.detail, "-hidden")
         self.marks.clear()
         self.marks.update((key, MarkedLane(key, epoch, LaneState.read(state))) for key, epoch, state in view.marks)
         self.typed = view.typed
