@@ -17,8 +17,6 @@ from lanes_tui.display.columns import KINDS
 from lanes_tui.display.settings import MOST_FILTERS, RATES
 from lanes_tui.lanes.board import Board
 from lanes_tui.sources.source import Lost
-from lanes_tui.tables.heads import Heads
-from lanes_tui.widgets.filter_bar import FilterBar
 
 
 class Arranging(Board):
@@ -57,11 +55,6 @@ class Arranging(Board):
         if not self.leave_range():
             self.bar.input.value = ""
         self.table.focus()
-
-    @property
-    def bar(self) -> FilterBar:
-        """The line for filter and search."""
-        return self.query_one(FilterBar)
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -188,7 +181,7 @@ class Arranging(Board):
 
     def tell_heads(self) -> None:
         """Bring the heads over the columns of the table."""
-        self.query_one(Heads).show(self.table.columns, self.settings.order)
+        self.heads.show(self.table.columns, self.settings.order)
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""

@@ -12,8 +12,10 @@ from lanes_tui.display.views import Views
 from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import MOST, AsOf, MarkedLane, Source, Window, by_run
+from lanes_tui.tables.heads import Heads
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.widgets.detail import Detail
+from lanes_tui.widgets.filter_bar import FilterBar
 
 
 class Wish(NamedTuple):
@@ -64,6 +66,7 @@ class Board(Marking[MarkedLane]):
         self.typed = ""  # the filter, without the words that are not understood
         self.problem: str | None = None  # why what stands in the filter line now is not understood
         self.picture: Picture | None = None
+        self.bar, self.heads = FilterBar(), Heads()
         self.table, self.detail = LaneList(self.marks, id="lanes"), Detail()
 
     @property

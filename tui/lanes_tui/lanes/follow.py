@@ -42,6 +42,7 @@ class Following(Doing, Viewing):
 
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
         super().__init__(source, settings, rhythm, views)
+        self.header = Header()
         self._last: Picture | None = None
         self._hiding: Paced[int] = Paced()
         self._trends = Trends()
@@ -146,4 +147,4 @@ class Following(Doing, Viewing):
     def tell_header(self) -> None:
         pending = 0 if self.pending is None or not self.looking.frozen else self.pending[1]
         freshness = replace(self.freshness, frozen=self.looking.frozen, every_s=self.rhythm.look_every, pending=pending)
-        self.query_one(Header).tell(self, freshness, self._trends)
+        self.header.tell(self, freshness, self._trends)

@@ -18,7 +18,6 @@ from lanes_tui.lanes.actions import Doing
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.lanes.board import Picture
 from lanes_tui.lanes.follow import Following
-from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.preview import Glance
 from lanes_tui.lanes.viewing import Viewing
 from lanes_tui.screens.groups import GroupChoice, GroupsScreen
@@ -27,8 +26,6 @@ from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.marked import MARK_KEYS
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
-from lanes_tui.tables.heads import Heads
-from lanes_tui.widgets.filter_bar import FilterBar
 from lanes_tui.widgets.keys import Keys
 
 #: The exit codes that ``lanes up`` reads.
@@ -62,11 +59,11 @@ class MainScreen(Following):
         self._open_next = False  # Enter was pressed before the lanes of the filter were there
 
     def compose(self) -> ComposeResult:
-        yield Header()
-        yield FilterBar()
+        yield self.header
+        yield self.bar
         with Vertical(id="body"):
             with Vertical(id="list"):
-                yield Heads()
+                yield self.heads
                 yield self.table
             yield self.detail
         yield Keys()

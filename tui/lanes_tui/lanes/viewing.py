@@ -12,7 +12,6 @@ from lanes_tui.display.columns import ORDER
 from lanes_tui.display.views import MOST_MARKS, KeptScreen, KeptView
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.sources.source import Lost, MarkedLane
-from lanes_tui.widgets.filter_bar import LaneFilterInput
 
 NUMBERS = tuple("123456789")
 
@@ -69,7 +68,7 @@ class Viewing(Arranging):
         self.marks.clear()
         self.marks.update((key, MarkedLane(key, epoch, LaneState.read(state))) for key, epoch, state in view.marks)
         self.typed = view.typed
-        self.query_one(LaneFilterInput).value = view.typed
+        self.bar.input.value = view.typed
         self.tell_arrangement()
         self.tell_header()
         self.table.show_marks()
