@@ -55,7 +55,7 @@ class Lost(Exception):
 
 
 class AsOf(NamedTuple, Generic[T]):
-    """A record and when it was read: its ages are as they were then, and go on from there (``columns.Sight``)."""
+    """A record and when it was read: its ages are as they were then, and go on from there (``columns.ViewedAt``)."""
 
     at: Now
     record: T

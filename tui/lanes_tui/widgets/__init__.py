@@ -1,1 +1,1 @@
-"""The regions of the main screen, from top to bottom: header, filter, lanes, detail."""
+"""What screens are made of: sheets of lines, filter lines, the detail of a lane, the foot, bars and trends."""
