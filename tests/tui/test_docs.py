@@ -1,12 +1,13 @@
 """docs/dashboard.md names every key of the dashboard, and no other."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from textual.binding import Binding
 from textual.widget import Widget
 
-from lanes_tui.actions.keys import own_bindings
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
@@ -57,6 +58,13 @@ SIGNS = {
     "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "ctrl+@", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \|$", re.MULTILINE)
+
+
+def own_bindings(kind: type) -> Iterator[Binding]:
+    """The bindings of a class and of those that it is made from, as far as they are ours, not the toolkit's."""
+    for base in kind.__mro__:
+        if base.__module__.startswith("lanes_tui"):
+            yield from (each for each in base.__dict__.get("BINDINGS", ()) if isinstance(each, Binding))
 
 
 def bound(kind: type) -> dict[str, str]:

@@ -7,13 +7,13 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.widget import Widget
 
-from lanes_tui.actions.keys import KEYS, own_bindings
+from lanes_tui.actions.keys import KEYS
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.palette import Command, Palette
 from lanes_tui.dialogs.send import SendDialog
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
-from tests.tui.test_docs import _subclasses
+from tests.tui.test_docs import _subclasses, own_bindings
 
 
 def ours() -> list[type[Any]]:

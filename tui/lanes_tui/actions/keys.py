@@ -4,7 +4,7 @@ A screen binds a meaning by its name, so that no key can come to mean two things
 key in any other way.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 from unicodedata import lookup
 
@@ -147,13 +147,6 @@ def _is_character(name: str) -> bool:
         return bool(lookup(name.replace("_", " ")))
     except KeyError:
         return False
-
-
-def own_bindings(kind: type) -> Iterator[Binding]:
-    """The bindings of a class and of those that it is made from, as far as they are ours, not the toolkit's."""
-    for base in kind.__mro__:
-        if base.__module__.startswith("lanes_tui"):
-            yield from (each for each in base.__dict__.get("BINDINGS", ()) if isinstance(each, Binding))
 
 
 def is_ours(binding: Binding) -> bool:

@@ -64,7 +64,7 @@ class Header(Vertical):
 
 def _first(board: Board, freshness: Freshness, now: Now, width: int) -> Content:
     picture, source = board.picture, board.source
-    mode = ("read-only", "warn") if source.read_only else ("rw", "muted")
+    mode = ("read-only", "warn") if source.read_only or freshness.replaced else ("rw", "muted")
     right = _joined(
         [
             _Piece(11, standing(source, board.pauses, now, board.size.width)),
