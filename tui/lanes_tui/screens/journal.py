@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import NotFound
-from lanes.filters import Parsed
 from lanes.records import Event
 from lanes_storage.records import LaneFilter, Subject
 from lanes_tui.actions.keys import KEYS, bind
@@ -98,8 +97,10 @@ class JournalScreen(Filtered):
         self._problem = parsed.problem
         wanted = (self.good, self.freshness.lost)
         if wanted != self._read_for or not self.events:
-            await self._read_anew(parsed, kind)
-            self._read_for = wanted
+            self.events, self._read_for = await self._page(parsed.chosen, kind), wanted
+            self._begun = (
+                len(self.events) < PAGE
+            )  # older ones that are wanted still are, also after the source was lost
             return
         newer = await self._page(parsed.chosen, kind, after=self.events[-1].id)
         while newer:
@@ -113,10 +114,6 @@ class JournalScreen(Filtered):
             self.events[:0] = older
             self._begun = len(older) < PAGE
         self._older = False
-
-    async def _read_anew(self, parsed: Parsed, kind: str | None) -> None:
-        self.events = await self._page(parsed.chosen, kind)
-        self._begun = len(self.events) < PAGE  # older ones that are wanted still are, also after the source was lost
 
     async def _page(
         self, chosen: LaneFilter, kind: str | None, *, after: int | None = None, before: int | None = None
@@ -135,7 +132,8 @@ class JournalScreen(Filtered):
         self._groups = coalesced(self.events) if self.together else single(self.events)
         self.rows.tail = self.tail
         self.rows.show(
-            [ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups], self._nothing()
+            [ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups],
+            text.line(("no event fits the filter" if self.typed else "nothing has happened yet", "muted")),
         )
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "bundled" if self.together else "one by one"
@@ -147,9 +145,6 @@ class JournalScreen(Filtered):
         )
         self.filter.say(said)
         self._show_event()
-
-    def _nothing(self) -> Content:
-        return text.line(("no event fits the filter" if self.typed else "nothing has happened yet", "muted"))
 
     def _line(self, group: Group, sight: ViewedAt) -> Content:
         if len(group.events) == 1:
