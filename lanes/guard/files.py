@@ -108,8 +108,10 @@ def restored(path: Path, pieces: Sequence[Replaced], *, empty: bool) -> ChangedF
 
 def write(changed: ChangedFile) -> None:
     """Replace a file at once, or not at all, with its mode and owner; the former content stays beside it, readable only
-    for its owner. Raises ConfigError."""
+    for its owner. Raises ConfigError, also where somebody else has changed it meanwhile."""
     path = changed.path
+    if read(path) != changed.before:
+        raise ConfigError(f"{path} was changed meanwhile, and was left as it is now: try again")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if changed.before is not None and changed.pieces:

@@ -1,13 +1,15 @@
 """What ``lanes guard PROGRAM`` changes: the program's own file, lanes.toml, a token, and a unit for the gateway."""
 
+import contextlib
+import fcntl
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from lanes.base.errors import ConfigError
+from lanes.base.errors import ConfigError, NotAllowed
 from lanes.config.declared import places
 from lanes.guard import files
 from lanes.guard.files import ChangedFile, ChangeRecord
@@ -38,6 +40,23 @@ class Installation(NamedTuple):
     def secretless_diff(self) -> str:
         """The diff of everything, without the token."""
         return "".join(each.diff() for each in self.changes).replace(self.token, "TOKEN")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time changes configurations: from what it reads on until all is written. Raises NotAllowed."""
+    lock = os.open(places.make_private(folder()) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise NotAllowed(f"another lanes (pid {holder}) changes configurations now: wait for its end") from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
 
 
 def planned(

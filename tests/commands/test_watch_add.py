@@ -124,7 +124,7 @@ def test_openclaw_is_paired_and_its_token_not_kept(run: Run, lanes: Call, tmp_pa
     assert added.code == 0, added
     assert written(tmp_path)[0]["files"] == str(home)
     kept = [file for file in (tmp_path / "state").rglob("*") if file.is_file()]
-    assert {file.name for file in kept} == {"openclaw-viewer.json", "openclaw-aborter.json"}
+    assert {file.name for file in kept} == {"openclaw-viewer.json", "openclaw-aborter.json", "lock"}
     assert all(TOKEN not in file.read_text(encoding="utf-8") for file in kept)
 
 

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,12 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lanes.base.errors import ConfigError
+from lanes.base.errors import ConfigError, NotAllowed
 from lanes.commands.common.app import lanes
-from lanes.commands.maintain import guard as maintain
 from lanes.config import load
-from lanes.guard import files, jsontext
-from lanes.guard.installing import install, planned, record_of, undone
+from lanes.guard import files, jsontext, trial
+from lanes.guard.installing import alone, folder, install, planned, record_of, undone
 from lanes.guard.programs import PROGRAMS, program_file
 from lanes.text.toml import toml_table
 
@@ -99,7 +99,7 @@ def test_its_trial_with_the_token_goes_through_no_proxy(home: Path, monkeypatch:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("LANES_GATEWAY_PORT", str(closed))
-        monkeypatch.setattr(maintain, "STARTS_WITHIN_S", 0.5)
+        monkeypatch.setattr(trial, "STARTS_WITHIN_S", 0.5)
         done = guard("claude", "--write")
         assert "no gateway answers yet" in done.output
         with pytest.raises(BlockingIOError):
@@ -302,6 +302,38 @@ def test_an_account_that_is_not_known_is_named_by_its_upstream(home: Path, name:
         write(name)
     plan = planned(PROGRAMS[name], port=8765, config=None, upstream="https://m.example/v1", service=False)
     assert plan.upstream == "https://m.example/v1"
+
+
+def test_F502_two_at_once_do_not_lose_what_one_of_them_wrote(home: Path) -> None:
+    """The second one says who is at work, and changes nothing; a lock of a process that was killed is free."""
+    with alone():
+        for words in (("claude", "--write"), ("claude", "--undo")):
+            done = guard(*words)
+            assert isinstance(done.exception, NotAllowed)
+            assert f"another lanes (pid {os.getpid()})" in str(done.exception)
+        assert guard("claude").exit_code == 0, "a preview changes nothing"
+    assert (home / KEPT["claude"][0]).read_text() == KEPT["claude"][1]
+    assert not (home / ".config/lanes/lanes.toml").exists()
+    assert [each.name for each in folder().iterdir()] == ["lock"]
+    (folder() / "lock").write_text("4711\n")
+    with pytest.raises(ConfigError, match="not guarded"), alone():
+        undone(PROGRAMS["claude"])
+
+
+def test_F502_what_somebody_else_writes_meanwhile_is_not_overwritten(home: Path) -> None:
+    """A program may write its own file while the gateway is started and tried."""
+    path, theirs = home / KEPT["claude"][0], '{"env": {"NEW": "1"}}'
+    plan = planned(PROGRAMS["claude"], port=8765, config=None, upstream=None, service=False)
+
+    def begin() -> None:
+        path.write_text(theirs)
+
+    with pytest.raises(ConfigError, match="changed meanwhile"):
+        install(plan, begin)
+    assert path.read_text() == theirs
+    assert guard("claude", "--undo").exit_code == 0
+    assert path.read_text() == theirs
+    assert not (home / ".config/lanes/lanes.toml").exists()
 
 
 def test_twice_is_refused(home: Path) -> None:

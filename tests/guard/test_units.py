@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lanes.commands.common.app import lanes
-from lanes.commands.maintain import guard as maintain
+from lanes.guard import trial
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="units of systemd are for Linux")
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(maintain, "STARTS_WITHIN_S", 0.0)
+    monkeypatch.setattr(trial, "STARTS_WITHIN_S", 0.0)
     systemctl = tmp_path / "bin" / "systemctl"
     systemctl.parent.mkdir()
     systemctl.write_text(SYSTEMCTL)

@@ -2,8 +2,6 @@
 
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from lanes.guard.units import ServiceUnit
 
 NAMES = ("openclaw", "codex", "claude", "opencode", "hermes")
-#: How long a gateway that was just started may take to answer.
-STARTS_WITHIN_S = 10.0
 
 
 @click.command(
@@ -44,43 +40,60 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
     Each of its requests is then a run of a lane: seen, timed, and ended by `lanes abort`. A provider and a source are
     added to lanes.toml, the program is pointed at them with its own key, and a user unit starts the gateway.
     """
-    from lanes.guard import installing
-    from lanes.guard.programs import PROGRAMS
-    from lanes.guard.units import environment_of
+    from lanes.guard.installing import alone
 
     if write and undo:
         raise click.UsageError("take one of --write and --undo")
-    chosen = PROGRAMS[program]
     if undo:
-        return _undo(session.out, program)
+        with alone():
+            return _undo(session.out, program)
+    if write:
+        with alone():
+            return _write(session, _plan(session, program, upstream, service=not no_service))
+    plan = _plan(session, program, upstream, service=not no_service)
+    session.out.talk(f"nothing was changed; `lanes guard {program} --write` does it")
+    _tell(session.out, plan, "planned")
+    return Exit.DONE
+
+
+def _plan(session: Session, program: str, upstream: str | None, *, service: bool) -> "Installation":
+    """What would be changed; it is shown."""
+    from lanes.guard.installing import planned
+    from lanes.guard.programs import PROGRAMS
+    from lanes.guard.units import environment_of
+
     config = session.serving_config()
-    plan = installing.planned(
-        chosen,
+    plan = planned(
+        PROGRAMS[program],
         host=config.gateway.host,
         port=config.gateway.port,
         config=config.source,
         upstream=upstream,
-        service=not no_service,
+        service=service,
         environment=environment_of(config),
     )
     if not session.out.json:
         session.out.block(plan.secretless_diff.rstrip())
         session.out.flush()  # before anything is done
-    if not write:
-        session.out.talk(f"nothing was changed; `lanes guard {program} --write` does it")
-        _tell(session.out, plan, "planned")
-        return Exit.DONE
-    tried = []
+    return plan
+
+
+def _write(session: Session, plan: "Installation") -> int:
+    from lanes.guard.installing import install
+    from lanes.guard.trial import tried
+
+    out, program, trials = session.out, plan.program, []
 
     def begin() -> None:
-        session.out.changed = True
+        out.changed = True
         if plan.unit is not None:
-            _run(session.out, plan.unit.start)  # one that runs goes on
-        tried.append(_tried(session.out, plan))
+            _run(out, plan.unit.start)  # one that runs goes on
+        trials.append(tried(plan))
+        out.talk(trials[0].told)
 
-    installing.install(plan, begin)
-    session.out.talk(f"{program}: {chosen.after}; `lanes guard {program} --undo` takes it back")
-    _tell(session.out, plan, *tried)
+    install(plan, begin)
+    out.talk(f"{program.name}: {program.after}; `lanes guard {program.name} --undo` takes it back")
+    _tell(out, plan, trials[0].state)
     return Exit.DONE
 
 
@@ -114,34 +127,3 @@ def _run(out: "Output", command_line: tuple[str, ...]) -> None:
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         out.talk(f"`{' '.join(command_line)}` failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
-
-
-def _tried(out: "Output", plan: "Installation") -> str:
-    """Send one request through, and say how it ended."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is for other machines
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
-        try:
-            with opener.open(f"{plan.url}/models", timeout=STARTS_WITHIN_S) as answer:
-                status, ours = answer.status, False
-        except urllib.error.HTTPError as error:
-            status = error.code
-            ours = b"there is no source of that name" in error.read(4096)
-        except OSError:
-            if time.monotonic() < deadline and plan.unit is not None:
-                time.sleep(0.2)
-                continue
-            how = "start it with `lanes gateway`"
-            if plan.unit is not None:
-                how = f"`{' '.join(plan.unit.status)}` says why, or {how}"
-            out.talk(f"no gateway answers yet: {how}; until then the program has no models")
-            return "no gateway"
-        if ours:
-            how = "restart it" if plan.unit is None else f"restart it (`{' '.join(plan.unit.restart)}`)"
-            out.talk(f"the gateway that runs does not know this source yet: {how}")
-            return "restart the gateway"
-        if status == 502:
-            out.talk(f"lanes answers, but {plan.upstream} could not be reached")
-            return "upstream not reached"
-        out.talk(f"a request passed: {plan.upstream} answered {status} (a key was not sent)")
-        return "protected"

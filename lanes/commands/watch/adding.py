@@ -16,7 +16,8 @@ from lanes.commands.output.printing import say
 from lanes.config.declared import places
 from lanes.config.declared.model import WatchConfig
 from lanes.config.reading.watches import SCHEMES, is_encrypted, is_loopback
-from lanes.guard.files import appended
+from lanes.guard.files import appended, write
+from lanes.guard.installing import alone
 from lanes.host.files import put
 from lanes.host.holder import is_listened_to_by_us
 from lanes.text.toml import toml_table
@@ -205,10 +206,7 @@ def _write(session: Session, values: dict[str, str], yes: bool) -> int:
     if not _confirmed(session, yes, f"Write it into {path}?"):
         say("nothing was written; it can be added by hand")
         return Exit.FAILED
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, changed.after, None if changed.before is None else path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error}") from error
+    with alone():
+        write(changed._replace(pieces=()))  # nobody takes it back, so the former content need not stay
     say(f"written into {path}: `lanes watch` watches it, and so does a gateway with this configuration")
     return Exit.DONE
