@@ -6,11 +6,17 @@ proves what is left of a run whose keeper was killed, and it ends all of that at
 
 import contextlib
 import os
+import re
 from functools import cache
 from pathlib import Path
 
+from lanes.host.stat import stat_of
+
 #: How the groups of runs are called: ``lanes-`` and the tag of the run.
 PREFIX = "lanes-"
+_NAME = re.compile(re.escape(PREFIX) + r"(?P<keeper>[0-9]+)-(?P<start_time>[0-9]+)")
+#: An empty group proves that nothing is left of a run, which another gateway may still ask: it is kept for so long.
+KEEP_S = 24 * 3600
 
 
 class ControlGroup:
@@ -45,10 +51,7 @@ class ControlGroup:
     def is_empty(self) -> bool:
         """Whether it is proven that no process is in it, or in a group in it."""
         folder = self._find()
-        try:
-            return folder is not None and "populated 0" in (folder / "cgroup.events").read_text(encoding="ascii")
-        except OSError:
-            return False
+        return folder is not None and _is_empty(folder)
 
     def kill(self) -> None:
         """SIGKILL for everything in it."""
@@ -69,6 +72,45 @@ class ControlGroup:
         if parent is not None and (parent / self._name).is_dir():
             return parent / self._name
         return next(top.rglob(self._name), None) if top is not None else None
+
+
+def remove_leftovers(now_s: float) -> int:
+    """Remove the groups of this user's runs that nobody asks any more: the gateway and the keeper were killed, and no
+    gateway uses their database. Returns their number."""
+    removed = 0
+    with contextlib.suppress(OSError):
+        for folder in (_own() or Path(os.devnull)).iterdir():
+            if _is_left_over(folder, now_s):
+                remove_group(folder)
+                removed += not folder.exists()
+    return removed
+
+
+def _is_left_over(folder: Path, now_s: float) -> bool:
+    named = _NAME.fullmatch(folder.name)
+    if named is None:
+        return False
+    try:
+        status = folder.stat()
+        old = status.st_uid == os.geteuid() and status.st_mtime <= now_s - KEEP_S
+        return old and not _lives(int(named["keeper"]), int(named["start_time"])) and _is_empty(folder)
+    except OSError:
+        return False
+
+
+def _lives(pid: int, start_time: int) -> bool:
+    """Whether there is that process, or may be."""
+    try:
+        return stat_of(pid).start_time == start_time
+    except FileNotFoundError:
+        return False
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return "populated 0" in (folder / "cgroup.events").read_text(encoding="ascii")
+    except OSError:
+        return False
 
 
 def _within(folder: Path) -> list[Path]:

@@ -1,20 +1,27 @@
 """No process of a run outlives it unseen: aborted, timed out, with a blocked loop, after ``kill -9`` of the gateway."""
 
+import asyncio
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lanes.host.cgroups import ControlGroup
+from lanes.config import from_data
+from lanes.engine.upkeep.housekeeping import ConfiguredKeep, Housekeeper
+from lanes.host.cgroups import ControlGroup, remove_leftovers
 from lanes.host.identity import identity_of, this_process
 from lanes.host.tree import end, survivors, tag
+from lanes.testing import DAY, Hands
+from lanes_storage import open_async_store
+from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState
 from tests.agents.kit import commanded, program
 from tests.agents.trees import EACH, alive, pids
@@ -176,6 +183,41 @@ def test_F451_what_an_agent_moved_to_a_group_in_its_group_is_found_and_ended() -
     finally:
         left.kill()
         group.remove()
+
+
+async def tidied(path: Path, gone: Path) -> None:
+    """The housekeeping of a gateway, two days later, until a folder is gone."""
+    store = await open_async_store(str(path), create=True)
+    housekeeper = Housekeeper(store, Hands(system_clock().later(2 * DAY)), ConfiguredKeep(from_data({})))
+    housekeeper.start()
+    await until(lambda: not gone.exists(), "the group to be removed")
+    housekeeper.stop()
+    await store.close()
+
+
+@pytest.mark.skipif(not CONTROL_GROUPS, reason="no control group can be made here")
+def test_F504_a_gateway_removes_control_groups_that_nobody_asks_any_more(tmp_path: Path) -> None:
+    """Gateway and keeper were killed, and their database has no gateway since. For a day the group stays, as proof."""
+    keepers = [subprocess.Popen(["sleep", "600"]) for _ in range(3)]
+    groups = [ControlGroup(tag(identity_of(keeper.pid))) for keeper in keepers]
+    folders = [Path(group.make() or "") for group in groups]
+    (folders[0] / "inner").mkdir()
+    agent = subprocess.Popen(["sleep", "600"])
+    try:
+        (folders[1] / "cgroup.procs").write_text(str(agent.pid))
+        for keeper in keepers[:2]:
+            keeper.kill()
+            keeper.wait()
+        remove_leftovers(time.time())
+        assert [folder.exists() for folder in folders] == [True, True, True]
+        asyncio.run(tidied(tmp_path / "lanes.db", folders[0]))
+        assert [folder.exists() for folder in folders] == [False, True, True], "the others have a process"
+    finally:
+        for process in (agent, *keepers):
+            process.kill()
+            process.wait()
+        for group in groups:
+            group.remove()
 
 
 def test_F153_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:

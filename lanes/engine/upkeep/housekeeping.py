@@ -1,6 +1,7 @@
 """Housekeeping: a separate thread for work that is never urgent, so that it cannot delay a heartbeat.
 
-It prunes finished rows that are old enough, in small steps, keeps the WAL short, and returns memory to the system.
+It prunes finished rows that are old enough, in small steps, keeps the WAL short, returns memory to the system, and
+removes what runs of gateways that are gone have left at the system.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from lanes.config import Config
 from lanes.config.declared.model import Clocks
 from lanes.engine.background.isolation import isolated
 from lanes.engine.background.loop import PATIENCE_S, Duty, Loop
+from lanes.host.cgroups import remove_leftovers
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
@@ -156,14 +158,21 @@ class Housekeeper(Loop):
         self._keep = keep
         self._pruner: Pruner | None = None
         self._next_log = 0
+        self._tidied = False
 
     def _duties(self, reader: Reader) -> list[Duty]:
         pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
         self._pruner = pruner
-        return [self._shorten_log, pruner.step, Memory().look]
+        return [self._shorten_log, pruner.step, Memory().look, self._tidy]
 
     def _pause_s(self) -> float:
         return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S
+
+    def _tidy(self, now: Now) -> None:
+        """Once, soon after the start."""
+        if not self._tidied:
+            self._tidied = True
+            remove_leftovers(now.wall / 1000)
 
     def _shorten_log(self, now: Now) -> None:
         if now.mono < self._next_log:
