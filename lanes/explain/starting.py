@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 def start_command(config: "Config | None", database: str, real_runner_ran: Callable[[], bool]) -> str:
-    """``lanes gateway`` where a runner is configured, else ``lanes up``, with what it has to be told.
+    """The start of the unit that `lanes guard` installed, if that serves this database. Otherwise ``lanes gateway``
+    where a runner is configured, else ``lanes up``, with what it has to be told.
 
     ``real_runner_ran``: whether one other than the simulated ever ran on that database; then `lanes up` refuses it.
     """
+    by_unit = None if config is None else _by_unit(config, database)
+    if by_unit is not None:
+        return f"`{shlex.join(by_unit)}`"
     serves = None
     if config is not None and config.values["database.url"].origin is not Origin.FLAG:  # one of this command alone
         serves = config.database.url
@@ -32,6 +36,19 @@ def start_command(config: "Config | None", database: str, real_runner_ran: Calla
     if _file(serves) != _file(database):
         words += ["--db", str(_file(database))]
     return f"`{shlex.join(words)}`"
+
+
+def _by_unit(config: "Config", database: str) -> tuple[str, ...] | None:
+    from lanes.guard.units import installed
+
+    if config.source is None:
+        return None
+    of_file = config.values["database.url"].origin not in (Origin.FLAG, Origin.ENVIRONMENT)
+    told: list[str | None] = [database, str(_file(database)), f"sqlite:///{_file(database)}"]
+    if of_file and _file(config.database.url or str(places.default_database())) == _file(database):
+        told.append(None)
+    units = (installed(config.source, each) for each in told)
+    return next((found.again for found in units if found is not None), None)
 
 
 def _is_to_be_named(config: "Config", source: Path) -> bool:

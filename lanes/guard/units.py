@@ -19,7 +19,7 @@ Description=lanes gateway
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={program} gateway --config {config}
+ExecStart={program} {command}
 {environment}Restart=always
 RestartSec=1
 KillMode=mixed
@@ -33,7 +33,7 @@ _LAUNCHD = """\
 <plist version="1.0"><dict>
 <key>Label</key><string>lanes.gateway</string>
 <key>ProgramArguments</key>
-<array><string>{program}</string><string>gateway</string><string>--config</string><string>{config}</string></array>
+<array><string>{program}</string>{command}</array>
 <key>EnvironmentVariables</key><dict>{environment}</dict>
 <key>RunAtLoad</key><true/>
 <key>KeepAlive</key><true/>
@@ -41,16 +41,20 @@ _LAUNCHD = """\
 """
 
 
+_DATABASE = "LANES_DATABASE_URL"
 #: Where lanes keeps things, besides what settings say.
 _PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")
 
 
 class ServiceUnit(NamedTuple):
-    """A file, and the commands with which it takes effect, and tells how it is."""
+    """A file, and the commands with which it takes effect, goes on, and tells how it is. ``says``: the parts of its
+    text that name the configuration and the variables."""
 
     path: Path
     text: str
+    says: tuple[str, ...]
     start: tuple[str, ...]
+    again: tuple[str, ...]
     stop: tuple[str, ...]
     restart: tuple[str, ...]
     status: tuple[str, ...]
@@ -65,14 +69,26 @@ def unit(config: Path, environment: Mapping[str, str] = MappingProxyType({})) ->
     if shutil.which("systemctl") is None:
         return None
     path = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "systemd" / "user" / "lanes.service"
-    variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items())
+    variables = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
     argument = _quoted(str(config)).replace("$", "$$")  # of the first word, and of variables, nothing is replaced
-    text = _SYSTEMD.format(program=_quoted(program), config=argument, environment=variables)
-    enable, disable, restart, status = (
-        ("systemctl", "--user", *words, path.name)
-        for words in (("enable", "--now"), ("disable", "--now"), ("restart",), ("status",))
-    )
-    return ServiceUnit(path, text, enable, disable, restart, status)
+    command = f"gateway --config {argument}"
+    text = _SYSTEMD.format(program=_quoted(program), command=command, environment="".join(variables))
+    words = (("enable", "--now"), ("start",), ("disable", "--now"), ("restart",), ("status",))
+    commands = (("systemctl", "--user", *each, path.name) for each in words)
+    return ServiceUnit(path, text, (command, *variables), *commands)
+
+
+def installed(config: Path, database: str | None) -> ServiceUnit | None:
+    """The unit that was installed, if its gateway has that configuration file and that database (None: the one that
+    the file names)."""
+    found = unit(Path(os.path.realpath(config)), {} if database is None else {_DATABASE: database})
+    try:
+        there = "" if found is None else found.path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if found is None or not all(each in there for each in found.says):
+        return None
+    return found if database is not None or _DATABASE not in there else None
 
 
 def environment_of(config: "Config") -> dict[str, str]:
@@ -94,11 +110,13 @@ def environment_of(config: "Config") -> dict[str, str]:
 
 def _launchd(home: Path, program: str, config: str, environment: Mapping[str, str]) -> ServiceUnit:
     path = home / "Library" / "LaunchAgents" / "lanes.gateway.plist"
-    variables = "".join(f"<key>{name}</key><string>{escape(value)}</string>" for name, value in environment.items())
-    text = _LAUNCHD.format(program=escape(program), config=escape(config), environment=variables)
+    variables = [f"<key>{name}</key><string>{escape(value)}</string>" for name, value in environment.items()]
+    command = "".join(f"<string>{escape(word)}</string>" for word in ("gateway", "--config", config))
+    text = _LAUNCHD.format(program=escape(program), command=command, environment="".join(variables))
     load, unload = (("launchctl", verb, "-w", str(path)) for verb in ("load", "unload"))
-    restart = ("launchctl", "kickstart", "-k", f"gui/{os.getuid()}/lanes.gateway")
-    return ServiceUnit(path, text, load, unload, restart, ("launchctl", "list", "lanes.gateway"))
+    again, restart = (("launchctl", "kickstart", *how, f"gui/{os.getuid()}/lanes.gateway") for how in ((), ("-k",)))
+    status = ("launchctl", "list", "lanes.gateway")
+    return ServiceUnit(path, text, (command, *variables), load, again, unload, restart, status)
 
 
 def _quoted(word: str) -> str:

@@ -5,6 +5,7 @@ A real service manager runs it in ``make live SUBJECTS=unit``.
 
 import json
 import os
+import re
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -129,3 +130,41 @@ def test_a_unit_that_is_there_is_started_and_stays(home: Path) -> None:
 def test_where_no_gateway_answers_it_says_who_knows_why(home: Path) -> None:
     assert "`systemctl --user status lanes.service` says why" in guard("--write").output
     assert json.loads((home / ".claude" / "settings.json").read_text())["env"]["ANTHROPIC_BASE_URL"]
+
+
+def start_told(*words: str) -> str:
+    """What a command without a gateway says of how one is started."""
+    said = CliRunner().invoke(lanes, [*words, "send", "k", "text"]).output
+    (told,) = re.findall("`((?:systemctl|lanes) [^`]*)`", said)
+    return str(told)
+
+
+UNIT = "systemctl --user start lanes.service"
+
+
+def test_the_unit_is_what_is_started_where_it_serves_this_database(home: Path) -> None:
+    assert start_told().startswith("lanes up")
+    guard("--write")
+    assert start_told() == UNIT
+    assert start_told("--db", str(home / "other.db")).startswith("lanes gateway --db")
+    other = home / "other.toml"
+    other.write_bytes((home / ".config" / "lanes" / "lanes.toml").read_bytes())
+    assert start_told("--config", str(other)).startswith("lanes gateway --config")
+    guard("--undo")
+    assert start_told().startswith("lanes up")
+
+
+def test_so_it_is_where_the_unit_names_the_database(home: Path) -> None:
+    guard("--write", before=("--db", "work 100%.db"))
+    for name in ("work 100%.db", str(home / "work 100%.db"), f"sqlite:///{home}/work 100%.db"):
+        assert start_told("--db", name) == UNIT
+    assert start_told().startswith("lanes gateway")
+    assert start_told("--db", "other.db").startswith("lanes gateway")
+
+
+def test_a_unit_that_lanes_did_not_write_is_not_advised(home: Path) -> None:
+    path = home / ".config" / "systemd" / "user" / "lanes.service"
+    path.parent.mkdir(parents=True)
+    path.write_text("# mine\n")
+    guard("--write")
+    assert start_told().startswith("lanes gateway")
