@@ -20,21 +20,21 @@ _UNKNOWN = b"there is no source of that name"
 _SILENT, _UNREACHED = 423, 502
 
 
-class Trial(NamedTuple):
+class GuardTrial(NamedTuple):
     """How it went, in a word and in a sentence for a person."""
 
     state: str
     told: str
 
 
-class _Answer(NamedTuple):
+class TrialAnswer(NamedTuple):
     """``status``: 0 where the connection was closed, or what came is no HTTP."""
 
     status: int
     start: bytes = b""
 
 
-def tried(plan: Installation) -> Trial:
+def tried(plan: Installation) -> GuardTrial:
     """Send it."""
     at, unit = urlsplit(plan.url), plan.unit
     try:
@@ -43,22 +43,22 @@ def tried(plan: Installation) -> Trial:
         how = "start it with `lanes gateway`"
         if unit is not None:
             how = f"`{' '.join(unit.status)}` says why, or {how}"
-        return Trial("no gateway", f"no gateway answers yet: {how}; until then the program has no models")
+        return GuardTrial("no gateway", f"no gateway answers yet: {how}; until then the program has no models")
     if met is None or _UNKNOWN not in met.start:
         return _no_gateway(at, silent=met is None)
     answer = _asked(at, at.path + "/models")
     if answer is None or answer.status == _SILENT:
         said = f"lanes answers, but {plan.upstream} does not: nothing came within the time that it has"
-        return Trial("upstream silent", said)
+        return GuardTrial("upstream silent", said)
     if _UNKNOWN in answer.start:
         how = "restart it" if unit is None else f"restart it (`{' '.join(unit.restart)}`)"
-        return Trial("restart the gateway", f"the gateway that runs does not know this source yet: {how}")
+        return GuardTrial("restart the gateway", f"the gateway that runs does not know this source yet: {how}")
     if answer.status in (0, _UNREACHED):
-        return Trial("upstream not reached", f"lanes answers, but {plan.upstream} could not be reached")
-    return Trial("protected", f"a request passed: {plan.upstream} answered {answer.status} (a key was not sent)")
+        return GuardTrial("upstream not reached", f"lanes answers, but {plan.upstream} could not be reached")
+    return GuardTrial("protected", f"a request passed: {plan.upstream} answered {answer.status} (a key was not sent)")
 
 
-def _listening(at: SplitResult, patience_s: float) -> _Answer | None:
+def _listening(at: SplitResult, patience_s: float) -> TrialAnswer | None:
     """What it answers to a request for no source. Raises OSError: nobody listens there, also not after a while."""
     deadline = time.monotonic() + patience_s
     while True:
@@ -70,7 +70,7 @@ def _listening(at: SplitResult, patience_s: float) -> _Answer | None:
             time.sleep(0.2)
 
 
-def _asked(at: SplitResult, path: str) -> _Answer | None:
+def _asked(at: SplitResult, path: str) -> TrialAnswer | None:
     """The answer; None: none in time. No proxy is asked, and no redirect is followed. Raises OSError: nobody
     listens."""
     connection = HTTPConnection(at.hostname or "", at.port, timeout=ANSWERS_WITHIN_S)
@@ -79,22 +79,22 @@ def _asked(at: SplitResult, path: str) -> _Answer | None:
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            return _Answer(answer.status, answer.read1(4096))
+            return TrialAnswer(answer.status, answer.read1(4096))
         except TimeoutError:
             return None
         except (OSError, HTTPException):
-            return _Answer(0)
+            return TrialAnswer(0)
 
 
-def _no_gateway(at: SplitResult, *, silent: bool) -> Trial:
+def _no_gateway(at: SplitResult, *, silent: bool) -> GuardTrial:
     """Why what listens there is of no use."""
     where, port = at.netloc, at.port or 0
     stopped = stopped_holder_of(port) if silent else None
     if stopped is not None:
         how = f"pid {stopped}, which listens at {where}, is stopped: let it go on (`kill -CONT {stopped}`)"
-        return Trial("gateway silent", f"{how}; until then the program has no models")
+        return GuardTrial("gateway silent", f"{how}; until then the program has no models")
     by = "" if (holder := holder_of(port)) is None else f" ({holder})"
     if silent:
-        return Trial("gateway silent", f"what listens at {where}{by} does not answer; the program has no models")
+        return GuardTrial("gateway silent", f"what listens at {where}{by} does not answer; the program has no models")
     said = f"what answers at {where}{by} is no gateway of lanes that knows sources: end it, and start `lanes gateway`"
-    return Trial("no gateway", said)
+    return GuardTrial("no gateway", said)

@@ -16,7 +16,7 @@ import pytest
 from lanes.guard import trial
 from lanes.guard.installing import Installation
 from lanes.guard.programs import PROGRAMS
-from lanes.guard.trial import Trial, tried
+from lanes.guard.trial import GuardTrial, tried
 from tests.guard.conftest import TOKEN, Guard
 from tests.guard.mirror import mirror
 from tests.kit.until import PATIENCE_S
@@ -34,7 +34,7 @@ def at(port: int) -> Installation:
     return plan(f"http://127.0.0.1:{port}/g/claude/{TOKEN}/v1")
 
 
-async def trial_of(base: str) -> Trial:
+async def trial_of(base: str) -> GuardTrial:
     return await asyncio.to_thread(tried, plan(base))
 
 
