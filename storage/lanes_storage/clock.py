@@ -4,6 +4,7 @@ Nothing below the loops reads a clock: a ``Now`` is passed in, so that tests can
 """
 
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -58,10 +59,32 @@ def boot_id() -> str:
     """An id of this boot of this machine: readings of the boot clock are comparable only within one boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:  # not Linux: the time of the boot, to the minute, is a sufficient id
-        import psutil
+    except OSError:  # not Linux
+        return boot_session(sysctl)
 
-        return f"boot-{round(psutil.boot_time() / 60)}"
+
+def boot_session(tell: Callable[[str], str | None]) -> str:
+    """The same by what the kernel tells: macOS has an id. Elsewhere it is the time of the boot, to the minute, which
+    changes where the wall clock is set."""
+    session = tell("kern.bootsessionuuid")
+    if session:
+        return session.lower()
+    import psutil
+
+    return f"boot-{round(psutil.boot_time() / 60)}"
+
+
+def sysctl(name: str) -> str | None:
+    """A text that the kernel of macOS or of a BSD tells by a name; None: there is none."""
+    import ctypes
+
+    ask = getattr(ctypes.CDLL(None), "sysctlbyname", None)
+    if ask is None:
+        return None
+    said, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    if ask(name.encode(), said, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
+        return None
+    return said.value.decode(errors="replace")
 
 
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

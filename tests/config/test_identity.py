@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lanes.host import identity
 from lanes.host.identity import Identity, ProcessSighting, evidence, identity_of, is_gone, is_here, look, this_process
-from lanes_storage.clock import boot_id
+from lanes_storage.clock import boot_id, boot_session, sysctl
 from tests.kit.processes import eventually
 
 Child = subprocess.Popen[str]
@@ -246,3 +247,15 @@ def test_where_there_is_no_proc_psutil_tells(spawn: Spawn) -> None:
     assert dead.ended
     child.communicate()
     assert identity._by_psutil_or_none(child.pid) is None
+
+
+def test_F506_a_clock_that_is_set_is_no_restart_where_the_kernel_names_the_boot() -> None:
+    """macOS moves the time of its boot with the wall clock, so that every holder of a lane would be of another boot."""
+    told = {"kern.bootsessionuuid": "1F0C0A2E-5B1B-4F6A-9C7E-6C1E0E8F0001"}
+    assert boot_session(told.get) == "1f0c0a2e-5b1b-4f6a-9c7e-6c1e0e8f0001"
+    for missing in ({}, {"kern.bootsessionuuid": ""}):
+        assert boot_session(missing.get) == f"boot-{round(psutil.boot_time() / 60)}"
+
+
+def test_what_the_kernel_does_not_name_is_not_told() -> None:
+    assert sysctl("kern.no_such_name") is None
