@@ -12,7 +12,15 @@ from lanes_storage.doors.alerts import incidents
 from lanes_storage.doors.waiting.budgets import refuse_over
 from lanes_storage.doors.waiting.clocks import AHEAD_MS, DRIFT_MS
 from lanes_storage.law import PASSING, Cause
-from lanes_storage.records import BudgetTerms, DueIncident, ProviderRow, RetryTerms, RunFailure, SeenIncident
+from lanes_storage.records import (
+    BudgetTerms,
+    DueIncident,
+    ProviderAttempt,
+    ProviderRow,
+    RetryTerms,
+    RunFailure,
+    SeenIncident,
+)
 from tests.kit.cooling import cool
 from tests.kit.watch import Watch
 from tests.kit.world import World
@@ -116,6 +124,34 @@ def test_F462_what_waits_for_a_provider_may_wait_as_long_as_before(noted: World,
     assert parked(noted, repeated.message.id) == before
     assert noted.message(running.message.id).parked_since == noted.time().wall - MINUTE
     assert parked(noted, waits.message.id).left_ms == 4 * MINUTE
+
+
+@pytest.mark.parametrize("set_clock", [set_wall, reboot])
+@pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])
+def test_F505_how_long_ago_a_message_was_refused_does_not_change(
+    noted: World, by: int, set_clock: Callable[[World, int], int]
+) -> None:
+    """After half a minute, a refusal is that message's own: a clock that is set must not let it seem so."""
+    claimed, unreadable = noted.start("a"), noted.start("b")
+    now = noted.time().wall
+    chain = (ProviderAttempt("codex", "rate_limited", "wait", now, 429), ProviderAttempt("other", "reset", "gone", now))
+    refusal = RunFailure(Cause.PROVIDER_COOLING, "all refuse", chain)
+    for each in (claimed, unreadable):
+        noted.park(each.ticket, MINUTE, refusal, providers=["codex"])
+    broken = '[{"at": "now"}, 7]'
+    noted.step(lambda tx: tx.run("UPDATE messages SET attempts = ? WHERE id = ?", (broken, unreadable.message.id)))
+    noted.step(lambda tx: doors.refuse(tx, "codex", claimed.message.id, noted.time()))
+    noted.time.move(SECOND)
+    noted.step(lambda tx: doors.answered(tx, "codex", noted.time()))
+    noted.time.move(SECOND)
+    set_clock(noted, by)
+    head = noted.message(claimed.message.id)
+    expected = noted.time().wall - (2 * SECOND if set_clock is set_wall else 0)
+    if set_clock is set_wall or by < 0:  # a clock that was set forward while nobody was there is not noticed
+        assert head.attempts == tuple(each._replace(at=expected) for each in chain)
+    assert noted.step(lambda tx: tx.rows("SELECT attempts FROM messages WHERE lane_id = 2", {})) == [(broken,)]
+    if set_clock is set_wall:
+        assert provider(noted).refused_at == expected
 
 
 @pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])

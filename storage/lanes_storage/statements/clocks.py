@@ -28,6 +28,10 @@ UPDATE messages SET parked_until = parked_until + :by,
 WHERE id IN ({_UNFINISHED})
 """
 
+#: How long ago a provider refused a message decides whose fault the next refusal is.
+ATTEMPTS = f"SELECT id, attempts FROM messages WHERE attempts IS NOT NULL AND id IN ({_UNFINISHED})"
+MOVE_ATTEMPTS = "UPDATE messages SET attempts = :attempts WHERE id = :id"
+
 #: Alerts are told as soon as before, and end so.
 MOVE_INCIDENTS = f"""
 UPDATE incidents SET seen_at = seen_at + :by, next_at = next_at + :by, claimed_until = claimed_until + :by
@@ -46,6 +50,13 @@ UPDATE messages SET parked_since = parked_since + :by,
   parked_until = CASE WHEN parked_until <= :now THEN parked_until + :by ELSE parked_until END
 WHERE id IN ({_UNFINISHED}) AND (parked_since + :by <= :now
   OR (parked_until = parked_since AND parked_until <= :now))
+"""
+
+#: Who answered since its cooldown stays well; one that has not is not well for that.
+MOVE_REFUSALS_ON = """
+UPDATE providers SET refused_at = CASE WHEN refused_at + :by <= :now THEN refused_at + :by ELSE refused_at END,
+  answered_at = CASE WHEN answered_at + :by <= :now AND answered_at >= coalesce(until, 0) THEN answered_at + :by
+    ELSE answered_at END
 """
 
 #: It was set back before this boot, by an unknown time: what began after ``:latest`` is over.
@@ -71,5 +82,5 @@ END_REPEATS = "UPDATE repeats SET until = min(until, :now), resumed_at = min(res
 
 #: What is moved where it was set back, and forward; and what ends where it was set back by an unknown time.
 MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, MOVE_BUDGET_PAUSES, END_REPEATS)
-MOVE_ON = (MOVE_PARKS_ON,)
+MOVE_ON = (MOVE_PARKS_ON, MOVE_REFUSALS_ON)
 END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_BUDGET_PAUSES, END_REPEATS)

@@ -1,11 +1,13 @@
 """A wall clock that was set: cooldowns, parked messages, budgets and retries of alerts have their ends in wall time,
 for every process and boot to know, but last as long as they were to last."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from lanes_storage.clock import Now
 from lanes_storage.interface import Transaction
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import ClockNote
 from lanes_storage.statements import clocks as sql
 from lanes_storage.statements.spending import SPEND
@@ -40,10 +42,13 @@ def note_clock(tx: Transaction, now: Now) -> int:
     ahead, boot = _note(now)
     tx.run(sql.NOTE_CLOCK, {"ahead": ahead, "boot": boot})
     if stored.ahead is None or stored.boot != boot:
-        _move(tx, sql.END, sql.TAKE_LATER_SPENT, {"now": now.wall, "latest": now.wall + AHEAD_MS})
+        latest = now.wall + AHEAD_MS
+        _move(tx, sql.END, sql.TAKE_LATER_SPENT, {"now": now.wall, "latest": latest})
+        _move_attempts(tx, lambda at: now.wall if at > latest else at)
         return 0
     by = ahead - stored.ahead
     _move(tx, sql.MOVE_BACK if by < 0 else sql.MOVE_ON, sql.TAKE_SPENT, {"by": by, "now": now.wall})
+    _move_attempts(tx, lambda at: at + by if (at > now.wall if by < 0 else at + by <= now.wall) else at)
     return by
 
 
@@ -51,6 +56,16 @@ def _move(tx: Transaction, statements: Sequence[str], spent: str, times: dict[st
     for statement in statements:
         tx.run(statement, times)
     tx.many(SPEND, [tuple(row) for row in tx.rows(spent, times)])
+
+
+def _move_attempts(tx: Transaction, moved: Callable[[int], int]) -> None:
+    """Give the attempts of what is not finished other times; a chain that cannot be read stays."""
+    for message, stored in tx.rows(sql.ATTEMPTS, {}):
+        chain = parsed(stored, list) or []
+        if all(isinstance(each, dict) and isinstance(each.get("at"), int) for each in chain):
+            attempts = json.dumps([each | {"at": moved(each["at"])} for each in chain])
+            if chain and attempts != stored:
+                tx.run(sql.MOVE_ATTEMPTS, {"id": message, "attempts": attempts})
 
 
 def _note(now: Now) -> tuple[int, int]:
