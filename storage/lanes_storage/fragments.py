@@ -69,6 +69,18 @@ def shown_of_session(lane: str) -> str:
     )
 
 
+def queued_of(lane: str) -> str:
+    """A SQL expression: how many messages wait in a lane; in one of a session with child lanes, in all of its lanes."""
+    waiting = "(SELECT count(*) FROM messages q WHERE q.state = 'queued' AND q.lane_id"
+    session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)")
+    return (
+        # The first part is decided once for a statement: most databases have no child lanes.
+        "CASE WHEN (SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR ("
+        f"{lane}.parent_id IS NULL AND (SELECT 1 FROM lanes c WHERE c.parent_id = {lane}.id LIMIT 1) IS NULL) THEN"
+        f" CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END ELSE {waiting} IN ({session})) END"
+    )
+
+
 def dead_letter(of: str = "") -> str:
     """A SQL condition on a message: it failed, and its lane was not made for one request, so a retry makes sense."""
     return f"{of}state = 'failed' AND NOT {of}anonymous"

@@ -28,9 +28,11 @@ def send(world: World, key: str = "s", digest: str = "d", *, width: int = 3, **m
 
 def children_of(world: World, key: str) -> list[tuple[str, int]]:
     """The child lanes of a session, with what waits in each."""
-    query = "SELECT c.key FROM lanes c JOIN lanes p ON p.id = c.parent_id WHERE p.key = :key ORDER BY c.id"
-    found = world.step(lambda tx: tx.rows(query, {"key": key}))
-    return [(child, world.lane(child).queued) for (child,) in found]
+    query = """
+    SELECT c.key, (SELECT count(*) FROM messages m WHERE m.lane_id = c.id AND m.state = 'queued') FROM lanes c
+    JOIN lanes p ON p.id = c.parent_id WHERE p.key = :key ORDER BY c.id
+    """
+    return [(str(child), int(waiting)) for child, waiting in world.step(lambda tx: tx.rows(query, {"key": key}))]
 
 
 def lane_of(world: World, number: int) -> str:

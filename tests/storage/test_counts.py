@@ -8,7 +8,7 @@ from lanes import filters
 from lanes.testing import DAY, MINUTE
 from lanes_storage import doors, reads
 from lanes_storage.law import LaneState, MessageState, PauseKind, Prunable
-from lanes_storage.records import LaneFilter, LaneRow
+from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort
 from tests.kit.world import World
 
 STATES = list(LaneState)
@@ -47,6 +47,12 @@ def lanes_agree(world: World) -> None:
     by_state = Counter(str(lane.state) for lane in lanes)
     assert counts.lanes == {state: by_state[state] for state in STATES}
     assert min(counts.lanes.values()) >= 0
+    assert counts.queued == sum(lane.queued for lane in lanes)
+    by_length = world.store.read(reads.lanes(LaneFilter(), order=LaneOrder(LaneSort.QUEUE)))
+    assert [lane.queued for lane in by_length] == sorted((lane.queued for lane in lanes), reverse=True)
+    for least in range(3):
+        longer = {lane.id for lane in lanes if lane.queued > least}
+        assert {lane.id for lane in listed(world, f"queue:>{least}")} == longer
     assert counts.paused == len(listed(world, "paused:yes"))
     assert len(lanes) - counts.paused == len(listed(world, "paused:no"))
     assert world.store.read(reads.lanes_total(LaneFilter())) == len(lanes)
@@ -56,7 +62,6 @@ def agree(world: World) -> None:
     """Every count is that of a list."""
     lanes_agree(world)
     counts, lanes = world.store.read(reads.counts(world.time().wall)), listed(world)
-    assert counts.queued == sum(lane.queued for lane in lanes)
     letters = world.store.read(reads.dead_letters())
     assert counts.dead_letters == sum(letter.retried_as is None for letter in letters)
     heads = [lane.head_accepted_at for lane in lanes if lane.head_accepted_at is not None]

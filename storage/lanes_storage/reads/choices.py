@@ -169,8 +169,6 @@ def _add(choice: Conditions, condition: Condition, chosen: LaneFilter) -> None:
     whole = f"({passed})" if column is None else _ENTRIES.format(column, passed)
     if condition.negated:
         whole = f"NOT coalesce({whole}, 0)"
-    elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
-        whole = f"l.head_id IS NOT NULL AND {whole}"  # skips the count for lanes without waiting messages
     choice.conditions.append(whole)
 
 
@@ -188,12 +186,6 @@ def _compared(choice: Conditions, sql: str, field: str, comparison: Comparison, 
         case How.HAS:
             return f"instr(lower({sql}), lower({_given(choice, value)})) > 0"
     return f"{sql} {_ORDERED[how]} {_given(choice, value)}"
-
-
-def _counts(comparison: Comparison) -> bool:
-    """Whether a count of 0 does not match the comparison."""
-    how, value = comparison
-    return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
 def _given(choice: Conditions, value: object) -> str:

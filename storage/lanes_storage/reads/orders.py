@@ -5,7 +5,7 @@ that a first page costs the same for a thousand lanes and for a million. This is
 ``lane``, ``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
-from lanes_storage.fragments import names
+from lanes_storage.fragments import names, queued_of
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_storage.tuples import NamedTuple
@@ -64,7 +64,9 @@ NEWEST = Term("l.id", descending=True)
 HEAD = Term("l.head_id")
 #: The id of a run increases with each claim, so this is the longest held first.
 RUN = Term("l.run_id")
-QUEUED = "(SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued')"
+QUEUED = queued_of("l")
+#: In a lane of a session with child lanes nothing may wait, but in another one of them.
+MAY_QUEUE = "(l.head_id IS NOT NULL OR l.parent_id IS NOT NULL)"
 
 TRIED = "coalesce(rm.interruptions, hm.interruptions, 0)"
 
@@ -98,7 +100,7 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.LANE: (Walk("1 = 1", (), text=Term("l.key")),),
     LaneSort.HELD: (Walk(HELD, (RUN,)), NOT_HELD),
     LaneSort.BEAT: (Walk(HELD, (Term("o.heartbeat_at"), RUN)), NOT_HELD),
-    LaneSort.QUEUE: (Walk("l.head_id IS NOT NULL", (Term(QUEUED, descending=True), HEAD)), NOT_WAITING),
+    LaneSort.QUEUE: (Walk(MAY_QUEUE, (Term(QUEUED, descending=True), HEAD)), Walk(f"NOT {MAY_QUEUE}", (NEWEST,))),
     LaneSort.WAIT: (Walk("l.head_id IS NOT NULL", (HEAD,)), NOT_WAITING),
     LaneSort.OWNER: (Walk(HELD, (Term("o.pid"), RUN), text=Term("o.host")), NOT_HELD),
     LaneSort.ERROR: (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from lanes_storage.fragments import shown_key
+from lanes_storage.fragments import queued_of, shown_key
 from lanes_storage.globs import from_sqlite
 from lanes_storage.law import Cause, Edge, LaneState, OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import (
@@ -54,8 +54,7 @@ PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
 #: With ``FROM lanes l``, its pause ``pa``, its head ``hm`` and the message ``rm`` that runs.
 LANE_COLUMNS = f"""
 l.id, {shown_key("l")}, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
-CASE WHEN l.head_id IS NULL THEN 0 ELSE
-  (SELECT count(*) FROM messages q WHERE q.lane_id = l.id AND q.state = 'queued') END,
+{queued_of("l")},
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
 coalesce(rm.interruptions, hm.interruptions, 0),
 CASE WHEN l.parent_id IS NOT NULL THEN (SELECT count(*) FROM lanes g
