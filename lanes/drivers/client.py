@@ -10,6 +10,7 @@ from typing import Any
 from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError, LanesError
 from lanes.base.terminal import without_password
+from lanes.host.holder import stopped_holder_of
 from lanes.host.optional import without
 from lanes.records.problems import DATABASE, error_of, is_problem
 from lanes_storage.errors import NotStorable, StorageError
@@ -97,7 +98,7 @@ class GatewayClient:
             finally:
                 response.close()
         except httpx.TimeoutException as error:
-            said = self._deadline.missed() or f"no answer within {timeout:g} s"
+            said = self._deadline.missed() or f"no answer within {timeout:g} s{self._halted()}"
             if changes:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error
@@ -110,6 +111,12 @@ class GatewayClient:
     def close(self) -> None:
         """Close every connection."""
         self._http.close()
+
+    def _halted(self) -> str:
+        """That the gateway is stopped, if it runs here."""
+        base = self._http.base_url
+        pid = stopped_holder_of(base.port or 80) if is_loopback_host(base.host) else None
+        return "" if pid is None else f": its process {pid} is stopped; `kill -CONT {pid}` lets it go on"
 
     def _json(self, response: httpx.Response) -> Any:
         """The body; the server may be something else than a gateway. Raises GatewayUnreachable."""

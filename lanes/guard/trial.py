@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from lanes.guard.installing import Installation
-from lanes.host.holder import holder_of, stopped_holder_of
+from lanes.host.holder import holder_of
 
 #: How long a gateway that was just started may take to listen.
 STARTS_WITHIN_S = 10.0
@@ -88,12 +88,8 @@ def _asked(at: SplitResult, path: str) -> TrialAnswer | None:
 
 def _no_gateway(at: SplitResult, *, silent: bool) -> GuardTrial:
     """Why what listens there is of no use."""
-    where, port = at.netloc, at.port or 0
-    stopped = stopped_holder_of(port) if silent else None
-    if stopped is not None:
-        how = f"pid {stopped}, which listens at {where}, is stopped: let it go on (`kill -CONT {stopped}`)"
-        return GuardTrial("gateway silent", f"{how}; until then the program has no models")
-    by = "" if (holder := holder_of(port)) is None else f" ({holder})"
+    where = at.netloc
+    by = "" if (holder := holder_of(at.port or 0)) is None else f" ({holder})"
     if silent:
         return GuardTrial("gateway silent", f"what listens at {where}{by} does not answer; the program has no models")
     said = f"what answers at {where}{by} is no gateway of lanes that knows sources: end it, and start `lanes gateway`"

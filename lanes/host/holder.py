@@ -24,8 +24,9 @@ class _Socket(NamedTuple):
 
 
 def holder_of(port: int) -> str | None:
-    """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``; None if that is not visible."""
-    return " and ".join(f"pid {pid} ({_command(pid)})" for pid in _listeners(port)) or None
+    """The processes that listen on a port, ``pid 4711 (python -m lanes gateway)``, and whether one is stopped; None if
+    that is not visible."""
+    return " and ".join(f"pid {pid} ({_command(pid)}){_halted(pid)}" for pid in _listeners(port)) or None
 
 
 def is_listened_to_by_us(port: int) -> bool:
@@ -103,6 +104,10 @@ def words_of(pid: int) -> list[str]:
     except OSError:
         return []
     return [word.decode(errors="replace") for word in data.split(b"\0")]
+
+
+def _halted(pid: int) -> str:
+    return f", which is stopped: `kill -CONT {pid}` lets it go on" if state_of(pid) in STOPPED else ""
 
 
 def _command(pid: int) -> str:

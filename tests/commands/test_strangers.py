@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from lanes.drivers import client, remote
+from lanes.host.holder import holder_of
 from tests.commands.conftest import Call
+from tests.kit.halted import stopped_listener
 
 ANSWERS: tuple[Any, ...] = (None, 7, "hello", [], {}, [7], [{}], {"lanes": 3}, {"lanes": [{}], "next": "0"})
 COMMANDS = (
@@ -154,6 +157,15 @@ def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part
     with stranger(lambda _: dripping(pieces())) as url:
         assert f"{said} within 0.3 s" in refused(bare, url, "status")
         assert "whether it did what was asked is not known" in refused(bare, url, "pause", "a")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen who listens")
+def test_a_gateway_that_is_stopped_is_to_go_on(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE_S", 0.2)
+    with stopped_listener() as (pid, port):
+        told = refused(bare, f"http://127.0.0.1:{port}", "status")
+        assert f"its process {pid} is stopped; `kill -CONT {pid}` lets it go on" in told
+        assert f"which is stopped: `kill -CONT {pid}`" in str(holder_of(port))
 
 
 def test_a_wait_ends_near_its_own_limit_although_every_answer_drips(

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,11 +17,11 @@ from lanes.guard.programs import PROGRAMS
 from lanes.guard.trial import GuardTrial, tried
 from tests.guard.conftest import TOKEN, Guard
 from tests.guard.mirror import mirror
+from tests.kit.halted import stopped_listener
 from tests.kit.until import PATIENCE_S
 
 UPSTREAM = "https://real.example/v1"
 UNKNOWN = b"HTTP/1.1 401 No\r\nContent-Length: 60\r\n\r\n" + b"there is no source of that name".ljust(60)
-LISTEN = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
 
 
 def plan(base: str) -> Installation:
@@ -131,14 +129,6 @@ def test_F503_what_listens_and_says_nothing_is_named(monkeypatch: pytest.MonkeyP
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen who listens")
 def test_F503_a_gateway_that_is_stopped_is_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "ANSWERS_WITHIN_S", 0.1)
-    process = subprocess.Popen([sys.executable, "-c", LISTEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        process.send_signal(signal.SIGSTOP)
-        try:
-            os.waitpid(process.pid, os.WUNTRACED)
-            told = tried(at(port))
-        finally:
-            process.kill()
-    assert (told.state, f"`kill -CONT {process.pid}`" in told.told) == ("gateway silent", True)
+    with stopped_listener() as (pid, port):
+        told = tried(at(port))
+    assert (told.state, f"`kill -CONT {pid}`" in told.told) == ("gateway silent", True)

@@ -266,3 +266,58 @@ async def test_a_body_that_is_no_http_is_a_problem_document_and_stores_nothing(s
         answer = await reader.read()
     assert (document(answer)["status"], document(answer)["code"]) == (400, "bad_http")
     assert (await served.client.get("/api/lanes/a")).status_code == 404
+
+
+WISHES = [
+    b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+    b"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n",
+]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("cut", [1, 60, len(WHOLE) - 3])
+async def test_F507_a_message_of_a_client_that_would_rather_speak_another_protocol_is_read_whole(
+    served: Served, wish: bytes, cut: int
+) -> None:
+    """As some clients ask with each request. The parser takes what follows for that protocol."""
+    line, _, rest = WHOLE.partition(b"\r\n")
+    whole = b"%b\r\n%b%b" % (line, wish, rest)
+    async with talking(served, whole[:cut]) as (reader, writer):
+        writer.write(whole[cut:] + b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answers = await reader.read()
+    assert answers.startswith(b"HTTP/1.1 202")
+    assert answers.count(b"HTTP/1.1 200") == 1, "the connection goes on"
+    (message,) = await served.desk.messages("a")
+    assert message.text == "hi"
+
+
+#: What fails only once the head is there; the path of none can be told.
+LATE = {
+    b"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n": (405, "method"),
+    b"GET http://127.0.0.1 HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
+    b"GET http://127.0.0.1:99999/healthz HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
+    b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+async def test_a_request_line_that_names_no_route_is_a_problem_document(served: Served, late: bytes) -> None:
+    async with talking(served, late) as (reader, _):
+        answer = await reader.read()
+    assert (document(answer)["status"], document(answer)["code"]) == LATE[late]
+
+
+@pytest.mark.parametrize("late", LATE)
+async def test_F507_such_a_line_behind_a_message_takes_nothing_from_its_answer(served: Served, late: bytes) -> None:
+    async with talking(served, WHOLE + late) as (reader, _):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert len(await served.desk.messages("a")) == 1
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(served: Served) -> None:
+    async with talking(served, HEAD + b"Expect: 100-continue\r\nContent-Length: 9999999999\r\n\r\n") as (reader, _):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert document(answer)["code"] == "too_large"

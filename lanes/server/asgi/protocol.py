@@ -8,6 +8,7 @@ import asyncio
 import json
 from typing import Any, cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lanes.dialects.chat.writer import envelope
@@ -34,6 +35,7 @@ def _closing(problem: Problem, openai: bool) -> bytes:
 
 
 NO_HTTP = Problem(400, "bad_http", "the request is not valid HTTP/1.1")
+NO_TUNNEL = Problem(405, "method", "this is no proxy")
 TOO_LONG = Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes")
 
 
@@ -48,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._heads = 0  # the heads that began in this piece of data
         self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
         self._refused = False  # further data is ignored
+        self.url, self.headers = b"", []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", TurnTransport(transport)))
@@ -57,13 +60,37 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         goes_on, self._heads = self._begun, 0
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._begun and self._in_head:
             # A head that began after another request within this piece is smaller than the piece, by an unknown amount.
             self._head_bytes += len(data) if self._heads + goes_on == 1 else 0
-            told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if max(self._head_bytes, told) > MOST_HEAD_BYTES:
+            if self._is_too_long:
                 self._refuse(TOO_LONG)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                self._refuse(NO_TUNNEL)
+            else:
+                self._go_on_without_upgrade(data[upgrade.args[0] :])
+        except HttpParserError:
+            self._refuse(TOO_LONG if self._in_head and self._is_too_long else NO_HTTP)
+
+    @property
+    def _is_too_long(self) -> bool:
+        told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return max(self._head_bytes, told) > MOST_HEAD_BYTES
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Read the same request without its wish to speak another protocol, which every server may ignore. The parser
+        takes what follows such a head, its body, for that protocol."""
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self._parse(b"\r\n".join((*lines, b"", rest)))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -72,15 +99,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()  # raises for a path that is none
+            self._in_head = False
 
     def on_message_complete(self) -> None:
-        self._since, self._begun = None, False
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
-        self._refuse(NO_HTTP)
+        if not self.parser.should_upgrade():
+            self._since, self._begun = None, False
+            super().on_message_complete()
 
     def check_time(self, now: float) -> None:
         """Close the connection if its request takes too long to arrive."""

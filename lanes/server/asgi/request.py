@@ -152,9 +152,14 @@ class HttpRequest:
         return await parsed(await self.raw_body(self.app_state.config.gateway.max_body_bytes))
 
     async def raw_body(self, most: int) -> bytes:
-        """The body; refused as soon as it is too large. The protocol limits its time. Raises HttpProblem."""
+        """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises
+        HttpProblem."""
         chunks: list[bytes] = []
         size, more = 0, True
+        too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
+        declared = self.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > most:
+            raise too_large
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -163,7 +168,7 @@ class HttpRequest:
             more = message.get("more_body", False)
             size += len(chunks[-1])
             if size > most:
-                raise HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
+                raise too_large
         return b"".join(chunks)
 
     # -------------------------------------------------------------------------------------- waiting
