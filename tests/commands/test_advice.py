@@ -56,6 +56,23 @@ def test_what_ends_a_pause_is_told_with_its_key(stage: Stage, lanes: Call, key: 
         lanes("pause", "--", key)
 
 
+def test_what_waits_after_a_retry_or_a_steer_says_why_as_after_a_send(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    letters = []
+    for key in ("k", "k", "l"):
+        letters.append(stage.hold(key, owner))
+        stage.fail(letters[-1])
+    assert lanes("steer", "k", "text").err == ""
+    stage.store.write(lambda tx: doors.end_owner(tx, owner, system_clock(), cause="stopped", by="tester"))
+    for words in (("steer", "k", "text"), ("retry", str(letters[0].message.id)), ("retry", "--filter", "l")):
+        told = lanes(*words)
+        assert (told.code, "no gateway lives here: it waits until one starts" in told.err) == (0, True), words
+    lanes("pause", "k", "--reason", "to look")
+    for words in (("steer", "k", "text"), ("retry", str(letters[1].message.id))):
+        assert "to look" in lanes(*words).err
+    assert "to look" in lanes("steer", "k", "text", "--json").json["held_up"]
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_what_an_abort_waits_for_is_asked_with_its_key(stage: Stage, lanes: Call, key: str) -> None:
     stage.hold(key, stage.owner())

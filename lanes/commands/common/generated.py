@@ -1,5 +1,6 @@
 """The commands that are made of their verb alone: it does one thing to lanes or messages, or gives a lane a text."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from lanes.commands.common.verbs import command_for, epilog, options_of
 from lanes.commands.output.printing import Output
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
+from lanes.records import Message
 from lanes.verbs.messages import EVERY, message_count, message_ids
 from lanes.verbs.outcomes import Action
 from lanes.verbs.queries import list_
@@ -42,11 +44,18 @@ def _command_with_text(verb: Verb[..., Any]) -> click.Command:
     def command(session: Session, /, text: str, **given: Any) -> int:
         text = given_text(text)
         with session.desk() as desk:
-            accepted = desk.call(verb, text=text, **given)
-        session.out.result(accepted, said(accepted).sentence)
+            _tell(session, desk, desk.call(verb, text=text, **given), lambda message: said(message).sentence)
         return Exit.DONE
 
     return command
+
+
+def _tell(session: Session, desk: Driver, message: Message, told: Callable[[Message], str]) -> None:
+    """What became of a message, and what keeps it from starting if it waits."""
+    message = session.accepted(desk, message)
+    session.out.result(message, told(message))
+    if message.held_up is not None:
+        session.out.talk(message.held_up)
 
 
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
@@ -110,8 +119,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
             if dry_run:
                 return _count(out, desk, action, filter_)
             if message_id is not None:
-                message = desk.call(verb, id=message_id)
-                out.result(message, told(message))
+                _tell(session, desk, desk.call(verb, id=message_id), told)
                 return Exit.DONE
             chosen = filter_ or EVERY
 
@@ -121,13 +129,16 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
             numbers = ids(chosen)
             if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
                 return Exit.FAILED
-            return do_each(
+            code = do_each(
                 out,
                 numbers,
                 InOrder(lambda number: desk.call(verb, id=number), lambda key: ids(chosen.where("key", How.IS, key))),
                 told,
                 nothing=lambda: nothing_fits(desk, filter_, f"nothing to {action}"),
             )
+            if action is Action.RETRY and numbers and (alone := session.alone(desk)) is not None:
+                out.talk(alone)
+            return code
 
     return command
 

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from lanes.context import Context
     from lanes.drivers.client import GatewayClient
     from lanes.drivers.driver import Driver
+    from lanes.records import Message
     from lanes.verbs.verb import Verb
     from lanes_storage.interface import Store
+
+
+NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 
 
 class Session:
@@ -131,6 +135,24 @@ class Session:
 
         database = self.database()
         return self.context(database).how_to_start(lambda: is_kept_to(database))
+
+    def accepted(self, desk: "Driver", message: "Message") -> "Message":
+        """An accepted message that waits, with what is told of it where no gateway claims anything."""
+        alone = self.alone(desk) if message.ended_at is None else None
+        return message if alone is None else message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
+
+    def alone(self, desk: "Driver") -> str | None:
+        """That no gateway claims anything now, and what to do about that; None: one does."""
+        from lanes.commands.output.words import is_stopped, stopped
+        from lanes.verbs.system import gateways
+
+        found = desk.call(gateways)
+        if any(gateway.alive and not is_stopped(gateway) for gateway in found):
+            return None
+        halted = stopped(found)
+        if halted:
+            return f"no gateway claims anything now: {'; '.join(halted)}"
+        return NO_GATEWAY.format(start=self.how_to_start())
 
     @contextmanager
     def desk(self, *, create: bool = False, opened: bool = True) -> Iterator["Driver"]:

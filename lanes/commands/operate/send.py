@@ -12,15 +12,13 @@ from lanes.commands.common.options import DURATION, KEY, fail, given_text
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output
-from lanes.commands.output.words import is_stopped, stopped, took
+from lanes.commands.output.words import took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import failed
 from lanes.records import Message
 from lanes.verbs.queries import why
 from lanes.verbs.sending import message, send
-from lanes.verbs.system import gateways
 
-NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
 #: How long a wait goes on while no gateway claims anything: one that is being restarted comes back within it.
 PATIENCE_S = 10.0
 #: Between two looks whether a gateway claims.
@@ -75,8 +73,7 @@ def command(
         accepted = desk.call(send, key=key, text=text, waiting_run=run, from_run=sender, **how)
         if wait:
             return _wait(session, desk, accepted, run, timeout)
-        if accepted.state in UNFINISHED and (alone := _alone(session, desk)) is not None:
-            accepted = accepted.replace(held_up=" ".join(filter(None, (accepted.held_up, alone))))
+        accepted = session.accepted(desk, accepted)
     session.out.result(accepted, str(accepted.id))
     if accepted.held_up is not None:
         session.out.talk(accepted.held_up)
@@ -91,7 +88,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     first, waiting = True, WaitTold()
     while last.state in UNFINISHED:
         now = time.monotonic()
-        alone = _alone(session, desk)
+        alone = session.alone(desk)
         alone_since = None if alone is None else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
             session.out.result(last, str(last.id))
@@ -124,17 +121,6 @@ class WaitTold:
         if kind != self._told:
             self._told = kind
             out.talk(f"waits: {before}{held_up}")
-
-
-def _alone(session: Session, desk: Driver) -> str | None:
-    """That no gateway claims anything now, and what to do about that; None: one does."""
-    found = desk.call(gateways)
-    if any(gateway.alive and not is_stopped(gateway) for gateway in found):
-        return None
-    halted = stopped(found)
-    if halted:
-        return f"no gateway claims anything now: {'; '.join(halted)}"
-    return NO_GATEWAY.format(start=session.how_to_start())
 
 
 def _held_up(message: Message) -> str:
