@@ -44,21 +44,24 @@ class GatewayClient:
     """One gateway. Raises GatewayUnreachable, and the errors that the gateway reports."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        """Raises ConfigError if the URL is not one of a gateway."""
-        base = None
-        with contextlib.suppress(httpx.InvalidURL):
+        """Raises ConfigError if the URL is not one of a gateway, or no header can carry the token."""
+        base, here = None, False
+        with contextlib.suppress(httpx.InvalidURL, UnicodeError):
+            here = is_loopback_host(httpx.URL(url).host)  # raises for a name that is none
             base = httpx.URL(url)
-        if base is None or base.scheme not in ("http", "https") or not base.host:
-            shown = "this" if "@" in url else repr(without_password(url))  # it may have a password in any place
+        if base is None or base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
+            # It may have a secret in any place.
+            shown = "this" if "@" in url or "?" in url else repr(without_password(url))
             raise ConfigError(f"{shown} is no URL of a gateway: write http://HOST:PORT")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ConfigError("LANES_TOKEN is no token: it has other characters than printable ASCII")
         self.url = without_password(url.rstrip("/"))
         # A compressed response could become any size.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        # A proxy that the environment names is for other machines, not for this one.
-        here = is_loopback_host(base.host)
-        # To read the certificates takes longer than to ask: only where they are needed. No redirect is followed.
+        # A proxy that the environment names is for other machines, not for this one. To read the certificates takes
+        # longer than to ask: only where they are needed. No redirect is followed.
         self._http = httpx.Client(base_url=base, headers=headers, trust_env=not here, verify=base.scheme == "https")
         self._deadline = _Deadline()
 
@@ -138,6 +141,9 @@ class GatewayClient:
             return GatewayUnreachable(self.url, said)
         if status == httpx.codes.UNAUTHORIZED:
             return ConfigError(f"gateway {self.url} needs its bearer token: set LANES_TOKEN")
+        if document.get("code") == "no_route":
+            said = "it has no such route: is that the URL of a gateway, and not of an older one?"
+            return GatewayUnreachable(self.url, said)
         error = error_of(document)
         known = type(error) is not LanesError
         if document.get("code") == DATABASE or (status >= 500 and not known):

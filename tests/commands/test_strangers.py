@@ -159,6 +159,37 @@ def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part
         assert "whether it did what was asked is not known" in refused(bare, url, "pause", "a")
 
 
+@pytest.mark.parametrize(
+    "url", ["http://xn--a", "http://[::1", "http://h/?key=hush", "http://h/#here", "http://me:hush@"]
+)
+def test_what_is_no_url_of_a_gateway_is_refused_without_a_secret_in_it(bare: Call, url: str) -> None:
+    told = bare("status", "--url", url)
+    assert (told.code, "is no URL of a gateway" in told.err) == (78, True), told
+    assert "hush" not in told.err
+
+
+@pytest.mark.parametrize("token", ["h\u00fcsh", "hush\nhush", "hush\x7f", "\N{GRINNING FACE}hush"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(
+    bare: Call, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("LANES_TOKEN", token)
+    told = bare("status", "--url", "http://127.0.0.1:9")
+    assert (told.code, "LANES_TOKEN is no token" in told.err) == (78, True), told
+    assert "hush" not in told.err
+
+
+def test_a_path_where_no_gateway_is_names_the_url(bare: Call) -> None:
+    no_route = {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no such route",
+        "code": "no_route",
+    }
+    with stranger(lambda _: [answer(no_route, "404 Not Found", "application/problem+json")]) as url:
+        assert f"gateway {url}/sub: it has no such route" in refused(bare, f"{url}/sub", "status")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen who listens")
 def test_a_gateway_that_is_stopped_is_to_go_on(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PATIENCE_S", 0.2)

@@ -138,6 +138,11 @@ def test_F505_how_long_ago_a_message_was_refused_does_not_change(
     refusal = RunFailure(Cause.PROVIDER_COOLING, "all refuse", chain)
     for each in (claimed, unreadable):
         noted.park(each.ticket, MINUTE, refusal, providers=["codex"])
+    ended = [noted.send("c"), noted.send("batch"), noted.send("batch")]
+    for over in (noted.claim("c"), noted.collect("batch")):
+        noted.fail(over.ticket, refusal)
+    kept = [noted.message(number).attempts for number in ended]
+    assert chain in kept
     broken = '[{"at": "now"}, 7]'
     noted.step(lambda tx: tx.run("UPDATE messages SET attempts = ? WHERE id = ?", (broken, unreadable.message.id)))
     noted.step(lambda tx: doors.refuse(tx, "codex", claimed.message.id, noted.time()))
@@ -150,6 +155,7 @@ def test_F505_how_long_ago_a_message_was_refused_does_not_change(
     if set_clock is set_wall or by < 0:  # a clock that was set forward while nobody was there is not noticed
         assert head.attempts == tuple(each._replace(at=expected) for each in chain)
     assert noted.step(lambda tx: tx.rows("SELECT attempts FROM messages WHERE lane_id = 2", {})) == [(broken,)]
+    assert [noted.message(number).attempts for number in ended] == kept
     if set_clock is set_wall:
         assert provider(noted).refused_at == expected
 
