@@ -145,7 +145,7 @@ class Lane(Record):
     state: Annotated[LaneState, "only `running` holds the lane"]
     epoch: Annotated[Count, "the fencing token of the lane"]
     paused: Annotated[Pause | None, "why and until when it claims nothing; null: it is not paused"]
-    queued: Annotated[Count, "the number of waiting messages"]
+    queued: Annotated[Count, "the number of waiting messages, of a session in all its child lanes"]
     head_wait_ms: Annotated[Seconds | None, "how long the first of them has waited"]
     interruptions: Annotated[Count, "of the running message, otherwise of the head"]
     parked_until: Annotated[Moment | None, "its head waits for a provider until this time"]
