@@ -19,7 +19,8 @@ as an OpenAPI document is at `GET /openapi.json`; [by example](http-examples.md)
 
 A gateway listens on `127.0.0.1:8765` unless told otherwise; elsewhere only with a token. With a token configured,
 every request but those for health carries `Authorization: Bearer …`. A POST is JSON
-(`Content-Type: application/json`). A request with a foreign `Origin` is refused, token or not.
+(`Content-Type: application/json`). A request with a foreign `Origin` is refused, token or not. It speaks HTTP/1.1: the
+wish for another protocol (`Upgrade`) is ignored.
 
 `{key}` is one percent-encoded segment, read from the raw path; where a proxy decodes slashes, `/api/lane…?key=` is
 the same. Errors under `/api` are problem documents (RFC 9457, `application/problem+json`), under `/v1` the envelope of
