@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.testing import MINUTE, SECOND
+from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage.doors import Accepted
 from lanes_storage.law import MAX_CHAIN, BoundTo, Cause, EventType, MessageState, PauseKind
 from tests.kit.watch import Line, Watch
@@ -121,6 +121,19 @@ def test_a_minute_is_counted_back_from_the_last_one(world: World, apart_ms: int,
         world.time.move(apart_ms if number else 0)
         world.send("a", max_per_minute=3)
     assert paused(world, "a") == expected
+
+
+@pytest.mark.parametrize("by", [3 * HOUR, -3 * HOUR])
+def test_F508_a_clock_that_is_set_makes_no_loop_of_what_came_long_ago(world: World, by: int) -> None:
+    for _ in range(6):
+        world.send("a", max_per_minute=3)
+        world.time.move(MINUTE)
+    world.time.jump_wall(by)
+    for _ in range(3):
+        world.send("a", max_per_minute=3)
+        assert paused(world, "a") is None
+    world.send("a", max_per_minute=3)
+    assert paused(world, "a") == PauseKind.LOOP, "what loops now is found"
 
 
 def test_a_pause_of_another_lane_or_kind_stands_in_for_none(world: World) -> None:
