@@ -44,8 +44,12 @@ class Installation(NamedTuple):
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One process at a time changes configurations: from what it reads on until all is written. Raises NotAllowed."""
-    lock = os.open(places.make_private(folder()) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """One process at a time changes configurations: from what it reads on until all is written. Raises NotAllowed and
+    ConfigError."""
+    try:
+        lock = os.open(places.make_private(folder()) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{folder()} cannot be written: {error}") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

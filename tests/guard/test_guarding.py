@@ -320,6 +320,13 @@ def test_F502_two_at_once_do_not_lose_what_one_of_them_wrote(home: Path) -> None
         undone(PROGRAMS["claude"])
 
 
+def test_a_state_directory_that_cannot_be_made_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "taken").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "taken"))
+    with pytest.raises(ConfigError, match="taken/lanes/guard cannot be written"), alone():
+        pass
+
+
 def test_F502_what_somebody_else_writes_meanwhile_is_not_overwritten(home: Path) -> None:
     """A program may write its own file while the gateway is started and tried."""
     path, theirs = home / KEPT["claude"][0], '{"env": {"NEW": "1"}}'
