@@ -46,7 +46,7 @@ Seen = Iterator[tuple[str, dict[str, Any]]]
 
 
 def _held(read: Reads, alert: AlertConfig, now: Now) -> Seen:
-    for key, run, since in read(reads.long_held(now.wall - alert.after_ms)):
+    for key, run, since in read(reads.long_held(now, alert.after_ms)):
         yield key, {"run_id": str(run), "since": since}
 
 
@@ -75,7 +75,7 @@ def _provider_down(read: Reads, alert: AlertConfig, now: Now) -> Seen:
 
 def _gateway_down(read: Reads, alert: AlertConfig, now: Now) -> Seen:
     del alert
-    for host, pid, cause, since in read(reads.gateways_down(now.wall, now.wall - RECENT_MS)):
+    for host, pid, cause, since in read(reads.gateways_down(now, now.wall - RECENT_MS)):
         yield f"{host}:{pid}", {"cause": cause, "since": since}
 
 

@@ -33,6 +33,24 @@ def test_lanes_that_are_held_or_wait_for_long(world: World) -> None:
     assert seen(world, on=frozenset({"held"})) == {("held", "held")}
 
 
+def test_F509_nobody_is_called_because_the_wall_clock_was_set(world: World) -> None:
+    """Another host is judged by its wall clock still: no other is there."""
+    ticket = world.start("a").ticket
+    world.time.move(MINUTE)
+    world.beat(ticket)
+    world.time.jump_wall(3 * HOUR)
+    assert seen(world) == set()
+    world.time.sleep(HOUR)
+    assert seen(world) == set(), "nor because the machine slept"
+    world.time.jump_wall(-6 * HOUR)
+    world.time.move(4 * MINUTE)
+    assert seen(world) == {("gateway_down", "here:4711"), ("held", "a"), ("silent", "a")}
+    elsewhere = world.owner(host="elsewhere", boot_id="another boot", pid=7)
+    assert elsewhere
+    world.time.jump_wall(HOUR)
+    assert ("gateway_down", "elsewhere:7") in seen(world)
+
+
 def test_a_silent_run(world: World) -> None:
     ticket = world.start("a").ticket
     world.time.move(90 * SECOND)

@@ -15,10 +15,12 @@ from lanes_storage.statements import spending
 MOST = 1_000
 
 #: The runs of the longest held lanes: their ids are in the order of the claims.
+#: By the monotonic clock in the same boot: no lane is held for longer if the wall clock is set, or the machine sleeps.
 LONG_HELD = f"""
 SELECT l.key, r.id, r.claimed_at FROM
   (SELECT * FROM lanes WHERE run_id IS NOT NULL ORDER BY run_id LIMIT {MOST}) l JOIN runs r ON r.id = l.run_id
-WHERE r.claimed_at <= :before
+WHERE CASE r.boot_id WHEN :boot_id THEN r.claimed_boot - coalesce(r.claimed_slept_ms, :slept) <= :mono - :after
+  ELSE r.claimed_at <= :now - :after END
 """
 LONG_WAITING = f"""
 SELECT l.key, m.id, m.accepted_at FROM
@@ -36,22 +38,28 @@ PROVIDERS_DOWN = """
 SELECT provider, cause, since FROM providers WHERE until > :now
   AND (tries >= :tries OR until - since >= :longer OR cause IN ('auth', 'quota')) ORDER BY provider
 """
+_BEATS = """{0}.stale_after_ms >= CASE {0}.boot_id
+  WHEN :boot_id THEN :mono - ({0}.heartbeat_boot - coalesce({0}.slept_ms, :slept)) ELSE :now - {0}.heartbeat_at END"""
 #: Gateways that died or fell silent, unless one has started on their host since.
 GATEWAYS_DOWN = f"""
 SELECT o.host, o.pid, coalesce(o.ended_cause, 'owner_silent'), coalesce(o.ended_at, o.heartbeat_at) FROM owners o
 WHERE o.kind = 'gateway' AND ((o.ended_at > :after AND o.ended_cause IN ({names(INTERRUPTIONS)}))
-    OR (o.ended_at IS NULL AND o.heartbeat_at < :now - o.stale_after_ms))
+    OR (o.ended_at IS NULL AND NOT {_BEATS.format("o")}))
   AND NOT EXISTS (SELECT 1 FROM owners n WHERE n.kind = 'gateway' AND n.host = o.host AND n.id > o.id
-    AND n.ended_at IS NULL AND n.heartbeat_at >= :now - n.stale_after_ms)
+    AND n.ended_at IS NULL AND {_BEATS.format("n")})
 """
 
 #: What a query finds: a subject, the number of a run or a message (or a pid), and two values about it.
 Found = list[tuple[str, int, object]]
 
 
-def long_held(before: int) -> Query[Found]:
-    """Lanes that have been held since that wall time: their keys, runs, and since when."""
-    return Query(LONG_HELD, {"before": before}, lambda rows: [(k, r, at) for k, r, at in rows])
+def long_held(now: Now, after_ms: int) -> Query[Found]:
+    """Lanes that have been held for so long: their keys, runs, and since when (wall time)."""
+    return Query(LONG_HELD, _times(now) | {"after": after_ms}, lambda rows: [(k, r, at) for k, r, at in rows])
+
+
+def _times(now: Now) -> dict[str, object]:
+    return {"now": now.wall, "mono": now.mono, "slept": now.slept, "boot_id": now.boot_id}
 
 
 def long_waiting(before: int) -> Query[Found]:
@@ -70,9 +78,9 @@ def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[
     return Query(PROVIDERS_DOWN, values, lambda rows: [(name, cause, since) for name, cause, since in rows])
 
 
-def gateways_down(now: int, after: int) -> Query[list[tuple[str, int, str, int]]]:
+def gateways_down(now: Now, after: int) -> Query[list[tuple[str, int, str, int]]]:
     """Gateways that died or fell silent since that wall time and have no successor: host, pid, cause, when."""
-    return Query(GATEWAYS_DOWN, {"now": now, "after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
+    return Query(GATEWAYS_DOWN, _times(now) | {"after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
 
 
 def any_open_incident() -> Query[bool]:
