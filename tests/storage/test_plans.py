@@ -130,7 +130,7 @@ def test_F137_nothing_hot_is_planned_again_at_each_call_or_joined_to_a_question(
 
 
 #: They go over all that waits, by its index, when somebody sets the wall clock.
-WHEN_THE_CLOCK_IS_SET = {"MOVE_PARKS", "MOVE_PARKS_ON"}
+WHEN_THE_CLOCK_IS_SET = {"ATTEMPTS", "MOVE_PARKS", "MOVE_PARKS_ON"}
 
 
 @pytest.mark.parametrize("name", sorted(WRITING.keys() - WHEN_THE_CLOCK_IS_SET))
