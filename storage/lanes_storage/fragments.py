@@ -76,8 +76,9 @@ def queued_of(lane: str) -> str:
     return (
         # The first part is decided once for a statement: most databases have no child lanes.
         "CASE WHEN (SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR ("
-        f"{lane}.parent_id IS NULL AND (SELECT 1 FROM lanes child WHERE child.parent_id = {lane}.id LIMIT 1) IS NULL) THEN"
-        f" CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END ELSE {waiting} IN ({session})) END"
+        f"{lane}.parent_id IS NULL AND (SELECT 1 FROM lanes child WHERE child.parent_id = {lane}.id LIMIT 1) IS NULL)"
+        f" THEN CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END"
+        f" ELSE {waiting} IN ({session})) END"
     )
 
 
