@@ -1,12 +1,13 @@
-"""``watchdog.judge``: the owner's own judgement of its runs, pure, on clocks that are moved by hand."""
+"""``watchdog.judge`` and ``is_stubborn``: how an owner judges its own runs, pure, on clocks that are moved by hand."""
 
+from enum import Enum, auto
 from typing import Any
 
 import pytest
 
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.stops import Stop, StopKind
-from lanes.engine.upkeep.watchdog import Verdict, judge
+from lanes.engine.upkeep.watchdog import is_stubborn, judge
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import AsyncStore
 from lanes_storage.law import Cause
@@ -29,20 +30,28 @@ async def under(world: World, astore: AsyncStore, terms: Terms) -> ActiveRun:
     return active(world, astore, world.start("b", terms=terms))
 
 
+class Verdict(Enum):
+    FINE = auto()
+    STOP = auto()
+    FORCE = auto()
+
+
 def verdict(run: ActiveRun, time: Hands, since: int = EARLY) -> Verdict:
-    return judge(run, time(), since).verdict
+    stop, stubborn = judge(run, time(), since), is_stubborn(run, time(), since)
+    assert stop is None or not stubborn
+    return Verdict.FORCE if stubborn else Verdict.FINE if stop is None else Verdict.STOP
 
 
 async def test_a_run_is_told_to_stop_at_its_stall_timeout(run: ActiveRun, time: Hands) -> None:
     time.move(STALL_LIMIT - 1)
     assert verdict(run, time) is Verdict.FINE
     time.move(1)
-    judgement = judge(run, time(), EARLY)
-    assert judgement.verdict is Verdict.STOP
-    assert judgement.stop is not None
-    assert (judgement.stop.kind, judgement.stop.cause) == (StopKind.EXPIRE, Cause.STALL_TIMEOUT)
-    assert (judgement.stop.grace_ms, judgement.stop.since_mono) == (GRACE, time().mono)
-    assert "claimed" in judgement.stop.message, "it says what the last sign of life was"
+    assert verdict(run, time) is Verdict.STOP
+    stop = judge(run, time(), EARLY)
+    assert stop is not None
+    assert (stop.kind, stop.cause) == (StopKind.EXPIRE, Cause.STALL_TIMEOUT)
+    assert (stop.grace_ms, stop.since_mono) == (GRACE, time().mono)
+    assert "claimed" in stop.message, "it says what the last sign of life was"
 
 
 async def test_progress_of_any_kind_starts_the_stall_clock_anew(world: World, astore: AsyncStore, time: Hands) -> None:
@@ -63,9 +72,9 @@ async def test_progress_does_not_move_the_run_timeout(run: ActiveRun, time: Hand
     run.progress("content")
     assert verdict(run, time) is Verdict.FINE
     time.move(1)
-    judgement = judge(run, time(), EARLY)
-    assert judgement.stop is not None
-    assert judgement.stop.cause is Cause.RUN_TIMEOUT
+    stop = judge(run, time(), EARLY)
+    assert stop is not None
+    assert stop.cause is Cause.RUN_TIMEOUT
 
 
 async def test_a_busy_run_is_not_stalled_within_it(run: ActiveRun, time: Hands) -> None:

@@ -23,7 +23,7 @@ from lanes.engine.upkeep.agenda import Agenda
 from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.due import DueMessages
 from lanes.engine.upkeep.heartbeats import Heartbeats, Losses, lose
-from lanes.engine.upkeep.watchdog import Verdict, judge, look_again_at
+from lanes.engine.upkeep.watchdog import is_stubborn, judge, look_again_at
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction, carry_out
@@ -232,11 +232,11 @@ class Upkeep(Loop):
         for run in self._limits.due(now):
             again: int | None = now.mono + JUDGE_AGAIN_MS
             with isolated(log, f"{run.named} can not be judged"):
-                judgement = judge(run, now, self._judged_from_mono)
+                stop = judge(run, now, self._judged_from_mono)
                 if (over := run.question_over_mono) is not None and over <= now.mono:
                     run.wake_input()
-                if judgement.stop is not None and run.order_stop(judgement.stop):
-                    log.warning("%s: %s", run.named, judgement.stop.message)
+                if stop is not None and run.order_stop(stop):
+                    log.warning("%s: %s", run.named, stop.message)
                 again = look_again_at(run, now, self._judged_from_mono)
             if again is not None:
                 self._limits.put(run.id, again)
@@ -247,7 +247,7 @@ class Upkeep(Loop):
         stubborn = []
         for run, stop in told:
             with isolated(log, run.named):
-                if judge(run, now, self._judged_from_mono).verdict is Verdict.FORCE:
+                if is_stubborn(run, now, self._judged_from_mono):
                     stubborn.append((run, stop))
 
         def force(page: Sequence[tuple[ActiveRun, Stop]]) -> None:

@@ -4,9 +4,6 @@ At the deadline the run is asked to stop; if it has not stopped within its grace
 module contains only pure functions; the loop is in ``lanes.engine.upkeep.thread``.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from lanes.engine.runs.live import ActiveRun, over
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.text.spans import span
@@ -14,51 +11,38 @@ from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 
 
-class Verdict(StrEnum):
-    """What to do about a run."""
+def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Stop | None:
+    """How a run of this process is told to stop that is past a limit, by the monotonic clock, which does not count the
+    sleep of the machine; None: it is fine, or was told before.
 
-    FINE = "fine"
-    STOP = "stop"
-    FORCE = "force"
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict; for ``stop`` with the stop request."""
-
-    verdict: Verdict
-    stop: Stop | None = None
-
-
-FINE = Judgement(Verdict.FINE)
-
-
-def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Judgement:
-    """Judge one run of this process, by the monotonic clock, which does not count the sleep of the machine.
-
-    ``judged_from_mono``: since when the watchdog has been observing without a gap. Time before that counts neither as a
-    stall nor as grace: the watchdog was suspended or late, or the database, for which a run may wait, failed.
-    A run whose body has ended is fine: its release is stored as soon as the database accepts it.
+    ``judged_from_mono``, here and below: since when the watchdog has been observing without a gap. Time before that
+    counts neither as a stall nor as grace: the watchdog was suspended or late, or the database, for which a run may
+    wait, failed. A run whose body has ended is fine: its release is stored as soon as the database accepts it.
     """
-    if run.body_ended_at is not None:
-        return FINE
-    if run.stop is not None:
-        since = max(run.stop.since_mono, judged_from_mono)
-        return Judgement(Verdict.FORCE) if over(run.stop.grace_ms, since, now) else FINE
+    if run.body_ended_at is not None or run.stop is not None:
+        return None
     began = run.began_mono(now)
     if over(run.terms.run_timeout_ms, began, now):
         return _expire(run, Cause.RUN_TIMEOUT, run.terms.run_timeout_ms, now.mono - began, now)
     if run.waiting:
-        return FINE
+        return None
     sign = run.sign()
     since = max(sign.at_mono, judged_from_mono, sign.busy_until_mono or sign.at_mono)
     if over(run.terms.stall_timeout_ms, since, now):
         return _expire(run, Cause.STALL_TIMEOUT, run.terms.stall_timeout_ms, now.mono - sign.at_mono, now)
-    return FINE
+    return None
+
+
+def is_stubborn(run: ActiveRun, now: Now, judged_from_mono: int) -> bool:
+    """Whether a run was told to stop, and has not done so within its grace."""
+    stop = run.stop
+    if stop is None or run.body_ended_at is not None:
+        return False
+    return over(stop.grace_ms, max(stop.since_mono, judged_from_mono), now)
 
 
 def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None:
-    """The time before which the verdict of ``judge`` for a healthy run cannot change; None: its limits never end it.
+    """The time before which what ``judge`` says of a healthy run cannot change; None: its limits never end it.
 
     Progress moves that time later. A run may withdraw its announcement to be busy, and a wait may end: then it has its
     whole ``stall_timeout`` from there.
@@ -78,11 +62,11 @@ def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None
     return min(ends, default=None)
 
 
-def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int, now: Now) -> Judgement:
+def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int, now: Now) -> Stop:
     said = {
         Cause.RUN_TIMEOUT: f"ran for {span(elapsed_ms)}, its run_timeout is {span(budget_ms or 0)}",
         Cause.STALL_TIMEOUT: f"no progress for {span(elapsed_ms)}, its stall_timeout is {span(budget_ms or 0)};"
         f" the last sign was {run.sign().progress!r}",
     }[cause]
     grace_ms = run.terms.abort_grace_ms
-    return Judgement(Verdict.STOP, Stop(StopKind.EXPIRE, cause, said, grace_ms, now.mono, budget_ms, elapsed_ms))
+    return Stop(StopKind.EXPIRE, cause, said, grace_ms, now.mono, budget_ms, elapsed_ms)
