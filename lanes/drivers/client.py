@@ -82,7 +82,7 @@ class GatewayClient:
         ``patience_s``: the longest time until it begins; ``within_s``: until it is complete.
         ``changes``: the request has a side effect; without a response its result is unknown.
         """
-        timeout = min(patience_s or PATIENCE_S, float("inf") if within_s is None else max(0.001, within_s))
+        timeout = min(patience_s or PATIENCE_S, float("inf") if within_s is None else within_s)
         self._deadline.begin(timeout, within_s)
         try:
             request = self._http.build_request(

@@ -175,7 +175,9 @@ class RemoteDriver:
             return None  # it is for a local database, and does nothing here
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
-        within_s = None if until is None else max(0.0, until - time.monotonic())
+        within_s = None if until is None else until - time.monotonic()
+        if within_s is not None and within_s <= 0:  # behind the pages of a list, however fast each came
+            raise GatewayUnreachable(self.name, "no whole answer in time")
         form = self._client.ask(
             verb.method, path, query, body, headers, patience_s=patience_s, within_s=within_s, changes=verb.changes
         )

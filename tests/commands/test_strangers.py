@@ -312,6 +312,20 @@ def test_a_problem_with_members_of_any_kind(bare: Call, document: Any) -> None:
 
 ABORTED = {"key": "a", "outcome": "pending", "epoch_before": 1, "epoch_after": 1, "run_id": "999", "waited_s": 0,
            "dropped": 0, "survivors": None}  # fmt: skip
+
+
+def test_a_list_without_an_end_keeps_no_abort_from_being_requested(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "ADVICE_S", 0.2)
+    numbers = itertools.count(1)
+
+    def endless(request: str) -> list[bytes]:
+        page = {"lanes": [LANE], "counts": {}, "next": str(next(numbers))}
+        return [answer(ABORTED | {"outcome": "released"} if "abort" in request else page)]
+
+    with stranger(endless) as url:
+        assert bare("abort", "a", "--url", url).code == 0
+
+
 #: The answer to what is asked before: whether a session of another program is meant.
 NONE_WATCHED: dict[str, Any] = {"lanes": [], "counts": {}, "next": None}
 
