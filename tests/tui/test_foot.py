@@ -29,3 +29,14 @@ async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width:
         if width < 120:
             await driver.pilot.resize_terminal(120, 24)
             await driver.until(lambda: len(foot(driver).split("  ")) > len(shown), "more keys where there is more room")
+
+
+async def test_the_foot_is_made_once_of_the_same_keys(stage: Stage) -> None:
+    """What changes them, as a source that is lost, is tested in ``test_freshness``."""
+    stage.send("one:1", "hello")
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key and "Filter" in foot(driver), "the foot")
+        keys = driver.main.query_one(Keys)
+        made = list(keys.query(FooterKey))
+        await keys.recompose()
+        assert list(keys.query(FooterKey)) == made

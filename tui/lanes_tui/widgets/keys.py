@@ -1,5 +1,6 @@
 """The keys at the foot of a screen."""
 
+from textual.binding import Binding
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
@@ -17,11 +18,21 @@ class Keys(Footer):
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
+        self._shown: list[tuple[Binding, bool]] = []
 
     async def recompose(self) -> None:
-        """Make it of the keys that do something by now."""
-        await super().recompose()
-        self._fit()
+        """Make it of the keys that do something by now.
+
+        The toolkit asks for this each time the focus moves, and it costs more than anything else on a screen.
+        """
+        if not self.is_attached:  # its screen was left meanwhile
+            return
+        active = self.screen.active_bindings.values()
+        shown = [(binding, enabled) for _, binding, enabled, _ in active if binding.show]
+        if shown != self._shown:
+            self._shown = shown
+            await super().recompose()
+            self._fit()
 
     def on_resize(self) -> None:
         """Show as many as fit by now."""
