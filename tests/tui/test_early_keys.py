@@ -11,6 +11,7 @@ from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.send import KeyInput, SendDialog
 from lanes_tui.screens.dead_letters import DeadLettersScreen
 from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
@@ -128,3 +129,46 @@ async def test_F207_the_other_lists_wait_too(stage: Stage, monkeypatch: pytest.M
         await driver.until(lambda: screen.letter, "the letters")
         assert screen.lane_key == "failed:0"
         assert not screen.marks
+
+
+async def test_F511_in_the_other_lists_too_nothing_is_done_to_rows_that_are_older_than_the_filter(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = stage.owner()
+    for number in range(3):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    gate = Gate(monkeypatch, "letters", is_open=True)
+    async with dashboard(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: screen.lane_key == "failed:2", "the letters")
+        gate.shut()
+        await driver.press("slash")
+        await driver.write("failed:0")
+        await driver.press("enter", "V", "space", "R")
+        assert [("not shown yet" in said) for said in driver.said] == [True] * 3
+        gate.open()
+        await driver.until(lambda: screen.lane_key == "failed:0", "the letter of the filter")
+        assert driver.app.screen is screen
+        assert not screen.marks
+        await driver.press("space")
+        assert len(screen.marks) == 1
+
+
+async def test_F511_what_is_marked_by_a_filter_is_what_it_chooses_though_it_is_not_listed_yet(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateways = [stage.owner(stale_after_ms=86_400_000) for _ in range(2)]
+    stage.owner(kind="desk")
+    gate = Gate(monkeypatch, "owner_health", is_open=True)
+    async with dashboard(stage.path) as driver:
+        await driver.press("O")
+        screen = await driver.dialog(OwnersScreen)
+        await driver.until(lambda: screen.rows.total == 3, "the owners")
+        gate.shut()
+        await driver.press("slash")
+        await driver.write("kind:gateway")
+        await driver.press("ctrl+a")
+        await driver.until(lambda: screen.marks, "the marks")
+        assert sorted(screen.marks.values()) == gateways
+        gate.open()

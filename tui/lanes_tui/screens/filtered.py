@@ -16,6 +16,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import FilterLeft, MarkAllWanted
 from lanes_tui.display import text, words
 from lanes_tui.display.views import KeptScreen
+from lanes_tui.screens.guarded import ACTING, CHOOSING
 from lanes_tui.screens.marked import MARK_KEYS, Marking
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
@@ -42,6 +43,7 @@ class Filtered(Watching):
         self.rows = Rows(id="rows")
         self.good = ""  # the last one that was understood
         self._listed = ""  # the one whose rows the cursor is among
+        self._shown: str | None = None  # the one whose rows are listed
 
     def kept(self) -> KeptScreen:
         return super().kept()._replace(typed=self.typed)
@@ -49,6 +51,16 @@ class Filtered(Watching):
     def take_up(self, kept: KeptScreen) -> None:
         super().take_up(kept)
         self.filter.input.value = self._listed = kept.typed
+
+    async def look(self) -> None:
+        typed = self.typed
+        await super().look()
+        self._shown = typed
+
+    def is_blind(self, action: str) -> bool:
+        """Also while the rows of what was typed are not listed yet, or the one under the cursor is not read."""
+        of_row = action.startswith(ACTING) or action in CHOOSING
+        return super().is_blind(action) or (of_row and (self._shown != self.typed or self.rows.is_unread))
 
     @property
     def typed(self) -> str:
@@ -133,6 +145,10 @@ class MarkedList(Filtered, Marking[Id]):
     def show_one(self) -> None:
         """Show the one under the cursor whole."""
         self.whole.show(self.under_cursor())
+
+    def is_blind(self, action: str) -> bool:
+        """Not where it is for what is marked."""
+        return (not self.marks or action in CHOOSING) and super().is_blind(action)
 
     @property
     def lines(self) -> Rows:

@@ -75,7 +75,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def show(self) -> None:
         sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
-        self._fitting = {key: each for key, each in self.known.items() if chosen.fits(self.facts(each, sight))}
+        self._fitting = self._fitting_now()
         layout = FixedLayout.of(self.columns(), self.size.width)
         self.heads.show([layout.heads()])
         rows = [ListRow(key, layout.line(self.cells(each, sight))) for key, each in self._fitting.items()]
@@ -84,6 +84,11 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         self.tell_filter(chosen.problem)
         self.show_one()
 
+    def _fitting_now(self) -> dict[str, Known]:
+        """What the filter chooses, as it is typed by now, of what was read."""
+        sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
+        return {key: each for key, each in self.known.items() if chosen.fits(self.facts(each, sight))}
+
     def under_cursor(self) -> list[Content]:
         chosen = self._fitting.get(self.rows.key or "")
         return [] if chosen is None else self.described(chosen, self.sight())
@@ -91,7 +96,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     # -------------------------------------------------------------------------------------- marking
 
     async def matching(self) -> Mapping[str, Id]:
-        return {key: self.mark_of(key) for key in self._fitting}
+        return {key: self.mark_of(key) for key in self._fitting_now()}  # what is listed may be of the text before
 
     async def between(self, began: str, ended: str) -> Mapping[str, Id] | None:
         listed = list(self._fitting)

@@ -62,6 +62,11 @@ class Rows(CursorList):
         self._empty = text.EMPTY
 
     @property
+    def is_unread(self) -> bool:
+        """Whether the cursor stands on a row that is not read yet."""
+        return self._key is None and self._total > 0
+
+    @property
     def at_end(self) -> bool:
         """Whether the cursor stands on the last row."""
         return self._at >= self._total - 1
