@@ -10,7 +10,9 @@ import pytest
 from tests.kit.counter import counter
 from tests.kit.processes import House, house
 from tests.kit.stage import Stage
-from tests.tui.driving import Drive, Driver, dashboard
+from tests.tui.driving import Drive, Driver, dashboard, no_idling
+
+__all__ = ["drive", "made", "no_idling", "stage"]
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The dashboard driven by its keys: the real program on a real file, without a terminal around it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -41,6 +43,17 @@ class Listened(Dashboard):
     def notify(self, message: str, **more: Any) -> None:
         self.heard.append(message)
         super().notify(message, **more)
+
+
+async def _at_once(*_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def no_idling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot waits until the processor is idle, up to a second for each key: ``Driver.settle`` looks at the queues."""
+    for module in ("app", "pilot"):
+        monkeypatch.setattr(f"textual.{module}.wait_for_idle", _at_once)
 
 
 class Driver:
@@ -95,9 +108,16 @@ class Driver:
         return self.app.heard
 
     async def press(self, *keys: str) -> None:
-        """Press keys, and let them take effect."""
-        await self.pilot.press(*keys)
+        """Press keys, and let each take effect."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Return when nothing is left that a part of the dashboard was told and has not done, and it is painted."""
         await self.pilot.pause()
+        while any(part.message_queue_size for part in (self.app, *self.app.screen.walk_children(with_self=True))):
+            await self.pilot.pause()
 
     async def write(self, text: str) -> None:
         """Type a text."""
@@ -108,15 +128,19 @@ class Driver:
         await self.press("slash")
         await self.write(typed)
         await self.press("enter")
-        await self.until(lambda: self.main.picture is not None and self.main.picture.wish == self.main.wish, typed)
+        await self.listed()
+
+    async def listed(self) -> None:
+        """Wait until the lanes of the filter are listed, in the order that was chosen."""
+        await self.until(lambda: self.main.picture is not None and self.main.picture.wish == self.main.wish, "the list")
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until a condition holds, and for what it brings to be painted."""
         try:
             await until(condition, what)
         except AssertionError as error:
-            raise AssertionError("\n".join((str(error), self.header, self.bar, *self.rows))) from None
-        await self.pilot.pause()
+            raise AssertionError("\n".join((str(error), *self.said, self.header, self.bar, *self.rows))) from None
+        await self.settle()
 
     async def shows(self, *words: str) -> None:
         """Wait until header or table show all of this."""

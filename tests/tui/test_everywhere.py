@@ -253,7 +253,7 @@ async def test_every_screen_fits_every_size(stage: Stage, size: tuple[int, int])
     async with dashboard(stage.path, size) as driver:
         for key in ("enter", "J", "O", "D", "m", "question_mark", "colon"):
             await driver.press(key)
-            await driver.pilot.pause()
+            await driver.settle()
             assert driver.app.screen.size == size
             await driver.press("escape")
             await driver.closed()

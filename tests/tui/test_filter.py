@@ -158,7 +158,7 @@ async def test_what_is_pasted_keeps_only_what_can_be_shown(crowd: Path) -> None:
     async with dashboard(crowd) as driver:
         await driver.press("slash")
         driver.main.query_one(FilterInput).value = "a\x1b[31mb\u202ec\x9b" + "x" * 900
-        await driver.pilot.pause()
+        await driver.settle()
         value = driver.main.query_one(FilterInput).value
         assert value.startswith("a[31mbcxxx")
         assert len(value) <= 600

@@ -54,11 +54,11 @@ async def test_older_events_are_read_when_the_cursor_comes_to_the_top(stage: Sta
     async with drive(stage.path) as driver:
         await driver.press("J")
         screen = await driver.dialog(JournalScreen)
-        await driver.until(lambda: len(screen.events) == journal.PAGE, "the newest")
-        assert "older above" in screen.filter.plain
+        await driver.until(lambda: "older above" in screen.filter.plain, "the newest")
+        assert len(screen.events) == journal.PAGE
         await driver.press("t", "g")
-        await driver.until(lambda: screen.events[0].id == 1, "the first event of all")
-        assert "older above" not in screen.filter.plain
+        await driver.until(lambda: "older above" not in screen.filter.plain, "the first event of all")
+        assert screen.events[0].id == 1
 
 
 async def test_what_is_followed_for_long_is_held_no_longer_than_a_few_pages(

@@ -56,7 +56,7 @@ async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive
     async with drive(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
-        await driver.until(lambda: screen.letter, "the letters")
+        await driver.until(lambda: "failed:0" in shown(screen, "rows"), "the letters, all of them")
         await driver.press("j", "V")
         assert "range: go to its other end" in screen.filter.plain
         await driver.press("j", "j", "V")

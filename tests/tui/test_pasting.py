@@ -158,7 +158,7 @@ async def test_F373_a_message_takes_what_is_pasted_once_and_no_more_than_it_can_
         await driver.press("x")
         assert writing.text == "two\nlines    x"
         driver.app.post_message(Paste("y" * MOST_WRITTEN))
-        await driver.pilot.pause()
+        await driver.settle()
         assert writing.text == "two\nlines    x"
         assert "lanes send" in driver.app.screen.query_one("#refused", Sheet).plain
 
