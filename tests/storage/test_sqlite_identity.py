@@ -19,6 +19,7 @@ from lanes_storage.interface import Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.file import locking, paths
 from tests.kit.databases import lay
+from tests.kit.forks import run_elsewhere
 
 ENDS = ("", "-wal", "-shm")
 #: Another process that sends one message, or says why it could not. It waits for a lock no longer than a moment.
@@ -88,8 +89,7 @@ def send(key: str) -> Step[object]:
 
 def elsewhere(path: Path, key: str) -> str:
     """What another process says that sends a message."""
-    done = subprocess.run([sys.executable, "-c", SEND, str(path), key], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return run_elsewhere(SEND, str(path), key).stdout.strip()
 
 
 def keys(path: Path) -> list[str]:
@@ -262,9 +262,7 @@ def test_F77_who_opens_it_during_such_a_transaction_waits_as_well(store: Store, 
 
     def step(tx: Transaction) -> str:
         beside(path, "-shm").read_bytes()
-        return subprocess.run(
-            [sys.executable, "-c", look, str(path)], capture_output=True, text=True, check=False
-        ).stderr
+        return run_elsewhere(look, str(path), check=False).stderr
 
     assert "DatabaseLocked" in store.write(step)
 
@@ -306,7 +304,7 @@ def test_F76_no_close_of_a_short_command_takes_the_log_away(store: Store, path: 
     store.write(send("a"))
     log = beside(path, "-wal").stat()
     path.read_bytes()
-    subprocess.run([sys.executable, "-c", PRELUDE + what, str(path)], check=True)
+    run_elsewhere(PRELUDE + what, str(path))
     assert (beside(path, "-wal").stat().st_ino, beside(path, "-wal").stat().st_size) == (log.st_ino, log.st_size)
     store.write(send("b"))
     assert keys(path) == ["a", "b"]

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from lanes_storage.sqlite import copies, path_of
 from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
+from tests.kit.forks import run_elsewhere
 from tests.storage.test_sqlite_identity import ENDS, PRELUDE, beside, elsewhere, keys, send
 
 
@@ -123,7 +122,7 @@ def test_F78_two_may_read_one_copy(store: Store, path: Path, tmp_path: Path) -> 
     reading.execute("BEGIN")
     reading.execute("SELECT * FROM lanes").fetchall()
     look = f"{PRELUDE}open_reader(path).close()"
-    subprocess.run([sys.executable, "-c", look, str(tmp_path / "copy.db")], check=True)
+    run_elsewhere(look, str(tmp_path / "copy.db"))
     reading.close()
 
 
