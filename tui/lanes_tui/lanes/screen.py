@@ -20,7 +20,7 @@ from lanes_tui.lanes.board import Picture
 from lanes_tui.lanes.follow import Following
 from lanes_tui.lanes.preview import Glance
 from lanes_tui.lanes.viewing import Viewing
-from lanes_tui.screens.groups import GroupChoice, GroupsScreen
+from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.guarded import ACTING, CHOOSING
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.marked import MARK_KEYS
@@ -138,17 +138,12 @@ class MainScreen(Following):
 
     def groups(self) -> GroupsScreen:
         """The screen of the groups."""
-        return GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._take)
+        return GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._act_on_marked)
 
     @work
-    async def _take(self, group: GroupChoice) -> None:
-        """Show the lanes of a group; or act on them, as on marked ones."""
-        if group.action is None:
-            self.bar.input.value = group.typed
-            return
-        self.table.show_marks()
-        self.tell_header()
-        await self.app.run_action(group.action, self)
+    async def _act_on_marked(self, action: str) -> None:
+        self.tell_marks()
+        await self.app.run_action(action, self)
 
     def action_toggle_detail(self) -> None:
         self.detail.toggle_class("-hidden")

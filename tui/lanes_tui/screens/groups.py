@@ -1,7 +1,7 @@
 """The groups: lanes folded by the first parts of their keys (agent, channel, chat), the worst group first."""
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from lanes_storage.globs import exactly
 from lanes_storage.law import LaneState
 from lanes_storage.records import How, LaneFilter
 from lanes_tui.actions.keys import bind
+from lanes_tui.actions.messages import FilterWanted
 from lanes_tui.display import text, words
 from lanes_tui.display.settings import MOST_PARTS, Settings
 from lanes_tui.screens.watching import Watching
@@ -28,13 +29,6 @@ _COLUMNS = (
     FixedColumn("GROUP", 0, most=64),
     *(FixedColumn(name, 6, right=True) for name in ("LANES", "SILENT", "FOR", "RUN", "WAIT", "ERR", "ABORT")),
 )
-
-
-class GroupChoice(NamedTuple):
-    """What becomes of a group: its filter is typed, or its lanes, which are marked, are acted on."""
-
-    typed: str
-    action: str | None = None
 
 
 class GroupsScreen(Watching):
@@ -61,10 +55,10 @@ class GroupsScreen(Watching):
         typed: str,
         marks: dict[str, MarkedLane],
         settings: Settings,
-        chosen: Callable[[GroupChoice], object],
+        act: Callable[[str], object],
     ) -> None:
         super().__init__(source, rhythm)
-        self._take = chosen
+        self._act = act
         self._typed, self._marks, self._settings = typed, marks, settings
         self._groups: list[LaneGroup] = []
 
@@ -124,7 +118,8 @@ class GroupsScreen(Watching):
     def action_open(self) -> None:
         """The lanes of the group, on the main screen."""
         if self.group is not None:
-            self._leave_with(GroupChoice(self._typed_with(self.group)))
+            self.app.post_message(FilterWanted(self._typed_with(self.group)))
+            self.dismiss()
 
     def action_fold(self, by: int) -> None:
         """Fold by fewer or more parts."""
@@ -162,11 +157,8 @@ class GroupsScreen(Watching):
             self.query_one(Rows).action_move(1)
             self.update()
         else:
-            self._leave_with(GroupChoice(self._typed, action))
-
-    def _leave_with(self, choice: GroupChoice) -> None:
-        self.dismiss()
-        self._take(choice)
+            self.dismiss()
+            self._act(action)
 
     def _within(self, group: LaneGroup) -> LaneFilter:
         """The filter with the keys of a group."""

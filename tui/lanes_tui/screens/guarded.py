@@ -43,14 +43,6 @@ class RunsActions(Protocol):
     def release_keys(self) -> None: ...
 
 
-def greyed(active: Mapping[str, ActiveBinding]) -> dict[str, ActiveBinding]:
-    """The same bindings, those that act greyed out."""
-    return {
-        key: each._replace(enabled=False) if each.binding.action.startswith(ACTING) else each
-        for key, each in active.items()
-    }
-
-
 class Guarded(ClosingScreen[None]):
     """Greys out what acts while nothing may be acted on. The keys stay: they say why nothing is done."""
 
@@ -199,9 +191,12 @@ class Guarded(ClosingScreen[None]):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """As the toolkit has them, and as its footer shows them."""
+        """As the toolkit has them, and as its footer shows them: greyed out."""
         found = super().active_bindings
-        return found if self.refusal is None else greyed(found)
+        if self.refusal is not None:
+            acting = [key for key, each in found.items() if each.binding.action.startswith(ACTING)]
+            found |= {key: found[key]._replace(enabled=False) for key in acting}
+        return found
 
     def lose(self, why: str) -> None:
         """The source cannot be read: what is shown may be untrue, and nothing is acted on."""

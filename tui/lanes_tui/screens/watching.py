@@ -118,7 +118,7 @@ class Watching(Guarded):
         width = bar.scrollable_content_region.width
         now = self.source.now()
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        told = [standing(self.source, self._pauses, now, width), mode, self.freshness.content(now)]
+        told = [standing(self.source, self._pauses, now, width), mode, self.freshness.word(now), self.freshness.as_of]
         right = text.line(text.joined(told), " ")
         lost = self.freshness.lost
         title = self.title_line() if lost is None else text.line((f"{self.NAME} ", "head"), (lost, "bad"))

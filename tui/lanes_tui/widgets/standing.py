@@ -30,10 +30,6 @@ class Freshness:
     every_s: float = 1.0
     pending: int = 0  # events since it was frozen
 
-    def content(self, now: Now) -> Content:
-        """``● live  as of 14:02:07Z``."""
-        return text.joined([self.word(now), self.as_of])
-
     @property
     def as_of(self) -> Content:
         """When what is shown was true."""
