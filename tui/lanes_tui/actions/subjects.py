@@ -290,13 +290,12 @@ def _by_state(tally: Tally, count: int) -> Content:
     pieces = []
     for state, number in sorted(((s, n) for s, n in tally.lanes.items() if n), key=lambda pair: -pair[1]):
         look = words.look_of_state(LaneState.read(state))
-        pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(number)}"))
+        pieces.append(text.line(look.said, f" {words.number(number)}"))
     gone = count - sum(tally.lanes.values())
     if gone:
         pieces.append(text.line((f"{words.number(gone)} gone", "bad")))
     if tally.paused:
-        look = words.PAUSED
-        pieces.append(text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(tally.paused)}"))
+        pieces.append(text.line(words.PAUSED.said, f" {words.number(tally.paused)}"))
     return text.joined(pieces, "   ")
 
 

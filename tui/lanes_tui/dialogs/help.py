@@ -75,7 +75,7 @@ def _legend() -> list[Content]:
     )
     return [
         text.line(("STATES", "head")),
-        text.joined([text.line((f"{look.symbol} {look.word}", look.tone)) for look in words.LANES.values()]),
+        text.joined([text.line(look.said) for look in words.LANES.values()]),
         *(text.line((f"{look.symbol} {look.word}".ljust(12), look.tone), (meaning, "muted")) for look, meaning in told),
         text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),
         text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),

@@ -138,7 +138,7 @@ def _state(lane: Lane, sight: ViewedAt, width: int) -> Said:
     paused = words.is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
     mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
-    return ((f"{look.symbol} {look.word}", look.tone), mark)
+    return (look.said, mark)
 
 
 def _lane(lane: Lane, sight: ViewedAt, width: int) -> Said:

@@ -58,7 +58,7 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
     look = words.look_of_state(message.state)
     head = text.line(
         (f"MESSAGE #{message.id} ", "head"),
-        (f"{look.symbol} {look.word}", look.tone),
+        look.said,
         (_history(message, sight), "muted"),
     )
     lines = [
@@ -148,7 +148,7 @@ def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 
 def described(lane: Lane, sight: ViewedAt) -> list[Content]:
     """A lane before something is done to it: its key, its state and epoch, and who holds it."""
     look = words.look_of(lane, sight.wall)
-    state: list[text.Part] = [(f"{look.symbol} {look.word}", look.tone)]
+    state: list[text.Part] = [look.said]
     if lane.held_ms is not None:
         state.append(f" for {span(sight.age(lane.held_ms))}")
     lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]

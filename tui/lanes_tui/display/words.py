@@ -15,6 +15,11 @@ class Appearance(NamedTuple):
     word: str
     tone: str
 
+    @property
+    def said(self) -> tuple[str, str]:
+        """The symbol and the word in their tone, as a part of a line."""
+        return f"{self.symbol} {self.word}", self.tone
+
 
 LANES: dict[str, Appearance] = {
     LaneState.IDLE: Appearance("○", "idle", "idle"),

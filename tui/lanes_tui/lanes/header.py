@@ -149,10 +149,7 @@ def _states(status: Status, sparks: Mapping[str, Content], *, worded: bool = Tru
         count = text.line((sign, look.tone), f" {words.number(status.counts.lanes.get(state, 0))}")
         pieces.append(_Piece(9, text.joined([count, sparks.get(state, text.EMPTY)], " ")))
     if status.counts.paused:
-        look = words.PAUSED
-        pieces.append(
-            _Piece(7, text.line((f"{look.symbol} {look.word}", look.tone), f" {words.number(status.counts.paused)}"))
-        )
+        pieces.append(_Piece(7, text.line(words.PAUSED.said, f" {words.number(status.counts.paused)}")))
     return pieces
 
 

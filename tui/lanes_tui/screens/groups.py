@@ -95,7 +95,7 @@ class GroupsScreen(Watching):
         width = layout.width_of("GROUP")
         more = "" if group.whole else ":"
         cells = {
-            "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
+            "STATE": text.line(look.said),
             "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
             "LANES": text.line(words.number(group.lanes)),
             "SILENT": text.count(group.silent, "warn"),

@@ -51,7 +51,7 @@ class ProvidersScreen(WholeList[str, Provider]):
         full = known.max_in_flight is not None and known.in_flight >= known.max_in_flight > 0
         return {
             "PROVIDER": text.line((text.in_the_middle(known.name, self.columns()[0].width), "strong")),
-            "STATE": text.line((f"{look.symbol} {look.word}", look.tone)),
+            "STATE": text.line(look.said),
             "FLIGHT": text.line((_in_flight(known), "warn" if full else "")),
             "FAIL/H": text.count(failures, "errored"),
             "ANSW/H": text.count(known.answers),
@@ -71,7 +71,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     def described(self, known: Provider, sight: ViewedAt) -> list[Content]:
         look = words.look_of_provider(known, sight.wall)
-        state = text.line((f"{look.symbol} {look.word}", look.tone), (_until(known, sight), "muted"))
+        state = text.line(look.said, (_until(known, sight), "muted"))
         asked = f"{counted(known.in_flight, 'run')} in flight{_at_most(known)}"
         lines = [text.line(("PROVIDER ", "head"), (f"{known.name}  ", "strong"), state), text.line(asked)]
         if known.cause is not None:

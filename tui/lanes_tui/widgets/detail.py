@@ -76,8 +76,8 @@ def title(lane: Lane | None, run: Run | None, sight: ViewedAt) -> Content:
     facts = f"epoch {lane.epoch}" if lane.run_id is None else f"epoch {lane.epoch}  run {lane.run_id}"
     facts += f" of {run.runner}" if run is not None else ""
     paused = words.is_paused(lane.paused, sight.wall) and look is not words.PAUSED
-    mark = text.line((f"{words.PAUSED.symbol} {words.PAUSED.word}", words.PAUSED.tone)) if paused else text.EMPTY
-    pieces = [text.line((f"{look.symbol} {look.word}", look.tone)), mark, text.line((lane.key, "strong"))]
+    mark = text.line(words.PAUSED.said) if paused else text.EMPTY
+    pieces = [text.line(look.said), mark, text.line((lane.key, "strong"))]
     return text.joined([*pieces, text.line((facts, "muted"))])
 
 
