@@ -93,8 +93,8 @@ async def test_F294_more_than_concurrency_wait(guard: Guard) -> None:
     await open_of(guarded, 2)
 
     async def one_waits() -> bool:
-        found = [await guarded.desk.lane(f"{KEY} #{number}") for number in (1, 2)]
-        return sorted((lane.state, lane.queued) for lane in found) == [("running", 0), ("running", 1)]
+        session = await guarded.desk.lane(KEY)
+        return (session.state, session.open, session.queued) == ("running", 2, 1)
 
     await until(one_waits, "one request to wait behind another")
     for task in asked:
