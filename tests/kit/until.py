@@ -15,6 +15,7 @@ async def until(condition: Callable[[], Awaitable[T]], what: str) -> T: ...
 async def until(condition: Callable[[], T], what: str) -> T: ...
 async def until(condition: Callable[[], Any], what: str) -> Any:
     """The first truthy value of a condition, or of what it lets one await. Fails with what was waited for."""
+    pause_s = 0.002  # what takes long is looked at less often: some conditions draw a whole screen
     try:
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -22,6 +23,7 @@ async def until(condition: Callable[[], Any], what: str) -> Any:
                 value = await seen if inspect.isawaitable(seen) else seen
                 if value:
                     return value
-                await asyncio.sleep(0.002)  # what changes has no event to wait for
+                await asyncio.sleep(pause_s)  # what changes has no event to wait for
+                pause_s = min(1.5 * pause_s, 0.02)
     except TimeoutError:
         raise AssertionError(f"still waiting for {what} after {PATIENCE_S} s") from None

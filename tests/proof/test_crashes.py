@@ -39,7 +39,7 @@ def test_killed_for_many_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[s
         folder = tmp_path / f"{gateways}-gateways"
         folder.mkdir()
         with house(folder) as made:
-            campaign = Campaign(made, seed_of(capsys), gateways=gateways, habits=("steady", "client"), pause_ms=100)
+            campaign = Campaign(made, seed_of(capsys), gateways=gateways, habits=("steady", "client"))
             history = campaign.run(Progress(campaign, MINUTES * 60 * CRASHING / 2, capsys).goes_on)
             total.messages += history.messages
             total.take(history)

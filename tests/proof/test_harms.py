@@ -39,7 +39,7 @@ def test_harmed_and_killed_for_many_minutes(tmp_path: Path, capsys: pytest.Captu
     """Harms in any order among kills. ``SOAK_MINUTES`` changes how long."""
     with house(tmp_path) as made:
         campaign = Campaign(
-            made, seed_of(capsys), gateways=3, habits=("steady", "steady", "brief", "client"), pause_ms=100, longest_s=9
+            made, seed_of(capsys), gateways=3, habits=("steady", "steady", "brief", "client"), longest_s=9
         )
         history = campaign.run(Progress(campaign, MINUTES * 60 * HARMING, capsys).goes_on, HARMS)
         say(capsys, f"kills {campaign.kills}, harms {len(campaign.harms)}, {history}")

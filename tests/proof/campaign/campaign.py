@@ -68,7 +68,7 @@ class Campaign:
     seed: int
     gateways: int = 1
     habits: Sequence[str] = ("steady",)
-    pause_ms: int = 40
+    pause_ms: int = 100
     longest_s: float = 3.0
     mortal: bool = True
     kills: int = 0
