@@ -47,11 +47,14 @@ SHORT = {
     "refused": "versions.VERSION += 1\nwith contextlib.suppress(errors.DatabaseTooOld): open_store(str(path))",
     "check": "damage(path, whole=True)",
     "backup": "copies.copy(path, path.with_name('copy.db'))",
+    "dropped": "def use(): open_store(str(path)).version()\nuse()",
+    "dropped in a thread": "held = [open_store(str(path))]\nother = Thread(target=held.clear)\nother.start()",
     "a child": "store = open_store(str(path))\nif os.fork(): os.wait(); os._exit(0)",
 }
 PRELUDE = """
 import asyncio, contextlib, os, sys
 from pathlib import Path
+from threading import Thread
 from lanes_storage import errors, open_async_store, open_store
 from lanes_storage.schema import versions
 from lanes_storage.sqlite import copies

@@ -31,6 +31,8 @@ class SqliteFile:
     Create one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
     """
 
+    _closed = True  # until it is whole
+
     def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: FileGuard) -> None:
         self.connection = connection
         self.guard = guard
@@ -129,6 +131,17 @@ class SqliteFile:
             self._keeper.close()
             self.guard.lock.close()
 
+    def __del__(self) -> None:
+        """Of what is dropped unclosed, Python would close the keeper first, and with the last one delete the WAL."""
+        if self._closed or not self.guard.at_home:
+            return
+        try:
+            for connection in (self._log.second, self.connection):
+                if connection is not None:
+                    connection.close()
+        except sqlite3.ProgrammingError:  # it belongs to another thread
+            _kept_open.append(self._keeper)
+
     def _leave_open(self) -> None:
         """In a forked child: SQLite connections must not be closed there, not even by Python's garbage collector."""
         import ctypes  # a slow import, needed only here
@@ -138,6 +151,7 @@ class SqliteFile:
 
 
 _ours: "weakref.WeakSet[SqliteFile]" = weakref.WeakSet()
+_kept_open: list[sqlite3.Connection] = []
 
 
 def _leave_open_in_child() -> None:
