@@ -134,8 +134,9 @@ async def test_the_journal_is_followed_filtered_and_coalesced(stage: Stage, driv
         await driver.press("slash")
         await driver.write("type:claim")
         await driver.press("enter")
-        await driver.until(lambda: "accepted" not in shown(screen, "rows"), "the filter")
-        assert "held:1" in shown(screen, "rows")
+        await driver.until(
+            lambda: "held:1" in shown(screen, "rows") and "accepted" not in shown(screen, "rows"), "the filter"
+        )
         assert screen.lane_key == "held:1"
         await driver.press("slash", "escape")
         await driver.until(lambda: "accepted" in shown(screen, "rows"), "no filter")
