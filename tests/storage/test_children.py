@@ -1,6 +1,7 @@
 """Child lanes, on which the requests of one session run at once, and requests that a program sends again."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from lanes_storage.doors import Accepted
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.interface import Transaction
 from lanes_storage.law import LaneState, PauseKind, Prunable
-from lanes_storage.records import OUTLINE, Admission, Claimed, NewMessage, Repeated
+from lanes_storage.records import OUTLINE, Admission, Claimed, LaneFilter, LaneOrder, LaneSort, NewMessage, Repeated
 from lanes_storage.statements import children
 from tests.kit.world import World
 from tests.storage.test_counts import lanes_agree
@@ -235,3 +236,28 @@ def test_F136_a_lane_that_is_paused_twice_is_counted_once(world: World) -> None:
     world.step(lambda tx: pause_lane(tx, lane, PauseKind.BUDGET, now, actor="me", reason="spent"))
     assert world.store.read(reads.counts(world.time().wall)).paused == 1
     lanes_agree(world)
+
+
+@pytest.mark.parametrize("far", [0, 2_000])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_sessions_with_child_lanes_have_their_places_by_what_waits_in_them(
+    world: World, far: int, reverse: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lane that is shown of a session may have no head: it runs while another one waits, or nothing waits."""
+    monkeypatch.setattr(import_module("lanes_storage.reads.of_lanes"), "FAR", far)
+    for key in ("one", "two", "two"):
+        world.send(key)
+    for session in ("idle", "free", "held", "busy"):
+        claimed = begin(world, send(world, session))
+        if session in ("idle", "free"):
+            world.complete(claimed.ticket)
+    send(world, "busy")
+    order = LaneOrder(LaneSort.QUEUE, reverse)
+    lengths = {lane.key: lane.queued for lane in world.store.read(reads.lanes(LaneFilter(), order=order))}
+    waiting = sorted((length for length in lengths.values() if length), reverse=not reverse)
+    assert list(lengths.values()) == [*waiting, 0, 0, 0], "in both directions what has none comes last"
+    assert waiting == sorted([1, 1, 2], reverse=not reverse)
+    pages = [world.store.read(reads.lanes(LaneFilter(), order=order, limit=1, offset=place)) for place in range(6)]
+    assert [lane.key for page in pages for lane in page] == list(lengths)
+    places = [world.store.read(reads.lane_place(LaneFilter(), key, order=order)) for key in lengths]
+    assert places == list(range(6))

@@ -62,11 +62,14 @@ class Walk(NamedTuple):
 
 NEWEST = Term("l.id", descending=True)
 HEAD = Term("l.head_id")
+#: The same for lanes of which some have none: it is unique, too.
+ANY_HEAD = Term("coalesce(l.head_id, -l.id)")
 #: The id of a run increases with each claim, so this is the longest held first.
 RUN = Term("l.run_id")
 QUEUED = queued_of("l")
-#: In a lane of a session with child lanes nothing may wait, but in another one of them.
-MAY_QUEUE = "(l.head_id IS NOT NULL OR l.parent_id IS NOT NULL)"
+#: Something waits: in the lane, or in another one of a session with child lanes. Its lanes are found by two indexes.
+QUEUES = f"(l.head_id IS NOT NULL OR (l.parent_id IS NOT NULL AND {QUEUED} > 0))"
+MAY_QUEUE = "SELECT id FROM lanes WHERE head_id IS NOT NULL UNION ALL SELECT id FROM lanes WHERE parent_id IS NOT NULL"
 
 TRIED = "coalesce(rm.interruptions, hm.interruptions, 0)"
 
@@ -100,7 +103,10 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.LANE: (Walk("1 = 1", (), text=Term("l.key")),),
     LaneSort.HELD: (Walk(HELD, (RUN,)), NOT_HELD),
     LaneSort.BEAT: (Walk(HELD, (Term("o.heartbeat_at"), RUN)), NOT_HELD),
-    LaneSort.QUEUE: (Walk(MAY_QUEUE, (Term(QUEUED, descending=True), HEAD)), Walk(f"NOT {MAY_QUEUE}", (NEWEST,))),
+    LaneSort.QUEUE: (
+        Walk(f"l.id IN ({MAY_QUEUE}) AND {QUEUES}", (Term(QUEUED, descending=True), ANY_HEAD)),
+        Walk(f"NOT {QUEUES}", (NEWEST,)),
+    ),
     LaneSort.WAIT: (Walk("l.head_id IS NOT NULL", (HEAD,)), NOT_WAITING),
     LaneSort.OWNER: (Walk(HELD, (Term("o.pid"), RUN), text=Term("o.host")), NOT_HELD),
     LaneSort.ERROR: (
