@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lanes import filters
 from lanes_storage import open_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.doors.shared.journal import event, write_events
@@ -177,6 +178,15 @@ def test_F63_lanes_are_counted_without_a_look_at_those_that_have_no_child_lanes(
     """Which lanes of a session are not listed is found from its child lanes, however many others ran or failed."""
     found = plan(store, READING["counts"].sql)
     assert [step for step in found if re.match(r"\w+ l USING INDEX lanes_(held|errored|aborted)", step)] == []
+
+
+def test_F63_no_lane_in_which_nothing_can_wait_is_read_for_the_lengths_of_queues(store: Store) -> None:
+    page = reads.lanes(LaneFilter(), order=LaneOrder(LaneSort.QUEUE), limit=50)
+    assert plan(store, page.sql).count("SCAN l") == 1, (
+        "the walk of those in which nothing waits, which ends with the page"
+    )
+    waiting = reads.lanes_total(filters.chosen("queue:>0", NOW))
+    assert walks(store, waiting.sql) == []
 
 
 def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from lanes_storage.fragments import no_pause, shown_key, shown_of_session, unlisted
 from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
-from lanes_storage.reads.orders import QUEUED
+from lanes_storage.reads.orders import MAY_QUEUE, QUEUED
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.tuples import NamedTuple
 
@@ -169,6 +169,8 @@ def _add(choice: Conditions, condition: Condition, chosen: LaneFilter) -> None:
     whole = f"({passed})" if column is None else _ENTRIES.format(column, passed)
     if condition.negated:
         whole = f"NOT coalesce({whole}, 0)"
+    elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
+        whole = f"l.id IN ({MAY_QUEUE}) AND {whole}"  # no other lane is read
     choice.conditions.append(whole)
 
 
@@ -186,6 +188,12 @@ def _compared(choice: Conditions, sql: str, field: str, comparison: Comparison, 
         case How.HAS:
             return f"instr(lower({sql}), lower({_given(choice, value)})) > 0"
     return f"{sql} {_ORDERED[how]} {_given(choice, value)}"
+
+
+def _counts(comparison: Comparison) -> bool:
+    """Whether a count of 0 does not match the comparison."""
+    how, value = comparison
+    return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
 def _given(choice: Conditions, value: object) -> str:
