@@ -101,7 +101,7 @@ class GatewayClient:
             finally:
                 response.close()
         except httpx.TimeoutException as error:
-            said = self._deadline.missed() or f"no answer within {timeout:g} s{self._halted()}"
+            said = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
             if changes:
                 said += "; whether it did what was asked is not known"
             raise GatewayUnreachable(self.url, said) from error

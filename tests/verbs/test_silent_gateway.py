@@ -9,7 +9,7 @@ import pytest
 from lanes.drivers import client
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.drivers.remote import RemoteDriver
-from lanes.verbs import control, queries
+from lanes.verbs import control, queries, sending
 
 UNKNOWN = "whether it did what was asked is not known"
 
@@ -35,3 +35,10 @@ def test_a_question_that_is_posted_has_done_nothing(silent: RemoteDriver) -> Non
 def test_of_an_action_it_is_not_known(silent: RemoteDriver) -> None:
     with pytest.raises(GatewayUnreachable, match=UNKNOWN):
         silent.call(control.pause, key="a")
+
+
+def test_how_long_it_was_waited_for_is_a_round_number(silent: RemoteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the wait of the call itself is over: a little of the patience is used up when it is sent."""
+    monkeypatch.setattr(client, "PATIENCE_S", 0.5)
+    with pytest.raises(GatewayUnreachable, match=r"no answer within 0\.\d{1,3} s$"):
+        silent.call(sending.message, id=1, wait=0)
