@@ -291,6 +291,13 @@ async def test_F507_a_message_of_a_client_that_would_rather_speak_another_protoc
     assert message.text == "hi"
 
 
+async def test_any_number_of_such_requests_in_one_piece_are_answered(served: Served) -> None:
+    asked = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: %bupgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with talking(served, (asked % b"") * 999 + asked % b"close, ") as (reader, _):
+        answers = await reader.read()
+    assert answers.count(b"HTTP/1.1 200") == 1_000
+
+
 #: What fails only once the head is there; the path of none can be told.
 LATE = {
     b"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n": (405, "method"),

@@ -69,28 +69,34 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(TOO_LONG)
 
     def _parse(self, data: bytes) -> None:
+        left: bytes | None = data
+        while left is not None:  # a client may send any number of requests in one piece
+            left = self._parse_until_upgrade(left)
+
+    def _parse_until_upgrade(self, data: bytes) -> bytes | None:
+        """Returns what is to be read after that; None: nothing."""
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            if self.parser.get_method() == b"CONNECT":
-                self._refuse(NO_TUNNEL)
-            else:
-                self._go_on_without_upgrade(data[upgrade.args[0] :])
+            if self.parser.get_method() != b"CONNECT":
+                return self._without_upgrade(data[upgrade.args[0] :])
+            self._refuse(NO_TUNNEL)
         except HttpParserError:
             self._refuse(TOO_LONG if self._in_head and self._is_too_long else NO_HTTP)
+        return None
 
     @property
     def _is_too_long(self) -> bool:
         told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return max(self._head_bytes, told) > MOST_HEAD_BYTES
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Read the same request without its wish to speak another protocol, which every server may ignore. The parser
-        takes what follows such a head, its body, for that protocol."""
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """The same request, for a new parser, without its wish to speak another protocol, which every server may
+        ignore. The parser takes what follows such a head, its body, for that protocol."""
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         self.parser = HttpRequestParser(self)
-        self._parse(b"\r\n".join((*lines, b"", rest)))
+        return b"\r\n".join((*lines, b"", rest))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
