@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from textual.events import Key
 from textual.screen import Screen
+from textual.widgets import Button
 
 from lanes_tui.app import Dashboard
 from lanes_tui.dialogs.action import ActionDialog
@@ -128,3 +129,21 @@ async def back_to_main(driver: Driver) -> None:
     while (over := driver.app.screen) is not driver.main:
         await driver.press("escape")
         await gone(driver, over)
+
+
+@pytest.mark.parametrize(("opener", "kind"), [("a", ActionDialog), ("m", SendDialog)])
+async def test_a_button_whose_dialog_has_left_meanwhile_leaves_nothing_below(
+    full: Stage, opener: str, kind: type[Screen[Any]]
+) -> None:
+    async with dashboard(full.path) as driver:
+        await driver.until(lambda: driver.key, "a lane")
+        await driver.press("enter")
+        below = await driver.dialog(LaneScreen)
+        await driver.until(lambda: below.lane, "the lane")
+        await driver.press(opener)
+        left = await driver.dialog(kind)
+        cancel = left.query(Button).last() if kind is SendDialog else left.query_one("#no", Button)
+        cancel.press()
+        left.dismiss()
+        await driver.settle()
+        assert driver.app.screen is below

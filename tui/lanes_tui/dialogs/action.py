@@ -11,14 +11,14 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input
+from textual.widgets import Input
 
 from lanes.base import durations
 from lanes_storage.law import Scope
 from lanes_tui.actions.command_line import command_line
 from lanes_tui.actions.keys import KEYS, bind
 from lanes_tui.actions.subjects import ActionSubject
-from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, label
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, button
 from lanes_tui.dialogs.fields import FieldEntered, FieldInput, LabelledField, NumberInput, WordChoice
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
@@ -51,9 +51,9 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
         self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
         self._scope = WordChoice(tuple(Scope), id="scope")
-        self._no = Button(label("Cancel", "back"), compact=True, id="no", action="screen.leave")
+        self._no = button("Cancel", "back", "leave", id="no")
         grave = "-grave" if action.grave else None
-        self._yes = Button(label(action.word, "yes"), compact=True, id="yes", classes=grave, action="screen.give")
+        self._yes = button(action.word, "yes", "give", id="yes", classes=grave)
         self._fields: dict[str, LabelledField] = {"number": LabelledField("how many", self._number)}
         fields = {"for_": self._duration, "reason": self._reason, "scope": self._scope}
         self._fields |= {

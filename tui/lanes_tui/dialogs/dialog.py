@@ -2,9 +2,10 @@
 
 from typing import ClassVar, TypeVar
 
+from textual import on
 from textual.binding import BindingType
-from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widgets import Button
 
 from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.actions.keys import KEYS, bind
@@ -23,7 +24,14 @@ class Dialog(ClosingScreen[T], ModalScreen[T]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
 
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        """Run what the button is named by, here: by now another screen may lie on top, and have such an action too."""
+        event.stop()
+        await self.run_action(event.button.name or "")
 
-def label(word: str, key: str) -> Content:
-    """What a button says: a word, and the key that does the same."""
-    return text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
+
+def button(word: str, key: str, action: str, *, id: str | None = None, classes: str | None = None) -> Button:  # noqa: A002 - the toolkit's own word
+    """A button that runs an action of its dialog. It says a word, and the key that does the same."""
+    said = text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
+    return Button(said, compact=True, name=action, id=id, classes=classes)

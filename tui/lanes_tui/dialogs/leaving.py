@@ -6,10 +6,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button
 
 from lanes_tui.actions.keys import bind
-from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, label
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, button
 from lanes_tui.display import text
 from lanes_tui.widgets.sheet import Sheet
 
@@ -38,9 +37,9 @@ class LeavingDialog(Dialog[Leaving]):
             yield Sheet([text.line(("Quit", "accent"))], id="dialog-title")
             yield Sheet([text.line(said)], wrap=True, id="dialog-lines")
             with Horizontal(id="choices"):
-                yield Button(label("Stop gateway and quit", "yes"), compact=True, action="screen.leave('STOP')")
-                yield Button(label("Leave it running", "keep gateway"), compact=True, action="screen.leave('KEEP')")
-                yield Button(label("Cancel", "back"), compact=True, action="screen.leave('STAY')")
+                yield button("Stop gateway and quit", "yes", "leave('STOP')")
+                yield button("Leave it running", "keep gateway", "leave('KEEP')")
+                yield button("Cancel", "back", "leave('STAY')")
 
     def action_leave(self, how: str) -> None:
         self.dismiss(Leaving[how])

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, TextArea
+from textual.widgets import TextArea
 
 from lanes.base.errors import LanesError
 from lanes.records import AskedQuestion, Message
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import PasteRefused
-from lanes_tui.dialogs.dialog import Dialog, label
+from lanes_tui.dialogs.dialog import Dialog, button
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.filter_bar import Typed
@@ -112,10 +112,10 @@ class SendDialog(Dialog[Message | None]):
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
-                yield Button(label("Send", "send"), compact=True, action="screen.send")
+                yield button("Send", "send", "send")
                 if self._steers:
-                    yield Button(label("Steer", "steer"), compact=True, action="screen.steer")
-                yield Button(label("Cancel", "back"), compact=True, action="screen.leave")
+                    yield button("Steer", "steer", "steer")
+                yield button("Cancel", "back", "leave")
 
     def on_mount(self) -> None:
         writing = self.query_one(Writing)
