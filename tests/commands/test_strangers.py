@@ -364,3 +364,22 @@ def test_a_gateway_that_cannot_list_other_programs_is_asked_for_the_abort_all_th
     with stranger(older) as url:
         assert bare("abort", "a", "--url", url).code == 0
     assert len([request for request in asked if "abort" in request]) == 1
+
+
+@pytest.mark.parametrize("command", ["list", "abort --match * --dry-run"])
+def test_a_gateway_of_an_older_version_counts_what_it_lists(bare: Call, command: str) -> None:
+    """It has no parameter against that. What it refuses for another reason is told."""
+
+    def older(request: str) -> list[bytes]:
+        unknown = next((name for name in ("counted", "state") if f"{name}=" in request), None)
+        if unknown is None:
+            return [answer({"lanes": [LANE], "counts": {"idle": 1}, "next": None})]
+        problem = {"status": 400, "code": "bad_parameter", "detail": f"there is no {unknown}"}
+        return [answer(problem, "400 Bad Request", "application/problem+json")]
+
+    with stranger(older) as url:
+        listed = bare(*command.split(), "--json", "--url", url)
+        refused = bare("list", "--state", "idle", "--url", url)
+    assert listed.code == 0, listed
+    assert '"key": "a"' in listed.out
+    assert "there is no state" in refused.err

@@ -7,8 +7,8 @@ import click
 
 from lanes.base.errors import LanesError
 from lanes.base.terminal import clean
+from lanes.commands.common.each import listed
 from lanes.commands.common.session import Session
-from lanes.verbs.queries import list_
 from lanes_storage.errors import StorageError
 from lanes_storage.records import How, LaneFilter
 
@@ -28,8 +28,8 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
         chosen = LaneFilter().where("key", How.FITS, match)
-        found = desk.call(list_, filter_=chosen, limit=OFFERED, counted=False)
-        return [CompletionItem(lane.key) for lane in found.lanes if _harmless(lane.key)]
+        found = listed(desk, filter_=chosen, limit=OFFERED)
+        return [CompletionItem(lane.key) for lane in found if _harmless(lane.key)]
     return []
 
 

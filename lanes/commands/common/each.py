@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lanes.base.errors import LanesError, Refused
+from lanes.base.errors import LanesError, Refused, Unfit
 from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
 from lanes.commands.common.options import fail
 from lanes.commands.output.printing import Output, say
@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 def listed(desk: Driver, **which: Any) -> Sequence[Lane]:
     """The chosen lanes. All lanes are not counted for that: it takes the longer the more there are."""
-    found: LanePage = desk.call(list_, counted=False, **which)
+    found: LanePage
+    try:
+        found = desk.call(list_, counted=False, **which)
+    except Unfit:  # a gateway of an older version has no such parameter; what else it refuses it refuses again
+        found = desk.call(list_, **which)
     return found.lanes
 
 
