@@ -383,3 +383,23 @@ def test_a_gateway_of_an_older_version_counts_what_it_lists(bare: Call, command:
     assert listed.code == 0, listed
     assert '"key": "a"' in listed.out
     assert "there is no state" in refused.err
+
+
+RETRIED = {
+    "id": "2", "key": "a", "state": "queued", "position": 1, "text": "more", "reply": None, "error": None,
+    "interruptions": 0, "parked_until": None, "retry_of": "1", "retried_as": None, "answered_by": None,
+    "accepted_at": "2026-01-01T00:00:00.000Z", "started_at": None, "ended_at": None, "reply_so_far": None,
+    "provider": None, "model": None, "usage": None, "attempts": [], "retries": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["retry 1", "steer a more", "answer a more", "send a more"])
+def test_what_is_accepted_is_told_although_nothing_more_can_be_asked(bare: Call, command: str) -> None:
+    """Whether a gateway claims it is merely good to know."""
+
+    def fails(request: str) -> list[bytes]:
+        return [answer(RETRIED, "202 Accepted") if request.startswith("POST") else b""]
+
+    with stranger(fails) as url:
+        told = bare(*command.split(), "--json", "--url", url)
+    assert (told.code, told.json["id"]) == (0, "2")

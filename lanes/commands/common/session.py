@@ -142,12 +142,12 @@ class Session:
         return message if alone is None else message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
 
     def alone(self, desk: "Driver") -> str | None:
-        """That no gateway claims anything now, and what to do about that; None: one does."""
+        """That no gateway claims anything now, and what to do about that; None: one does, or it cannot be told."""
         from lanes.commands.output.words import is_stopped, stopped
         from lanes.verbs.system import gateways
 
-        found = desk.call(gateways)
-        if any(gateway.alive and not is_stopped(gateway) for gateway in found):
+        found = desk.advise(gateways)
+        if found is None or any(gateway.alive and not is_stopped(gateway) for gateway in found):
             return None
         halted = stopped(found)
         if halted:
