@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
-from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from lanes.config import Config
@@ -109,6 +108,8 @@ def environment_of(config: "Config") -> dict[str, str]:
 
 
 def _launchd(home: Path, program: str, config: str, environment: Mapping[str, str]) -> ServiceUnit:
+    from xml.sax.saxutils import escape  # it imports all of urllib, and only macOS needs it
+
     path = home / "Library" / "LaunchAgents" / "lanes.gateway.plist"
     variables = [f"<key>{name}</key><string>{escape(value)}</string>" for name, value in environment.items()]
     command = "".join(f"<string>{escape(word)}</string>" for word in ("gateway", "--config", config))

@@ -75,6 +75,14 @@ def test_quick_commands_import_nothing_heavy(stage: Stage, tmp_path: Path, comma
     assert not HEAVY & set(modules)
 
 
+def test_to_advise_the_start_of_a_unit_needs_no_library_of_the_web(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "lanes.toml").touch()
+    code, modules, *_ = told(stage, tmp_path, "send", "free", "hi")
+    assert code == 0
+    assert "lanes.guard.units" in modules
+    assert not {"urllib.request", "http.client"} & set(modules)
+
+
 @pytest.mark.parametrize("command", [LIST, ABORT], ids=" ".join)
 def test_the_quickest_commands_import_only_what_they_use(
     stage: Stage, tmp_path: Path, command: tuple[str, ...]
