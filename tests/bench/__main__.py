@@ -26,6 +26,8 @@ def main() -> None:
     options.add_argument("--peers", metavar="PYTHON")
     options.add_argument("--write", metavar="FILE", type=Path)
     given = options.parse_args()
+    for missing in (path for path in (given.folder, given.write) if path is not None and not path.exists()):
+        options.error(f"{missing} does not exist")  # before anything is measured
     peers.PYTHON = peers.found(given.peers)
     rows = measuring.chosen((*groups.ROWS, *ROWS, *screen.ROWS), given.only)
     if not rows:

@@ -11,6 +11,7 @@ from lanes.bench.kit.rows import BenchRow, Measured, Result, at_least
 from lanes.bench.kit.work import TINY, Figures, Work
 from lanes.bench.measuring import bench, measured
 from tests.bench import rows, table
+from tests.bench.__main__ import main
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,16 @@ def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.M
     facts, (result,) = bench(chosen, TINY, Path("disk"), lambda _: None)
     assert result.measured is not None, result.why
     assert facts["file system"]
+
+
+@pytest.mark.parametrize("option", ["--write", "--folder"])
+def test_a_place_that_does_not_exist_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tests.bench", "--list", option, str(tmp_path / "none")])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "none does not exist" in capsys.readouterr().err
 
 
 def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
