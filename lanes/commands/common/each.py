@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lanes.base.errors import LanesError, Refused, Unfit
-from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import Exit, exit_of, fail, gravest, sentence
 from lanes.commands.output.printing import Output, say
 from lanes.records import Record
 from lanes.verbs.queries import list_

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import NoReturn
+
+import click
 
 from lanes.base import errors
 from lanes_storage.errors import NotStorable, StorageError
@@ -78,3 +81,8 @@ def _hint(error: Exception) -> str:
             return "repeat it when the lane is free, or set another mode in its policy"
         return "without --if-idle it waits its turn"
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
+
+
+def fail(message: str) -> NoReturn:
+    """Refuse what was typed, with the usage of the command."""
+    click.get_current_context().fail(message)

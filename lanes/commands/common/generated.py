@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from lanes.commands.common.each import InOrder, chosen_keys, do_each, nothing_fits, refuse_unless_one
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import ID, fail, given_text, keys_argument
+from lanes.commands.common.exits import Exit, fail
+from lanes.commands.common.options import ID, given_text, keys_argument
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import command_for, epilog, options_of
 from lanes.commands.output.printing import Output

@@ -1,7 +1,7 @@
 """Options and argument types that several commands share, and the session that the global ones fill."""
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -9,6 +9,7 @@ from lanes.base import arguments
 from lanes.base.durations import parse
 from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key
+from lanes.commands.common.exits import fail
 from lanes.commands.common.session import Session
 from lanes_storage.records import LaneFilter, Subject
 
@@ -171,11 +172,6 @@ ID = IdType()
 
 all_option = click.option("--all", "every", is_flag=True, help="Every lane, lanes to come included.")
 keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
-
-
-def fail(message: str) -> NoReturn:
-    """Refuse what was typed, with the usage of the command."""
-    click.get_current_context().fail(message)
 
 
 def given_text(given: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any, TextIO
 
 import click
 
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import KEY, fail, with_globals
+from lanes.commands.common.exits import Exit, fail
+from lanes.commands.common.options import KEY, with_globals
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import command_for, epilog, query_command
 from lanes.commands.output.printing import Output

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from lanes.commands.common.each import refuse_unless_one
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import fail, keys_argument
+from lanes.commands.common.exits import Exit, fail
+from lanes.commands.common.options import keys_argument
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for, options_of
 from lanes.commands.operate.aborting import AbortPlan, carry_out, plan_for, preview

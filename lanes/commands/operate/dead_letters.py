@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from lanes.commands.common.each import nothing_fits
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.printing import Output

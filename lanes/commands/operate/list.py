@@ -9,7 +9,7 @@ import click
 
 from lanes import filters
 from lanes.commands.common.each import listed, nothing_fits
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn

@@ -2,8 +2,8 @@
 
 import click
 
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import ID, fail
+from lanes.commands.common.exits import Exit, fail
+from lanes.commands.common.options import ID
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import epilog, options_of
 from lanes.verbs import outcomes

@@ -2,8 +2,7 @@
 
 import click
 
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn

@@ -7,8 +7,8 @@ import time
 import click
 
 from lanes.base import arguments
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import DURATION, KEY, fail, given_text
+from lanes.commands.common.exits import Exit, fail
+from lanes.commands.common.options import DURATION, KEY, given_text
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output

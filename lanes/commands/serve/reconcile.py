@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn

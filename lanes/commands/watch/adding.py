@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from lanes.base.errors import ConfigError
-from lanes.commands.common.exits import Exit
-from lanes.commands.common.options import fail
+from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
 from lanes.commands.output.printing import say
 from lanes.config.declared import places
