@@ -1,5 +1,6 @@
 """Verbs on the conversations of lanes: read, begin a new one, take along, bring in."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from lanes.base import arguments
@@ -75,10 +76,16 @@ def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> E
 
     What waits belongs to the new conversation. Refused while the lane runs: its run began in the present one.
     """
+    return _begin(ctx, key, meant=epoch)
+
+
+def _begin(
+    ctx: Context, key: str, *, meant: int | None = None, turns: Sequence[doors.ImportedTurn] | None = None
+) -> Effect[ActedRow]:
     now = ctx.now()
     return acted(
         key,
-        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=epoch),
+        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=meant, turns=turns),
         refused=lambda met: met.state in HELD,
     )
 
@@ -117,10 +124,4 @@ def import_conversation(
 
     Makes the lane if there is none. Refused while the lane runs.
     """
-    now = ctx.now()
-    turns = [to_store(text, answer, arguments.json_text) for text, answer in imported(messages)]
-    return acted(
-        key,
-        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, turns=turns),
-        refused=lambda met: met.state in HELD,
-    )
+    return _begin(ctx, key, turns=[to_store(text, answer, arguments.json_text) for text, answer in imported(messages)])
