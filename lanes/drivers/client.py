@@ -118,7 +118,8 @@ class GatewayClient:
     def _halted(self) -> str:
         """That the gateway is stopped, if it runs here."""
         base = self._http.base_url
-        pid = stopped_holder_of(base.port or 80) if is_loopback_host(base.host) else None
+        port = base.port or (443 if base.scheme == "https" else 80)
+        pid = stopped_holder_of(port) if is_loopback_host(base.host) else None
         return "" if pid is None else f": its process {pid} is stopped; `kill -CONT {pid}` lets it go on"
 
     def _json(self, response: httpx.Response) -> Any:
