@@ -187,7 +187,7 @@ def measure(database: Path, owner: int) -> list[Figure]:
         memory = memory_mb(opened.process.pid)
     return [
         Figure("first rows from process start (median of 5)", started * 1000, "ms", 1_500),
-        Figure("memory of its own", memory, "MB", 80),
+        Figure("its memory", memory, "MB", 80),
         Figure("refresh: its processor time", refresh, "ms", 40),
         Figure("calm second: its processor time", calm, "ms", 40),
         Figure("key to paint (median)", statistics.median(keys), "ms", 50),

@@ -46,7 +46,7 @@ async def test_F543_on_a_small_screen_a_question_has_its_buttons_and_nothing_cov
         dialog = await driver.dialog(Dialog)
         for number in range(3):
             driver.app.notify(f"agent:main:telegram:{number} has been silent for 2m, no limit ends it", timeout=60)
-        await driver.until(lambda: len(dialog.query(Toast)) == 3, "what is said meanwhile")
+        await driver.until(lambda: len(dialog.query(Toast)) == 3, "the notifications that come meanwhile")
         box = dialog.query_one("#dialog")
         seen = [
             dialog.get_widget_at(*at)[0] for at in product(range(*box.region.column_span), range(*box.region.line_span))

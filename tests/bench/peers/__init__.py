@@ -1,4 +1,4 @@
-"""The same work done by other programs, each a script of its own that runs on the Python that has them.
+"""The same work done by other programs, each a separate script that runs on the Python that has them.
 
 Each is called with a folder, a number of cycles and a number of keys, and prints the seconds that the cycles took:
 so many messages enqueued, at most one at a time for each key, run by a function that does nothing, and ended. The
@@ -14,6 +14,6 @@ PYTHON: str | None = None
 
 
 def found(named: str | None) -> str | None:
-    """Its absolute path, where it is one: the processes that are measured work in folders of their own."""
+    """Its absolute path, where it is one: the processes that are measured work in separate folders."""
     where = named and shutil.which(named)
     return str(Path(where).absolute()) if where else named

@@ -45,7 +45,7 @@ def _bulk_row(name: str, what: str, target: Target, figure: Callable[[Bulk], flo
 
 ROWS: tuple[BenchRow, ...] = (
     _row("dashboard-first", "first rows from the start of the process", at_most(1_500, "ms"), "first rows"),
-    _row("dashboard-memory", "memory of its own", at_most(80, "MB"), "memory"),
+    _row("dashboard-memory", "its memory", at_most(80, "MB"), "memory"),
     _row("dashboard-refresh", "processor time of a refresh", at_most(40, "ms"), "refresh"),
     _row("dashboard-key", "key to paint", at_most(50, "ms"), "key to paint (median)"),
     _row("dashboard-idle", "sent to the terminal while nothing changes", at_most(500, "B/s"), "idle"),
