@@ -80,6 +80,7 @@ class Settings:
 
 def keep(path: Path, text: str) -> None:
     """Replace what a file holds, readable by its owner alone. Where that cannot be done, nothing is kept."""
+    # not `lanes.host.files.put`, which waits for the disk: this is called by the event loop, at a key
     draft = path.with_suffix(".new")
     with contextlib.suppress(OSError):
         make_private(path.parent)
