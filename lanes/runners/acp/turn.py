@@ -75,7 +75,7 @@ class AcpTurn:
         self._program = program
         self._lane = lane
         self._updates = AgentUpdates(run, lane.used)
-        self._complaints = Complaints()
+        self._complaints = Complaints(program.config.max_output_bytes)
         self._session: str | None = None  # that has been prompted
         self._asking: set[asyncio.Future[bool]] = set()
         self._called_off = False
@@ -240,34 +240,34 @@ class AcpTurn:
 
     def _reply(self, body: "asyncio.Task[PromptResponse]") -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
-        name, child = self._program.name, self._child
+        failed, child = self._program.failed, self._child
         if child.failure is not None:
-            raise RunFailed("not_started", f"{name} could not be started: {child.failure}")
-        if self._wire.too_large:
-            raise RunFailed("output_too_large", f"{name} wrote more than {self._program.config.max_output_bytes} bytes")
+            raise failed("not_started", f" could not be started: {child.failure}")
+        if self._wire.too_large or self._complaints.too_large:
+            raise failed("output_too_large", f" wrote more than {self._program.config.max_output_bytes} bytes")
         try:
             answer = body.result() if body.done() else None
         except RequestError as error:
             login = "it needs a login, by its own means: " if error.code == AUTH_REQUIRED else ""
-            raise RunFailed("agent_error", f"{name}: {login}{_said(error)}") from error
+            raise failed("agent_error", f": {login}{_said(error)}") from error
         except ValidationError as error:
-            wrong = f"{name}: an answer of it is none of ACP ({error.title}: {error.errors()[0]['msg']})"
-            raise RunFailed("agent_error", wrong) from error
+            wrong = f": an answer of it is none of ACP ({error.title}: {error.errors()[0]['msg']})"
+            raise failed("agent_error", wrong) from error
         except ConnectionError:
             answer = None
         if answer is None:
             raise self._cut()
         if answer.stop_reason in NO_ANSWER:
-            raise RunFailed("agent_error", f"{name}: {NO_ANSWER[answer.stop_reason]}")
+            raise failed("agent_error", f": {NO_ANSWER[answer.stop_reason]}")
         ended = "length" if answer.stop_reason == "max_tokens" else "stop"
         return Reply(self._updates.texts.last, ended, usage=self.usage, provider=self._program.runner)
 
     def _cut(self) -> RunFailed:
         """Its output ended in the middle."""
-        name, child, errors = self._program.name, self._child, self._complaints.text
+        failed, child, errors = self._program.failed, self._child, self._complaints.text
         if child.exit == 0:
-            return RunFailed("no_final_event", f"{name} ended without an answer: its output was cut")
-        return RunFailed("exit_status", f"{name} {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
+            return failed("no_final_event", " ended without an answer: its output was cut")
+        return failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
 
     async def keep_usage(self) -> None:
         """Store what the session has used so far, where the agent tells that."""

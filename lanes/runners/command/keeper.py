@@ -91,7 +91,7 @@ class Keeper:
         return pid
 
     def _become_agent(self, told: int) -> NoReturn:
-        order = self._order
+        order, about = self._order, ""
         try:
             os.setpgid(0, 0)  # an agent that signals its own group does not meet its keeper
             if order.get("cgroup"):
@@ -104,16 +104,19 @@ class Keeper:
                 os.setgroups(groups)
                 os.setgid(group)
                 os.setuid(user)
+            about = f" ({order['cwd']})"
             os.chdir(order["cwd"])
             if order.get("nice"):
                 os.nice(order["nice"])
             for kind, limit in ((resource.RLIMIT_AS, "max_memory"), (resource.RLIMIT_CPU, "max_cpu_s")):
                 if order.get(limit):
                     resource.setrlimit(kind, (order[limit], order[limit]))
-            os.execvpe(order["argv"][0], order["argv"], order["env"])
+            program = order["argv"][0]
+            about = f" ({Path(order['cwd']) / program if '/' in program else program})"
+            os.execvpe(program, order["argv"], order["env"])
         except BaseException as error:  # this process must not go on as a second keeper
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            os.write(told, why.encode(errors="replace")[:1024] or b"it could not be started")
+            os.write(told, f"{why or 'no reason is known'}{about}".encode(errors="replace")[:1024])
         os._exit(127)
 
     # -------------------------------------------------------------------------------------- ending

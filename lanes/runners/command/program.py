@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from lanes.base.errors import RunFailed
+from lanes.base.secrets import words_of
 from lanes.config.declared.model import CommandConfig, ProcessLimits, RunnerConfig
 from lanes.config.declared.templates import arguments, environment
 from lanes.host.tree import TAG, tag
@@ -16,6 +17,7 @@ from lanes.runners.command.folders import working_folder
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
+from lanes.runners.http.redaction import redacted
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -50,6 +52,7 @@ class AgentProgram:
         self._memory = memory
         self._grace = grace
         self._user = system_user(self.config.limits.user, config.name)
+        self._keys = words_of((name, os.environ.get(name, "")) for name in self.config.env)
 
     @asynccontextmanager
     async def places(self, run: RunContext, lane_id: int, trees: RunTrees) -> AsyncIterator[Mapping[str, str]]:
@@ -100,7 +103,7 @@ class AgentProgram:
         """Run git as a program of this run, with its user and environment: a repository can name programs that git
         starts. Returns why it failed. Raises RunFailed if it may not begin."""
         argv = ["git", "-c", "core.hooksPath=/dev/null", *words]
-        child, complaints = new_child(held), Complaints()
+        child, complaints = new_child(held), Complaints(self.config.max_output_bytes)
         async with trees.of(run, child) as keeper:
             await child.start(self._order(run, keeper, argv, "/", ProcessLimits(nice=self.config.limits.nice)))
             reading = asyncio.ensure_future(complaints.follow(child))
@@ -113,7 +116,11 @@ class AgentProgram:
                 await asyncio.gather(reading, return_exceptions=True)
         if child.failure is not None:
             return f"git could not be started: {child.failure}"
-        return None if child.exit == 0 else complaints.text or f"git {ended_with(child.exit)}"
+        return None if child.exit == 0 else redacted(complaints.text, *self._keys) or f"git {ended_with(child.exit)}"
+
+    def failed(self, cause: str, why: str) -> RunFailed:
+        """Why a run of it failed, without the secrets of its environment: agents repeat a key that was refused."""
+        return RunFailed(cause, redacted(f"{self.name}{why}", *self._keys))
 
     async def keep(self, run: RunContext, session: str | None, used: Mapping[str, float]) -> None:
         """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
@@ -128,7 +135,7 @@ class AgentProgram:
         """Its agent does not know the conversation any more: say so. A new one begins, whose id replaces the old one
         once it is known: until then nothing is lost."""
         said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
-        log.warning(said, run.id, run.key, session, why)
+        log.warning(said, run.id, run.key, session, redacted(str(why), *self._keys))
         run.progress("session:unknown, a new one begins")
         run.discard()
 
@@ -140,15 +147,22 @@ def unknown_session(said: str, session: str) -> bool:
 
 
 class Complaints:
-    """The beginning and the end of what a program writes to its standard error."""
+    """The beginning and the end of what a program writes to its standard error, up to a limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.too_large = False
+        self._left = most
         self._first = b""
         self._last = b""
 
     async def follow(self, child: Child) -> None:
-        """Read it until nobody can write any more."""
+        """Read it until nobody can write any more, or it is too much: then the program is ended."""
         async for data in child.errors():
+            self._left -= len(data)
+            if self._left < 0:
+                self.too_large = True
+                child.stop(0)
+                return
             room = max(0, ERRORS_KEPT - len(self._first))
             self._first += data[:room]
             self._last = (self._last + data[room:])[-ERRORS_KEPT:]

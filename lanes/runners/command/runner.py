@@ -14,7 +14,10 @@ from lanes.runners.command.program import AgentProgram, Complaints, unknown_sess
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript, short
 from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
+from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
+
+log = Log("lanes.command")
 
 
 class CommandRunner:
@@ -25,6 +28,7 @@ class CommandRunner:
         self._program = AgentProgram(config, memory, grace)
         self._config = self._program.config
         self._memory = memory
+        self._grace = grace
         self._trees = RunTrees(memory, grace)
         self.stop = self._trees.stop
 
@@ -75,6 +79,7 @@ class CommandRunner:
         """Feed and read the program until its tree has ended."""
         feeding = asyncio.ensure_future(self._feed(run, child, output))
         reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(output.complaints.follow(child))]
+        leaving = asyncio.ensure_future(self._see_off(run, child, output))
         kept: str | None = None
         try:
             while not child.gone.done():
@@ -94,9 +99,25 @@ class CommandRunner:
             if kept is not None and output.transcript.used_so_far:
                 await self._program.keep(run, kept, output.transcript.used_so_far)
         finally:
-            for task in (feeding, *reading):
+            for task in (feeding, leaving, *reading):
                 task.cancel()
-            await asyncio.gather(feeding, *reading, return_exceptions=True)
+            await asyncio.gather(feeding, leaving, *reading, return_exceptions=True)
+
+    async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
+        """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits."""
+        grace_ms = self._grace(run.key)
+        while child.exit is None and not child.gone.done():
+            if not output.transcript.over:
+                await asyncio.wait({output.news()})
+                continue
+            run.busy(2 * grace_ms / 1000, "its turn is over")
+            await output.silence(child.gone, grace_ms / 1000)
+            if output.transcript.over and child.exit is None and not child.gone.done():
+                output.stayed = True
+                said = "run %d of lane %a: its turn is over, and %s stays: it is ended"
+                log.warning(said, run.id, run.key, self._program.name)
+                child.stop(grace_ms)
+                return
 
     async def _keep(self, run: RunContext, output: "_Output", lane: AgentLane, kept: str | None) -> str | None:
         """Store the id of the conversation where it is new. Returns what is stored."""
@@ -115,24 +136,23 @@ class CommandRunner:
 
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
-        told, program, errors = output.transcript, self._program.name, output.complaints.text
+        told, failed, errors = output.transcript, self._program.failed, output.complaints.text
         if child.failure is not None:
-            raise RunFailed("not_started", f"{program} could not be started: {child.failure}")
-        if output.too_large:
-            raise RunFailed("output_too_large", f"{program} wrote more than {self._config.max_output_bytes} bytes")
-        why: tuple[str, str] | None = None
+            raise failed("not_started", f" could not be started: {child.failure}")
+        if output.too_large or output.complaints.too_large:
+            raise failed("output_too_large", f" wrote more than {self._config.max_output_bytes} bytes")
         if told.error is not None:
-            why = "agent_error", f"{program}: {told.error}"
-        elif child.exit != 0:
-            why = "exit_status", f"{program} {ended_with(child.exit)}" + (f": {errors}" if errors else "")
+            why = failed("agent_error", f": {told.error}")
+        elif child.exit != 0 and not output.stayed:
+            why = failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
         elif not told.ended:
-            why = "no_final_event", f"{program} ended without the event that ends a turn: its output was cut"
-        if why is None:
+            why = failed("no_final_event", " ended without the event that ends a turn: its output was cut")
+        else:
             return Reply(told.reply, provider=self._name, usage=told.usage)
         said = f"{short(told.error or '')}\n{errors}"
         if lane.session is not None and not told.acted and unknown_session(said, lane.session):
-            raise _UnknownSession(*why)
-        raise RunFailed(*why)
+            raise _UnknownSession(why.failure.cause, why)
+        raise why
 
 
 class _UnknownSession(RunFailed):
@@ -145,8 +165,9 @@ class _Output:
     def __init__(self, transcript: Transcript, most: int, dialogue: StreamDialogue | None = None) -> None:
         self.transcript = transcript
         self.dialogue = dialogue
-        self.complaints = Complaints()
+        self.complaints = Complaints(most)
         self.too_large = False
+        self.stayed = False  # it had to be ended when its turn was over
         self.busy = False  # a part of it is being read
         self._left = most
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -169,6 +190,15 @@ class _Output:
             self._news.set_result(None)
         return not (self.too_large or self.transcript.hopeless)
 
+    async def silence(self, end: "asyncio.Future[Any]", span_s: float) -> None:
+        """Wait for that end, or until nothing was written for so long. Time in which output is read does not count, and
+        the event loop may have stood still once."""
+        idle = 0
+        while not end.done() and idle < 2:
+            more = self.news()
+            await asyncio.wait({end, more}, timeout=span_s / 2, return_when=asyncio.FIRST_COMPLETED)
+            idle = 0 if more.done() or self.busy else idle + 1
+
 
 async def _read(child: Child, output: _Output) -> None:
     """Read the output. A program that must not go on is ended: otherwise it would wait for a reader."""
@@ -183,14 +213,9 @@ async def _read(child: Child, output: _Output) -> None:
 
 
 async def _drain(reading: "list[asyncio.Task[None]]", output: _Output) -> None:
-    """The tree is gone: wait until what it wrote is read, which may be much. Time in which it is read does not count,
-    and the event loop may have stood still once."""
-    ended, idle = asyncio.ensure_future(asyncio.wait(reading)), 0
+    """The tree is gone: wait until what it wrote is read, which may be much."""
+    ended = asyncio.ensure_future(asyncio.wait(reading))
     try:
-        while not ended.done() and idle < 2:
-            more = output.news()
-            either: set[asyncio.Future[Any]] = {ended, more}
-            await asyncio.wait(either, timeout=DRAIN_S / 2, return_when=asyncio.FIRST_COMPLETED)
-            idle = 0 if more.done() or output.busy else idle + 1
+        await output.silence(ended, DRAIN_S)
     finally:
         ended.cancel()

@@ -34,6 +34,7 @@ class Transcript(Protocol):
     session: str | None  # its own id of the conversation
     error: str | None  # it says that it failed
     ended: bool  # it has written what it writes at the end of a turn
+    over: bool  # that is the last that it has written
 
     @property
     def hopeless(self) -> bool:
@@ -191,6 +192,7 @@ class PlainTranscript:
         self.session: str | None = None
         self.error: str | None = None
         self.ended = True
+        self.over = False  # only the end of its program tells
         self._emit = emit
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._texts: list[str] = []
@@ -229,6 +231,7 @@ class EventTranscript:
         self.session: str | None = None
         self.error: str | None = None
         self.ended = False
+        self.over = False
         self._futile = 0  # steps in a row
         self._reason: str | None = None
         self._tool: str | None = None  # the last one
@@ -300,6 +303,7 @@ class EventTranscript:
             self._signs.note(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
             self._said = short(said, None)
+        self.over = first(rules.final, event) is not None or first(rules.error, event) is not None
         self.ended = self.ended or first(rules.final, event) is not None
         self._note_failure(event)
         self._note_usage(event)

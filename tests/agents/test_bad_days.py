@@ -1,0 +1,68 @@
+"""Agents that stay when their work is done, complain without an end, or repeat their key, and what cannot start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.kit import commanded, program
+from tests.agents.test_turns import FAILED, RECORDED, lines
+
+STAYS = {"abort_grace": "1s"}
+
+
+@pytest.mark.parametrize("output", RECORDED)
+async def test_F611_an_agent_that_stays_when_its_turn_is_over_is_ended_and_has_answered(
+    tmp_path: Path, output: str
+) -> None:
+    argv = program("speak", "hang", *lines(RECORDED[output]))
+    async with commanded(tmp_path, argv, output=output, clocks=STAYS) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.reply, ended.error) == ("done", "Two files.", None)
+
+
+async def test_F611_one_that_has_failed_and_stays_has_failed_for_its_reason(tmp_path: Path) -> None:
+    argv = program("speak", "hang", *lines([FAILED["codex-json"]]))
+    async with commanded(tmp_path, argv, output="codex-json", clocks=STAYS) as site:
+        ended = await site.ask()
+        assert (ended.error and ended.error.cause) == "agent_error"
+
+
+async def test_F612_too_much_on_standard_error_ends_the_program(tmp_path: Path) -> None:
+    async with commanded(tmp_path, ["sh", "-c", "yes >&2"], max_output_bytes=100_000) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "output_too_large")
+
+
+@pytest.mark.parametrize("output", ["text", "claude-json"])
+async def test_F613_a_key_that_an_agent_repeats_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    key = "sk-0123456789-abcdefghij"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    failed = json.dumps({"type": "result", "is_error": True, "result": f"invalid key {key}"})
+    argv = program("speak", "1", "!" + f"401: {key}", *([failed] if output == "claude-json" else []))
+    async with commanded(tmp_path, argv, output=output, env=["OPENAI_API_KEY"]) as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert "***" in ended.error.message
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("lanes.db*"))  # noqa: ASYNC240 - a test
+    assert key.encode() not in stored
+
+
+@pytest.mark.parametrize(
+    ("argv", "more", "named"),
+    [
+        (["no-such-program"], {}, "(no-such-program)"),
+        (["./agent.sh"], {}, "{cwd}/agent.sh)"),
+        (["cat"], {"wrap": ["no-such-wrapper"]}, "(no-such-wrapper)"),
+    ],
+)
+async def test_what_could_not_be_started_is_named(
+    tmp_path: Path, argv: list[str], more: dict[str, Any], named: str
+) -> None:
+    async with commanded(tmp_path, argv, **more) as site:
+        ended = await site.ask()
+        assert ended.error is not None
+        assert named.format(cwd=tmp_path / "work" / "1") in ended.error.message
