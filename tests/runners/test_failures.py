@@ -51,6 +51,34 @@ def test_answers(status: int, body: bytes, cause: AttemptCause) -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4097 tokens",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "Input is too long for requested model.",
+        "The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).",
+        "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "prompt token count of 130000 exceeds the limit of 128000",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+        "Invalid request: Your request exceeded model token limit: 131072",
+        "Prompt exceeds max length",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
+        "the request exceeds the available context size, try increasing it",
+    ],
+)
+def test_F582_a_conversation_that_is_too_long_is_known_by_the_words_of_each_provider(said: str) -> None:
+    assert from_response(400, json.dumps({"message": said}).encode(), None).cause is AttemptCause.CONTEXT_OVERFLOW
+
+
+@pytest.mark.parametrize(
+    "said", ["max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens", "invalid access token"]
+)
+def test_F582_other_refusals_that_speak_of_tokens_are_no_overflow(said: str) -> None:
+    assert from_response(400, json.dumps({"message": said}).encode(), None).cause is AttemptCause.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
     ("said", "cause"),
     [
         ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, AttemptCause.OVERLOADED),

@@ -65,7 +65,11 @@ _BY_STATUS = {
 #: Refusals that may say when to come again.
 _SAY_WHEN = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
 # Servers that give no code for it say it in one of these ways.
-_TOO_LONG = re.compile(r"maximum context length|context (window|length|size)|prompt is too long", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context (window|length|size)|(prompt|input) is too long|maximum (prompt|model) length|too many tokens"
+    r"|tokens?\b.{0,40}\bexceed|exceed.{0,40}\btoken limit|prompt exceeds max length|tokens` must be <=",
+    re.IGNORECASE,
+)
 
 
 class Words(NamedTuple):
