@@ -71,6 +71,19 @@ async def test_a_stream_under_another_content_type(client: HttpClient) -> None:
         assert (await ask(client, provider(url))).text == "x"
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+async def test_F583_what_is_no_number_of_json_is_left_out_and_the_answer_kept(client: HttpClient, number: str) -> None:
+    said = event({"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": 4711}]}}]})
+    said = said.replace(b"4711", number.encode())
+
+    async def answer(call: Call) -> None:
+        await call.say(STREAM, said, said, chunk(finish="stop") + DONE)
+
+    async with raw_server(answer) as url:
+        reply = await ask(client, provider(url))
+    assert (reply.text, reply.more) == ("aa", {"logprobs": {"content": [{"token": "a"}, {"token": "a"}]}})
+
+
 async def test_the_end_is_believed_though_the_connection_stays_open_or_breaks(client: HttpClient) -> None:
     async def hold(call: Call) -> None:
         await call.say(STREAM, chunk("x", "stop"), DONE)

@@ -6,6 +6,7 @@ What is plain ends at its last blank line: a text of JSON holds no raw line feed
 """
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,15 @@ _END = b"\n\n"
 _NEXT = "\n\ndata: "
 _NAMED = "\n\nevent: "
 _DATA = "\ndata: "
-_decode = json.JSONDecoder().raw_decode
+
+
+def _finite(digits: str) -> float | None:
+    return number if math.isfinite(number := float(digits)) else None
+
+
+#: Reads one value at the start of a text. What is no number of JSON (some servers send NaN) is null, as in JavaScript:
+#: neither could it be stored, nor passed on.
+decode = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None).raw_decode
 
 
 class ObjectReader:
@@ -60,7 +69,7 @@ def objects(block: bytes) -> list[dict[str, Any] | ServerSentEvent] | None:
         else:
             break
         try:
-            value, at = _decode(text, at)
+            value, at = decode(text, at)
         except (ValueError, RecursionError):
             if not text.startswith(DONE.data, at):
                 return None

@@ -13,7 +13,7 @@ from lanes.runners.http import failures
 from lanes.runners.http.answers import ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.http.objects import DONE, ObjectReader
+from lanes.runners.http.objects import DONE, ObjectReader, decode
 from lanes.runners.http.redaction import keys_in
 from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
@@ -23,7 +23,6 @@ from lanes_storage.law import AttemptCause
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
 
-_decode = json.JSONDecoder().raw_decode
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
 _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
 
@@ -106,7 +105,7 @@ def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "
 def _object(event: ServerSentEvent) -> dict[str, Any]:
     text = event.data.strip()
     try:
-        data, end = _decode(text)
+        data, end = decode(text)
     except (ValueError, RecursionError):
         _garbage(text)
     if not isinstance(data, dict) or end != len(text):
