@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
+from lanes.dialects.calls import CallOrder, CallPlaces
 from lanes.dialects.chat.pieces import delta_of, pieces
 from lanes.dialects.gathering import Gathering
-from lanes.dialects.model import Piece
+from lanes.dialects.model import CallPiece, Piece
 from lanes.runners.base import Delta
 
 
@@ -81,6 +82,8 @@ class EventWriter(ABC):
 
     def __init__(self, model: str) -> None:
         self._model = model
+        self._places = CallPlaces()
+        self._order = CallOrder()
 
     def piece(self, delta: Delta) -> str:
         """The events of one piece."""
@@ -88,7 +91,17 @@ class EventWriter(ABC):
             self._model = delta.beside.get("model") or self._model
         if delta.native is not None:
             return self._passed(delta.native)
-        return "".join((self._start(), *(self._told(piece) for piece in pieces(delta))))
+        return "".join((self._start(), *map(self._in_turn, pieces(delta))))
+
+    def _in_turn(self, piece: Piece) -> str:
+        if not isinstance(piece, CallPiece):
+            return self._calls_left() + self._told(piece)
+        piece = piece._replace(place=self._places.of(piece.place, piece.id, piece.name))
+        return "".join(map(self._told, self._order.take(piece)))
+
+    def _calls_left(self) -> str:
+        """The events of the calls that wait for their turn: no call goes on."""
+        return "".join(map(self._told, self._order.rest()))
 
     @abstractmethod
     def _start(self) -> str:

@@ -117,7 +117,12 @@ def test_what_is_no_chunk(choices: Any) -> None:
 
 @pytest.mark.parametrize(
     "delta",
-    [{"content": "x" * 60}, {"refusal": "x" * 60}, {"tool_calls": [{"id": "a"}]}, {"annotations": ["x" * 60]}],
+    [
+        {"content": "x" * 60},
+        {"refusal": "x" * 60},
+        {"tool_calls": [{"function": {"arguments": "x" * 60}}]},
+        {"annotations": ["x" * 60]},
+    ],
 )
 def test_a_giant_reply_is_refused(delta: dict[str, Any]) -> None:
     draft = ChatDraft(max_reply=300)

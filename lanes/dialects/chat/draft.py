@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lanes.dialects.calls import CallPlaces
 from lanes.dialects.gathering import MAX_REPLY, Gathering, garbage
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import AttemptFailed, from_error
@@ -22,6 +23,7 @@ class ChatDraft:
         self.contents = 0  # chunks that were content: the role alone, an empty delta, no choices are none
         self.finished = False
         self._gathered = Gathering(max_reply)
+        self._calls = CallPlaces()
         self._usage: dict[str, Any] | None = None
         self._head = {"model": model}
         self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
@@ -47,7 +49,7 @@ class ChatDraft:
         for choice in choices:
             if not isinstance(choice, dict):
                 raise garbage("its choices are no list of objects")
-            if choice.get("index", 0) == 0:
+            if not choice.get("index"):
                 self._take_choice(choice, pieces)
         if self.finish_reason == "error":
             raise AttemptFailed(AttemptCause.SERVER_ERROR, "the provider ended its reply with an error")
@@ -100,6 +102,9 @@ class ChatDraft:
             pieces.append(Delta(text))
             return
         more = _beside_text(delta)
+        if isinstance(calls := more.get("tool_calls"), list):
+            placed = {"tool_calls": self._calls.placed(calls)}
+            delta, more = delta | placed, more | placed
         if more:
             self._gathered.more.add(more)
         if more or text:

@@ -1,6 +1,7 @@
 """What is more than text in an answer: the chat dialect's words, in which it travels and is stored, and the inner
 model."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,9 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     for call in calls:
         called, index = call.get("function"), call.get("index")
         called = called if isinstance(called, dict) else {}
-        arguments, name = _text(called, "arguments") or "", _text(called, "name")
+        arguments, name = called.get("arguments") or "", _text(called, "name")
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments)  # some providers send them as an object
         yield CallPiece(index if isinstance(index, int) else None, arguments, _text(call, "id"), name)
 
 

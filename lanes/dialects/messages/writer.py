@@ -1,7 +1,7 @@
 """Writes answers in the messages dialect."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
 from lanes.dialects.dialect import Asking, Told, event
@@ -24,12 +24,6 @@ _ERRORS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-
-
-class _Called(NamedTuple):
-    """What an open block holds that is a call of a tool: its place among all calls, or its id."""
-
-    place: int | str | None
 
 
 class MessagesWriter(EventWriter):
@@ -55,7 +49,7 @@ class MessagesWriter(EventWriter):
             "delta": {"stop_reason": _stop_of(told), "stop_sequence": None},
             "usage": _usage_told(told),
         }
-        return "".join((said, self._close(), _event(last), _event({"type": "message_stop"})))
+        return "".join((said, self._calls_left(), self._close(), _event(last), _event({"type": "message_stop"})))
 
     def error(self, problem: Problem) -> str:
         """An error event."""
@@ -121,9 +115,8 @@ class MessagesWriter(EventWriter):
                 said += self._delta("thinking_delta", thinking=text) if text else ""
                 return said + (self._delta("signature_delta", signature=signature) if signature else "")
             case CallPiece(place, arguments, id, name):
-                block = {"type": "tool_use", "id": id or f"toolu_{self._next}", "name": name or "", "input": {}}
-                goes_on = place is None and id is None and self._open is not None and isinstance(self._open[1], _Called)
-                said = "" if goes_on else self._within(_Called(id if place is None else place), block)
+                block = {"type": "tool_use", "id": id or f"toolu_{place}", "name": name or "", "input": {}}
+                said = self._within(("call", place), block)
                 return said + (self._delta("input_json_delta", partial_json=arguments) if arguments else "")
 
     def _within(self, holds: Any, block: dict[str, Any]) -> str:
@@ -160,8 +153,8 @@ def _add(content: list[dict[str, Any]], piece: Piece) -> None:
             content.append({"type": "redacted_thinking", "data": data})
         case ReasoningPiece(text, signature, _, _):
             content.append({"type": "thinking", "thinking": text, "signature": signature or ""})
-        case CallPiece(_, arguments, id, name):
-            content.append({"type": "tool_use", "id": id, "name": name, "input": _input(arguments)})
+        case CallPiece(place, arguments, id, name):
+            content.append({"type": "tool_use", "id": id or f"toolu_{place}", "name": name, "input": _input(arguments)})
 
 
 def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -188,8 +181,11 @@ def _input(arguments: str) -> Any:
 
 
 def _stop_of(told: Told) -> str:
-    if (told.detail.get("message") or {}).get("refusal"):
+    message = told.detail.get("message") or {}
+    if message.get("refusal"):
         return "refusal"
+    if told.finish == "stop" and message.get("tool_calls"):
+        return "tool_use"  # some providers of chat end an answer with calls so
     known = _STOPS.get(told.finish)
     return known or (told.finish if told.finish in FINISHES else "end_turn")
 

@@ -61,7 +61,7 @@ class ResponsesWriter(EventWriter):
         if not begun:
             self._model = told.detail.get("model") or self._model
             said = self.piece(delta_of_message(told.text, told.detail.get("message")))
-        said += self._close()
+        said += self._calls_left() + self._close()
         if native is not None:
             return said + self._event(native["type"], response=native["response"])
         response = self._response(told)
@@ -85,6 +85,7 @@ class ResponsesWriter(EventWriter):
             return response
         self._model = told.detail.get("model") or self._model
         self.piece(delta_of_message(told.text, told.detail.get("message")))
+        self._calls_left()
         self._close()
         return self._response(told)
 
@@ -139,11 +140,8 @@ class ResponsesWriter(EventWriter):
                     self._open.item["encrypted_content"] = f"{SIGNED}{signature}" if signature else f"{SEALED}{data}"
                 return said + (self._thought(text) if text else "")
             case CallPiece(place, arguments, id, name):
-                goes_on = (
-                    place is None and id is None and self._open is not None and isinstance(self._open.holds, _CallOf)
-                )
-                fresh = self._item("function_call", "fc", call_id=id, name=name, arguments="")
-                said = "" if goes_on else self._within(_CallOf(id if place is None else place), fresh)
+                fresh = self._item("function_call", "fc", call_id=id or f"call_{place}", name=name or "", arguments="")
+                said = self._within(("call", place), fresh)
                 return said + (self._text("response.function_call_arguments.delta", arguments) if arguments else "")
 
     def _item(self, kind: str, prefix: str, **more: Any) -> dict[str, Any]:
@@ -219,12 +217,6 @@ class _Thought(NamedTuple):
     """What an open item holds that is a thought: its place among those that are signed each."""
 
     place: int | None
-
-
-class _CallOf(NamedTuple):
-    """What an open item holds that is a call of a tool: its place among all calls, or its id."""
-
-    place: int | str | None
 
 
 def _part(holds: str, text: str) -> dict[str, Any]:

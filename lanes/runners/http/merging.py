@@ -13,6 +13,13 @@ class _Text(list[str]):
     """A text that arrives in pieces; joined once, at the end."""
 
 
+class _Entries(list[Any]):
+    """A list that arrives in pieces, and those of its entries that have an index."""
+
+    def __init__(self) -> None:
+        self.by_index: dict[int | None, dict[str, Any]] = {}
+
+
 class Merger:
     """Merges pieces into one object. ``spend`` is called with the size of what is kept, in characters; it raises at its
     limit."""
@@ -49,15 +56,18 @@ class Merger:
             self._merge(node, new)
             return node
         if isinstance(new, list):
-            return self._merged_list(old if type(old) is list else self._new([]), new)
+            return self._merged_list(old if isinstance(old, _Entries) else self._new(_Entries()), new)
         return new
 
-    def _merged_list(self, entries: list[Any], pieces: list[Any]) -> list[Any]:
+    def _merged_list(self, entries: "_Entries", pieces: list[Any]) -> "_Entries":
         for piece in pieces:
             if isinstance(piece, dict):
-                entry = _belonging(entries, piece)
+                index = index if isinstance(index := piece.get("index"), int) else None
+                entry = entries.by_index.get(index)
                 if entry is None:
                     entries.append(entry := self._new({}))
+                if index is not None:
+                    entries.by_index[index] = entry
                 self._merge(entry, piece)
             else:
                 self._spend(len(piece) if isinstance(piece, str) else _NODE)
@@ -100,18 +110,3 @@ def _grown(old: Any, new: str) -> _Text:
     text = old if isinstance(old, _Text) else _Text()
     text.append(new)
     return text
-
-
-def _belonging(entries: list[Any], piece: dict[str, Any]) -> dict[str, Any] | None:
-    """The entry that a piece continues, or None if the piece begins a new entry.
-
-    That is the one of its ``index``. Some providers send tool calls without: then it is the last one, unless
-    the piece brings another id.
-    """
-    index = piece.get("index")
-    if index is not None:
-        return next((e for e in reversed(entries) if isinstance(e, dict) and e.get("index") == index), None)
-    last = entries[-1] if entries else None
-    if not isinstance(last, dict) or "function" not in piece:
-        return None
-    return last if piece.get("id") in (None, "", last.get("id")) else None

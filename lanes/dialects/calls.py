@@ -1,0 +1,91 @@
+"""Calls of tools that come in pieces: to which call a piece belongs, and how calls follow each other."""
+
+import json
+from typing import Any, NamedTuple
+
+from lanes.dialects.model import CallPiece
+
+
+class _Begun(NamedTuple):
+    """A call that has begun: its place among all calls, and what its provider said of it."""
+
+    place: int
+    id: str | None
+    name: str | None
+
+
+class CallPlaces:
+    """The place of each call among all calls of an answer.
+
+    The index of a piece says it, mostly. Some providers send none, others the same one with each call.
+    """
+
+    def __init__(self) -> None:
+        self._last: _Begun | None = None
+        self._by_index: dict[int, _Begun] = {}
+        self._taken = set[int]()
+        self._next = 0
+
+    def of(self, index: object, call_id: str | None, name: str | None) -> int:
+        """The place of the call that a piece with these belongs to."""
+        index = index if isinstance(index, int) else None
+        last = self._last if index is None else self._by_index.get(index)
+        if last is None or not _goes_on(last, index, call_id, name):
+            place = self._next if index is None or index in self._taken else index
+            self._taken.add(place)
+            self._next = max(self._next, place + 1)
+            self._last = last = _Begun(place, call_id, name)
+            if index is not None:
+                self._by_index[index] = last
+        return last.place
+
+    def placed(self, pieces: list[Any]) -> list[Any]:
+        """The pieces in the words of chat, each with the place of its call as its index."""
+        return [self._placed(piece) if isinstance(piece, dict) else piece for piece in pieces]
+
+    def _placed(self, piece: dict[str, Any]) -> dict[str, Any]:
+        called = piece.get("function")
+        name = called.get("name") if isinstance(called, dict) else None
+        return piece | {"index": self.of(piece.get("index"), piece.get("id"), name)}
+
+
+def _goes_on(call: _Begun, index: int | None, call_id: str | None, name: str | None) -> bool:
+    """Whether a piece continues a call. Some providers repeat the name in each, and some make up an id for each."""
+    if call_id and call.id:
+        return call_id == call.id or (index is not None and not name)
+    return not (name and call.name) or (name == call.name and (index is not None or bool(call.id)))
+
+
+class CallOrder:
+    """Lets one call follow the other, for the dialects that have the pieces of one between its begin and its end.
+
+    A call may be going on while another one begins; then the pieces of the other one wait until all calls have ended.
+    """
+
+    def __init__(self) -> None:
+        self._now: int | None = None
+        self._arguments: list[str] = []
+        self._waiting: dict[int | None, list[CallPiece]] = {}
+
+    def take(self, piece: CallPiece) -> list[CallPiece]:
+        """The pieces whose turn it is."""
+        if piece.place != self._now:
+            if self._waiting or (self._now is not None and not _whole("".join(self._arguments))):
+                self._waiting.setdefault(piece.place, []).append(piece)
+                return []
+            self._now, self._arguments = piece.place, []
+        self._arguments.append(piece.arguments)
+        return [piece]
+
+    def rest(self) -> list[CallPiece]:
+        """The pieces that wait, once all calls have ended."""
+        waiting, self._waiting, self._now = self._waiting, {}, None
+        return [piece for call in waiting.values() for piece in call]
+
+
+def _whole(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return True
