@@ -83,7 +83,9 @@ def messages(
         lane = read(reads.lane(key))
         if lane is None:
             return NotFound("lane", key)
-        return read(reads.messages(lane.id, state, limit, before, within=within, chosen=chosen))
+        return read(
+            reads.messages(lane.id, state, limit, before, session=lane.is_session, within=within, chosen=chosen)
+        )
 
     return QueryBlock(look)
 
@@ -238,7 +240,7 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
         if epoch not in (None, lane.epoch):
             return Changed(key, lane.epoch)
         before: int | None = None
-        while page := within(tx, reads.messages(lane.id, tuple(RETRIABLE), AT_ONCE, before)):
+        while page := within(tx, reads.messages(lane.id, tuple(RETRIABLE), AT_ONCE, before, session=lane.is_session)):
             for each in page:
                 if each.retried_as is None and (each.state is MessageState.FAILED or _by_hand(each)):
                     return each.id

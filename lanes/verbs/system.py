@@ -165,6 +165,7 @@ def events(
             return NotFound("lane", key)
         query = reads.events(
             lane=None if lane is None else lane.id,
+            session=lane is not None and lane.is_session,
             after=after or 0,
             before=before,
             since=start,

@@ -49,9 +49,14 @@ def lanes_of(session: str, columns: str = "id") -> str:
     return f"{select} id = {session} UNION ALL {select} parent_id = {session}"
 
 
+def session_of(lane: str) -> str:
+    """A SELECT: the lanes of the session that the lane with this id belongs to; mostly only that lane."""
+    return lanes_of(f"(SELECT coalesce(parent_id, id) FROM lanes WHERE id = {lane})")
+
+
 def shown_for(session: str) -> str:
-    """A SQL expression: the lane that is shown for a session. The worst of its lanes; its own lane, which runs nothing,
-    only if no child lane is as bad."""
+    """A SQL expression: the lane that is shown for a session. The worst of its lanes; its own lane only if no child
+    lane is as bad."""
     return (
         f"(SELECT x.id FROM ({lanes_of(session, 'id, parent_id, run_id, head_id, state')}) x ORDER BY"
         " CASE WHEN x.run_id IS NOT NULL THEN 0 WHEN x.head_id IS NOT NULL THEN 1"
@@ -69,17 +74,31 @@ def shown_of_session(lane: str) -> str:
     )
 
 
+def of_session(lane: str) -> str:
+    """A SQL condition: the lane has a session with child lanes."""
+    # The first part is decided once for a statement: most databases have no child lanes.
+    return (
+        f"((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NOT NULL AND ({lane}.parent_id IS NOT NULL"
+        f" OR (SELECT 1 FROM lanes child WHERE child.parent_id = {lane}.id LIMIT 1) IS NOT NULL))"
+    )
+
+
 def queued_of(lane: str) -> str:
     """A SQL expression: how many messages wait in a lane; in one of a session with child lanes, in all of its lanes."""
     waiting = "(SELECT count(*) FROM messages q WHERE q.state = 'queued' AND q.lane_id"
     session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)")
     return (
-        # The first part is decided once for a statement: most databases have no child lanes.
-        "CASE WHEN (SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR ("
-        f"{lane}.parent_id IS NULL AND (SELECT 1 FROM lanes child WHERE child.parent_id = {lane}.id LIMIT 1) IS NULL)"
-        f" THEN CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END"
-        f" ELSE {waiting} IN ({session})) END"
+        f"CASE WHEN {of_session(lane)} THEN {waiting} IN ({session}))"
+        f" WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END"
     )
+
+
+def open_of(lane: str) -> str:
+    """A SQL expression: how many lanes of a session with child lanes have something that runs or waits; otherwise
+    null."""
+    session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)", "run_id, head_id")
+    count = f"(SELECT count(*) FROM ({session}) g WHERE g.run_id IS NOT NULL OR g.head_id IS NOT NULL)"
+    return f"CASE WHEN {of_session(lane)} THEN {count} END"
 
 
 def dead_letter(of: str = "") -> str:
@@ -124,8 +143,8 @@ def within_block(event: str, block: str) -> str:
     return f"{event} >= {first} AND {event} < {first} + {EVENTS_OF_A_BLOCK}"
 
 
-def events_of(lane: str) -> str:
+def events_of(lane: str, is_it: str = "=") -> str:
     """A SQL table: the events ``e`` of a lane in its blocks ``b``. In the order of ``b.block, e.id``, or the other way
-    round, they are found without sorting."""
-    blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id = {lane})"
+    round, they are found without sorting. With ``IN`` as ``is_it``, ``lane`` is a SELECT of several lanes."""
+    blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id {is_it} {lane})"
     return f"{blocks} b CROSS JOIN events e ON e.lane_id = b.lane_id AND {within_block('e.id', 'b.block')}"

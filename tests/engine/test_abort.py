@@ -12,9 +12,13 @@ from lanes.host.identity import this_process
 from lanes.records import AbortResult, Outcome
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.verbs import control
-from lanes_storage import Store
+from lanes.verbs.messages import messages
+from lanes.verbs.queries import show
+from lanes.verbs.system import events
+from lanes.verbs.verb import Verb
+from lanes_storage import Store, doors
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, Scope
-from lanes_storage.records import Claimed
+from lanes_storage.records import Admission, Claimed, NewMessage
 from tests.kit.judged import NOBODY
 from tests.kit.world import TERMS, World
 
@@ -198,3 +202,71 @@ def test_a_caller_whose_patience_runs_out_leaves_a_request_that_stands(caller: C
 def test_a_lane_that_is_not_there_is_told(caller: Caller) -> None:
     with pytest.raises(NotFound):
         caller.abort("none")
+
+
+# ------------------------------------------------------------------------------------------ sessions
+
+
+def session_of_three(world: World) -> list[Claimed]:
+    """Two requests of a session, which run on child lanes, and a text, which runs on the lane of the session itself."""
+    request = NewMessage("a", None, request='{"messages": []}', actor="sender")
+    for _ in range(2):
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
+    world.send("a", "a text")
+    return [world.claim(key) for key in ("a #1", "a #2", "a")]
+
+
+def states_of(world: World, claimed: list[Claimed]) -> set[MessageState]:
+    return {world.message(each.message.id).state for each in claimed}
+
+
+def test_F621_an_abort_of_a_session_ends_what_runs_on_its_own_lane_too(caller: Caller, world: World) -> None:
+    claimed = session_of_three(world)
+    assert world.lane("a").open == 3
+    result = caller.abort()
+    assert (result.key, result.outcome) == ("a", Outcome.FORCED)
+    assert states_of(world, claimed) == {MessageState.ABORTED}
+    assert caller.abort().outcome is Outcome.NOT_HELD
+
+
+def test_F621_an_epoch_names_one_run_of_a_session(caller: Caller, world: World) -> None:
+    claimed = session_of_three(world)
+    for number, each in enumerate(claimed, 1):
+        assert caller.abort(epoch=each.ticket.epoch, force=True).outcome is Outcome.FORCED
+        assert states_of(world, claimed[:number]) == {MessageState.ABORTED}
+        assert states_of(world, claimed[number:]) <= {MessageState.RUNNING}
+    assert caller.abort(epoch=4_711).outcome is Outcome.CHANGED
+
+
+def test_F621_who_asks_again_waits_for_every_run_of_a_session(caller: Caller, world: World) -> None:
+    claimed = session_of_three(world)
+    first = caller.abort(wait=False)
+    assert first.outcome is Outcome.PENDING
+    assert caller.abort(run_id=first.run_id, timeout=0).outcome is Outcome.PENDING
+    stopped = next(each for each in claimed if each.ticket.run_id == first.run_id)
+    world.abort(stopped.ticket)
+    assert caller.abort(run_id=first.run_id, timeout=0).outcome is Outcome.PENDING, "two of them still run"
+    assert caller.abort(run_id=first.run_id, epoch=stopped.ticket.epoch).outcome is Outcome.RELEASED
+    assert caller.abort(run_id=first.run_id).outcome is Outcome.FORCED
+    assert states_of(world, claimed) == {MessageState.ABORTED}
+
+
+def test_F621_the_messages_and_the_journal_of_a_session_are_those_of_all_its_lanes(world: World, store: Store) -> None:
+    claimed, ctx = session_of_three(world), Context("alice", world.time)
+    other = world.start("other")
+    numbers = sorted((each.message.id for each in claimed), reverse=True)
+
+    def call(verb: Verb[..., Any], **given: Any) -> Any:
+        return verb.result.made(run(store, verb.of(ctx, given), world.time, lambda _: None), world.time)
+
+    assert [each.id for each in call(messages, key="a")] == numbers
+    told = call(events, key="a")
+    assert {(each.key, each.message_id) for each in told} == {("a", number) for number in numbers}
+    assert [each.id for each in told] == sorted(each.id for each in told)
+    assert call(events, key="a", after=told[2].id, limit=2) == told[3:5]
+    assert call(events, key="a", before=told[-1].id, limit=2) == told[-3:-1]
+    shown = call(show, key="a")
+    assert [each.id for each in shown.messages] == numbers
+    assert shown.events == tuple(told)
+    assert [each.id for each in call(messages, key="other")] == [other.message.id]
+    assert {each.key for each in call(events)} == {"a", "other", None}

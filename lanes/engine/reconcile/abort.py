@@ -46,25 +46,33 @@ def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int
     """Request an abort, and unless ``wait`` is False wait for its outcome.
 
     If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. For a session with child
-    lanes, all of them are aborted, or with an epoch the one that has it. Raises NotFound.
+    lanes, all of its lanes are aborted, or with an epoch the one that has it. Raises NotFound.
     """
     members = yield from read(reads.members(asked_for.key))
-    chosen = [child for child in members if asked_for.epoch in (None, child.epoch)]
-    if not chosen:
-        return (yield from _request_one(ctx, asked_for, wait=wait, timeout_ms=timeout_ms))
+    chosen = [member.key for member in members if asked_for.epoch in (None, member.epoch)]
+    if len(chosen) <= 1:
+        one = asked_for._replace(key=chosen[0] if chosen else asked_for.key)
+        return (yield from _request_one(ctx, one, wait=wait, timeout_ms=timeout_ms)).replace(key=asked_for.key)
     results: list[AbortResult] = []
-    for child in chosen:  # all are requested before one is waited for
-        result = yield from _request_one(ctx, asked_for._replace(key=child.key), wait=False, timeout_ms=None)
-        results.append(result)
     started = ctx.now()
+    for key in chosen:  # all are requested before one is waited for
+        result = yield from _request_one(ctx, asked_for._replace(key=key), wait=False, timeout_ms=None)
+        results.append(result)
+    return (yield from _all_ended(ctx, asked_for.key, results, started, wait=wait, timeout_ms=timeout_ms))
+
+
+def _all_ended(
+    ctx: Context, key: str, results: list[AbortResult], started: Now, *, wait: bool, timeout_ms: int | None
+) -> Procedure[AbortResult]:
+    """Wait for the outcomes of those that are pending; the outcome for the whole session."""
     for place, result in enumerate(results):
         if wait and result.outcome is Outcome.PENDING:
             results[place] = yield from _outcome(ctx, result, started, timeout_ms)
-    return _together(asked_for.key, results)
+    return _together(key, results)
 
 
 def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
-    """The outcome for all child lanes: of those that were not free, the gravest one."""
+    """The outcome for all lanes of a session: of those that were not free, the gravest one."""
     gravest = min(results, key=lambda result: GRAVEST_FIRST.index(result.outcome))
     survivors = [result.survivors for result in results]
     return gravest.replace(
@@ -90,16 +98,23 @@ def _request_one(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms
     return (yield from _outcome(ctx, pending, now, timeout_ms)) if wait else pending
 
 
-def go_on_waiting(ctx: Context, key: str, run_id: int, *, timeout_ms: int | None) -> Procedure[AbortResult]:
-    """Wait for the requested abort of a run of this lane.
+def go_on_waiting(
+    ctx: Context, key: str, run_id: int, *, epoch: int | None, timeout_ms: int | None
+) -> Procedure[AbortResult]:
+    """Wait for the requested abort of a run of this lane, and unless ``epoch`` named that run alone for those of the
+    other lanes of its session.
 
     Raises NotFound if no abort of that run was requested.
     """
     run = yield from read(reads.run(run_id))
     if run is None or run.key != key or run.abort_at is None:
         raise NotFound("aborted run", run_id)
-    pending = AbortResult(key, Outcome.PENDING, run.epoch, run.epoch, run.id, survivors=None)
-    return (yield from _outcome(ctx, pending, ctx.now(), timeout_ms))
+    members = [] if epoch is not None else (yield from read(reads.members(key)))
+    others = [member.stopping for member in members if member.stopping not in (None, run.id)]
+    pending = [
+        AbortResult(key, Outcome.PENDING, each, each, each, survivors=None) for each in (run.id, *others) if each
+    ]
+    return (yield from _all_ended(ctx, key, pending, ctx.now(), wait=True, timeout_ms=timeout_ms))
 
 
 def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | None) -> Procedure[AbortResult]:

@@ -35,7 +35,12 @@ from lanes_storage.records import SightingRow
         patience="timeout",
         waits=lambda given: bool(given.get("wait", True)),
         first={"wait": False},
-        again=lambda _, asked: {"key": asked.key, "run_id": asked.run_id, "freeing": asked.freeing},
+        again=lambda given, asked: {
+            "key": asked.key,
+            "run_id": asked.run_id,
+            "freeing": asked.freeing,
+            "epoch": given.get("epoch"),
+        },
         ended=lambda result: result.outcome is not Outcome.PENDING or (result.run_id or result.freeing) is None,
         told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
     ),
@@ -68,7 +73,7 @@ def abort(
     Exit codes: 0 freed, 3 no such lane, 4 nothing to abort, 5 not confirmed in time, 69 database not reachable.
     """
     if run_id is not None:
-        return go_on_waiting(ctx, key, run_id, timeout_ms=timeout)
+        return go_on_waiting(ctx, key, run_id, epoch=epoch, timeout_ms=timeout)
     if freeing is not None:
         pending = AbortResult(key, Outcome.PENDING, 0, 0, freeing=freeing, survivors=None)
         return go_on(ctx, pending, ctx.now(), timeout)

@@ -43,8 +43,9 @@ def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Lane
         lane, watched = naming.named(read, key, source)
         if lane is None:
             return naming.detail_of(read, watched, ctx.now())
-        newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, within=SHOWN_CHARACTERS))
-        last = read(reads.events(lane=lane.id, limit=SHOWN_EVENTS, newest=True))
+        whole = lane.is_session
+        newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, session=whole, within=SHOWN_CHARACTERS))
+        last = read(reads.events(lane=lane.id, session=whole, limit=SHOWN_EVENTS, newest=True))
         liveness = Liveness(ctx.now())
         shown = Lane.of(lane, liveness)
         return LaneDetail(

@@ -323,7 +323,7 @@ def enter_beside(
     tx: Transaction, new: NewMessage, admission: Admission, width: int, now: Now
 ) -> Accepted | Refusal | WaitCircle:
     """Accept a message of a session for one of at most ``width`` child lanes: a free one, otherwise a new one,
-    otherwise the one where the fewest wait. The lane of the session itself runs nothing, and lists its children.
+    otherwise the one where the fewest wait. The lane of the session itself lists its children.
     """
     if new.anonymous and any(run or head for *_, run, head in tx.rows(sql.FIND_LANE, {"key": new.key})):
         new = new._replace(key=child_key(new.key, uuid4().hex))  # the same request twice at once is two

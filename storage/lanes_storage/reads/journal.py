@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from lanes_storage.fragments import block_of, events_of, names
+from lanes_storage.fragments import block_of, events_of, names, session_of, shown_key
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.choices import Conditions, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import EventRow, LaneFilter
 
-COLUMNS = """
-e.id, e.at, e.type, l.key, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause, e.detail
+COLUMNS = f"""
+e.id, e.at, e.type, {shown_key("l")}, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause,
+e.detail
 """
 #: Approximate size of the earlier events of a page: an event may contain the reply of a superseded run.
 SIZE_BEFORE = """
@@ -31,6 +32,7 @@ def epoch_of_release(lane: int, run: int) -> Query[int | None]:
 def events(
     *,
     lane: int | None = None,
+    session: bool = False,
     after: int = 0,
     before: int | None = None,
     since: int | None = None,
@@ -43,14 +45,15 @@ def events(
     """The journal after event ``after`` and before event ``before``, oldest first; ``newest`` takes the last
     ``limit`` events instead of the first.
 
-    ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. ``within``: stop after the event with
-    which the page exceeds this many characters.
+    ``session``: also those of the other lanes of its session. ``since`` is wall time in milliseconds; ``chosen`` is a
+    filter of events. ``within``: stop after the event with which the page exceeds this many characters.
     """
     choice = Conditions([], {}) if chosen is None else events_among(chosen)
     table, terms, id_ = "events e", ["e.id"], "e.id"
     if lane is not None:
         # with two lower bounds, an engine may search by either one; the + makes it search by the start of the block
-        table, terms, id_ = events_of(":lane"), ["b.block", "e.id"], "+e.id"
+        of = (f"({session_of(':lane')})", "IN") if session else (":lane",)
+        table, terms, id_ = events_of(*of), ["b.block", "e.id"], "+e.id"
     among = {
         f"{id_} > :after": True,
         f"{id_} < :before": before is not None,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import law
-from lanes_storage.fragments import dead_letter, names, shown_key, unnamed
+from lanes_storage.fragments import dead_letter, names, session_of, shown_key, unnamed
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import BoundTo, Cause, MessageState
 from lanes_storage.reads.choices import messages_among
@@ -66,16 +66,17 @@ def messages(
     limit: int | None = None,
     before: int | None = None,
     *,
+    session: bool = False,
     within: int | None = None,
     chosen: LaneFilter = EVERY,
 ) -> Query[list[MessageRow]]:
     """Messages of a lane, newest first; ``before``: only messages that were accepted before that one.
 
-    ``within``: at most this many characters in total, but always the first message; ``chosen``: only those
-    that this filter of messages chooses.
+    ``session``: also those of the other lanes of its session. ``within``: at most this many characters in total, but
+    always the first message; ``chosen``: only those that this filter of messages chooses.
     """
     named = {f"state_{i}": state for i, state in enumerate(dict.fromkeys(states))}
-    condition = "c.lane_id = :lane"
+    condition = f"c.lane_id IN ({session_of(':lane')})" if session else "c.lane_id = :lane"
     condition += f" AND c.state IN ({', '.join(':' + name for name in named)})" if named else ""
     condition += " AND c.id < :before" if before is not None else ""
     params: dict[str, object] = {"lane": lane_id, "before": before, **named}

@@ -58,6 +58,11 @@ class LaneRow(NamedTuple):
     open: int | None = None  # shown for a session: how many of its requests run or wait
     used: RunUsage | None = None  # by all its runs
 
+    @property
+    def is_session(self) -> bool:
+        """Whether it stands for the several lanes of a session."""
+        return self.open is not None
+
 
 class LaneCounts(NamedTuple):
     """The counts that ``status`` shows."""
