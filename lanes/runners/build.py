@@ -46,9 +46,18 @@ class Specs(dict[str, RunnerSpec]):
             await close()
 
 
-def load_targets(config: Config) -> None:
-    """Load what Python runners name. Raises ConfigError."""
+def check_runners(config: Config) -> None:
+    """Load what Python runners name, and look for what the others need of this machine. Raises ConfigError."""
+    _client(config)
     for runner in config.runners:
+        if limits := runner.isolated or (runner.command and runner.command.limits):
+            from lanes.runners.command.users import system_user
+
+            system_user(limits.user, runner.name)
+        if runner.kind is RunnerKind.ACP:
+            from lanes.runners.acp.runner import find_library
+
+            find_library(runner.name)
         if runner.isolated is not None:
             from lanes.runners.isolated.runner import check_target
 
@@ -64,11 +73,9 @@ def build_specs(
 
     Raises ConfigError: a target that cannot be loaded, an unusable proxy.
     """
-    client = HttpClient()
+    client = _client(config)
     health = ProviderHealth(store, clock)
     specs = Specs(client, health)
-    for provider in config.providers.values():
-        client.prepare(provider.name, Through.of(provider))
     for runner in config.runners:
         if runner.kind in PROGRAMS or runner.isolated is not None:
             specs[runner.name] = _with_processes(runner, config, memory, specs)
@@ -83,6 +90,13 @@ def build_specs(
         passing = PassingRunner(source, client, clock)
         specs[source.name] = RunnerSpec(source.name, RunnerKind.PROVIDER, passing, MOST_PASSED, internal=True)
     return specs
+
+
+def _client(config: Config) -> HttpClient:
+    client = HttpClient()
+    for provider in config.providers.values():
+        client.prepare(provider.name, Through.of(provider))
+    return client
 
 
 def _runner(runner: RunnerConfig, config: Config, health: ProviderHealth, client: HttpClient) -> Runner:

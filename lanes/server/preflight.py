@@ -9,7 +9,7 @@ from lanes.config import Config
 from lanes.config.approval import refuse_found_code
 from lanes.config.declared import places
 from lanes.engine.runs.hooks import configured_hooks
-from lanes.runners.build import load_targets
+from lanes.runners.build import check_runners
 from lanes.server.serve import bind
 
 NO_RUNNER = (
@@ -26,7 +26,7 @@ def refusals(config: Config) -> Iterator[ConfigError]:
     trusted = [*_refused(refuse_found_code, config)]
     yield from trusted
     if not trusted:  # code that must not run is not loaded either
-        yield from _refused(load_targets, config)
+        yield from _refused(check_runners, config)
         yield from _refused(configured_hooks, config)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from lanes.base.errors import ConfigError
 from lanes.config import from_data
-from lanes.runners.build import load_targets
+from lanes.runners.build import check_runners
 from tests.agents.kit import Site, configured
 from tests.agents.trees import alive
 from tests.kit.processes import eventually, house
@@ -261,7 +261,7 @@ def test_a_target_that_cannot_be_loaded_is_refused_at_the_start(tmp_path: Path) 
     for target, said in (("agent:nothing", "has no nothing"), ("missing:it", "no module missing")):
         runner = {"name": "it", "kind": "python", "target": target, "isolate": "process"}
         with pytest.raises(ConfigError, match=said):
-            load_targets(from_data({"runner": [runner]}, env={}, cwd=tmp_path))
+            check_runners(from_data({"runner": [runner]}, env={}, cwd=tmp_path))
 
 
 async def test_F465_it_gets_the_environment_of_its_gateway_without_the_secrets_of_lanes(

@@ -87,12 +87,12 @@ async def test_the_text_goes_to_standard_input_and_the_output_is_the_reply(tmp_p
 
 
 async def test_the_text_as_an_argument_is_one_word_and_never_an_option(tmp_path: Path) -> None:
-    argv = program("speak", "0", "{key}", "{lane_id} {run_id}", '{"a": {"b": 1}}')
+    argv = program("speak", "0", "--", "{key}", "{lane_id} {run_id}", '{"a": {"b": 1}}')
     async with commanded(tmp_path, argv, input="argument") as site:
         ended = await site.ask("--help me; rm -rf *")
         lane = await site.desk.lane("agent:main:test")
         assert ended.reply == "\n".join(
-            ["agent:main:test", f"1 {lane.epoch}", '{"a": {"b": 1}}', "--", "--help me; rm -rf *"]
+            ["--", "agent:main:test", f"1 {lane.epoch}", '{"a": {"b": 1}}', "--", "--help me; rm -rf *"]
         )
 
 

@@ -103,6 +103,15 @@ WRONG = {
         "no module not_there",
     ),
     "a hook's function": (FILE + '[hooks]\nnotice = "json:nothing"\n', "has no nothing"),
+    "a hook's module that ends": (
+        FILE + '[hooks]\nnotice = "ends:told"\n',
+        "importing ends failed: it ends the program",
+    ),
+    "a program's user": (
+        '[[runner]]\nname = "own"\nkind = "command"\nargv = ["cat"]\nuser = "nobody-at-all"\n',
+        "this system has no user nobody-at-all",
+    ),
+    "a provider's certificates": (FILE + 'ca_file = "none.pem"\n', "none.pem) cannot be used"),
     "two of one name": (FILE + FILE.partition("\n\n[[")[2].join(("[[", "")), "is taken"),
 }
 
@@ -114,6 +123,7 @@ def test_what_a_gateway_refuses_the_check_refuses_in_the_same_words(
     text, said = WRONG[name]
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(text)
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
     if name in ("an address of another host", "no host"):
         monkeypatch.setenv("LANES_TOKEN", "t")
     if name != "a secret":

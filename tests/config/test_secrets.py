@@ -26,7 +26,7 @@ def test_the_token_is_that_of_the_environment_where_there_is_one(loaded: Load) -
 
 
 def test_a_secret_in_a_file_beside_the_configuration(loaded: Load, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("one\n")
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfone\r\n")  # as Windows writes it
     config = loaded(KEYED.replace("api_key_env", "api_key_file").replace("SOME_KEY", "secret"))
     assert config.providers["one"].api_key == "one"
     config = loaded("[gateway]\ntoken_file = 'secret'", {"LANES_TOKEN": "other"})
@@ -36,9 +36,9 @@ def test_a_secret_in_a_file_beside_the_configuration(loaded: Load, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (None, "cannot be read (FileNotFoundError); check its path and mode"),
+        (None, "cannot be read (No such file or directory); check its path and mode"),
         (b"", "is empty; write the secret there"),
-        (b"\xff", "cannot be read (UnicodeDecodeError); check its path and mode"),
+        (b"\xff", "is not UTF-8; save it as UTF-8"),
         (b"a\nb", "the secret holds characters that no HTTP header carries; it is one line of plain characters"),
     ],
 )

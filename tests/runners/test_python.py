@@ -54,6 +54,7 @@ number = 7
 def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "kit_agents.py").write_text(MODULE)
     (tmp_path / "kit_broken.py").write_text("1 / 0\n")
+    (tmp_path / "kit_ends.py").write_text("import sys\nsys.exit(0)\n")
     (tmp_path / "kit_needs.py").write_text("import a_module_that_nobody_has\n")
     before = list(sys.path)
     yield tmp_path
@@ -102,6 +103,7 @@ async def test_a_plain_function_runs_in_a_thread_and_keeps_no_other_waiting(fold
         ("kit_nowhere:run", r"no module kit_nowhere is installed nor in "),
         ("kit_nowhere.sub:run", "no module kit_nowhere is installed"),
         ("kit_broken:run", "importing kit_broken failed: ZeroDivisionError"),
+        ("kit_ends:run", "importing kit_ends failed: it ends the program; let only `if __name__"),
         ("kit_needs:run", "importing kit_needs failed: No module named 'a_module_that_nobody_has'"),
     ],
 )

@@ -10,6 +10,8 @@ from lanes.config.reading.sections import ArrayElement, filled
 
 JSONL = "jsonl"
 STREAM_JSON, CLAUDE_JSON = "stream-json", "claude-json"
+#: Places that other people fill: a word that begins with one is an option where that begins with a dash.
+OF_OTHERS = ("{key}", "{text}")
 
 
 def command_of(row: ArrayElement) -> CommandConfig:
@@ -49,13 +51,16 @@ def _limits(row: ArrayElement) -> ProcessLimits:
 
 def _check_words(row: ArrayElement) -> None:
     argv, resume = row.values["argv"], row.values["resume"]
+    if not argv.value[0] or places(argv.value[0]):
+        raise argv.refused("its first word is no program", "write the name or path of a program")
     for vector in (argv, resume, row.values["wrap"]):
         for word in vector.value:
             for place in sorted(places(word)):
                 if place not in OF_ARGUMENTS and f"{{{place}}}" == word:
                     raise vector.unknown(place, sorted(OF_ARGUMENTS))
-    if not argv.value[0] or places(argv.value[0]):
-        raise argv.refused("its first word is no program", "write the name or path of a program")
+            if word.startswith(OF_OTHERS) and "--" not in vector.value[: vector.value.index(word)]:
+                problem = f"{shown(word)} may begin with a dash, and so be an option of the program"
+                raise vector.refused(problem, f'write "--name={word}", or put "--" before it')
     if any("session" in places(word) for word in argv.value):
         raise argv.refused("a new conversation has no {session} yet", "use {session} in resume")
     if resume.value and not any("session" in places(word) for word in resume.value):

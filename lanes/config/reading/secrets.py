@@ -49,10 +49,12 @@ def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
 def _from_file(setting: Value) -> Secret:
     path = Path(setting.value)
     try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:  # no such file, no text, no possible path
-        problem = f"{path} cannot be read ({type(error).__name__})"
-        return Secret(problem=setting.refused(problem, "check its path and mode"))
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return Secret(problem=setting.refused(f"{path} is not UTF-8", "save it as UTF-8"))
+    except (OSError, ValueError) as error:  # no such file, no possible path
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        return Secret(problem=setting.refused(f"{path} cannot be read ({why})", "check its path and mode"))
     if not text:
         return Secret(problem=setting.refused(f"{path} is empty", "write the secret there"))
     return _checked(setting, text, path.name)

@@ -21,9 +21,7 @@ class AcpRunner:
     """The runner of one ``[[runner]]`` of kind ``acp``. Raises ConfigError where the library is not installed."""
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
-        if importlib.util.find_spec(LIBRARY) is None:
-            needs = "needs the extra `acp`: pip install 'session-lanes[acp]'"
-            raise ConfigError(f"runner {config.name}: kind acp {needs}")
+        find_library(config.name)
         self._name = config.name
         self._program = AgentProgram(config, memory, grace)
         self._memory = memory
@@ -48,6 +46,13 @@ class AcpRunner:
                     run.spent(turn.usage)
                     await turn.keep_usage()
             return reply
+
+
+def find_library(runner: str) -> None:
+    """Raises ConfigError where the library is not installed."""
+    if importlib.util.find_spec(LIBRARY) is None:
+        needs = "needs the extra `acp`: pip install 'session-lanes[acp]'"
+        raise ConfigError(f"runner {runner}: kind acp {needs}")
 
 
 def _turns() -> type["AcpTurn"]:

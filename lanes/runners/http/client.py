@@ -89,7 +89,10 @@ class HttpClient:
             if through.proxy is not None or self._proxied:
                 self._ways[through, True] = _proxied(self._trusted[through.ca_file], self._mono, through.proxy)
         except (ImportError, ValueError, OSError) as error:
-            raise ConfigError(f"provider {provider!a}: its proxy or ca_file cannot be used: {error}") from error
+            named = " or ".join(filter(None, through))
+            raise ConfigError(
+                f"provider {provider!a}: its proxy or ca_file ({named}) cannot be used: {error}"
+            ) from error
 
     @contextlib.asynccontextmanager
     async def post(
