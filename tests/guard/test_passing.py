@@ -12,6 +12,7 @@ import pytest
 from lanes.server.asgi.bodies import MOST_VALUES, too_many_values
 from tests.guard.conftest import TOKEN, Guard
 from tests.guard.mirror import Mirror, mirror
+from tests.kit.rawserver import Call, raw_server
 from tests.kit.until import until
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -218,6 +219,22 @@ async def test_F291_what_the_provider_breaks_off_is_broken_off(guard: Guard) -> 
             await guarded.client.post(f"{guarded.base}/chat/completions", json={"stream": True, "messages": []})
         assert len(seen.requests) == 1
     await guarded.free()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx-odd: a\x01b", b"HTTP/1.1 999 Odd"])
+@pytest.mark.parametrize("route", ["chat/completions", "files"])
+async def test_F584_an_answer_with_a_head_that_cannot_be_passed_on_is_502(
+    guard: Guard, head: bytes, route: str
+) -> None:
+    async def answer(call: Call) -> None:
+        await call.say(head + b"\r\ncontent-length: 2\r\n\r\n{}")
+
+    async with raw_server(answer) as url:
+        guarded = await guard(url)
+        came = await guarded.client.post(f"{guarded.base}/{route}", json={"messages": []})
+        assert (came.status_code, came.json()["error"]["type"]) == (502, "server_error")
+        messages = await guarded.messages()
+    assert [message["error"]["cause"] for message in messages] == ["provider_failed"] * (route != "files")
 
 
 async def test_F291_a_provider_that_is_not_there_is_told_like_one(guard: Guard) -> None:

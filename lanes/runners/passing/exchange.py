@@ -1,6 +1,7 @@
 """One request that is passed on, and the connection of its client, to which its run writes."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -8,11 +9,15 @@ from typing import NamedTuple
 from starlette.types import Send
 
 from lanes.config.declared.model import ProviderConfig
+from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.passing.follower import Follower
 from lanes.runners.passing.headers import incoming
+from lanes_storage.law import AttemptCause
 
 #: A request without a stream shows nothing until its answer is complete; it gets at least so long.
 LEAST_WHOLE_MS = 10 * 60_000
+#: What no header may contain.
+_UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class PassedRequest(NamedTuple):
@@ -68,9 +73,11 @@ class Exchange:
         self._closed = True
 
     async def head(self, status: int, headers: Sequence[tuple[bytes, bytes]], follower: Follower | None) -> None:
-        """Send the head of the provider's answer."""
-        self.started, self.follower = True, follower
+        """Send the head of the provider's answer. Raises AttemptFailed (garbage) for one that cannot be sent."""
         kept = incoming(headers)
+        if not 200 <= status <= 599 or any(_UNFIT.search(value) for _, value in kept):
+            raise AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: a head that cannot be passed on, HTTP {status}")
+        self.started, self.follower = True, follower
         self.sized = any(name == b"content-length" for name, _ in kept)
         await self._send({"type": "http.response.start", "status": status, "headers": kept})
 
