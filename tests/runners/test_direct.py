@@ -66,7 +66,8 @@ async def test_a_body_of_many_pieces_arrives_whole(client: HttpClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "direct"), [("HTTPS_PROXY", False), ("ALL_PROXY", False), ("LANES_NO_SUCH", True)]
+    ("variable", "direct"),
+    [("HTTPS_PROXY", False), ("ALL_PROXY", False), ("LANES_NO_SUCH", True), ("NO_PROXY", True), ("FTP_PROXY", True)],
 )
 async def test_only_what_no_proxy_is_named_for_is_asked_directly(
     monkeypatch: pytest.MonkeyPatch, variable: str, direct: bool

@@ -168,7 +168,7 @@ def _proxy_named() -> bool:
         return False
     from urllib.request import getproxies  # a megabyte with what it imports
 
-    return bool(getproxies())
+    return not {"http", "https", "all"}.isdisjoint(getproxies())  # NO_PROXY alone names none
 
 
 def _trusted() -> ssl.SSLContext:
