@@ -1,6 +1,9 @@
 """What is refused, how it is said, and that nothing was stored for it."""
 
+import asyncio
+import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -51,6 +54,30 @@ async def test_a_host_of_any_shape_is_refused(served: Served) -> None:
     for host in HOSTS:
         answer = await served.client.get("/api/status", headers=[(b"Host", host.encode())])
         assert (answer.status_code, problem(answer)) == (403, "host"), host
+
+
+async def test_a_health_check_of_http_1_0_need_not_name_a_host(served: Served) -> None:
+    url = httpx.URL(served.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+@pytest.mark.parametrize(("path", "read"), [("/api/lanes/a/messages", problem), ("/v1/chat/completions", envelope)])
+async def test_a_packed_body_is_refused_as_that(
+    served: Served, path: str, read: Callable[[httpx.Response], str]
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await served.client.post(path, content=gzip.compress(b"{}"), headers=headers)
+    assert (answer.status_code, read(answer)) == (415, "content_type")
+    assert "gzip" in answer.text
+
+
+async def test_a_body_may_begin_with_a_byte_order_mark(served: Served) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await served.client.post("/api/lanes/a/messages", content=b'\xef\xbb\xbf{"text": "x"}', headers=headers)
+    assert answer.status_code == 202
 
 
 async def test_the_same_origin_may_come(served: Served) -> None:

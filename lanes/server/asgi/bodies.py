@@ -32,7 +32,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if len(raw) > MOST_VALUES and too_many_values(raw):
         raise TooMuch(f"the body has more than {MOST_VALUES} values")
     try:
-        data = _decode(raw.decode("utf-8"))
+        data = _decode(raw.decode("utf-8-sig"))  # programs of Windows put a byte order mark before it
         if b"\\u" in raw:  # only an escape can be half a character, which cannot be stored
             json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:

@@ -30,11 +30,11 @@ class RequestGuard:
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Raises HttpProblem for a host or an origin that is not allowed."""
-        host = headers.get("host", "")
-        if not self._known(host):
+        host = headers.get("host")
+        if host is not None and not self._known(host):  # browsers name it; HAProxy's health checks (HTTP/1.0) do not
             raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
         origin = headers.get("origin")
-        if origin is not None and _place_of(origin) != host.lower():
+        if origin is not None and _place_of(origin) != (host or "").lower():
             raise HttpProblem(403, "origin", "requests from other origins are refused")
 
     def check_token(self, path: str, headers: Mapping[str, str]) -> None:
@@ -64,9 +64,11 @@ def given_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def check_content(headers: Mapping[str, str]) -> None:
-    """Raises HttpProblem if the content type is not JSON: a form on a foreign page can send other types."""
+    """Raises HttpProblem if the body is not JSON, as it is: a form on a foreign page can send other types."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpProblem(415, "content_type", "send Content-Type: application/json")
+    if (packed := headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):
+        raise HttpProblem(415, "content_type", f"the body is packed ({packed[:40]}): send it without Content-Encoding")
 
 
 def _place_of(origin: str) -> str | None:
