@@ -1,6 +1,7 @@
 """The one writer: many callers, one commit; what one caller does wrong is not paid for by the others."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes_storage.errors import NotStorable, StoreClosed
+from lanes_storage.errors import DatabaseLocked, NotStorable, StoreClosed
 from lanes_storage.interface import Transaction, call
 from lanes_storage.sqlite import writer as module
+from lanes_storage.sqlite.file import locking, transaction
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.writer import Writer
 from tests.kit.processes import PATIENCE_S
@@ -187,6 +189,41 @@ async def test_a_commit_that_is_refused_hurts_nobody_else(desk: Desk, loop: asyn
         await bad
     assert await good == "good"
     assert desk.notes() == ["good"]
+
+
+async def test_F591_where_the_file_stays_locked_all_callers_wait_once(
+    desk: Desk, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+
+    def counted(*given: object) -> None:
+        begun.append(given)
+        locking.begin(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(transaction, "begin", counted)
+    other = sqlite3.connect(desk.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    futures = [desk.writer.submit(note(str(n)), loop) for n in range(20)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    other.close()
+    assert {type(each) for each in results} == {DatabaseLocked}
+    assert len(begun) <= 2, "one wait for each batch, not one more for each of its steps"
+    assert await desk.writer.submit(note("next"), loop) == "next"
+
+
+async def test_F592_a_log_that_cannot_be_read_after_a_commit_ends_no_writer(
+    desk: Desk, loop: asyncio.AbstractEventLoop
+) -> None:
+    log = desk.file._log
+    kept = os.dup(log._descriptor)
+    unreadable = os.open(desk.file.guard.files.log, os.O_WRONLY)
+    os.dup2(unreadable, log._descriptor)  # each look at the length of the log raises OSError, as a bad disk does
+    assert await desk.writer.submit(note("committed"), loop) == "committed"
+    assert await asyncio.wait_for(desk.writer.submit(note("next"), loop), PATIENCE_S) == "next"
+    os.dup2(kept, log._descriptor)
+    os.close(kept)
+    os.close(unreadable)
 
 
 async def test_what_a_step_did_outside_is_undone_with_it(desk: Desk, loop: asyncio.AbstractEventLoop) -> None:

@@ -175,17 +175,18 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> bool:
         """Run the batch in one transaction. Returns False if a step raised; then nothing was committed."""
-        carried_out = False
+        in_steps = False
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
+                in_steps = True
                 results = carry_out(tx, [job.step for job in batch])
-                carried_out = True
+                in_steps = False
         except BaseException as error:  # any exception belongs to the callers; the writer must survive it
             ours = _for_callers(self._name, error)
             for job in batch:
                 job.error = ours
             # foreign keys are checked at the commit, and its error does not say which step broke one
-            return carried_out and not isinstance(error, sqlite3.IntegrityError)
+            return not (in_steps or isinstance(error, sqlite3.IntegrityError))
         for job, job.result in zip(batch, results, strict=True):
             job.error = None
         return True

@@ -24,6 +24,9 @@ from lanes_storage.sqlite.file.locking import SideLock
 from lanes_storage.sqlite.file.paths import seen
 from lanes_storage.sqlite.file.wal import Stuck, WriteAheadLog
 
+#: What may prevent the maintenance of the WAL; it is retried later. OSError: the WAL cannot be read.
+_LATER = (sqlite3.Error, errors.StorageError, OSError)
+
 
 class SqliteFile:
     """The write connection, the guard of its commits, and the maintenance of the WAL. For one thread.
@@ -102,7 +105,7 @@ class SqliteFile:
 
         A failure does not concern those callers: the WAL stays longer, and the next call retries.
         """
-        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+        with contextlib.suppress(*_LATER):
             self._log.committed()
 
     def idle_in_s(self) -> float | None:
@@ -111,7 +114,7 @@ class SqliteFile:
 
     def idle(self) -> None:
         """Called when nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
-        with contextlib.suppress(sqlite3.Error, errors.StorageError):
+        with contextlib.suppress(*_LATER):
             self._log.idle()
 
     def shorten(self) -> Stuck | None:
