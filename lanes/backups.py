@@ -17,6 +17,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.records import OwnerRow
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import Progress
+from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.store import SqliteReader
 
 #: How many ids and epochs are skipped after a restore: those assigned since the copy was made, which programs outside
@@ -47,22 +48,20 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     """
     copies.check_copy(copy)
     _refuse_while_used(path, clock)
-    real = path.resolve()  # a link stays a link
-    draft = real.with_name(real.name + ".restoring")
-    real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone_in(real.parent):
+    draft = Files.of(path).draft
+    draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone_in(draft.parent):
         copies.remove(draft)
         copies.copy(copy, draft, progress)
         try:
             copies.take_back(draft)
-            least = _beyond(copy, path)
-            paused = _tell(draft, clock, actor, least)
+            paused, epoch = _tell(draft, clock, actor, _assigned(path))
             _refuse_while_used(path, clock)
             kept = copies.put_in_place(draft, path)
         except BaseException:
             copies.remove(draft)
             raise
-    return Restored(paused, least["epoch"], kept)
+    return Restored(paused, epoch, kept)
 
 
 @contextlib.contextmanager
@@ -79,10 +78,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[str]:
-    def step(tx: Transaction) -> list[str]:
-        copies.raise_ids(tx, {table: number for table, number in least.items() if table != "epoch"})
-        return doors.restored(tx, clock(), actor=actor, epoch=least["epoch"])
+def _tell(draft: Path, clock: Clock, actor: str, assigned: dict[str, int]) -> tuple[list[str], int]:
+    def step(tx: Transaction) -> tuple[list[str], int]:
+        epoch = copies.raise_ids(tx, assigned, LEFT_OUT)
+        return doors.restored(tx, clock(), actor=actor, epoch=epoch), epoch
 
     store = open_store(str(draft), create=True)  # an older copy is upgraded to the newest schema
     try:
@@ -91,12 +90,11 @@ def _tell(draft: Path, clock: Clock, actor: str, least: dict[str, int]) -> list[
         store.close()
 
 
-def _beyond(copy: Path, path: Path) -> dict[str, int]:
-    found = copies.numbers(copy)
+def _assigned(path: Path) -> dict[str, int]:
+    """The numbers that were assigned in the file that is replaced."""
     with contextlib.suppress(StorageError):  # damaged or missing, which is why a copy is restored
-        newer = copies.numbers(path)
-        found = {name: max(number, newer.get(name, 0)) for name, number in found.items()}
-    return {name: number + LEFT_OUT for name, number in found.items()}
+        return copies.numbers(path)
+    return {}
 
 
 def _refuse_while_used(path: Path, clock: Clock) -> None:

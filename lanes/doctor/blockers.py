@@ -9,8 +9,8 @@ from lanes.host.stat import STOPPED, state_of
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
 from lanes_storage.records import OwnerRow
-from lanes_storage.sqlite.file.identity import Files
 from lanes_storage.sqlite.file.locking import holders
+from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.store import SqliteReader
 
 _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "blocked by a disk"}

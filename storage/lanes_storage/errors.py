@@ -137,7 +137,10 @@ class DatabaseAliased(StorageError):
     """The file has a second name, or another process uses it under another name. Each name would have a separate
     WAL."""
 
-    fix = "leave it one name (`find -samefile` finds the others), the one under which it is used"
+    fix = (
+        "leave it one name (`find -samefile` finds the others), the one under which it is used; mount its folder, not"
+        " the file alone"
+    )
 
 
 class DatabaseUnavailable(StorageError):

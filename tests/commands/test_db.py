@@ -1,8 +1,12 @@
 """lanes db: upgrade, check, backup, restore; copies made under traffic, and what a restore must not let happen."""
 
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pexpect  # type: ignore[import-untyped]
@@ -239,6 +243,72 @@ def test_a_backup_takes_no_place_that_is_taken(stage: Stage, lanes: Call, tmp_pa
     link.symlink_to("nowhere")
     assert lanes("db", "backup", str(link)).code == 1
     assert link.is_symlink()
+
+
+def test_F593_ids_continue_where_the_copy_had_none(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    assert lanes("db", "backup", str(copy)).code == 0
+    newest = stage.send("k", *("text" for _ in range(5)))[-1].id
+    stage.close()
+    assert lanes("db", "restore", str(copy)).code == 0
+    again = Stage(stage.path)
+    first = again.send("k", "text")[0].id
+    assert first > newest
+    again.close()
+    spoil(stage.path)  # what was assigned there cannot be read
+    assert lanes("db", "restore", str(copy)).code == 0
+    assert int(lanes("send", "k", "text", "--json").json["id"]) > newest
+
+
+#: Restores a copy, and is killed before the n-th time that a file is renamed, or its WAL is checkpointed.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lanes.commands import main
+from lanes_storage.sqlite import copies
+
+left = int(sys.argv.pop(1))
+def killed(real):
+    def late(*given):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given)
+    return late
+
+Path.replace, copies.checkpoint = killed(Path.replace), killed(copies.checkpoint)
+main()
+"""
+
+
+def test_F594_a_restore_that_is_killed_leaves_the_old_file_or_none(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    stage.send("k", "one")
+    copy, database = tmp_path / "copy.db", stage.path
+    assert lanes("db", "backup", str(copy)).code == 0
+    stage.send("since", "two")
+    stage.close()
+    seen = set[bool | None]()
+    for moment in count(1):
+        command = [sys.executable, "-c", KILLED, str(moment), "--db", str(database), "db", "restore", str(copy)]
+        ended = subprocess.run(command, env=environment(tmp_path), check=False, capture_output=True).returncode
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        sent = lanes("send", "after", "text")
+        if database.exists():
+            keys = {lane["key"] for lane in lanes("list", "--json").json}
+            assert (sent.code, keys) in [(0, {"k", "since", "after"}), (0, {"k", "after"})]
+            seen.add("since" in keys)
+        else:
+            assert (sent.code, database.exists()) == (69, False), "no empty one is made in its place"
+            assert "lanes db restore" in sent.err
+            seen.add(None)
+            assert lanes("db", "restore", str(copy)).code == 0
+            assert lanes("send", "since", "two").code == 0
+    assert seen == {True, False, None}
+    assert {lane["key"] for lane in lanes("list", "--json").json} == {"k"}
+    assert lanes("doctor").code == 0
 
 
 @pytest.mark.parametrize("frozen", [False, True])

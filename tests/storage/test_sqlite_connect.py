@@ -114,6 +114,19 @@ def test_an_existing_file_keeps_its_mode(made: Store, path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_F595_the_files_beside_it_are_for_whom_the_file_is_for(made: Store, path: Path) -> None:
+    made.close()
+    for file in path.parent.glob("lanes.db-*"):
+        file.unlink()
+    path.chmod(0o660)
+    if os.geteuid() == 0:  # root upgrades or sends for the user of the service
+        os.chown(path, 65534, 65534)
+    open_store(str(path)).close()
+    owned = {(file.name, stat.S_IMODE(file.stat().st_mode), file.stat().st_uid) for file in path.parent.iterdir()}
+    names = {"lanes.db", "lanes.db-wal", "lanes.db-shm", "lanes.db-lock"}
+    assert owned == {(name, 0o660, path.stat().st_uid) for name in names}
+
+
 # ------------------------------------------------------------------------------------------- refusals
 
 

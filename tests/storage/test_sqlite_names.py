@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from lanes_storage.sqlite.file.connect import open_reader
 from lanes_storage.sqlite.inspect import other_names
 from tests.kit.databases import lay
 from tests.kit.forks import run_elsewhere
-from tests.storage.test_sqlite_identity import ENDS, PRELUDE, beside, elsewhere, keys, send
+from tests.storage.test_sqlite_identity import ENDS, PRELUDE, SEND, beside, elsewhere, keys, send
 
 
 @pytest.fixture
@@ -113,6 +115,21 @@ def test_F78_under_another_name_it_would_have_another_log(
     assert elsewhere(path, "elsewhere") == ""
     assert keys(path) == ["after", "before", "elsewhere"]
     assert other_names(path) is None
+
+
+def test_F596_a_file_that_is_mounted_by_itself_has_another_log_there(path: Path, tmp_path: Path) -> None:
+    """So a container is given one file; what waits in its log would be gone with the container."""
+    other = tmp_path / "container" / "data.db"
+    other.parent.mkdir()
+    other.touch()
+    mounting = f'mount --bind "{path}" "{other}" && exec "{sys.executable}" -c "$0" "{other}" key'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounting]
+    try:
+        told = subprocess.run([*command, SEND], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    assert told.stdout == "DatabaseAliased\n"
+    assert elsewhere(path, "key") == ""
 
 
 def test_F78_two_may_read_one_copy(store: Store, path: Path, tmp_path: Path) -> None:

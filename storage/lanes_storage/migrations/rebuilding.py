@@ -56,5 +56,10 @@ def _columns(tx: Transaction, table: str) -> list[str]:
 def _keep_counting(tx: Transaction, table: str, draft: str) -> None:
     """Ids of pruned rows are not reused: the new table continues the id sequence of the old one."""
     for (last,) in tx.rows("SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}):
-        tx.run("DELETE FROM sqlite_sequence WHERE name = :draft", {"draft": draft})
-        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:draft, :last)", {"draft": draft, "last": last})
+        continue_ids(tx, draft, last)
+
+
+def continue_ids(tx: Transaction, table: str, last: int) -> None:
+    """The next id of a table is the one after ``last``."""
+    tx.run("DELETE FROM sqlite_sequence WHERE name = :table", {"table": table})
+    tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)", {"table": table, "last": last})

@@ -4,25 +4,28 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, count
 from pathlib import Path
 
 from lanes_storage import errors
 from lanes_storage.interface import Transaction
+from lanes_storage.migrations.rebuilding import continue_ids
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
-from lanes_storage.sqlite.file.identity import Files
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, begin
+from lanes_storage.sqlite.file.paths import Files, own_like
 from lanes_storage.sqlite.file.wal import checkpoint
 from lanes_storage.sqlite.inspect import damage, marks
 
 #: Pages that are copied between two calls of ``progress``.
 STEP_PAGES = 512
 
-_SEQUENCES = "SELECT name, seq FROM sqlite_sequence"
-_RAISE_SEQUENCE = "UPDATE sqlite_sequence SET seq = max(seq, :least) WHERE name = :table"
-_EPOCH = "SELECT value FROM counters WHERE name = 'epoch'"
+#: Also of a table that never had a row.
+_NUMBERS = """
+SELECT t.name, coalesce(s.seq, 0) FROM sqlite_schema t LEFT JOIN sqlite_sequence s ON s.name = t.name
+WHERE t.type = 'table' AND t.sql LIKE '%AUTOINCREMENT%' UNION ALL SELECT name, value FROM counters WHERE name = 'epoch'
+"""
 
 #: Triggers with which a file that was put aside refuses every change, from any program that still has it open.
 _PUT_ASIDE = """
@@ -76,14 +79,17 @@ def check_copy(path: Path) -> None:
 def numbers(path: Path) -> dict[str, int]:
     """The highest numbers that a database has assigned: the epoch, and the id of each table. Raises StorageError."""
     with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
-        found = dict(connection.execute(_SEQUENCES).fetchall())
-        return found | {"epoch": connection.execute(_EPOCH).fetchone()[0]}
+        return dict(connection.execute(_NUMBERS).fetchall())
 
 
-def raise_ids(tx: Transaction, least: dict[str, int]) -> None:
-    """Make sure that ids up to and including these (by table) are not assigned again."""
+def raise_ids(tx: Transaction, assigned: Mapping[str, int], beyond: int) -> int:
+    """Continue the ids of all tables so far ``beyond`` those that were assigned, here or by table elsewhere; returns
+    the same for the epoch."""
+    least = {name: max(number, assigned.get(name, 0)) + beyond for name, number in tx.rows(_NUMBERS, {})}
+    epoch: int = least.pop("epoch")
     for table, number in least.items():
-        tx.run(_RAISE_SEQUENCE, {"table": table, "least": number})
+        continue_ids(tx, table, number)
+    return epoch
 
 
 def take_back(draft: Path) -> None:
@@ -102,7 +108,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
     files = Files.of(path)
     with (
         translated(str(path)),
-        contextlib.closing(SideLock(files.side, str(path))) as lock,
+        contextlib.closing(SideLock(files)) as lock,
         lock.held(BUSY_TIMEOUT_MS / 1000) as held,
     ):
         if not held:
@@ -110,20 +116,25 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         _single_file(draft)
         aside = None
         if files.database.exists():
+            own_like(files.database, draft)
             aside = _put_aside(files)
-            _copy_mode(draft, aside)
         for stray in (files.log, files.memory):
             stray.unlink(missing_ok=True)
         draft.replace(files.database)
         _sync(files.database.parent)
+        if aside is not None:
+            # Not before it is put aside: a restore that is killed leaves the database usable.
+            with _undamaged(), _two_connections(aside) as (writing, second):
+                _refuse_changes(writing)
+                checkpoint(writing, second)
     return aside
 
 
 def _put_aside(files: Files) -> Path:
-    """Mark the file, checkpoint its WAL, and rename it and its side files."""
+    """Checkpoint the WAL of the file, and rename it and its side files."""
     aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with contextlib.suppress(sqlite3.DatabaseError):  # if the file is damaged, nothing can write to it anyway
-        _refuse_changes(files.database)
+    with _undamaged(), _two_connections(files.database) as (writing, second):
+        checkpoint(writing, second)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
             old.replace(aside.with_name(aside.name + end))
@@ -136,30 +147,31 @@ def _free_name(name: str) -> Path:
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
 
-def _refuse_changes(path: Path) -> None:
-    """Make a file refuse every change. Raises sqlite3.Error."""
+def _undamaged() -> contextlib.AbstractContextManager[None]:
+    """A block that is left out as far as the file is damaged: then nothing can write to it anyway."""
+    return contextlib.suppress(sqlite3.DatabaseError)
+
+
+@contextlib.contextmanager
+def _two_connections(path: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
+    """Two connections that write. Raises sqlite3.Error."""
     with contextlib.ExitStack() as open_:
         open_.callback(connect_reading(path).close)  # closed last, so that the WAL stays
         writing, second = (open_.enter_context(contextlib.closing(connect_writing(path))) for _ in range(2))
-        begin(writing)
-        try:
-            for (table,) in writing.execute(_TABLES).fetchall():
-                for event in ("INSERT", "UPDATE", "DELETE"):
-                    writing.execute(_PUT_ASIDE.format(event=event, table=table))
-            writing.execute("COMMIT")
-        finally:
-            if writing.in_transaction:
-                writing.execute("ROLLBACK")
-        checkpoint(writing, second)
+        yield writing, second
 
 
-def _copy_mode(draft: Path, aside: Path) -> None:
-    """Give the draft the mode and the owner of the file that it replaces."""
-    before = aside.stat()
-    draft.chmod(before.st_mode & 0o777)
-    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-        with contextlib.suppress(PermissionError):  # only root can change the owner of a file
-            os.chown(draft, before.st_uid, before.st_gid)
+def _refuse_changes(writing: sqlite3.Connection) -> None:
+    """Make a file refuse every change. Raises sqlite3.Error."""
+    begin(writing)
+    try:
+        for (table,) in writing.execute(_TABLES).fetchall():
+            for event in ("INSERT", "UPDATE", "DELETE"):
+                writing.execute(_PUT_ASIDE.format(event=event, table=table))
+        writing.execute("COMMIT")
+    finally:
+        if writing.in_transaction:
+            writing.execute("ROLLBACK")
 
 
 def _single_file(draft: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.identity import Files, check_vacant, missing
+from lanes_storage.sqlite.file.identity import check_vacant, missing
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
+from lanes_storage.sqlite.file.paths import Files, mount_of
 from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
 
 #: The first version with RETURNING and UPDATE … FROM.
@@ -188,9 +189,11 @@ def check_plain(path: Path) -> None:
 
 
 def check_names(files: Files) -> None:
-    """Refuse a file that has a second name. Raises DatabaseAliased."""
+    """Refuse a file that has a second name, also as a mount. Raises DatabaseAliased."""
     if (names := files.database.stat().st_nlink) > 1:
         raise errors.DatabaseAliased(str(files.path), f"this file has {names} names (hard links)")
+    if mount_of(files.database) != mount_of(files.database.parent):
+        raise errors.DatabaseAliased(str(files.path), "this file is mounted here by itself, without its log")
 
 
 def check_users(files: Files, connection: sqlite3.Connection) -> None:
@@ -212,7 +215,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if not files.database.exists():
             raise missing(path)
         if files.side.exists():  # a copy that no process uses has no WAL, and reading must not create one
-            lock = held.enter_context(contextlib.closing(SideLock(files.side, str(path))))
+            lock = held.enter_context(contextlib.closing(SideLock(files)))
             held.enter_context(lock.opening(files.memory))
         check_names(files)
         connection = connect_reading(files.database)

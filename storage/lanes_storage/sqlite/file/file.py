@@ -19,9 +19,9 @@ from lanes_storage.sqlite.file.connect import (
     touch,
     translated,
 )
-from lanes_storage.sqlite.file.identity import FileGuard, Files
+from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import SideLock
-from lanes_storage.sqlite.file.paths import seen
+from lanes_storage.sqlite.file.paths import Files, seen
 from lanes_storage.sqlite.file.wal import Stuck, WriteAheadLog
 
 #: What may prevent the maintenance of the WAL; it is retried later. OSError: the WAL cannot be read.
@@ -59,7 +59,7 @@ class SqliteFile:
             files = Files.of(path)
             if not young and not files.side.exists():
                 check_first(files.database, create=create, upgrade=upgrade)
-            lock = SideLock(files.side, name)
+            lock = SideLock(files)
             undo.callback(lock.close)
             with lock.opening(files.memory) as taken:
                 before = seen(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lanes_storage import errors
 from lanes_storage.sqlite.file.locking import SideLock
-from lanes_storage.sqlite.file.paths import Names, Seen, seen
+from lanes_storage.sqlite.file.paths import Files, Names, Seen, seen
 from lanes_storage.tuples import NamedTuple
 
 _DELETED = " (deleted)"
@@ -20,22 +20,6 @@ _DELETED = " (deleted)"
 _LOOK_AGAIN_S = 0.1
 
 _WHAT = ("its file", "its log (-wal)", "its shared memory (-shm)")
-
-
-class Files(NamedTuple):
-    """The paths of a database: the given one, and the file that it leads to with its side files."""
-
-    path: Path
-    database: Path
-    log: Path
-    memory: Path
-    side: Path
-
-    @classmethod
-    def of(cls, path: Path) -> "Files":
-        """The paths of a database. SQLite names the side files after the target of a link, and so does this."""
-        real = path.resolve()
-        return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock")))
 
 
 class FileGuard:
@@ -85,14 +69,16 @@ def missing(path: Path) -> errors.DatabaseMissing:
     """The error for a missing database: never created, or deleted or moved away, as far as that is visible."""
     files = Files.of(path)
     pids = [one.pid for one in strangers(path)]
-    left = [name.name for name in (files.log, files.memory, files.side) if name.exists()]
+    left = [name.name for name in (files.log, files.memory, files.side, files.draft) if name.exists()]
     return errors.DatabaseDeleted(str(path), pids, left) if pids or left else errors.DatabaseMissing(str(path))
 
 
 def check_vacant(path: Path) -> None:
-    """Refuse to create a file in place of one that a living process still has open. Raises DatabaseDeleted."""
-    if pids := [one.pid for one in strangers(path)]:
-        raise errors.DatabaseDeleted(str(path), pids)
+    """Refuse to create a file in place of one that a living process still has open, or that was to be restored. Raises
+    DatabaseDeleted."""
+    pids, draft = [one.pid for one in strangers(path)], Files.of(path).draft
+    if pids or draft.exists():
+        raise errors.DatabaseDeleted(str(path), pids, [draft.name])
 
 
 class Stranger(NamedTuple):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.paths import Names, Seen
+from lanes_storage.sqlite.file.paths import Files, Names, Seen, own_like
 
 T = TypeVar("T")
 
@@ -43,10 +43,11 @@ _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 class SideLock:
     """The lock on the side file, held through a separate descriptor. For one thread at a time."""
 
-    def __init__(self, path: Path, database: str) -> None:
-        self._path = str(path)
-        self._names = Names(path)
-        self.database = database
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._path = str(files.side)
+        self._names = Names(files.side)
+        self.database = str(files.path)
         self._descriptor = -1
         self._file: Seen = None
         self._open()
@@ -111,16 +112,23 @@ class SideLock:
                 raise errors.DatabaseLocked(self.database)
             yield taken
 
+    def _make_or_open(self) -> int:
+        with contextlib.suppress(FileExistsError):
+            made = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            own_like(self._files.database, made)
+            return made
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in _MAY_NOT:
+                raise
+            # The file of another user: a read-only descriptor is enough for a lock.
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+
     def _open(self) -> None:
         self.close()
         try:
-            try:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                if error.errno not in _MAY_NOT:
-                    raise
-                # The file of another user: a read-only descriptor is enough for a lock.
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = self._make_or_open()
         except (FileNotFoundError, NotADirectoryError) as error:
             if not Path(self._path).parent.is_dir():
                 raise errors.DatabaseReplaced(self.database, "its folder was deleted or moved away") from error

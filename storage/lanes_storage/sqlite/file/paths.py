@@ -1,9 +1,12 @@
 """Which files the paths name now."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from lanes_storage.tuples import NamedTuple
 
 #: Device and inode, or None if there is no such file.
 Seen = tuple[int, int] | None
@@ -23,6 +26,46 @@ def seen(path: str) -> Seen:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
+
+
+def mount_of(path: Path) -> str | None:
+    """The mount through which a path leads; None if the system does not tell (Linux does). Raises OSError."""
+    if not hasattr(os, "O_PATH"):
+        return None
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # to close such a one drops no locks of the file
+    try:
+        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return next((line for line in told.splitlines() if line.startswith("mnt_id:")), None)
+
+
+def own_like(database: Path, made: Path | int) -> None:
+    """Give a new file (or its descriptor) the mode of the database and, as root, its owner, as far as possible: who may
+    use that one needs this one, too."""
+    with contextlib.suppress(OSError):
+        meant = database.stat()
+        os.chmod(made, meant.st_mode & 0o777)  # noqa: PTH101 - also of a descriptor
+        os.chown(made, meant.st_uid, meant.st_gid)
+
+
+class Files(NamedTuple):
+    """The paths of a database: the given one, and the file that it leads to with those beside it."""
+
+    path: Path
+    database: Path
+    log: Path
+    memory: Path
+    side: Path
+    draft: Path  # what a restore is about to put in the place of the database
+
+    @classmethod
+    def of(cls, path: Path) -> "Files":
+        """The paths of a database. SQLite names the side files after the target of a link, and so does this."""
+        real = path.resolve()
+        return cls(path, real, *(real.with_name(real.name + end) for end in ("-wal", "-shm", "-lock", ".restoring")))
 
 
 class Names:

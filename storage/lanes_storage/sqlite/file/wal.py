@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.identity import FileGuard, Files
+from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import begin
+from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.tuples import NamedTuple
 
 #: Pages in the WAL at which it is checkpointed. This is much rarer than SQLite's default: a page that changed ten times
