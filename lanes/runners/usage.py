@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from lanes.config.declared.model import Price
 from lanes_storage.records import RunUsage
 
-#: Counts beyond this are no counts.
+#: Counts beyond this, of tokens or of millionths of a US dollar, are no counts: thousands of them can be added up.
 MOST = 1 << 50
 MICROS = 1_000_000
 
@@ -14,12 +14,11 @@ MICROS = 1_000_000
 def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsage | None:
     """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
     said = usage or {}
-    own = said.get("cost_usd")
-    cost = cost_usd if cost_usd is not None else own if is_amount(own) else None
+    cost = _micros(said.get("cost_usd") if cost_usd is None else cost_usd)
     tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
     if tokens == (None, None) and cost is None:
         return None
-    return RunUsage(tokens[0] or 0, tokens[1] or 0, None if cost is None else round(cost * MICROS))
+    return RunUsage(tokens[0] or 0, tokens[1] or 0, cost)
 
 
 def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
@@ -36,6 +35,10 @@ def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | Non
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < MOST else None
+
+
+def _micros(cost: object) -> int | None:
+    return round(cost * MICROS) if is_amount(cost) and cost * MICROS < MOST else None
 
 
 def is_amount(value: object) -> TypeGuard[int | float]:

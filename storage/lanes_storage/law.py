@@ -374,6 +374,8 @@ MAX_QUESTIONS = 200
 MAX_BATCH = 100
 #: Added to the id of a message that lets others pass while its retry waits: its rank is behind all of them.
 ASIDE = 1 << 53
+#: What a lane uses of a budget that it has by itself is counted under this name, followed by its id.
+BUDGET_OF_LANE = "lane "
 #: The longest session key, in characters.
 MAX_KEY = 512
 #: So many turns can be imported between two messages.

@@ -111,7 +111,7 @@ async def test_the_events_of_an_agent(tmp_path: Path, output: str) -> None:
             assert ended.usage["cost_usd"] == 0.25
 
 
-@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0, 1e14])
 async def test_F452_a_cost_that_is_no_amount_is_left_out(tmp_path: Path, cost: float) -> None:
     events = [*RECORDED["claude-json"][:-1], RECORDED["claude-json"][-1] | {"total_cost_usd": cost}]
     async with commanded(tmp_path, program("speak", "0", *lines(events)), output="claude-json") as site:

@@ -23,6 +23,8 @@ PRICE = Price(2.5, 10, 0.25)
         ({"prompt_tokens": -1, "completion_tokens": 1 << 60}, None, None),
         ({"prompt_tokens": True, "completion_tokens": "4", "cost_usd": float("nan")}, None, None),
         ({"prompt_tokens": 1, "cost_usd": float("inf")}, None, RunUsage(1, 0)),
+        ({"prompt_tokens": 1, "cost_usd": 1e14}, None, RunUsage(1, 0)),  # no row takes its millionths
+        ({"prompt_tokens": 1}, 1e11, RunUsage(1, 0)),  # nor the sum of a hundred of these
     ],
 )
 def test_what_a_usage_object_says(usage: dict[str, Any] | None, cost: float | None, expected: RunUsage | None) -> None:

@@ -14,7 +14,7 @@ from lanes_storage.doors import Accepted
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
-from lanes_storage.records import Idempotency, LaneFilter, RunFailure, Waiter
+from lanes_storage.records import BudgetTerms, Idempotency, LaneFilter, RunFailure, Waiter
 from tests.kit.world import PROCESS, World
 
 KEY = "agent:main:telegram:42"
@@ -46,6 +46,20 @@ def test_a_finished_message_goes_with_its_run_its_events_and_its_lane(world: Wor
     assert gone == {"anonymous": 0, "messages": 1, "runs": 1, "turns": 1, "events": 4, "lanes": 1, "owners": 0}
     emptied = ("messages", "runs", "turns", "lanes", "events", "event_blocks")
     assert [world.table(name) for name in emptied] == [[]] * 6
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_a_lane_goes_with_what_was_spent_of_a_budget_that_it_had_by_itself(world: World, anonymous: bool) -> None:
+    own, shared = BudgetTerms("", HOUR, 2, None, None), BudgetTerms("shared", HOUR, 2, None, None)
+    for key in (KEY, "another"):
+        world.send(key, anonymous=anonymous)
+        world.complete(world.claim(key).ticket)
+        lane = world.lane(key).id
+        world.step(lambda tx, lane=lane: doors.spend(tx, lane, [own, shared], world.time(), runs=1))  # type: ignore[misc]
+    world.send("another")
+    world.time.move(DAY)
+    prune_all(world)
+    assert [row[0] for row in world.table("spent")] == [own.of(lane), "shared"]
 
 
 def test_what_is_young_stays(world: World) -> None:

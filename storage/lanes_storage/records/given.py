@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lanes_storage.law import BoundTo, Mode, Overflow, PermittedBy
+from lanes_storage.law import BUDGET_OF_LANE, BoundTo, Mode, Overflow, PermittedBy
 from lanes_storage.records.runs import AttemptPhase, ProcessIdentity, RunFailure, Ticket
 from lanes_storage.tuples import NamedTuple
 
@@ -142,7 +142,7 @@ class BudgetTerms(NamedTuple):
 
     def of(self, lane: int) -> str:
         """The name under which it is counted for a lane."""
-        return self.name or f"lane {lane}"
+        return self.name or f"{BUDGET_OF_LANE}{lane}"
 
 
 class Spent(NamedTuple):

@@ -6,7 +6,7 @@ The statement that deletes a row repeats the condition of the walk that found it
 from typing import NamedTuple
 
 from lanes_storage.fragments import dead_letter, events_of, one_of, unnamed, within_block
-from lanes_storage.law import TERMINAL, MessageState, Prunable
+from lanes_storage.law import BUDGET_OF_LANE, TERMINAL, MessageState, Prunable
 
 
 class PrunableRows(NamedTuple):
@@ -104,7 +104,11 @@ _RUNS_OF_LANE = f"(SELECT e.run_id FROM {events_of(':id')} WHERE e.type = 'claim
 
 #: What is deleted together with a run, with a lane, and in addition with an anonymous lane.
 PRUNE_ALL_OF_RUN = ("DELETE FROM waits WHERE run_id = :id",)
-PRUNE_ALL_OF_IDLE_LANE = ("DELETE FROM pauses WHERE lane_id = :id", "DELETE FROM repeats WHERE lane_id = :id")
+PRUNE_ALL_OF_IDLE_LANE = (
+    "DELETE FROM pauses WHERE lane_id = :id",
+    "DELETE FROM repeats WHERE lane_id = :id",
+    f"DELETE FROM spent WHERE budget = '{BUDGET_OF_LANE}' || :id",
+)
 PRUNE_ALL_OF_LANE = (
     *PRUNE_ALL_OF_IDLE_LANE,
     "DELETE FROM messages WHERE lane_id = :id",
