@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.runners.command.folders import give
+from lanes.runners.command.folders import give, remove_tree
 from lanes.runners.command.users import system_user
 from tests.agents.kit import commanded
 from tests.agents.trees import within
@@ -233,6 +233,28 @@ def test_F404_no_link_is_followed_to_what_is_given_to_the_user(tmp_path: Path) -
         with pytest.raises(OSError):  # noqa: PT011 - the kernel names it
             give(tmp_path / name, nobody)
     assert {each.lstat().st_uid for each in tmp_path.rglob("*")} == {0}
+
+
+def test_F614_a_folder_with_read_only_parts_is_removed() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder, outside = Path(name) / "w" / "1", Path(name) / "outside"
+        (folder / "pkg" / "mod").mkdir(parents=True)
+        (folder / "pkg" / "mod" / "go.mod").touch()
+        outside.mkdir()
+        (folder / "pkg" / "link").symlink_to(outside)
+        (folder / "pkg" / "unreadable").mkdir(mode=0o000)
+        for each in (outside, folder / "pkg" / "mod", folder / "pkg", folder):
+            each.chmod(0o555)
+        if ROOT:  # whom no mode stops
+            for each in (Path(name), *Path(name).rglob("*")):
+                os.chown(each, pwd.getpwnam("nobody").pw_uid, -1, follow_symlinks=False)
+            os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        try:
+            remove_tree(folder)
+        finally:
+            os.seteuid(os.getuid())
+        assert not folder.exists()
+        assert outside.stat().st_mode & 0o777 == 0o555, "no link is followed"
 
 
 def test_F405_what_a_killed_gateway_leaves_of_a_folder_for_one_run_is_removed_by_the_next_run(

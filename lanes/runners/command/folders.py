@@ -182,7 +182,7 @@ class FolderMaking:
     async def _remove(self) -> None:
         """Remove the folder with all that is in it, and from its repository. Raises OSError or RunFailed."""
         with contextlib.suppress(FileNotFoundError):
-            await _in_thread(lambda: shutil.rmtree(self.folder))
+            await _in_thread(lambda: remove_tree(self.folder))
         if self._git is not None:  # that fails where git had not come so far as to register it
             await self._git(self._lock, "remove", "--force", "--force", str(self.folder))
 
@@ -191,6 +191,19 @@ async def _in_thread(step: Callable[[], T]) -> T:
     """The result of a step that may take long. It is waited for, also by a run that is cancelled."""
     result: T = await outlast(asyncio.ensure_future(asyncio.to_thread(step)))
     return result
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, also where its owner made parts of it read-only, as Go does with its modules. Raises OSError."""
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        folder.chmod(0o700)
+        for where, names, _ in os.walk(folder):
+            for inner in (Path(where, name) for name in names):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
+        shutil.rmtree(folder)
 
 
 def give(folder: Path, user: SystemUser) -> None:
