@@ -46,9 +46,13 @@ async def _post(alert: AlertConfig, said: bytes) -> None:
 def _run(alert: AlertConfig, said: bytes) -> None:
     """Run the program, without a shell; it must end with exit code 0. Its whole group ends with the time limit."""
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(
-        alert.command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
-    ) as child:
+    try:
+        started = subprocess.Popen(
+            alert.command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+    except OSError as error:
+        raise NotSent(f"{alert.command[0]} could not be started: {error.strerror}") from error
+    with started as child:
         try:
             child.communicate(said, timeout=alert.timeout_ms / 1000)
         except BaseException as error:

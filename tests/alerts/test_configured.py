@@ -46,6 +46,18 @@ def test_what_is_refused(alert: dict[str, Any], said: str) -> None:
     assert "s3cr3t" not in str(raised.value)
 
 
+def test_its_program_is_looked_for_beside_the_configuration_or_in_path() -> None:
+    for written, meant in (
+        ("./page.sh", "/etc/lanes/page.sh"),
+        ("page", "page"),
+        ("~/page", str(Path("~/page").expanduser())),
+    ):
+        (found,) = from_data(
+            {"alert": [{"name": "ops", "command": [written, "./x"]}]}, env={}, cwd=Path("/etc/lanes")
+        ).alerts
+        assert found.command == (meant, "./x")
+
+
 def test_only_a_gateway_minds_an_address_that_is_missing() -> None:
     found = config(url_env="HOOK")
     with pytest.raises(ConfigError, match="HOOK is not set"):

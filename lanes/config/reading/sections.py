@@ -159,6 +159,13 @@ def _of_a_service(variable: str, text: str) -> bool:
 def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
     """The same value; a relative path is made absolute by the folder of what set it. Raises ConfigError for no kind of
     database."""
+    if setting.kind is Kind.WORDS and value.value:
+        program, *words = value.value
+        if program.startswith("~/"):
+            program = str(Path(program).expanduser())
+        elif "/" in program and setting.section == "alert":  # that of a runner begins in the folder of its run
+            program = str(folder / program)
+        return value._replace(value=(program, *words))
     if setting.kind is not Kind.PATH or value.value is None:
         return value
     key, text = setting.key, value.value
