@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -44,6 +45,15 @@ def test_the_folders_of_a_user(tmp_path: Path) -> None:
     ]
     assert places.state_dir(env={**home, "XDG_STATE_HOME": "relative"}) == places.state_dir(env=home)
     assert places.state_dir(env={}) == Path.home() / ".local/state/lanes"
+
+
+def test_a_user_whom_the_system_does_not_know_has_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert places.state_dir(env={}) == Path("/.local/state/lanes")
 
 
 def test_a_private_folder_is_one_whoever_made_it(tmp_path: Path) -> None:

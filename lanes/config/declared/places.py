@@ -42,6 +42,17 @@ class FoundDatabase(NamedTuple):
     why: ChosenBy
 
 
+def home_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """The home directory of this user; ``/`` for one that the system does not know, as containers have it."""
+    env = os.environ if env is None else env
+    if named := env.get("HOME"):
+        return Path(named)
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 def state_dir(*, env: Mapping[str, str] | None = None) -> Path:
     """``$XDG_STATE_HOME/lanes``, else ``~/.local/state/lanes``. It may not exist yet."""
     return _xdg("XDG_STATE_HOME", ".local/state", env)
@@ -159,8 +170,7 @@ def _xdg(variable: str, fallback: str, env: Mapping[str, str] | None) -> Path:
     named = env.get(variable, "")
     if named.startswith("/"):  # the specification: a relative one is to be ignored
         return Path(named) / "lanes"
-    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-    return home / fallback / "lanes"
+    return home_dir(env=env) / fallback / "lanes"
 
 
 def _absolute(database: str) -> str:

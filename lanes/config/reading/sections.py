@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
+from lanes.config.declared.places import home_dir
 from lanes.config.declared.refusal import refusal, shown, unknown
 from lanes.config.declared.setting import ARRAYS, SECTIONS, Kind, Setting
 from lanes.config.declared.settings import SETTINGS, settings_of
@@ -162,7 +163,7 @@ def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
     if setting.kind is Kind.WORDS and value.value:
         program, *words = value.value
         if program.startswith("~/"):
-            program = str(Path(program).expanduser())
+            program = str(home_dir() / program[2:])
         elif "/" in program and setting.section == "alert":  # that of a runner begins in the folder of its run
             program = str(folder / program)
         return value._replace(value=(program, *words))
@@ -172,7 +173,7 @@ def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
     if key != "database.url" or "://" not in text:
         if text == ":memory:":
             raise refusal(value.where, key, "a database in memory cannot be shared", "name a file")
-        return value._replace(value=str(folder / (Path(text).expanduser() if text.startswith("~/") else text)))
+        return value._replace(value=str(home_dir() / text[2:] if text.startswith("~/") else folder / text))
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
         path = rest if rest.startswith("//") else f"/{folder / rest[1:]}"
