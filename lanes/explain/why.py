@@ -17,7 +17,7 @@ from lanes.text.amounts import dollars
 from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
-from lanes_storage.law import GHOST_AFTER, Edge, PauseKind
+from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, Edge, PauseKind
 from lanes_storage.records import (
     BudgetTerms,
     CooldownRow,
@@ -52,6 +52,7 @@ class Circumstances(NamedTuple):
     repeated: Repeated | None = None  # what a program asks again that was just ended
     budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
     providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
+    suspects: int = 0  # how many run, if its head is one
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
@@ -326,6 +327,11 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
         missing.append("Every living gateway is draining and claims nothing new.")
     elif head.runner is not None and not any(head.runner in o.runners for o in claiming):
         missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
+    if around.suspects >= MAX_SUSPECTS:
+        missing.append(
+            f"Its head was interrupted {head.interruptions} times, and {around.suspects} messages like that run already"
+            f" (at most {MAX_SUSPECTS} at a time): it starts once one of them has ended."
+        )
     if missing:
         return [*missing, *_expires(head, now)]
     if turns := [told_turn(each) for each in around.providers if each.full]:

@@ -20,7 +20,7 @@ def no_pause(lane: str, now: str) -> str:
     holds = f"(p.until IS NULL OR p.until > {now}) LIMIT 1) IS NULL"
     return (
         f"(SELECT 1 FROM pauses p WHERE p.lane_id = {lane}.id AND {holds}"
-        f" AND (SELECT 1 FROM pauses p WHERE p.lane_id IS NULL AND {lane}.key GLOB p.pattern AND {holds}"
+        f" AND (SELECT 1 FROM pauses p WHERE p.lane_id IS NULL AND {shown_key(lane)} GLOB p.pattern AND {holds}"
     )
 
 
@@ -34,8 +34,9 @@ def unlisted(of: str = "") -> str:
 
 
 def shown_key(lane: str) -> str:
-    """A SQL expression: the key under which a lane is shown. A child lane is shown under the key of its session."""
-    parent = f"(SELECT p.key FROM lanes p WHERE p.id = {lane}.parent_id)"
+    """A SQL expression: the key under which a lane is shown, and by which policies and globs mean it. A child lane has
+    that of its session."""
+    parent = f"(SELECT parent.key FROM lanes parent WHERE parent.id = {lane}.parent_id)"
     return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.key ELSE {parent} END"
 
 

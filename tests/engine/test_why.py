@@ -12,6 +12,7 @@ from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import queries
 from lanes_storage import doors, reads
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.records import AttemptPhase, Beat, Ticket, Waiter
 from tests.kit.processes import eventually
 from tests.kit.world import OWNER, TERMS, World
@@ -162,6 +163,20 @@ def test_it_names_the_lanes_that_have_the_slots_and_what_frees_the_first(world: 
         " (first_byte_timeout); `lanes abort a --epoch"
     ) in said
     assert "other" not in said
+
+
+def test_F622_it_names_the_limit_for_messages_that_may_kill_their_gateway(world: World) -> None:
+    for number in range(MAX_SUSPECTS):
+        world.interrupted(f"s{number}", MAX_INTERRUPTIONS - 1)
+        claimed = world.claim(f"s{number}")
+    world.interrupted("suspect", MAX_INTERRUPTIONS - 1)
+    world.interrupted("other", MAX_INTERRUPTIONS - 2)
+    said = why(world, "suspect")
+    assert "interrupted 2 times, and 8 messages like that run already (at most 8 at a time)" in said
+    assert "as soon as a run slot" not in said
+    assert "as soon as a run slot" in why(world, "other")
+    world.complete(claimed.ticket)
+    assert "as soon as a run slot" in why(world, "suspect")
 
 
 def test_it_prints_the_command_that_ends_this_run_and_no_other(world: World) -> None:

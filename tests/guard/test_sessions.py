@@ -127,6 +127,30 @@ async def test_F294_filters_orders_and_groups_see_the_session(guard: Guard) -> N
         await guarded.desk.lane("bot:none")
 
 
+async def test_F623_the_policy_of_a_session_is_that_of_all_its_requests(guard: Guard) -> None:
+    guarded = await guard(
+        policy=[{"match": KEY, "run_timeout": "500ms", "stall_timeout": "500ms"}],
+        clocks={"run_timeout": "10m"},
+    )
+    asked = [ask(guarded) for _ in range(2)]
+    assert await ended(*asked) == [423, 423]
+    lane = await guarded.desk.lane(KEY)
+    assert lane.last_error is not None
+    assert lane.last_error.cause in ("run_timeout", "stall_timeout")
+
+
+async def test_F623_a_glob_that_means_a_session_pauses_its_requests(guard: Guard) -> None:
+    guarded = await guard()
+    for _ in range(2):  # once with a child lane already there
+        await guarded.desk.pause_all(match="*:s", reason="look")
+        asked = ask(guarded, "sim-ok")
+        await open_of(guarded, 1, "idle")
+        (lane,) = await guarded.desk.lanes()
+        assert lane.paused is not None
+        await guarded.desk.resume_all(match="*:s")
+        assert (await asked).status_code == 200
+
+
 async def test_F294_a_policy_gives_it_to_requests_of_other_clients_too(guard: Guard) -> None:
     guarded = await guard(
         client_key=False,

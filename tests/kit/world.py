@@ -147,7 +147,8 @@ class World:
 
     def head(self, key: str, owner: int | None = None) -> Head:
         """The head of a lane that may be claimed."""
-        (head,) = [head for head in self.candidates(owner, limit=10_000) if head.key == key]
+        lane = self.step(lambda tx: tx.rows("SELECT id FROM lanes WHERE key = :key", {"key": key}))[0][0]
+        (head,) = [head for head in self.candidates(owner, limit=10_000) if head.lane_id == lane]
         return head
 
     def try_claim(

@@ -14,7 +14,7 @@ from lanes_storage import reads
 from lanes_storage import records as rows
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Reads
-from lanes_storage.law import SIMULATED
+from lanes_storage.law import MAX_INTERRUPTIONS, SIMULATED
 
 #: The messages and events in the view of one lane.
 SHOWN_MESSAGES = 50
@@ -101,6 +101,8 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
     running = read(reads.open_runs()) if lane.run is None and head is not None else []
+    suspect = lane.run is None and head is not None and head.interruptions >= MAX_INTERRUPTIONS - 1
+    suspects = read(reads.suspects_running()) if suspect else 0
 
     def start() -> str:
         return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
@@ -109,7 +111,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
     limited = _limited(ctx, read, now) if lane.run is None and head is not None else []
     return Circumstances(
-        now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited
+        now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited, suspects
     )
 
 

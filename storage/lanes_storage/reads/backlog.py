@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import statements as sql
-from lanes_storage.fragments import names
+from lanes_storage.fragments import names, shown_key
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingHead, WaitingLane
@@ -14,13 +14,14 @@ from lanes_storage.statements import again, guarding
 NEVER = 2**63 - 1
 ANY_WAITS = "SELECT 1 FROM lanes WHERE run_id IS NULL AND head_id IS NOT NULL LIMIT 1"
 
+_KEY = shown_key("l")
 _UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
 #: When the last park or pause that blocks a head ends. If that time is in the past, the head is not blocked.
 _FREE_AT = f"""
 max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = l.id), 0),
-  coalesce(({_UNTIL} p.lane_id IS NULL AND l.key GLOB p.pattern), 0))
+  coalesce(({_UNTIL} p.lane_id IS NULL AND {_KEY} GLOB p.pattern), 0))
 """
-_COLUMNS = f"l.id, l.head_id, l.key, m.runner, m.bound_owner, m.interruptions, {_FREE_AT}"
+_COLUMNS = f"l.id, l.head_id, {_KEY}, m.runner, m.bound_owner, m.interruptions, {_FREE_AT}"
 
 HEADS = f"""
 SELECT (SELECT max(id) FROM events), {_COLUMNS} FROM lanes l JOIN messages m ON m.id = l.head_id
@@ -34,8 +35,8 @@ OF_LANES = f"""
 SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value JOIN messages m ON m.id = l.head_id
 WHERE l.run_id IS NULL
 """
-WAITING_HEADS = """
-SELECT l.head_id, l.key, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messages m ON m.id = l.head_id
+WAITING_HEADS = f"""
+SELECT l.head_id, {_KEY}, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messages m ON m.id = l.head_id
 WHERE l.head_id > :after ORDER BY l.head_id
 """
 #: Events about many lanes at once have no lane id.

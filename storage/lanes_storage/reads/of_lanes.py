@@ -24,9 +24,9 @@ from lanes_storage.records import (
 from lanes_storage.statements import children
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
-JOINS = """
+JOINS = f"""
 LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
-  WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND l.key GLOB p.pattern)
+  WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND {shown_key("l")} GLOB p.pattern)
   ORDER BY p.until IS NULL DESC, p.until DESC, p.id LIMIT 1)
 LEFT JOIN messages hm ON hm.id = l.head_id
 LEFT JOIN runs r ON r.id = l.run_id LEFT JOIN lanes rl ON rl.id = r.lane_id

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.fragments import names, unproven
+from lanes_storage.fragments import names, shown_key, unproven
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import Cause, Edge
 from lanes_storage.reads.shapes import OWNER_COLUMNS, RUN_COLUMNS, many, one, parsed, to_owner, to_run
@@ -74,16 +74,16 @@ ORDERS_OF_OWNER = f"""
 SELECT (SELECT 1 FROM ({DRAIN_OF_OWNER})), (SELECT 1 FROM ({ABORTS_OF_OWNER}) LIMIT 1),
   (SELECT 1 FROM ({WAITING_OF_OWNER}) LIMIT 1), (SELECT 1 FROM ({INPUT_OF_OWNER}) LIMIT 1)
 """
-WAITS = """
-SELECT w.run_id, w.message_id, l.key, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
+WAITS = f"""
+SELECT w.run_id, w.message_id, {shown_key("l")}, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
 FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
 WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
 #: Runs that were released by force and of whose processes nothing is proven yet; they may have had no processes.
 UNPROVEN = f"""
-SELECT r.id, rl.key, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns, r.process_pid,
-  r.process_start_time
+SELECT r.id, {shown_key("rl")}, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns,
+  r.process_pid, r.process_start_time
 FROM runs r JOIN lanes rl ON rl.id = r.lane_id JOIN owners o ON o.id = r.owner_id
 WHERE {unproven("r.")}
 """
@@ -138,7 +138,7 @@ WITH open AS (
     CASE WHEN j.provides THEN j.provider END AS provider
   FROM judged j WHERE j.provides OR NOT j.waits
 )
-SELECT s.id, l.key, s.silent, s.most, s.name, s.provider, count(*) OVER ()
+SELECT s.id, {shown_key("l")}, s.silent, s.most, s.name, s.provider, count(*) OVER ()
 FROM silences s JOIN lanes l ON l.id = s.lane_id
 WHERE s.silent > 0 AND {SILENT_PART} * s.silent >= coalesce(s.most, {NO_LIMIT_MS})
 ORDER BY 1.0 * s.silent / max(1, coalesce(s.most, {NO_LIMIT_MS})) DESC, s.id LIMIT :most

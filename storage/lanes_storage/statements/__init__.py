@@ -5,7 +5,7 @@ Plain SQL with ``:name`` parameters. A read for a set of commands takes them as 
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.fragments import block_of, no_pause, one_of
+from lanes_storage.fragments import block_of, no_pause, one_of, shown_key
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
 
 # ------------------------------------------------------------------------------------------- counters
@@ -42,8 +42,8 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 """
 
 _CANDIDATES = f"""
-SELECT l.id, l.key, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at, m.batch,
-  (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
+SELECT l.id, {shown_key("l")}, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at,
+  m.batch, (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
   m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
@@ -77,8 +77,8 @@ CHOSEN_CANDIDATES = _CANDIDATES.format(
 #: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
 #: the last message that would be answered with each.
 UNCHANGED_HEADS = f"""
-SELECT h.key, m.id, m.lane_id, l.key, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner, m.interruptions,
-  m.parked_since, m.retry_of, m.accepted_at, m.started_at, m.attempts
+SELECT h.key, m.id, m.lane_id, {shown_key("l")}, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner,
+  m.interruptions, m.parked_since, m.retry_of, m.accepted_at, m.started_at, m.attempts
 FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
   CROSS JOIN messages m ON m.id = json_extract(h.value, '$[3]')
 WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')

@@ -5,7 +5,7 @@ The statement that deletes a row repeats the condition of the walk that found it
 
 from typing import NamedTuple
 
-from lanes_storage.fragments import dead_letter, events_of, one_of, unnamed, within_block
+from lanes_storage.fragments import dead_letter, events_of, one_of, shown_key, unnamed, within_block
 from lanes_storage.law import BUDGET_OF_LANE, TERMINAL, MessageState, Prunable
 
 
@@ -26,8 +26,8 @@ class PrunableRows(NamedTuple):
     @property
     def walk(self) -> str:
         """Selects id, session key, the time from which the age counts (null: it must be kept), the time of creation."""
-        own = {"lanes": "key", "owners": "NULL"}
-        key = own.get(self.table, f"(SELECT l.key FROM lanes l WHERE l.id = {self.table}.lane_id)")
+        own = {"lanes": shown_key("lanes"), "owners": "NULL"}
+        key = own.get(self.table, f"(SELECT {shown_key('l')} FROM lanes l WHERE l.id = {self.table}.lane_id)")
         age = f"CASE WHEN {self.free} THEN {self.finished} END" if self.free else self.finished
         chosen = " AND ".join(filter(None, (self.among, "id > :after")))
         return f"SELECT id, {key}, {age}, {self.made} FROM {self.table} WHERE {chosen} ORDER BY id LIMIT :limit"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage.clock import Now
-from lanes_storage.fragments import dead_letter, names
+from lanes_storage.fragments import dead_letter, names, shown_key
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import INTERRUPTIONS
 from lanes_storage.records import BudgetTerms, DueIncident, Spent
@@ -17,19 +17,19 @@ MOST = 1_000
 #: The runs of the longest held lanes: their ids are in the order of the claims.
 #: By the monotonic clock in the same boot: no lane is held for longer if the wall clock is set, or the machine sleeps.
 LONG_HELD = f"""
-SELECT l.key, r.id, r.claimed_at FROM
+SELECT {shown_key("l")}, r.id, r.claimed_at FROM
   (SELECT * FROM lanes WHERE run_id IS NOT NULL ORDER BY run_id LIMIT {MOST}) l JOIN runs r ON r.id = l.run_id
 WHERE CASE r.boot_id WHEN :boot_id THEN r.claimed_boot - coalesce(r.claimed_slept_ms, :slept) <= :mono - :after
   ELSE r.claimed_at <= :now - :after END
 """
 LONG_WAITING = f"""
-SELECT l.key, m.id, m.accepted_at FROM
+SELECT {shown_key("l")}, m.id, m.accepted_at FROM
   (SELECT * FROM lanes WHERE head_id IS NOT NULL ORDER BY head_id LIMIT {MOST}) l JOIN messages m ON m.id = l.head_id
 WHERE m.accepted_at <= :before
 """
 #: The newest dead letter of each lane that has one which nobody has retried yet.
 DEAD_LETTERS = f"""
-SELECT l.key, max(m.id), m.error_cause FROM
+SELECT {shown_key("l")}, max(m.id), m.error_cause FROM
   (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL ORDER BY c.id DESC LIMIT {MOST}) m
 JOIN lanes l ON l.id = m.lane_id WHERE m.ended_at > :after GROUP BY l.id
 """
