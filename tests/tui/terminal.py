@@ -47,6 +47,7 @@ class Terminal:
         self.heard_at = 0.0  # when the last piece came, by time.perf_counter
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
+        self._lines: list[str] | None = None  # what was read of the screen since the last piece
         env = {name: value for name, value in environment(database.parent).items() if name not in UNWANTED}
         self.process = pexpect.spawn(
             sys.executable,
@@ -64,7 +65,9 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """What stands on the screen."""
-        return [line.rstrip() for line in self._screen.display]
+        if self._lines is None:  # the emulator takes longer to tell than the dashboard to paint
+            self._lines = [line.rstrip() for line in self._screen.display]
+        return self._lines
 
     @property
     def text(self) -> str:
@@ -80,6 +83,7 @@ class Terminal:
         """Change the size of the terminal, as dragging its corner does."""
         self._screen.resize(rows, columns)
         self._screen.reset()
+        self._lines = None
         self.process.setwinsize(rows, columns)
 
     def shows(self, *wanted: str) -> str:
@@ -134,6 +138,7 @@ class Terminal:
             return False
         self.sent += piece
         self._stream.feed(piece)
+        self._lines = None
         return True
 
 

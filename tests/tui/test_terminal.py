@@ -27,7 +27,8 @@ HOSTILE = (
 )
 #: What a key may hold of that.
 HOSTILE_KEY = "key:[/]:[@click=app.quit]x[/]:\u202eesrever\u202c:\u2066\u2069:\u200b:[red]"
-SIZES = [(80, 24), (120, 40), (200, 50)]
+#: A text that is put in the clipboard of the terminal.
+OSC_52 = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")
 
 
 @pytest.fixture
@@ -84,36 +85,28 @@ def test_the_detector_notices_what_the_toolkit_would_pass_on() -> None:
     assert not unwelcome("\x1b[?1049h\x1b[1;31mfine 微信 🐈 ▶\x1b[0m\r\n".encode())
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 def test_nothing_in_data_reaches_the_terminal_raw(database: Path, size: tuple[int, int]) -> None:
+    """And only a copied key is an OSC 52, in which nothing commands."""
     poison(database)
     with terminal(database, size) as seen:
         seen.shows("key:", "raw:", "held", "live")
         walk(seen)
-        seen.press("q")
-        assert seen.ends() == 0
-        assert unwelcome(seen.sent) == []
-        assert rb"\x1b]52" in seen.sent, "the text was shown, as text"
-        assert rb"\u202e" in seen.sent
-        assert b"[@click=app" in seen.sent
-        assert seen.is_sane()
-
-
-def test_only_a_copied_key_is_an_osc_52_and_nothing_in_it_commands(database: Path) -> None:
-    poison(database)
-    with terminal(database) as seen:
-        seen.shows("key:", "raw:", "held", "live")
         seen.press("/", "bell")
-        seen.hides("held ")
+        seen.shows("match 1")  # the text about this lane names the other one
         seen.press("\r")
-        seen.shows("⏎ Open")
+        seen.hides("tab Complete")
         seen.press("Y")
         seen.shows("copied:")
         seen.press("q")
         assert seen.ends() == 0
-        (copied,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", seen.sent)
+        (copied,) = OSC_52.findall(seen.sent)
         assert base64.b64decode(copied).decode() == "raw:" + HOSTILE
-        assert unwelcome(re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x07", b"", seen.sent)) == []
+        assert unwelcome(OSC_52.sub(b"", seen.sent)) == []
+        assert rb"\x1b]52" in seen.sent, "the text was shown, as text"
+        assert rb"\u202e" in seen.sent
+        assert b"[@click=app" in seen.sent
+        assert seen.is_sane()
 
 
 def walk(seen: Terminal) -> None:
