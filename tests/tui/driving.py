@@ -56,6 +56,12 @@ def no_idling(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"textual.{module}.wait_for_idle", _at_once)
 
 
+@pytest.fixture(autouse=True)
+def quick_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test knows what it acts on: it takes no time to see what came under the cursor."""
+    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 0.0)
+
+
 class Driver:
     """One dashboard with a hand on its keys and an eye on its screen."""
 

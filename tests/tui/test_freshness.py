@@ -275,3 +275,10 @@ async def test_q_asks_what_becomes_of_the_gateway_that_came_with_it(stage: Stage
         await driver.dialog(LeavingDialog)
         await driver.press(key)
         assert driver.app.return_value == code
+
+
+async def test_F603_the_dashboard_that_came_with_a_gateway_is_not_suspended_and_says_why(stage: Stage) -> None:
+    """The shell waits for the gateway: a dashboard that stopped alone would leave a dead terminal."""
+    async with dashboard(stage.path, with_gateway=True) as driver:
+        await driver.press("ctrl+z")
+        assert driver.said == ["not suspended: the gateway that this dashboard came with would have to stop too"]

@@ -1,5 +1,6 @@
 """The table: its order, its cursor, its columns, on every size of screen."""
 
+import asyncio
 import re
 from functools import partial
 from itertools import pairwise
@@ -10,6 +11,7 @@ from textual.content import Content
 from lanes_storage import doors
 from lanes_storage.interface import Transaction
 from lanes_storage.records import Claimed, LaneOrder, LaneSort, RunUsage
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.display import columns, text
 from lanes_tui.display.columns import ORDER
@@ -60,6 +62,83 @@ async def test_the_cursor_stays_on_its_lane_while_others_come_and_go(stage: Stag
         stage.hold("idle:098", owner, "waiting")
         await driver.until(lambda: driver.main.table.view.row == 2, "the lane to rise with the others")
         assert driver.key == "idle:098"
+
+
+async def test_F601_the_first_line_is_the_first_lane_until_the_cursor_is_moved(stage: Stage) -> None:
+    """A dashboard that nobody touches would go down with its first lane, away from what needs attention."""
+    owner = stage.owner()
+    for number in range(50):
+        stage.complete(stage.hold(f"idle:{number:02}", owner))
+    async with dashboard(stage.path, (80, 24)) as driver:
+        assert driver.key == "idle:49"
+        stage.hold("held:1", owner)
+        await driver.until(lambda: driver.key == "held:1", "the lane that is held")
+        assert driver.rows[0].startswith("▌")
+        await driver.press("down")
+        stage.hold("held:2", owner, "waiting")
+        await driver.until(lambda: driver.main.table.view.row == 2, "another one above")
+        assert driver.key == "idle:49", "it is kept elsewhere"
+        await driver.press("g")
+        await driver.until(lambda: driver.key == driver.keys[0] == "held:2", "the first one")
+
+
+async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = stage.owner()
+    stage.fail(stage.hold("failed:1", owner))
+    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key == "failed:1", "the first lane")
+        stage.hold("held:0", owner)
+        await driver.until(lambda: driver.key == "held:0", "another one on the first line")
+        await driver.press("a")
+        assert driver.app.screen is driver.main
+        assert "another lane came under the cursor" in driver.said[-1]
+        stage.hold("held:2", owner, "waiting")
+        await driver.until(lambda: driver.keys[0] == "held:2", "one more above")
+        assert driver.key == "held:0", "from the first such key on it is kept"
+        await driver.press("a")
+        await driver.dialog(ActionDialog)
+
+
+async def test_F602_a_question_that_is_not_answered_leaves_the_cursor_on_its_lane(stage: Stage) -> None:
+    owner = furnish(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.press("down", "down")
+        assert driver.key == "idle:098"
+        await driver.press("p")
+        await driver.dialog(ActionDialog)
+        await driver.press("escape")
+        stage.hold("held:2", owner, "waiting")
+        await driver.until(lambda: driver.main.table.view.row == 3, "another lane above")
+        assert driver.key == "idle:098"
+
+
+async def test_F602_the_cursor_stays_on_a_lane_that_it_came_to_while_the_list_was_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list that was read then does not hold it any more."""
+    owner = furnish(stage)
+    async with dashboard(stage.path, (80, 24)) as driver:
+        await driver.press("G")
+        await driver.until(lambda: driver.key == "idle:000", "the last lane")
+        source, goes_on, reading = driver.app.source, asyncio.Event(), list[int]()
+        read = source.status
+
+        async def status() -> object:
+            reading.append(1)
+            await goes_on.wait()
+            return await read()
+
+        stage.hold("idle:003", owner, "waiting")
+        monkeypatch.setattr(source, "status", status)
+        await driver.until(lambda: reading, "a look that has read the list")
+        await driver.press("up", "up", "up")
+        assert driver.key == "idle:003"
+        goes_on.set()
+        await driver.until(lambda: driver.main.table.view.row < 5, "the cursor to follow it")
+        assert driver.key == "idle:003"
 
 
 async def test_keys_go_through_a_list_that_is_longer_than_the_screen(stage: Stage) -> None:

@@ -308,6 +308,13 @@ class Dashboard(TypedAhead):
             self.copy_to_clipboard(key)  # in base64: nothing in it can command the terminal
             self._say(f"copied: {key}")
 
+    def action_suspend_process(self) -> None:
+        """Back to the shell. That waits for the gateway that came with it: it would have to stop too, with its runs."""
+        if self._with_gateway:
+            self._say("not suspended: the gateway that this dashboard came with would have to stop too", grave=True)
+        else:
+            super().action_suspend_process()
+
     @work(exclusive=True, group="export")
     async def action_export(self) -> None:
         """The lanes that the main screen's filter chooses, to a file in the working folder."""

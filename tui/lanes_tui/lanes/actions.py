@@ -1,15 +1,17 @@
 """The actions of the main screen: on the marked lanes, or on the one under the cursor."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
 from lanes_storage.records import How, LaneFilter
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.subjects import LaneSubject, chosen_by
+from lanes_tui.actions.subjects import ActionSubject, LaneSubject, chosen_by
 from lanes_tui.display.words import is_paused
 from lanes_tui.lanes.board import Board
+from lanes_tui.screens.guarded import CHOOSING
 from lanes_tui.sources.source import Lost
 
 
@@ -46,8 +48,6 @@ class Doing(Board):
         """Ask, then do it."""
         marks = self.targets
         lane = None if self.marks else self.lane
-        if lane is not None and not self.settings.follow:
-            self.table.leave_lane()
         matching = None if self.picture is None else self.picture.window.total
         hidden = 0 if self.picture is None else self.picture.hidden
         self.act(
@@ -60,6 +60,22 @@ class Doing(Board):
                 hidden=hidden,
             )
         )
+
+    def _begin(self, subject: ActionSubject, how: Mapping[str, Any]) -> None:
+        under = isinstance(subject, LaneSubject) and [mark.key for mark in subject.marks] == [self.lane_key]
+        if under and not self.settings.follow:
+            self.table.leave_lane()
+        super()._begin(subject, how)
+
+    def refuses_blindly(self, action: str) -> bool:
+        """Also on the first line, where another lane came to stand while the key was on its way."""
+        if super().refuses_blindly(action):
+            return True
+        own = action in CHOOSING or (not self.marks and action.startswith(("do(", "pause")) and action != "pause_all")
+        refused = own and not self.table.hold()
+        if refused:
+            self.say("another lane came under the cursor just now: press it again", grave=True)
+        return refused
 
     def look_again(self) -> None:
         if self.is_open:

@@ -39,7 +39,6 @@ class Arranging(Board):
         bind("refresh", "refresh_now"),
     ]
     _sought = ""
-    _came_to: str | None = None  # the last hit: the cursor's own lane is not known until it is read
     _search_began: int | None = None
     #: While it is frozen: the last event when that began, and how many have been written since.
     pending: tuple[int, int] | None = None
@@ -124,7 +123,7 @@ class Arranging(Board):
     @work(exclusive=True, group="search")
     async def _seek(self, step: int) -> None:
         chosen = self.chosen
-        key = self.table.view.key or self._came_to
+        key = self.table.view.key or self.table.key
         try:
             hit = await self.source.find(chosen, self._sought, key, step=step, order=self.settings.order)
         except Lost:
@@ -133,8 +132,7 @@ class Arranging(Board):
             self.bar.say(text.line((f"no lane has “{self._sought}” ", "warn")))
             return
         self.bar.say(text.line(f"{words.number(hit.number + 1)} of {words.number(hit.total)} ", (" n/N ", "muted")))
-        self._came_to = hit.key
-        self.table.move_to(hit.place)
+        self.table.put(hit.place, hit.key)
 
     # ---------------------------------------------------------------------------- order and columns
 

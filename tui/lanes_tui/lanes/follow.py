@@ -117,13 +117,18 @@ class Following(Doing, Viewing):
     def show(self, picture: Picture) -> None:
         if picture.wish != self.wish or not self.is_open:  # typed on since: the next look is on its way
             return
+        key, before = self.table.view.key, self.picture
+        if key not in (None, picture.key) and picture.window.place_of(str(key)) is None:
+            self.looking.wake()  # the cursor came to that lane while this was read: it is looked for where it went
+            return
         self.picture = picture
         self._trends.add(picture.status)
         self.read_at = picture.window.at
         self.has_read(self.read_at)
         self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
-        self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row)
+        other = before is None or before.wish != picture.wish
+        self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row, other=other)
         self.table.show_stale(False)
         self.tell_heads()
         self.tell_header()

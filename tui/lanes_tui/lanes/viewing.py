@@ -54,7 +54,7 @@ class Viewing(Arranging):
             reverse=order.reverse,
             columns=self.settings.columns,
             detail=not self.detail.has_class("-hidden"),
-            key=None if self.lane is None else self.lane.key,
+            key=self.table.view.key,
             marks=tuple((mark.key, mark.epoch, str(mark.state)) for mark in [*self.marks.values()][:MOST_MARKS]),
             screens=screens,
         )

@@ -21,8 +21,10 @@ from lanes_tui.tables.scrolling import tell_size
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
-#: So long an action may take to move its lane, with the question before it, in seconds.
+#: So long an action may take to move its lane, in seconds.
 ACTION_S = 30.0
+#: A key that is pressed so soon after another lane came under the cursor by itself was meant for the one before.
+GLANCE_S = 1.0
 #: What has changed in these columns is marked for so long; in the others something changes all the time.
 FRESH_S, TELLING = 1.5, frozenset({"STATE", "QUEUE", "LAST ERROR"})
 #: LANE grows with the keys that are seen, in such steps, so that not each of them moves all columns.
@@ -70,6 +72,8 @@ class LaneList(CursorList):
         super().__init__(marks, id=id)
         self.window: Window | None = None
         self.stale = False
+        self._holds = False  # the lane under the cursor; else the cursor stays on the first line, whatever comes there
+        self._came_at = -GLANCE_S  # when another lane came to stand there
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
@@ -92,9 +96,13 @@ class LaneList(CursorList):
     @property
     def view(self) -> View:
         """What is seen just now."""
-        left, until = self._leaves
-        key = None if self._key == left and time.monotonic() < until else self._key
+        key = self._key if self._holds and not self._is_left else None
         return View(self.scroll_offset.y, max(1, self._room.height), self._at, key)
+
+    @property
+    def _is_left(self) -> bool:
+        left, until = self._leaves
+        return self._key == left and time.monotonic() < until
 
     @property
     def lane(self) -> Lane | None:
@@ -106,9 +114,10 @@ class LaneList(CursorList):
     def key(self) -> str | None:
         return None if self.lane is None else self.lane.key
 
-    def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None) -> None:
-        """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere)."""
-        view = self.view
+    def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None, *, other: bool = False) -> None:
+        """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere). ``other``: of another
+        list, which was asked for."""
+        view, before = self.view, None if self._holds or other else self._key
         standing = None if view.key is None else window.place_of(view.key, view.row)
         if standing is None:
             standing = row if row is not None and key == view.key else view.row
@@ -120,6 +129,10 @@ class LaneList(CursorList):
         if bare:
             self._repaint()
         self._place(view)
+        if view.row == 0 and self._key != view.key:  # it came there by itself
+            self._holds = False
+        if before not in (None, self._key):
+            self._came_at = time.monotonic()
         self._catch_up()
         self._renew()
 
@@ -174,6 +187,7 @@ class LaneList(CursorList):
     def move_to(self, place: int) -> None:
         if self.total:
             row = max(0, min(place, self.total - 1))
+            self._holds = row > 0
             self._place(View(self._top_for(row), max(1, self._room.height), row, None))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -200,6 +214,13 @@ class LaneList(CursorList):
         if self.window is not None:
             self.move_to(row)
             self._key = key
+        self._holds = key is not None
+
+    def hold(self) -> bool:
+        """Keep the cursor on its lane also on the first line; whether a person has seen that lane there by now."""
+        seen = self._holds or time.monotonic() >= self._came_at + GLANCE_S
+        self._holds = True
+        return seen
 
     def leave_lane(self) -> None:
         """Stay at this place of the list when the lane under the cursor moves, as an action will make it."""
