@@ -68,9 +68,9 @@ class OwnerHealth(Record):
     descriptors_limit: Count | None
 
     @classmethod
-    def of(cls, row: rows.OwnerLoad, minutes: int, descriptors: tuple[int, int] | None) -> OwnerHealth:
+    def of(cls, row: rows.OwnerLoad, minutes: float, descriptors: tuple[int, int] | None) -> OwnerHealth:
         """What was counted over so many minutes."""
-        ran, answered, failed = (-(-count // minutes) for count in (row.runs, row.answers, row.failures))
+        ran, answered, failed = (int(-(-count // minutes)) for count in (row.runs, row.answers, row.failures))
         used, most = descriptors or (None, None)
         return OwnerHealth(row.owner, ran, answered, failed, row.silent, row.last_error, used, most)
 

@@ -39,7 +39,7 @@ from lanes_storage.interface import Query, Reads, Store, Transaction
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
-#: Over so many minutes it is told how an owner does, and of so many silent runs.
+#: Over so many minutes it is told how an owner does that has lived for as long, and of so many silent runs.
 HEALTH_MINUTES = 5
 MOST_SILENT = 1_000
 #: The longest pause between two reads of gateways that drain.
@@ -102,12 +102,17 @@ def owner_health(ctx: Context) -> Effect[list[OwnerHealth]]:
         loads = read(reads.owner_loads(now.wall - HEALTH_MINUTES * 60_000, [run.id for run in silent]))
         owners = {owner.id: owner for owner in read(reads.owners())}
         return [
-            OwnerHealth.of(load, HEALTH_MINUTES, _descriptors(owners[load.owner], me))
+            OwnerHealth.of(load, _minutes(owner, now), _descriptors(owner, me))
             for load in loads
-            if load.owner in owners
+            if (owner := owners.get(load.owner)) is not None
         ]
 
     return QueryBlock(look)
+
+
+def _minutes(owner: OwnerRow, now: Now) -> float:
+    """Over how many minutes its runs are counted: it has not lived for longer, or that is long enough."""
+    return min(HEALTH_MINUTES, max(1, (now.wall - owner.started_at) / 60_000))
 
 
 def _descriptors(owner: OwnerRow, me: Identity) -> tuple[int, int] | None:

@@ -189,6 +189,17 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert f"gateway {alive} drains" in driver.said[-1]
 
 
+async def test_F604_an_owner_that_has_just_begun_is_counted_over_its_life(stage: Stage, drive: Drive) -> None:
+    owner = stage.owner()
+    for number in range(7):
+        stage.complete(stage.hold(f"done:{number}", owner))
+    for number in range(3):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    async with drive(stage.path) as driver:
+        (health,) = (await driver.app.source.owner_health()).values()
+    assert (health.runs_per_min, health.answers_per_min, health.failures_per_min) == (10, 7, 3)
+
+
 async def test_F364_of_marked_owners_that_are_gone_no_other_is_meant(stage: Stage, drive: Drive) -> None:
     gone, alive = stage.owner(stale_after_ms=86_400_000), stage.owner(stale_after_ms=86_400_000)
     stage.hold("held:1", alive)
