@@ -141,7 +141,11 @@ class GatewayClient:
             said = f"it answered {status} without a problem document: is it a gateway of lanes?"
             return GatewayUnreachable(self.url, said)
         if status == httpx.codes.UNAUTHORIZED:
-            return ConfigError(f"gateway {self.url} needs its bearer token: set LANES_TOKEN")
+            given = "Authorization" in self._http.headers
+            said = (
+                "takes another token than that in LANES_TOKEN" if given else "needs its bearer token: set LANES_TOKEN"
+            )
+            return ConfigError(f"gateway {self.url} {said}")
         if document.get("code") == "no_route":
             said = "it has no such route: is that the URL of a gateway, and not of an older one?"
             return GatewayUnreachable(self.url, said)

@@ -383,3 +383,7 @@ def test_a_token(tmp_path: Path, call: Callable[..., Called], monkeypatch: pytes
         assert "LANES_TOKEN" in refused.err
         monkeypatch.setenv("LANES_TOKEN", "se cret")
         assert call("status", "--url", gateway.url).code == 0
+        monkeypatch.setenv("LANES_TOKEN", "the one of last week")
+        refused = call("status", "--url", gateway.url)
+        assert refused.code == 78
+        assert "takes another token than that in LANES_TOKEN" in refused.err

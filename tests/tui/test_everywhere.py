@@ -232,7 +232,9 @@ async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
 
 async def test_an_empty_database_says_what_to_type_and_takes_the_first_message(stage: Stage, drive: Drive) -> None:
     async with drive(stage.path) as driver:
-        await driver.shows("No lanes yet", 'lanes send demo:1 "hello"')
+        await driver.shows(
+            "No lanes yet", f"lanes send demo:1 hello {driver.app.source.option} {driver.app.source.name[:12]}"
+        )
         for key in ("enter", "Y"):
             await driver.press(key)
         assert driver.app.screen is driver.main

@@ -30,7 +30,7 @@ def test_off_a_terminal_the_lanes_are_printed_once(made: House) -> None:
 
 def test_an_empty_database_says_what_to_type(made: House) -> None:
     Stage(made.database).close()
-    assert 'lanes send demo:1 "hello"' in made.command("dashboard").out
+    assert f"lanes send demo:1 hello --db {made.database}" in made.command("dashboard").out
 
 
 def test_a_database_that_is_missing_is_refused_before_the_screen_is_taken(made: House) -> None:

@@ -34,7 +34,9 @@ def furnish(stage: Stage, lanes: int = 100) -> int:
 
 async def test_an_empty_database_says_what_to_type_next(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
-        await driver.shows("No lanes yet.", 'lanes send demo:1 "hello"')
+        await driver.shows(
+            "No lanes yet.", f"lanes send demo:1 hello {driver.app.source.option} {driver.app.source.name[:12]}"
+        )
         stage.send("demo:1", "hello")
         await driver.until(lambda: driver.keys == ["demo:1"], "the first lane")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rich.cells import cell_len, set_cell_size
 
 from lanes_storage.records import LaneFilter
+from lanes_tui.actions.command_line import first_send
 from lanes_tui.display import columns, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import USUAL_ORDER
@@ -51,7 +52,7 @@ async def _drawn(source: Source, titles: tuple[str, ...]) -> str:
     silences = await source.silences()
     window = await source.window(LaneFilter(), 0, MOST, order=USUAL_ORDER)
     if not window.rows:
-        return 'no lane yet: lanes send demo:1 "hello"'
+        return f"no lane yet: {first_send(source)}"
     sight = ViewedAt.of(window.at, source.now(), by_run(silences, window.at))
     rows = [titles, *(tuple(columns.plain(title, lane, sight) for title in titles) for lane in window.rows)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(titles))]

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lanes.verbs import sending
 from lanes.verbs.verb import Verb
 from lanes_tui.sources.source import Source
 
@@ -21,3 +22,8 @@ def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], ho
         flag = _FLAGS.get(name, f"--{param.wire.replace('_', '-')}")
         words += [flag] if value is True else [flag, str(param.show(value))]
     return shlex.join([*words, source.option, source.name])
+
+
+def first_send(source: Source) -> str:
+    """What gives the first lane something to do."""
+    return command_line(source, sending.send, ("send", "demo:1", "hello"), {})

@@ -7,6 +7,7 @@ from lanes.base.errors import NotFound
 from lanes.filters import FIELDS
 from lanes.records import Lane, LaneDetail, Silences
 from lanes_storage.records import LaneFilter
+from lanes_tui.actions.command_line import first_send
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.settings import Settings
@@ -27,7 +28,6 @@ NOTHING_YET = (
     text.line(("No lanes yet.", "strong")),
     text.EMPTY,
     text.line("Send the first message with ", ("m", "accent"), ", or from another terminal:"),
-    text.line(('  lanes send demo:1 "hello"', "accent")),
 )
 EXAMPLES = [field.example for field in FIELDS.values()] + ["-part", '"two words"']
 NO_MATCH = (
@@ -125,7 +125,8 @@ class Following(Doing, Viewing):
         self._trends.add(picture.status)
         self.read_at = picture.window.at
         self.has_read(self.read_at)
-        self.table.show_hint(NO_MATCH if picture.everything else NOTHING_YET)
+        first = text.line("  ", (first_send(self.source), "accent"))
+        self.table.show_hint(NO_MATCH if picture.everything else (*NOTHING_YET, first))
         at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
         other = before is None or before.wish != picture.wish
         self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row, other=other)
