@@ -63,6 +63,7 @@ class Following(Doing, Viewing):
     async def look(self) -> None:
         covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
         if self.picture is not None and covered:  # by what looks for itself, but not for what falls silent
+            self._trends.add(await self.source.status())
             self._hear((await self.source.silences()).record)
             return
         frozen = self.looking.frozen

@@ -186,10 +186,10 @@ def _source(source: SourceDetail, now: Now) -> Content:
     return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {said}", "bad"))
 
 
-def _troubles(status: Status, failures: int, now: Now) -> list[_Piece]:
+def _troubles(status: Status, failures: str, now: Now) -> list[_Piece]:
     pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if failures:
-        pieces.append(_Piece(6, text.line((f"{words.number(failures)} failed/min", "errored"))))
+        pieces.append(_Piece(6, text.line((f"{failures} failed/min", "errored"))))
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
         said = text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted"))

@@ -30,6 +30,7 @@ class Trends:
     def __init__(self) -> None:
         self._bars: deque[tuple[int, dict[str, int]]] = deque(maxlen=BARS_KEPT)
         self._letters: deque[tuple[int, int]] = deque()  # when, and how many dead letters there were
+        self._seen: tuple[int, int] | None = None  # from when to when it was looked without a pause
 
     def add(self, status: AsOf[Status]) -> None:
         """Take note of the counts at one moment."""
@@ -41,6 +42,12 @@ class Trends:
             self._bars[-1] = bar, {name: max(number, before[name]) for name, number in numbers.items()}
         else:
             self._bars.append((bar, numbers))
+        while self._bars[0][0] <= bar - BARS_KEPT:
+            self._bars.popleft()
+        if self._seen is None or at - self._seen[1] > MINUTE_MS:  # what failed meanwhile did so at an unknown time
+            self._letters.clear()
+            self._seen = at, at
+        self._seen = self._seen[0], at
         if not self._letters or self._letters[-1][1] != counts.messages.dead_letters:
             self._letters.append((at, counts.messages.dead_letters))
         while len(self._letters) > 1 and at - self._letters[1][0] > MINUTE_MS:
@@ -51,10 +58,12 @@ class Trends:
         drawn = {name: _line([numbers[name] for _, numbers in self._bars], tone) for name, (_, tone) in _SHOWN.items()}
         return {name: line for name, line in drawn.items() if line.plain}
 
-    def failures(self) -> int:
-        """How many messages failed for good in the last minute."""
+    def failures(self) -> str:
+        """How many messages failed for good in the last minute; ``5+`` where less than that was seen; empty: none."""
         counts = [count for _, count in self._letters]
-        return sum(max(0, later - before) for before, later in pairwise(counts))
+        failed = sum(max(0, later - before) for before, later in pairwise(counts))
+        whole = self._seen is not None and self._seen[1] - self._seen[0] >= MINUTE_MS
+        return f"{words.number(failed)}{'' if whole else '+'}" if failed else ""
 
 
 def _line(numbers: list[int], tone: str) -> Content:
