@@ -10,6 +10,7 @@ import pytest
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.send import KeyInput, SendDialog
 from lanes_tui.screens.dead_letters import DeadLettersScreen
+from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.owners import OwnersScreen
 from lanes_tui.sources.file import FileSource
@@ -129,6 +130,31 @@ async def test_F207_the_other_lists_wait_too(stage: Stage, monkeypatch: pytest.M
         await driver.until(lambda: screen.letter, "the letters")
         assert screen.lane_key == "failed:0"
         assert not screen.marks
+
+
+@pytest.mark.parametrize("keys", ["p1h", "a1"])
+async def test_F606_what_is_typed_after_an_action_on_a_group_is_for_its_question(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    """It would call the first view back, whose marks the question would then be for."""
+    owner = stage.owner()
+    for key in ("group:a:1", "group:a:2", "viewed:1"):
+        stage.hold(key, owner)
+    gate = Gate(monkeypatch, "marks", is_open=True)
+    async with dashboard(stage.path) as driver:
+        await driver.filter("viewed")
+        await driver.press("space", "M", "1", "U", "escape", "L")
+        screen = await driver.dialog(GroupsScreen)
+        await driver.until(lambda: screen.group is not None and screen.group.prefix == "group:a", "the groups")
+        gate.shut()
+        await driver.press(keys[0])
+        await driver.until(lambda: gate.waits, "its lanes to be read")
+        await driver.press(*keys[1:])
+        gate.open()
+        question = await driver.dialog(ActionDialog)
+        await driver.until(lambda: question.how.get("for_") or keys[0] == "a", "what was typed ahead")
+        assert sorted(driver.main.marks) == ["group:a:1", "group:a:2"]
+        assert "2 lanes" in question.said
 
 
 async def test_F511_in_the_other_lists_too_nothing_is_done_to_rows_that_are_older_than_the_filter(

@@ -15,11 +15,12 @@ LEAVING = ("ctrl+c", "ctrl+q", "escape")
 
 
 class HeldKeys:
-    """What was typed since, and the screen where it was typed."""
+    """What was typed since, and the screen where it was typed. ``times``: how often they were held, one in another."""
 
     def __init__(self, below: Screen[object]) -> None:
         self.below = below
         self.keys: list[events.Key] = []
+        self.times = 0
         self._since = monotonic()
 
     @property
@@ -42,12 +43,16 @@ class TypedAhead(App[int]):
 
     def hold_keys(self) -> None:
         """From now on, what is typed triggers nothing: a question is about to be asked, once what it is for is read."""
-        self._held_keys = HeldKeys(self.screen)
+        held = self._held_keys
+        self._held_keys = held = HeldKeys(self.screen) if held is None or held.is_over else held
+        held.times += 1
 
     def release_keys(self) -> None:
         """The question is asked, and gets what was typed ahead of it. Where none came of it, that is dropped."""
         held = self._held_keys
-        if held is not None and self.screen is not held.below and isinstance(self.screen, Dialog):
+        if held is not None and held.times > 1:
+            held.times -= 1
+        elif held is not None and self.screen is not held.below and isinstance(self.screen, Dialog):
             self.screen.call_after_refresh(self._pass_on, held)  # once it has its fields, and one has the focus
         else:
             self._held_keys = None

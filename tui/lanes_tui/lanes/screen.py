@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -140,10 +140,12 @@ class MainScreen(Following):
         """The screen of the groups."""
         return GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._act_on_marked)
 
-    @work
-    async def _act_on_marked(self, action: str) -> None:
-        self.tell_marks()
-        await self.app.run_action(action, self)
+    def _act_on_marked(self, action: str) -> None:
+        async def ask() -> None:
+            self.tell_marks()
+            await self.app.run_action(action, self)
+
+        self.read_and_ask(ask(), group="groups")
 
     def action_toggle_detail(self) -> None:
         self.detail.toggle_class("-hidden")

@@ -141,24 +141,29 @@ class GroupsScreen(Watching):
         """Mark the lanes of the group and nothing else, and act on them."""
         if self.group is not None and self.may_act():
             self._marks.clear()
-            self._mark(self.group, action)
+            self.read_and_ask(self._mark_and_act(self.group, action))
+
+    async def _mark_and_act(self, group: LaneGroup, action: str) -> None:
+        if await self._marked(group):
+            self._act(action)
+            self.dismiss()
 
     @work
-    async def _mark(self, group: LaneGroup, action: str | None = None) -> None:
+    async def _mark(self, group: LaneGroup) -> None:
+        if await self._marked(group):
+            self.query_one(Rows).action_move(1)
+            self.update()
+
+    async def _marked(self, group: LaneGroup) -> bool:
         try:
             found = await self.source.marks(self._within(group), MOST + 1)
         except Lost:
-            return
+            return False
         if len(found) > MOST:
             self.say(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
-            return
+            return False
         self._marks.update((mark.key, mark) for mark in found)
-        if action is None:
-            self.query_one(Rows).action_move(1)
-            self.update()
-        else:
-            self.dismiss()
-            self._act(action)
+        return True
 
     def _within(self, group: LaneGroup) -> LaneFilter:
         """The filter with the keys of a group."""

@@ -121,8 +121,11 @@ class Guarded(ClosingScreen[None]):
         if subject.targets and self.may_act():
             self.ask(subject, lambda how: self._begin(subject, how))
 
-    def read_and_ask(self, reading: Coroutine[Any, Any, None]) -> None:
-        """Read what a question is about, and ask it: keys that are typed ahead are for the question."""
+    def read_and_ask(self, reading: Coroutine[Any, Any, None], group: str = "question") -> None:
+        """Read what a question is about, and ask it: keys that are typed ahead are for the question.
+
+        It takes the place of what is still read for the same ``group``.
+        """
         app = self.app
         assert isinstance(app, RunsActions)
         app.hold_keys()  # from this key on, not only once the worker runs
@@ -133,7 +136,7 @@ class Guarded(ClosingScreen[None]):
             finally:
                 app.release_keys()
 
-        self.run_worker(whole(), name="question", group="question", exclusive=True)
+        self.run_worker(whole(), name="question", group=group, exclusive=True)
 
     def ask(self, subject: ActionSubject, answered: Callable[[dict[str, Any]], None]) -> None:
         """Ask whether to do it, and how; without an answer nothing is done."""
