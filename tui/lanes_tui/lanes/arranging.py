@@ -51,7 +51,8 @@ class Arranging(Board):
 
     def action_back(self) -> None:
         """Leave the range selection, or else clear the filter."""
-        if not self.leave_range():
+        if not self.leave_range() and self.bar.input.value:
+            self.table.hold()  # what was found is seen among the others
             self.bar.input.value = ""
         self.table.focus()
 
