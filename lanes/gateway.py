@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import LanesError
 from lanes.config import Config, from_data
 from lanes.desk import Desk
-from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.engine import Engine
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.registration import as_owner
@@ -177,7 +177,10 @@ class Gateway:
     # -------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Register as an owner, release the lanes of dead processes, and begin to claim. Raises StorageError."""
+        """Register as an owner, release the lanes of dead processes, and begin to claim.
+
+        Raises StorageError; Unfit if it was started before, also if it was stopped since: make another gateway.
+        """
         await self._engine.start()
         if self.config.alerts:
             from lanes.alerts.watch import AlertWatch

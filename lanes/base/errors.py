@@ -29,11 +29,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lanes.base.sentences import Tried, failure_of
+from lanes_storage.errors import PortableError
 from lanes_storage.law import Cause
 from lanes_storage.records import RunFailure
 
 
-class LanesError(Exception):
+class LanesError(PortableError):
     """The base of all exceptions of lanes."""
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from lanes import records
+from lanes.base.cleanup import to_its_end
 from lanes.config import Config
 from lanes.context import Context
 from lanes.drivers.on_loop import LoopDriver
@@ -36,7 +37,10 @@ class DeskBase(LoopDriver):
         return Context(actor, self.clock, self._configured, self.store.name, frees_watched)
 
     async def close(self) -> None:
-        """Cancel the holds, finish pending writes and close the database."""
+        """Cancel the holds, finish pending writes and close the database, also if the caller is cancelled meanwhile."""
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
         async with AsyncExitStack() as ending:  # each runs even if another fails, the last one first
             ending.push_async_callback(self.store.close)
             ending.push_async_callback(self.changes.close)

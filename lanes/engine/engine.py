@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+from lanes.base.cleanup import to_its_end
+from lanes.base.errors import Unfit
 from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
 from lanes.engine.dispatch.dispatcher import Dispatcher
 from lanes.engine.dispatch.policies import Policies
@@ -61,7 +63,7 @@ class Engine:
     ) -> None:
         self._stopping: OwnerDrain | None = None  # this process is about to end
         self._ordered: OwnerDrain | None = None  # from the owner's row
-        self._stopped = False
+        self._started = self._stopped = False
         self.streams = Streams()
         self._store = store
         self._clock = clock
@@ -135,10 +137,14 @@ class Engine:
         return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
 
     async def start(self) -> None:
-        """Register as an owner, release the lanes of dead owners, and begin to claim. Raises StorageError.
+        """Register as an owner, release the lanes of dead owners, and begin to claim. Raises StorageError; Unfit the
+        second time.
 
         If it fails halfway, everything that was started is ended.
         """
+        if self._started:
+            raise Unfit("it can be started only once: make another one")
+        self._started = True
         try:
             await self._begin()
         except BaseException:
@@ -189,10 +195,10 @@ class Engine:
         """Register this process as an owner; returns the id. If the caller is cancelled meanwhile, no owner remains."""
         registering = asyncio.ensure_future(self._store.write(lambda tx: doors.register(tx, self._new_owner, now)))
         try:
-            return await asyncio.shield(registering)
+            return await to_its_end(registering)
         except asyncio.CancelledError:
-            with contextlib.suppress(StorageError):
-                await self._end_owner(await registering)
+            if registering.exception() is None:
+                await to_its_end(self._end_owner(registering.result()))
             raise
 
     async def drain(self, *, by: str, wait_ms: int) -> None:
@@ -202,7 +208,8 @@ class Engine:
         """
         now = self._clock()
         drain = self._stopping = OwnerDrain(by, now.wall + wait_ms)
-        assert self._execution is not None
+        if self._execution is None:
+            return  # not started yet
         storing = None if await self._store_drain(drain, now) else asyncio.create_task(self._keep_storing(drain, now))
         try:
             async with asyncio.timeout(wait_ms / 1000):
@@ -228,8 +235,9 @@ class Engine:
         return True
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. May be called twice."""
-        await self._end(releasing=True)
+        """Cut what still runs, end the owner's row, and end every loop. May be called twice. It completes even if its
+        caller is cancelled meanwhile."""
+        await to_its_end(self._end(releasing=True))
 
     async def abandon(self) -> None:
         """End every loop without changing the database, like the death of the process."""

@@ -12,10 +12,10 @@ from itertools import count
 from typing import Any, Protocol
 
 from lanes.base import arguments
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import HoldEnded, RunFailed, Unfit
 from lanes.base.terminal import check_key
 from lanes.config import Config
-from lanes.engine.background.cleanup import to_its_end
 from lanes.engine.dispatch.policies import Policies
 from lanes.engine.engine import Engine
 from lanes.engine.registration import as_owner
@@ -58,7 +58,7 @@ class HoldRunner:
         except asyncio.CancelledError:
             if not self._left.done():
                 self._stop_block()
-                await asyncio.wait({self._left})
+                await to_its_end(self._left)
             raise
         if error is None:
             return ""
@@ -128,11 +128,12 @@ class Holds:
         try:
             owner = self._engine.owner_id
             placing = self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
-            message = await self._placed(runner, asyncio.ensure_future(placing))
+            placed = asyncio.ensure_future(placing)
             try:
+                message = await asyncio.shield(placed)
                 run = await self._turn(runner, message, timeout)
             except BaseException:
-                await to_its_end(self._withdraw(runner, message.id))
+                await to_its_end(self._withdraw(runner, placed))
                 raise
             async with self._block(runner, message, run):
                 yield run
@@ -140,21 +141,13 @@ class Holds:
             runner.leave(None)  # after any failure on the way, nobody uses the place any more
             self._runners.remove(name)
 
-    async def _placed(self, runner: HoldRunner, placing: "asyncio.Future[Message]") -> Message:
-        """Take a place. If the caller is cancelled meanwhile, no place remains."""
-        try:
-            return await asyncio.shield(placing)
-        except asyncio.CancelledError:
-            await asyncio.wait({placing})
-            if not placing.cancelled() and placing.exception() is None:
-                await self._withdraw(runner, placing.result().id)
-            raise
-
-    async def _withdraw(self, runner: HoldRunner, message_id: int) -> None:
+    async def _withdraw(self, runner: HoldRunner, placed: "asyncio.Future[Message]") -> None:
         """Give a place up, and return once it has ended: its turn may have come meanwhile."""
         runner.leave(None)
-        await self._queue.give_up(message_id)
-        await self._queue.ended(message_id)
+        await asyncio.wait({placed})
+        if not placed.cancelled() and placed.exception() is None:
+            await self._queue.give_up(placed.result().id)
+            await self._queue.ended(placed.result().id)
 
     async def _turn(self, runner: HoldRunner, message: Message, timeout: float | None) -> ActiveRun:
         """Wait until the lane is held. Raises HoldEnded if the place is lost before, TimeoutError."""
@@ -188,17 +181,21 @@ class Holds:
             runner.leaving = True
             CURRENT.reset(token)
             try:
-                if isinstance(error, asyncio.CancelledError) and not runner.stopped:
-                    with contextlib.suppress(StorageError):  # then the run ends without an abort
-                        await to_its_end(self._queue.give_up(message.id))  # the caller was cancelled: an abort
-            finally:
-                runner.leave(error)
-            try:
-                ended = await to_its_end(self._queue.ended(message.id))
+                ended = await to_its_end(self._left(runner, message.id, error))
             finally:
                 ours_alone = runner.stopped and task.uncancel() <= cancelled_before
             if ours_alone:
                 raise _ended(ended) from error
+
+    async def _left(self, runner: HoldRunner, message_id: int, error: BaseException | None) -> Message:
+        """A block has ended: return once its lane is released."""
+        try:
+            if isinstance(error, asyncio.CancelledError) and not runner.stopped:
+                with contextlib.suppress(StorageError):  # then the run ends without an abort
+                    await self._queue.give_up(message_id)  # the caller was cancelled: an abort
+        finally:
+            runner.leave(error)
+        return await self._queue.ended(message_id)
 
     def _terms(self, key: str, run_timeout: float | None, stall_timeout: float | None) -> Terms:
         """The limits of the policy, replaced by those that the caller sets."""

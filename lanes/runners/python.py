@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import ConfigError
 from lanes.runners.base import Reply, RunContext, Runner
 
@@ -74,16 +75,7 @@ class ThreadRunner:
                 loop.call_soon_threadsafe(told)
 
         threading.Thread(target=work, name=f"lanes-runner-{run.id}", daemon=True).start()
-        cancelled: asyncio.CancelledError | None = None
-        while not done.done():
-            try:
-                await asyncio.wait({done})
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            done.exception()  # it is told nowhere
-            raise cancelled
-        return done.result()
+        return await to_its_end(done)
 
 
 def _imported(name: str, label: str, folder: Path | None) -> Any:

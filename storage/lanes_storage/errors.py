@@ -26,12 +26,21 @@ A guard that no longer holds is not an error: every door returns a value that sa
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 #: The section that explains how to recover a file that was deleted but is still open in a process.
 _RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
-class StorageError(Exception):
+class PortableError(Exception):
+    """An error that is the same in another process. By default it would be made of its sentence instead of its
+    arguments, which fails there, and with it a whole ``ProcessPoolExecutor``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self), *self.args), vars(self)
+
+
+class StorageError(PortableError):
     """The base of all storage errors. ``says`` is its sentence for a person, ``fix`` what to do next."""
 
     says = "{database}: {detail}"

@@ -7,7 +7,7 @@ documentation (docs/states.md) and the tests use it. It imports no other module 
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 
 class Word(StrEnum):
@@ -23,6 +23,9 @@ class Word(StrEnum):
         unknown = str.__new__(cls, word)
         unknown._name_ = unknown._value_ = word
         return unknown
+
+    def __reduce_ex__(self, _: object) -> tuple[Any, ...]:
+        return type(self).read, (self.value,)  # an unknown value, too, reaches another process
 
 
 class LaneState(Word):

@@ -56,6 +56,29 @@ async def test_a_start_takes_back_what_the_dead_left_held_and_runs_it_first(tmp_
         assert (first.state, first.reply, first.interruptions) == (MessageState.DONE, "you said: hello", 1)
 
 
+async def test_F574_a_gateway_is_started_once_and_the_second_time_leaves_no_owner_behind(tmp_path: Path) -> None:
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        gateway = Gateway(desk, echo)
+        for _ in range(2):
+            async with gateway:
+                with pytest.raises(Unfit, match="only once"):
+                    await gateway.start()
+                assert [owner.id for owner in (await desk.status()).gateways] == [gateway.owner_id]
+                assert (await desk.ask("a", "hello")).reply == "you said: hello"
+            assert (await desk.status()).gateways == ()
+            gateway = Gateway(desk, echo)
+
+
+async def test_a_gateway_that_is_drained_before_its_start_claims_nothing(tmp_path: Path) -> None:
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        message = await desk.send("a", "hello")
+        gateway = Gateway(desk, echo)
+        await gateway.drain(by="signal")  # it came during the start of the program
+        async with gateway:
+            assert not gateway.ready
+        assert (await desk.message(message.id)).state is MessageState.QUEUED
+
+
 async def test_F118_a_start_that_is_cancelled_leaves_no_owner_behind(tmp_path: Path) -> None:
     async with connect(str(tmp_path / "lanes.db")) as desk:
         for turns in range(12):

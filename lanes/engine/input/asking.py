@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import NoAnswer
 from lanes.text.spans import span
 from lanes_storage import doors
@@ -163,11 +164,14 @@ class RunInput:
                 await signal.wait()
         except asyncio.CancelledError:
             if not self._run.ends:  # the caller has given up, and the run goes on
-                await asyncio.wait({stored})
-                await asyncio.wait({self._kept(self._close(new.id, "withdrawn"))})
+                await to_its_end(self._withdraw(new, stored))
             raise
         finally:
             self._before_ms, self._open = self.waited_ms(self._clock()), None
+
+    async def _withdraw(self, new: NewQuestion, stored: "asyncio.Task[Any]") -> None:
+        await asyncio.wait({stored})
+        await asyncio.wait({self._kept(self._close(new.id, "withdrawn"))})
 
     async def _last_look(self, new: NewQuestion) -> HandedText:
         taken = await self._taken(self._close(new.id, "expired"))

@@ -33,6 +33,7 @@ from acp.utils import serialize_params
 from pydantic import BaseModel, ValidationError
 
 import lanes
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunFailed
 from lanes.runners.acp.updates import AgentUpdates
 from lanes.runners.acp.wire import AgentWire
@@ -41,7 +42,7 @@ from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentLane
 from lanes.runners.command.program import AgentProgram, Complaints
 from lanes.runners.command.transcript import is_session, short
-from lanes.runners.command.trees import ended_with, outlast
+from lanes.runners.command.trees import ended_with
 from lanes.runners.dialogue.permissions import may_it_use
 from lanes_storage.logs import Log
 
@@ -105,7 +106,7 @@ class AcpTurn:
                 if self._session is not None:  # else it does nothing yet
                     child.stop(grace_ms, grace_ms // 4)
                     self._call_off(self._session)
-                    await outlast(ended)
+                    await to_its_end(ended)
                 raise
             self._wire.end_input()
             child.stop(LEAVE_MS, LEAVE_MS // 4)

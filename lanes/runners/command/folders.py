@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunError, RunFailed
 from lanes.config.declared.templates import fill, places
-from lanes.runners.command.trees import outlast
 from lanes.runners.command.users import SystemUser
 from lanes_storage.errors import StorageError
 from lanes_storage.logs import Log
@@ -189,8 +189,7 @@ class FolderMaking:
 
 async def _in_thread(step: Callable[[], T]) -> T:
     """The result of a step that may take long. It is waited for, also by a run that is cancelled."""
-    result: T = await outlast(asyncio.ensure_future(asyncio.to_thread(step)))
-    return result
+    return await to_its_end(asyncio.to_thread(step))
 
 
 def remove_tree(folder: Path) -> None:

@@ -4,8 +4,8 @@ left."""
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
+from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProcessLimits
 from lanes.host.cgroups import ControlGroup
@@ -69,22 +69,9 @@ class RunTrees:
         if not child.gone.done():
             child.stop(self._grace(run.key))
         try:
-            await outlast(asyncio.ensure_future(_ended(run, child, keeper)))
+            await to_its_end(_ended(run, child, keeper))
         finally:
             child.close()
-
-
-async def outlast(ending: "asyncio.Future[Any]") -> Any:
-    """Wait for an end and its result; a cancellation meanwhile is raised only then."""
-    cancelled: asyncio.CancelledError | None = None
-    while not ending.done():
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return ending.result()
 
 
 def new_child(*held: int) -> Child:

@@ -1,4 +1,4 @@
-"""Work that completes even under cancellation."""
+"""Work that completes even under cancellation: anyio cancels a task again and again, until it has left its scope."""
 
 import asyncio
 from collections.abc import Awaitable
