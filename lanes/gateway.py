@@ -179,8 +179,10 @@ class Gateway:
     async def start(self) -> None:
         """Register as an owner, release the lanes of dead processes, and begin to claim.
 
-        Raises StorageError; Unfit if it was started before, also if it was stopped since: make another gateway.
+        Raises StorageError; Unfit in another event loop than that of its desk, and if it was started before, also if it
+        was stopped since: make another gateway.
         """
+        await self.desk.check_loop()
         await self._engine.start()
         if self.config.alerts:
             from lanes.alerts.watch import AlertWatch

@@ -167,6 +167,7 @@ class DeskSending(DeskBase):
     async def _started_holds(self) -> "Holds":
         from lanes.engine.holds import Holds  # the whole engine, which a desk that only looks does not need
 
+        await self.check_loop()
         async with self._starting_holds:
             if self._holds is None:
                 holds = Holds(self.store, self.clock, self.config or from_data({}), _Queue(self))

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import closing
 from typing import Any, TypeVar, cast
 
-from lanes.base.errors import LanesError
+from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Blocking, Effect, InThread, Procedure, QueryBlock, Read, Write, raised
 from lanes.context import Context
 from lanes.drivers.together import PAGE, EffectSet
@@ -27,10 +27,21 @@ class LoopDriver:
         self.store = store
         self.clock = clock
         self.changes = Changes(store)
+        self._loop = asyncio.get_running_loop()
         self._lengthy = asyncio.Lock()
 
+    async def check_loop(self) -> None:
+        """Raise Unfit in another event loop than its own, where a wait would never end."""
+        if asyncio.get_running_loop() is not self._loop:
+            await self.store.version()  # one that is closed, or belongs to the parent process, says so
+            raise Unfit(
+                "it belongs to another event loop: open the database in this one, or call it in that one "
+                "(asyncio.run_coroutine_threadsafe)"
+            )
+
     async def perform(self, effect: Effect[T]) -> T:
-        """Run an effect on this event loop. Raises the error that it returns."""
+        """Run an effect on this event loop. Raises the error that it returns; as ``check_loop``."""
+        await self.check_loop()
         if isinstance(effect, Query):
             return cast("T", raised(await self.store.read(effect)))
         if isinstance(effect, Generator):

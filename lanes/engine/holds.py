@@ -143,8 +143,8 @@ class Holds:
 
     async def _withdraw(self, runner: HoldRunner, placed: "asyncio.Future[Message]") -> None:
         """Give a place up, and return once it has ended: its turn may have come meanwhile."""
-        runner.leave(None)
         await asyncio.wait({placed})
+        runner.leave(None)
         if not placed.cancelled() and placed.exception() is None:
             await self._queue.give_up(placed.result().id)
             await self._queue.ended(placed.result().id)

@@ -114,6 +114,8 @@ async def advance(span: str | timedelta | float, *gateways: Gateway) -> Now:
     if len(clocks) != 1:
         raise Unfit("time passes for gateways of one clock")
     (clock,) = clocks.values()
+    for gateway in gateways:
+        await gateway.desk.check_loop()
     holds = {gateway.desk._holds for gateway in gateways} - {None}
     await let_pass([each._engine for each in (*gateways, *holds) if each is not None], clock, ms)
     return clock()

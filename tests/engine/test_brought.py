@@ -218,6 +218,24 @@ async def test_F91_what_would_end_the_event_loop_ends_its_run_alone(ends: Ends, 
     assert (message.state, message.error.cause) == (MessageState.FAILED, Cause.RUNNER_FAILED)
 
 
+async def test_F575_what_a_task_group_wraps_ends_the_run_as_if_it_were_not_wrapped(ends: Ends, world: World) -> None:
+    def grouped(error: Exception) -> Callable[[Any], Any]:
+        async def run(_: Any) -> str:
+            async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+                inner.create_task(raising(error)(None))
+                outer.create_task(asyncio.Event().wait())
+            return "no"
+
+        return run
+
+    failed = (await ends(grouped(RunFailed("tool_missing", "git is not there")))).error
+    assert (failed.cause, failed.message) == ("tool_missing", "git is not there")
+    assert (await ends(grouped(ConnectionResetError("gone")))).error.cause is Cause.BACKEND_LOST
+    assert (await ends(grouped(ValueError("wrong")))).error.message == "ValueError: wrong"
+    parked = await ends(grouped(RunParked(30, "later")))
+    assert (parked.state, parked.parked_until) == (MessageState.QUEUED, world.time().wall + 30 * SECOND)
+
+
 async def test_F91_a_message_nested_too_deeply_is_no_reply(ends: Ends) -> None:
     deep: dict[str, Any] = {}
     for _ in range(500):

@@ -15,7 +15,8 @@ from lanes.engine.dispatch.policies import Policies
 from lanes.host.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.runners.http.failures import NoRoom
-from lanes.testing import SECOND, Hands
+from lanes.testing import SECOND, Hands, TimedGateway
+from lanes.testing import gateway as timed
 from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState, RunnerKind
 from lanes_storage.records import Head, Terms
@@ -67,6 +68,37 @@ async def test_F574_a_gateway_is_started_once_and_the_second_time_leaves_no_owne
                 assert (await desk.ask("a", "hello")).reply == "you said: hello"
             assert (await desk.status()).gateways == ()
             gateway = Gateway(desk, echo)
+
+
+def test_F576_a_desk_that_is_asked_in_another_event_loop_says_so_at_once(tmp_path: Path) -> None:
+    async def asked(gateway: TimedGateway) -> None:
+        async def listened() -> None:
+            async for _ in gateway.listen(1):
+                pass
+
+        for wrong in (
+            gateway.desk.send("a", "hello"),
+            gateway.desk.ask("a", "hello"),
+            gateway.desk.lane("a"),
+            gateway.desk.wait(1),
+            gateway.advance("6m"),
+            Gateway(gateway.desk, echo).start(),
+            listened(),
+        ):
+            with pytest.raises(Unfit, match="another event loop"):
+                async with asyncio.timeout(PATIENCE_S):
+                    await wrong
+        with pytest.raises(Unfit, match="another event loop"):
+            async with gateway.desk.hold("a"):
+                pass
+
+    async def main() -> None:
+        async with timed(echo, path=tmp_path / "lanes.db") as gateway:
+            await gateway.desk.ask("a", "hello")
+            await asyncio.to_thread(asyncio.run, asked(gateway))
+            assert (await gateway.desk.ask("a", "hello")).reply == "you said: hello"
+
+    asyncio.run(main())
 
 
 async def test_a_gateway_that_is_drained_before_its_start_claims_nothing(tmp_path: Path) -> None:

@@ -237,8 +237,19 @@ async def _body(run: ActiveRun) -> str | Reply:
         raise told.with_traceback(None)  # noqa: B904 - the same error
     except LEAVES as left:
         raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left
+    except ExceptionGroup as group:
+        error = _alone(group)
     finally:
         run.note_end()  # in this iteration of the event loop: the next one may be late
+    raise error.with_traceback(None) if isinstance(error, RunError) else error
+
+
+def _alone(group: ExceptionGroup[Exception]) -> Exception:
+    """The only error in a group: that of a task group, which wraps what a task of it raised."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error
 
 
 def _repeatable(run: ActiveRun) -> RetryTerms | None:
