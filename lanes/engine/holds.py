@@ -170,7 +170,8 @@ class Holds:
         task = asyncio.current_task()
         assert task is not None
         cancelled_before = task.cancelling()
-        token = CURRENT.set(Current(run.database, run.id))
+        outer, inner = CURRENT.get(), Current(run.database, run.id)
+        CURRENT.set(inner)
         error: BaseException | None = None
         try:
             yield
@@ -179,7 +180,8 @@ class Holds:
             raise
         finally:
             runner.leaving = True
-            CURRENT.reset(token)
+            if CURRENT.get() == inner:  # another task may end it: that of a fixture, or of a generator that was left
+                CURRENT.set(outer)
             try:
                 ended = await to_its_end(self._left(runner, message.id, error))
             finally:

@@ -87,6 +87,38 @@ async def test_an_exception_in_the_block_fails_the_run_and_comes_out(desk: Desk)
     assert "ZeroDivisionError" in lane.last_error.message
 
 
+async def test_F577_a_block_may_be_ended_in_another_task(desk: Desk) -> None:
+    hold = desk.hold("a")  # as a fixture does, whose two halves are two tasks
+    await asyncio.create_task(hold.__aenter__())
+    assert (await desk.lane("a")).state is LaneState.RUNNING
+    await asyncio.create_task(hold.__aexit__(None, None, None))
+    assert (await desk.lane("a")).state is LaneState.IDLE
+
+
+async def test_F577_a_generator_that_is_left_ends_its_hold_with_an_error(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def pieces() -> AsyncIterator[str]:
+        async with desk.hold("a"):
+            yield "one"
+            yield "two"
+
+    async def listened() -> None:
+        async for _ in pieces():
+            break
+
+    await apart(listened())
+
+    async def released() -> bool:
+        return (await desk.lane("a")).state is not LaneState.RUNNING
+
+    await until(released, "the generator to be closed")
+    error = (await newest(desk, "a")).error
+    assert error is not None
+    assert "GeneratorExit" in error.message
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 async def test_an_abort_cancels_the_block_and_says_so(desk: Desk) -> None:
     entered = asyncio.Event()
     left = asyncio.Event()

@@ -121,8 +121,8 @@ NOT_IN_PYTHON = {
     "doctor",
 }
 #: Methods that are no verb: they wait in this process, hold a lane, or count.
-OF_THE_DESK = {"ask", "call", "call_each", "client_gone", "close", "context", "counts", "hold", "lane", "lanes_total",
-               "perform", "register", "wait", "when_ended"}  # fmt: skip
+OF_THE_DESK = {"ask", "call", "call_each", "check_loop", "client_gone", "close", "context", "counts", "hold", "lane",
+               "lanes_total", "perform", "register", "wait", "when_ended"}  # fmt: skip
 
 
 def test_each_verb_has_a_face_and_each_method_a_verb() -> None:
