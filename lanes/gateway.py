@@ -68,6 +68,8 @@ class Gateway:
             raise TypeError("give a gateway either one runner or specs")
         if runner is None and max_runs is not None:
             raise TypeError("max_runs is for one runner; each of the specs has its own")
+        arguments.instance(config, Config, "config", "lanes.config.from_data(...)")
+        arguments.instance(hooks, Hooks, "hooks", "lanes.Hooks(...)")
         if runner is not None:
             slots = EMBEDDED_MAX_RUNS if max_runs is None else max_runs
             specs = {"python": RunnerSpec("python", RunnerKind.PYTHON, runner, slots)}

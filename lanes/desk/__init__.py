@@ -8,6 +8,7 @@ Most methods run a verb of ``lanes.verbs``; ``tests/verbs/test_faces.py`` compar
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from lanes.base import arguments
 from lanes.config import Config
@@ -24,7 +25,7 @@ from lanes_storage.clock import Clock, system_clock
 
 @asynccontextmanager
 async def connect(
-    url: str,
+    url: str | Path,
     *,
     create: bool = True,
     synchronous: str = "full",
@@ -38,7 +39,8 @@ async def connect(
     Raises Unfit; ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
     arguments.instance(config, Config, "config", "lanes.config.load(path)")
-    desk = Desk(await open_async_store(url, create=create, synchronous=synchronous), clock, config)
+    name = str(url) if isinstance(url, Path) else arguments.text(url, "the name of a database")
+    desk = Desk(await open_async_store(name, create=create, synchronous=synchronous), clock, config)
     try:
         yield desk
     finally:

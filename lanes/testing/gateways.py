@@ -87,7 +87,7 @@ async def gateway(
     async with AsyncExitStack() as ending:
         if desk is None:
             place = path or Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="lanes-")), "lanes.db")
-            desk = await ending.enter_async_context(connect(str(place), config=config, clock=Hands(system_clock())))
+            desk = await ending.enter_async_context(connect(place, config=config, clock=Hands(system_clock())))
         _hands_of(desk)
         if runner is None and specs is None and config is not None:
             specs = await ending.enter_async_context(

@@ -181,7 +181,9 @@ class Verb(Generic[P, T]):
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check the given parameters and convert them to what the verb expects. Raises Unfit, InvalidKey."""
         known = self.by_name
-        return {name: known[name].check(value) for name, value in given.items() if value is not None}
+        return {
+            name: known[name].check(value) for name, value in given.items() if value is not None or known[name].required
+        }
 
     @property
     def doc(self) -> str:
@@ -203,6 +205,10 @@ class Verb(Generic[P, T]):
         """Its parameters, read from the signature when first needed: a command needs those of one verb."""
         _, *own = inspect.signature(self._effect).parameters.values()
         return tuple(map(_param, own))
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        return frozenset(param.name for param in self.params if param.required)
 
     @cached_property
     def _filtered(self) -> bool:

@@ -79,6 +79,7 @@ UNFIT: dict[str, Call] = {
     "who drains": lambda desk: desk.drain(by=cast("str", 7)),
     "a drain without an end": lambda desk: desk.drain(until=cast("int", math.inf)),
     "an id": lambda desk: desk.message(2**70),
+    "no id": lambda desk: desk.wait(cast("int", None)),
     "an id that is a word": lambda desk: desk.message(cast("int", "7")),
     "who retries": lambda desk: desk.retry(1, actor=cast("str", b"x")),
     "who drops": lambda desk: desk.drop(1, actor=cast("str", b"x")),
@@ -96,6 +97,23 @@ async def test_F101_what_an_embedder_hands_in_is_checked(desk: Desk, name: str) 
         await UNFIT[name](desk)
     assert await desk.events() == before, "nothing was stored"
     assert [lane.key for lane in await desk.lanes()] == ["known"]
+
+
+@pytest.mark.parametrize("name", [None, 5, b"lanes.db", ["lanes.db"]])
+async def test_F101_the_name_of_a_database_is_a_text_or_a_path(tmp_path: Path, name: object) -> None:
+    with pytest.raises(lanes.Unfit, match="the name of a database must be a str"):
+        async with lanes.connect(cast("str", name)):
+            pass
+    async with lanes.connect(tmp_path / "lanes.db") as desk:
+        assert desk.store.name == str(tmp_path / "lanes.db")
+
+
+async def test_F101_a_configuration_that_is_none_leaves_the_desk_as_it_was(desk: Desk) -> None:
+    for wrong in ({"config": {"queue": {"cap": 5}}}, {"hooks": print}):
+        with pytest.raises(lanes.Unfit, match="must be made by"):
+            lanes.Gateway(desk, echo, **cast("Any", wrong))
+    async with lanes.Gateway(desk, echo):
+        assert (await desk.ask("a", "hello")).state == "done"
 
 
 async def test_F101_what_says_the_same_in_another_type_is_taken(desk: Desk) -> None:
