@@ -52,7 +52,7 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone_in(draft.parent):
         copies.remove(draft)
-        copies.copy(copy, draft, progress)
+        copies.draw(copy, draft, progress)
         try:
             copies.take_back(draft)
             paused, epoch = _tell(draft, clock, actor, _assigned(path))

@@ -102,6 +102,11 @@ def open_of(lane: str) -> str:
     return f"CASE WHEN {of_session(lane)} THEN {count} END"
 
 
+def characters(text: str) -> str:
+    """A SQL expression: the length of a text, or a part of it: ``length`` alone counts only what is before a NUL."""
+    return f"coalesce(max(length({text}), length(CAST({text} AS BLOB)) / 4), 0)"
+
+
 def dead_letter(of: str = "") -> str:
     """A SQL condition on a message: it failed, and its lane was not made for one request, so a retry makes sense."""
     return f"{of}state = 'failed' AND NOT {of}anonymous"

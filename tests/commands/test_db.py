@@ -14,9 +14,11 @@ import pytest
 
 from lanes.testing import broken
 from lanes_storage import reads
+from lanes_storage.records import LaneFilter
 from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
+from lanes_storage.sqlite.inspect import damage
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
 from tests.kit.processes import PATIENCE_S, House, environment
@@ -126,6 +128,33 @@ def test_a_backup_under_traffic_is_of_one_moment(stage: Stage, lanes: Call, tmp_
     copied = Stage(tmp_path / "copy.db")
     assert broken(copied.store) == []
     copied.close()
+
+
+def test_F597_of_two_backups_to_one_name_each_is_whole(stage: Stage, tmp_path: Path) -> None:
+    for number in range(40):
+        stage.send(f"k{number}", "text " * 2_000)
+    copy, begun, goes_on = tmp_path / "copy.db", threading.Event(), threading.Event()
+
+    def wait(done: int, pages: int) -> None:
+        begun.set()
+        goes_on.wait(PATIENCE_S)
+
+    late = threading.Thread(target=copies.copy, args=(stage.path, copy, wait))
+    late.start()
+    assert begun.wait(PATIENCE_S)
+    copies.copy(stage.path, copy)
+    first = damage(copy), keys_of(copy)
+    goes_on.set()
+    late.join()
+    assert first == (damage(copy), keys_of(copy)) == ([], 40)
+    assert not [name for name in files(tmp_path) if "part" in name]
+
+
+def keys_of(path: Path) -> int:
+    copied = Stage(path)
+    count = len(copied.store.read(reads.lanes(LaneFilter())))
+    copied.close()
+    return count
 
 
 def test_a_bar_on_a_terminal(stage: Stage, database: Path, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_a_disk_without_room(made: House) -> None:
     made.lanes("send", "a", "before", "--wait")
     unlimited = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (1, unlimited[1]))
+    assert "a quota or a limit" in why_not(gateway.url)
     waiting = made.lanes("send", "a", "meanwhile").out.strip()
     heartbeats = "SELECT max(heartbeats) FROM owners"
     before = made.count(heartbeats)
@@ -114,6 +115,15 @@ def test_a_disk_without_room(made: House) -> None:
     eventually(lambda: made.count(answered), "the message to be answered")
     assert gateway.popen.poll() is None
     assert not made.history(settled=True).problems
+
+
+def why_not(url: str) -> str:
+    """What a gateway says that accepts no message."""
+    import httpx
+
+    told = httpx.post(f"{url}/api/lanes/b/messages", json={"text": "hello"}, timeout=30, verify=False)
+    assert told.status_code == 503
+    return str(told.json()["detail"])
 
 
 def ready(url: str) -> bool:

@@ -158,6 +158,12 @@ def test_the_newest_that_fit_are_told(world: World) -> None:
     assert told(world, within=12) == []
 
 
+def test_what_stands_behind_a_NUL_counts_too(world: World) -> None:
+    said(world, "a", "\0" + "long " * 100, "reply")
+    said(world, "a", "text", "reply")
+    assert told(world, within=50) == [("text", "reply")]
+
+
 def test_each_lane_has_its_own(world: World) -> None:
     said(world, "a", "to a", "from a")
     said(world, "b", "to b", "from b")

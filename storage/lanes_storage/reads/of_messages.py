@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from lanes_storage import law
-from lanes_storage.fragments import dead_letter, names, session_of, shown_key, unnamed
+from lanes_storage.fragments import characters, dead_letter, names, session_of, shown_key, unnamed
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import BoundTo, Cause, MessageState
 from lanes_storage.reads.choices import messages_among
@@ -26,7 +26,7 @@ CASE WHEN m.state = 'queued' THEN
 SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages m JOIN lanes ml ON ml.id = m.lane_id"
 MESSAGE = f"{SELECT} WHERE m.id = :id"
 #: The approximate size of a message when it is read.
-SIZE = "(coalesce(length(s.text), 0) + coalesce(length(s.request), 0) + coalesce(length(s.reply), 0))"
+SIZE = f"({characters('s.text')} + {characters('s.request')} + {characters('s.reply')})"
 ENDED_AMONG = f"""
 SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = j.value
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL

@@ -41,24 +41,31 @@ Progress = Callable[[int, int], None]
 def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
     """Copy a consistent snapshot of a database, even while others write to it, to a file that must not exist.
 
-    The copy has mode 0600, is checked, and gets its name only when it is complete and on the disk. ``progress`` is
-    called with the pages done and the total. Raises StorageError, FileExistsError.
+    It gets its name only when it is complete; see ``draw``. Raises StorageError, FileExistsError.
     """
     if os.path.lexists(target):  # also for a dangling link
         raise FileExistsError(target)
-    draft = target.with_name(target.name + ".part")
-    draft.unlink(missing_ok=True)
+    # a draft for this call alone: another process may be copying to the same name
+    draft = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
+    draw(source, draft, progress)
+    with translated(str(draft)):
+        draft.replace(target)
+        _sync(target.absolute().parent)
+
+
+def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
+    """Make a file that does not exist a copy of a database: of one moment, checked, on the disk, with mode 0600.
+
+    ``progress`` is called with the pages done and the total. Raises StorageError.
+    """
+    with translated(str(draft)):
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with translated(str(draft)):
-            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         _copy_pages(source, draft, progress)
-        wrong = damage(draft)
-        if wrong:
+        if wrong := damage(draft):
             raise errors.DatabaseDamaged(str(source), "; ".join(wrong))
         with translated(str(draft)):
             _sync(draft)
-            draft.replace(target)
-            _sync(target.absolute().parent)
     except BaseException:
         remove(draft)
         raise

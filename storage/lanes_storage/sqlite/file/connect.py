@@ -96,6 +96,10 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseReplaced(name, str(error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.DatabaseLocked(name)
+    if code == sqlite3.SQLITE_IOERR_WRITE:  # SQLite does not tell which of these it was
+        return errors.DatabaseUnavailable(
+            name, "it cannot be written: a quota or a limit is used up, or the disk fails"
+        )
     if primary == sqlite3.SQLITE_FULL:
         return errors.DatabaseFull(name)
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
