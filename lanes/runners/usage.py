@@ -14,11 +14,11 @@ MICROS = 1_000_000
 def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsage | None:
     """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
     said = usage or {}
-    cost = _micros(said.get("cost_usd") if cost_usd is None else cost_usd)
+    cost = said.get("cost_usd") if cost_usd is None else cost_usd
     tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
-    if tokens == (None, None) and cost is None:
+    if tokens == (None, None) and not is_cost(cost):
         return None
-    return RunUsage(tokens[0] or 0, tokens[1] or 0, cost)
+    return RunUsage(tokens[0] or 0, tokens[1] or 0, round(cost * MICROS) if is_cost(cost) else None)
 
 
 def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
@@ -37,10 +37,11 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < MOST else None
 
 
-def _micros(cost: object) -> int | None:
-    return round(cost * MICROS) if is_amount(cost) and cost * MICROS < MOST else None
-
-
 def is_amount(value: object) -> TypeGuard[int | float]:
     """Whether it is a number that can be stored; NaN is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST
+
+
+def is_cost(value: object) -> TypeGuard[int | float]:
+    """Whether it is an amount in US dollars that can be counted."""
+    return is_amount(value) and value * MICROS < MOST

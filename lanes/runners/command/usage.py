@@ -1,8 +1,9 @@
 """What an agent used, in the words of the OpenAI usage object, which every surface shows."""
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
+
+from lanes.runners.usage import is_cost
 
 #: What the programs call each count. ``prompt_tokens`` has several where they count cached tokens apart.
 _NAMES = {
@@ -34,17 +35,17 @@ class UsageSum:
 
     def spend(self, cost: Any) -> None:
         """Add what something cost, in US dollars."""
-        if (amount := _number(cost)) is not None:
-            self._add({_COST: amount})
+        if is_cost(cost):
+            self._add({_COST: cost})
 
     def note(self, usage: Any, cost: Any) -> None:
         """Record what the whole conversation has used and cost so far."""
         if isinstance(usage, Mapping):
             self._told = True
             self._so_far |= _read(usage)
-        if (amount := _number(cost)) is not None:
+        if is_cost(cost):
             self._told = True
-            self._so_far[_COST] = amount
+            self._so_far[_COST] = cost
 
     def _add(self, more: Mapping[str, float]) -> None:
         self._told = True
@@ -89,9 +90,3 @@ def _read(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def _count(usage: Mapping[str, Any], *words: str) -> int | None:
     return next((usage[word] for word in words if type(usage.get(word)) is int), None)
-
-
-def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return value if isfinite(value) and value >= 0 else None
