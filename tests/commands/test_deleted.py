@@ -122,6 +122,22 @@ def test_the_doctor_finds_who_has_what_was_moved_away(
     assert lanes("send", "k", "text").code == 69
 
 
+def test_F562_no_file_is_made_in_place_of_a_folder_that_was_moved_away_whole(
+    lanes: Call, database: Path, keeper: "subprocess.Popen[str]"
+) -> None:
+    aside = database.parent.rename(database.parent.with_name("aside"))
+    for command in (*LOOKING[:-1], ("send", "k", "text")):
+        seen = lanes(*command)
+        assert seen.code == 69, command
+        assert f"deleted or moved away, and process {keeper.pid} still has it open" in seen.err, command
+    (check,) = lanes("doctor", "--json").json
+    assert f"process {keeper.pid} " in check["message"]
+    assert "move all of it back" in check["fix"]
+    assert not database.exists()
+    aside.rename(database.parent)
+    assert lanes("send", "k", "text").code == 0
+
+
 def test_through_a_gateway_the_deletion_is_named_and_the_advice_is_given_once(served: House, bare: Call) -> None:
     gateway = served.gateway()
     served.lanes("send", "k", "hello", "--wait")

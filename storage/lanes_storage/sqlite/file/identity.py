@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.locking import SideLock
+from lanes_storage.sqlite.file.locking import SideLock, mark
 from lanes_storage.sqlite.file.paths import Files, Names, Seen, seen
 from lanes_storage.tuples import NamedTuple
 
@@ -119,24 +119,28 @@ def strangers(path: Path) -> list[Stranger]:
 
 def _strange(files: Files) -> dict[int, Stranger]:
     names = {str(name): seen(str(name)) for name in (files.database, files.log, files.memory)}
-    side, found = seen(str(files.side)), {}
+    found = {}
     for process in _processes():
         opened = _opened(process)
         inodes = {one.what for one in opened}
         other = {one for one in opened if one.meant in names and (one.name != one.meant or one.what != names[one.name])}
-        if side is not None and side in inodes and names[str(files.database)] not in inodes:
+        if _mark(files.side) in {one.meant for one in opened} and names[str(files.database)] not in inodes:
             # it uses the database of this path, but its file has another name now
-            other |= {one for one in opened if one.name.startswith(str(files.database)) and one.what != side}
-            other |= _moved(opened)
+            other |= {one for one in opened if one.name in names} | _moved(opened)
         if other:
             found[int(process)] = _stranger(process, sorted(other), opened)
     return found
 
 
+def _mark(side: Path) -> str:
+    """The name under which the system lists the mark of a process that uses the database of this side file."""
+    return f"/memfd:{mark(side)}"
+
+
 def _moved(opened: list[_Open]) -> set[_Open]:
-    """The databases that the process has open whose lock file is elsewhere: there, the database was before."""
+    """The databases that the process has open whose mark says another name: there, the database was before."""
     names = {one.meant for one in opened}
-    databases = {name for name in names if f"{name}-wal" in names and f"{name}-lock" not in names}
+    databases = {name for name in names if f"{name}-wal" in names and _mark(Path(f"{name}-lock")) not in names}
     moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
     return {one for one in opened if one.meant in moved}
 

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -41,7 +42,10 @@ _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class SideLock:
-    """The lock on the side file, held through a separate descriptor. For one thread at a time."""
+    """The lock on the side file, held through a separate descriptor. For one thread at a time.
+
+    Others see by its ``mark`` that this process has the database open under that name, whatever was moved meanwhile.
+    """
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -51,6 +55,10 @@ class SideLock:
         self._descriptor = -1
         self._file: Seen = None
         self._open()
+        self._mark = -1
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # not allowed in some sandboxes
+                self._mark = os.memfd_create(mark(files.side))
         _ours.add(self)
 
     def take(self) -> bool:
@@ -77,10 +85,11 @@ class SideLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Release the lock and close the descriptor. May be called twice."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        """Release the lock and close the descriptors. May be called twice."""
+        for descriptor in (self._descriptor, self._mark):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._mark = -1
 
     @property
     def is_open(self) -> bool:
@@ -126,7 +135,9 @@ class SideLock:
             return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
 
     def _open(self) -> None:
-        self.close()
+        if self.is_open:
+            os.close(self._descriptor)
+            self._descriptor = -1
         try:
             self._descriptor = self._make_or_open()
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -139,6 +150,12 @@ class SideLock:
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
         found = os.fstat(self._descriptor)
         self._file = found.st_dev, found.st_ino
+
+
+def mark(side: Path) -> str:
+    """What a process that has the database of this side file open calls an empty file in its memory: unlike the names
+    of its open files, this one stays when they are moved. Of a long path the end."""
+    return os.fsdecode(os.fsencode(f"lanes:{side}")[-200:])
 
 
 #: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
