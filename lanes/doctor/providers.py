@@ -2,6 +2,7 @@
 
 from lanes.base.terminal import clean
 from lanes.doctor.checks import Check, QuotingMessage, ok, warning
+from lanes.records import Liveness
 from lanes.text.naming import as_typed
 from lanes.text.spans import span
 from lanes_storage import reads
@@ -15,11 +16,18 @@ SPELLS = 1_000
 
 
 def check_providers(reader: Reader, clock: Clock) -> list[Check]:
-    """One warning for each provider that cools, or has begun to fail and has not answered since."""
-    now = clock().wall
+    """One warning for each provider that cools, or has begun to fail and has not answered since.
+
+    What only gateways saw that are gone says nothing of now: they may have had other settings, and no successor of
+    theirs says that it answers again.
+    """
+    at = clock()
+    now, liveness = at.wall, Liveness(at)
+    living = [each for each in reader.read(reads.owners()) if each.kind == "gateway" and liveness.lives(each)]
+    since = min((gateway.started_at for gateway in living), default=now)
     last: dict[str, EventRow] = {}
     for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
-        for event in reader.read(reads.events(type=type_, limit=SPELLS, newest=True)):
+        for event in reader.read(reads.events(type=type_, since=since, limit=SPELLS, newest=True)):
             name = str((event.detail or {}).get("provider", ""))
             if name not in last or last[name].id < event.id:
                 last[name] = event

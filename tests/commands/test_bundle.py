@@ -154,6 +154,7 @@ def test_F90_what_a_check_of_the_doctor_quotes_is_left_out(
 ) -> None:
     """The error of a provider, the key of a broken invariant, a refused value, and a check that nobody declared."""
     stage.send("k (row 1) xyzzy", "text")
+    stage.owner()
     error = {"message": "a xyzzy text"}
     stage.store.write(
         lambda tx: doors.note_provider(tx, "main", "server_error", system_clock(), by="owner:1", detail=error)

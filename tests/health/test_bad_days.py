@@ -35,6 +35,25 @@ async def test_F211_a_network_that_is_away_for_two_seconds_loses_none_of_300_mes
                 assert asked == texts, f"lane {key} in its order"
 
 
+async def test_F561_a_provider_that_fails_again_and_again_is_told_as_failing(sim: Sim, tmp_path: Path) -> None:
+    async def told() -> list[str]:
+        return [event.type for event in await site.desk.events() if event.type.startswith("provider_")]
+
+    async with night(sim.config(), tmp_path) as site:
+        for text in ("[[sim-500]]", "hello") * 5:
+            await site.send("one", text)
+            await site.calm()
+        failing, answers = "provider_failing", "provider_answers"
+        assert await told() == [failing, answers, failing], "once, until it has not failed for a while"
+        await site.passes("61s")
+        await site.send("one", "hello")
+        await site.calm()
+        assert await told() == [failing, answers, failing, answers]
+        await site.send("one", "[[sim-500]]")
+        await site.calm()
+        assert (await told())[-1] == failing, "the last word is true"
+
+
 async def test_F212_one_text_that_is_refused_with_403_is_that_messages_own(sim: Sim, tmp_path: Path) -> None:
     async with night(sim.config(), tmp_path) as site:
         (flagged,) = await site.send("one", "[[sim-403-input]] bad")

@@ -45,10 +45,13 @@ COUNTED_EVERY_S = 5.0
 
 @dataclass(slots=True)
 class Spell:
-    """A time in which a provider fails."""
+    """A time in which a provider fails. One that fails again soon after an answer (``again``) answers again once it has
+    not failed for a while: else each of its failures, and of its answers, would be news."""
 
     since: int  # by this process's monotonic clock, as all of these
+    failed_at: int
     failures: int = 0
+    again: bool = False
     over_at: int | None = None
 
 
@@ -230,10 +233,11 @@ class ProviderHealth:
         """Count a failure of a spell, and report the first of many: otherwise nobody would notice that another
         provider answers."""
         now, spell = self.clock().mono, self._spells.get(provider)
-        begins = spell is None or (spell.over_at is not None and now - spell.over_at > SPELL_MS)
-        if spell is None or begins:
-            spell = self._spells[provider] = Spell(now)
-        spell.failures, spell.over_at = spell.failures + 1, None
+        if spell is None or (spell.over_at is not None and now - spell.over_at > SPELL_MS):
+            spell = self._spells[provider] = Spell(now, now)
+        begins = spell.failures == 0 or spell.over_at is not None
+        spell.again |= begins and spell.failures > 0
+        spell.failed_at, spell.failures, spell.over_at = now, spell.failures + 1, None
         if begins:
             log.warning(
                 "provider %s fails (%s: %s): the next of each chain is asked, where there is one",
@@ -243,6 +247,8 @@ class ProviderHealth:
 
     async def _over(self, provider: str) -> None:
         spell, now = self._spells[provider], self.clock().mono
+        if spell.again and now - spell.failed_at <= SPELL_MS:
+            return
         spell.over_at = now
         log.info("provider %s answers again, after %d failures", ascii(provider), spell.failures)
         await self._note(provider, None, {"failures": spell.failures, "failed_ms": now - spell.since})
