@@ -63,7 +63,7 @@ def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[
             found += _guarded(name, partial(look, reader, ctx.clock))
         found += _guarded("sources", lambda: check_sources(reader, ctx))
         found += _guarded("rows", lambda: check_rows(reader, ctx))
-        found += _guarded("port", lambda: check_port(reader, ctx.clock, listens))
+        found += _guarded("port", lambda: check_port(reader, listens))
     finally:
         reader.close()
     return found

@@ -30,10 +30,10 @@ def check_gateways(reader: Reader, clock: Clock) -> list[Check]:
     return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]
 
 
-def check_port(reader: Reader, clock: Clock, listens: tuple[str, int] | None) -> list[Check]:
+def check_port(reader: Reader, listens: tuple[str, int] | None) -> list[Check]:
     """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
-    me, liveness = this_process(), Liveness(clock())
-    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and liveness.lives(o)]
+    me = this_process()
+    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and not is_gone(o, me)]
     if mine:
         return [_answer(owner, me) for owner in mine]
     if listens is None or listens[1] == 0:

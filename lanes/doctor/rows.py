@@ -5,6 +5,7 @@ from itertools import pairwise
 from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
 from lanes.explain.phrases import clock_time
+from lanes.host.identity import ProcessSighting, look, this_process
 from lanes.records import Liveness
 from lanes.text.naming import all_lanes, resume_command
 from lanes.text.spans import span
@@ -12,7 +13,7 @@ from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import Reader
 from lanes_storage.law import SIMULATED
-from lanes_storage.records import LaneCounts, PauseRow
+from lanes_storage.records import LaneCounts, OwnerRow, PauseRow
 
 #: So many of the last events are looked at for a clock that went back.
 EVENTS = 1_000
@@ -24,10 +25,10 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     """What the counts and the journal tell."""
     now = ctx.now()
     counts = reader.read(reads.counts(now.wall))
-    liveness = Liveness(now)
-    lives = any(o.kind == "gateway" and liveness.lives(o) for o in reader.read(reads.owners()))
+    gateways = [owner for owner in reader.read(reads.owners()) if owner.kind == "gateway"]
+    lives = any(map(Liveness(now).lives, gateways))
     return [
-        _waiting(counts, lives, reader, ctx),
+        _waiting(counts, gateways, reader, ctx),
         _ghosts(counts, lives),
         _limits(counts),
         _dead_letters(counts),
@@ -35,12 +36,15 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     ]
 
 
-def _waiting(counts: LaneCounts, lives: bool, reader: Reader, ctx: Context) -> Check:
-    if counts.queued and not lives:
-        said = f"no gateway lives; messages waiting: {counts.queued}"
-        start = ctx.how_to_start(lambda: reader.read(reads.real_runner_ever_ran(SIMULATED)))
-        return warning("gateway", said, f"start one: {start}")
-    return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
+def _waiting(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ctx: Context) -> Check:
+    if not counts.queued or any(map(Liveness(ctx.now()).lives, gateways)):
+        return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
+    said, me = f"no gateway lives; messages waiting: {counts.queued}", this_process()
+    for owner in gateways:  # one that is stopped still has its port: another one would not start
+        if look(owner, me) is ProcessSighting.STOPPED:
+            return warning("gateway", said, f"let gateway {owner.id} go on: `kill -CONT {owner.pid}`")
+    start = ctx.how_to_start(lambda: reader.read(reads.real_runner_ever_ran(SIMULATED)))
+    return warning("gateway", said, f"start one: {start}")
 
 
 def _ghosts(counts: LaneCounts, lives: bool) -> Check:

@@ -50,13 +50,18 @@ def wrong(called: Called) -> dict[str, Any]:
     return {check["check"]: check for check in called.json if check["level"] != "ok"}
 
 
-def test_a_provider_that_fails_while_others_answer_is_a_warning_until_it_answers(stage: Stage, lanes: Call) -> None:
+def test_F561_a_provider_that_fails_is_a_warning_until_it_answers_or_its_gateway_is_gone(
+    stage: Stage, lanes: Call
+) -> None:
     def note(provider: str, cause: str | None) -> None:
         detail = {} if cause is None else {"message": "no content within 45s"}
         stage.store.write(
             lambda tx: doors.note_provider(tx, provider, cause, system_clock(), by="tester", detail=detail)
         )
 
+    note("old", "auth")  # told by a gateway that is gone
+    stage.dead_owner()
+    stage.owner()
     assert "providers" not in wrong(lanes("doctor", "--json"))
     note("main", "first_byte_timeout")
     note("other", "unreachable")
@@ -85,10 +90,11 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(
     monkeypatch.setattr(drain, "CUT_MS", 0)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        stage.hold("k", stage.owner(identity_of(child.pid)))
+        stage.hold("k", stage.owner(identity_of(child.pid), url="http://127.0.0.1:1"))
         child.send_signal(signal.SIGSTOP)
         eventually(lambda: look(identity_of(child.pid), this_process()) is ProcessSighting.STOPPED, "the stop")
         cure = f"kill -CONT {child.pid}"
+        stage.send("k", "waits")
         aborted = lanes("abort", "k", "--timeout", "10ms")
         assert aborted.code == 5
         assert "`lanes why k` says what it waits for" in aborted.out + aborted.err
@@ -98,6 +104,13 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(
         for command, code in waits:
             done = lanes(*command)
             assert (done.code, cure in done.err) == (code, True), done
+        silent = "UPDATE owners SET heartbeat_boot = heartbeat_boot - 60000, heartbeat_at = heartbeat_at - 60000"
+        stage.store.write(lambda tx: tx.run(silent, {}))
+        status = lanes("status")
+        assert (status.code, cure in status.err, "start one" in status.err) == (69, True, False)
+        found = wrong(lanes("doctor", "--json"))
+        assert (cure in found["gateway"]["fix"], "start one" in found["gateway"]["fix"]) == (True, False)
+        assert "can not answer: it is stopped" in found["port"]["message"]
     finally:
         child.kill()
         child.communicate()
