@@ -44,8 +44,9 @@ def test_F46_F48_a_drained_gateway_claims_nothing_more_and_says_so(served: House
     assert "@" in form["draining"]["by"]
     message = lanes("show", "slow", "--json").json["messages"][0]
     assert (message["id"], message["state"], message["interruptions"]) == (number, "done", 0)
-    lanes("send", "later", "hello")
+    assert "every living gateway is draining" in lanes("send", "later", "hello").err
     assert "draining" in lanes("why", "later").out
+    assert "it claims nothing until it is started again" in lanes("status").out
     assert lanes("list", "--json", "--match", "later").json[0]["state"] == "idle"
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 NO_GATEWAY = "no gateway lives here: it waits until one starts ({start})"
+DRAINED = "every living gateway is draining and claims nothing new: it waits until one is started again"
 
 
 class Session:
@@ -138,17 +139,23 @@ class Session:
 
     def accepted(self, desk: "Driver", message: "Message") -> "Message":
         """An accepted message that waits, with what is told of it where no gateway claims anything."""
-        alone = self.alone(desk) if message.ended_at is None else None
+        alone = self.alone(desk, drained=True) if message.ended_at is None else None
         return message if alone is None else message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
 
-    def alone(self, desk: "Driver") -> str | None:
-        """That no gateway claims anything now, and what to do about that; None: one does, or it cannot be told."""
+    def alone(self, desk: "Driver", *, drained: bool = False) -> str | None:
+        """That no gateway claims anything now, and what to do about that; None: one does, or it cannot be told.
+
+        ``drained``: also where those that live only end what they run.
+        """
         from lanes.commands.output.words import is_stopped, stopped
         from lanes.verbs.system import gateways
 
         found = desk.advise(gateways)
-        if found is None or any(gateway.alive and not is_stopped(gateway) for gateway in found):
+        if found is None:
             return None
+        lives = [gateway for gateway in found if gateway.alive and not is_stopped(gateway)]
+        if lives:
+            return DRAINED if drained and all(gateway.draining for gateway in lives) else None
         halted = stopped(found)
         if halted:
             return f"no gateway claims anything now: {'; '.join(halted)}"

@@ -7,7 +7,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
-from lanes.commands.output.words import is_stopped, state, took
+from lanes.commands.output.words import is_stopped, state, stopped, took
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import OwnerDetail, SourceDetail, Status
 from lanes.text.naming import all_lanes, resume_command
@@ -107,14 +107,17 @@ def _note(owner: OwnerDetail) -> str:
         return f"{owner.evidence}; its address was {owner.url}" if owner.url else owner.evidence
     said = [owner.url] if owner.url else []
     if owner.draining:
-        said.append(f"draining by {owner.draining.by} until {clock_time(owner.draining.until)}")
+        by, cut = owner.draining.by, clock_time(owner.draining.until)
+        said.append(f"draining by {by}: it claims nothing until it is started again; runs are cut at {cut}")
     return ", ".join(said)
 
 
 def _exit_code(session: Session, found: Status) -> int:
     if any(gateway.alive for gateway in found.gateways):
         return Exit.DONE
-    session.out.talk(f"lanes: no gateway lives on this database: start one with {session.how_to_start()}")
+    # one that is stopped still has its port: another one would not start
+    do = "; ".join(stopped(found.gateways)) or f"start one with {session.how_to_start()}"
+    session.out.talk(f"lanes: no gateway lives on this database: {do}")
     return Exit.UNREACHABLE
 
 
