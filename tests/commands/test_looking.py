@@ -447,7 +447,8 @@ def test_an_event_says_its_cause_once(stage: Stage, lanes: Call) -> None:
     _, ended, notice = (line.split("  ", 4)[-1] for line in lanes("events", "k").out.splitlines()[1:])
     assert [line.count("aborted") for line in (ended, notice)] == [1, 1]
     assert "stuck" in ended
-    assert "stuck, retry it with `lanes retry 1` if it is still wanted" in notice
+    assert "retry it with `lanes retry 1` if it is still wanted, aborted by" in notice
+    assert notice.endswith("stuck")
 
 
 def test_a_key_that_resembles_a_field_is_a_key_where_there_is_such_a_lane(stage: Stage, lanes: Call) -> None:

@@ -8,6 +8,7 @@ from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import one_line, state, took
 from lanes.explain.phrases import asks_for, clock_time, failed, failed_over, replied
 from lanes.records import Event, Message, RunProcess
+from lanes.text.naming import all_lanes
 from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
 
@@ -124,11 +125,14 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     named = (("run", event.run_id), ("message", event.message_id))
     said += [f"{word} {number}" for word, number in named if number is not None]
     detail = event.detail or {}
-    sentence = str(detail.get("message") or detail.get("reason") or "")  # the sentence of an abort ends with its reason
+    # the sentence of an abort ends with its reason
+    sentence = str(detail.get("message") or detail.get("reason") or detail.get("holder") or "")
+    said += [f"provider {detail['provider']}"] if "provider" in detail else []
+    said += [all_lanes(str(detail["match"]))] if "match" in detail else []
     if event.cause is not None and event.cause != event.to_state and not sentence.startswith(event.cause):
         said.append(event.cause)
     said += [f"by {event.actor}"] if event.actor else []
     asked = detail.get("text") if event.type == EventType.ASKED else None
-    said += [str(each) for each in (sentence, detail.get("next"), asked) if each]
+    said += [str(each) for each in (detail.get("next"), sentence, asked) if each]  # what to do is not cut off
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
