@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lanes_storage import doors
+from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
+from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
 FULL = Path("/dev/full")
@@ -49,6 +52,33 @@ def test_what_was_changed_is_told_on_stderr_and_is_no_failure(stage: Stage) -> N
         if told:
             assert "cannot be written (No space left on device); the command was carried out" in done.stderr
     assert stage.message(4).state is MessageState.ABORTED
+
+
+def test_an_event_names_what_it_is_about_and_what_to_do(stage: Stage, lanes: Call) -> None:
+    stage.fail(stage.hold("k", stage.owner(), "waits"), "every provider failed: " + "main: server_error; " * 20)
+    stage.refuse("codex")
+    lanes("pause", "--match", "a:*", "--reason", "repair")
+    lanes("resume", "--match", "a:*")
+    detail = {"holder": "held by run 1 of owner 1"}
+    stage.store.write(lambda tx: doors.warn_wait(tx, 2, system_clock(), by="owner:1", detail=detail))
+    for type_, said in (
+        ("notice", "retry it with `lanes retry 1`"),
+        ("cooldown", "provider codex"),
+        ("paused", "all lanes that fit a:*"),
+        ("resumed", "all lanes that fit a:*"),
+        ("wait_exceeded", "held by run 1 of owner 1"),
+    ):
+        assert said in lanes("events", "--type", type_).out, type_
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_sentence(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where HOME is that of another user; this one works for root, too."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/" + "x" * 300)
+    monkeypatch.chdir("/")
+    seen = bare("list")
+    assert (seen.code, seen.out) == (69, "")
+    assert seen.err.startswith("lanes: /xxx")
+    assert seen.err.endswith("lanes.toml: File name too long\n")
 
 
 def test_what_only_reads_fails(stage: Stage) -> None:

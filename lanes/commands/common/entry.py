@@ -44,7 +44,11 @@ def _code_of(work: Callable[[], object]) -> int:
             return Exit.DONE
         if error.errno == errno.ENOSPC:
             return _refused(click.ClickException(f"the output cannot be written: {error.strerror}"))
-        raise
+        if error.filename is None:
+            raise
+        whose = ": is HOME that of this user?" if isinstance(error, PermissionError) else ""
+        say(f"lanes: {error.filename}: {error.strerror}{whose}")
+        return Exit.UNREACHABLE
     return given if isinstance(given, int) else Exit.DONE
 
 

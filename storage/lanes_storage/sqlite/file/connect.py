@@ -81,7 +81,10 @@ def translated(name: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise translate(name, error) from error
     except OSError as error:
-        raise errors.DatabaseUnavailable(name, error.strerror or str(error)) from error
+        found = errors.DatabaseUnavailable(name, error.strerror or str(error))
+        if isinstance(error, PermissionError):  # the doctor may not look either
+            found.fix = errors.DatabaseReadOnly.fix
+        raise found from error
 
 
 #: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
