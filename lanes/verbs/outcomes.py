@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import FREED, Outcome
-from lanes.text.naming import all_lanes, on_lane
+from lanes.text.naming import all_lanes, on_lane, resume_command
 from lanes.text.spans import span
 from lanes_storage.tuples import NamedTuple
 
@@ -117,7 +117,8 @@ def resumed(acted: Acted) -> OutcomeText:
     """The end of a pause. The lane may still be paused by a pattern."""
     pause = acted.lane.paused
     if pause is not None:
-        return OutcomeText("still paused", f"still paused ({pause.reason})", grave=True)
+        ends = "" if pause.match is None else f": `{resume_command(pause.match)}` ends that"
+        return OutcomeText("still paused", f"still paused ({pause.reason}){ends}", grave=True)
     word = "resumed" if acted.done else "not paused"
     return OutcomeText(word, word)
 

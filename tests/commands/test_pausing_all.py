@@ -57,7 +57,7 @@ def test_match_holds_lanes_to_come_and_resumes_the_glob_first(stage: Stage, lane
     assert acted["paused"]["until"] is not None
     stage.send("a:2", "text")
     assert "All lanes that fit a:* are paused for another" in lanes("why", "a:2").out
-    assert lanes("resume", "a:2").out == "a:2: still paused (paused by hand)\n"
+    assert lanes("resume", "a:2").out == "a:2: still paused (paused by hand): `lanes resume --match 'a:*'` ends that\n"
     assert lanes("resume", "--match", "a:*").out.startswith("all lanes that fit a:*: resumed; 1 lane still paused")
     assert lanes("resume", "--match", "a:*").out == "a:1: resumed\na:2: not paused\n", "each lane by itself"
 

@@ -135,7 +135,7 @@ def test_F40_a_full_queue_is_75(stage: Stage, lanes: Call) -> None:
     stage.send("k", *map(str, range(20)))
     full = lanes("send", "k", "one more")
     assert (full.code, full.out) == (75, "")
-    assert "is full (20 waiting)" in full.err
+    assert "is full (20 waiting): wait, or see what waits with `lanes messages k --state queued`" in full.err
 
 
 def test_the_cap_of_the_configuration_counts(stage: Stage, lanes: Call, tmp_path: Path) -> None:

@@ -39,7 +39,6 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
 #: What to do next, where the error's own sentence does not say it.
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
-    (errors.QueueFull, "wait, or see what waits with `lanes messages`"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
 _WHERE_TO_LOOK = {
@@ -80,6 +79,10 @@ def _hint(error: Exception) -> str:
         if error.rejects:
             return "repeat it when the lane is free, or set another mode in its policy"
         return "without --if-idle it waits its turn"
+    if isinstance(error, errors.QueueFull):
+        from lanes.text.naming import on_lane
+
+        return f"wait, or see what waits with `{on_lane('messages', error.key, '--state', 'queued')}`"
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
 
 
