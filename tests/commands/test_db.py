@@ -20,6 +20,7 @@ from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
 from lanes_storage.sqlite.inspect import damage
 from tests.commands.conftest import Call
+from tests.kit.filesystems import small_disk
 from tests.kit.forms import are_forms
 from tests.kit.processes import PATIENCE_S, House, environment
 from tests.kit.stage import Stage
@@ -103,6 +104,17 @@ def test_a_backup_is_whole_private_and_alone(stage: Stage, lanes: Call, bare: Ca
     assert other["bytes"] > 0
     assert lanes("db", "backup", str(tmp_path)).code == 2
     assert lanes("db", "backup", str(tmp_path / "no" / "folder.db")).code == 69
+
+
+def test_a_backup_on_a_full_disk_names_that_disk(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 1) as disk:
+        if disk is None:
+            pytest.skip("only root may mount a file system")
+        disk.fill()
+        full = lanes("db", "backup", str(disk.folder / "copy.db"))
+        assert (full.code, str(stage.path) in full.err) == (69, False)
+        assert f"no room left on the disk of {disk.folder / 'copy.db'}" in full.err
+        assert not (disk.folder / "copy.db").exists()
 
 
 def test_a_backup_under_traffic_is_of_one_moment(stage: Stage, lanes: Call, tmp_path: Path) -> None:

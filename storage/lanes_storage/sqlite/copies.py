@@ -66,8 +66,10 @@ def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
             raise errors.DatabaseDamaged(str(source), "; ".join(wrong))
         with translated(str(draft)):
             _sync(draft)
-    except BaseException:
+    except BaseException as error:
         remove(draft)
+        if isinstance(error, errors.DatabaseFull):  # of the disk that is written to
+            raise errors.DatabaseFull(str(draft)) from error
         raise
 
 
