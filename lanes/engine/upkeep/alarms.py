@@ -12,6 +12,7 @@ from lanes.engine.background.isolation import by_page, isolated
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.upkeep.agenda import Agenda
+from lanes.text import ages
 from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 from lanes_storage import doors, reads
@@ -164,7 +165,7 @@ def _holder(lane: LaneRow, now: Now) -> str:
         who = f"owner {lane.run.owner_id}"
         if lane.owner is not None:
             who += f" (pid {lane.owner.pid} on {lane.owner.host!a})"
-        return f"held by run {lane.run.id} of {who} for {span(now.wall - lane.run.claimed_at)}"
+        return f"held by run {lane.run.id} of {who} for {span(ages.held_ms(lane.run, now))}"
     if lane.pause is not None and (lane.pause.until is None or lane.pause.until > now.wall):
         since = span(now.wall - lane.pause.at)
         of = "" if lane.pause.pattern is None else f" with {all_lanes(lane.pause.pattern)}"
