@@ -1,6 +1,7 @@
 """Every record knows its JSON both ways, and its JSON is exactly what its schema says."""
 
 import copy
+import inspect
 import json
 import pickle
 from collections.abc import Iterator
@@ -123,6 +124,7 @@ def test_a_record_is_frozen_can_be_copied_and_says_what_it_is() -> None:
     assert pause == Pause(reason="why", until=None) == copy.copy(pause) == pickle.loads(pickle.dumps(pause))
     assert repr(pause) == "Pause(reason='why', until=None, match=None)"
     assert pause.replace(until=5) == Pause("why", 5)
+    assert "the number of waiting messages" in str(inspect.getdoc(Lane.queued)), "``help`` shows it"
     with pytest.raises(TypeError):
         Pause("why")  # type: ignore[call-arg]
 

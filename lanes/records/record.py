@@ -31,9 +31,11 @@ class RecordType(type):
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "RecordType":
         inherited = [base for base in bases if isinstance(base, RecordType)]
         if inherited:
-            before, own = inherited[0]._fields, tuple(namespace.get("__annotations__", ()))
+            before, kinds = inherited[0]._fields, namespace.get("__annotations__", {})
+            own = tuple(kinds)
             defaults = {field: namespace.pop(field) for field in own if field in namespace}
-            namespace |= {field: property(itemgetter(place)) for place, field in enumerate(own, len(before))}
+            for place, field in enumerate(own, len(before)):
+                namespace[field] = property(itemgetter(place), doc=kinds[field])  # for ``help``
             namespace |= {"_own": own, "_fields": before + own, "_defaults": inherited[0]._defaults | defaults}
             namespace |= {function: vars(Record)[function] for function in ("__new__", "to_json", "from_json")}
         return super().__new__(cls, name, bases, namespace | {"__slots__": ()})
