@@ -3,10 +3,10 @@
 import pytest
 
 from lanes.testing import DAY, HOUR, MINUTE
-from lanes_storage import doors
+from lanes_storage import doors, reads
 from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import Cause, MessageState, PauseKind
-from lanes_storage.records import BudgetTerms, RunResult, RunUsage, Spent
+from lanes_storage.records import Admission, BudgetTerms, NewMessage, RunResult, RunUsage, Spent
 from tests.kit.watch import Watch
 from tests.kit.world import World
 
@@ -88,6 +88,24 @@ def test_a_lane_has_its_own_and_shares_that_of_its_policy(world: World) -> None:
     assert found is not None
     assert found.budget == TOGETHER
     assert 'of all lanes of policy "a*"' in found.reason
+
+
+def test_F624_the_lanes_of_a_session_have_its_budget_together(world: World) -> None:
+    request = NewMessage("s", None, request='{"messages": []}', actor="sender")
+    for _ in range(2):
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
+    world.send("s", "a text, on the lane of the session itself")
+    keys = ("s #1", "s #2")
+    spend(world, keys[0], BY_ITSELF, runs=1)
+    assert [over(world, key, BY_ITSELF) for key in keys] == [None, None]
+    spend(world, keys[1], BY_ITSELF, runs=1)
+    assert None not in [over(world, key, BY_ITSELF) for key in keys]
+    (own,) = world.step(lambda tx: tx.rows("SELECT id FROM lanes WHERE key = 's'", {}))[0]
+    assert world.step(lambda tx: doors.exhausted(tx, own, [BY_ITSELF], world.time())) is not None
+    for lane in (own, *(lane_id(world, key) for key in keys)):
+        assert world.store.read(reads.spent(BY_ITSELF, lane, world.time())).runs == 2
+    world.send("other")
+    assert over(world, "other", BY_ITSELF) is None
 
 
 def test_F275_a_lane_over_its_budget_is_paused_until_a_part_of_it_is_free_again(world: World) -> None:

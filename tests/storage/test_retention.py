@@ -13,7 +13,7 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.doors.shared.endings import end_waiting
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
-from lanes_storage.law import BoundTo, Cause, EventType, MessageState, Prunable
+from lanes_storage.law import BUDGET_OF_LANE, BoundTo, Cause, EventType, MessageState, Prunable
 from lanes_storage.records import BudgetTerms, Idempotency, LaneFilter, RunFailure, Waiter
 from tests.kit.world import PROCESS, World
 
@@ -59,7 +59,7 @@ def test_a_lane_goes_with_what_was_spent_of_a_budget_that_it_had_by_itself(world
     world.send("another")
     world.time.move(DAY)
     prune_all(world)
-    assert [row[0] for row in world.table("spent")] == [own.of(lane), "shared"]
+    assert [row[0] for row in world.table("spent")] == [f"{BUDGET_OF_LANE}{lane}", "shared"]
 
 
 def test_what_is_young_stays(world: World) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lanes_storage.law import BUDGET_OF_LANE, BoundTo, Mode, Overflow, PermittedBy
+from lanes_storage.law import BoundTo, Mode, Overflow, PermittedBy
 from lanes_storage.records.runs import AttemptPhase, ProcessIdentity, RunFailure, Ticket
 from lanes_storage.tuples import NamedTuple
 
@@ -123,7 +123,7 @@ class RetryTerms(NamedTuple):
 
 class BudgetTerms(NamedTuple):
     """What lanes may use within ``per_ms``; None: without a limit. ``name`` is that of the lanes that share it; if it
-    is empty, each lane has it by itself.
+    is empty, each lane, or session with child lanes, has it by itself.
 
     ``reject``: what comes then ends as ``over_budget``; otherwise its lane is paused.
     """
@@ -139,10 +139,6 @@ class BudgetTerms(NamedTuple):
     def bucket_ms(self) -> int:
         """What is used is counted in sixtieths of the time."""
         return max(1, self.per_ms // 60)
-
-    def of(self, lane: int) -> str:
-        """The name under which it is counted for a lane."""
-        return self.name or f"{BUDGET_OF_LANE}{lane}"
 
 
 class Spent(NamedTuple):

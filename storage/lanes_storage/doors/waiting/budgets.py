@@ -36,7 +36,7 @@ class Exhausted(NamedTuple):
 def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: Now) -> Exhausted | None:
     """The first budget of a lane of which nothing is left; None: it may run."""
     for budget in budgets:
-        values = {"budget": budget.of(lane), "after": since(budget, now)}
+        values = {"name": budget.name, "lane": lane, "after": since(budget, now)}
         spent = as_spent(tx.rows(sql.SPENT, values), budget)
         if spent.exhausts(budget):
             return Exhausted(budget, spent)
@@ -64,7 +64,7 @@ def spend(
     cost_micros: int = 0,
 ) -> None:
     for budget in budgets:
-        name, bucket = budget.of(lane), now.wall // budget.bucket_ms * budget.bucket_ms
-        tx.run(sql.FORGET_SPENT, {"budget": name, "after": since(budget, now)})
+        of, bucket = {"name": budget.name, "lane": lane}, now.wall // budget.bucket_ms * budget.bucket_ms
+        tx.run(sql.FORGET_SPENT, of | {"after": since(budget, now)})
         amounts = {"runs": runs, "tokens": tokens, "cost_micros": cost_micros}
-        tx.run(sql.SPEND, {"budget": name, "bucket": bucket} | amounts)
+        tx.run(sql.SPEND, of | {"bucket": bucket} | amounts)

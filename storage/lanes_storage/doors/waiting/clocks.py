@@ -10,7 +10,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import ClockNote
 from lanes_storage.statements import clocks as sql
-from lanes_storage.statements.spending import SPEND
+from lanes_storage.statements.spending import SPEND_AGAIN
 
 #: The wall clock and the boot clock may drift apart by so much before that counts as set, in milliseconds.
 DRIFT_MS = 2_000
@@ -55,7 +55,7 @@ def note_clock(tx: Transaction, now: Now) -> int:
 def _move(tx: Transaction, statements: Sequence[str], spent: str, times: dict[str, int]) -> None:
     for statement in statements:
         tx.run(statement, times)
-    tx.many(SPEND, [tuple(row) for row in tx.rows(spent, times)])
+    tx.many(SPEND_AGAIN, [tuple(row) for row in tx.rows(spent, times)])
 
 
 def _move_attempts(tx: Transaction, moved: Callable[[int], int]) -> None:

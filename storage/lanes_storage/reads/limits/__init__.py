@@ -112,5 +112,5 @@ def as_spent(rows: Sequence[Row], budget: BudgetTerms) -> Spent:
 
 def spent(budget: BudgetTerms, lane: int, now: Now) -> Query[Spent]:
     """What was used of a budget of a lane."""
-    values = {"budget": budget.of(lane), "after": since(budget, now)}
+    values = {"name": budget.name, "lane": lane, "after": since(budget, now)}
     return Query(spending.SPENT, values, lambda rows: as_spent(rows, budget), point=True)
