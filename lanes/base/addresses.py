@@ -1,4 +1,21 @@
-"""Addresses of this machine."""
+"""Addresses of hosts."""
+
+import re
+
+_NAME = re.compile(r"[^\s\[\]:@/?#\\*]+")
+
+
+def is_host(text: str) -> bool:
+    """Whether it is the name or the address of a host alone: no URL, no port, no pattern, no brackets."""
+    if ":" not in text:
+        return _NAME.fullmatch(text) is not None
+    from ipaddress import ip_address
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback_host(host: str) -> bool:
@@ -6,6 +23,6 @@ def is_loopback_host(host: str) -> bool:
     from ipaddress import ip_address  # most commands ask nothing of an address
 
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"

@@ -1,14 +1,16 @@
 """Making a configuration: from a file, from data, or for the simulated provider."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lanes.base.addresses import is_host
 from lanes.config import consistency
 from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
+from lanes.config.declared.refusal import shown
 from lanes.config.declared.setting import ARRAYS
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Origin, Value
@@ -108,6 +110,8 @@ def _assembled(
     providers, missing = arrays.providers(of["provider"], env)
     runners = arrays.runners(of["runner"], providers)
     sources.check_naming(values["gateway.session_from"])
+    _check_hosts(values["gateway.host"], [values["gateway.host"].value])
+    _check_hosts(values["gateway.allowed_hosts"], values["gateway.allowed_hosts"].value)
     built, no_tokens = sources.sources(of["source"], providers, runners, token.value, env)
     watched = watches.watches(of["watch"], env)
     alerts, silent = arrays.alerts(of["alert"], env)
@@ -130,6 +134,13 @@ def _assembled(
     stall_ms = config.clocks.stall_timeout_ms
     fitted = {name: limits.fitted(provider, stall_ms) for name, provider in providers.items()}
     return replace(config, providers=fitted)
+
+
+def _check_hosts(setting: Value, hosts: Iterable[str]) -> None:
+    for host in hosts:
+        if not is_host(host):
+            fix = "write its name or its address alone, such as lanes.example, 127.0.0.1 or ::1"
+            raise setting.refused(f"{shown(host)} is no host", fix)
 
 
 def _of(values: Mapping[str, Value], section: str) -> dict[str, Value]:

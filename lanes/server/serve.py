@@ -46,10 +46,10 @@ def bind(config: Config) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {_why(error, port)}. Choose another port with --port, gateway.port or"
-            " LANES_GATEWAY_PORT"
-        ) from error
+        other = "address with gateway.host or LANES_GATEWAY_HOST"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            other = "port with --port, gateway.port or LANES_GATEWAY_PORT"
+        raise ConfigError(f"cannot listen on {host}:{port}: {_why(error, port)}. Choose another {other}") from error
     listener.setblocking(False)
     return listener
 

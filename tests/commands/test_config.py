@@ -95,7 +95,7 @@ WRONG = {
     "an open address": (FILE + '[gateway]\nhost = "0.0.0.0"\n', "needs a token"),
     "an address of another host": (
         FILE + '[gateway]\nhost = "203.0.113.7"\nport = 0\n',
-        "cannot listen on 203.0.113.7",
+        "Cannot assign requested address. Choose another address with gateway.host",
     ),
     "no host": (FILE + '[gateway]\nhost = "nowhere.invalid"\n', "cannot listen on nowhere.invalid"),
     "a runner's module": (
