@@ -14,7 +14,7 @@ from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, PauseKind
-from lanes_storage.records import RunFailure
+from lanes_storage.records import Beat, RunFailure
 from tests.commands.conftest import Call
 from tests.kit.stage import Stage
 
@@ -174,6 +174,20 @@ def test_F90_what_a_check_of_the_doctor_quotes_is_left_out(
     assert (told["new"]["message"], told["new"]["fix"]) == ("(left out)", None)
     assert told["providers"]["message"].startswith("provider main has failed for ")
     assert any(": row 1: " in check["message"] for check in told.values())
+
+
+def test_F615_what_an_agent_did_last_is_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    owner, did = stage.owner(), "tool:started bash -lc 'echo a xyzzy text'"
+    claimed, now = stage.hold("held", owner), system_clock()
+    stage.store.write(doors.heartbeat(owner, [Beat(claimed.ticket, did, now.boot, now.wall)], now))
+    stage.store.write(lambda tx: doors.warn_held(tx, claimed.ticket, now, by="owner:1", detail={"progress": did}))
+    stalled = RunFailure(Cause.STALL_TIMEOUT, f"no progress for 2m, its stall_timeout is 2m; the last sign was {did!r}")
+    stage.store.write(doors.fail(stage.hold("stalled", owner).ticket, stalled, now, by="tester"))
+    assert lanes("bundle", str(tmp_path / "bundle.zip")).code == 0
+    parts = opened(tmp_path / "bundle.zip")
+    assert [name for name, content in parts.items() if "xyzzy" in content] == []
+    assert '"progress": "tool:started"' in parts["lanes.json"]
+    assert "its stall_timeout is 2m" in parts["lanes.json"]
 
 
 def test_F90_the_words_of_a_runners_own_cause_are_left_out(stage: Stage, lanes: Call, tmp_path: Path) -> None:

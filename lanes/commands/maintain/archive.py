@@ -19,6 +19,7 @@ import lanes
 from lanes.config import Config
 from lanes.doctor.checks import OWN_WORDS, QuotingMessage
 from lanes.drivers.driver import Driver
+from lanes.engine.upkeep.watchdog import LAST_SIGN
 from lanes.records import Check, jsonable
 from lanes.records.record import Json
 from lanes.verbs import messages, queries, system
@@ -112,6 +113,11 @@ class Redaction:
             return LEFT_OUT
         if isinstance(value, str) and value.startswith(WITH_REASON):
             return LEFT_OUT
+        if name == "progress":
+            return value.partition(" ")[0]  # what follows may be the command that an agent's model chose
+        if name == "message":
+            ours, sign, _ = value.partition(LAST_SIGN)
+            return ours + (sign and f"{sign} {LEFT_OUT}")
         if name == "key":
             return self.name_of(value)
         return self(value, theirs=theirs)

@@ -10,6 +10,9 @@ from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 
+#: Behind this, a message names what the run did last, in words that an agent or its tools may have chosen.
+LAST_SIGN = "the last sign was"
+
 
 def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Stop | None:
     """How a run of this process is told to stop that is past a limit, by the monotonic clock, which does not count the
@@ -66,7 +69,7 @@ def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int
     said = {
         Cause.RUN_TIMEOUT: f"ran for {span(elapsed_ms)}, its run_timeout is {span(budget_ms or 0)}",
         Cause.STALL_TIMEOUT: f"no progress for {span(elapsed_ms)}, its stall_timeout is {span(budget_ms or 0)};"
-        f" the last sign was {run.sign().progress!r}",
+        f" {LAST_SIGN} {run.sign().progress!r}",
     }[cause]
     grace_ms = run.terms.abort_grace_ms
     return Stop(StopKind.EXPIRE, cause, said, grace_ms, now.mono, budget_ms, elapsed_ms)
