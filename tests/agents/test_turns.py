@@ -121,6 +121,17 @@ async def test_F452_a_cost_that_is_no_amount_is_left_out(tmp_path: Path, cost: f
         assert "cost_usd" not in ended.usage
 
 
+async def test_F452_a_count_below_zero_is_left_out(tmp_path: Path) -> None:
+    events = [
+        *RECORDED["claude-json"][:-1],
+        RECORDED["claude-json"][-1] | {"usage": {"input_tokens": -5, "output_tokens": 7}},
+    ]
+    async with commanded(tmp_path, program("speak", "0", *lines(events)), output="claude-json") as site:
+        usage = (await site.ask()).usage
+        assert usage is not None
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (0, 7)
+
+
 @pytest.mark.parametrize("said", ["", "x" * 513, "a\x00b", "--dangerously", "a\nb", 7, None])
 def test_F453_what_cannot_name_a_session_is_not_kept(said: object) -> None:
     assert not is_session(said)

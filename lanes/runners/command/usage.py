@@ -89,4 +89,4 @@ def _read(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _count(usage: Mapping[str, Any], *words: str) -> int | None:
-    return next((usage[word] for word in words if type(usage.get(word)) is int), None)
+    return next((usage[word] for word in words if type(usage.get(word)) is int and usage[word] >= 0), None)
