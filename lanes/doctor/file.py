@@ -120,7 +120,7 @@ def _mode(seen: FileFacts) -> Check:
 
 
 def _folder(seen: FileFacts) -> Check:
-    folder = seen.path.absolute().parent
+    folder = seen.folder
     if seen.folder_mode & 0o022 and not seen.folder_mode & _STICKY:
         said = f"others may write into {folder} (mode {seen.folder_mode:04o}), and so replace the file"
         return warning("folder", said, f"chmod go-w {folder}")

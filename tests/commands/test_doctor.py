@@ -304,7 +304,19 @@ def test_a_network_file_system_is_refused(stage: Stage) -> None:
     (place,) = [check for check in check_file(seen) if check.check == "file_system"]
     assert place.level == "broken"
     assert "nfs4" in place.message
-    assert inspect.file_system_of(Path("/proc")) == "proc"
+    assert inspect.file_system_of(Path("/proc/version")) == "proc"
+
+
+def test_F599_behind_a_link_it_looks_where_the_file_is(stage: Stage, tmp_path: Path) -> None:
+    stage.send("k", "text")
+    (tmp_path / "elsewhere").mkdir(mode=0o711)
+    link, other = tmp_path / "elsewhere" / "link.db", tmp_path / "elsewhere" / "other.db"
+    link.symlink_to(stage.path)
+    other.symlink_to("/proc/version")
+    seen, meant = (inspect.facts(path)._replace(path=link, free=0) for path in (link, stage.path))
+    assert seen == meant
+    assert seen.log_size > 0
+    assert inspect.file_system_of(other) == "proc"
 
 
 def test_little_room_and_a_long_log(stage: Stage) -> None:

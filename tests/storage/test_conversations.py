@@ -187,6 +187,20 @@ def test_F233_what_a_model_can_not_read_is_not_told_again(world: World) -> None:
     assert [text for text, _ in told(world)] == ["1", "2", "now"]
 
 
+def test_F598_a_message_that_was_passed_does_not_make_a_model_forget_what_came_before_it(world: World) -> None:
+    """Its turn is the last one, and has a smaller id than the first that is still told."""
+    passed, first = world.send("a", "passed"), world.send("a", "first")
+    world.step(lambda tx: doors.move_to_front(tx, first, world.time(), actor="alice"))
+    world.complete(world.claim("a").ticket, "re")
+    claimed = world.claim("a")
+    assert claimed.message.id == passed
+    assert world.step(lambda tx: doors.tell_from(tx, claimed.ticket, turns(world)[0].id))
+    world.complete(claimed.ticket, "re")
+    assert [text for text, _ in told(world)] == ["first"]
+    said(world, "a", "next", "re")
+    assert [text for text, _ in told(world)] == ["first", "next"]
+
+
 # --------------------------------------------------------------------------------------------- a new conversation
 
 

@@ -194,7 +194,7 @@ def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
     asked = [*WRITING.values(), *pruning.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
     asked += [reads.old(kind, 0, 10).sql for kind in Prunable] + [invariant.statement for invariant in INVARIANTS]
     asked += [reads.lanes(LaneFilter(), order=LaneOrder(by), limit=50).sql for by in LaneSort]
-    asked += [reads.dead_letters(5).sql, reads.refused_writes().sql, reads.any_old_idempotency(NOW).sql]
+    asked += [reads.dead_letters(5).sql, reads.refused_writes().sql]
     found = {name for sql in asked for step in plan(store, sql) for name in re.findall(r"INDEX (\w+)", step)}
     made = store.read(Query("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL", {}, list))
     assert [name for (name,) in made if name not in found | ONLY_UNIQUE] == []

@@ -18,6 +18,7 @@ from lanes_storage.errors import DatabaseDamaged, DatabaseFull, DatabaseMissing,
 from lanes_storage.schema import versions
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.file.identity import missing
+from lanes_storage.sqlite.file.wal import log_of
 from lanes_storage.sqlite.inspect import facts, marks
 
 #: The upgrade needs at most this multiple of the size of the file: the WAL, and tables that exist twice for a moment.
@@ -65,7 +66,7 @@ def _upgrade(session: Session, url: str, path: Path) -> None:
     session.out.talk(f"upgrading {size(whole)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free")
     if file.free < needed:
         raise DatabaseFull(str(path))
-    with growing("upgrading", path.with_name(path.name + "-wal"), whole):
+    with growing("upgrading", log_of(path), whole):
         open_store(url, create=True).close()
 
 

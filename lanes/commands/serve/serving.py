@@ -65,7 +65,7 @@ def _raise_limit(runs: int) -> None:
 
 
 def _warn_of_network(path: Path) -> None:
-    kind = file_system_of(path.absolute().parent)
+    kind = file_system_of(path)
     if kind in NETWORK:
         log.warning("%s lies on %s: locks do not hold on a network file system; move it to a local disk", path, kind)
 

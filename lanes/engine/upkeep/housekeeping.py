@@ -148,8 +148,8 @@ class Pruner:
 
     def _forget_names(self, now: Now) -> Iterator[int]:
         before = now.wall - KEEP_IDEMPOTENCY_MS
-        while self._reader.read(reads.any_old_idempotency(before)):
-            yield self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE))
+        while gone := self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE)):
+            yield gone
 
 
 class Housekeeper(Loop):

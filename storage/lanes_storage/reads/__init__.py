@@ -42,7 +42,7 @@ __getattr__ = lazily(
         ),
         ".of_sessions": "members",
         ".of_providers": "cooldowns in_flight place_of places_taken providers",
-        ".retention": "any_old_idempotency old",
+        ".retention": "old",
         ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
     },
 )

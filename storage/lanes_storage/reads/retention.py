@@ -5,14 +5,7 @@ from lanes_storage.law import Prunable
 from lanes_storage.records import Old
 from lanes_storage.statements.pruning import KINDS
 
-OLD_IDEMPOTENCY = "SELECT 1 FROM idempotency WHERE accepted_at <= :before LIMIT 1"
-
 
 def old(kind: Prunable, after: int, limit: int) -> Query[list[Old]]:
     """The rows of a kind after id ``after``, with the columns that decide whether they may be pruned."""
     return Query(KINDS[kind].walk, {"after": after, "limit": limit}, lambda rows: [Old(*row) for row in rows])
-
-
-def any_old_idempotency(before: int) -> Query[bool]:
-    """Whether there is an idempotency key from before ``before`` (wall time)."""
-    return Query(OLD_IDEMPOTENCY, {"before": before}, bool)

@@ -13,11 +13,10 @@ from typing import TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Query, Reads
-from lanes_storage.sqlite.file.connect import translate
 from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.store import SqliteReader
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 #: The most queries that run at once; the next ones wait.
 MAX_CONNECTIONS = 4
@@ -69,20 +68,14 @@ class BroadReads:
         if self._closed.is_set() or cancelled.is_set():
             raise errors.StoreClosed(str(self._path))
         connection = self._take()
-
-        def read(query: Query[U]) -> U:
-            rows = connection.execute(query.sql, query.params).fetchall()
-            self._file.guard.check()
-            return query.shape(rows)
-
         # Polled by SQLite: an interrupt from outside could arrive just before the query begins, and have no effect.
         connection.set_progress_handler(lambda: cancelled.is_set() or self._closed.is_set(), CHECK_AFTER_STEPS)
         try:
-            return look(read)
-        except sqlite3.Error as error:
+            return SqliteReader(self._path, connection, self._file.guard).look(look)
+        except errors.StorageError:
             if cancelled.is_set() or self._closed.is_set():
                 raise errors.StoreClosed(str(self._path)) from None
-            raise translate(str(self._path), error) from error
+            raise
         finally:
             connection.set_progress_handler(None, 0)
             with self._lock:

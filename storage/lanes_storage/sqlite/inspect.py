@@ -12,6 +12,8 @@ from lanes_storage.interface import Query
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import open_reader, translated
 from lanes_storage.sqlite.file.identity import missing
+from lanes_storage.sqlite.file.paths import Files
+from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.store import SqliteReader
 
 #: Network file systems. SQLite's WAL needs shared memory between all its users.
@@ -41,9 +43,11 @@ def _pragma(name: str) -> Query[int]:
 
 
 class FileFacts(NamedTuple):
-    """Properties of a database in the file system. Sizes in bytes; ``mode`` are the permission bits."""
+    """Properties of a database in the file system, of the file itself if ``path`` is a link. Sizes in bytes; ``mode``
+    are the permission bits."""
 
     path: Path
+    folder: Path
     size: int
     log_size: int
     mode: int
@@ -69,24 +73,24 @@ def facts(path: Path) -> FileFacts:
             stat = path.stat()
         except FileNotFoundError:
             raise missing(path) from None
-        folder = path.absolute().parent
-        log = path.with_name(path.name + "-wal")
+        folder = Files.of(path).database.parent
         room = os.statvfs(folder)
         return FileFacts(
             path=path,
+            folder=folder,
             size=stat.st_size,
-            log_size=log.stat().st_size if log.exists() else 0,
+            log_size=log_bytes(path),
             mode=stat.st_mode & 0o777,
             folder_mode=folder.stat().st_mode & 0o7777,
             free=room.f_bavail * room.f_frsize,
-            file_system=file_system_of(folder),
+            file_system=file_system_of(path),
         )
 
 
-def file_system_of(folder: Path) -> str:
-    """The type of the file system of a folder (``ext4``, ``nfs``); empty if unknown."""
+def file_system_of(path: Path) -> str:
+    """The type of the file system that a path leads to (``ext4``, ``nfs``); empty if unknown."""
     mounts = _mounts()
-    real = folder.resolve()
+    real = path.resolve()
     holding = [place for place in mounts if real.is_relative_to(place)]
     return mounts[max(holding, key=lambda place: len(place.parts))] if holding else ""
 

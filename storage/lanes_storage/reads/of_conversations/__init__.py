@@ -9,20 +9,20 @@ from lanes_storage.records import ConversationRow, ConversationState, TurnRow
 _COLUMNS = "t.id, t.conversation, t.message_id, t.text, t.reply, t.answer, t.state, t.tokens, t.at"
 _SIZE = " + ".join(characters(f"t.{column}") for column in ("text", "reply", "answer"))
 #: The newest turns of the lane's conversation that a model may be told, as long as they have at most ``:within``
-#: characters together. Each is found by its id.
+#: characters together. Each is found by its id. A turn whose message let others pass has a smaller id than those before
+#: it in the chain.
 RECALLED = f"""
 WITH RECURSIVE chain(id, before, conversation, first, number, size) AS (
   SELECT t.id, t.before, t.conversation, coalesce(l.told_from, 0), 1, {_SIZE} FROM lanes l JOIN turns t
     ON t.id = l.last_turn
-  WHERE l.id = :lane AND t.lane_id = l.id AND t.conversation = l.conversation AND t.id >= coalesce(l.told_from, 0)
+  WHERE l.id = :lane AND t.lane_id = l.id AND t.conversation = l.conversation
   UNION ALL
   SELECT t.id, t.before, c.conversation, c.first, c.number + 1, c.size + {_SIZE} FROM chain c CROSS JOIN turns t
     ON t.id = c.before
-  WHERE t.lane_id = :lane AND t.conversation = c.conversation AND t.id >= c.first AND c.number < {{most:d}}
-    AND c.size < :within
+  WHERE t.lane_id = :lane AND t.conversation = c.conversation AND c.number < {{most:d}} AND c.size < :within
 )
 SELECT {_COLUMNS} FROM chain c CROSS JOIN turns t ON t.id = c.id
-WHERE c.size <= :within AND t.state <> '{TurnState.RETRIED}'
+WHERE c.size <= :within AND c.id >= c.first AND t.state <> '{TurnState.RETRIED}'
 """
 #: Each turn of a lane, the newest first, of every conversation.
 _CHAIN = """
