@@ -31,6 +31,7 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
 from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
+from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
     from lanes.alerts.watch import AlertWatch
@@ -213,7 +214,7 @@ class Gateway:
     async def _stop(self) -> None:
         try:
             if self._alerts is not None:
-                await asyncio.to_thread(self._alerts.stop)
+                await in_thread(self._alerts.stop)
             await self._engine.stop()
         finally:
             for task in list(self._watchers.values()):

@@ -13,6 +13,7 @@ from lanes.host.changes import Changes
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock
 from lanes_storage.interface import AsyncStore, Query, Store
+from lanes_storage.threads import in_thread
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class LoopDriver:
     async def _in_background(self, work: Callable[[Store], T]) -> T:
         """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""
         await self._lengthy.acquire()
-        running = asyncio.ensure_future(asyncio.to_thread(lambda: _in_thread(self.store, work)))
+        running = asyncio.ensure_future(in_thread(lambda: _in_thread(self.store, work)))
         running.add_done_callback(lambda _: self._lengthy.release())  # a cancelled caller does not end the thread
         return await asyncio.shield(running)
 

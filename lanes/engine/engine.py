@@ -29,6 +29,7 @@ from lanes_storage.interface import AsyncStore
 from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
+from lanes_storage.threads import in_thread
 
 log = Log("lanes.engine")
 
@@ -255,9 +256,9 @@ class Engine:
             if releasing:
                 ending.push_async_callback(self._end_owner, self.owner_id)
             ending.push_async_callback(self._execution.close)
-            ending.push_async_callback(asyncio.to_thread, self._upkeep.stop)
+            ending.push_async_callback(in_thread, self._upkeep.stop)
             if self._housekeeper is not None:
-                ending.push_async_callback(asyncio.to_thread, self._housekeeper.stop)
+                ending.push_async_callback(in_thread, self._housekeeper.stop)
             if releasing:
                 ending.push_async_callback(self._cut, self._execution)
             ending.push_async_callback(self._end_loops)

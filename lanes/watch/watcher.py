@@ -28,6 +28,7 @@ from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import SourceState
 from lanes_storage.logs import Log
 from lanes_storage.records import Freeing, Sighting
+from lanes_storage.threads import in_thread
 
 log = Log("lanes.watch")
 T = TypeVar("T")
@@ -166,7 +167,7 @@ class WatchedSource:
     async def _answered(self, asked: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The answer of the gateway. Raises SourceDown at once if its process is stopped, or if a token would go to a
         process of another user, which took its port."""
-        if await asyncio.to_thread(self._is_taken):
+        if await in_thread(self._is_taken):
             why = f"a process of another user listens at {self._watch.url}, and its token is not sent there"
             raise SourceDown(
                 SourceState.REFUSED, why, "end that process, or let the gateway be reached by wss:// or https://"
@@ -193,7 +194,7 @@ class WatchedSource:
 
     async def _stopped(self) -> SourceDown | None:
         port = urlsplit(self._watch.url).port
-        pid = None if port is None else await asyncio.to_thread(stopped_holder_of, port)
+        pid = None if port is None else await in_thread(stopped_holder_of, port)
         if pid is None:
             return None
         fix = f"`kill -CONT {pid}` lets it go on; else restart it"
@@ -273,7 +274,7 @@ class WatchedSource:
         await self._note(down.state, why=down.why, fix=down.fix or None)
         if down.state is SourceState.HUNG:
             try:
-                rows = await asyncio.to_thread(self._adapter.offline)
+                rows = await in_thread(self._adapter.offline)
                 self._kept, self._whole = {}, True
                 await self._keep({row.key: row for row in rows}, from_files=True)
             except SourceDown as unknown:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from lanes.base.errors import ConfigError
 from lanes.config import from_data
 from lanes.runners.base import RunContext
 from lanes.server.asgi import sockets
+from lanes.server.asgi.bodies import LARGE_BODY
 from lanes.server.serve import bind, serve
 from tests.kit.databases import lay
 from tests.kit.serving import client_of, serving
@@ -115,3 +118,27 @@ async def test_it_stops_at_once_whatever_the_interval_of_its_ticks(
         assert (await client.get("/healthz")).status_code == 200
         served.stop.set()  # its idle connection is open still
         await served.task
+
+
+async def test_F585_threads_that_runs_block_hold_up_neither_lists_nor_the_stop_of_a_gateway(tmp_path: Path) -> None:
+    go_on, running = threading.Event(), asyncio.Semaphore(0)
+
+    async def blocks(run: RunContext) -> str:
+        """As docs/embedding.md tells: what blocks does so in a thread."""
+        running.release()
+        await asyncio.to_thread(go_on.wait)
+        return run.text
+
+    config = from_data({"gateway": {"port": 0}, "clocks": {"drain_timeout": "10ms"}})
+    try:
+        async with lanes.connect(str(lay(tmp_path / "lanes.db"))) as desk, serving(desk, config, blocks) as served:
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+            for each in range(3):
+                await desk.send(f"lane-{each}", "x")
+                await running.acquire()
+            async with client_of(served.url) as client:
+                assert len((await client.get("/api/lanes")).json()["lanes"]) == 3
+                large = {"text": "x" * (LARGE_BODY + 1)}
+                assert (await client.post("/api/lanes/lane-0/messages", json=large)).status_code == 202
+    finally:
+        go_on.set()

@@ -10,6 +10,7 @@ from typing import Any
 
 from lanes.logs import flush
 from lanes_storage.logs import Log
+from lanes_storage.threads import shut_down
 
 log = Log("lanes")
 
@@ -79,7 +80,7 @@ async def _something_stays() -> bool:
     if tasks and (await asyncio.wait(tasks, timeout=LAST_WAIT_S))[1]:
         log.error("a runner or a hook swallows its cancellation: the process ends without it")
         return True
-    threads = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor())
+    threads = asyncio.gather(shut_down(), asyncio.get_running_loop().shutdown_default_executor())
     if (await asyncio.wait({threads}, timeout=LAST_WAIT_S))[1]:
         log.error("a runner or a hook blocks in a thread: the process ends without it")
         return True

@@ -1,6 +1,5 @@
 """The ACP runner: one message, one process, which speaks the Agent Client Protocol and ends with its run."""
 
-import asyncio
 import importlib.util
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.program import AgentProgram
 from lanes.runners.command.trees import GraceOf, RunTrees, new_child
+from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
     from lanes.runners.acp.turn import AcpTurn
@@ -31,7 +31,7 @@ class AcpRunner:
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
-        turn_of = await asyncio.to_thread(_turns)  # the first time it takes half a second: the loop goes on
+        turn_of = await in_thread(_turns)  # the first time it takes half a second: the loop goes on
         lane = await self._memory.lane(run, self._name)
         program = self._program
         async with program.places(run, lane.id, self._trees) as places:

@@ -22,6 +22,7 @@ from lanes.config.declared.templates import fill, places
 from lanes.runners.command.users import SystemUser
 from lanes_storage.errors import StorageError
 from lanes_storage.logs import Log
+from lanes_storage.threads import in_thread
 
 log = Log("lanes.command")
 
@@ -51,7 +52,7 @@ async def working_folder(
     making = FolderMaking(Path(fill(template, values)), git, user)
     try:
         if "run_id" in places(template):  # the run that left such a folder has no successor
-            for left in await asyncio.to_thread(_left, template):
+            for left in await in_thread(_left, template):
                 await FolderMaking(left, git, user).clear()
         await making.make(progress)
         if keep:
@@ -189,7 +190,7 @@ class FolderMaking:
 
 async def _in_thread(step: Callable[[], T]) -> T:
     """The result of a step that may take long. It is waited for, also by a run that is cancelled."""
-    return await to_its_end(asyncio.to_thread(step))
+    return await to_its_end(in_thread(step))
 
 
 def remove_tree(folder: Path) -> None:

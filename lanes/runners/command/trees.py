@@ -19,6 +19,7 @@ from lanes.runners.command.users import SystemUser
 from lanes.runners.http.failures import NoRoom
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
+from lanes_storage.threads import in_thread
 
 log = Log("lanes.command")
 
@@ -106,7 +107,7 @@ async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) 
     if await child.gone is not None or keeper is None:
         return
     told = False
-    while left := await asyncio.to_thread(end, keeper, this_process(), hard=True):
+    while left := await in_thread(end, keeper, this_process(), hard=True):
         if not told:
             log.warning(
                 "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))

@@ -18,6 +18,7 @@ from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
 from lanes.runners.http.answers import Headers, ProviderResponse
 from lanes.runners.http.failures import NoDescriptor
+from lanes_storage.threads import in_thread
 
 #: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
 #: while a request goes out on it looks like a reset, so ours go first.
@@ -128,7 +129,7 @@ class HttpClient:
         async with self._loading:
             if (through, False) not in self._ways:
                 try:
-                    made_by = await asyncio.to_thread(_connections)
+                    made_by = await in_thread(_connections)
                 except OSError as error:
                     if not descriptors.is_shortage(error):
                         raise

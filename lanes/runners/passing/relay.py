@@ -18,6 +18,7 @@ from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, who
 from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.passing.patience import ClientPatience
 from lanes.runners.providers.timeouts import LINGER_S, Begins
+from lanes_storage.threads import in_thread
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
 LOOKED_AT = 1_048_576
@@ -106,7 +107,7 @@ async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
 
 async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Passed:
     """What an answer without a stream says about itself."""
-    text = body if answer.encoding == PLAIN else await asyncio.to_thread(unpacked_start, body, answer.encoding)
+    text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 400:
         return Passed(answer.status, failed=answer.refusal(text))
     found = whole_answer(text)

@@ -1,6 +1,5 @@
 """The JSON of a request's body, checked and bounded."""
 
-import asyncio
 import json
 import re
 from collections import Counter
@@ -8,6 +7,7 @@ from typing import Any, NoReturn
 
 from lanes.base.errors import TooMuch
 from lanes.server.asgi.errors import HttpProblem
+from lanes_storage.threads import in_thread
 
 #: A larger body is parsed in a thread: megabytes of text would block the event loop for too long.
 LARGE_BODY = 65_536
@@ -23,7 +23,7 @@ _LONGEST_NAME = 64
 
 async def parsed(raw: bytes) -> dict[str, Any]:
     """The object in a body; an empty body is an empty object. Raises HttpProblem, TooMuch."""
-    return _parsed(raw) if len(raw) <= LARGE_BODY else await asyncio.to_thread(_parsed, raw)
+    return _parsed(raw) if len(raw) <= LARGE_BODY else await in_thread(_parsed, raw)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

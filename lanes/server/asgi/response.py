@@ -1,6 +1,5 @@
 """The responses of routes that are not streamed: JSON, made for speed, and other texts."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -9,6 +8,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from lanes.records import jsonable
+from lanes_storage.threads import in_thread
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -55,4 +55,4 @@ class TextResponse:
 
 async def long_answer(value: Any) -> JsonResponse:
     """The response of a list, encoded in a thread: it may be long, and must not block the event loop."""
-    return await asyncio.to_thread(JsonResponse, value)
+    return await in_thread(JsonResponse, value)

@@ -1,6 +1,5 @@
 """What is known of a request that is passed on: enough to show and to recognise it. Its content is not kept."""
 
-import asyncio
 import hashlib
 import hmac
 import importlib
@@ -16,6 +15,7 @@ from lanes.server.asgi.bodies import too_many_values
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.passing.naming import session_of
 from lanes_storage.records import OUTLINE
+from lanes_storage.threads import in_thread
 
 #: A larger body is read in a thread.
 LARGE_BODY = 65_536
@@ -52,7 +52,7 @@ async def outline_of(body: bytes, headers: Mapping[str, str], source: SourceConf
     """Read a request. One that cannot be read has an outline, too. Raises HttpProblem if it is too large unpacked."""
     if len(body) <= LARGE_BODY and "content-encoding" not in headers:
         return _outline(body, headers, source)
-    return await asyncio.to_thread(_outline, body, headers, source)
+    return await in_thread(_outline, body, headers, source)
 
 
 def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:

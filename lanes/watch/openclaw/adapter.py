@@ -19,6 +19,7 @@ from lanes.watch.openclaw.wire import OpenClawError, OpenClawLink, sessions_of
 from lanes.watch.reading import words
 from lanes_storage.law import SourceState
 from lanes_storage.records import Sighting
+from lanes_storage.threads import in_thread
 
 READ = ("operator.read",)
 ADMIN = ("operator.read", "operator.write", "operator.admin")
@@ -122,7 +123,7 @@ class OpenClawAdapter(Adapter):
             rows = [row._replace(waiting=row.waiting or None) for row in rows]
         if self._files is None or all(row.runs or not row.held for row in rows):
             return rows
-        return await asyncio.to_thread(self._named, rows)
+        return await in_thread(self._named, rows)
 
     def _named(self, rows: Sequence[Sighting]) -> Sequence[Sighting]:
         """Held sessions of which no run is known, with the one that their files name."""

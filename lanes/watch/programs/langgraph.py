@@ -18,6 +18,7 @@ from lanes.watch.links.web import JsonWeb, WebError
 from lanes.watch.reading import ShownKeys, moment, rows, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
+from lanes_storage.threads import in_thread
 
 #: The most threads and runs of a thread that are listed. Of either only what is named is asked for: nothing that was
 #: said is in it.
@@ -126,7 +127,7 @@ class LangGraphAdapter(Adapter):
         port = urlsplit(self._url).port
         if port is None or not is_loopback(self._url):
             return None
-        return await asyncio.to_thread(connections_of, port, self._program)
+        return await in_thread(connections_of, port, self._program)
 
     async def prove(self, seen: Sighting, _: Rung, claim: RungAnswer, seconds: float) -> str | None:
         """Look until the run has ended by itself, or its connection is closed. Raises SourceDown."""

@@ -20,6 +20,7 @@ from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
+from lanes_storage.threads import in_thread
 
 T = TypeVar("T")
 GAUGE = ReadCost()
@@ -56,7 +57,7 @@ class AsyncSqliteStore:
             await store._reader  # opened in the thread that uses it
         except BaseException:
             store._point_reads.close()
-            await asyncio.to_thread(store._writer.close)
+            await in_thread(store._writer.close)
             raise
         return store
 
@@ -132,12 +133,12 @@ class AsyncSqliteStore:
     async def close(self) -> None:
         self._closed = True
         try:
-            await asyncio.to_thread(self._writer.close)
+            await in_thread(self._writer.close)
         finally:
             if self._file.guard.at_home:  # in a forked child, the threads of these connections do not exist
                 self._point_reads.close()
                 await self._reader.close()
-                await asyncio.to_thread(self._broad.close)
+                await in_thread(self._broad.close)
 
 
 _Opened = tuple[SqliteFile, PointReads]

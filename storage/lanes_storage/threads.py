@@ -1,0 +1,33 @@
+"""Threads for short work of ours. Those of asyncio are few and everybody's: a runner that blocks in them, or a name
+server that does not answer, would hold up lists, the end of runs, and the stop of a gateway."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: More than ever work at a time; a thread is started when no other one is idle.
+MOST_THREADS = 256
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakKeyDictionary()
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """``asyncio.to_thread``, in threads that nobody else uses."""
+    loop = asyncio.get_running_loop()
+    if (pool := _pools.get(loop)) is None:
+        pool = _pools[loop] = ThreadPoolExecutor(MOST_THREADS, "lanes")
+    return await loop.run_in_executor(pool, partial(contextvars.copy_context().run, work, *args, **kwargs))
+
+
+async def shut_down() -> None:
+    """Wait for what still works in these threads of this event loop, and end them."""
+    loop = asyncio.get_running_loop()
+    if (pool := _pools.pop(loop, None)) is not None:
+        await loop.run_in_executor(ThreadPoolExecutor(1), pool.shutdown)
