@@ -1,6 +1,5 @@
 """What is refused, how it is said, and that nothing was stored for it."""
 
-import asyncio
 import gzip
 import json
 from collections.abc import Callable
@@ -57,11 +56,8 @@ async def test_a_host_of_any_shape_is_refused(served: Served) -> None:
 
 
 async def test_a_health_check_of_http_1_0_need_not_name_a_host(served: Served) -> None:
-    url = httpx.URL(served.url)
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
-    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-    writer.close()
+    async with talking(served, b"GET /healthz HTTP/1.0\r\n\r\n") as (reader, _):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(("path", "read"), [("/api/lanes/a/messages", problem), ("/v1/chat/completions", envelope)])
