@@ -128,8 +128,14 @@ def answer(
     """
     if not text.strip():
         raise Unfit("an answer is not empty", "text")
-    new = NewMessage(key, text, actor=ctx.actor)
-    return _accepting(ctx, new, ctx.admission(key)._replace(known=True, answers=question or ""))
+    admission = ctx.admission(key)._replace(known=True, answers=question or "")
+
+    def step(tx: Transaction) -> records.Message | LanesError:
+        asks = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
+        came = _accepting(ctx, NewMessage(asks, text, actor=ctx.actor), admission)(tx)
+        return came.replace(key=key) if isinstance(came, records.Message) else came
+
+    return step
 
 
 @verb(

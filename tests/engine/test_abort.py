@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from lanes.base.errors import NotFound
+from lanes.base.errors import NotAllowed, NotFound
 from lanes.base.procedure import run
 from lanes.context import Context
 from lanes.host.identity import this_process
-from lanes.records import AbortResult, Outcome
-from lanes.testing import HOUR, SECOND, Hands
-from lanes.verbs import control
+from lanes.records import AbortResult, Message, Outcome
+from lanes.testing import HOUR, MINUTE, SECOND, Hands
+from lanes.verbs import control, sending
 from lanes.verbs.messages import messages
 from lanes.verbs.queries import show
 from lanes.verbs.system import events
 from lanes.verbs.verb import Verb
 from lanes_storage import Store, doors
 from lanes_storage.law import Cause, Edge, LaneState, MessageState, Scope
-from lanes_storage.records import Admission, Claimed, NewMessage
+from lanes_storage.records import Admission, Claimed, NewMessage, NewQuestion
 from tests.kit.judged import NOBODY
 from tests.kit.world import TERMS, World
 
@@ -249,6 +249,31 @@ def test_F621_who_asks_again_waits_for_every_run_of_a_session(caller: Caller, wo
     assert caller.abort(run_id=first.run_id, epoch=stopped.ticket.epoch).outcome is Outcome.RELEASED
     assert caller.abort(run_id=first.run_id).outcome is Outcome.FORCED
     assert states_of(world, claimed) == {MessageState.ABORTED}
+
+
+def test_F625_whichever_lane_of_a_session_asks_the_session_is_answered(world: World, store: Store) -> None:
+    claimed, ctx = session_of_three(world), Context("sender", world.time)
+
+    def answer(text: str, question: str | None = None) -> Message:
+        effect = sending.answer.of(ctx, {"key": "a", "text": text, "question": question})
+        answered: Message = sending.answer.result.made(run(store, effect, world.time, lambda _: None), world.time)
+        return answered
+
+    with pytest.raises(NotAllowed, match="asks nothing"):
+        answer("to nothing")
+    for number, each in enumerate(claimed):
+        new = NewQuestion(f"q{number}", "Which?", MINUTE)
+        assert world.step(lambda tx, each=each, new=new: doors.ask(tx, each.ticket, new, world.time(), by="run"))  # type: ignore[misc]
+    assert answer("the second", "q1").key == "a"
+    answer("the first")
+    answer("the third")
+    with pytest.raises(NotAllowed, match="has its answer"):
+        answer("one too many")
+    taken = [
+        world.step(lambda tx, n=n, each=each: doors.take_answer(tx, each.ticket, f"q{n}", world.time(), by="run"))  # type: ignore[misc]
+        for n, each in enumerate(claimed)
+    ]
+    assert [each and each.text for each in taken] == ["the first", "the second", "the third"]
 
 
 def test_F621_the_messages_and_the_journal_of_a_session_are_those_of_all_its_lanes(world: World, store: Store) -> None:

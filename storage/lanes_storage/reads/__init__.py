@@ -40,7 +40,7 @@ __getattr__ = lazily(
             "owner_loads owners owners_of real_runner_ever_ran refused_writes run runs_of_owner silent_runs "
             "unproven_run unproven_runs waiting_of_owner waits"
         ),
-        ".of_sessions": "members",
+        ".of_sessions": "asking members",
         ".of_providers": "cooldowns in_flight place_of places_taken providers",
         ".retention": "old",
         ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
