@@ -30,6 +30,9 @@ def error(**fields: Any) -> bytes:
         (400, json.dumps({"message": "This model's maximum context length is 4096 tokens"}).encode(),
          AttemptCause.CONTEXT_OVERFLOW),
         (413, b"", AttemptCause.CONTEXT_OVERFLOW),
+        (400, json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message":
+         "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."}}).encode(),
+         AttemptCause.QUOTA),
         (400, error(type="invalid_request_error"), AttemptCause.BAD_REQUEST),
         (400, b"[]", AttemptCause.BAD_REQUEST),
         (404, error(code="model_not_found"), AttemptCause.BAD_REQUEST),

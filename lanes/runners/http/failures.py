@@ -70,6 +70,11 @@ _TOO_LONG = re.compile(
     r"|tokens?\b.{0,40}\bexceed|exceed.{0,40}\btoken limit|prompt exceeds max length|tokens` must be <=",
     re.IGNORECASE,
 )
+#: What an invalid request is by its sentence. The second is what Anthropic says with status 400.
+_BY_SENTENCE = {
+    _TOO_LONG: AttemptCause.CONTEXT_OVERFLOW,
+    re.compile(r"credit balance is too low", re.IGNORECASE): AttemptCause.QUOTA,
+}
 
 
 class Words(NamedTuple):
@@ -192,8 +197,10 @@ def _cause(error: Any, status: int) -> AttemptCause:
             status = int(word)  # some put the status that they could not send any more into the code
     by_type = next((_BY_TYPE[word] for word in words if word in _BY_TYPE), None)
     cause = _by_status(status) or by_type or AttemptCause.SERVER_ERROR
-    if cause is AttemptCause.BAD_REQUEST and _TOO_LONG.search(_sentence(error)):
-        return AttemptCause.CONTEXT_OVERFLOW
+    if cause is AttemptCause.BAD_REQUEST:
+        said = _sentence(error)
+        found = (told for words, told in _BY_SENTENCE.items() if words.search(said))
+        return next(found, cause)
     return cause
 
 
