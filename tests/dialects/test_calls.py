@@ -9,7 +9,7 @@ import pytest
 from lanes.dialects.calls import CallPlaces
 from lanes.runners.http.merging import Merger
 from tests.dialects.golden import ROUTES, gateway
-from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
+from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
 
 ASKED: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "hi"}]},
@@ -45,8 +45,8 @@ def of_stream(dialect: str, text: str) -> tuple[Made, str]:
     """The same of a stream, as the client of each dialect adds it up."""
     events = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: {")]
     made: dict[int, tuple[str, list[str]]] = {}
-    for event in events:
-        match event:
+    for each in events:
+        match each:
             case {"type": "content_block_start", "index": index, "content_block": {"name": name}}:
                 made[index] = name, []
             case {"type": "content_block_delta", "index": index, "delta": {"partial_json": piece}}:
@@ -56,9 +56,9 @@ def of_stream(dialect: str, text: str) -> tuple[Made, str]:
             case {"type": "response.function_call_arguments.delta", "output_index": index, "delta": piece}:
                 made[index][1].append(piece)
             case {"choices": [{"delta": {"tool_calls": pieces}}]}:
-                for each in pieces:
-                    name, arguments = each["function"].get("name"), each["function"]["arguments"]
-                    texts = made.setdefault(each["index"], (name, []))[1]
+                for said in pieces:
+                    name, arguments = said["function"].get("name"), said["function"]["arguments"]
+                    texts = made.setdefault(said["index"], (name, []))[1]
                     texts.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
     ends = {
         "messages": lambda: events[-2]["delta"]["stop_reason"],
@@ -113,6 +113,25 @@ async def test_F581_an_answer_with_calls_ends_for_them_whatever_its_provider_cal
         streamed = await client.post(ROUTES["messages"], json=ASKED["messages"] | {"stream": True})
     assert of_whole("messages", whole.json())[1] == "tool_use"
     assert of_stream("messages", streamed.text)[1] == "tool_use"
+
+
+@pytest.mark.parametrize("dialect", [*ROUTES])
+async def test_F581_the_input_of_a_tool_may_come_with_the_begin_of_its_block(tmp_path: Path, dialect: str) -> None:
+    said: list[dict[str, Any]] = [{"type": "message_start", "message": {"id": "m", "role": "assistant", "content": []}}]
+    for at, (name, given) in enumerate(TWO):
+        block = {"type": "tool_use", "id": f"toolu_{at}", "name": name, "input": given}
+        said += [
+            {"type": "content_block_start", "index": at, "content_block": block},
+            {"type": "content_block_stop", "index": at},
+        ]
+    said += [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}}, {"type": "message_stop"}]
+
+    async def answer(asked: Call) -> None:
+        await asked.say(STREAM, *map(event, said))
+
+    async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
+        whole = await client.post(ROUTES[dialect], json=ASKED[dialect])
+    assert of_whole(dialect, whole.json()) == (TWO, ENDS[dialect])
 
 
 def test_F581_many_calls_cost_as_much_as_there_are() -> None:

@@ -23,12 +23,18 @@ FINISHES = {
 
 
 class _Block(OpenPart):
-    """One block of content. ``came``: the block as it came, where that is kept."""
+    """One block of content. ``came``: the block as it came, where that is kept. ``given``: the input of a tool
+    that came as the block began; some servers send all of it there."""
 
-    def __init__(self, kind: str, call: int, came: Merger | None) -> None:
+    def __init__(self, kind: str, call: int, came: Merger | None, given: Any) -> None:
         super().__init__(kind, call)
         self.came = came
+        self._given = given
         self.arguments: list[str] = []
+
+    def written(self) -> str:
+        """The input of its tool, as JSON."""
+        return "".join(self.arguments) or json.dumps(self._given or {})
 
 
 class MessagesDraft(EventDraft[_Block]):
@@ -103,13 +109,16 @@ class MessagesDraft(EventDraft[_Block]):
         if kind not in self.KNOWN and not self._native:
             raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot express")
         came = Merger(self._gathered.spend) if self._native else None
-        self._parts[index] = _Block(kind, self._calls, came)
+        self._parts[index] = _Block(kind, self._calls, came, block.get("input"))
         if came is not None:
             came.add({name: value for name, value in block.items() if name != "input"})
         match kind:
             case "text":
                 text = block.get("text")
                 return [TextPiece(text)] if isinstance(text, str) and text else []
+            case "thinking":
+                text = block.get("thinking")
+                return [ReasoningPiece(text, place=index)] if isinstance(text, str) and text else []
             case "tool_use":
                 self._calls += 1
                 return [CallPiece(self._calls - 1, "", str(block.get("id")), str(block.get("name")))]
@@ -152,7 +161,7 @@ class MessagesDraft(EventDraft[_Block]):
     def _end_block(self, event: dict[str, Any]) -> list[Piece]:
         block = self._part(event)
         if block is not None and block.kind == "tool_use" and not "".join(block.arguments):
-            return [CallPiece(block.call, "{}")]
+            return [CallPiece(block.call, block.written())]
         return []
 
     def _take_last(self, event: dict[str, Any]) -> None:
@@ -177,7 +186,7 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
     made = block.came.result()
     if block.kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
         try:
-            made["input"] = json.loads("".join(block.arguments) or "{}")
+            made["input"] = json.loads(block.written())
         except ValueError as error:
             raise garbage("the input of a tool is no JSON") from error
     return made
