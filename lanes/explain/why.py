@@ -35,6 +35,10 @@ from lanes_storage.tuples import NamedTuple
 
 #: So many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
+#: What else may be the matter with an owner that lives and is late: then the file tells less than has happened.
+KEPT_FROM_BEATING = (
+    "Its process lives: `lanes doctor` says whether a full disk or a lock keeps it from storing what it does."
+)
 
 
 class Circumstances(NamedTuple):
@@ -130,18 +134,21 @@ def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
         return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
     beat, seen = ages.beat_ms(owner, around.now), evidence(owner, around.me)
     left = owner.stale_after_ms - beat
+    late = beat > 2 * owner.heartbeat_interval_ms
+    kept = "" if sight is not ProcessSighting.ALIVE or not late else f" {KEPT_FROM_BEATING}"
     if not around.acting() and (left <= 0 or sight is ProcessSighting.STOPPED):
+        do = "let it go on" if sight is ProcessSighting.STOPPED else "start one"
         return (
             f"{who} ({seen}), silent for {span(beat)}, and no gateway lives that would end the run or take the lane"
-            " back: start one, or run `lanes reconcile --wait`."
+            f" back: {do}, or run `lanes reconcile --wait`.{kept}"
         )
     if left <= 0:
         limit = span(owner.stale_after_ms)
-        return f"{who} ({seen}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that."
+        return f"{who} ({seen}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that.{kept}"
     said = f"{who} ({seen}; last heartbeat {ago(beat)}"
-    if beat > 2 * owner.heartbeat_interval_ms or sight is ProcessSighting.STOPPED:
+    if late or sight is ProcessSighting.STOPPED:
         said += f", reclaimed in {span(left)} unless a heartbeat comes"
-    return said + ")."
+    return f"{said}).{kept}"
 
 
 def _asks(run: RunRow, now: Now) -> list[str]:

@@ -74,6 +74,19 @@ def test_it_names_the_attempt_its_limit_that_acts_first_and_who_is_asked_then(wo
     )
 
 
+def test_F563_a_gateway_that_lives_and_stores_nothing_is_told_with_where_to_look(world: World) -> None:
+    """Such as on a full disk: what its run has done since is not in the file, however much that has come to."""
+    owner = world.owner(**this_process()._asdict())
+    world.start("a", owner=owner)
+    kept = "`lanes doctor` says whether a full disk or a lock keeps it from storing"
+    world.time.move(OWNER.heartbeat_interval_ms)
+    assert kept not in why(world)
+    world.time.move(2 * OWNER.heartbeat_interval_ms)
+    assert kept in why(world)
+    world.time.move(OWNER.stale_after_ms)
+    assert kept in why(world)
+
+
 def test_content_moves_the_end_of_the_attempt_and_the_last_of_a_chain_is_followed_by_nobody(world: World) -> None:
     ticket = world.start("a").ticket
     begun = world.time()
@@ -140,7 +153,7 @@ def test_a_stopped_gateway_is_told_as_that_and_how_it_goes_on(world: World) -> N
             assert cure in said
             assert "expires" not in said
             assert "as soon as" not in said
-        assert "no gateway lives that would end the run" in why(world)
+        assert "no gateway lives that would end the run or take the lane back: let it go on, or run" in why(world)
         world.owner()
         assert "no gateway lives that would" not in why(world), "another one takes the lane once it is silent"
     finally:
