@@ -16,6 +16,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.law import Cause, PauseKind
 from lanes_storage.records import Beat, RunFailure
 from tests.commands.conftest import Call
+from tests.kit.filesystems import small_disk
 from tests.kit.stage import Stage
 
 PARTS = {
@@ -141,6 +142,18 @@ def test_what_cannot_be_written(stage: Stage, lanes: Call, tmp_path: Path) -> No
 def test_without_a_database_it_is_69(lanes: Call, tmp_path: Path) -> None:
     assert lanes("bundle", str(tmp_path / "bug.zip")).code == 69
     assert not (tmp_path / "bug.zip").exists()
+
+
+def test_on_a_full_disk_it_leaves_nothing(stage: Stage, lanes: Call, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 1) as disk:
+        if disk is None:
+            pytest.skip("only root may mount a file system")
+        disk.fill()
+        for _ in range(2):
+            full = lanes("bundle", str(disk.folder / "bug.zip"))
+            assert (full.code, "No space left" in full.err) == (1, True), full
+        disk.free()
+        assert lanes("bundle", str(disk.folder / "bug.zip")).code == 0
 
 
 def test_a_configuration_that_is_refused_is_no_obstacle(stage: Stage, lanes: Call, tmp_path: Path) -> None:

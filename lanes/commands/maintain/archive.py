@@ -81,9 +81,13 @@ def write_bundle(file: Path, driver: Driver, config: Config | None, *, texts: bo
         "doctor.json": _json(_checks(driver.call(system.doctor), texts=texts)),
     }
     file.touch(mode=0o600, exist_ok=False)
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
+    try:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+    except BaseException:
+        file.unlink()  # a part of one could be taken for all of it, and is in the way of the next attempt
+        raise
     return list(parts)
 
 
