@@ -1,7 +1,7 @@
 """What is a secret by its name: a parameter of an address, a header or a setting that carries a key."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,6 +26,18 @@ def without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _inside(value: Any) -> Any:
     return without_secrets(value) if isinstance(value, dict) else value
+
+
+def command_without_secrets(words: Sequence[str]) -> list[str]:
+    """The words of a command as they may be shown and stored: without the value of ``KEY=…`` or of ``--token``."""
+    shown = list[str]()
+    for before, word in zip(("", *words), words, strict=False):
+        name, equals, value = word.partition("=")
+        if not equals:
+            name, value = (before, word) if before.startswith("-") and "=" not in before else ("", word)
+        hidden = is_secret(name) and len(value) >= SHORTEST
+        shown.append(f"{name}={SHOWN}" if hidden and equals else SHOWN if hidden else word)
+    return shown
 
 
 def words_of(pairs: Iterable[tuple[str, str]]) -> list[str]:

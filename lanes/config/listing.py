@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from lanes.base.secrets import without_secrets
+from lanes.base.secrets import command_without_secrets, without_secrets
 from lanes.base.terminal import without_password
-from lanes.config.declared.setting import SECTIONS, Setting
+from lanes.config.declared.setting import SECTIONS, Kind, Setting
 from lanes.config.declared.settings import SETTINGS, settings_of
 from lanes.config.declared.values import Origin, Value, written
 from lanes.config.reading import limits
@@ -42,5 +42,7 @@ def _shown(setting: Setting, value: Value) -> SettingValue:
         shown = without_password(shown)
     elif isinstance(shown, dict):
         shown = without_secrets(shown)
+    elif setting.kind is Kind.WORDS:
+        shown = [without_password(word) for word in command_without_secrets(value.value or ())]
     meaning = f"{setting.meaning} ({setting.default_note})" if setting.default_note else setting.meaning
     return SettingValue(value.key, shown, str(value.origin), value.where, meaning)

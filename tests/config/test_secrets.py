@@ -142,3 +142,23 @@ def test_F464_secrets_in_tables_of_a_provider_are_not_shown(loaded: Load) -> Non
     assert shown["headers"] == {"X-Vendor-Auth": "***", "X-Title": "lanes"}
     assert shown["extra_body"] == {"vendor": {"api_key": "***", "region": "eu"}, "author": "me"}
     assert config.providers["one"].query["subscription-key"] == "s3cr3t-0815"
+
+
+def test_F464_secrets_in_the_arguments_of_a_program_are_not_shown(loaded: Load) -> None:
+    argv = [
+        "env",
+        "MY_API_KEY=s3cr3t-0815",
+        "agent",
+        "--token",
+        "s3cr3t-0815",
+        "--max-tokens=100",
+        "--auth=s3cr3t-0815",
+    ]
+    argv += ["--proxy", "http://me:s3cr3t@host", "-c", "a=b"]
+    config = loaded(f"[[runner]]\nname = 'r'\nkind = 'command'\nargv = {argv}")
+    (shown,) = (setting.value for setting in config.settings() if setting.name == "runner.r.argv")
+    expected = ["env", "MY_API_KEY=***", "agent", "--token", "***", "--max-tokens=100", "--auth=***"]
+    assert shown == [*expected, "--proxy", "http://me@host", "-c", "a=b"]
+    command = config.runners[0].command
+    assert command is not None
+    assert list(command.argv) == argv
