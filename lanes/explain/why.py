@@ -304,6 +304,8 @@ def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
             f"`{resume_command(pause.pattern)}`",
         )
     until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
+    if pause.kind is PauseKind.BUDGET:  # resumed before that, it is paused again at once
+        until += f", or until its budget is raised and {end}"
     if pause.kind is PauseKind.SURVIVORS:
         until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
     return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."

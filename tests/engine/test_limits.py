@@ -71,6 +71,7 @@ async def test_F275_a_lane_that_has_used_its_budget_waits_for_the_next_hour(tmp_
         await until(lambda: is_paused(site.desk), "the pause")
         why = await site.desk.why("a")
         assert "the budget is used up: 140 of 100 tokens in 3600 s" in why
+        assert ", or until its budget is raised and `lanes resume " in why
         assert "Its budget for 1h 0m: 140/100 tokens." in why
         time.move(62 * MINUTE)
         assert (await site.desk.wait(third.id)).state is MessageState.DONE
