@@ -122,14 +122,33 @@ def test_F596_a_file_that_is_mounted_by_itself_has_another_log_there(path: Path,
     other = tmp_path / "container" / "data.db"
     other.parent.mkdir()
     other.touch()
-    mounting = f'mount --bind "{path}" "{other}" && exec "{sys.executable}" -c "$0" "{other}" key'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounting]
-    try:
-        told = subprocess.run([*command, SEND], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("nothing can be mounted here")
-    assert told.stdout == "DatabaseAliased\n"
+    assert mounted(f'mount --bind "{path}" "{other}"', SEND, str(other), "key") == "DatabaseAliased\n"
     assert elsewhere(path, "key") == ""
+
+
+def test_F87_a_copy_of_the_file_alone_has_everything_on_a_read_only_file_system_too(path: Path, tmp_path: Path) -> None:
+    assert elsewhere(path, "key") == ""
+    (tmp_path / "snapshot").mkdir()
+    copy = tmp_path / "snapshot" / "copy.db"
+    copy.write_bytes(path.read_bytes())
+    read_only = f'mount --bind "{copy.parent}" "{copy.parent}" && mount -o remount,bind,ro "{copy.parent}"'
+    reading = f"{PRELUDE}print(open_reader(path).execute('SELECT key FROM lanes').fetchall())"
+    assert mounted(read_only, reading, str(copy)) == "[('key',)]\n"
+    assert [file.name for file in copy.parent.iterdir()] == ["copy.db"]
+
+
+def mounted(mounting: str, program: str, *arguments: str) -> str:
+    """What a program prints where something is mounted, for itself alone."""
+    script = f'{mounting} || exit 77; exec "$0" -c "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, sys.executable, program]
+    try:
+        done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True)
+    except OSError:
+        pytest.skip("needs unshare")
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_F78_two_may_read_one_copy(store: Store, path: Path, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ SELECT t.name, coalesce(s.seq, 0) FROM sqlite_schema t LEFT JOIN sqlite_sequence
 WHERE t.type = 'table' AND t.sql LIKE '%AUTOINCREMENT%' UNION ALL SELECT name, value FROM counters WHERE name = 'epoch'
 """
 
+#: Of a damaged file, to which nothing can write anyway.
+_DAMAGED = sqlite3.DatabaseError
 #: Triggers with which a file that was put aside refuses every change, from any program that still has it open.
 _PUT_ASIDE = """
 CREATE TRIGGER put_aside_{event}_{table} BEFORE {event} ON {table}
@@ -133,7 +135,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         _sync(files.database.parent)
         if aside is not None:
             # Not before it is put aside: a restore that is killed leaves the database usable.
-            with _undamaged(), _two_connections(aside) as (writing, second):
+            with contextlib.suppress(_DAMAGED), _two_connections(aside) as (writing, second):
                 _refuse_changes(writing)
                 checkpoint(writing, second)
     return aside
@@ -142,7 +144,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
 def _put_aside(files: Files) -> Path:
     """Checkpoint the WAL of the file, and rename it and its side files."""
     aside = _free_name(f"{files.database}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with _undamaged(), _two_connections(files.database) as (writing, second):
+    with contextlib.suppress(_DAMAGED), _two_connections(files.database) as (writing, second):
         checkpoint(writing, second)
     for old, end in ((files.log, "-wal"), (files.memory, "-shm"), (files.database, "")):
         if old.exists():
@@ -154,11 +156,6 @@ def _free_name(name: str) -> Path:
     """That name, or with the first free number appended: two restores within one second both keep their files."""
     names = map(Path, chain([name], (f"{name}-{number}" for number in count(2))))
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
-
-
-def _undamaged() -> contextlib.AbstractContextManager[None]:
-    """A block that is left out as far as the file is damaged: then nothing can write to it anyway."""
-    return contextlib.suppress(sqlite3.DatabaseError)
 
 
 @contextlib.contextmanager

@@ -175,7 +175,11 @@ def connect_reading(path: Path) -> sqlite3.Connection:
     may be lost. A read-only connection never does this, and while it is open, neither does any other connection of this
     process.
     """
-    return _connect(path, "ro", "PRAGMA user_version")
+    mode = "ro"
+    with contextlib.suppress(OSError):  # SQLite says what is wrong
+        if os.statvfs(path).f_flag & os.ST_RDONLY and not path.with_name(f"{path.name}-wal").exists():
+            mode = "ro&immutable=1"  # a copy without a WAL, which SQLite would make before it reads
+    return _connect(path, mode, "PRAGMA user_version")
 
 
 def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
