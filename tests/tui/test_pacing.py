@@ -1,11 +1,19 @@
 """What is expensive to ask is asked less often; but no answer is kept for ever, or over what was done since."""
 
 import asyncio
+import contextlib
+import os
+import pty
+
+import pytest
+from textual.drivers._writer_thread import WriterThread
 
 from lanes.verbs.control import pause_all
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.pacing import MOST_S, Paced
+from lanes_tui.surroundings import QuietDriver
 from tests.kit.stage import Stage
+from tests.tui.driving import Listened, dashboard
 
 
 class AskedTwice:
@@ -58,3 +66,49 @@ async def test_what_was_done_here_is_seen_at_the_next_look(stage: Stage) -> None
     await source.call(pause_all)
     assert [pause.of_all for pause in (await source.status()).record.pauses] == [True]
     await source.close()
+
+
+async def test_F607_nothing_is_looked_at_while_the_terminal_has_not_taken_what_was_painted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow line, what is seen would be older with every look."""
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        asked: list[Listened] = []
+
+        def is_behind(app: Listened) -> bool:
+            asked.append(app)
+            return True
+
+        monkeypatch.setattr(Listened, "is_behind", property(is_behind))
+        await driver.until(lambda: asked, "the end of the last look")
+        stage.send("sent:1", "hello")
+        await driver.press("r")
+        await driver.until(lambda: len(asked) > 5, "the terminal to be asked some times more")
+        assert driver.keys == ["held:1"]
+        monkeypatch.setattr(Listened, "is_behind", False)
+        await driver.until(lambda: len(driver.keys) == 2, "the look")
+
+
+def test_F607_a_terminal_that_takes_no_more_is_behind() -> None:
+    shown, line = pty.openpty()
+    with os.fdopen(line, "w") as file, os.fdopen(shown, "rb", buffering=0) as terminal:
+        driver = object.__new__(QuietDriver)
+        driver._writer_thread = WriterThread(file)
+
+        def is_behind() -> bool:
+            return driver.is_behind
+
+        assert not is_behind()
+        os.set_blocking(line, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(line, b"x" * 4096)
+        assert is_behind()
+        os.set_blocking(shown, False)
+        with contextlib.suppress(BlockingIOError):
+            while terminal.read(65_536):
+                pass
+        assert not is_behind()
+        driver.write("painted, and still to be written")
+        assert is_behind()

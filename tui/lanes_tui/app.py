@@ -96,6 +96,11 @@ class Dashboard(TypedAhead):
         return POOR_THEME if self._traits.poor else LIGHT_THEME if self._traits.light else USUAL_THEME
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the terminal has not taken yet what was painted."""
+        return isinstance(self._driver, QuietDriver) and self._driver.is_behind
+
+    @property
     def in_ascii(self) -> bool:
         """Whether it draws with ASCII only: as was chosen, else as the terminal needs it."""
         return self._traits.ascii if self.settings.ascii is None else self.settings.ascii

@@ -38,6 +38,14 @@ class QuietDriver(LinuxDriver):
     It gives none to a process whose parent has ended: the shell has taken it back, and reading from it is an error.
     """
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the terminal has not taken yet what was painted: its line is slower than that."""
+        writer = self._writer_thread
+        if writer is None or not writer._queue.empty():
+            return writer is not None
+        return not select.select([], [writer], [], 0)[1]
+
     def run_input_thread(self) -> None:
         """Read what is typed until told to stop, or until there is nothing to read from."""
         typed = TypedStream()

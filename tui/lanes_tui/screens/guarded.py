@@ -38,6 +38,9 @@ class RunsActions(Protocol):
 
     def begin(self, run: ActionRun, how: Mapping[str, Any], ended: Callable[[], None]) -> None: ...
 
+    @property
+    def is_behind(self) -> bool: ...
+
     def hold_keys(self) -> None: ...
 
     def release_keys(self) -> None: ...
@@ -51,9 +54,12 @@ class Guarded(ClosingScreen[None]):
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__()
         self.source, self.rhythm = source, rhythm
-        self.looking = Looking(source, rhythm, self.look, self.lose)
+        self.looking = Looking(source, rhythm, self.look, self.lose, self._is_behind)
         self.freshness = Freshness()
         self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
+
+    def _is_behind(self) -> bool:
+        return isinstance(self.app, RunsActions) and self.app.is_behind
 
     def sight(self) -> ViewedAt:
         """The sight of what was read."""

@@ -22,10 +22,19 @@ class Rhythm:
 
 
 class Looking:
-    """Calls ``look`` in that rhythm, and ``lose`` with a sentence where it raises ``Lost``."""
+    """Calls ``look`` in that rhythm, and ``lose`` with a sentence where it raises ``Lost``.
+
+    ``is_behind``: whether what was looked at before is still on its way to the screen. Then nothing is looked at: a
+    person would see, and act on, what was true the longer ago the longer it goes on.
+    """
 
     def __init__(
-        self, source: Source, rhythm: Rhythm, look: Callable[[], Awaitable[None]], lose: Callable[[str], None]
+        self,
+        source: Source,
+        rhythm: Rhythm,
+        look: Callable[[], Awaitable[None]],
+        lose: Callable[[str], None],
+        is_behind: Callable[[], bool] = lambda: False,
     ) -> None:
         #: While it is frozen, it looks only when it is woken.
         self.frozen = False
@@ -33,6 +42,7 @@ class Looking:
         self._rhythm = rhythm
         self._look = look
         self._lose = lose
+        self._is_behind = is_behind
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -43,6 +53,9 @@ class Looking:
         """Go on until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
+            if self._is_behind():
+                await asyncio.sleep(self._rhythm.ask_every)
+                continue
             self._wake.clear()
             version: int | None = None
             began = loop.time()
