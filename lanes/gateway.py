@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import LanesError
 from lanes.config import Config, from_data
 from lanes.desk import Desk
@@ -31,7 +30,7 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
 from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import in_thread, to_its_end
 
 if TYPE_CHECKING:
     from lanes.alerts.watch import AlertWatch
@@ -202,6 +201,7 @@ class Gateway:
         """
         clock_ms = self.config.clocks.drain_timeout_ms
         wait_ms = clock_ms if timeout_s is None else arguments.span_ms(timeout_s, "timeout_s")
+        await self.desk.check_loop()
         await self._engine.drain(by=arguments.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
@@ -209,6 +209,7 @@ class Gateway:
 
         It completes even if its caller is cancelled meanwhile.
         """
+        await self.desk.check_loop()
         await to_its_end(self._stop())
 
     async def _stop(self) -> None:

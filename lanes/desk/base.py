@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from lanes import records
-from lanes.base.cleanup import to_its_end
 from lanes.config import Config
 from lanes.context import Context
 from lanes.drivers.on_loop import LoopDriver
@@ -14,6 +13,7 @@ from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
+from lanes_storage.threads import to_its_end
 
 if TYPE_CHECKING:
     from lanes.engine.holds import Holds

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import Unfit
 from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
 from lanes.engine.dispatch.dispatcher import Dispatcher
@@ -29,7 +28,7 @@ from lanes_storage.interface import AsyncStore
 from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import in_thread, to_its_end
 
 log = Log("lanes.engine")
 

@@ -12,7 +12,6 @@ from itertools import count
 from typing import Any, Protocol
 
 from lanes.base import arguments
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import HoldEnded, RunFailed, Unfit
 from lanes.base.terminal import check_key
 from lanes.config import Config
@@ -28,6 +27,7 @@ from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.records import Head, Terms
+from lanes_storage.threads import to_its_end
 
 
 class Queue(Protocol):

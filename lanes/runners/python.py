@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import ConfigError
 from lanes.runners.base import Reply, RunContext, Runner
+from lanes_storage.threads import to_its_end
 
 
 def load(target: str, folder: Path | None = None, *, what: str = "runner target", threads: bool = False) -> Runner:

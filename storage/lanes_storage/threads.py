@@ -1,9 +1,11 @@
 """Threads for short work of ours. Those of asyncio are few and everybody's: a runner that blocks in them, or a name
-server that does not answer, would hold up lists, the end of runs, and the stop of a gateway."""
+server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
+
+And work that ends whatever becomes of its caller."""
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -31,3 +33,18 @@ async def shut_down() -> None:
     loop = asyncio.get_running_loop()
     if (pool := _pools.pop(loop, None)) is not None:
         await loop.run_in_executor(ThreadPoolExecutor(1), pool.shutdown)
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Complete it even if the caller is cancelled meanwhile, again and again as by anyio until it has left its scope;
+    the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from (None if task.cancelled() else task.exception())
+    return task.result()

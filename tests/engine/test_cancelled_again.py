@@ -2,10 +2,13 @@
 ended, and a block that is left has left nothing behind."""
 
 import asyncio
+import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 import lanes
@@ -13,8 +16,9 @@ from lanes.engine.runs.stops import StopKind
 from lanes.gateway import Gateway
 from lanes.testing import SECOND, Hands
 from lanes_storage.law import LaneState
+from lanes_storage.sqlite.file.file import SqliteFile
 from tests.kit.gateways import Gates, gateway_on, let_pass
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 
 
 async def cut_after(turns: int, scope: anyio.CancelScope) -> None:
@@ -84,10 +88,46 @@ async def test_F572_a_start_and_the_end_of_a_desk_leave_no_owner_and_no_thread(d
                 async with Gateway(desk, runner):
                     await anyio.sleep_forever()
         assert scope.cancelled_caught
-        ours = {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("lanes")}
+        ours = {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("lanes-")}
         assert not ours, f"cancelled after {turns} turns"
     async with lanes.connect(database) as desk:
         assert (await desk.status()).gateways == ()
+
+
+async def test_F572_an_opening_that_is_cancelled_leaves_no_file_open(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, reached, go_on = SqliteFile.reader, threading.Event(), threading.Event()
+
+    def slow(file: SqliteFile) -> sqlite3.Connection:
+        if not threading.current_thread().name.startswith("lanes-opening"):  # the last of its connections
+            reached.set()
+            go_on.wait(PATIENCE_S)
+        return reader(file)
+
+    def left() -> list[str]:
+        files = [file.path for file in psutil.Process().open_files() if file.path.startswith(database)]
+        return files + [thread.name for thread in threading.enumerate() if thread.name == "lanes-writer"]
+
+    monkeypatch.setattr(SqliteFile, "reader", slow)
+    threads = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(threads)
+    threads.submit(go_on.wait, PATIENCE_S)  # what is handed to a thread waits, and can be called off
+    with anyio.CancelScope() as scope:
+
+        async def cut() -> None:
+            await until(reached.is_set, "the opening")
+            scope.cancel()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            go_on.set()
+
+        cutting = asyncio.create_task(cut())
+        async with lanes.connect(database):
+            raise AssertionError("it was cancelled before")
+    await cutting
+    assert scope.cancelled_caught
+    assert not left()
 
 
 async def test_F572_a_question_that_is_given_up_is_withdrawn(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_F576_a_desk_that_is_asked_in_another_event_loop_says_so_at_once(tmp_pat
             gateway.desk.wait(1),
             gateway.advance("6m"),
             Gateway(gateway.desk, echo).start(),
+            gateway.drain(by="test"),
+            gateway.stop(),
             listened(),
         ):
             with pytest.raises(Unfit, match="another event loop"):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from lanes.base.cleanup import to_its_end
 from lanes.engine.dispatch.backlog import Backlog, Kind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.policies import Policies
@@ -31,6 +30,7 @@ from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
 from lanes_storage.records import Head, WaitingLane
+from lanes_storage.threads import to_its_end
 
 log = Log("lanes.dispatcher")
 T = TypeVar("T")

@@ -10,7 +10,6 @@ import contextlib
 from collections import deque
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import NoAnswer
 from lanes.text.spans import span
 from lanes_storage import doors
@@ -21,6 +20,7 @@ from lanes_storage.interface import AsyncStore, Step
 from lanes_storage.law import MAX_QUESTIONS
 from lanes_storage.logs import Log
 from lanes_storage.records import HandedText, NewQuestion, Ticket
+from lanes_storage.threads import to_its_end
 
 log = Log("lanes.run")
 T = TypeVar("T")

@@ -33,7 +33,6 @@ from acp.utils import serialize_params
 from pydantic import BaseModel, ValidationError
 
 import lanes
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunFailed
 from lanes.runners.acp.updates import AgentUpdates
 from lanes.runners.acp.wire import AgentWire
@@ -45,6 +44,7 @@ from lanes.runners.command.transcript import is_session, short
 from lanes.runners.command.trees import ended_with
 from lanes.runners.dialogue.permissions import may_it_use
 from lanes_storage.logs import Log
+from lanes_storage.threads import to_its_end
 
 log = Log("lanes.acp")
 

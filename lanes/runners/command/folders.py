@@ -16,13 +16,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunError, RunFailed
 from lanes.config.declared.templates import fill, places
 from lanes.runners.command.users import SystemUser
 from lanes_storage.errors import StorageError
 from lanes_storage.logs import Log
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import in_thread, to_its_end
 
 log = Log("lanes.command")
 

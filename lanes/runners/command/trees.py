@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from lanes.base.cleanup import to_its_end
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProcessLimits
 from lanes.host.cgroups import ControlGroup
@@ -19,7 +18,7 @@ from lanes.runners.command.users import SystemUser
 from lanes.runners.http.failures import NoRoom
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import in_thread, to_its_end
 
 log = Log("lanes.command")
 

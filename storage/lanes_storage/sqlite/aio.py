@@ -20,7 +20,7 @@ from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import in_thread, to_its_end
 
 T = TypeVar("T")
 GAUGE = ReadCost()
@@ -54,10 +54,9 @@ class AsyncSqliteStore:
             # A daemon thread: the process must be able to exit if its event loop never closes this. Before aiosqlite
             # 0.22 the connection itself is the thread.
             cast("Thread", getattr(store._reader, "_thread", store._reader)).daemon = True
-            await store._reader  # opened in the thread that uses it
+            await to_its_end(store._reader)  # opened in the thread that uses it
         except BaseException:
-            store._point_reads.close()
-            await in_thread(store._writer.close)
+            await to_its_end(store.close())
             raise
         return store
 
