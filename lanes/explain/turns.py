@@ -5,33 +5,29 @@ from collections.abc import Iterable
 from lanes.base.terminal import clean
 from lanes.text.spans import span
 from lanes_storage.clock import Now
-from lanes_storage.records import CooldownRow, ProviderRow
+from lanes_storage.records import CooldownRow, PlacesTaken, ProviderRow
 from lanes_storage.tuples import NamedTuple
 
 
 class ProviderInFlight(NamedTuple):
     """A provider with the number of requests in flight there, and how many may be (None: not known here).
 
-    ``probes``: it has cooled, and has not answered since.
+    ``full``: one more has to wait for its turn. ``probes``: it has cooled, and has not answered since.
     """
 
     name: str
     requests: int
     most: int | None
+    full: bool
     probes: bool = False
 
     @classmethod
-    def of(cls, row: ProviderRow, requests: int, max_requests: int | None, now: Now) -> "ProviderInFlight | None":
+    def of(cls, row: ProviderRow, taken: PlacesTaken, max_requests: int | None, now: Now) -> "ProviderInFlight | None":
         """Returns None if any number of requests may be in flight."""
-        most = row.most(now.wall, max_requests)
-        if row.cools(now.wall) or (most is None and not requests):
+        most, free = row.most(now.wall, max_requests), row.free(now.wall, taken, max_requests)
+        if row.cools(now.wall) or (most is None and not taken.runs):
             return None
-        return cls(row.provider, requests, most, row.recovers(now.wall) and not row.probed)
-
-    @property
-    def full(self) -> bool:
-        """Whether one more request has to wait for its turn."""
-        return self.requests >= (self.most or 1)
+        return cls(row.provider, taken.runs, most, not free, row.recovers(now.wall) and not row.probed)
 
 
 def told_turn(provider: ProviderInFlight) -> str:

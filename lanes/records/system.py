@@ -120,7 +120,7 @@ class Health(StrEnum):
 
     COOLING = "cooling"  # it is not asked until a stored time
     PROBING = "probing"  # it has cooled; one request at a time finds out whether it answers
-    TRICKLING = "trickling"  # it answers again; with each answer one more request may be in flight
+    TRICKLING = "trickling"  # it answers again; few requests at a time may wait for their answer to begin
     TRIED_LAST = "tried_last"  # it failed: the others of each chain are asked first
     WELL = "well"
 

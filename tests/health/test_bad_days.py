@@ -149,7 +149,7 @@ async def test_F215_a_429_that_returns_for_one_message_is_that_messages_own(sim:
         (large,) = await site.send("one", "[[sim-429-one-request]] large")
         await site.calm()
         waits = []
-        for number in range(20):  # a message each half second, for others
+        for number in range(60):  # a message each half second, for others
             (other,) = await site.send(f"other:{number}", "hello")
             began = site.desk.clock().wall
             ended = await site.until_ended([other], 0.5)
@@ -159,4 +159,4 @@ async def test_F215_a_429_that_returns_for_one_message_is_that_messages_own(sim:
         assert max(waits) <= 3_000, "others hardly wait"
         assert sum(waits) <= 6_000
         assert (await site.states([large]), await site.cause_of(large)) == (["failed"], ["rate_limited"])
-        assert sum("large" in text for text in sim.texts) <= 3
+        assert sum("large" in text for text in sim.texts) <= 5

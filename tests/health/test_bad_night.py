@@ -3,8 +3,6 @@
 import asyncio
 import tomllib
 from contextlib import AsyncExitStack
-from heapq import heappop, heappush
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,13 @@ from lanes.desk import connect
 from lanes.records import Message
 from lanes.simulate.record import RequestEnd, Seen
 from lanes.simulate.server import serve
-from lanes.testing import Hands, TimedGateway, gateway
+from lanes.testing import TimedGateway, gateway
 from lanes.testing.passing import LONGEST_STEP_MS, Passer, restless
-from lanes_storage.clock import Now
 from lanes_storage.law import MessageState
 from tests.bench.night.morning import Morning, judge
 from tests.bench.night.plan import BACKUP, PRIMARY, NightPlan, Sending
 from tests.bench.night.weather import NightWeather
+from tests.health.moments import NightClock
 from tests.kit.databases import lay
 from tests.kit.until import until
 
@@ -34,34 +32,6 @@ def advised() -> dict[str, Any]:
     """What the runbook advises for a night."""
     section = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("\n## Before a night")[2]
     return tomllib.loads(section.partition("```toml\n")[2].partition("```")[0])
-
-
-class NightClock(Hands):
-    """A clock that wakes what sleeps on it as it is moved."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._began, self._numbers = self.now.mono, count()
-        self._asleep: list[tuple[float, int, asyncio.Future[None]]] = []
-
-    def seconds(self) -> float:
-        """How long the night has lasted."""
-        return (self.now.mono - self._began) / 1000
-
-    async def until(self, at_s: float) -> None:
-        """Sleep until then."""
-        woken = asyncio.get_running_loop().create_future()
-        heappush(self._asleep, (at_s, next(self._numbers), woken))
-        if at_s > self.seconds():
-            await woken
-
-    def move(self, ms: int) -> Now:
-        now = super().move(ms)
-        while self._asleep and self._asleep[0][0] <= self.seconds():
-            *_, woken = heappop(self._asleep)
-            if not woken.done():
-                woken.set_result(None)
-        return now
 
 
 class Played:

@@ -3,7 +3,7 @@
 import pytest
 
 from lanes.runners.http.failures import AttemptFailed, Words
-from lanes.runners.providers.judge import OWN_MS, QUOTA_MS, AtFault, FailureJudgement, ProviderEvidence, judge
+from lanes.runners.providers.judge import QUOTA_MS, AtFault, FailureJudgement, ProviderEvidence, judge
 from lanes_storage.law import AttemptCause
 
 REFUSES, FAILS, WAITS, OWN = AtFault.REFUSES, AtFault.FAILS, AtFault.WAITS, AtFault.OWN
@@ -14,22 +14,21 @@ TABLE: list[tuple[str, int | None, int | None, ProviderEvidence, AtFault, int | 
     ("connect_timeout", None, None, ProviderEvidence(), REFUSES, None),
     ("rate_limited", 429, None, ProviderEvidence(), REFUSES, None),
     ("rate_limited", 429, 5_000, ProviderEvidence(), REFUSES, 5_000),
-    ("rate_limited", 429, None, ProviderEvidence(refusals=1), REFUSES, None),
-    ("rate_limited", 429, 7_000, ProviderEvidence(refusals=1, served=True), WAITS, 7_000),
+    ("rate_limited", 429, None, ProviderEvidence(again=True, refusals=1), REFUSES, None),
+    ("rate_limited", 429, 7_000, ProviderEvidence(again=True, refusals=1, served=True), WAITS, 7_000),
     ("rate_limited", 429, None, ProviderEvidence(again=True, served=True), WAITS, None),
-    ("rate_limited", 429, None, ProviderEvidence(again=True, served=True, waited_ms=OWN_MS), OWN, None),
-    ("rate_limited", 429, None, ProviderEvidence(again=True, waited_ms=OWN_MS), REFUSES, None),
-    ("rate_limited", 429, None, ProviderEvidence(refusals=2, served=False), REFUSES, None),
-    ("rate_limited", 429, 5_000, ProviderEvidence(refusals=2, served=True), OWN, None),
+    ("rate_limited", 429, None, ProviderEvidence(again=True, served=True, refusals=3), WAITS, None),
+    ("rate_limited", 429, None, ProviderEvidence(again=True, refusals=4), REFUSES, None),
+    ("rate_limited", 429, 5_000, ProviderEvidence(again=True, refusals=4, served=True), OWN, None),
     ("overloaded", 529, None, ProviderEvidence(), REFUSES, None),
     ("overloaded", 503, 7_000, ProviderEvidence(), REFUSES, 7_000),
     ("quota", 429, None, ProviderEvidence(), REFUSES, QUOTA_MS),
     ("quota", 403, None, ProviderEvidence(), REFUSES, QUOTA_MS),
     ("quota", 402, 90_000, ProviderEvidence(), REFUSES, 90_000),
     ("quota", 429, 1_000, ProviderEvidence(), REFUSES, QUOTA_MS),
-    ("quota", 402, None, ProviderEvidence(refusals=2, served=False), REFUSES, QUOTA_MS),
-    ("quota", 402, None, ProviderEvidence(refusals=1, served=True), WAITS, QUOTA_MS),
-    ("quota", 402, None, ProviderEvidence(refusals=2, served=True), OWN, None),
+    ("quota", 402, None, ProviderEvidence(again=True, refusals=4), REFUSES, QUOTA_MS),
+    ("quota", 402, None, ProviderEvidence(again=True, refusals=1, served=True), WAITS, QUOTA_MS),
+    ("quota", 402, None, ProviderEvidence(again=True, refusals=4, served=True), OWN, None),
     ("auth", 401, None, ProviderEvidence(), OWN, None),
     ("auth", 403, None, ProviderEvidence(), OWN, None),
     ("auth", 401, None, ProviderEvidence(several=True), REFUSES, None),

@@ -8,12 +8,13 @@ import pytest
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
-from lanes_storage.records import CooldownRow, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
-from lanes_storage.records.providers import PERIOD_MS
+from lanes_storage.records import CooldownRow, PlacesTaken, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
+from lanes_storage.records.providers import HOLD_MS, LONGEST_HOLD_MS, PERIOD_MS, TRICKLE_MS
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
 MOST = 10 * MINUTE
+LOAD = ProviderRefusal("rate_limited", "no")
 
 
 def cool(
@@ -46,8 +47,8 @@ def row(world: World) -> ProviderRow:
     return found
 
 
-def place(world: World, run: int, provider: str | None = "codex", most: int | None = 1) -> bool:
-    return world.step(lambda tx: doors.take_place(tx, run, provider, most))
+def place(world: World, run: int, provider: str = "codex", most: int | None = 1) -> bool:
+    return world.step(lambda tx: doors.take_place(tx, run, provider, world.time(), max_requests=most))
 
 
 # ------------------------------------------------------------------------------------------ cooldowns
@@ -112,24 +113,108 @@ def test_each_provider_cools_for_itself(world: World, other: str) -> None:
 # -------------------------------------------------------------------------------------------- trickle
 
 
-def test_after_a_cooldown_each_answer_that_finds_all_places_taken_allows_one_more_request(world: World) -> None:
-    assert cool(world).allowance == 1
+def started(world: World, count: int) -> list[int]:
+    return [world.start(f"lane {number}").ticket.run_id for number in range(count)]
+
+
+def given(world: World, runs: list[int], most: int | None = None) -> list[int]:
+    """The runs that get a place of those that ask for one."""
+    return [run for run in runs if place(world, run, most=most)]
+
+
+def overloaded(world: World, run: int, asking: list[int]) -> ProviderRow:
+    """It refuses a run for load, while others ask it."""
+    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": run, "asking": asking}
+    return world.step(lambda tx: doors.cool(tx, "codex", LOAD, world.time(), **how))
+
+
+def begins(world: World, run: int) -> ProviderRow:
+    return world.step(lambda tx: doors.answered(tx, "codex", world.time(), run=run))
+
+
+def test_after_a_cooldown_one_request_probes_and_then_few_at_a_time_wait_for_their_answer_to_begin(
+    world: World,
+) -> None:
+    runs = started(world, 16)
+    cool(world)
     world.time.move(SECOND)
-    runs = [world.start(f"lane {number}").ticket.run_id for number in range(3)]
-    assert place(world, runs[0])
-    assert answer(world).allowance == 2
-    assert answer(world).allowance == 2, "one of the two was not used"
-    assert place(world, runs[1], most=2)
-    assert answer(world).allowance == 3
-    assert not row(world).tries, "its next cooldown begins at a second again"
-    assert cool(world).allowance == 1
+    assert given(world, runs[:3]) == runs[:1], "the probe"
+    assert not row(world).probed
+    assert not begins(world, runs[0]).tries, "its next cooldown begins at a second again"
+    assert given(world, runs[1:]) == runs[1:3], "two at a time"
+    for run in runs[1:7]:
+        place(world, run, most=None)
+        begins(world, run)
+    assert len(given(world, runs[7:])) == 2
+    begins(world, runs[7])
+    assert len(given(world, runs[9:])) == 2, "after eight answers three at a time"
+    assert world.store.read(reads.places_taken()) == {"codex": PlacesTaken(11, 3)}, "however long the answers take"
+    world.time.move(TRICKLE_MS)
+    assert len(given(world, runs)) == 16, "it is well"
+
+
+def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:
+    runs = started(world, 5)
+    assert given(world, runs[:4], 3) == runs[:3]
+    cool(world, cause="unreachable")
+    world.time.move(SECOND)
+    assert not place(world, runs[3], most=3)
+    assert place(world, runs[3], most=4)
+    assert not place(world, runs[4], most=5), "one probes"
+
+
+def test_F631_the_answers_that_go_on_when_a_provider_refuses_keep_nobody_waiting(world: World) -> None:
+    """Runs that asked without a place have one from then on; beside them one more is tried after a while."""
+    runs = started(world, 9)
+    refused = overloaded(world, runs[3], runs[:3])
+    assert (refused.held, refused.hold_ms) == (3, HOLD_MS)
+    world.time.move(SECOND)
+    assert not place(world, runs[3], most=None), "as many as it held are still answered"
+    world.time.move(HOLD_MS - SECOND)
+    assert given(world, runs[3:]) == runs[3:4]
+    assert begins(world, runs[3]).held is None, "it holds more than that"
+    assert given(world, runs[4:]) == runs[4:6]
+
+
+def test_F631_a_provider_that_refuses_at_the_same_number_is_asked_by_more_ever_more_rarely(world: World) -> None:
+    runs, holds = started(world, 6), []
+    for _ in range(6):
+        held = overloaded(world, runs[5], runs[:4])
+        holds.append((held.held, held.hold_ms))
+        world.time.move(SECOND)
+        world.step(lambda tx: doors.leave_place(tx, runs[0]))
+        assert given(world, runs[4:]) == runs[4:5], "in the place of the one that has ended"
+        begins(world, runs[4])
+        world.step(lambda tx: doors.leave_place(tx, runs[4]))
+        world.step(lambda tx: doors.take_place(tx, runs[0], "codex", world.time()))
+        begins(world, runs[0])
+        world.time.move(held.hold_ms - SECOND - 1)
+        assert not place(world, runs[5], most=None)
+        world.time.move(1)
+        assert place(world, runs[5], most=None)
+    assert holds == [(4, HOLD_MS << number) for number in range(4)] + [(4, LONGEST_HOLD_MS)] * 2
+
+
+def test_of_a_burst_those_that_are_not_refused_are_what_a_provider_holds(world: World) -> None:
+    runs = started(world, 10)
+    rows = [overloaded(world, runs[number], runs[:number]) for number in range(9, 3, -1)]
+    assert [(each.held, each.tries) for each in rows] == [(number, 1) for number in range(9, 3, -1)]
+
+
+def test_an_outage_says_nothing_of_how_many_a_provider_holds(world: World) -> None:
+    runs = started(world, 4)
+    given(world, runs[:3])
+    cool(world, cause="unreachable")
+    assert row(world).held is None
+    world.time.move(SECOND)
+    assert place(world, runs[3], most=None), "the probe, beside those"
 
 
 def test_an_answer_that_changes_nothing_is_not_written(world: World) -> None:
     cool(world)
     world.time.move(SECOND)
     answer(world)
-    world.time.move(SECOND)
+    world.time.move(TRICKLE_MS)
     seen = Watch(world)
     answer(world)
     assert seen.changed() == {}
@@ -168,7 +253,7 @@ def test_a_place_is_taken_once_and_ends_with_its_run(world: World) -> None:
     assert place(world, one.run_id)
     assert place(world, one.run_id), "it has it already"
     assert not place(world, other.run_id)
-    assert world.store.read(reads.places_taken()) == {"codex": 1}
+    assert world.store.read(reads.places_taken()) == {"codex": PlacesTaken(1)}
     world.complete(one)
     assert world.store.read(reads.places_taken()) == {}
     assert place(world, other.run_id)
@@ -178,8 +263,8 @@ def test_a_run_that_goes_on_to_another_provider_leaves_its_place(world: World) -
     one = world.start("one").ticket.run_id
     place(world, one)
     place(world, one, "backup", 1)
-    assert world.store.read(reads.places_taken()) == {"backup": 1}
-    place(world, one, None, None)
+    assert world.store.read(reads.places_taken()) == {"backup": PlacesTaken(1)}
+    world.step(lambda tx: doors.leave_place(tx, one))
     assert world.store.read(reads.places_taken()) == {}
 
 

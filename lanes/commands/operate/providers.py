@@ -8,7 +8,7 @@ from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell
 from lanes.commands.output.words import took
-from lanes.explain.phrases import clock_time, counted
+from lanes.explain.phrases import clock_time
 from lanes.records import Health, Provider
 from lanes.verbs.outcomes import provider_reset
 from lanes.verbs.system import providers, reset_provider
@@ -75,7 +75,7 @@ def health_told(provider: Provider) -> str:
         case Health.PROBING:
             return "one request probes it" if provider.in_flight else "probed by the next request"
         case Health.TRICKLING:
-            return f"answers again, {counted(provider.max_in_flight or 1, 'request')} at a time"
+            return "answers again, a few more ask it at a time"
         case Health.TRIED_LAST if provider.tried_last_until is not None:
             return f"tried last until {clock_time(provider.tried_last_until)}"
     return str(provider.health)

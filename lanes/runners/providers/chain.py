@@ -25,6 +25,7 @@ The rules of failing over:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from lanes.base.errors import RunFailed, RunParked
@@ -34,7 +35,7 @@ from lanes.runners.base import Reply, RunContext, Runner
 from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
-from lanes.runners.providers.health import ProviderHealth
+from lanes.runners.providers.health import ProviderHealth, ProviderRequest
 from lanes.runners.providers.outgoing import Outgoing, outgoing
 from lanes.runners.providers.places import ProviderView
 from lanes.runners.usage import cost_of
@@ -84,9 +85,9 @@ class _ProviderRunner:
             after = [each for each in trail.left if view.place(self._health.line(each)).until is None]
             place = _Place(len(chain) - len(trail.left), len(chain), after)
             run.progress(f"model_call:started provider={provider.name}")
-            began = self._health.clock().mono
             try:
-                reply = await self._attempt(run, provider, place, asked)
+                with self._health.asking(run, provider, view) as request:
+                    reply = await self._attempt(run, provider, place, asked, request)
             except NoDescriptor:
                 raise NoRoom(trail.attempts) from None
             except AttemptFailed as failure:
@@ -97,7 +98,7 @@ class _ProviderRunner:
                 if shorter is not None and trail.left:
                     asked = shorter
             else:
-                await self._health.answered(provider, view, self._health.clock().mono - began)
+                await self._health.answered(request)
                 answered = await overflow.answered(run, asked, reply)
                 cost = cost_of(reply.usage, provider.price)
                 return replace(answered, provider=provider.name, attempts=tuple(trail.attempts), cost_usd=cost)
@@ -118,7 +119,7 @@ class _ProviderRunner:
                 place = view.place(self._health.line(provider))
                 if place.until is not None:
                     self._skip(provider, place.until, view, trail)
-                elif await self._enter(run, provider, place.most, trail):
+                elif await self._enter(run, provider, place.free is not None, trail):
                     trail.left.remove(provider)
                     return provider, view
                 else:
@@ -130,23 +131,27 @@ class _ProviderRunner:
             await self._health.turn(run, full)
         return None
 
-    async def _enter(self, run: RunContext, provider: ProviderConfig, most: int | None, trail: _Trail) -> bool:
+    async def _enter(self, run: RunContext, provider: ProviderConfig, limited: bool, trail: _Trail) -> bool:
         """Take a place where the requests are limited, and leave the one that the run had before."""
-        if most is None and not trail.attempts:
+        if not limited and not trail.attempts:
             return True
-        return await self._health.take(run, provider, most)
+        return await self._health.take(run, provider if limited else None)
 
-    async def _attempt(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
+    async def _attempt(
+        self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing, request: ProviderRequest
+    ) -> Reply:
         """One attempt. Where the connection was an old one that its server closed meanwhile, the provider is not at
         fault, and it is asked once more, unless it may have done something for the first request."""
         try:
-            return await self._ask(run, provider, place, asked)
+            return await self._ask(run, provider, place, asked, request)
         except ConnectionClosed:
             if not asked.repeatable(provider):
                 raise
-            return await self._ask(run, provider, place, asked)
+            return await self._ask(run, provider, place, asked, request)
 
-    async def _ask(self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing) -> Reply:
+    async def _ask(
+        self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing, request: ProviderRequest
+    ) -> Reply:
         dialect = DIALECTS[provider.dialect]
         url, body = endpoint_of(provider, dialect.route), asked.body(provider)
         headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))
@@ -155,7 +160,8 @@ class _ProviderRunner:
             run.attempt(place.phase(provider, limit, limit_ms))
 
         try:
-            return await attempt.attempt(self._client, provider, url, body, headers, draft, run.emit, begins)
+            accepted = partial(self._health.began, request)
+            return await attempt.attempt(self._client, provider, url, body, headers, draft, run.emit, begins, accepted)
         finally:
             run.attempt(None)
 

@@ -6,7 +6,8 @@ written together every few seconds.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -55,6 +56,18 @@ class Spell:
     over_at: int | None = None
 
 
+@dataclass(slots=True)
+class ProviderRequest:
+    """A request of a run to a provider. ``view`` is from before it was sent, ``since`` when that was (monotonic
+    clock)."""
+
+    run: int
+    provider: ProviderConfig
+    view: ProviderView
+    since: int
+    noting: asyncio.Task[None] | None = None  # that its answer has begun
+
+
 class ProviderHealth:
     """Shared by all provider runners of a process. A database that refuses for a moment is no reason to fail a run:
     then a provider counts as well, and what could not be stored is warned about."""
@@ -63,6 +76,7 @@ class ProviderHealth:
         self.clock = clock
         self._store = store
         self._lines: dict[str, ProviderLine] = {}
+        self._asked_by: dict[str, set[int]] = {}  # the runs here that ask a provider now
         self._spells: dict[str, Spell] = {}
         self._doubted: set[str] = (
             set()
@@ -71,6 +85,7 @@ class ProviderHealth:
         self.asked: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, ProviderCounts] = {}  # not stored yet
         self._counting: asyncio.Task[None] | None = None
+        self._noting: set[asyncio.Task[None]] = set()  # answers that have begun
 
     def line(self, provider: ProviderConfig) -> ProviderLine:
         """The line of a provider."""
@@ -96,14 +111,21 @@ class ProviderHealth:
 
     # ----------------------------------------------------------------------------------------- places
 
-    async def take(self, run: RunContext, provider: ProviderConfig | None, most: int | None) -> bool:
+    async def take(self, run: RunContext, provider: ProviderConfig | None) -> bool:
         """Give the run a place at a provider, in exchange for the one that it has; None: none. Mostly it has it since
-        its claim. Returns False if ``most`` others have one."""
-        name = None if provider is None or most is None else provider.name
-        try:
-            if await self._store.read(reads.place_of(run.id)) == name:
+        its claim. Returns False if none is free."""
+        name, now = None if provider is None else provider.name, self.clock()
+
+        def step(tx: Transaction) -> bool:
+            if provider is None:
+                doors.leave_place(tx, run.id)
                 return True
-            return await self._store.write(lambda tx: doors.take_place(tx, run.id, name, most))
+            line = self.line(provider)
+            how: dict[str, Any] = {"max_requests": line.max_requests, "fingerprint": line.fingerprint}
+            return doors.take_place(tx, run.id, line.name, now, **how)
+
+        try:
+            return await self._store.read(reads.place_of(run.id)) == name or await self._store.write(step)
         except StorageError as error:
             log.warning("the place of a run at a provider cannot be stored: %s", error)
             return True
@@ -117,7 +139,7 @@ class ProviderHealth:
             async with line.turn:
                 while True:
                     place = (await self.look([provider])).place(line)
-                    if place.until is not None or await self.take(run, provider, place.most):
+                    if place.until is not None or await self.take(run, provider if place.free is not None else None):
                         return
                     await asyncio.sleep(LOOK_S)
         finally:
@@ -126,6 +148,23 @@ class ProviderHealth:
 
     # ---------------------------------------------------------------------------------- what was learned
 
+    @contextmanager
+    def asking(self, run: RunContext, provider: ProviderConfig, view: ProviderView) -> Iterator[ProviderRequest]:
+        """The run asks a provider in this block."""
+        here = self._asked_by.setdefault(provider.name, set())
+        here.add(run.id)
+        try:
+            yield ProviderRequest(run.id, provider, view, self.clock().mono)
+        finally:
+            here.discard(run.id)
+
+    def began(self, request: ProviderRequest) -> None:
+        """Remember that a provider has begun to answer: it does not refuse, however long the answer takes."""
+        if request.noting is None:
+            request.noting = asyncio.create_task(self._begun(request), name="lanes-provider-answers")
+            self._noting.add(request.noting)
+            request.noting.add_done_callback(self._noting.discard)
+
     async def failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed) -> int | None:
         """Judge a failure, and remember it; until when the message waits for this provider (wall time, ms), None
         where it does not."""
@@ -133,7 +172,7 @@ class ProviderHealth:
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         row = (await self.look(())).row(line)
         several = doubtful(failure) and await self._doubt(run, line)
-        known = self._evidence(run, row, failure, several=several)
+        known = await self._evidence(run, row, failure, several=several)
         found = judge(failure, known)
         if found.fault is AtFault.OWN:
             return None
@@ -145,29 +184,33 @@ class ProviderHealth:
             return await self._wait(run, line, min(found.for_ms or 0, provider.max_cooldown_ms), known)
         of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
         refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
-        return await self._cool(line, refusal, provider.max_cooldown_ms)
+        return await self._cool(run, line, refusal, provider.max_cooldown_ms)
 
-    async def answered(self, provider: ProviderConfig, view: ProviderView, latency_ms: int) -> None:
-        """Remember that a provider answered; ``view`` is from before it was asked.
-
-        Written only where it changes something. A cooldown that another run brought about meanwhile stands.
-        """
-        name, line = provider.name, self.line(provider)
-        self._count(name, "answered", ProviderCounts(1, latency_ms))
+    async def answered(self, request: ProviderRequest) -> None:
+        """Remember that a provider answered."""
+        name = request.provider.name
+        self._count(name, "answered", ProviderCounts(1, self.clock().mono - request.since))
         if self.failing(name):
             await self._over(name)
-        row = view.row(line)
-        told = row.probed and (row.refused_at or 0) < (row.answered_at or 0)
+        self.began(request)
+        if request.noting is not None:
+            await request.noting
+
+    async def _begun(self, request: ProviderRequest) -> None:
+        """Written only where it changes something. A cooldown that another run brought about meanwhile stands."""
+        name, line = request.provider.name, self.line(request.provider)
+        row, wall = request.view.row(line), self.clock().wall
         doubts = row.doubted is not None or name in self._doubted
-        well = not row.recovers(self.clock().wall) or (told and view.taken.get(name, 0) < (row.allowance or 1))
-        if well and not doubts:
+        if row.answering(wall, request.view.taken_at(line)) == row and not doubts:
             return
         self._doubted.discard(name)
         now = self.clock()
-        await self._write(lambda tx: doors.answered(tx, name, now, fingerprint=line.fingerprint), "the answer", name)
+        step = partial(doors.answered, provider=name, now=now, fingerprint=line.fingerprint, run=request.run)
+        await self._write(step, "the answer", name)
 
     async def aclose(self) -> None:
-        """Store what was counted."""
+        """Store what was learned and counted."""
+        await asyncio.gather(*self._noting)
         if self._counting is not None:
             self._counting.cancel()
             await self._store_counts()
@@ -181,15 +224,16 @@ class ProviderHealth:
             log.warning("a refusal of provider %s cannot be stored: %s", line.name, error)
             return False
 
-    def _evidence(
+    async def _evidence(
         self, run: RunContext, row: ProviderRow, failure: AttemptFailed, *, several: bool
     ) -> ProviderEvidence:
         last = row.refused == int(run.message.id)
         refused_at = row.refused_at if last else _refused_at(run, row.provider, failure)
+        refusals = 0 if refused_at is None else await self._store.read(reads.refusals_of(int(run.message.id)))
         return ProviderEvidence(
             several=several,
             refuses=not row.probed and row.cause == failure.cause,
-            refusals=row.refusals if last else 0,
+            refusals=refusals,
             served=(row.answered_at or 0) > (refused_at or 0),
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
@@ -203,11 +247,12 @@ class ProviderHealth:
         doubled = min(LONGEST_MS, max(2 * known.waited_ms, OTHERS_FIRST_MS))
         return now.wall + max(for_ms, doubled)
 
-    async def _cool(self, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
-        now = self.clock()
+    async def _cool(self, run: RunContext, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
+        now, asking = self.clock(), [*self._asked_by[line.name]]
 
         def step(tx: Transaction) -> tuple[ProviderRow, bool]:
             how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
+            how |= {"run": run.id, "asking": asking}
             return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())
 
         try:

@@ -19,10 +19,9 @@ DOUBTFUL = frozenset({401, 403, 404})
 #: Causes for which a provider may cool although single messages are at fault: one that got such a refusal is not asked
 #: for again before those of other lanes, which show whose it is.
 OF_ONE_OR_ALL = frozenset({AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.QUOTA})
-#: The third refusal (429, quota) in a row of one message, with another one served before it, is that message's own.
-OWN_REFUSALS = 3
-#: So is one after it waited for so long, in milliseconds: where several messages are refused, none is so in a row.
-OWN_MS = 30_000
+#: The fifth refusal (429, quota) of one message, with another one served since the last, is that message's own. Fewer
+#: may be chance: at a provider that has too much to do, any message may be the one that it refuses.
+OWN_REFUSALS = 5
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
 QUOTA_MS = 60_000
 
@@ -40,16 +39,16 @@ class ProviderEvidence(NamedTuple):
     """What is known at the time of a failure.
 
     ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
-    ``refuses``: the provider cools for such a refusal already. ``refusals``: how many refusals in a row went to
-    this very message before; ``again``: whether any did, ``waited_ms`` ago. ``served``: whether the provider answered
+    ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
+    ``waited_ms`` ago; ``refusals``: how many runs of the message ended so. ``served``: whether the provider answered
     another one since the last of them.
     """
 
     several: bool = False
     refuses: bool = False
+    again: bool = False
     refusals: int = 0
     served: bool = False
-    again: bool = False
     waited_ms: int = 0
 
 
@@ -70,8 +69,8 @@ def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
     match failure.cause:
         case cause if cause in OF_THE_REQUEST:
             return OWN
-        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.served and (known.again or known.refusals):
-            own = known.refusals + 1 >= OWN_REFUSALS or known.waited_ms >= OWN_MS
+        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.served and known.again:
+            own = known.refusals + 1 >= OWN_REFUSALS
             return OWN if own else FailureJudgement(AtFault.WAITS, _for_ms(failure))
         case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA | AttemptCause.OVERLOADED:
             return FailureJudgement(AtFault.REFUSES, _for_ms(failure))

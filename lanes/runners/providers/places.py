@@ -12,7 +12,7 @@ from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import RunnerSpec
 from lanes.runners.providers.judge import OF_ONE_OR_ALL
 from lanes_storage.clock import Now
-from lanes_storage.records import ProviderRow
+from lanes_storage.records import PlacesTaken, ProviderRow
 
 #: A message whose refusal may be its own waits so much longer than the cooldown: others go first, and show whether it
 #: is, in milliseconds.
@@ -63,11 +63,10 @@ def _reached(provider: ProviderConfig) -> tuple[Any, ...]:
 
 class ProviderPlace(NamedTuple):
     """What a provider allows now. ``until``: it cools until then (wall time); ``doubted``: for a refusal that may be of
-    single messages. ``most``: so many requests may be in flight (None: any number), of which ``free`` are left."""
+    single messages. ``free``: so many more requests may be sent (None: any number)."""
 
     until: int | None = None
-    most: int | None = None
-    free: int = 1
+    free: int | None = None
     doubted: bool = False
 
 
@@ -75,7 +74,7 @@ class ProviderView(NamedTuple):
     """What is known of providers at a time: their rows, and how many runs have a place at each."""
 
     rows: Mapping[str, ProviderRow]
-    taken: Mapping[str, int]
+    taken: Mapping[str, PlacesTaken]
     now: Now
 
     def row(self, line: ProviderLine) -> ProviderRow:
@@ -89,9 +88,12 @@ class ProviderView(NamedTuple):
             in_a_row = (
                 row.refused is not None and row.tries > 1
             )  # and none served: those not asked for yet may tell why
-            return ProviderPlace(row.until, doubted=row.cause in OF_ONE_OR_ALL or in_a_row)
-        most = row.most(self.now.wall, line.max_requests)
-        return ProviderPlace(None, most, 1 if most is None else most - self.taken.get(line.name, 0))
+            return ProviderPlace(row.until, 0, doubted=row.cause in OF_ONE_OR_ALL or in_a_row)
+        return ProviderPlace(None, row.free(self.now.wall, self.taken_at(line), line.max_requests))
+
+    def taken_at(self, line: ProviderLine) -> PlacesTaken:
+        """How many runs have a place at a provider."""
+        return self.taken.get(line.name, PlacesTaken())
 
     def of_another_key(self, line: ProviderLine) -> bool:
         """Whether it cools under another key or address than the present one."""
@@ -125,8 +127,8 @@ def choose(chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str
         if place.until is not None:
             untils.append(place.until)
             again.append(place.until + (OTHERS_FIRST_MS if place.doubted else 0))
-        elif place.most is None or place.free > given.get(line.name, 0) + line.waiting:
-            return ProviderChoice(line.name, place.most is not None)
+        elif place.free is None or place.free > given.get(line.name, 0) + line.waiting:
+            return ProviderChoice(line.name, place.free is not None)
     if not chain:
         return ProviderChoice()
     if len(untils) == len(chain):
@@ -138,9 +140,9 @@ def room_at(chain: Sequence[ProviderLine], view: ProviderView) -> int:
     """How many runs of a chain may begin. Where all of its providers cool, any number: those are parked."""
     places = [(line, view.place(line)) for line in chain]
     here = [(line, place) for line, place in places if place.until is None]
-    if not here or any(place.most is None for _, place in here):
+    if not here or any(place.free is None for _, place in here):
         return sys.maxsize
-    return sum(max(0, place.free - line.waiting) for line, place in here)
+    return sum(max(0, (place.free or 0) - line.waiting) for line, place in here)
 
 
 def needs_places(lines: Iterable[ProviderLine], rows: Mapping[str, ProviderRow]) -> bool:

@@ -120,7 +120,9 @@ def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
     limits = ctx.max_requests()
     taken, known = read(reads.places_taken()), read(reads.providers())
     found = [
-        ProviderInFlight.of(known.get(name, rows.ProviderRow(name)), taken.get(name, 0), limits.get(name), now)
+        ProviderInFlight.of(
+            known.get(name, rows.ProviderRow(name)), taken.get(name, rows.PlacesTaken()), limits.get(name), now
+        )
         for name in sorted({*limits, *taken, *known})
     ]
     return [each for each in found if each is not None]

@@ -42,7 +42,9 @@ __getattr__ = lazily(
         ".intake": "Accepted Refusal accept enter_beside",
         ".owners": "drain end_owner heartbeat note_progress register runs_of_owner touch",
         ".pauses": "Control end_pause note_survivors pause pause_matching restored resume resume_matching",
-        ".providers": "answered cool count doubt note_provider refuse reset_provider take_place try_last",
+        ".providers": (
+            "answered cool count doubt leave_place note_asked note_provider refuse reset_provider take_place try_last"
+        ),
         ".releases": "abort complete expire fail interrupt note_usage park reclaim",
         ".retention": "note_pruned prune prune_idempotency",
         ".shared.ends": "Evidence",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
+from lanes_storage.doors.providers import note_asked
 from lanes_storage.doors.shared.endings import batch_members, end_waiting
 from lanes_storage.doors.shared.ends import retry_at
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
@@ -150,6 +151,9 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in taken if each.claim.head.paused_before])
     tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
     tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.members])
+    for each in taken:
+        if each.claim.provider is not None:
+            note_asked(tx, {each.run: each.claim.provider}, each.claim.now)
     write_events(tx, [_event(each) for each in taken])
     claimed: list[Claimed | None] = [None] * len(claims)
     for each in taken:

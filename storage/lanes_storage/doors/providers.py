@@ -1,24 +1,27 @@
 """The health of providers: what every gateway knows of them, and who may ask one now.
 
-A provider that refused cools until a stored time. After that one request is sent, the probe; with each answer one more
-may be in flight. A run that may ask a provider with such a limit has a *place* there, which is a column of its row: it
-ends with the run, however that ends, so that a probe whose process was killed is no longer in anyone's way.
+A provider that refused cools until a stored time. After that one request is sent, the probe; with each answer that
+begins, more may be in flight: how many, the record decides (``ProviderRow``). A run that may ask a provider with such a
+limit has a *place* there, which is a column of its row: it ends with the run, however that ends, so that a probe whose
+process was killed is no longer in anyone's way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
-from lanes_storage.law import EventType
-from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
+from lanes_storage.law import AttemptCause, EventType
+from lanes_storage.records import PlacesTaken, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
 from lanes_storage.statements import providers as sql
 
 FIRST_MS = 1_000
 LONGEST_MS = 60_000
 #: A refusal during a cooldown that would end it by less than this later changes nothing, in milliseconds.
 SAME_MS = 1_000
+#: Refusals that may come from how many requests are in flight.
+_OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
 
 
 def cool(
@@ -30,11 +33,14 @@ def cool(
     by: str,
     most_ms: int,
     fingerprint: str | None = None,
+    run: int | None = None,
+    asking: Collection[int] = (),
 ) -> ProviderRow:
     """Send no requests to a provider for as long as it says, at most ``most_ms``; if it does not, for 1 s, doubled up
     to 60 s while it refuses.
 
-    A refusal during a cooldown (the answer to an earlier request of another run) does not double it again.
+    A refusal during a cooldown (the answer to an earlier request of another run) does not double it again. ``run`` is
+    the run that was refused; ``asking`` are others that ask it at this moment.
     """
     row = known(tx, provider, fingerprint)
     cools = row.cools(now.wall)
@@ -44,7 +50,13 @@ def cool(
     before = row.until if cools and row.until is not None else 0
     until = now.wall + min(for_ms, most_ms)
     same = cools and until < before + SAME_MS
-    cooled = row if same else row._replace(since=now.wall, until=max(before, until), tries=tries, allowance=1)
+    tx.many(sql.NOTE_PLACE, [(provider, each) for each in asking])
+    if run is not None:
+        leave_place(tx, run)
+    others = places(tx, provider) if refusal.cause in _OF_LOAD else PlacesTaken()
+    cooled = row.refusing(now.wall, others)
+    if not same:
+        cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries, begun=0)
     again = refusal.message_id is not None and refusal.message_id == row.refused
     cooled = cooled._replace(
         cause=refusal.cause,
@@ -69,16 +81,14 @@ def refuse(tx: Transaction, provider: str, message: int, now: Now, *, fingerprin
     save(tx, row._replace(refused=message, refused_at=now.wall, refusals=refusals))
 
 
-def answered(tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None) -> ProviderRow:
-    """A provider has answered after a cooldown: its doubling begins again, and one more request may be in flight if
-    all places were taken. A cooldown that another run brought about meanwhile stands. What was doubted was not its."""
+def answered(
+    tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None, run: int | None = None
+) -> ProviderRow:
+    """A provider has begun to answer a run after a cooldown: its doubling begins again, and more may ask it. A
+    cooldown that another run brought about meanwhile stands. What was doubted was not its."""
     before = known(tx, provider, fingerprint)
-    row = before._replace(doubted=None)
-    if row.until is not None and row.until <= now.wall:
-        allowance = row.allowance or 1
-        grows = places(tx, provider) >= allowance
-        if grows or not row.probed or (row.refused_at or 0) >= (row.answered_at or 0):
-            row = row._replace(tries=0, answered_at=now.wall, allowance=allowance + grows)
+    row = before.answering(now.wall, places(tx, provider))._replace(doubted=None)
+    tx.run(sql.ANSWERED, {"run": run})
     if row != before:
         save(tx, row)
     return row
@@ -122,15 +132,35 @@ def reset_provider(
     return ProviderReset(before, fresh, woken)
 
 
-def take_place(tx: Transaction, run: int, provider: str | None, most: int | None) -> bool:
-    """Give a run a place at a provider, in exchange for the one that it has; None only takes that away.
+def take_place(
+    tx: Transaction,
+    run: int,
+    provider: str,
+    now: Now,
+    *,
+    max_requests: int | None = None,
+    fingerprint: str | None = None,
+) -> bool:
+    """Give a run a place at a provider, in exchange for the one that it has.
 
-    Returns False if ``most`` other runs have one: then nothing changes.
+    Returns False if none is free there: then nothing changes.
     """
-    if provider is not None and most is not None and places(tx, provider, but=run) >= most:
+    row = known(tx, provider, fingerprint)
+    if row.free(now.wall, places(tx, provider, but=run), max_requests) == 0:
         return False
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
+    note_asked(tx, {run: provider}, now)
     return True
+
+
+def leave_place(tx: Transaction, run: int) -> None:
+    """Take the place of a run away: it no longer asks a provider at which requests are limited."""
+    tx.run(sql.TAKE_PLACE, {"run": run, "provider": None})
+
+
+def note_asked(tx: Transaction, given: Mapping[int, str], now: Now) -> None:
+    """Note runs that have just got a place at a provider, if that recovers: it has not begun to answer them."""
+    tx.many(sql.NOTE_ASKED, [(run, provider, now.wall) for run, provider in given.items()])
 
 
 def note_provider(
@@ -141,10 +171,10 @@ def note_provider(
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider, **detail})
 
 
-def places(tx: Transaction, provider: str, *, but: int | None = None) -> int:
+def places(tx: Transaction, provider: str, *, but: int | None = None) -> PlacesTaken:
     """How many runs have a place at a provider, not counting the run ``but``."""
-    ((count,),) = tx.rows(sql.PLACES_AT, {"provider": provider, "but": but})
-    return int(count)
+    found = tx.rows(sql.PLACES_AT, {"provider": provider, "but": but})
+    return PlacesTaken(int(found[0][1]), int(found[0][2])) if found else PlacesTaken()
 
 
 def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRow:

@@ -173,7 +173,6 @@ CREATE TABLE providers (
     tries INTEGER NOT NULL,
     message VARCHAR,
     fingerprint VARCHAR,
-    allowance INTEGER,
     answered_at INTEGER,
     tried_last_until INTEGER,
     refused INTEGER,
@@ -181,6 +180,9 @@ CREATE TABLE providers (
     refusals INTEGER NOT NULL,
     counts VARCHAR,
     doubted VARCHAR,
+    held INTEGER,
+    hold_ms INTEGER NOT NULL,
+    begun INTEGER NOT NULL,
     PRIMARY KEY (provider),
     CONSTRAINT provider_cooldown_whole CHECK (((cause IS NULL) = (since IS NULL)) AND ((cause IS NULL) = (until IS NULL)))
 );
@@ -210,6 +212,7 @@ CREATE TABLE runs (
     busy_until_boot INTEGER,
     attempt VARCHAR,
     provider VARCHAR,
+    unanswered BOOLEAN,
     question VARCHAR,
     input_ms INTEGER NOT NULL,
     reply_so_far VARCHAR,

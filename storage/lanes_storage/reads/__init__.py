@@ -41,7 +41,7 @@ __getattr__ = lazily(
             "unproven_run unproven_runs waiting_of_owner waits"
         ),
         ".of_sessions": "asking members",
-        ".of_providers": "cooldowns in_flight place_of places_taken providers",
+        ".of_providers": "cooldowns in_flight place_of places_taken providers refusals_of",
         ".retention": "old",
         ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
     },

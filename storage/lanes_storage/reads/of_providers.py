@@ -2,11 +2,13 @@
 
 from lanes_storage.interface import Query
 from lanes_storage.reads.shapes import many
-from lanes_storage.records import CooldownRow, ProviderRow
+from lanes_storage.records import CooldownRow, PlacesTaken, ProviderRow
 from lanes_storage.statements import providers as sql
 
 COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
 PLACE = "SELECT provider FROM runs WHERE id = :run"
+#: How many runs of a message ended because every provider refused it.
+REFUSALS = "SELECT count(*) FROM runs WHERE message_id = :message AND edge = 'park' AND cause = 'provider_cooling'"
 #: The provider that each open run asks: the one where it has a place, or the one of its last heartbeat.
 IN_FLIGHT = """
 SELECT coalesce(r.provider, CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END) AS asked,
@@ -24,14 +26,19 @@ def providers() -> Query[dict[str, ProviderRow]]:
     return Query(sql.ALL_PROVIDERS, {}, lambda rows: {row[0]: ProviderRow(*row) for row in rows}, point=True)
 
 
-def places_taken() -> Query[dict[str, int]]:
+def places_taken() -> Query[dict[str, PlacesTaken]]:
     """How many runs have a place, by provider."""
-    return Query(sql.PLACES_TAKEN, {}, lambda rows: {row[0]: int(row[1]) for row in rows})
+    return Query(sql.PLACES_TAKEN, {}, lambda rows: {row[0]: PlacesTaken(int(row[1]), int(row[2])) for row in rows})
 
 
 def place_of(run: int) -> Query[str | None]:
     """The provider at which a run has a place."""
     return Query(PLACE, {"run": run}, lambda rows: rows[0][0] if rows else None, point=True)
+
+
+def refusals_of(message: int) -> Query[int]:
+    """How many runs of a message were refused by every provider of their chain."""
+    return Query(REFUSALS, {"message": message}, lambda rows: int(rows[0][0]))
 
 
 def in_flight() -> Query[dict[str, int]]:

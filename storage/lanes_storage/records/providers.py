@@ -7,9 +7,15 @@ from functools import reduce
 
 from lanes_storage.tuples import NamedTuple
 
-#: So long after its last noted answer a provider counts as well again, in milliseconds: until then the number of its
-#: requests in flight grows with its answers.
+#: So long after it answered its probe a provider counts as well again, in milliseconds: until then few requests at a
+#: time wait for it to begin its answer.
 TRICKLE_MS = 600_000
+#: How many those are, and after how many answers there is one more: in that many refusals may end what it answers.
+AT_ONCE, ONE_MORE = 2, 8
+#: A provider that refused is asked by no more than it answered at that time for so long, twice as long each time that
+#: it refuses one more, in milliseconds.
+HOLD_MS = 5_000
+LONGEST_HOLD_MS = 60_000
 #: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
 PERIOD_MS = 600_000
 PERIODS = 6
@@ -27,6 +33,13 @@ class ProviderRefusal(NamedTuple):
     message_id: int | None = None
 
 
+class PlacesTaken(NamedTuple):
+    """How many runs have a place at a provider, and for how many of these it has not begun to answer."""
+
+    runs: int = 0
+    unanswered: int = 0
+
+
 class ProviderRow(NamedTuple):
     """What is known of a provider; see ``lanes_storage.schema.providers``."""
 
@@ -37,7 +50,6 @@ class ProviderRow(NamedTuple):
     tries: int = 0
     message: str | None = None
     fingerprint: str | None = None
-    allowance: int | None = None
     answered_at: int | None = None
     tried_last_until: int | None = None
     refused: int | None = None
@@ -45,6 +57,9 @@ class ProviderRow(NamedTuple):
     refusals: int = 0
     counts: str | None = None
     doubted: str | None = None
+    held: int | None = None
+    hold_ms: int = 0
+    begun: int = 0
 
     @property
     def probed(self) -> bool:
@@ -65,7 +80,43 @@ class ProviderRow(NamedTuple):
         """How many requests may be in flight; None: any number. ``max_requests`` is what its configuration says."""
         if not self.recovers(now_wall):
             return max_requests
-        return min(self.allowance or 1, max_requests or self.allowance or 1)
+        most = self.held or (None if self.probed else 1)
+        return min(filter(None, (most, max_requests)), default=None)
+
+    def free(self, now_wall: int, taken: PlacesTaken, max_requests: int | None) -> int | None:
+        """How many more requests may be sent to it now; None: any number."""
+        if self.cools(now_wall):
+            return 0
+        free = [] if max_requests is None else [max_requests - taken.runs]
+        if self.recovers(now_wall):
+            at_once = AT_ONCE + self.begun // ONE_MORE if self.probed else 1
+            if self.held is not None and taken.runs >= self.held:
+                at_once = int(now_wall >= (self.since or 0) + self.hold_ms)
+            elif self.held is not None:
+                free.append(self.held - taken.runs)
+            free.append(at_once - taken.unanswered)
+        return max(0, min(free)) if free else None
+
+    def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":
+        """What is known once it has begun to answer one of those that have a place there: it does not refuse."""
+        if not self.recovers(now_wall):
+            told = self.until is None or self.cools(now_wall) or (self.refused_at or 0) < (self.answered_at or 0)
+            return self if told else self._replace(answered_at=now_wall)
+        held = None if self.held is not None and taken.runs > self.held else self.held
+        first = not self.probed or (self.refused_at or 0) >= (self.answered_at or 0)
+        answered_at = now_wall if first else self.answered_at
+        return self._replace(tries=0, answered_at=answered_at, held=held, begun=self.begun + 1)
+
+    def refusing(self, now_wall: int, others: PlacesTaken) -> "ProviderRow":
+        """What is known of how many it answers at a time, once it has refused one beside ``others``."""
+        answers = others.runs - others.unanswered
+        if self.cools(now_wall):  # of a burst, those that are not refused as well are what it holds
+            return self if self.held is None else self._replace(held=min(self.held, answers) or None)
+        if self.recovers(now_wall) and self.held is not None and answers >= self.held:
+            return self._replace(hold_ms=min(LONGEST_HOLD_MS, 2 * self.hold_ms))
+        if self.recovers(now_wall) and not self.probed:
+            return self  # its probe: that says nothing of how many
+        return self._replace(held=answers or None, hold_ms=HOLD_MS)
 
     def under(self, fingerprint: str | None) -> "ProviderRow":
         """What of it holds for a provider with this key and address."""

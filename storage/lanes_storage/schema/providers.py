@@ -21,8 +21,6 @@ class ProviderTable(Table, table=True):
     message: str | None = None  # the last error
     #: The key and address under which all of this was seen. Under others, none of it holds.
     fingerprint: str | None = None
-    #: How many requests may be in flight after the cooldown: one, the probe, and with each answer one more.
-    allowance: int | None = None
     answered_at: int | None = None  # the last answer that was needed to know that it is well
     tried_last_until: int | None = None
     #: The message that got the last refusal that may be its own (such as a 429), when, and how many in a row it got.
@@ -33,3 +31,7 @@ class ProviderTable(Table, table=True):
     counts: str | None = None
     #: The lane that got a refusal which may concern the key or model, or only its request; until any lane is served.
     doubted: str | None = None
+    #: How many it answered when it refused one more for load, and for how long no more than that ask it.
+    held: int | None = None
+    hold_ms: int = 0
+    begun: int = 0  # how many it began to answer since its last cooldown

@@ -107,8 +107,8 @@ def _at_most(provider: Provider) -> str:
             return ", and no more until its cooldown is over"
         case Health.PROBING, _:
             return ": one request at a time finds out whether it answers"
-        case Health.TRICKLING, int(most):
-            return f" of {words.number(most)}: with each answer one more may be"
+        case Health.TRICKLING, _:
+            return ": a few more at a time ask it"
         case _, int(most):
             return f" of at most {words.number(most)}"
     return ""
