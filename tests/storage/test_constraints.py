@@ -79,10 +79,13 @@ UNLAWFUL = [
     ("pause_kind", PAUSE.format(lane="1", pattern="NULL", kind="mood")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="1", pattern="'a*'", kind="hand")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="NULL", pattern="NULL", kind="hand")),
-    ("provider_cooldown_whole", "INSERT INTO providers (provider, tries, refusals, until) VALUES ('codex', 0, 0, 1)"),
     (
         "provider_cooldown_whole",
-        "INSERT INTO providers (provider, tries, refusals, cause, since) VALUES ('codex', 0, 0, 'quota', 1)",
+        "INSERT INTO providers (provider, tries, refusals, hold_ms, begun, until) VALUES ('codex', 0, 0, 0, 0, 1)",
+    ),
+    (
+        "provider_cooldown_whole",
+        "INSERT INTO providers (provider, tries, refusals, hold_ms, begun, cause, since) VALUES ('codex', 0, 0, 0, 0, 'quota', 1)",
     ),
     ("turn_state", "INSERT INTO turns (id, lane_id, conversation, text, state, at) VALUES (1, 1, 1, '', 'mood', 1)"),
     (
