@@ -9,6 +9,9 @@ from lanes_storage.errors import NotStorable
 from lanes_storage.schema.tables import metadata
 from tests.kit.world import World
 
+PROVIDER = """
+INSERT INTO providers (provider, tries, refusals, hold_ms, begun, {columns}) VALUES ('codex', 0, 0, 0, 0, {values})
+"""
 PAUSE = """
 INSERT INTO pauses (lane_id, pattern, kind, reason, actor, at) VALUES ({lane}, {pattern}, '{kind}', 'why', 'me', 1)
 """
@@ -79,14 +82,8 @@ UNLAWFUL = [
     ("pause_kind", PAUSE.format(lane="1", pattern="NULL", kind="mood")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="1", pattern="'a*'", kind="hand")),
     ("pause_of_one_or_of_many", PAUSE.format(lane="NULL", pattern="NULL", kind="hand")),
-    (
-        "provider_cooldown_whole",
-        "INSERT INTO providers (provider, tries, refusals, hold_ms, begun, until) VALUES ('codex', 0, 0, 0, 0, 1)",
-    ),
-    (
-        "provider_cooldown_whole",
-        "INSERT INTO providers (provider, tries, refusals, hold_ms, begun, cause, since) VALUES ('codex', 0, 0, 0, 0, 'quota', 1)",
-    ),
+    ("provider_cooldown_whole", PROVIDER.format(columns="until", values="1")),
+    ("provider_cooldown_whole", PROVIDER.format(columns="cause, since", values="'quota', 1")),
     ("turn_state", "INSERT INTO turns (id, lane_id, conversation, text, state, at) VALUES (1, 1, 1, '', 'mood', 1)"),
     (
         "incident_claim_whole",
