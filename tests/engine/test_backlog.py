@@ -57,7 +57,7 @@ class History:
         now = world.time()
 
         def step(tx: Transaction) -> list[tuple[str, str]]:
-            view = ProviderView(within(tx, reads.providers()), within(tx, reads.places_taken()), now)
+            view = ProviderView(within(tx, reads.providers()), within(tx, reads.places_taken(now)), now)
             given = Counter[str]()
             slots = {name: one.max_runs - live.of_runner(name) for name, one in SPECS.items()}
             suspects, found = doors.suspects_running(tx), list[tuple[str, str]]()

@@ -9,7 +9,7 @@ from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
 from lanes_storage.records import CooldownRow, PlacesTaken, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
-from lanes_storage.records.providers import HOLD_MS, LONGEST_HOLD_MS, PERIOD_MS, TRICKLE_MS
+from lanes_storage.records.providers import HOLD_MS, LONGEST_HOLD_MS, PERIOD_MS, REFUSES_WITHIN_MS, TRICKLE_MS
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
 
@@ -148,9 +148,25 @@ def test_after_a_cooldown_one_request_probes_and_then_few_at_a_time_wait_for_the
     assert len(given(world, runs[7:])) == 2
     begins(world, runs[7])
     assert len(given(world, runs[9:])) == 2, "after eight answers three at a time"
-    assert world.store.read(reads.places_taken()) == {"codex": PlacesTaken(11, 3)}, "however long the answers take"
+    assert world.store.read(reads.places_taken(world.time())) == {"codex": PlacesTaken(11, 3)}, (
+        "however long the answers take"
+    )
     world.time.move(TRICKLE_MS)
     assert len(given(world, runs)) == 16, "it is well"
+
+
+def test_F631_a_request_that_waits_for_its_answer_to_begin_is_not_waited_for_by_all(world: World) -> None:
+    """A model that thinks for long, or a probe that hangs: a refusal would have come sooner."""
+    runs = started(world, 6)
+    cool(world, cause="unreachable")
+    world.time.move(SECOND)
+    assert given(world, runs) == runs[:1]
+    world.time.move(REFUSES_WITHIN_MS - 1)
+    assert given(world, runs[1:]) == []
+    world.time.move(1)
+    assert given(world, runs[1:]) == runs[1:2], "the next probe"
+    begins(world, runs[1])
+    assert given(world, runs[2:]) == runs[2:4]
 
 
 def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:
@@ -253,9 +269,9 @@ def test_a_place_is_taken_once_and_ends_with_its_run(world: World) -> None:
     assert place(world, one.run_id)
     assert place(world, one.run_id), "it has it already"
     assert not place(world, other.run_id)
-    assert world.store.read(reads.places_taken()) == {"codex": PlacesTaken(1)}
+    assert world.store.read(reads.places_taken(world.time())) == {"codex": PlacesTaken(1)}
     world.complete(one)
-    assert world.store.read(reads.places_taken()) == {}
+    assert world.store.read(reads.places_taken(world.time())) == {}
     assert place(world, other.run_id)
 
 
@@ -263,9 +279,9 @@ def test_a_run_that_goes_on_to_another_provider_leaves_its_place(world: World) -
     one = world.start("one").ticket.run_id
     place(world, one)
     place(world, one, "backup", 1)
-    assert world.store.read(reads.places_taken()) == {"backup": PlacesTaken(1)}
+    assert world.store.read(reads.places_taken(world.time())) == {"backup": PlacesTaken(1)}
     world.step(lambda tx: doors.leave_place(tx, one))
-    assert world.store.read(reads.places_taken()) == {}
+    assert world.store.read(reads.places_taken(world.time())) == {}
 
 
 def test_F217_the_place_of_a_run_whose_process_was_killed_is_free_again(world: World) -> None:

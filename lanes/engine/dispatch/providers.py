@@ -40,7 +40,7 @@ class ProviderWatch:
         if not self._lines or not (self._view is None or needs_places(self._lines, self._view.rows)):
             return
         rows = await self._store.read(reads.providers())
-        self._view = view = ProviderView(rows, await self._store.read(reads.places_taken()), now)
+        self._view = view = ProviderView(rows, await self._store.read(reads.places_taken(now)), now)
         for line in self._lines if first else ():
             if view.of_another_key(line):
                 await self._start_afresh(line, now)
@@ -63,7 +63,7 @@ class ProviderWatch:
     def view_in(self, tx: Transaction, now: Now) -> ProviderView:
         """What is known of providers, in the transaction of a claim."""
         rows = within(tx, reads.providers()) if self._lines else {}
-        return ProviderView(rows, within(tx, reads.places_taken()) if needs_places(self._lines, rows) else {}, now)
+        return ProviderView(rows, within(tx, reads.places_taken(now)) if needs_places(self._lines, rows) else {}, now)
 
     def choose(self, spec: RunnerSpec, room: FreeSlots) -> ProviderChoice:
         """Whom a run of this runner asks first."""

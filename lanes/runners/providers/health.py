@@ -96,13 +96,14 @@ class ProviderHealth:
 
     async def look(self, providers: Iterable[ProviderConfig]) -> ProviderView:
         """What is known of these providers now."""
+        now = self.clock()
         try:
             rows = await self._store.read(reads.providers())
             counts = needs_places(map(self.line, providers), rows)
-            return ProviderView(rows, await self._store.read(reads.places_taken()) if counts else {}, self.clock())
+            return ProviderView(rows, await self._store.read(reads.places_taken(now)) if counts else {}, now)
         except StorageError as error:
             log.warning("the health of providers cannot be read, every provider is asked all the same: %s", error)
-            return ProviderView({}, {}, self.clock())
+            return ProviderView({}, {}, now)
 
     def failing(self, provider: str) -> bool:
         """Whether the last known result of a provider is a failure that the provider caused."""

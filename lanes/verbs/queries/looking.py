@@ -118,7 +118,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
 def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
     """The providers at which not any number of requests may be in flight."""
     limits = ctx.max_requests()
-    taken, known = read(reads.places_taken()), read(reads.providers())
+    taken, known = read(reads.places_taken(now)), read(reads.providers())
     found = [
         ProviderInFlight.of(
             known.get(name, rows.ProviderRow(name)), taken.get(name, rows.PlacesTaken()), limits.get(name), now

@@ -53,7 +53,7 @@ def cool(
     tx.many(sql.NOTE_PLACE, [(provider, each) for each in asking])
     if run is not None:
         leave_place(tx, run)
-    others = places(tx, provider) if refusal.cause in _OF_LOAD else PlacesTaken()
+    others = places(tx, provider, now) if refusal.cause in _OF_LOAD else PlacesTaken()
     cooled = row.refusing(now.wall, others)
     if not same:
         cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries, begun=0)
@@ -87,7 +87,7 @@ def answered(
     """A provider has begun to answer a run after a cooldown: its doubling begins again, and more may ask it. A
     cooldown that another run brought about meanwhile stands. What was doubted was not its."""
     before = known(tx, provider, fingerprint)
-    row = before.answering(now.wall, places(tx, provider))._replace(doubted=None)
+    row = before.answering(now.wall, places(tx, provider, now))._replace(doubted=None)
     tx.run(sql.ANSWERED, {"run": run})
     if row != before:
         save(tx, row)
@@ -146,7 +146,7 @@ def take_place(
     Returns False if none is free there: then nothing changes.
     """
     row = known(tx, provider, fingerprint)
-    if row.free(now.wall, places(tx, provider, but=run), max_requests) == 0:
+    if row.free(now.wall, places(tx, provider, now, but=run), max_requests) == 0:
         return False
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
     note_asked(tx, {run: provider}, now)
@@ -160,7 +160,7 @@ def leave_place(tx: Transaction, run: int) -> None:
 
 def note_asked(tx: Transaction, given: Mapping[int, str], now: Now) -> None:
     """Note runs that have just got a place at a provider, if that recovers: it has not begun to answer them."""
-    tx.many(sql.NOTE_ASKED, [(run, provider, now.wall) for run, provider in given.items()])
+    tx.many(sql.NOTE_ASKED, [(now.boot, run, provider, now.wall) for run, provider in given.items()])
 
 
 def note_provider(
@@ -171,9 +171,9 @@ def note_provider(
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider, **detail})
 
 
-def places(tx: Transaction, provider: str, *, but: int | None = None) -> PlacesTaken:
+def places(tx: Transaction, provider: str, now: Now, *, but: int | None = None) -> PlacesTaken:
     """How many runs have a place at a provider, not counting the run ``but``."""
-    found = tx.rows(sql.PLACES_AT, {"provider": provider, "but": but})
+    found = tx.rows(sql.PLACES_AT, {"boot": now.boot, "provider": provider, "but": but})
     return PlacesTaken(int(found[0][1]), int(found[0][2])) if found else PlacesTaken()
 
 

@@ -212,7 +212,7 @@ CREATE TABLE runs (
     busy_until_boot INTEGER,
     attempt VARCHAR,
     provider VARCHAR,
-    unanswered BOOLEAN,
+    asked_boot INTEGER,
     question VARCHAR,
     input_ms INTEGER NOT NULL,
     reply_so_far VARCHAR,

@@ -1,5 +1,6 @@
 """Queries about providers: which are well, and who asks them now."""
 
+from lanes_storage.clock import Now
 from lanes_storage.interface import Query
 from lanes_storage.reads.shapes import many
 from lanes_storage.records import CooldownRow, PlacesTaken, ProviderRow
@@ -26,9 +27,13 @@ def providers() -> Query[dict[str, ProviderRow]]:
     return Query(sql.ALL_PROVIDERS, {}, lambda rows: {row[0]: ProviderRow(*row) for row in rows}, point=True)
 
 
-def places_taken() -> Query[dict[str, PlacesTaken]]:
+def places_taken(now: Now) -> Query[dict[str, PlacesTaken]]:
     """How many runs have a place, by provider."""
-    return Query(sql.PLACES_TAKEN, {}, lambda rows: {row[0]: PlacesTaken(int(row[1]), int(row[2])) for row in rows})
+    return Query(
+        sql.PLACES_TAKEN,
+        {"boot": now.boot},
+        lambda rows: {row[0]: PlacesTaken(int(row[1]), int(row[2])) for row in rows},
+    )
 
 
 def place_of(run: int) -> Query[str | None]:

@@ -12,6 +12,8 @@ from lanes_storage.tuples import NamedTuple
 TRICKLE_MS = 600_000
 #: How many those are, and after how many answers there is one more: in that many refusals may end what it answers.
 AT_ONCE, ONE_MORE = 2, 8
+#: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
+REFUSES_WITHIN_MS = 10_000
 #: A provider that refused is asked by no more than it answered at that time for so long, twice as long each time that
 #: it refuses one more, in milliseconds.
 HOLD_MS = 5_000
@@ -34,7 +36,8 @@ class ProviderRefusal(NamedTuple):
 
 
 class PlacesTaken(NamedTuple):
-    """How many runs have a place at a provider, and for how many of these it has not begun to answer."""
+    """How many runs have a place at a provider, and how many of these it may still refuse: it has not begun to answer,
+    and they have not waited for long."""
 
     runs: int = 0
     unanswered: int = 0

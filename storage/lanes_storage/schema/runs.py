@@ -87,7 +87,7 @@ class RunTable(Table, table=True):
     attempt: str | None = None
     #: The provider at which it has a place, if the requests in flight there are limited. The place ends with the run.
     provider: str | None = None
-    unanswered: bool | None = None  # that has cooled, and has not begun to answer this run
+    asked_boot: int | None = None  # when it was asked, if that has cooled and has not begun to answer
     #: What the run asks its sender (JSON object: ``RunQuestion``), while it waits for the answer; and how long it has
     #: waited for answers before.
     question: str | None = None

@@ -1,7 +1,7 @@
 """The statements about the health of providers, and about the places of runs there."""
 
 from lanes_storage.records import ProviderRow
-from lanes_storage.records.providers import TRICKLE_MS
+from lanes_storage.records.providers import REFUSES_WITHIN_MS, TRICKLE_MS
 
 _COLUMNS = ProviderRow._fields
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM providers"
@@ -15,24 +15,25 @@ ON CONFLICT (provider) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for 
 """
 
 _PLACES = """
-SELECT provider, count(*), count(unanswered) FROM runs WHERE {chosen} AND ended_at IS NULL GROUP BY provider
+SELECT provider, count(*), count(CASE WHEN asked_boot > :boot - {within:d} THEN 1 END) FROM runs
+WHERE {chosen} AND ended_at IS NULL GROUP BY provider
 """
-#: How many runs have a place at each provider, and for how many of these it has not begun to answer.
-PLACES_TAKEN = _PLACES.format(chosen="provider IS NOT NULL")
+#: How many runs have a place at each provider, and how many of these it may still refuse.
+PLACES_TAKEN = _PLACES.format(chosen="provider IS NOT NULL", within=REFUSES_WITHIN_MS)
 #: The same of one provider; the run ``:but`` is not counted.
-PLACES_AT = _PLACES.format(chosen="provider = :provider AND id IS NOT :but")
+PLACES_AT = _PLACES.format(chosen="provider = :provider AND id IS NOT :but", within=REFUSES_WITHIN_MS)
 
-TAKE_PLACE = "UPDATE runs SET provider = :provider, unanswered = NULL WHERE id = :run AND ended_at IS NULL"
+TAKE_PLACE = "UPDATE runs SET provider = :provider, asked_boot = NULL WHERE id = :run AND ended_at IS NULL"
 
 #: A run that asked a provider without a place, since requests there were not limited, has one from now on.
 NOTE_PLACE = "UPDATE runs SET provider = :provider WHERE id = :run AND ended_at IS NULL AND provider IS NULL"
 
 #: The run has a place at a provider that recovers, which has not begun to answer it.
 NOTE_ASKED = f"""
-UPDATE runs SET unanswered = true WHERE id = :run AND (SELECT 1 FROM providers p WHERE p.provider = :provider
+UPDATE runs SET asked_boot = :boot WHERE id = :run AND (SELECT 1 FROM providers p WHERE p.provider = :provider
   AND p.until IS NOT NULL AND (coalesce(p.answered_at, 0) < p.until OR :now < p.answered_at + {TRICKLE_MS})) IS NOT NULL
 """
-ANSWERED = "UPDATE runs SET unanswered = NULL WHERE id = :run"
+ANSWERED = "UPDATE runs SET asked_boot = NULL WHERE id = :run"
 
 #: The messages that wait for a provider need not wait until their time.
 UNPARK = """
