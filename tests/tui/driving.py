@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -116,14 +117,24 @@ class Driver:
     async def press(self, *keys: str) -> None:
         """Press keys, and let each take effect."""
         for key in keys:
-            await self.pilot.press(key)
+            await self.app._press_keys([key])
             await self.settle()
 
     async def settle(self) -> None:
         """Return when nothing is left that a part of the dashboard was told and has not done, and it is painted."""
-        await self.pilot.pause()
-        while any(part.message_queue_size for part in (self.app, *self.app.screen.walk_children(with_self=True))):
-            await self.pilot.pause()
+        await self._works()
+        self.app.screen._on_timer_update()  # paint, and call what waits for that
+        while await self._works():
+            self.app.screen._on_timer_update()
+
+    async def _works(self) -> bool:
+        """Wait until no part does anything; whether one did. The pilot sends each a message and waits for its end."""
+        turns = quiet = 0
+        while quiet < 3 and self.app._exception is None:  # two turns of the loop bring a key into the app's queue
+            await asyncio.sleep(0 if turns < 100 else 0.001)
+            turns += 1
+            quiet = 0 if any(map(_is_busy, (self.app, *self.app.screen.walk_children(with_self=True)))) else quiet + 1
+        return turns > quiet
 
     async def write(self, text: str) -> None:
         """Type a text."""
@@ -162,6 +173,13 @@ class Driver:
     async def closed(self) -> None:
         """Wait until nothing lies over the main screen."""
         await self.until(lambda: self.app.screen is self.main, "the main screen")
+
+
+def _is_busy(part: MessagePump) -> bool:
+    """Whether it does something: it does not wait for a message."""
+    queued: asyncio.Event = part._message_queue.ready_event
+    waits = bool(queued._waiters) and not queued.is_set()
+    return part._running and not part._closing and not waits
 
 
 _NAMES = {
