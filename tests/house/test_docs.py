@@ -2,20 +2,19 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.house.modules import ROOT
-from tests.kit.processes import PATIENCE_S
+from tests.kit.forks import run_elsewhere
 
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "examples/bot/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STRICTLY = "import warnings\nwarnings.simplefilter('error')\n"
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
 
@@ -29,16 +28,7 @@ def programs() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("program", [p for _, p in programs()], ids=[name for name, _ in programs()])
 def test_every_program_in_the_documents_runs(program: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_elsewhere(STRICTLY + program, folder=tmp_path, env=os.environ | {"HOME": str(tmp_path)})
     assert done.stderr == ""
 
 

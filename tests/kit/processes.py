@@ -25,6 +25,7 @@ from lanes.commands.common.entry import run
 from lanes.testing import History, broken, read_history
 from lanes_storage import open_store
 from tests.kit.databases import lay
+from tests.kit.forks import Forked
 from tests.kit.simulated import provider_beside
 
 T = TypeVar("T")
@@ -134,14 +135,19 @@ class House:
         return finished
 
     def start(
-        self, *arguments: str, name: str, kill_at: str | None = None, output: IO[bytes] | None = None
+        self,
+        *arguments: str,
+        name: str,
+        kill_at: str | None = None,
+        output: IO[bytes] | None = None,
+        forked: bool = False,
     ) -> "Process":
         """Start a command that stays. ``kill_at`` (``before:17``): it kills itself at that commit.
 
-        ``output``: where it talks to, if not straight to its log.
+        ``output``: where it talks to, if not straight to its log. ``forked``: its start is not what is tested.
         """
         program = ["lanes"] if kill_at is None else ["lanes.testing", "--at", kill_at, "--"]
-        process = Process([sys.executable, "-m", *program, *arguments], self.folder, name, output=output)
+        process = Process([sys.executable, "-m", *program, *arguments], self.folder, name, None, output, forked)
         self.processes.append(process)
         return process
 
@@ -156,7 +162,7 @@ class House:
     ) -> "Process":
         """Start a gateway on a free port, without waiting for it: it may be dead before it is ready."""
         where = ("--db", str(self.database), "--config", str(self.config), "--port", "0")
-        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output)
+        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output, forked=True)
 
     def provider(self, tempo: float = 1) -> str:
         """The address of a simulated provider in this process; what it saw is in ``provider.jsonl``."""
@@ -165,7 +171,9 @@ class House:
     def simulator(self, *arguments: str) -> "Process":
         """The same as a process."""
         log = str(self._seen)
-        process = self.start("simulate", "provider", "--port", "0", "--log", log, *arguments, name="provider")
+        process = self.start(
+            "simulate", "provider", "--port", "0", "--log", log, *arguments, name="provider", forked=True
+        )
         process.url = process.address()
         return process
 
@@ -281,6 +289,7 @@ class Process:
         name: str,
         env: dict[str, str] | None = None,
         output: IO[bytes] | None = None,
+        forked: bool = False,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
@@ -289,13 +298,11 @@ class Process:
         self._said: IO[bytes] = self.log.open("ab")
         self._from = self.log.stat().st_size
         self.started_at = time.time()
-        self.popen = subprocess.Popen(
-            command,
-            stdout=output or self._said,
-            stderr=output or self._said,
-            stdin=subprocess.DEVNULL,
-            cwd=folder,
-            env=env or environment(folder),
+        output, env = output or self._said, env or environment(folder)
+        self.popen = (
+            Forked(command[1:], folder, env, output.fileno())
+            if forked
+            else subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=folder, env=env)
         )
 
     @property

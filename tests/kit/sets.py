@@ -1,15 +1,9 @@
-"""A set of commands of every kind, each on a lane of its own, to be carried out together or one by one.
-
-    python -m tests.kit.sets DATABASE NAME
-
-kills a process after each statement of a set that writes, each on a copy of the database, until one comes to its end.
-"""
+"""A set of commands of every kind, each on a lane of its own, to be carried out together or one by one."""
 
 import itertools
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -179,7 +173,7 @@ SETS: dict[str, Callable[[Store, Now], Sequence[CommandStep[Any]]]] = {
 }
 
 
-def killed_within(database: str, name: str, time: Hands) -> int:
+def killed_within(database: str, name: str) -> int:
     """Kill a process after each statement of a set that writes; returns how many of them there were."""
     for write in itertools.count(1):
         copy = f"{database}.{write}"
@@ -188,7 +182,7 @@ def killed_within(database: str, name: str, time: Hands) -> int:
         if not child:
             KillPoint("mid", 1, write).arm()
             store = open_store(copy)
-            calls = SETS[name](store, time())
+            calls = SETS[name](store, Hands()())
             store.write(lambda tx: carry_out(tx, calls))  # noqa: B023 - it ends here
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -196,7 +190,3 @@ def killed_within(database: str, name: str, time: Hands) -> int:
             assert status == 0
             return write - 1
     raise AssertionError
-
-
-if __name__ == "__main__":
-    sys.stdout.write(str(killed_within(sys.argv[1], sys.argv[2], Hands())))

@@ -1,7 +1,6 @@
 """Setting a stage: lanes in every state, in a real file, made by the doors themselves and without a gateway."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from lanes.base.procedure import run
@@ -79,9 +78,8 @@ class Stage:
 
     def dead_owner(self, *, url: str | None = None) -> int:
         """Enter a process that has ended since."""
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        who = identity_of(child.pid)
-        child.communicate(b"\n")
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+            who = identity_of(child.pid)
         return self.owner(who, url=url)
 
     def send(self, key: str, *texts: str) -> list[Message]:

@@ -1,8 +1,6 @@
 """What is carried out as one set comes out as if it had been carried out one by one."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from lanes_storage.records import Release, RunResult, Waiter
 from tests.kit import sets
 from tests.kit.commits import long_commit
 from tests.kit.databases import lay
-from tests.kit.processes import PATIENCE_S, environment
+from tests.kit.forks import run_elsewhere
 from tests.kit.world import Rows, World
 
 
@@ -75,6 +73,9 @@ def rows_of(world: World) -> Rows:
     return rows | {"events": sorted((row[1:] for row in rows["events"]), key=repr)}
 
 
+KILLING = "import sys; from tests.kit.sets import killed_within; print(killed_within(*sys.argv[1:]))"
+
+
 @pytest.mark.parametrize("name", sets.SETS)
 def test_a_process_that_is_killed_within_a_set_leaves_nothing_of_it(
     worlds: tuple[World, World], tmp_path: Path, name: str
@@ -83,12 +84,7 @@ def test_a_process_that_is_killed_within_a_set_leaves_nothing_of_it(
     before = world.rows()
     world.store.close()
     database = tmp_path / "together" / "lanes.db"
-    command = [sys.executable, "-m", "tests.kit.sets", str(database), name]
-    done = subprocess.run(
-        command, env=environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    writes = int(done.stdout)
+    writes = int(run_elsewhere(KILLING, str(database), name).stdout)
     assert writes >= 4
     for write in range(1, writes + 1):
         store = open_store(f"{database}.{write}")

@@ -233,7 +233,7 @@ class Campaign:
         log.touch()
         seed = f"{self.seed}-{number}-{len(self.made.processes)}"
         arguments = [habit, str(self.made.database), str(log), str(LANES), str(self.pause_ms), seed]
-        process = Process([sys.executable, str(Path(sender.__file__)), *arguments], folder, name)
+        process = Process([sys.executable, str(Path(sender.__file__)), *arguments], folder, name, forked=True)
         self.made.processes.append(process)
         return process
 
