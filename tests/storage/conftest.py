@@ -4,9 +4,11 @@ An engine is a name, a place for a database of it and a way to lay an empty one 
 entry in ENGINES.
 """
 
+import gzip
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -14,6 +16,7 @@ from lanes.testing import Hands, broken
 from lanes_storage import AsyncStore, Store, open_async_store, open_store
 from tests.kit.databases import lay
 from tests.kit.world import World
+from tests.storage.of_0_1_0 import FIXTURE
 
 
 class Engine(NamedTuple):
@@ -73,3 +76,18 @@ async def astore(engine: Engine, url: str, tmp_path: Path) -> AsyncIterator[Asyn
     made = await open_async_store(url, synchronous="normal")
     yield made
     await made.close()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A database that 0.1.0 wrote."""
+    path = tmp_path / "lanes.db"
+    path.write_bytes(gzip.decompress((FIXTURE / "lanes.db.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Any]:
+    """What 0.1.0 said of it, and every row of it."""
+    found: dict[str, Any] = json.loads(gzip.decompress((FIXTURE / "said.json.gz").read_bytes()))
+    return found

@@ -1,0 +1,25 @@
+"""A database that lanes 0.1.0 wrote, as tests upgrade it."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from lanes_storage import open_store
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
+
+Row = dict[str, Any]
+
+
+def rows(path: Path, table: str) -> list[Row]:
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
+    finally:
+        connection.close()
+
+
+def upgraded(path: Path) -> Path:
+    open_store(str(path), create=True).close()
+    return path
