@@ -45,7 +45,7 @@ async def read(run):
 def gateway(made: House) -> Process:
     made.config.write_text(CONFIG)
     (made.folder / "scenario_runners.py").write_text(RUNNERS)
-    return made.gateway()
+    return made.gateway(forked=False)  # its command line is named
 
 
 def ask(gateway: Process, key: str, text: str) -> httpx.Response:

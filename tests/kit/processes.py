@@ -1,7 +1,8 @@
 """The program as its users run it: real processes, real files, real sockets.
 
-A gateway is always a process. A command, and the provider behind the gateway, run in the process of the test where
-they are not what is tested: most of the time that a process takes is its start.
+A gateway is always a process, forked from one that has imported what it uses unless a test is about its start or its
+command line. A command, and the provider behind the gateway, run in the process of the test where they are not what is
+tested: most of the time that a process takes is its start.
 """
 
 import asyncio
@@ -151,18 +152,23 @@ class House:
         self.processes.append(process)
         return process
 
-    def gateway(self, name: str = "gateway", *arguments: str) -> "Process":
+    def gateway(self, name: str = "gateway", *arguments: str, forked: bool = True) -> "Process":
         """Start a gateway on a free port and wait until it is ready."""
-        process = self.start_gateway(name, *arguments)
+        process = self.start_gateway(name, *arguments, forked=forked)
         process.url = process.address()
         return process
 
     def start_gateway(
-        self, name: str = "gateway", *arguments: str, kill_at: str | None = None, output: IO[bytes] | None = None
+        self,
+        name: str = "gateway",
+        *arguments: str,
+        kill_at: str | None = None,
+        output: IO[bytes] | None = None,
+        forked: bool = True,
     ) -> "Process":
         """Start a gateway on a free port, without waiting for it: it may be dead before it is ready."""
         where = ("--db", str(self.database), "--config", str(self.config), "--port", "0")
-        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output, forked=True)
+        return self.start("gateway", *where, *arguments, name=name, kill_at=kill_at, output=output, forked=forked)
 
     def provider(self, tempo: float = 1) -> str:
         """The address of a simulated provider in this process; what it saw is in ``provider.jsonl``."""
