@@ -7,6 +7,7 @@ folder, environment and files, and ends as others do. Only its command line (``p
 import atexit
 import contextlib
 import gc
+import io
 import json
 import os
 import runpy
@@ -23,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
+from typing import TextIO
 
 ROOT = Path(__file__).parents[2]
 #: How long an answer of the parent may take on a busy machine.
@@ -174,10 +176,16 @@ def _tell_ends(running: dict[int, socket.socket]) -> None:
                 told.sendall(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
 
 
+def _writer(number: int, like: TextIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), like.encoding, like.errors, write_through=True)
+
+
 def _become(arguments: list[str], folder: str, env: dict[str, str], output: int, errors: int) -> None:
     for number, fd in enumerate((os.open(os.devnull, os.O_RDONLY), output, errors)):
         os.dup2(fd, number)
         os.close(fd)
+    # What Python knows of them, as whether they can be sought in, it knows of the files of the parent.
+    sys.stdout, sys.stderr = map(_writer, (1, 2), (sys.stdout, sys.stderr))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
