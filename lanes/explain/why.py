@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lanes.base.terminal import clean
+from lanes.explain.pauses import pause_told
 from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.records import Liveness
 from lanes.text import ages
 from lanes.text.amounts import dollars
-from lanes.text.naming import all_lanes, on_lane, resume_command
+from lanes.text.naming import on_lane
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
-from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, Edge, PauseKind
+from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, Edge
 from lanes_storage.records import (
     BudgetTerms,
     CooldownRow,
@@ -25,7 +26,6 @@ from lanes_storage.records import (
     LaneRow,
     MessageRow,
     OwnerRow,
-    PauseRow,
     Repeated,
     RunRow,
     Spent,
@@ -291,24 +291,6 @@ def _budget(budget: BudgetTerms, spent: Spent) -> str:
 
 def _paused(lane: LaneRow, now: Now) -> str | None:
     return pause_told(lane.pause, lane.key, now)
-
-
-def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
-    """That a lane is paused, until when, by whom and why; None: it is not."""
-    if pause is None or (pause.until is not None and pause.until <= now.wall):
-        return None
-    what, end = "It is", f"`{on_lane('resume', key)}`"
-    if pause.pattern is not None:
-        what, end = (
-            f"{all_lanes(pause.pattern)[0].upper()}{all_lanes(pause.pattern)[1:]} are",
-            f"`{resume_command(pause.pattern)}`",
-        )
-    until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
-    if pause.kind is PauseKind.BUDGET:  # resumed before that, it is paused again at once
-        until += f", or until its budget is raised and {end}"
-    if pause.kind is PauseKind.SURVIVORS:
-        until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
-    return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
 
 
 def _nobody_claims(around: Circumstances) -> str | None:

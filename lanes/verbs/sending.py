@@ -17,7 +17,7 @@ from lanes.base.errors import (
 )
 from lanes.base.procedure import Effect, Procedure, found, read, wait_for_change, within, write
 from lanes.context import Context
-from lanes.explain.why import pause_told
+from lanes.explain.pauses import pause_told
 from lanes.host.identity import is_gone, this_process
 from lanes.text.hosted import lets_act
 from lanes.verbs import outcomes

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lanes.explain.why import pause_told
+from lanes.explain.pauses import pause_told
 from lanes.records import RunProcess
 from lanes.testing.moments import START
 from lanes_storage.law import PauseKind
