@@ -207,10 +207,6 @@ class Verb(Generic[P, T]):
         return tuple(map(_param, own))
 
     @cached_property
-    def _needed(self) -> frozenset[str]:
-        return frozenset(param.name for param in self.params if param.required)
-
-    @cached_property
     def _filtered(self) -> bool:
         """Whether a parameter is a filter, whose words may be doubtful."""
         return any(param.kind in map(filter_of, Subject) for param in self.params)
