@@ -173,6 +173,12 @@ class Lane(Record):
     question: Annotated[AskedQuestion | None, UNUSUAL, "what it asks"] = None
     seen: Annotated[WatchedLane | None, UNUSUAL, "what is seen of it in another program's gateway"] = None
 
+    @property
+    def meant(self) -> int | None:
+        """The epoch that binds an action to what was seen; None: a session whose requests come and go is meant as a
+        whole."""
+        return None if self.open else self.epoch
+
     @classmethod
     def of(cls, row: rows.LaneRow, liveness: Liveness) -> Lane:
         """The record of a row."""
@@ -380,5 +386,5 @@ class Mark(Record):
     """A lane at the time it was chosen for an action: if it has changed since, the action is not done."""
 
     key: Key
-    epoch: Count
+    epoch: Annotated[Count | None, "null: a session that runs several requests at once is meant as a whole"]
     state: LaneState

@@ -11,10 +11,10 @@ from lanes.base.procedure import run
 from lanes.context import Context
 from lanes.testing import Hands
 from lanes.verbs import control, table
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState
-from lanes_storage.records import LaneRow
+from lanes_storage.records import Admission, LaneRow, NewMessage
 from lanes_tui.actions.acting import ActionResult
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.results import Results
@@ -361,3 +361,20 @@ async def test_an_abort_from_elsewhere_is_seen_on_the_screen(stage: Stage) -> No
     async with dashboard(stage.path) as driver:
         run(stage.store, control.abort(Context("bob"), "held:1", wait=False))
         await driver.shows("▶ aborting")
+
+
+@pytest.mark.parametrize("mark", [False, True])
+async def test_F641_a_session_is_aborted_as_a_whole(stage: Stage, mark: bool) -> None:
+    request, owner = NewMessage("held:1", None, request='{"messages": []}', actor="sender"), stage.dead_owner()
+    for _ in range(2):
+        stage.store.write(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, system_clock()))
+        stage.claim("held:1", owner)
+    async with dashboard(stage.path) as driver:
+        if mark:
+            await driver.press("ctrl+a")
+            await driver.until(lambda: len(driver.main.marks) == 1, "the mark")
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: "running" in dialog.said, "the lane")
+        await driver.press("y")
+        await driver.until(lambda: lane(stage, "held:1").open == 0, "every run to end")

@@ -82,8 +82,7 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = list(listed(desk, **which, source=source, abortable=scope))
-    # A session that runs several requests is aborted as a whole: they come and go.
-    seen = [AbortTarget(lane.key, (None if lane.open else lane.epoch) if epoch is None else epoch) for lane in lanes]
+    seen = [AbortTarget(lane.key, lane.meant if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
 
 

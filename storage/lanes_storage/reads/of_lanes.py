@@ -4,7 +4,16 @@ import json
 from collections.abc import Mapping
 
 from lanes_storage import statements as sql
-from lanes_storage.fragments import NAMED_LANE, dead_letter, no_pause, shown_for, shown_key, shown_of_session, unlisted
+from lanes_storage.fragments import (
+    NAMED_LANE,
+    dead_letter,
+    no_pause,
+    open_of,
+    shown_for,
+    shown_key,
+    shown_of_session,
+    unlisted,
+)
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
@@ -220,14 +229,15 @@ def tally(chosen: LaneFilter) -> Query[LaneTally]:
     return Query(statement, choice.params | {"now": chosen.at}, shape, broad=True)
 
 
-def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int, LaneState]]]:
-    """Key, epoch and state of at most ``limit`` of the chosen lanes, the newest first."""
+def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int | None, LaneState]]]:
+    """Key, epoch and state of at most ``limit`` of the chosen lanes, the newest first. None is the epoch of a session
+    that runs several requests."""
     choice = choice_of(chosen)
     statement = f"""
-    SELECT {shown_key("l")}, l.epoch, l.state FROM {choice.table()}
+    SELECT {shown_key("l")}, CASE WHEN {open_of("l")} > 0 THEN NULL ELSE l.epoch END, l.state FROM {choice.table()}
     WHERE 1 = 1{choice.where} ORDER BY l.id DESC LIMIT :limit
     """
-    shape = many(lambda row: (str(row[0]), int(row[1]), LaneState.read(row[2])))
+    shape = many(lambda row: (str(row[0]), row[1], LaneState.read(row[2])))
     return Query(statement, choice.params | {"limit": limit}, shape, broad=True)
 
 

@@ -136,7 +136,7 @@ class LaneSubject(ActionSubject):
         (mark,) = self.marks
         if self.lane is None:
             return [text.line((mark.key, "strong"))]
-        if self.lane.epoch == mark.epoch:
+        if mark.epoch in (None, self.lane.epoch):
             paused = self.lane.paused if self.action.verb.name == "resume" else None
             until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
             why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
@@ -152,7 +152,8 @@ class LaneSubject(ActionSubject):
         for mark in sorted(self.marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]:
             look = words.LANES[mark.state]
             key = text.in_the_middle(mark.key, _KEY)
-            lines.append(text.line((f"{look.symbol} ", look.tone), key, (f"  epoch {mark.epoch}", "muted")))
+            epoch = "" if mark.epoch is None else f"  epoch {mark.epoch}"
+            lines.append(text.line((f"{look.symbol} ", look.tone), key, (epoch, "muted")))
         if self.count > NAMED:
             lines.append(text.line((f"and {words.number(self.count - NAMED)} more", "muted")))
         return lines
@@ -163,7 +164,9 @@ class LaneSubject(ActionSubject):
             warnings.append(_hidden_by_filter(self._hidden, "lane", self.count))
         if self._now is None:
             return warnings
-        moved = sum(mark.key not in self._now or self._now[mark.key].epoch != mark.epoch for mark in self.marks)
+        moved = sum(
+            mark.key not in self._now or mark.epoch not in (None, self._now[mark.key].epoch) for mark in self.marks
+        )
         unfit = sum(mark.state not in self.action.fits for mark in self._now.values())
         if moved:
             warnings.append(f"{words.counted(moved, 'lane')} moved on since being marked, and will be left alone.")
@@ -182,7 +185,8 @@ class LaneSubject(ActionSubject):
             return [self.action.verb.name, *chosen, *sure]
         if self.count > LISTED:
             return None
-        epoch = ["--epoch", str(self.marks[0].epoch)] if self.count == 1 and self.action.verb.name == "abort" else []
+        bound = self.count == 1 and self.action.verb.name == "abort" and self.marks[0].epoch is not None
+        epoch = ["--epoch", str(self.marks[0].epoch)] if bound else []
         return [self.action.verb.name, *(mark.key for mark in self.marks), *epoch, *sure]
 
 

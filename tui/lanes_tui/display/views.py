@@ -34,7 +34,7 @@ class KeptView:
     columns: tuple[str, ...] = ()
     detail: bool = True
     key: str | None = None
-    marks: tuple[tuple[str, int, str], ...] = ()
+    marks: tuple[tuple[str, int | None, str], ...] = ()
     screens: tuple[KeptScreen, ...] = ()
 
 
@@ -78,7 +78,10 @@ def _read(found: dict[str, dict[str, Any]]) -> dict[str, KeptView]:
     for name, given in found.items():
         known = {key: value for key, value in given.items() if key in names}
         known["columns"] = tuple(map(str, known.get("columns", ())))
-        known["marks"] = tuple((str(key), int(epoch), str(state)) for key, epoch, state in known.get("marks", ()))
+        known["marks"] = tuple(
+            (str(key), None if epoch is None else int(epoch), str(state))
+            for key, epoch, state in known.get("marks", ())
+        )
         known["screens"] = tuple(KeptScreen(*each) for each in known.get("screens", ()))
         views[name] = KeptView(**known)
     return views

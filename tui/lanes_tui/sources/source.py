@@ -93,16 +93,17 @@ def by_run(silences: AsOf[Silences], at: Now) -> dict[int, Silence]:
 
 
 class MarkedLane(NamedTuple):
-    """A lane as it was on the screen when somebody chose it for an action: what has moved on since is left alone."""
+    """A lane as it was on the screen when somebody chose it for an action: what has moved on since is left alone.
+    ``epoch`` is None for a session that runs several requests, which is meant as a whole."""
 
     key: str
-    epoch: int
+    epoch: int | None
     state: LaneState
 
     @classmethod
     def of(cls, lane: Lane) -> "MarkedLane":
         """The lane as it is on the screen."""
-        return cls(lane.key, lane.epoch, lane.state)
+        return cls(lane.key, lane.meant, lane.state)
 
 
 class AsyncDriver(Protocol):
