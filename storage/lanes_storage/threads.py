@@ -6,7 +6,7 @@ And work that ends whatever becomes of its caller."""
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -24,15 +24,32 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """``asyncio.to_thread``, in threads that nobody else uses."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.get(loop)) is None:
+        _end_of_closed()
         pool = _pools[loop] = ThreadPoolExecutor(MOST_THREADS, "lanes")
     return await loop.run_in_executor(pool, partial(contextvars.copy_context().run, work, *args, **kwargs))
+
+
+def _end_of_closed() -> None:
+    """End the threads of event loops that were closed: nothing else does before these are collected as garbage."""
+    for loop in [found for each in _pools.keyrefs() if (found := each()) is not None and found.is_closed()]:
+        if (pool := _pools.pop(loop, None)) is not None:
+            pool.shutdown(wait=False)
+
+
+def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Begin work in a thread that ends with it, whatever becomes of the event loop."""
+    threads = ThreadPoolExecutor(1, "lanes")
+    try:
+        return threads.submit(work, *args, **kwargs)
+    finally:
+        threads.shutdown(wait=False)
 
 
 async def shut_down() -> None:
     """Wait for what still works in these threads of this event loop, and end them."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.pop(loop, None)) is not None:
-        await loop.run_in_executor(ThreadPoolExecutor(1), pool.shutdown)
+        await asyncio.wrap_future(in_one_thread(pool.shutdown))
 
 
 async def to_its_end(work: Awaitable[T]) -> T:

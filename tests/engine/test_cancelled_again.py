@@ -100,7 +100,7 @@ async def test_F572_an_opening_that_is_cancelled_leaves_no_file_open(
     reader, reached, go_on = SqliteFile.reader, threading.Event(), threading.Event()
 
     def slow(file: SqliteFile) -> sqlite3.Connection:
-        if not threading.current_thread().name.startswith("lanes-opening"):  # the last of its connections
+        if not threading.current_thread().name.startswith("lanes_"):  # the last of its connections
             reached.set()
             go_on.wait(PATIENCE_S)
         return reader(file)

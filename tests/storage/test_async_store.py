@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lanes_storage.errors import DatabaseMissing, StoreClosed
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.threads import in_thread
 from tests.kit.until import PATIENCE_S, until
 
 
@@ -121,3 +123,27 @@ async def test_who_is_cancelled_while_the_file_is_opened_leaves_nothing_open(
     await until(lambda: opened and not opened[0].guard.lock.is_open, "its end")
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].connection.execute("SELECT 1")
+
+
+def test_threads_do_not_stay_when_their_event_loop_has_ended(tmp_path: Path) -> None:
+    before, loops = set(threading.enumerate()), []  # kept: the collection of garbage ends no thread
+
+    async def read() -> None:
+        loops.append(asyncio.get_running_loop())
+        store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
+        await keys(store)
+        await store.close()
+
+    async def work() -> None:
+        loops.append(asyncio.get_running_loop())
+        await in_thread(int)
+
+    def begun() -> set[threading.Thread]:
+        return set(threading.enumerate()) - before
+
+    for _ in range(3):
+        asyncio.run(read())
+    asyncio.run(until(lambda: not begun(), "the end of the threads of the stores"))
+    for _ in range(3):
+        asyncio.run(work())
+    asyncio.run(until(lambda: len(begun()) <= 1, "the end of all but the last"))  # of which the next loop is the end

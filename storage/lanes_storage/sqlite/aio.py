@@ -4,7 +4,7 @@ engine by aiosqlite, and queries for people on separate connections."""
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar, cast
@@ -20,7 +20,7 @@ from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
-from lanes_storage.threads import in_thread, to_its_end
+from lanes_storage.threads import in_one_thread, to_its_end
 
 T = TypeVar("T")
 GAUGE = ReadCost()
@@ -132,12 +132,12 @@ class AsyncSqliteStore:
     async def close(self) -> None:
         self._closed = True
         try:
-            await in_thread(self._writer.close)
+            await asyncio.wrap_future(in_one_thread(self._writer.close))
         finally:
             if self._file.guard.at_home:  # in a forked child, the threads of these connections do not exist
                 self._point_reads.close()
                 await self._reader.close()
-                await in_thread(self._broad.close)
+                await asyncio.wrap_future(in_one_thread(self._broad.close))
 
 
 _Opened = tuple[SqliteFile, PointReads]
@@ -145,9 +145,7 @@ _Opened = tuple[SqliteFile, PointReads]
 
 async def _opened(path: Path, create: bool, synchronous: str, gauge: ReadCost) -> _Opened:
     """Open the file in a thread. If the caller is cancelled meanwhile, that thread closes the file again."""
-    threads = ThreadPoolExecutor(1, thread_name_prefix="lanes-opening")
-    opening = threads.submit(_open, path, create, synchronous, gauge)
-    threads.shutdown(wait=False)
+    opening = in_one_thread(_open, path, create, synchronous, gauge)
     try:
         return await asyncio.wrap_future(opening)
     except asyncio.CancelledError:

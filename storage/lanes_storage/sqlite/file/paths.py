@@ -34,7 +34,7 @@ def mount_of(path: Path) -> str | None:
         return None
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # to close such a one drops no locks of the file
     try:
-        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
+        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="utf-8")
     except OSError:
         return None
     finally:
