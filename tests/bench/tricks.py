@@ -393,7 +393,6 @@ def _plain_json(lane: Lane) -> dict[str, Any]:
 
 
 _FIELDS = fields(Lane)
-_CLIENT = "import lanes.drivers.client"
 
 TRICKS: dict[str, Trick] = {
     "binding": Trick(_bound, _named),

@@ -23,7 +23,6 @@ BLOCK = re.compile(r"^```(?:console|sh|bash|text)?\n(.*?)^```", re.MULTILINE | r
 INLINE = re.compile(r"`(lanes [^`]+)`")
 SHOWN = re.compile(r"^(lanes .+?)(?:[ \t]{2,}.*)?$", re.MULTILINE)
 OPERATOR = re.compile(r"\s(?:\||>|&&|;|#|→)\s.*$|\s>\s?\S+$")
-PLACEHOLDER = re.compile(r"^[A-Z]|^\[|^…|^<")
 
 
 def shown_in(document: Path) -> list[str]:

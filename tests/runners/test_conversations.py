@@ -1,7 +1,7 @@
 """The conversation of a lane as models are told it, over HTTP, by a gateway on a real file: what fails, fails once."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,6 @@ class Talk:
         message = await self.desk.send(KEY, text, runner="sim-hang", **how)
         await until(lambda: len(self.simulator.requests) > asked, "the model to be asked")
         return message
-
-
-Talking = Callable[..., Any]
 
 
 @asynccontextmanager

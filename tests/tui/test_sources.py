@@ -283,5 +283,5 @@ async def test_an_opening_that_is_cut_short_leaves_no_thread(night: tuple[Path, 
 
 
 def pool() -> set[threading.Thread]:
-    """The threads in which the event loop runs what blocks: they end with it."""
-    return {thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")}
+    """The threads in which the event loop, or lanes on it, runs what blocks: they are of no source."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith(("asyncio_", "lanes_"))}
