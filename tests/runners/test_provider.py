@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from lanes.records import Attempt
 from lanes.runners.base import Runner
 from lanes.runners.providers.health import LAST_MS
 from lanes.runners.providers.judge import QUOTA_MS
@@ -289,3 +290,12 @@ async def test_a_database_that_is_gone_stops_no_provider(house: House) -> None:
     before = house.clock().wall
     parked = await parking(house.chain("sim-429-30"), KitRun("hello"))
     assert before + 30_000 <= parked.until <= house.clock().wall + 30_000
+
+
+async def test_a_database_that_is_gone_fails_no_message_that_was_refused_before(house: House) -> None:
+    run, runner = KitRun("hello"), house.chain("sim-429-30")
+    refused = (await parking(runner, run)).failure.attempts
+    run.message = run.message.replace(attempts=tuple(Attempt(*each) for each in refused))
+    await house.store.close()
+    before = house.clock().wall
+    assert before + 30_000 <= (await parking(runner, run)).until

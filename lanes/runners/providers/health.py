@@ -230,7 +230,7 @@ class ProviderHealth:
     ) -> ProviderEvidence:
         last = row.refused == int(run.message.id)
         refused_at = row.refused_at if last else _refused_at(run, row.provider, failure)
-        refusals = 0 if refused_at is None else await self._store.read(reads.refusals_of(int(run.message.id)))
+        refusals = 0 if refused_at is None else await self._refusals(run)
         return ProviderEvidence(
             several=several,
             refuses=not row.probed and row.cause == failure.cause,
@@ -239,6 +239,13 @@ class ProviderHealth:
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
         )
+
+    async def _refusals(self, run: RunContext) -> int:
+        try:
+            return await self._store.read(reads.refusals_of(int(run.message.id)))
+        except StorageError as error:
+            log.warning("how often the message of run %d was refused cannot be read: %s", run.id, error)
+            return 0
 
     async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int, known: ProviderEvidence) -> int:
         """Let only this message wait, twice as long as it did since its last refusal, and at least for ``for_ms``."""
