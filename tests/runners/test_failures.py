@@ -68,6 +68,7 @@ def test_answers(status: int, body: bytes, cause: AttemptCause) -> None:
         "Prompt exceeds max length",
         "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
         "the request exceeds the available context size, try increasing it",
+        "input length and `max_tokens` exceed context limit: 199000 + 21000 > 200000",
     ],
 )
 def test_F582_a_conversation_that_is_too_long_is_known_by_the_words_of_each_provider(said: str) -> None:
@@ -75,7 +76,13 @@ def test_F582_a_conversation_that_is_too_long_is_known_by_the_words_of_each_prov
 
 
 @pytest.mark.parametrize(
-    "said", ["max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens", "invalid access token"]
+    "said",
+    [
+        "max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens",
+        "max_tokens (99999) exceeds the limit of 8192",
+        "The maximum tokens you requested exceeds the model limit of 8192.",
+        "invalid access token",
+    ],
 )
 def test_F582_other_refusals_that_speak_of_tokens_are_no_overflow(said: str) -> None:
     assert from_response(400, json.dumps({"message": said}).encode(), None).cause is AttemptCause.BAD_REQUEST

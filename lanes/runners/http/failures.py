@@ -64,10 +64,12 @@ _BY_STATUS = {
 }
 #: Refusals that may say when to come again.
 _SAY_WHEN = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
-# Servers that give no code for it say it in one of these ways.
+# Servers that give no code for it say it in one of these ways. How many tokens an answer may have is another matter: to
+# forget the conversation would not help.
 _TOO_LONG = re.compile(
     r"context (window|length|size)|(prompt|input) is too long|maximum (prompt|model) length|too many tokens"
-    r"|tokens?\b.{0,40}\bexceed|exceed.{0,40}\btoken limit|prompt exceeds max length|tokens` must be <=",
+    r"|(?<!maximum )\btokens?\b.{0,40}\bexceed|exceed.{0,40}\b(token|context) limit|prompt exceeds max length"
+    r"|tokens` must be <=",
     re.IGNORECASE,
 )
 #: What an invalid request is by its sentence. The second is what Anthropic says with status 400.
