@@ -1,5 +1,6 @@
 """What becomes of a result that cannot be written: a full disk, a closed standard output."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lanes.commands.common.session import Session
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import MessageState
@@ -79,6 +81,22 @@ def test_a_folder_that_cannot_be_looked_into_is_one_sentence(bare: Call, monkeyp
     assert (seen.code, seen.out) == (69, "")
     assert seen.err.startswith("lanes: /xxx")
     assert seen.err.endswith("lanes.toml: File name too long\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "fix"), [("/home/ann/lanes.toml", "is HOME that"), ("/home/bob/lanes.toml", "check the owner and mode")]
+)
+def test_what_may_not_be_opened_is_a_matter_of_home_only_there(
+    bare: Call, monkeypatch: pytest.MonkeyPatch, path: str, fix: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setattr(Session, "configured", refused)
+    seen = bare("list")
+    assert (seen.code, seen.out) == (69, "")
+    assert seen.err.startswith(f"lanes: {path}: Permission denied: {fix}")
 
 
 def test_what_only_reads_fails(stage: Stage) -> None:

@@ -4,6 +4,7 @@ import errno
 import io
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
@@ -46,10 +47,19 @@ def _code_of(work: Callable[[], object]) -> int:
             return _refused(click.ClickException(f"the output cannot be written: {error.strerror}"))
         if error.filename is None:
             raise
-        whose = ": is HOME that of this user?" if isinstance(error, PermissionError) else ""
-        say(f"lanes: {error.filename}: {error.strerror}{whose}")
+        say(f"lanes: {error.filename}: {error.strerror}{_fix(error)}")
         return Exit.UNREACHABLE
     return given if isinstance(given, int) else Exit.DONE
+
+
+def _fix(error: OSError) -> str:
+    """What may help where this user may not open a file."""
+    if not isinstance(error, PermissionError):
+        return ""
+    from lanes.config.declared.places import home_dir
+
+    at_home = Path(error.filename).is_relative_to(home_dir())
+    return ": is HOME that of this user?" if at_home else ": check the owner and mode of the file and its folder"
 
 
 def _name_the_holder(database: str) -> None:
