@@ -75,7 +75,7 @@ def health_told(provider: Provider) -> str:
         case Health.PROBING:
             return "one request probes it" if provider.in_flight else "probed by the next request"
         case Health.TRICKLING:
-            return "answers again, a few more ask it at a time"
+            return "answers again, and is asked by a few more at a time"
         case Health.TRIED_LAST if provider.tried_last_until is not None:
             return f"tried last until {clock_time(provider.tried_last_until)}"
     return str(provider.health)

@@ -167,16 +167,14 @@ def _check_url(row: ArrayElement) -> None:
     if "@" in url.value or without_password(url.value) != url.value:
         fix = "take the password or key out and use api_key_env or api_key_file"
         raise url.refused("secrets are named, never written", fix)
-    if not _URL.fullmatch(url.value) or not _is_address(
-        url.value
-    ):  # not shown: whatever is wrong with it may be a secret
+    if not _is_base_url(url.value):  # not shown: whatever is wrong with it may be a secret
         raise url.refused("it is no base URL", "write, say, https://host/v1")
 
 
-def _is_address(url: str) -> bool:
+def _is_base_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return _URL.fullmatch(url) is not None and bool(parts.hostname) and parts.port != 0
     except ValueError:  # half an IPv6 address, or a port that is none
         return False
 

@@ -108,7 +108,7 @@ def _at_most(provider: Provider) -> str:
         case Health.PROBING, _:
             return ": one request at a time finds out whether it answers"
         case Health.TRICKLING, _:
-            return ": a few more at a time ask it"
+            return ": it is asked by a few more at a time"
         case _, int(most):
             return f" of at most {words.number(most)}"
     return ""
