@@ -7,11 +7,13 @@ from lanes.dialects.model import CallPiece
 
 
 class _Begun(NamedTuple):
-    """A call that has begun: its place among all calls, and what its provider said of it."""
+    """A call that has begun: its place among all calls, and what its first piece said of it. ``whole``: that has all of
+    its arguments."""
 
     place: int
     id: str | None
     name: str | None
+    whole: bool
 
 
 class CallPlaces:
@@ -26,15 +28,15 @@ class CallPlaces:
         self._taken = set[int]()
         self._next = 0
 
-    def of(self, index: object, call_id: str | None, name: str | None) -> int:
+    def of(self, index: object, arguments: Any, call_id: str | None, name: str | None) -> int:
         """The place of the call that a piece with these belongs to."""
         index = index if isinstance(index, int) else None
         last = self._last if index is None else self._by_index.get(index)
-        if last is None or not _goes_on(last, index, call_id, name):
+        if last is None or not _goes_on(last, index, arguments, call_id, name):
             place = self._next if index is None or index in self._taken else index
             self._taken.add(place)
             self._next = max(self._next, place + 1)
-            self._last = last = _Begun(place, call_id, name)
+            self._last = last = _Begun(place, call_id, name, _whole(arguments))
             if index is not None:
                 self._by_index[index] = last
         return last.place
@@ -45,15 +47,18 @@ class CallPlaces:
 
     def _placed(self, piece: dict[str, Any]) -> dict[str, Any]:
         called = piece.get("function")
-        name = called.get("name") if isinstance(called, dict) else None
-        return piece | {"index": self.of(piece.get("index"), piece.get("id"), name)}
+        called = called if isinstance(called, dict) else {}
+        place = self.of(piece.get("index"), called.get("arguments"), piece.get("id"), called.get("name"))
+        return piece | {"index": place}
 
 
-def _goes_on(call: _Begun, index: int | None, call_id: str | None, name: str | None) -> bool:
+def _goes_on(call: _Begun, index: int | None, arguments: Any, call_id: str | None, name: str | None) -> bool:
     """Whether a piece continues a call. Some providers repeat the name in each, and some make up an id for each."""
     if call_id and call.id:
         return call_id == call.id or (index is not None and not name)
-    return not (name and call.name) or (name == call.name and (index is not None or bool(call.id)))
+    if not (name and call.name):
+        return True
+    return name == call.name and (index is not None or bool(call.id)) and not (call.whole and arguments)
 
 
 class CallOrder:
@@ -83,7 +88,9 @@ class CallOrder:
         return [piece for call in waiting.values() for piece in call]
 
 
-def _whole(arguments: str) -> bool:
+def _whole(arguments: Any) -> bool:
+    if not isinstance(arguments, str):
+        return bool(arguments)
     try:
         json.loads(arguments)
     except (ValueError, RecursionError):

@@ -96,7 +96,7 @@ class EventWriter(ABC):
     def _in_turn(self, piece: Piece) -> str:
         if not isinstance(piece, CallPiece):
             return self._calls_left() + self._told(piece)
-        piece = piece._replace(place=self._places.of(piece.place, piece.id, piece.name))
+        piece = piece._replace(place=self._places.of(*piece))
         return "".join(map(self._told, self._order.take(piece)))
 
     def _calls_left(self) -> str:

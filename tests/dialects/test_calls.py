@@ -104,6 +104,22 @@ async def test_F581_each_call_is_one_call(tmp_path: Path, dialect: str, said: by
     assert of_stream(dialect, streamed.text) == (TWO, ENDS[dialect])
 
 
+@pytest.mark.parametrize("dialect", [*ROUTES])
+async def test_F581_two_calls_of_one_tool_without_ids_are_two(tmp_path: Path, dialect: str) -> None:
+    """As those for the weather in two cities. One whose name is repeated with each piece of it is still one."""
+    pieces = [call("one", text, index=0) for text in ('{"x":1}', '{"x":2}', "", '{"x"', ":3}")]
+
+    async def answer(asked: Call) -> None:
+        await asked.say(STREAM, says(*([piece] for piece in pieces)))
+
+    async with raw_server(answer) as url, gateway(tmp_path, {"one": ("chat", url)}) as client:
+        whole = await client.post(ROUTES[dialect], json=ASKED[dialect])
+        streamed = await client.post(ROUTES[dialect], json=ASKED[dialect] | {"stream": True})
+    three = [("one", {"x": 1}), ("one", {"x": 2}), ("one", {"x": 3})]
+    assert of_whole(dialect, whole.json()) == (three, ENDS[dialect])
+    assert of_stream(dialect, streamed.text) == (three, ENDS[dialect])
+
+
 async def test_F581_an_answer_with_calls_ends_for_them_whatever_its_provider_calls_that(tmp_path: Path) -> None:
     async def answer(asked: Call) -> None:
         await asked.say(STREAM, says([call("one", "{}", index=0, id="a")], finish="stop"))
