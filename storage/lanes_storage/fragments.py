@@ -13,13 +13,14 @@ def names(words: Iterable[StrEnum]) -> str:
 
 
 def no_pause(lane: str, now: str) -> str:
-    """A SQL condition: no pause applies at the wall time ``now``; ``lane`` is the alias of a row of ``lanes``.
+    """A SQL condition: no pause applies at the wall time ``now``; ``lane`` is the alias of a row of ``lanes``. A pause
+    is of a whole session.
 
     Two lookups in a table that is mostly empty, each with a limit, so that the planner does not turn them into a join.
     """
     holds = f"(p.until IS NULL OR p.until > {now}) LIMIT 1) IS NULL"
     return (
-        f"(SELECT 1 FROM pauses p WHERE p.lane_id = {lane}.id AND {holds}"
+        f"(SELECT 1 FROM pauses p WHERE p.lane_id = coalesce({lane}.parent_id, {lane}.id) AND {holds}"
         f" AND (SELECT 1 FROM pauses p WHERE p.lane_id IS NULL AND {shown_key(lane)} GLOB p.pattern AND {holds}"
     )
 
@@ -36,8 +37,19 @@ def unlisted(of: str = "") -> str:
 def shown_key(lane: str) -> str:
     """A SQL expression: the key under which a lane is shown, and by which policies and globs mean it. A child lane has
     that of its session."""
-    parent = f"(SELECT parent.key FROM lanes parent WHERE parent.id = {lane}.parent_id)"
-    return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.key ELSE {parent} END"
+    return of_own_lane(lane, "key")
+
+
+def of_own_lane(lane: str, column: str) -> str:
+    """A SQL expression: what is stored of a lane; of a child lane, what is stored of its session."""
+    parent = f"(SELECT parent.{column} FROM lanes parent WHERE parent.id = {lane}.parent_id)"
+    return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.{column} ELSE {parent} END"
+
+
+def own_lane(lane: str) -> str:
+    """A SQL expression: the id of the lane of the session that the lane with this id belongs to. It has what the lanes
+    of a session have together: their pauses, their budget, what they used."""
+    return f"(SELECT coalesce(parent_id, id) FROM lanes WHERE id = {lane})"
 
 
 #: A SQL expression: the id of the lane with the key ``:key``.
@@ -52,7 +64,7 @@ def lanes_of(session: str, columns: str = "id") -> str:
 
 def session_of(lane: str) -> str:
     """A SELECT: the lanes of the session that the lane with this id belongs to; mostly only that lane."""
-    return lanes_of(f"(SELECT coalesce(parent_id, id) FROM lanes WHERE id = {lane})")
+    return lanes_of(own_lane(lane))
 
 
 def shown_for(session: str) -> str:

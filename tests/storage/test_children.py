@@ -10,9 +10,22 @@ from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.interface import Transaction
+from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import LaneState, PauseKind, Prunable
-from lanes_storage.records import OUTLINE, Admission, Claimed, LaneFilter, LaneOrder, LaneSort, NewMessage, Repeated
+from lanes_storage.records import (
+    OUTLINE,
+    Admission,
+    BudgetTerms,
+    Claimed,
+    LaneFilter,
+    LaneOrder,
+    LaneSort,
+    NewMessage,
+    Repeated,
+    RunResult,
+    RunUsage,
+    Spent,
+)
 from lanes_storage.statements import children
 from tests.kit.world import World
 from tests.storage.test_counts import lanes_agree
@@ -107,21 +120,74 @@ def test_a_session_is_paused_resumed_and_acknowledged_with_its_children_and_no_o
     ]  # fmt: skip
 
 
-def test_a_lane_has_one_session(world: World) -> None:
-    send(world)
+def test_F642_a_session_is_paused_as_a_whole_for_whatever_reason(world: World) -> None:
+    begin(world, send(world))
+    waiting = [send(world), world.send("s")]
+    others = [send(world, "other"), world.send("other")]
+    head = world.head(lane_of(world, waiting[0]))
+    over = Exhausted(BudgetTerms("", HOUR, 1, None, None), Spent(1, 0, 0, world.time().wall + MINUTE))
+    world.step(lambda tx: doors.refuse_over(tx, head, over, world.time()))
+    waiting.append(send(world, width=9))
+    assert [head.message_id for head in world.candidates()] == others
+    lane = world.lane("s")
+    assert (lane.run is not None, lane.pause and lane.pause.kind) == (True, PauseKind.BUDGET)
+    lanes_agree(world)
+    world.time.move(MINUTE)
+    assert [head.message_id for head in world.candidates()] == sorted((*waiting, *others))
+    begin(world, waiting[0])
+    assert world.table("pauses") == [], "it is over"
+
+
+def test_F642_a_dispatcher_is_told_of_every_head_of_a_session_that_is_resumed(world: World) -> None:
+    waiting = {send(world), send(world), world.send("s")}
     send(world, "other")
-    before = children_of(world, "s")
+    world.pause("s")
+    (after,) = world.step(lambda tx: tx.rows("SELECT max(id) FROM events", {}))[0]
+    assert world.resume("s").applied
+    assert {each.message_id for each in world.store.read(reads.touched(after, after + 100))} == waiting
+    assert len(world.store.read(reads.events(lane=world.lane("s").id, session=True, after=after))) == 1
 
-    def adopt(tx: Transaction, key: str) -> int:
-        ((other,),) = tx.rows("SELECT id FROM lanes WHERE key = 'other'", {})
-        return tx.run(children.ADOPT, {"parent": other, "key": key})
 
-    assert world.step(lambda tx: adopt(tx, "s #1")) == 0
-    assert children_of(world, "s") == before
-    world.send("alone")
-    world.send("left alone")
-    assert world.step(lambda tx: adopt(tx, "alone")) == 1
-    assert [key for key, _ in children_of(world, "other")] == ["other #1", "alone"]
+def test_F642_the_loop_guard_counts_and_pauses_a_session(world: World) -> None:
+    def ask(key: str) -> None:
+        new = NewMessage(key, request="{}", actor="t")
+        admission = Admission(20, max_per_minute=3)
+        world.step(lambda tx: doors.enter_beside(tx, new, admission, 9, world.time()))
+
+    for key in ("s", "s", "other", "s"):
+        ask(key)
+    assert world.table("pauses") == []
+    world.time.move(SECOND)
+    ask("s")
+    pause = world.lane("s").pause
+    assert (pause and pause.kind, world.lane("other").pause) == (PauseKind.LOOP, None)
+    assert {head.key for head in world.candidates()} == {"other"}
+
+
+def test_F642_a_restored_session_waits_as_a_whole_under_its_key(world: World) -> None:
+    for _ in range(2):
+        begin(world, send(world))
+    assert world.step(lambda tx: doors.restored(tx, world.time(), actor="t", epoch=9)) == ["s"]
+    send(world, width=9)
+    assert world.candidates() == []
+
+
+def test_F643_what_a_session_used_is_what_all_its_runs_used(world: World) -> None:
+    for claimed in [begin(world, send(world)) for _ in range(2)]:
+        result = RunResult("", usage=RunUsage(10, 1, 100))
+        assert world.step(doors.complete(claimed.ticket, result, world.time(), by="t")).applied
+    send(world, "other")
+    assert (world.lane("s").used, world.lane("other").used) == (RunUsage(20, 2, 200), None)
+    by_cost = reads.lanes(LaneFilter(), order=LaneOrder(LaneSort.COST))
+    assert [lane.key for lane in world.store.read(by_cost)] == ["s", "other"]
+
+
+def test_F644_a_session_that_may_run_fewer_at_once_than_before_runs_no_more(world: World) -> None:
+    claimed = [begin(world, send(world)) for _ in range(3)]
+    world.complete(claimed[0].ticket)
+    assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s #2", "s #3", "s #2"]
+    world.complete(claimed[1].ticket)
+    assert lane_of(world, send(world, width=3)) == "s #1"
 
 
 # ------------------------------------------------------------------------------------ requests that come again
@@ -187,7 +253,7 @@ def test_what_is_refused_outlives_another_lane_that_is_pruned(world: World) -> N
     aborted(world)
     assert again(world) is not None
     now = world.time().wall
-    world.step(lambda tx: tx.run(children.MAKE_PARENT, {"key": "idle", "now": now}))
+    world.step(lambda tx: tx.run(children.MAKE, {"key": "idle", "parent": None, "now": now}))
     lane = world.lane("idle").id
     assert world.step(lambda tx: doors.prune(tx, Prunable.LANES, [(lane, now)])) == 1
     assert len(world.table("repeats")) == 1

@@ -329,21 +329,19 @@ def enter_beside(
         new = new._replace(key=child_key(new.key, uuid4().hex))  # the same request twice at once is two
     if new.anonymous or width == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
-    tx.run(children.MAKE_PARENT, {"key": new.key, "now": now.wall})
+    tx.run(children.MAKE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
     key = _child(tx, parent, new.key, width)
-    accepted = enter(tx, [Accept(new._replace(key=key), admission, now)])[0]
-    if isinstance(accepted, Accepted):
-        tx.run(children.ADOPT, {"parent": parent, "key": key})
-        tx.run(children.INHERIT_PAUSES, {"parent": parent, "key": key})
-    return accepted
+    tx.run(children.MAKE, {"key": key, "parent": parent, "now": now.wall})
+    return enter(tx, [Accept(new._replace(key=key), admission, now)])[0]
 
 
 def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     """The key of the child that takes the next message."""
     there = tx.rows(children.CHILDREN, {"parent": parent})
-    if there and (there[0][2] or len(there) >= width):
-        return str(there[0][1])
+    busy = [child for child in there if not child[2]]
+    if len(busy) >= width or len(busy) < len(there):
+        return str((busy if len(busy) >= width else there)[0][1])
     number = len(there) + 1
     while tx.rows(children.TAKEN, {"key": child_key(key, number)}):
         number += 1

@@ -1,7 +1,7 @@
 """Pauses: while one applies to a lane (or to all lanes whose keys match a glob), no run may claim that lane.
 
-A lane may have one pause of each kind (``PauseKind``). Each ends separately: by a person, at its time, or when its
-cause is gone. An active run continues.
+A lane, with all lanes of its session, may have one pause of each kind (``PauseKind``). Each ends separately: by a
+person, at its time, or when its cause is gone. An active run continues.
 """
 
 import json
@@ -46,34 +46,29 @@ def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Cont
 def pause(
     tx: Transaction, key: str, now: Now, *, actor: str, reason: str, until: int | None = None, meant: int | None = None
 ) -> Control:
-    """A person pauses a lane, and its child lanes, until ``until`` (wall time), or until it is resumed.
+    """A person pauses a lane until ``until`` (wall time), or until it is resumed.
 
     ``meant``, here and below: the epoch that the lane must have; None allows any.
     """
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    for each, epoch, _ in tx.rows(children.SESSION, {"key": key}):
-        pause_lane(tx, each, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=epoch)
+    pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
     return met._replace(applied=True)
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
-    """A person ends every pause of the lane itself and of its child lanes. Not applied if it had none.
+    """A person ends every pause of the lane itself. Not applied if it had none.
 
     A program may ask again at once for what lanes ended.
     """
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    for each, epoch, _ in tx.rows(children.SESSION, {"key": key}):
-        if tx.run(sql.END_PAUSES, {"lane": each}) > 0:
-            _resumed(tx, each, now, actor=actor, epoch=epoch)
-            met = met._replace(applied=True)
-    if forgive(tx, lane, now) and not met.applied:
+    ended, forgiven = tx.run(sql.END_PAUSES, {"lane": lane}) > 0, forgive(tx, lane, now)
+    if ended or forgiven:
         _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
-        met = met._replace(applied=True)
-    return met
+    return met._replace(applied=ended or forgiven)
 
 
 def pause_lane(
@@ -87,7 +82,7 @@ def pause_lane(
     until: int | None = None,
     epoch: int | None = None,
 ) -> None:
-    """Pause a lane, by its id. A second pause of the same kind replaces the first."""
+    """Pause a lane, by its id, with all lanes of its session. A second pause of the same kind replaces the first."""
     values = {"lane": lane, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_LANE, values)
     tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})

@@ -18,7 +18,7 @@ _KEY = shown_key("l")
 _UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
 #: When the last park or pause that blocks a head ends. If that time is in the past, the head is not blocked.
 _FREE_AT = f"""
-max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = l.id), 0),
+max(coalesce(m.parked_until, 0), coalesce(({_UNTIL} p.lane_id = coalesce(l.parent_id, l.id)), 0),
   coalesce(({_UNTIL} p.lane_id IS NULL AND {_KEY} GLOB p.pattern), 0))
 """
 _COLUMNS = f"l.id, l.head_id, {_KEY}, m.runner, m.bound_owner, m.interruptions, {_FREE_AT}"
@@ -27,8 +27,11 @@ HEADS = f"""
 SELECT (SELECT max(id) FROM events), {_COLUMNS} FROM lanes l JOIN messages m ON m.id = l.head_id
 WHERE l.head_id > :after AND l.run_id IS NULL ORDER BY l.head_id
 """
+#: A pause is of all lanes of a session.
 TOUCHED = f"""
-SELECT {_COLUMNS} FROM (SELECT DISTINCT lane_id FROM events WHERE id > :after AND id <= :until) e
+SELECT {_COLUMNS} FROM (SELECT lane_id FROM events WHERE id > :after AND id <= :until
+  UNION SELECT c.id FROM events p CROSS JOIN lanes c ON c.parent_id = p.lane_id
+    WHERE p.id > :after AND p.id <= :until AND p.type IN ({names((EventType.PAUSED, EventType.RESUMED))})) e
 CROSS JOIN lanes l ON l.id = e.lane_id JOIN messages m ON m.id = l.head_id WHERE l.run_id IS NULL
 """
 OF_LANES = f"""

@@ -9,6 +9,7 @@ from lanes_storage.fragments import (
     dead_letter,
     no_pause,
     open_of,
+    own_lane,
     shown_for,
     shown_key,
     shown_of_session,
@@ -35,7 +36,7 @@ from lanes_storage.statements import children
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = f"""
 LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
-  WHERE p.lane_id = l.id OR (p.lane_id IS NULL AND {shown_key("l")} GLOB p.pattern)
+  WHERE p.lane_id = coalesce(l.parent_id, l.id) OR (p.lane_id IS NULL AND {shown_key("l")} GLOB p.pattern)
   ORDER BY p.until IS NULL DESC, p.until DESC, p.id LIMIT 1)
 LEFT JOIN messages hm ON hm.id = l.head_id
 LEFT JOIN runs r ON r.id = l.run_id LEFT JOIN lanes rl ON rl.id = r.lane_id
@@ -44,7 +45,8 @@ LEFT JOIN owners o ON o.id = r.owner_id
 """
 SELECT = f"SELECT {LANE_COLUMNS}, {RUN_COLUMNS}, {OWNER_ROW}"
 PAUSE = f"""
-SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id = :lane OR (pa.lane_id IS NULL AND :key GLOB pa.pattern)
+SELECT {PAUSE_COLUMNS} FROM pauses pa
+WHERE pa.lane_id = {own_lane(":lane")} OR (pa.lane_id IS NULL AND :key GLOB pa.pattern)
 ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
 """
 #: The pauses of globs that have not expired.
@@ -90,7 +92,7 @@ WHEN (SELECT 1 FROM pauses WHERE pattern = '*' AND (until IS NULL OR until > :no
 WHEN (SELECT 1 FROM pauses WHERE lane_id IS NULL AND (until IS NULL OR until > :now) LIMIT 1) IS NOT NULL
 THEN (SELECT count(*) FROM lanes l WHERE {LISTED} AND NOT ({no_pause("l", ":now")}))
 ELSE (SELECT count(*) FROM (SELECT 1 FROM pauses p CROSS JOIN lanes l ON l.id = p.lane_id
-  WHERE p.lane_id IS NOT NULL AND (p.until IS NULL OR p.until > :now) AND {LISTED} GROUP BY p.lane_id))
+  WHERE p.lane_id IS NOT NULL AND (p.until IS NULL OR p.until > :now) AND NOT ({unlisted("l.")}) GROUP BY p.lane_id))
 END
 """
 #: Each count has a small index, so that the cost does not depend on the number of idle or held lanes. None builds a

@@ -5,7 +5,7 @@ that a first page costs the same for a thousand lanes and for a million. This is
 ``lane``, ``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
-from lanes_storage.fragments import names, queued_of
+from lanes_storage.fragments import names, of_own_lane, queued_of
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_storage.tuples import NamedTuple
@@ -73,6 +73,8 @@ MAY_QUEUE = "SELECT id FROM lanes WHERE head_id IS NOT NULL UNION ALL SELECT id 
 
 TRIED = "coalesce(rm.interruptions, hm.interruptions, 0)"
 
+_USED, _COST = of_own_lane("l", "input_tokens"), of_own_lane("l", "cost_micros")
+
 HELD = "l.run_id IS NOT NULL"
 NOT_HELD = Walk("l.run_id IS NULL", (NEWEST,))
 NOT_WAITING = Walk("l.head_id IS NULL", (NEWEST,))
@@ -116,8 +118,8 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     ),
     LaneSort.TRY: (Walk(f"{TRIED} > 0", (Term(TRIED, descending=True), NEWEST)), Walk(f"{TRIED} = 0", (NEWEST,))),
     LaneSort.COST: (
-        Walk("l.input_tokens IS NOT NULL", (Term("coalesce(l.cost_micros, 0)", descending=True), NEWEST)),
-        Walk("l.input_tokens IS NULL", (NEWEST,)),
+        Walk(f"{_USED} IS NOT NULL", (Term(f"coalesce({_COST}, 0)", descending=True), NEWEST)),
+        Walk(f"{_USED} IS NULL", (NEWEST,)),
     ),
     LaneSort.EPOCH: (Walk("1 = 1", (Term("l.epoch", descending=True), NEWEST)),),
     LaneSort.CHANGED: (Walk("1 = 1", (Term("l.updated_at", descending=True), NEWEST)),),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from lanes_storage.fragments import open_of, queued_of, shown_key
+from lanes_storage.fragments import of_own_lane, open_of, queued_of, shown_key
 from lanes_storage.globs import from_sqlite
 from lanes_storage.law import Cause, Edge, LaneState, OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import (
@@ -58,7 +58,7 @@ l.id, {shown_key("l")}, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
 l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
 coalesce(rm.interruptions, hm.interruptions, 0),
 {open_of("l")},
-l.input_tokens, l.output_tokens, l.cost_micros
+{", ".join(of_own_lane("l", used) for used in ("input_tokens", "output_tokens", "cost_micros"))}
 """
 LANE_WIDTH = 24
 

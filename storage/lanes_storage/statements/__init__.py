@@ -5,7 +5,7 @@ Plain SQL with ``:name`` parameters. A read for a set of commands takes them as 
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.fragments import block_of, no_pause, one_of, shown_key
+from lanes_storage.fragments import block_of, no_pause, one_of, own_lane, shown_key
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
 
 # ------------------------------------------------------------------------------------------- counters
@@ -43,8 +43,8 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 
 _CANDIDATES = f"""
 SELECT l.id, {shown_key("l")}, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at,
-  m.batch, (SELECT 1 FROM pauses p WHERE p.lane_id = l.id LIMIT 1) IS NOT NULL, coalesce(m.retries, 0),
-  m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts
+  m.batch, (SELECT 1 FROM pauses p WHERE p.lane_id = coalesce(l.parent_id, l.id) LIMIT 1) IS NOT NULL,
+  coalesce(m.retries, 0), m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
@@ -110,7 +110,10 @@ WHERE id = :lane AND {one_of("state", REMEMBERING)}
 """
 
 #: Lanes of a restored copy in which something waits or runs.
-UNFINISHED_LANES = "SELECT id, key FROM lanes WHERE head_id IS NOT NULL OR run_id IS NOT NULL ORDER BY id"
+UNFINISHED_LANES = """
+SELECT id, key FROM lanes WHERE id IN
+  (SELECT coalesce(parent_id, id) FROM lanes WHERE head_id IS NOT NULL OR run_id IS NOT NULL) ORDER BY id
+"""
 
 CHANGED_LANE = "UPDATE lanes SET updated_at = :now WHERE id = :lane"
 
@@ -137,11 +140,11 @@ INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({what}, :kind,
 ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
   until = excluded.until
 """
-PAUSE_LANE = _PAUSE.format(of="lane_id", what=":lane")
+PAUSE_LANE = _PAUSE.format(of="lane_id", what=own_lane(":lane"))
 PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
-END_PAUSE = "DELETE FROM pauses WHERE lane_id = :lane AND kind = :kind"
-END_PAUSES = "DELETE FROM pauses WHERE lane_id = :lane"
+END_PAUSES = f"DELETE FROM pauses WHERE lane_id = {own_lane(':lane')}"
+END_PAUSE = f"{END_PAUSES} AND kind = :kind"
 END_PATTERN_PAUSES = """
 DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind) AND at = coalesce(:set_at, at)"""
 

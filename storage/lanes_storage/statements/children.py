@@ -3,10 +3,10 @@ sends again after lanes ended them."""
 
 from lanes_storage.fragments import NAMED_LANE, lanes_of
 
-#: The lane that lists them; harmless if it exists.
-MAKE_PARENT = """
-INSERT INTO lanes (key, state, epoch, anonymous, conversation, created_at, updated_at)
-VALUES (:key, 'idle', 0, false, 1, :now, :now) ON CONFLICT (key) DO NOTHING
+#: The lane of a session, or a child of it; harmless if it exists.
+MAKE = """
+INSERT INTO lanes (key, state, epoch, anonymous, conversation, parent_id, created_at, updated_at)
+VALUES (:key, 'idle', 0, false, 1, :parent, :now, :now) ON CONFLICT (key) DO NOTHING
 """
 
 #: The children of a lane, with what waits in each: free ones first. A success on one that ended badly ends that.
@@ -19,16 +19,7 @@ FROM lanes c WHERE c.parent_id = :parent ORDER BY 3 DESC, 4, c.state IN ('errore
 #: The lane of a key and its children, with their epochs and states.
 SESSION = lanes_of(NAMED_LANE, "id, epoch, state")
 
-#: A child that is made while its session is paused is paused as well.
-INHERIT_PAUSES = """
-INSERT INTO pauses (lane_id, kind, reason, actor, at, until)
-SELECT c.id, p.kind, p.reason, p.actor, p.at, p.until FROM pauses p JOIN lanes c ON c.key = :key
-WHERE p.lane_id = :parent ON CONFLICT (lane_id, kind) DO NOTHING
-"""
-
 TAKEN = "SELECT 1 FROM lanes WHERE key = :key"
-
-ADOPT = "UPDATE lanes SET parent_id = :parent WHERE key = :key AND parent_id IS NULL"
 
 # -------------------------------------------------------------------------------- requests that come again
 

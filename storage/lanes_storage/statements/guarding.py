@@ -1,7 +1,7 @@
 """Statements that keep lanes within limits that people set: how long messages wait, how many come. And the incidents of
 which people are told by alerts."""
 
-from lanes_storage.fragments import unsent
+from lanes_storage.fragments import own_lane, session_of, unsent
 
 #: Messages that have waited longer than they may.
 EXPIRED = """
@@ -12,10 +12,15 @@ WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at
 #: The length of the chain that a message of this run would have before it.
 DEPTH_AFTER = "SELECT coalesce(m.depth, 0) + 1 FROM runs r JOIN messages m ON m.id = r.message_id WHERE r.id = :run"
 
-#: When the message was accepted that came so many messages before the last one of its lane.
-ACCEPTED_BEFORE = "SELECT accepted_at FROM messages WHERE lane_id = :lane ORDER BY id DESC LIMIT 1 OFFSET :number"
+#: When the message was accepted that came so many messages before the last one of its session. Of each lane, no more
+#: than so many are read.
+ACCEPTED_BEFORE = f"""
+SELECT m.accepted_at FROM ({session_of(":lane")}) l CROSS JOIN messages m ON m.id IN
+  (SELECT n.id FROM messages n WHERE n.lane_id = l.id ORDER BY n.id DESC LIMIT :number + 1)
+ORDER BY m.id DESC LIMIT 1 OFFSET :number
+"""
 
-PAUSE_OF_KIND = "SELECT 1 FROM pauses WHERE lane_id = :lane AND kind = :kind"
+PAUSE_OF_KIND = f"SELECT 1 FROM pauses WHERE lane_id = {own_lane(':lane')} AND kind = :kind"
 
 # ------------------------------------------------------------------------------------------ incidents
 
