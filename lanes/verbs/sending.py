@@ -179,7 +179,7 @@ def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> Step[reco
             case _:
                 return IdempotencyConflict(key, "" if new.idempotency is None else new.idempotency.key)
 
-    if admission.concurrency > 1 and new.request is not None and new.idempotency is None and admission.waiter is None:
+    if doors.runs_beside(new, admission):
         return lambda tx: came(tx, doors.enter_beside(tx, new, admission, admission.concurrency, now))
     return doors.accept(new, admission, now).and_then(came)
 

@@ -213,7 +213,7 @@ def session_of_three(world: World) -> list[Claimed]:
     for _ in range(2):
         world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
     world.send("a", "a text")
-    return [world.claim(key) for key in ("a #1", "a #2", "a")]
+    return [world.claim(key) for key in ("a\x1f1", "a\x1f2", "a")]
 
 
 def states_of(world: World, claimed: list[Claimed]) -> set[MessageState]:

@@ -95,7 +95,7 @@ def test_F624_the_lanes_of_a_session_have_its_budget_together(world: World) -> N
     for _ in range(2):
         world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
     world.send("s", "a text, on the lane of the session itself")
-    keys = ("s #1", "s #2")
+    keys = ("s\x1f1", "s\x1f2")
     spend(world, keys[0], BY_ITSELF, runs=1)
     assert [over(world, key, BY_ITSELF) for key in keys] == [None, None]
     spend(world, keys[1], BY_ITSELF, runs=1)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from lanes.base.errors import InvalidKey
+from lanes.base.terminal import check_key
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.waiting.budgets import Exhausted
-from lanes_storage.law import LaneState, PauseKind, Prunable
+from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable
 from lanes_storage.records import (
     OUTLINE,
     Admission,
@@ -66,9 +68,9 @@ def begin(world: World, number: int) -> Claimed:
 def test_F294_each_request_has_a_child_lane_and_more_than_may_run_wait_where_the_fewest_do(world: World) -> None:
     send(world, "other")
     sent = [send(world) for _ in range(8)]
-    assert [lane_of(world, number) for number in sent[:3]] == ["s #1", "s #2", "s #3"]
-    assert children_of(world, "s") == [("s #1", 3), ("s #2", 3), ("s #3", 2)]
-    assert children_of(world, "other") == [("other #1", 1)]
+    assert [lane_of(world, number) for number in sent[:3]] == ["s\x1f1", "s\x1f2", "s\x1f3"]
+    assert children_of(world, "s") == [("s\x1f1", 3), ("s\x1f2", 3), ("s\x1f3", 2)]
+    assert children_of(world, "other") == [("other\x1f1", 1)]
     assert world.lane("s").state is LaneState.IDLE
 
 
@@ -77,7 +79,7 @@ def test_only_what_waits_counts(world: World) -> None:
     for _ in range(3):
         world.complete(begin(world, send(world, width=2)).ticket)
     begin(world, send(world, width=2))
-    assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s #1", "s #2", "s #1"]
+    assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s\x1f1", "s\x1f2", "s\x1f1"]
 
 
 def test_a_free_child_is_used_again_one_that_ended_badly_first(world: World) -> None:
@@ -86,14 +88,39 @@ def test_a_free_child_is_used_again_one_that_ended_badly_first(world: World) -> 
     world.complete(claimed[0].ticket)
     world.fail(claimed[1].ticket)
     world.complete(claimed[2].ticket)
-    assert lane_of(world, send(world)) == "s #2"
+    assert lane_of(world, send(world)) == "s\x1f2"
     assert len(children_of(world, "s")) == 3
 
 
-def test_a_lane_that_has_the_name_of_a_child_already_is_left_alone(world: World) -> None:
-    world.send("s #1")
-    assert lane_of(world, send(world)) == "s #2"
-    assert children_of(world, "s") == [("s #2", 1)]
+def test_F645_no_key_that_a_person_may_choose_is_that_of_a_child(world: World) -> None:
+    for key in ("s", "x" * MAX_KEY, "x" * (MAX_KEY - 1) + "y"):
+        sent = [send(world, key), send(world, key)]
+        assert len({lane_of(world, number) for number in sent}) == len(children_of(world, key)) == 2
+        for child, _ in children_of(world, key):
+            with pytest.raises(InvalidKey):
+                check_key(child)
+    assert len({lane.key for lane in world.store.read(reads.lanes(LaneFilter()))}) == 3
+
+
+def test_F646_a_retry_finds_its_place_in_its_session_like_a_new_request(world: World) -> None:
+    admission = Admission(1, concurrency=2)
+
+    def ask() -> int:
+        new = NewMessage("s", request='{"messages": []}', actor="t")
+        accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, 2, world.time()))
+        assert isinstance(accepted, Accepted)
+        return accepted.message_id
+
+    failed = ask()
+    world.fail(begin(world, failed).ticket)
+    begin(world, ask())
+    again = world.step(lambda tx: doors.retry(tx, failed, admission, world.time(), actor="t"))
+    assert isinstance(again, Accepted)
+    assert [lane_of(world, again.message_id), world.message(again.message_id).key] == ["s\x1f2", "s"]
+    world.fail(begin(world, again.message_id).ticket)
+    alone = world.step(lambda tx: doors.retry(tx, again.message_id, Admission(1), world.time(), actor="t"))
+    assert isinstance(alone, Accepted)
+    assert lane_of(world, alone.message_id) == "s", "one at a time, in their order, from now on"
 
 
 def test_a_child_that_is_made_while_its_session_is_paused_is_paused(world: World) -> None:
@@ -102,7 +129,7 @@ def test_a_child_that_is_made_while_its_session_is_paused_is_paused(world: World
     send(world)
     world.pause("s", reason="to look")
     send(world)
-    pauses = [world.lane(key).pause for key in ("s #1", "s #2")]
+    pauses = [world.lane(key).pause for key in ("s\x1f1", "s\x1f2")]
     assert [pause and pause.reason for pause in pauses] == ["to look", "to look"]
 
 
@@ -110,12 +137,12 @@ def test_a_session_is_paused_resumed_and_acknowledged_with_its_children_and_no_o
     for key in ("s", "s", "other"):
         send(world, key)
     world.pause("s")
-    assert [world.lane(key).pause is not None for key in ("s", "s #1", "s #2", "other", "other #1")] == [
+    assert [world.lane(key).pause is not None for key in ("s", "s\x1f1", "s\x1f2", "other", "other\x1f1")] == [
         True, True, True, False, False,
     ]  # fmt: skip
     world.pause("other")
     assert world.resume("s").applied
-    assert [world.lane(key).pause is not None for key in ("s", "s #2", "other", "other #1")] == [
+    assert [world.lane(key).pause is not None for key in ("s", "s\x1f2", "other", "other\x1f1")] == [
         False, False, True, True,
     ]  # fmt: skip
 
@@ -185,9 +212,9 @@ def test_F643_what_a_session_used_is_what_all_its_runs_used(world: World) -> Non
 def test_F644_a_session_that_may_run_fewer_at_once_than_before_runs_no_more(world: World) -> None:
     claimed = [begin(world, send(world)) for _ in range(3)]
     world.complete(claimed[0].ticket)
-    assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s #2", "s #3", "s #2"]
+    assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s\x1f2", "s\x1f3", "s\x1f2"]
     world.complete(claimed[1].ticket)
-    assert lane_of(world, send(world, width=3)) == "s #1"
+    assert lane_of(world, send(world, width=3)) == "s\x1f1"
 
 
 # ------------------------------------------------------------------------------------ requests that come again
@@ -227,7 +254,7 @@ def test_F295_what_was_ended_is_refused_for_a_minute_and_counted(world: World) -
     until = world.time().wall + MINUTE - SECOND
     assert again(world) == Repeated("aborted", 2, until)
     assert again(world) == Repeated("aborted", 3, until)
-    assert [refused(world, key) for key in ("s", "s #1")] == [Repeated("aborted", 3, until)] * 2
+    assert [refused(world, key) for key in ("s", "s\x1f1")] == [Repeated("aborted", 3, until)] * 2
     world.time.move(MINUTE - SECOND - 1)
     assert refused(world, "s") is not None
     world.time.move(1)
@@ -290,7 +317,7 @@ def test_F136_the_counts_of_sessions_with_child_lanes_are_those_of_the_lists(wor
             world.end_as(claimed[1], LaneState.ABORTED)
             world.complete(claimed[2].ticket)
         lanes_agree(world)
-    for key in ("held", "errored #1", "errored #2", "idle"):
+    for key in ("held", "errored\x1f1", "errored\x1f2", "idle"):
         world.pause(key)
         lanes_agree(world)
 

@@ -319,21 +319,27 @@ def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) 
 # ---------------------------------------------------------------------------------------- child lanes
 
 
+def runs_beside(new: NewMessage, admission: Admission) -> bool:
+    """Whether a message of a session may run beside others: a request, which has its own history. What is sent again
+    under its idempotency key, and what a run waits for, is found by the lane of the session itself."""
+    return admission.concurrency > 1 and new.request is not None and (new.idempotency or admission.waiter) is None
+
+
 def enter_beside(
-    tx: Transaction, new: NewMessage, admission: Admission, width: int, now: Now
+    tx: Transaction, new: NewMessage, admission: Admission, width: int, now: Now, *, retry_of: int | None = None
 ) -> Accepted | Refusal | WaitCircle:
     """Accept a message of a session for one of at most ``width`` child lanes: a free one, otherwise a new one,
     otherwise the one where the fewest wait. The lane of the session itself lists its children.
     """
     if new.anonymous and any(run or head for *_, run, head in tx.rows(sql.FIND_LANE, {"key": new.key})):
-        new = new._replace(key=child_key(new.key, uuid4().hex))  # the same request twice at once is two
+        new = new._replace(key=_longer(new.key, f" #{uuid4().hex}"))  # the same request twice at once is two
     if new.anonymous or width == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
     tx.run(children.MAKE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
     key = _child(tx, parent, new.key, width)
     tx.run(children.MAKE, {"key": key, "parent": parent, "now": now.wall})
-    return enter(tx, [Accept(new._replace(key=key), admission, now)])[0]
+    return enter(tx, [Accept(new._replace(key=key), admission, now, retry_of)])[0]
 
 
 def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
@@ -348,7 +354,10 @@ def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     return child_key(key, number)
 
 
-def child_key(key: str, number: int | str) -> str:
-    """The key of a child lane; only lists of single lanes show it."""
-    end = f" #{number}"
+def child_key(key: str, number: int) -> str:
+    """The key of a child lane, which nobody can name: a control character is in no key of a session."""
+    return _longer(key, f"\x1f{number}")
+
+
+def _longer(key: str, end: str) -> str:
     return key[: MAX_KEY - len(end)] + end

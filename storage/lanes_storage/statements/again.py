@@ -1,6 +1,6 @@
 """Statements that run a message once more, by itself or by a person, and that change the order of a lane."""
 
-from lanes_storage.fragments import one_of
+from lanes_storage.fragments import one_of, shown_key
 from lanes_storage.law import ASIDE, RETRIABLE
 
 #: By itself: its time at providers is counted from the end of this wait. ``:aside``: it lets others pass. A message
@@ -25,8 +25,8 @@ WHERE moved_to >= {ASIDE} AND state = 'queued' AND parked_until <= :now ORDER BY
 RECALL = "UPDATE messages SET moved_to = id WHERE id = :message"
 
 #: A message that a person may retry, if it has ended otherwise than well.
-TO_RETRY = """
-SELECT m.state, m.retried_as, m.text, m.request, m.runner, l.key, l.id, m.depth,
+TO_RETRY = f"""
+SELECT m.state, m.retried_as, m.text, m.request, m.runner, {shown_key("l")}, l.id, m.depth,
   m.fresh AND m.started_at IS NULL, m.acts
 FROM messages m JOIN lanes l ON l.id = m.lane_id
 WHERE m.id = :message
