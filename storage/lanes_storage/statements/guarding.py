@@ -12,13 +12,10 @@ WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at
 #: The length of the chain that a message of this run would have before it.
 DEPTH_AFTER = "SELECT coalesce(m.depth, 0) + 1 FROM runs r JOIN messages m ON m.id = r.message_id WHERE r.id = :run"
 
-#: When the message was accepted that came so many messages before the last one of its session. Of each lane, no more
-#: than so many are read.
-ACCEPTED_BEFORE = f"""
-SELECT m.accepted_at FROM ({session_of(":lane")}) l CROSS JOIN messages m ON m.id IN
-  (SELECT n.id FROM messages n WHERE n.lane_id = l.id ORDER BY n.id DESC LIMIT :number + 1)
-ORDER BY m.id DESC LIMIT 1 OFFSET :number
-"""
+LANES_OF_SESSION = session_of(":lane")
+
+#: When the messages of a lane were accepted, the newest first.
+ACCEPTED = "SELECT id, accepted_at FROM messages WHERE lane_id = :lane ORDER BY id DESC"
 
 PAUSE_OF_KIND = f"SELECT 1 FROM pauses WHERE lane_id = {own_lane(':lane')} AND kind = :kind"
 

@@ -37,8 +37,10 @@ def _too_long(depth: int | None) -> str | None:
 def _too_many(tx: Transaction, lane: int, most: int | None, now: Now) -> str | None:
     if most is None:
         return None
-    rows = tx.rows(sql.ACCEPTED_BEFORE, {"lane": lane, "number": most})
+    newest = f"{sql.ACCEPTED} LIMIT {most + 1:d}"
+    session = [each for (each,) in tx.rows(sql.LANES_OF_SESSION, {"lane": lane})]
+    came = sorted((tuple(row) for each in session for row in tx.rows(newest, {"lane": each})), reverse=True)
     # What came so much later than now came before the wall clock was set back, it is not known when.
-    if not rows or abs(now.wall - rows[0][0]) >= MINUTE_MS:
+    if len(came) <= most or abs(now.wall - came[most][1]) >= MINUTE_MS:
         return None
     return f"more than {most} messages came within a minute (max_per_minute)"
