@@ -104,6 +104,29 @@ async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing
         await driver.dialog(ActionDialog)
 
 
+async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the cursor was kept on that lane."""
+    owner = stage.owner()
+    for key in ("failed:1", "failed:2"):
+        stage.fail(stage.hold(key, owner))
+    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        await driver.filter("state:errored")
+        first, second = driver.keys
+        await driver.press("p")
+        await driver.dialog(ActionDialog)
+        await driver.press("escape")
+        stage.hold(first, owner)
+        await driver.until(lambda: driver.key == second, "the next one on the first line")
+        await driver.press("p")
+        assert driver.app.screen is driver.main
+        assert "another lane came under the cursor" in driver.said[-1]
+        await driver.press("p")
+        await driver.dialog(ActionDialog)
+
+
 async def test_F602_a_question_that_is_not_answered_leaves_the_cursor_on_its_lane(stage: Stage) -> None:
     owner = furnish(stage)
     async with dashboard(stage.path) as driver:

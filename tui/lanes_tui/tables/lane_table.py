@@ -117,7 +117,7 @@ class LaneList(CursorList):
     def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None, *, other: bool = False) -> None:
         """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere). ``other``: of another
         list, which was asked for."""
-        view, before = self.view, None if self._holds or other else self._key
+        view, before = self.view, None if other or self._is_left else self._key
         standing = None if view.key is None else window.place_of(view.key, view.row)
         if standing is None:
             standing = row if row is not None and key == view.key else view.row
