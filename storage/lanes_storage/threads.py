@@ -1,7 +1,7 @@
-"""Threads for short work of ours. Those of asyncio are few and everybody's: a runner that blocks in them, or a name
-server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
+"""Threads for the short blocking work of lanes. Those of asyncio are few and shared with all other code: a runner that
+blocks in them, or a name server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
 
-And work that ends whatever becomes of its caller."""
+Also: work that is completed even if its caller is cancelled."""
 
 import asyncio
 import contextvars
@@ -14,14 +14,14 @@ from weakref import WeakKeyDictionary
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: More than ever work at a time; a thread is started when no other one is idle.
+#: More than are ever needed at the same time; a thread is started only if none is idle.
 MOST_THREADS = 256
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakKeyDictionary()
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """``asyncio.to_thread``, in threads that nobody else uses."""
+    """``asyncio.to_thread``, in threads that no other code uses."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.get(loop)) is None:
         _end_of_closed()
@@ -37,7 +37,7 @@ def _end_of_closed() -> None:
 
 
 def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """Begin work in a thread that ends with it, whatever becomes of the event loop."""
+    """Begin work in a thread that ends with it, even if the event loop ends before."""
     threads = ThreadPoolExecutor(1, "lanes")
     try:
         return threads.submit(work, *args, **kwargs)
