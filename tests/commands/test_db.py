@@ -14,6 +14,7 @@ import pytest
 
 from lanes.testing import broken
 from lanes_storage import reads
+from lanes_storage.errors import DatabaseUnavailable
 from lanes_storage.records import LaneFilter
 from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite import copies
@@ -159,6 +160,14 @@ def test_F597_of_two_backups_to_one_name_each_is_whole(stage: Stage, tmp_path: P
     goes_on.set()
     late.join()
     assert first == (damage(copy), keys_of(copy)) == ([], 40)
+    assert not [name for name in files(tmp_path) if "part" in name]
+
+
+def test_a_backup_whose_name_was_taken_meanwhile_leaves_no_draft(stage: Stage, tmp_path: Path) -> None:
+    stage.send("k", "text")
+    copy = tmp_path / "copy.db"
+    with pytest.raises(DatabaseUnavailable):
+        copies.copy(stage.path, copy, lambda done, pages: copy.mkdir(exist_ok=True))
     assert not [name for name in files(tmp_path) if "part" in name]
 
 

@@ -50,9 +50,12 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
     # a draft for this call alone: another process may be copying to the same name
     draft = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
     draw(source, draft, progress)
-    with translated(str(draft)):
-        draft.replace(target)
-        _sync(target.absolute().parent)
+    try:
+        with translated(str(draft)):
+            draft.replace(target)
+            _sync(target.absolute().parent)
+    finally:
+        remove(draft)  # if it did not get its name
 
 
 def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
