@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_looked_into_is_one_sentence(bare: Call, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("path", "fix"), [("/home/ann/lanes.toml", "is HOME that"), ("/home/bob/lanes.toml", "check the owner and mode")]
+    ("path", "fix"), [("/homes/ann/lanes.toml", "is HOME that"), ("/homes/bob/lanes.toml", "check the owner and mode")]
 )
 def test_what_may_not_be_opened_is_a_matter_of_home_only_there(
     bare: Call, monkeypatch: pytest.MonkeyPatch, path: str, fix: str
@@ -92,7 +92,7 @@ def test_what_may_not_be_opened_is_a_matter_of_home_only_there(
     def refused(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("HOME", "/homes/ann")
     monkeypatch.setattr(Session, "configured", refused)
     seen = bare("list")
     assert (seen.code, seen.out) == (69, "")
