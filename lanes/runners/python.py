@@ -86,7 +86,7 @@ def _imported(name: str, label: str, folder: Path | None) -> Any:
             beside = f" nor in {folder}" if folder else ""
             raise ConfigError(f"{label}: no module {error.name} is installed{beside}") from error
         raise ConfigError(f"{label}: importing {name} failed: {error}") from error
-    except (Exception, SystemExit) as error:  # whatever a module of the user's does when it is imported
+    except (Exception, SystemExit) as error:  # the module of a user may raise anything while it is imported
         sentence = f"{type(error).__name__}: {error}"
         if isinstance(error, SystemExit):
             sentence = 'it ends the program; let only `if __name__ == "__main__":` do that'

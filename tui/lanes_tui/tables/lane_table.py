@@ -72,7 +72,7 @@ class LaneList(CursorList):
         super().__init__(marks, id=id)
         self.window: Window | None = None
         self.stale = False
-        self._holds = False  # the lane under the cursor; else the cursor stays on the first line, whatever comes there
+        self._holds = False  # the lane under the cursor; else the cursor stays on the first line
         self._came_at = -GLANCE_S  # when another lane came to stand there
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
