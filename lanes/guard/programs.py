@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes.base.errors import ConfigError
+from lanes.config.declared.places import home_dir
 from lanes.guard import jsontext
 from lanes.guard.codex import codex
 from lanes.guard.hermes import hermes
@@ -29,7 +30,7 @@ class Program(NamedTuple):
 
 
 def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
-    return Path(env[variable]) if env.get(variable) else Path(env.get("HOME", str(Path.home()))) / otherwise
+    return Path(env[variable]) if env.get(variable) else home_dir(env=env) / otherwise
 
 
 def _claude(text: str, base: str) -> Pointing:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from lanes.config.declared.places import home_dir
+
 if TYPE_CHECKING:
     from lanes.config import Config
 
@@ -62,7 +64,7 @@ class ServiceUnit(NamedTuple):
 def unit(config: Path, environment: Mapping[str, str] = MappingProxyType({})) -> ServiceUnit | None:
     """The unit of this system; None where there is neither systemd nor launchd."""
     program = shutil.which("lanes") or str(Path(sys.executable).with_name("lanes"))
-    home = Path(os.environ.get("HOME", str(Path.home())))
+    home = home_dir()
     if sys.platform == "darwin":
         return _launchd(home, program, str(config), environment)
     if shutil.which("systemctl") is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lanes.base.errors import ConfigError
+from lanes.config.declared.places import home_dir
 from lanes.guard import jsontext
 from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import typed
@@ -59,7 +60,7 @@ class OpenClawHome(NamedTuple):
 def openclaw_home(pid: int | None) -> OpenClawHome:
     """Where that process, or else one of this user, keeps what it has."""
     env = _environment(pid) if pid is not None else dict(os.environ)
-    state = Path(env.get("OPENCLAW_STATE_DIR") or Path(env.get("HOME") or Path.home()) / ".openclaw")
+    state = Path(env.get("OPENCLAW_STATE_DIR") or home_dir(env=env) / ".openclaw")
     return OpenClawHome(state, Path(env.get("OPENCLAW_CONFIG_PATH") or state / "openclaw.json"))
 
 

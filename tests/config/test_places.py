@@ -14,7 +14,9 @@ import pytest
 
 from lanes.config.declared import places
 from lanes.config.declared.places import ChosenBy, dead_gateways, find_database, living_gateways, note_gateway
+from lanes.guard.programs import PROGRAMS, program_file
 from lanes.host.identity import this_process
+from lanes.watch.finding import openclaw_home
 
 Env = Mapping[str, str]
 
@@ -53,7 +55,11 @@ def test_a_user_whom_the_system_does_not_know_has_a_home(monkeypatch: pytest.Mon
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
+    monkeypatch.delenv("OPENCLAW_STATE_DIR", raising=False)
     assert places.state_dir(env={}) == Path("/.local/state/lanes")
+    assert openclaw_home(None).state == Path("/.openclaw")
+    assert program_file(PROGRAMS["claude"]).is_relative_to("/.claude")
 
 
 def test_a_private_folder_is_one_whoever_made_it(tmp_path: Path) -> None:
