@@ -7,6 +7,7 @@ where the machine has a file system for that. What is about the disk itself is m
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -42,6 +43,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.order = str(Random().randrange(10**6))
     if TEMPROOT not in os.environ and _has_room(MEMORY):
         os.environ[TEMPROOT] = str(MEMORY)
+    # What was started by `nohup` or in the background of a shell ignores these, and so would all that tests start.
+    for name, heeded in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(name) is signal.SIG_IGN:
+            signal.signal(name, heeded)
     # Where byte code is not kept, every process that a test starts compiles the whole program.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
