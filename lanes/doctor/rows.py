@@ -28,7 +28,7 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     gateways = [owner for owner in reader.read(reads.owners()) if owner.kind == "gateway"]
     lives = any(map(Liveness(now).lives, gateways))
     return [
-        _waiting(counts, gateways, reader, ctx),
+        _waiting(counts) if lives or not counts.queued else _none_lives(counts, gateways, reader, ctx),
         _ghosts(counts, lives),
         _limits(counts),
         _dead_letters(counts),
@@ -36,9 +36,11 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     ]
 
 
-def _waiting(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ctx: Context) -> Check:
-    if not counts.queued or any(map(Liveness(ctx.now()).lives, gateways)):
-        return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
+def _waiting(counts: LaneCounts) -> Check:
+    return ok("gateway", f"messages waiting: {counts.queued}; lanes held: {counts.lanes['running']}")
+
+
+def _none_lives(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ctx: Context) -> Check:
     said, me = f"no gateway lives; messages waiting: {counts.queued}", this_process()
     for owner in gateways:  # one that is stopped still has its port: another one would not start
         if look(owner, me) is ProcessSighting.STOPPED:
