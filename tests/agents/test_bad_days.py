@@ -22,6 +22,14 @@ async def test_F611_an_agent_that_stays_when_its_turn_is_over_is_ended_and_has_a
         assert (ended.state, ended.reply, ended.error) == ("done", "Two files.", None)
 
 
+async def test_F611_one_that_has_answered_may_store_its_session_however_short_the_grace_is(tmp_path: Path) -> None:
+    said, stored = json.dumps({"type": "result", "result": "done"}), tmp_path / "stored"
+    argv = ["sh", "-c", f"echo '{said}'; sleep 0.1; touch {stored}"]
+    async with commanded(tmp_path, argv, output="claude-json", clocks={"abort_grace": "0s"}) as site:
+        assert (await site.ask()).reply == "done"
+    assert stored.exists()
+
+
 async def test_F611_one_that_has_failed_and_stays_has_failed_for_its_reason(tmp_path: Path) -> None:
     argv = program("speak", "hang", *lines([FAILED["codex-json"]]))
     async with commanded(tmp_path, argv, output="codex-json", clocks=STAYS) as site:

@@ -19,6 +19,9 @@ from lanes_storage.records import ProcessIdentity
 
 log = Log("lanes.command")
 
+#: A program whose turn is over has at least so long to end by itself: it may have to store its session.
+LEAVE_S = 2.0
+
 
 class CommandRunner:
     """The runner of one ``[[runner]]`` of kind ``command``."""
@@ -106,12 +109,13 @@ class CommandRunner:
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
         """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits."""
         grace_ms = self._grace(run.key)
+        silent_s = max(grace_ms / 1000, LEAVE_S)
         while child.exit is None and not child.gone.done():
             if not output.transcript.over:
                 await asyncio.wait({output.news()})
                 continue
-            run.busy(2 * grace_ms / 1000, "its turn is over")
-            await output.silence(child.gone, grace_ms / 1000)
+            run.busy(2 * silent_s, "its turn is over")
+            await output.silence(child.gone, silent_s)
             if output.transcript.over and child.exit is None and not child.gone.done():
                 output.stayed = True
                 said = "run %d of lane %a: its turn is over, and %s stays: it is ended"
