@@ -96,22 +96,43 @@ def of_session(lane: str) -> str:
     )
 
 
+def in_session(lane: str, counted: str, alone: str) -> str:
+    """A SQL expression: ``counted`` over the lanes ``g`` of a session with child lanes; ``alone`` of another lane."""
+    session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)", "id, run_id, head_id")
+    return f"CASE WHEN {of_session(lane)} THEN (SELECT {counted} FROM ({session}) g) ELSE {alone} END"
+
+
 def queued_of(lane: str) -> str:
-    """A SQL expression: how many messages wait in a lane; in one of a session with child lanes, in all of its lanes."""
-    waiting = "(SELECT count(*) FROM messages q WHERE q.state = 'queued' AND q.lane_id"
-    session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)")
-    return (
-        f"CASE WHEN {of_session(lane)} THEN {waiting} IN ({session}))"
-        f" WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting} = {lane}.id) END"
-    )
+    """A SQL expression: how many messages wait in a lane, or in its session."""
+    waiting = "(SELECT count(*) FROM messages q WHERE q.state = 'queued' AND q.lane_id = {}.id)"
+    alone = f"CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {waiting.format(lane)} END"
+    return in_session(lane, f"sum({waiting.format('g')})", alone)
 
 
 def open_of(lane: str) -> str:
     """A SQL expression: how many lanes of a session with child lanes have something that runs or waits; otherwise
     null."""
-    session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)", "run_id, head_id")
-    count = f"(SELECT count(*) FROM ({session}) g WHERE g.run_id IS NOT NULL OR g.head_id IS NOT NULL)"
-    return f"CASE WHEN {of_session(lane)} THEN {count} END"
+    return in_session(lane, "count(coalesce(g.run_id, g.head_id))", "NULL")
+
+
+def head_of(lane: str) -> str:
+    """A SQL expression: the message that has waited in a lane for longest, or in its session."""
+    return in_session(lane, "min(g.head_id)", f"{lane}.head_id")
+
+
+def runs_of(lane: str) -> str:
+    """A SQL expression: how many runs an abort of a lane, or of its session, ends."""
+    return in_session(lane, "count(g.run_id)", f"{lane}.run_id IS NOT NULL")
+
+
+def reruns_of(lane: str) -> str:
+    """A SQL expression: how many waiting messages it ends: in each free lane the head, if that ran before, with all
+    messages that ran with it."""
+    with_it = "(SELECT count(*) FROM messages b WHERE b.batch = h.batch AND b.state = 'queued')"
+    count = f"CASE WHEN h.started_at IS NULL THEN 0 WHEN h.batch IS NULL THEN 1 ELSE {with_it} END"
+    free = "coalesce((SELECT {1} FROM messages h WHERE h.id = {0}.head_id AND {0}.run_id IS NULL), 0)"
+    alone = f"CASE WHEN {lane}.head_id IS NULL THEN 0 ELSE {free.format(lane, count)} END"
+    return in_session(lane, f"sum({free.format('g', count)})", alone)
 
 
 def characters(text: str) -> str:

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from lanes import filters
 from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
-from lanes_storage.doors import Accepted
+from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.waiting.budgets import Exhausted
-from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable
+from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable, Scope
 from lanes_storage.records import (
     OUTLINE,
     Admission,
@@ -215,6 +216,54 @@ def test_F644_a_session_that_may_run_fewer_at_once_than_before_runs_no_more(worl
     assert [lane_of(world, send(world, width=2)) for _ in range(3)] == ["s\x1f2", "s\x1f3", "s\x1f2"]
     world.complete(claimed[1].ticket)
     assert lane_of(world, send(world, width=3)) == "s\x1f1"
+
+
+def test_F647_what_waits_anywhere_in_a_session_is_seen_of_the_session(world: World) -> None:
+    """Also where the lane that is shown for it has nothing that waits, or another message than the one that counts."""
+    world.send("runs")
+    world.claim("runs")
+    first = send(world, "runs")
+    world.time.move(MINUTE)
+    send(world, "runs")
+    waits = send(world, "ran before")
+    ran = begin(world, send(world, "ran before"))
+    world.park(ran.ticket, MINUTE)
+    for key, head, queued in (("runs", first, 2), ("ran before", waits, 2)):
+        lane = world.lane(key)
+        assert (lane.head_id, lane.queued, lane.open) == (head, queued, 3 if key == "runs" else 2)
+
+    def chosen(typed: str = "", scope: Scope | None = None) -> set[str]:
+        found = filters.chosen(typed, world.time().wall)._replace(abortable=scope)
+        return {lane.key for lane in world.store.read(reads.lanes(found))}
+
+    assert chosen("wait:>30s") == {"runs"}
+    assert chosen("queue:>1") == {"runs", "ran before"}
+    for scope in Scope:
+        assert chosen(scope=scope) == {"runs", "ran before"}
+    lanes_agree(world)
+    met = world.store.read(reads.tally(LaneFilter(at=world.time().wall)))
+    assert (met.runs, met.reruns, met.waiting) == (1, 1, 4)
+    begin(world, first)
+    met = world.store.read(reads.tally(LaneFilter(at=world.time().wall)))
+    assert (met.runs, met.reruns, met.waiting) == (2, 1, 3), "as many as an abort ends"
+    (runs, _) = sorted(world.store.read(reads.lane_groups(LaneFilter(), 1, {}, 9)), key=lambda group: -group.running)
+    assert (runs.prefix, runs.running, runs.waiting) == ("runs", 1, 1)
+
+
+def test_F648_what_is_only_for_an_idle_session_is_refused_while_anything_of_it_runs_or_waits(world: World) -> None:
+    def ask(key: str = "s", **what: Any) -> object:
+        new, admission = NewMessage(key, actor="t", **what), Admission(20, concurrency=3, if_idle=True)
+        if doors.runs_beside(new, admission):
+            return world.step(lambda tx: doors.enter_beside(tx, new, admission, 3, world.time()))
+        return world.step(doors.accept(new, admission, world.time()))
+
+    claimed = begin(world, send(world))
+    text, request = {"text": "hi"}, {"request": "{}"}
+    assert [ask(**text), ask(**request)] == [Refusal.LANE_BUSY] * 2
+    assert isinstance(ask("other", **text), Accepted)
+    world.complete(claimed.ticket)
+    assert isinstance(ask(**text), Accepted)
+    assert [ask(**text), ask(**request)] == [Refusal.LANE_BUSY] * 2
 
 
 # ------------------------------------------------------------------------------------ requests that come again

@@ -140,7 +140,17 @@ _KEYS = json.JSONEncoder(ensure_ascii=False)
 def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None], Last]:
     rows = tx.rows(sql.LANES_MET, (_KEYS.encode([command.new.key for command in commands]),))
     lane, message, pauses, *_ = rows[0]
-    return [None if row[3] is None else Met(*row[3:]) for row in rows], Last(lane or 0, message or 0, bool(pauses))
+    met = [None if row[3] is None else Met(*row[3:]) for row in rows]
+    for place, (command, there) in enumerate(zip(commands, met, strict=True)):
+        if command.admission.if_idle and there is not None:
+            met[place] = _with_others(tx, there)
+    return met, Last(lane or 0, message or 0, bool(pauses))
+
+
+def _with_others(tx: Transaction, met: Met) -> Met:
+    """A lane, busy also where another one of its session is."""
+    busy = met.head_id is None and tx.rows(children.BUSY, {"lane": met.lane_id})
+    return met._replace(head_id=busy[0][0]) if busy else met
 
 
 def _same(tx: Transaction, new: NewMessage) -> Same | None:

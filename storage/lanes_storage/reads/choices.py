@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Mapping
 
-from lanes_storage.fragments import no_pause, shown_key, shown_of_session, unlisted
+from lanes_storage.fragments import head_of, no_pause, reruns_of, shown_key, shown_of_session, unlisted
 from lanes_storage.globs import as_sqlite
 from lanes_storage.law import Scope
-from lanes_storage.reads.orders import MAY_QUEUE, QUEUED
+from lanes_storage.reads.orders import MAY_QUEUE, QUEUED, QUEUES
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 from lanes_storage.tuples import NamedTuple
 
@@ -21,7 +21,7 @@ _OF_LANES = {
     "r": "LEFT JOIN runs r ON r.id = l.run_id",
     "o": "LEFT JOIN owners o ON o.id = r.owner_id",
     "rm": "LEFT JOIN messages rm ON rm.id = r.message_id",
-    "hm": "LEFT JOIN messages hm ON hm.id = l.head_id",
+    "hm": f"LEFT JOIN messages hm ON hm.id = {head_of('l')}",
 }
 _OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON r.id = m.run_id"
 _ALIAS = r"\b([a-z]+)\."
@@ -37,11 +37,11 @@ _HERE = "'here'"
 #: The entries of a JSON column; another program may have written invalid JSON there.
 _ENTRIES = "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({0}) THEN {0} END) j WHERE {1})"
 
-#: What an abort with each scope would end: a run, a head that ran before (requeued or parked), waiting messages.
+#: What an abort with each scope would end: a run, heads that ran before (requeued or parked), waiting messages.
 _ABORTABLE = {
-    Scope.RUN: "(l.run_id IS NOT NULL OR (l.head_id IS NOT NULL AND hm.started_at IS NOT NULL))",
-    Scope.QUEUE: "l.head_id IS NOT NULL",
-    Scope.BOTH: "(l.run_id IS NOT NULL OR l.head_id IS NOT NULL)",
+    Scope.RUN: f"(l.run_id IS NOT NULL OR (l.id IN ({MAY_QUEUE}) AND {reruns_of('l')} > 0))",
+    Scope.QUEUE: f"(l.id IN ({MAY_QUEUE}) AND {QUEUES})",
+    Scope.BOTH: f"(l.run_id IS NOT NULL OR (l.id IN ({MAY_QUEUE}) AND {QUEUES}))",
 }
 
 
@@ -95,6 +95,8 @@ _WITHIN = {(Subject.MESSAGE, "provider"): "m.attempts", (Subject.EVENT, "text"):
 #: Fields that are compared by age; and the field that is a condition without a value.
 AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
 FLAG = "paused"
+#: Fields that only lanes have in which something waits.
+OF_WAITING = frozenset({"queue", "wait"})
 
 _ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}
 #: A greater age means an earlier start time, so the comparison is reversed.
@@ -169,7 +171,11 @@ def _add(choice: Conditions, condition: Condition, chosen: LaneFilter) -> None:
     whole = f"({passed})" if column is None else _ENTRIES.format(column, passed)
     if condition.negated:
         whole = f"NOT coalesce({whole}, 0)"
-    elif condition.field == "queue" and all(_counts(comparison) for comparison in condition.any_of):
+    elif (
+        chosen.of is Subject.LANE
+        and condition.field in OF_WAITING
+        and all(_counts(comparison) for comparison in condition.any_of)
+    ):
         whole = f"l.id IN ({MAY_QUEUE}) AND {whole}"  # no other lane is read
     choice.conditions.append(whole)
 

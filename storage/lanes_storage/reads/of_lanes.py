@@ -7,9 +7,12 @@ from lanes_storage import statements as sql
 from lanes_storage.fragments import (
     NAMED_LANE,
     dead_letter,
+    head_of,
     no_pause,
     open_of,
     own_lane,
+    reruns_of,
+    runs_of,
     shown_for,
     shown_key,
     shown_of_session,
@@ -18,7 +21,7 @@ from lanes_storage.fragments import (
 from lanes_storage.interface import Query, Row, Transaction
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
-from lanes_storage.reads.orders import HELD, QUEUED, Walk, walks_of
+from lanes_storage.reads.orders import QUEUED, Walk, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
 from lanes_storage.records import (
     LaneCounts,
@@ -38,7 +41,7 @@ JOINS = f"""
 LEFT JOIN pauses pa ON pa.id = (SELECT p.id FROM pauses p
   WHERE p.lane_id = coalesce(l.parent_id, l.id) OR (p.lane_id IS NULL AND {shown_key("l")} GLOB p.pattern)
   ORDER BY p.until IS NULL DESC, p.until DESC, p.id LIMIT 1)
-LEFT JOIN messages hm ON hm.id = l.head_id
+LEFT JOIN messages hm ON hm.id = {head_of("l")}
 LEFT JOIN runs r ON r.id = l.run_id LEFT JOIN lanes rl ON rl.id = r.lane_id
 LEFT JOIN messages rm ON rm.id = r.message_id
 LEFT JOIN owners o ON o.id = r.owner_id
@@ -60,11 +63,6 @@ NO_LIMIT = -1
 #: From this offset on it is faster to count the lanes before a page.
 FAR = 2_000
 
-#: How many messages an abort of a free lane ends: its head, if the head ran before, with all messages that ran with it.
-RERUNS = """
-CASE WHEN l.run_id IS NOT NULL OR hm.started_at IS NULL THEN 0 WHEN hm.batch IS NULL THEN 1
-  ELSE (SELECT count(*) FROM messages b WHERE b.batch = hm.batch AND b.state = 'queued') END
-"""
 #: A table: the number of child lanes, counted once for a statement. Most databases have none.
 CHILDREN = "(SELECT count(*) AS children FROM lanes WHERE parent_id IS NOT NULL)"
 #: The number of listed lanes. Counting all rows and subtracting the few hidden ones takes a tenth of the time of
@@ -220,7 +218,7 @@ def lanes_total(chosen: LaneFilter) -> Query[int]:
 def tally(chosen: LaneFilter) -> Query[LaneTally]:
     """Counts over the lanes that a filter chooses, by state. Needs ``at``."""
     choice = choice_of(chosen)
-    sums = (HELD, RERUNS, QUEUED, f"NOT ({no_pause('l', ':now')})")
+    sums = (runs_of("l"), reruns_of("l"), QUEUED, f"NOT ({no_pause('l', ':now')})")
     sql = f"SELECT l.state, count(*), {', '.join(f'sum({each})' for each in sums)}"
     statement = f"{sql} FROM {choice.table(*sums)} WHERE 1 = 1{choice.where} GROUP BY l.state"
 
@@ -249,7 +247,7 @@ def lane_groups(chosen: LaneFilter, parts: int, silent: Mapping[int, int], limit
     ``silent``: the silent runs by id, with how long they have been so. It walks all chosen lanes.
     """
     choice = choice_of(chosen)
-    first = f"""SELECT {shown_key("l")} AS key, l.state, l.head_id, l.run_id, 0 AS at,
+    first = f"""SELECT {shown_key("l")} AS key, l.state, {head_of("l")} AS head_id, l.run_id, 0 AS at,
       instr({shown_key("l")}, ':') AS step
       FROM {choice.table()} WHERE 1 = 1{choice.where}"""
     # MATERIALIZED: otherwise SQLite would evaluate each step again wherever it is named

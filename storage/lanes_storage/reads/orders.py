@@ -5,7 +5,7 @@ that a first page costs the same for a thousand lanes and for a million. This is
 ``lane``, ``held`` and ``wait``; the others read all lanes that have the value, and keep only as many as the limit.
 """
 
-from lanes_storage.fragments import names, of_own_lane, queued_of
+from lanes_storage.fragments import head_of, names, of_own_lane, queued_of
 from lanes_storage.law import REMEMBERING
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_storage.tuples import NamedTuple
@@ -68,8 +68,11 @@ ANY_HEAD = Term("coalesce(l.head_id, -l.id)")
 RUN = Term("l.run_id")
 QUEUED = queued_of("l")
 #: Something waits: in the lane, or in another one of a session with child lanes. Its lanes are found by two indexes.
-QUEUES = f"(l.head_id IS NOT NULL OR (l.parent_id IS NOT NULL AND {QUEUED} > 0))"
-MAY_QUEUE = "SELECT id FROM lanes WHERE head_id IS NOT NULL UNION ALL SELECT id FROM lanes WHERE parent_id IS NOT NULL"
+QUEUES = f"{head_of('l')} IS NOT NULL"
+MAY_QUEUE = """
+SELECT id FROM lanes WHERE head_id IS NOT NULL UNION ALL SELECT id FROM lanes WHERE parent_id IS NOT NULL
+UNION ALL SELECT parent_id FROM lanes WHERE parent_id IS NOT NULL
+"""
 
 TRIED = "coalesce(rm.interruptions, hm.interruptions, 0)"
 
@@ -107,7 +110,7 @@ WALKS: dict[LaneSort, tuple[Walk, ...]] = {
     LaneSort.BEAT: (Walk(HELD, (Term("o.heartbeat_at"), RUN)), NOT_HELD),
     LaneSort.QUEUE: (
         Walk(f"l.id IN ({MAY_QUEUE}) AND {QUEUES}", (Term(QUEUED, descending=True), ANY_HEAD)),
-        Walk(f"NOT {QUEUES}", (NEWEST,)),
+        Walk(f"NOT ({QUEUES})", (NEWEST,)),
     ),
     LaneSort.WAIT: (Walk("l.head_id IS NOT NULL", (HEAD,)), NOT_WAITING),
     LaneSort.OWNER: (Walk(HELD, (Term("o.pid"), RUN), text=Term("o.host")), NOT_HELD),

@@ -55,7 +55,7 @@ PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
 LANE_COLUMNS = f"""
 l.id, {shown_key("l")}, l.state, l.epoch, l.anonymous, {PAUSE_COLUMNS},
 {queued_of("l")},
-l.head_id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
+hm.id, hm.accepted_at, hm.parked_until, l.error_cause, l.error_message, l.error_at, l.updated_at,
 coalesce(rm.interruptions, hm.interruptions, 0),
 {open_of("l")},
 {", ".join(of_own_lane("l", used) for used in ("input_tokens", "output_tokens", "cost_micros"))}

@@ -1,7 +1,7 @@
 """Statements about child lanes, which run the concurrent requests of one session, and about requests that a program
 sends again after lanes ended them."""
 
-from lanes_storage.fragments import NAMED_LANE, lanes_of
+from lanes_storage.fragments import NAMED_LANE, lanes_of, session_of
 
 #: The lane of a session, or a child of it; harmless if it exists.
 MAKE = """
@@ -18,6 +18,12 @@ FROM lanes c WHERE c.parent_id = :parent ORDER BY 3 DESC, 4, c.state IN ('errore
 
 #: The lane of a key and its children, with their epochs and states.
 SESSION = lanes_of(NAMED_LANE, "id, epoch, state")
+
+#: Whether anything runs or waits in the session of a lane.
+BUSY = f"""
+SELECT coalesce(head_id, run_id) FROM lanes
+WHERE id IN ({session_of(":lane")}) AND coalesce(head_id, run_id) IS NOT NULL LIMIT 1
+"""
 
 TAKEN = "SELECT 1 FROM lanes WHERE key = :key"
 
