@@ -24,8 +24,8 @@ class Rhythm:
 class Looking:
     """Calls ``look`` in that rhythm, and ``lose`` with a sentence where it raises ``Lost``.
 
-    ``is_behind``: whether what was looked at before is still on its way to the screen. Then nothing is looked at: a
-    person would see, and act on, what was true the longer ago the longer it goes on.
+    ``is_behind``: whether what was read before is still on its way to the screen. Then nothing is read: otherwise what
+    a person sees, and acts on, would be older with every look.
     """
 
     def __init__(
