@@ -60,6 +60,13 @@ async def test_a_health_check_of_http_1_0_need_not_name_a_host(served: Served) -
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_an_origin_is_foreign_where_no_host_is_named(served: Served) -> None:
+    for origin in ORIGINS:
+        head = f"GET /healthz HTTP/1.0\r\nOrigin: {origin}\r\n\r\n".encode()
+        async with talking(served, head) as (reader, _):
+            assert (await reader.read()).startswith(b"HTTP/1.1 403 "), origin
+
+
 @pytest.mark.parametrize(("path", "read"), [("/api/lanes/a/messages", problem), ("/v1/chat/completions", envelope)])
 async def test_a_packed_body_is_refused_as_that(
     served: Served, path: str, read: Callable[[httpx.Response], str]

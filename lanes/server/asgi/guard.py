@@ -34,7 +34,7 @@ class RequestGuard:
         if host is not None and not self._known(host):  # browsers name it; HAProxy's health checks (HTTP/1.0) do not
             raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
         origin = headers.get("origin")
-        if origin is not None and _place_of(origin) != (host or "").lower():
+        if origin is not None and (host is None or _place_of(origin) != host.lower()):
             raise HttpProblem(403, "origin", "requests from other origins are refused")
 
     def check_token(self, path: str, headers: Mapping[str, str]) -> None:
