@@ -68,12 +68,13 @@ def session_of(lane: str) -> str:
 
 
 def shown_for(session: str) -> str:
-    """A SQL expression: the lane that is shown for a session. The worst of its lanes; its own lane only if no child
-    lane is as bad."""
+    """A SQL expression: the lane that is shown for a session. The worst of its lanes: of those that run, the one that
+    has been silent for longest; its own lane only if no child lane is as bad."""
     return (
         f"(SELECT x.id FROM ({lanes_of(session, 'id, parent_id, run_id, head_id, state')}) x ORDER BY"
         " CASE WHEN x.run_id IS NOT NULL THEN 0 WHEN x.head_id IS NOT NULL THEN 1"
         " WHEN x.state = 'errored' THEN 2 WHEN x.state = 'aborted' THEN 3 ELSE 4 END,"
+        " (SELECT r.progress_at FROM runs r WHERE r.id = x.run_id),"
         " x.parent_id IS NULL, coalesce(x.run_id, x.id) LIMIT 1)"
     )
 

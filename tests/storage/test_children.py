@@ -266,6 +266,24 @@ def test_F648_what_is_only_for_an_idle_session_is_refused_while_anything_of_it_r
     assert [ask(**text), ask(**request)] == [Refusal.LANE_BUSY] * 2
 
 
+def test_F649_of_the_runs_of_a_session_the_one_that_is_silent_for_longest_is_shown(world: World) -> None:
+    claimed = [begin(world, send(world)) for _ in range(3)]
+    world.send("s")
+    claimed.append(world.claim("s"))
+    for silent in claimed:
+        world.time.move(2 * MINUTE)
+        world.beat(*(each.ticket for each in claimed if each is not silent))
+        run = world.lane("s").run
+        assert run is not None
+        assert run.id == silent.ticket.run_id
+        chosen = filters.chosen("silent:>1m", world.time().wall)
+        assert [lane.key for lane in world.store.read(reads.lanes(chosen))] == ["s"]
+        world.beat(*(each.ticket for each in claimed))
+    run = world.lane("s").run
+    assert run is not None
+    assert run.id == claimed[0].ticket.run_id, "of those that are as good, the first one"
+
+
 # ------------------------------------------------------------------------------------ requests that come again
 
 
