@@ -12,7 +12,7 @@ from lanes_storage.tuples import NamedTuple
 class ProviderInFlight(NamedTuple):
     """A provider with the number of requests in flight there, and how many may be (None: not known here).
 
-    ``full``: one more has to wait for its turn. ``probes``: it has cooled, and has not answered since.
+    ``full``: one more has to wait for its turn. ``probes``: it has cooled, has not answered since, and is asked.
     """
 
     name: str
@@ -27,7 +27,8 @@ class ProviderInFlight(NamedTuple):
         most, free = row.most(now.wall, max_requests), row.free(now.wall, taken, max_requests)
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
-        return cls(row.provider, taken.runs, most, not free, row.recovers(now.wall) and not row.probed)
+        probes = row.recovers(now.wall) and not row.probed and taken.unanswered > 0
+        return cls(row.provider, taken.runs, most, not free, probes)
 
 
 def told_turn(provider: ProviderInFlight) -> str:

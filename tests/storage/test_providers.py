@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lanes.explain.turns import ProviderInFlight
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
@@ -209,6 +210,22 @@ def test_F631_a_provider_that_refuses_at_the_same_number_is_asked_by_more_ever_m
         world.time.move(1)
         assert place(world, runs[5], most=None)
     assert holds == [(4, HOLD_MS << number) for number in range(4)] + [(4, LONGEST_HOLD_MS)] * 2
+
+
+def test_F635_what_is_answered_while_one_more_is_tried_does_not_show_that_more_are(world: World) -> None:
+    runs = started(world, 5)
+    overloaded(world, runs[4], runs[:3])
+    world.time.move(SECOND)
+    world.step(lambda tx: doors.leave_place(tx, runs[0]))
+    assert given(world, runs[3:]) == runs[3:4]
+    waits = ProviderInFlight.of(row(world), PlacesTaken(3, 0), None, world.time())
+    assert waits is not None
+    assert (waits.requests, waits.most, waits.full, waits.probes) == (3, 3, True, False), "nobody probes it yet"
+    world.time.move(REFUSES_WITHIN_MS)
+    assert place(world, runs[4], most=None), "one more is tried"
+    assert begins(world, runs[3]).held == 3
+    again = overloaded(world, runs[4], [])
+    assert (again.held, again.hold_ms) == (3, 2 * HOLD_MS)
 
 
 def test_of_a_burst_those_that_are_not_refused_are_what_a_provider_holds(world: World) -> None:

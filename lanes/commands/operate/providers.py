@@ -73,7 +73,7 @@ def health_told(provider: Provider) -> str:
         case Health.COOLING if provider.until is not None:
             return f"cooling until {clock_time(provider.until)}"
         case Health.PROBING:
-            return "one request probes it" if provider.in_flight else "probed by the next request"
+            return "one request at a time probes it"
         case Health.TRICKLING:
             return "answers again, and is asked by a few more at a time"
         case Health.TRIED_LAST if provider.tried_last_until is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn, Protocol
 
 from lanes.config.declared.model import ProviderConfig
@@ -42,11 +42,10 @@ async def attempt(
     draft: Draft,
     emit: Emit,
     begins: Begins,
-    accepted: Callable[[], None] = lambda: None,
 ) -> Reply:
     """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
 
-    ``begins`` is told of each phase of waiting, ``accepted`` when the answer is no refusal, ``draft`` of each event.
+    ``begins`` is told of each phase of waiting, ``draft`` of each event.
 
     The reply counts only when the terminal event of its dialect was seen. Raises AttemptFailed for everything
     that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
@@ -60,7 +59,6 @@ async def attempt(
             if answer.status != 200:
                 raise await _refusal(answer)
             await _check_type(answer)
-            accepted()
             async with contextlib.aclosing(answer.chunks()) as chunks:
                 await _read(chunks, draft, patience, emit)
                 patience.over()

@@ -25,7 +25,6 @@ The rules of failing over:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 from lanes.base.errors import RunFailed, RunParked
@@ -158,10 +157,11 @@ class _ProviderRunner:
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:
             run.attempt(place.phase(provider, limit, limit_ms))
+            if limit is AttemptCause.IDLE_TIMEOUT:  # content has come: a stream may begin, and then say a refusal
+                self._health.began(request)
 
         try:
-            accepted = partial(self._health.began, request)
-            return await attempt.attempt(self._client, provider, url, body, headers, draft, run.emit, begins, accepted)
+            return await attempt.attempt(self._client, provider, url, body, headers, draft, run.emit, begins)
         finally:
             run.attempt(None)
 

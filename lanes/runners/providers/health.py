@@ -20,7 +20,6 @@ from lanes.runners.providers.judge import OF_ONE_OR_ALL, AtFault, ProviderEviden
 from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, ProviderView, needs_places
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
-from lanes_storage.doors.providers import LONGEST_MS
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import AttemptCause
@@ -34,6 +33,9 @@ log = Log("lanes.providers")
 LAST_MS = 30_000
 #: A provider that fails again so soon after an answer has not stopped failing, in milliseconds.
 SPELL_MS = 60_000
+#: A message that waits by itself does so for no longer, unless the provider says so, in milliseconds: less than a
+#: minute, so that it is there when a limit by the minute begins again.
+OWN_WAIT_MS = 30_000
 #: How long a refusal without a time counts as a cooldown where none could be stored, in milliseconds.
 UNSTORED_MS = 1_000
 #: The time between two looks of the first run that stands in line for a place, in seconds.
@@ -76,7 +78,7 @@ class ProviderHealth:
         self.clock = clock
         self._store = store
         self._lines: dict[str, ProviderLine] = {}
-        self._asked_by: dict[str, set[int]] = {}  # the runs here that ask a provider now
+        self._asked_by: dict[str, set[int]] = {}  # the runs here that ask a provider, without a place yet
         self._spells: dict[str, Spell] = {}
         self._doubted: set[str] = (
             set()
@@ -132,7 +134,9 @@ class ProviderHealth:
             return True
 
     async def turn(self, run: RunContext, provider: ProviderConfig) -> None:
-        """Stand in line at a provider, until the run has a place there, or the provider cools. That is no stall."""
+        """Stand in line at a provider, until the run has a place there, or the provider cools. That is no stall. The
+        place that it had elsewhere is left first: those who have it may wait for this run's."""
+        await self.take(run, None)
         line = self.line(provider)
         line.waiting += 1
         run.busy(IN_LINE_S, f"waiting for its turn at provider {provider.name}")
@@ -230,33 +234,36 @@ class ProviderHealth:
     ) -> ProviderEvidence:
         last = row.refused == int(run.message.id)
         refused_at = row.refused_at if last else _refused_at(run, row.provider, failure)
-        refusals = 0 if refused_at is None else await self._refusals(run)
+        refusals = 0 if refused_at is None else await self._refusals(run, row)
         return ProviderEvidence(
             several=several,
             refuses=not row.probed and row.cause == failure.cause,
             refusals=refusals,
-            served=(row.answered_at or 0) > (refused_at or 0),
+            served=row.probed and (row.answered_at or 0) > (refused_at or 0),
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
         )
 
-    async def _refusals(self, run: RunContext) -> int:
+    async def _refusals(self, run: RunContext, row: ProviderRow) -> int:
+        """How often the message was refused since the last cooldown began: where others are refused, too, one begins,
+        and the message may be as any other."""
         try:
-            return await self._store.read(reads.refusals_of(int(run.message.id)))
+            return await self._store.read(reads.refusals_of(int(run.message.id), row.since or 0))
         except StorageError as error:
             log.warning("how often the message of run %d was refused cannot be read: %s", run.id, error)
             return 0
 
     async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int, known: ProviderEvidence) -> int:
-        """Let only this message wait, twice as long as it did since its last refusal, and at least for ``for_ms``."""
+        """Let only this message wait: for as long as the provider says, or much longer than since its last refusal. So
+        all of its refusals together take longer than a limit by the minute lasts."""
         now, message = self.clock(), int(run.message.id)
         step = partial(doors.refuse, provider=line.name, message=message, now=now, fingerprint=line.fingerprint)
         await self._write(step, "a refusal", line.name)
-        doubled = min(LONGEST_MS, max(2 * known.waited_ms, OTHERS_FIRST_MS))
-        return now.wall + max(for_ms, doubled)
+        return now.wall + max(for_ms, OTHERS_FIRST_MS, min(OWN_WAIT_MS, 4 * known.waited_ms))
 
     async def _cool(self, run: RunContext, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
         now, asking = self.clock(), [*self._asked_by[line.name]]
+        self._asked_by[line.name].clear()  # of many refusals, only the first notes who else asks
 
         def step(tx: Transaction) -> tuple[ProviderRow, bool]:
             how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}

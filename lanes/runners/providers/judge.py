@@ -19,8 +19,9 @@ DOUBTFUL = frozenset({401, 403, 404})
 #: Causes for which a provider may cool although single messages are at fault: one that got such a refusal is not asked
 #: for again before those of other lanes, which show whose it is.
 OF_ONE_OR_ALL = frozenset({AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.QUOTA})
-#: The fifth refusal (429, quota) of one message, with another one served since the last, is that message's own. Fewer
-#: may be chance: at a provider that has too much to do, any message may be the one that it refuses.
+#: The fifth refusal (429, quota) of one message since the provider last began to cool, with another one served since
+#: the last of them, is that message's own. Fewer may be chance: at a provider that has too much to do, any message may
+#: be the one that it refuses.
 OWN_REFUSALS = 5
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
 QUOTA_MS = 60_000
@@ -40,8 +41,8 @@ class ProviderEvidence(NamedTuple):
 
     ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
     ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
-    ``waited_ms`` ago; ``refusals``: how many runs of the message ended so. ``served``: whether the provider answered
-    another one since the last of them.
+    ``waited_ms`` ago; ``refusals``: how many runs of the message ended so since it last began to cool. ``served``:
+    whether the provider answered another one since the last of them, and since it cooled.
     """
 
     several: bool = False

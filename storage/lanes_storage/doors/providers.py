@@ -87,8 +87,8 @@ def answered(
     """A provider has begun to answer a run after a cooldown: its doubling begins again, and more may ask it. A
     cooldown that another run brought about meanwhile stands. What was doubted was not its."""
     before = known(tx, provider, fingerprint)
-    row = before.answering(now.wall, places(tx, provider, now))._replace(doubted=None)
     tx.run(sql.ANSWERED, {"run": run})
+    row = before.answering(now.wall, places(tx, provider, now))._replace(doubted=None)
     if row != before:
         save(tx, row)
     return row

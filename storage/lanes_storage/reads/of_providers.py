@@ -8,8 +8,11 @@ from lanes_storage.statements import providers as sql
 
 COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
 PLACE = "SELECT provider FROM runs WHERE id = :run"
-#: How many runs of a message ended because every provider refused it.
-REFUSALS = "SELECT count(*) FROM runs WHERE message_id = :message AND edge = 'park' AND cause = 'provider_cooling'"
+#: How many runs of a message ended since a time because every provider refused it.
+REFUSALS = """
+SELECT count(*) FROM runs
+WHERE message_id = :message AND edge = 'park' AND cause = 'provider_cooling' AND ended_at >= :since
+"""
 #: The provider that each open run asks: the one where it has a place, or the one of its last heartbeat.
 IN_FLIGHT = """
 SELECT coalesce(r.provider, CASE WHEN json_valid(r.attempt) THEN json_extract(r.attempt, '$.provider') END) AS asked,
@@ -41,9 +44,9 @@ def place_of(run: int) -> Query[str | None]:
     return Query(PLACE, {"run": run}, lambda rows: rows[0][0] if rows else None, point=True)
 
 
-def refusals_of(message: int) -> Query[int]:
-    """How many runs of a message were refused by every provider of their chain."""
-    return Query(REFUSALS, {"message": message}, lambda rows: int(rows[0][0]))
+def refusals_of(message: int, since: int) -> Query[int]:
+    """How many runs of a message were refused by every provider of their chain, since then (wall time)."""
+    return Query(REFUSALS, {"message": message, "since": since}, lambda rows: int(rows[0][0]))
 
 
 def in_flight() -> Query[dict[str, int]]:

@@ -42,6 +42,11 @@ class PlacesTaken(NamedTuple):
     runs: int = 0
     unanswered: int = 0
 
+    @property
+    def answered(self) -> int:
+        """How many it does not refuse any more."""
+        return self.runs - self.unanswered
+
 
 class ProviderRow(NamedTuple):
     """What is known of a provider; see ``lanes_storage.schema.providers``."""
@@ -105,14 +110,14 @@ class ProviderRow(NamedTuple):
         if not self.recovers(now_wall):
             told = self.until is None or self.cools(now_wall) or (self.refused_at or 0) < (self.answered_at or 0)
             return self if told else self._replace(answered_at=now_wall)
-        held = None if self.held is not None and taken.runs > self.held else self.held
+        held = None if self.held is not None and taken.answered > self.held else self.held
         first = not self.probed or (self.refused_at or 0) >= (self.answered_at or 0)
         answered_at = now_wall if first else self.answered_at
         return self._replace(tries=0, answered_at=answered_at, held=held, begun=self.begun + 1)
 
     def refusing(self, now_wall: int, others: PlacesTaken) -> "ProviderRow":
         """What is known of how many it answers at a time, once it has refused one beside ``others``."""
-        answers = others.runs - others.unanswered
+        answers = others.answered
         if self.cools(now_wall):  # of a burst, those that are not refused as well are what it holds
             return self if self.held is None else self._replace(held=min(self.held, answers) or None)
         if self.recovers(now_wall) and self.held is not None and answers >= self.held:
