@@ -12,7 +12,7 @@ from lanes.base.terminal import check_key
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.doors.pauses import pause_lane
+from lanes_storage.doors.pauses import end_pause, pause_lane
 from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable, Scope
 from lanes_storage.records import (
@@ -174,6 +174,24 @@ def test_F642_a_dispatcher_is_told_of_every_head_of_a_session_that_is_resumed(wo
     assert world.resume("s").applied
     assert {each.message_id for each in world.store.read(reads.touched(after, after + 100))} == waiting
     assert len(world.store.read(reads.events(lane=world.lane("s").id, session=True, after=after))) == 1
+
+
+def test_F642_a_dispatcher_is_told_of_every_head_of_a_session_that_one_of_its_runs_pauses(world: World) -> None:
+    waiting = {send(world), send(world), world.send("s")}
+    lanes = [lane for (lane,) in world.step(lambda tx: tx.rows("SELECT lane_id FROM messages", {}))]
+    until = world.time().wall + MINUTE
+    for lane in lanes:
+        for free_at, change in (
+            (
+                until,
+                lambda tx, lane: pause_lane(tx, lane, PauseKind.LOOP, world.time(), actor="t", reason="", until=until),
+            ),
+            (0, lambda tx, lane: end_pause(tx, lane, PauseKind.LOOP, world.time(), actor="t")),
+        ):
+            (after,) = world.step(lambda tx: tx.rows("SELECT max(id) FROM events", {}))[0]
+            world.step(lambda tx, change=change, lane=lane: change(tx, lane))  # type: ignore[misc]
+            told = world.store.read(reads.touched(after, after + 100))
+            assert {(each.message_id, each.free_at) for each in told} == {(number, free_at) for number in waiting}
 
 
 def test_F642_the_loop_guard_counts_and_pauses_a_session(world: World) -> None:

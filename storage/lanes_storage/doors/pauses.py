@@ -83,6 +83,7 @@ def pause_lane(
     epoch: int | None = None,
 ) -> None:
     """Pause a lane, by its id, with all lanes of its session. A second pause of the same kind replaces the first."""
+    lane = _own(tx, lane)
     values = {"lane": lane, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_LANE, values)
     tx.run(sql.CHANGED_LANE, {"lane": lane, "now": now.wall})
@@ -94,7 +95,7 @@ def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: s
     """End one kind of pause of a lane, because its cause is gone. Returns False if there was no such pause."""
     ended = tx.run(sql.END_PAUSE, {"lane": lane, "kind": kind}) > 0
     if ended:
-        _resumed(tx, lane, now, actor=actor, epoch=None)
+        _resumed(tx, _own(tx, lane), now, actor=actor, epoch=None)
     return ended
 
 
@@ -144,6 +145,11 @@ def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
     for lane, _ in unfinished:
         pause_lane(tx, lane, PauseKind.RESTORED, now, actor=actor, reason=PauseKind.RESTORED)
     return [key for _, key in unfinished]
+
+
+def _own(tx: Transaction, lane: int) -> int:
+    """The lane of the session: its journal tells dispatchers to read all lanes of the session again."""
+    return int(tx.rows(children.OWN, {"lane": lane})[0][0])
 
 
 def _resumed(tx: Transaction, lane: int, now: Now, *, actor: str, epoch: int | None) -> None:

@@ -140,7 +140,7 @@ INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({what}, :kind,
 ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
   until = excluded.until
 """
-PAUSE_LANE = _PAUSE.format(of="lane_id", what=own_lane(":lane"))
+PAUSE_LANE = _PAUSE.format(of="lane_id", what=":lane")
 PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
 
 END_PAUSES = f"DELETE FROM pauses WHERE lane_id = {own_lane(':lane')}"

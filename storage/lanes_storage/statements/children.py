@@ -19,6 +19,8 @@ FROM lanes c WHERE c.parent_id = :parent ORDER BY 3 DESC, 4, c.state IN ('errore
 #: The lane of a key and its children, with their epochs and states.
 SESSION = lanes_of(NAMED_LANE, "id, epoch, state")
 
+OWN = "SELECT coalesce(parent_id, id) FROM lanes WHERE id = :lane"
+
 #: Whether anything runs or waits in the session of a lane.
 BUSY = f"""
 SELECT coalesce(head_id, run_id) FROM lanes
