@@ -74,7 +74,7 @@ def shown_for(session: str) -> str:
         f"(SELECT x.id FROM ({lanes_of(session, 'id, parent_id, run_id, head_id, state')}) x ORDER BY"
         " CASE WHEN x.run_id IS NOT NULL THEN 0 WHEN x.head_id IS NOT NULL THEN 1"
         " WHEN x.state = 'errored' THEN 2 WHEN x.state = 'aborted' THEN 3 ELSE 4 END,"
-        " (SELECT r.progress_at FROM runs r WHERE r.id = x.run_id),"
+        " (SELECT run.progress_at FROM runs run WHERE run.id = x.run_id),"
         " x.parent_id IS NULL, coalesce(x.run_id, x.id) LIMIT 1)"
     )
 

@@ -189,6 +189,12 @@ def test_F63_no_lane_in_which_nothing_can_wait_is_read_for_the_lengths_of_queues
     assert walks(store, waiting.sql) == []
 
 
+def test_no_run_is_read_for_a_condition_that_is_about_lanes_alone(store: Store) -> None:
+    """What chooses of the lanes of a session the one that is shown reads runs by another name."""
+    for query in (reads.lanes_total(LaneFilter(keys=("a",))), reads.tally(LaneFilter(at=NOW))):
+        assert [step for step in plan(store, query.sql) if re.match(r"\w+ (r|rm|hm|o)\b", step)] == []
+
+
 def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
     """Each of them is written with its rows."""
     asked = [*WRITING.values(), *pruning.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
