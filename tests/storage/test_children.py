@@ -11,7 +11,7 @@ from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
-from lanes_storage.doors import Accepted, Refusal
+from lanes_storage.doors import Accepted, Refusal, WaitCircle
 from lanes_storage.doors.pauses import end_pause, pause_lane
 from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable, Scope
@@ -28,9 +28,10 @@ from lanes_storage.records import (
     RunResult,
     RunUsage,
     Spent,
+    Waiter,
 )
 from lanes_storage.statements import children
-from tests.kit.world import World
+from tests.kit.world import PROCESS, World
 from tests.storage.test_counts import lanes_agree
 
 
@@ -300,6 +301,18 @@ def test_F649_of_the_runs_of_a_session_the_one_that_is_silent_for_longest_is_sho
     run = world.lane("s").run
     assert run is not None
     assert run.id == claimed[0].ticket.run_id, "of those that are as good, the first one"
+
+
+def test_F645_a_circle_of_waits_names_the_session_of_a_child(world: World) -> None:
+    claimed, other = begin(world, send(world)), world.start("other")
+    waiter = Waiter(other.ticket.run_id, PROCESS)
+    assert isinstance(world.accept("other", waiting_run=claimed.ticket.run_id), Accepted)
+    message = int(claimed.message.id)
+    met = world.step(lambda tx: doors.begin_wait(tx, waiter, message, world.time()))
+    assert met == WaitCircle(("other", "s", "other"))
+    again = Waiter(claimed.ticket.run_id, PROCESS)
+    mine = world.step(lambda tx: doors.begin_wait(tx, again, message, world.time()))
+    assert mine == WaitCircle(("s", "s"))
 
 
 # ------------------------------------------------------------------------------------ requests that come again

@@ -1,5 +1,7 @@
 """Statements about runs that wait for messages of other lanes."""
 
+from lanes_storage.fragments import shown_key
+
 #: A row that an earlier process with the same pid left behind is overwritten.
 MAKE_WAIT = """
 INSERT INTO waits (run_id, message_id, host, boot_id, pid_ns, pid, start_time, since)
@@ -26,14 +28,14 @@ DELETE FROM waits WHERE (host, boot_id, pid_ns, pid, start_time) =
   (SELECT host, boot_id, pid_ns, pid, start_time FROM owners WHERE id = :owner)
 """
 
-OPEN_RUN = "SELECT l.id, l.key, l.run_id FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
+_LANE = f"SELECT l.id, {shown_key('l')}, l.run_id"
 
-LANE_OF_MESSAGE = """
-SELECT l.id, l.key, l.run_id FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message
-"""
+OPEN_RUN = f"{_LANE} FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :run"
+
+LANE_OF_MESSAGE = f"{_LANE} FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message"
 
 #: The lanes that the run of a lane waits for: the lanes of the unfinished messages that it waits for.
-WAITED_FOR = """
-SELECT l.id, l.key, l.run_id FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
+WAITED_FOR = f"""
+{_LANE} FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
 WHERE w.run_id = :run AND m.ended_at IS NULL
 """
