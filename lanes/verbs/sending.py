@@ -132,8 +132,7 @@ def answer(
 
     def step(tx: Transaction) -> records.Message | LanesError:
         asks = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
-        came = _accepting(ctx, NewMessage(asks, text, actor=ctx.actor), admission)(tx)
-        return came.replace(key=key) if isinstance(came, records.Message) else came
+        return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission, lane=asks)(tx)
 
     return step
 
@@ -158,8 +157,10 @@ def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
     return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission)
 
 
-def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> Step[records.Message | LanesError]:
-    """Accept a message; the record of it, or why it was refused."""
+def _accepting(
+    ctx: Context, new: NewMessage, admission: Admission, *, lane: str | None = None
+) -> Step[records.Message | LanesError]:
+    """Accept a message; the record of it, or why it was refused. ``lane``: the lane of its session that it is for."""
     now, key = ctx.now(), new.key
 
     def came(tx: Transaction, accepted: object) -> records.Message | LanesError:
@@ -173,7 +174,7 @@ def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> Step[reco
             case Refusal.NO_LANE:
                 return NotFound("lane", key)
             case Refusal.NOT_ASKED | Refusal.NO_OPTION:
-                return _not_asked(tx, key, admission.answers)
+                return _not_asked(tx, key, lane or key, admission.answers)
             case doors.WaitCircle(keys):
                 return WaitCycle(keys)
             case _:
@@ -181,12 +182,12 @@ def _accepting(ctx: Context, new: NewMessage, admission: Admission) -> Step[reco
 
     if doors.runs_beside(new, admission):
         return lambda tx: came(tx, doors.enter_beside(tx, new, admission, admission.concurrency, now))
-    return doors.accept(new, admission, now).and_then(came)
+    return doors.accept(new if lane is None else new._replace(key=lane), admission, now).and_then(came)
 
 
-def _not_asked(tx: Transaction, key: str, meant: str | None) -> LanesError:
-    """Why an answer was refused."""
-    lane = within(tx, reads.lane(key))
+def _not_asked(tx: Transaction, key: str, asked: str, meant: str | None) -> LanesError:
+    """Why an answer to a session was refused by the lane of it that was ``asked``."""
+    lane = within(tx, reads.lane(asked))
     open_ = None if lane is None or lane.run is None or lane.run.abort_at is not None else lane.run.question
     if open_ is None:
         return NotAllowed(f"lane {key!r} asks nothing" + (f": question {meant!r} is closed" if meant else ""))

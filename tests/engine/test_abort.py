@@ -267,7 +267,7 @@ def test_F625_whichever_lane_of_a_session_asks_the_session_is_answered(world: Wo
     assert answer("the second", "q1").key == "a"
     answer("the first")
     answer("the third")
-    with pytest.raises(NotAllowed, match="has its answer"):
+    with pytest.raises(NotAllowed, match="of lane 'a' has its answer"):
         answer("one too many")
     taken = [
         world.step(lambda tx, n=n, each=each: doors.take_answer(tx, each.ticket, f"q{n}", world.time(), by="run"))  # type: ignore[misc]
