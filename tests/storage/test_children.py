@@ -279,6 +279,7 @@ def test_F648_what_is_only_for_an_idle_session_is_refused_while_anything_of_it_r
     claimed = begin(world, send(world))
     text, request = {"text": "hi"}, {"request": "{}"}
     assert [ask(**text), ask(**request)] == [Refusal.LANE_BUSY] * 2
+    assert children_of(world, "s") == [("s\x1f1", 0)], "nothing was stored"
     assert isinstance(ask("other", **text), Accepted)
     world.complete(claimed.ticket)
     assert isinstance(ask(**text), Accepted)

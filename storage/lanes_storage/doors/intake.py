@@ -347,6 +347,8 @@ def enter_beside(
         return enter(tx, [Accept(new, admission, now)])[0]
     tx.run(children.MAKE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
+    if admission.if_idle and tx.rows(children.BUSY, {"lane": parent}):
+        return Refusal.LANE_BUSY  # before a child is made for it
     key = _child(tx, parent, new.key, width)
     tx.run(children.MAKE, {"key": key, "parent": parent, "now": now.wall})
     return enter(tx, [Accept(new._replace(key=key), admission, now, retry_of)])[0]
