@@ -1,5 +1,6 @@
 """The folder of a run, and git that makes it: a program of the run as its agent is, and never half of it is used."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -134,8 +135,9 @@ def test_F403_a_worktree_that_was_cut_by_kill_9_is_made_again(made: House, repos
     (keeper,) = made.row("SELECT process_pid FROM runs")
     if killed == "all":
         os.kill(gateway.pid, signal.SIGSTOP)
-        for pid in (keeper, *pids, *repository.living()):
-            os.kill(pid, signal.SIGKILL)
+        for pid in {keeper, *pids, *repository.living()}:
+            with contextlib.suppress(ProcessLookupError):  # it has ended with another one
+                os.kill(pid, signal.SIGKILL)
     gateway.kill()
     eventually(lambda: not repository.living(), "the end of git")
     repository.free()
