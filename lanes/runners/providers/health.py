@@ -163,12 +163,14 @@ class ProviderHealth:
         finally:
             here.discard(run.id)
 
-    def began(self, request: ProviderRequest) -> None:
-        """Remember that a provider has begun to answer: it does not refuse, however long the answer takes."""
+    def began(self, request: ProviderRequest) -> asyncio.Task[None]:
+        """Remember that a provider has begun to answer: it does not refuse, however long the answer takes. Returns what
+        stores that."""
         if request.noting is None:
             request.noting = asyncio.create_task(self._begun(request), name="lanes-provider-answers")
             self._noting.add(request.noting)
             request.noting.add_done_callback(self._noting.discard)
+        return request.noting
 
     async def failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed) -> int | None:
         """Judge a failure, and remember it; until when the message waits for this provider (wall time, ms), None
@@ -197,9 +199,7 @@ class ProviderHealth:
         self._count(name, "answered", ProviderCounts(1, self.clock().mono - request.since))
         if self.failing(name):
             await self._over(name)
-        self.began(request)
-        if request.noting is not None:
-            await request.noting
+        await self.began(request)
 
     async def _begun(self, request: ProviderRequest) -> None:
         """Written only where it changes something. A cooldown that another run brought about meanwhile stands."""

@@ -153,7 +153,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.members])
     for each in taken:
         if each.claim.provider is not None:
-            note_asked(tx, {each.run: each.claim.provider}, each.claim.now)
+            note_asked(tx, each.run, each.claim.provider, each.claim.now)
     write_events(tx, [_event(each) for each in taken])
     claimed: list[Claimed | None] = [None] * len(claims)
     for each in taken:

@@ -149,7 +149,7 @@ def take_place(
     if row.free(now.wall, places(tx, provider, now, but=run), max_requests) == 0:
         return False
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
-    note_asked(tx, {run: provider}, now)
+    note_asked(tx, run, provider, now)
     return True
 
 
@@ -158,9 +158,9 @@ def leave_place(tx: Transaction, run: int) -> None:
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": None})
 
 
-def note_asked(tx: Transaction, given: Mapping[int, str], now: Now) -> None:
-    """Note runs that have just got a place at a provider, if that recovers: it has not begun to answer them."""
-    tx.many(sql.NOTE_ASKED, [(now.boot, run, provider, now.wall) for run, provider in given.items()])
+def note_asked(tx: Transaction, run: int, provider: str, now: Now) -> None:
+    """Note a run that has just got a place at a provider, if that recovers: it has not begun to answer it."""
+    tx.run(sql.NOTE_ASKED, (now.boot, run, provider, now.wall))
 
 
 def note_provider(

@@ -107,13 +107,14 @@ class ProviderRow(NamedTuple):
 
     def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":
         """What is known once it has begun to answer one of those that have a place there: it does not refuse."""
+        if self.until is None or self.cools(now_wall):
+            return self
+        known = self.probed and (self.refused_at or 0) < (self.answered_at or 0)
+        row = self if known else self._replace(answered_at=now_wall)
         if not self.recovers(now_wall):
-            told = self.until is None or self.cools(now_wall) or (self.refused_at or 0) < (self.answered_at or 0)
-            return self if told else self._replace(answered_at=now_wall)
+            return row
         held = None if self.held is not None and taken.answered > self.held else self.held
-        first = not self.probed or (self.refused_at or 0) >= (self.answered_at or 0)
-        answered_at = now_wall if first else self.answered_at
-        return self._replace(tries=0, answered_at=answered_at, held=held, begun=self.begun + 1)
+        return row._replace(tries=0, held=held, begun=self.begun + 1)
 
     def refusing(self, now_wall: int, others: PlacesTaken) -> "ProviderRow":
         """What is known of how many it answers at a time, once it has refused one beside ``others``."""
