@@ -1,117 +1,28 @@
-"""A busy hour in moved time: a provider that limits its requests, and whose answers take long."""
+"""A provider that refuses for load, and whose answers take long: how busy it is kept, and how often it refuses."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
-from typing import NamedTuple
 
-from lanes.config import from_data
-from lanes.desk import connect
-from lanes.testing import gateway
-from lanes.testing.passing import LONGEST_STEP_MS, Passer, restless
-from tests.health.conftest import Sim
-from tests.health.moments import NightClock
-from tests.kit.databases import lay
-from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
-from tests.kit.until import until
-
-
-@dataclass
-class Busy:
-    """A provider: an answer begins after a second and takes ``takes_s``; so many are answered ``at_once``, or begin in
-    a minute of which it tells the end; and the requests of these numbers are refused."""
-
-    clock: NightClock
-    takes_s: float
-    at_once: int = 10_000
-    a_minute: int = 10_000
-    odd: tuple[int, ...] = ()
-    now: int = 0
-    asked: int = 0
-    refused: int = 0
-    answered: list[float] = field(default_factory=list)
-    minutes: Counter[int] = field(default_factory=Counter)
-
-    async def __call__(self, call: Call) -> None:
-        began = self.clock.seconds()
-        self.asked += 1
-        minute = int(began // 60)
-        full = self.minutes[minute] >= self.a_minute
-        if full or self.now >= self.at_once or self.asked in self.odd:
-            self.refused += 1
-            wait = f"retry-after: {ceil(60 * (minute + 1) - began)}\r\n" if full else ""
-            refusal = f"HTTP/1.1 429 Too Many Requests\r\n{wait}content-length: 0\r\nconnection: close\r\n\r\n"
-            await call.say(refusal.encode())
-            return
-        self.minutes[minute] += 1
-        self.now += 1
-        try:
-            await self.clock.until(began + 1)
-            await call.say(STREAM, chunk("yes"))
-            await self.clock.until(began + self.takes_s)
-            await call.say(chunk(finish="stop"), DONE)
-            self.answered.append(self.clock.seconds())
-        finally:
-            self.now -= 1
-
-
-class Hour(NamedTuple):
-    """What came of it: how many were sent, and done; and when the last answer came."""
-
-    sent: int
-    done: int
-    lasted_s: float
-
-
-async def hour(clock: NightClock, busy: Busy, sendings: Iterator[tuple[float, str]], folder: Path) -> Hour:
-    """Send messages at their times, each to its lane, and wait until all have ended."""
-    async with AsyncExitStack() as ending:
-        url = await ending.enter_async_context(raw_server(busy))
-        config = from_data(Sim(None, url).config(max_park="1h"), env={})  # type: ignore[arg-type]
-        desk = await ending.enter_async_context(connect(str(lay(folder / "lanes.db")), config=config, clock=clock))
-        running = await ending.enter_async_context(gateway(config=config, desk=desk))
-        passer, left, sent = Passer(running._engine), list(sendings)[::-1], []
-        ending.enter_context(restless(passer.upkeep))
-        while left or (counts := (await desk.status()).counts).messages.queued or counts.lanes["running"]:
-            assert clock.seconds() < 3_600, "some messages never end"
-            clock.move(LONGEST_STEP_MS)
-            while left and left[-1][0] <= clock.seconds():
-                sent.append(await desk.send(left.pop()[1], "hello"))
-            await passer.meets()
-            await until(lambda: running.held == busy.now, "the runs to ask it, or to end")
-        ended = [await desk.message(message.id) for message in sent]
-        return Hour(len(sent), sum(each.state == "done" for each in ended), busy.answered[-1])
-
-
-def evenly(a_second: float, seconds: int) -> Iterator[tuple[float, str]]:
-    """Messages in so many seconds, each to a lane of its own."""
-    return ((number / a_second, f"lane:{number}") for number in range(int(a_second * seconds)))
+from tests.health.busy import Busy, Hour, evenly, hour
 
 
 async def test_F631_one_refusal_does_not_make_long_answers_wait_for_each_other(tmp_path: Path) -> None:
-    clock = NightClock()
-    busy = Busy(clock, takes_s=60, odd=(5,))
-    assert await hour(clock, busy, evenly(2, 30), tmp_path) == Hour(60, 60, busy.answered[-1])
+    busy = Busy(takes_s=60, odd=(5,))
+    assert await hour(busy, evenly(2, 30), tmp_path) == Hour(60, 60, busy.answered[-1])
     assert busy.answered[-1] <= 120, "a minute later than without the refusal at most"
     assert busy.refused == 1
 
 
 async def test_F631_a_provider_that_answers_so_many_at_a_time_is_kept_busy_and_rarely_refuses(tmp_path: Path) -> None:
-    clock = NightClock()
-    busy = Busy(clock, takes_s=10, at_once=4)
-    came = await hour(clock, busy, evenly(1, 60), tmp_path)
+    busy = Busy(takes_s=10, at_once=4)
+    came = await hour(busy, evenly(1, 60), tmp_path)
     assert (came.sent, came.done) == (60, 60)
     assert came.lasted_s <= 60 / 0.4 * 1.5, "an answer each two and a half seconds, and what the tries cost"
     assert busy.refused <= 60 / 5
 
 
 async def test_F631_a_limit_for_each_minute_loses_nothing_and_is_used_up(tmp_path: Path) -> None:
-    clock = NightClock()
-    busy = Busy(clock, takes_s=30, a_minute=20)
-    came = await hour(clock, busy, evenly(1, 60), tmp_path)
+    busy = Busy(takes_s=30, a_minute=20)
+    came = await hour(busy, evenly(1, 60), tmp_path)
     assert (came.sent, came.done) == (60, 60)
     assert came.lasted_s <= 4 * 60, "two minutes and a half for the answers, and the way back after each limit"
     assert busy.refused <= 60 / 5

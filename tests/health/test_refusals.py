@@ -7,9 +7,8 @@ import pytest
 
 from lanes_storage import reads
 from lanes_storage.law import MessageState
+from tests.health.busy import Busy, evenly, hour
 from tests.health.conftest import Sim, night
-from tests.health.moments import NightClock
-from tests.health.test_busy_hour import Busy, evenly, hour
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
 from tests.kit.until import until
 
@@ -68,9 +67,8 @@ async def test_F633_the_refusals_of_an_outage_are_not_those_of_a_message(tmp_pat
 
 
 async def test_F633_a_tiny_limit_makes_no_message_fail(tmp_path: Path) -> None:
-    clock = NightClock()
-    busy = Busy(clock, takes_s=5, a_minute=1)
-    came = await hour(clock, busy, evenly(0.5, 40), tmp_path)
+    busy = Busy(takes_s=5, a_minute=1)
+    came = await hour(busy, evenly(0.5, 40), tmp_path)
     assert (came.sent, came.done) == (20, 20)
     assert busy.refused <= 4 * 20, "a few in each minute, of which one is answered"
 

@@ -1,10 +1,15 @@
 """A database that lanes 0.1.0 wrote, as tests upgrade it."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lanes_storage import open_store
+from lanes_storage.errors import StorageError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
 
@@ -18,6 +23,15 @@ def rows(path: Path, table: str) -> list[Row]:
         return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
     finally:
         connection.close()
+
+
+@contextmanager
+def refused(path: Path, error: type[StorageError], match: str) -> Iterator[None]:
+    """What opens the file in this block is refused, and leaves each byte of it as it is."""
+    before = path.read_bytes()
+    with pytest.raises(error, match=match):
+        yield
+    assert path.read_bytes() == before
 
 
 def upgraded(path: Path) -> Path:

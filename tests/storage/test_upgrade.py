@@ -17,7 +17,7 @@ from lanes_storage.schema import versions
 from lanes_storage.sqlite.file import connect
 from tests.kit.acting import REQUESTS
 from tests.kit.world import World
-from tests.storage.of_0_1_0 import Row, rows, upgraded
+from tests.storage.of_0_1_0 import Row, refused, rows, upgraded
 
 #: What 0.1.0 had in columns of a lane, and has a table since.
 MOVED = ("pause_reason", "pause_actor", "pause_at", "pause_until")
@@ -248,20 +248,16 @@ def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: py
         tx.run("DELETE FROM lanes WHERE id = (SELECT min(lane_id) FROM messages)", {})
 
     monkeypatch.setattr(versions, "MIGRATIONS", real | {1: astray})
-    before = old.read_bytes()
-    with pytest.raises(DatabaseDamaged, match="names a row of lanes that is not there"):
+    with refused(old, DatabaseDamaged, "names a row of lanes that is not there"):
         open_store(str(old), create=True)
-    assert old.read_bytes() == before
 
 
 def test_F132_runs_without_their_lane_are_found_before_it(old: Path) -> None:
     damaged = sqlite3.connect(old, isolation_level=None)
     damaged.execute("UPDATE runs SET lane_id = 1000 WHERE id = (SELECT max(id) FROM runs)")
     damaged.close()
-    before = old.read_bytes()
-    with pytest.raises(DatabaseDamaged, match="of runs names a row of lanes that is not there"):
+    with refused(old, DatabaseDamaged, "of runs names a row of lanes that is not there"):
         open_store(str(old), upgrade=True)
-    assert old.read_bytes() == before
 
 
 def test_references_hold_again_once_it_is_done(old: Path) -> None:
