@@ -59,7 +59,7 @@ MADE = [
 
 
 class ToolMissing(errors.RunFailed):
-    """As a runner may define it, with arguments of its own."""
+    """As a runner may define it, with additional arguments."""
 
     def __init__(self, tool: str, *, version: int) -> None:
         self.tool, self.version = tool, version

@@ -1,4 +1,4 @@
-"""A set of commands of every kind, each on a lane of its own, to be carried out together or one by one."""
+"""A set of commands of every kind, each on a separate lane, to be carried out together or one by one."""
 
 import itertools
 import os
