@@ -1,2 +1,2 @@
-"""The steps from an older schema to the next. Each step is frozen once it is released: it contains its schema as text,
-so that it still creates that version when the tables have changed later."""
+"""The steps from the schema of one release to the next. The newest one makes the tables of ``lanes_storage.schema``.
+Before these change after its release, it is frozen: what it ran is stored beside it as SQL, and runs from then on."""

@@ -7,17 +7,10 @@ before the commit.
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
 from lanes_storage.interface import Transaction
 
 _MADE = re.compile(r"CREATE (?:TABLE (?P<table>\w+)|(?:UNIQUE )?INDEX \w+ ON (?P<of>\w+))")
-
-
-def statements_of(name: str) -> list[str]:
-    """The statements of a file beside this one, as it was frozen."""
-    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
-    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
 
 
 def make(tx: Transaction, table: str, made_by: Sequence[str]) -> None:

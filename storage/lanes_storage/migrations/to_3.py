@@ -1,7 +1,8 @@
 """From schema 1, that of lanes 0.1, to schema 3. No release had schema 2."""
 
 from lanes_storage.interface import Transaction
-from lanes_storage.migrations.rebuilding import make, rebuild, statements_of
+from lanes_storage.migrations.rebuilding import make, rebuild
+from lanes_storage.schema.versions import creation
 
 #: The tables that 0.1 did not have, and those that changed.
 NEW = (
@@ -89,13 +90,12 @@ WHERE t.lane_id = lanes.id
 def step(tx: Transaction) -> None:
     """Pauses, the health of providers and the turns of conversations move to separate tables; the events of a lane are
     found by blocks of the journal; tables and columns for later features are added."""
-    made_by = statements_of("schema_3.sql")
     for table in NEW:
-        make(tx, table, made_by)
+        make(tx, table, creation())
     for filled in (PAUSES, PROVIDERS, EVENT_BLOCKS):
         tx.run(filled, {})
     for table in CHANGED:
-        rebuild(tx, table, made_by, GIVEN.get(table, {}))
+        rebuild(tx, table, creation(), GIVEN.get(table, {}))
     tx.run(TURNS_OF_MESSAGES, {"most": TURNS})
     tx.run(LAST_TURNS, {})
     tx.run("DROP INDEX IF EXISTS events_of_lane", {})
