@@ -11,6 +11,7 @@ from lanes.base.errors import ConfigError
 from lanes.config.config import Config
 from lanes.config.declared import places
 from lanes.config.declared.values import Origin, Value
+from lanes_storage.reads.shapes import parsed
 
 #: Settings that name code, which a gateway runs.
 CODE = frozenset(
@@ -88,8 +89,7 @@ def _notes(env: Mapping[str, str] | None) -> Path:
 
 
 def _remembered(env: Mapping[str, str] | None) -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(_notes(env).read_bytes())
-        if isinstance(found, dict):
-            return {str(path): str(digest) for path, digest in found.items()}
+    with contextlib.suppress(OSError):
+        found = parsed(_notes(env).read_bytes(), dict) or {}
+        return {str(path): str(digest) for path, digest in found.items()}
     return {}

@@ -1,12 +1,10 @@
 """The simulated provider as an application: takes requests, plays faults, keeps the record."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -22,6 +20,7 @@ from lanes.simulate.memory import words
 from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Receive, Scope, Send, Wire
+from lanes_storage.reads.shapes import parsed
 
 #: Called for each request before it is answered; returns what happens instead of what the request names.
 Weather = Callable[[SimulatedRequest], Awaitable[str]]
@@ -81,7 +80,7 @@ class Simulator:
         """Answer one request in that dialect, as an ASGI application."""
         request = Request(scope, receive)
         try:
-            body = _object(await request.body())
+            body = parsed(await request.body(), dict) or {}
         except ClientDisconnect:
             return
         read = answers.read(body, request.path_params)
@@ -142,7 +141,7 @@ class _Endpoint:
 
 
 async def _count_tokens(request: Request) -> JSONResponse:
-    body = _object(await request.body())
+    body = parsed(await request.body(), dict) or {}
     if "stream" in body or "max_tokens" in body:
         return JSONResponse({"type": "error", "error": {"type": "invalid_request_error", "message": "extra"}}, 400)
     return JSONResponse({"input_tokens": words(body)})
@@ -154,11 +153,3 @@ async def _models(_: Request) -> JSONResponse:
         for name, (number, _) in FAULTS.items()
     ]
     return JSONResponse({"object": "list", "data": listed})
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

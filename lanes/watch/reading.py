@@ -1,7 +1,6 @@
 """Reading what another program sends: any of it may be missing, of another type, huge, or hostile."""
 
 import hashlib
-import json
 from typing import Any, TypeVar
 
 from lanes.base.errors import InvalidKey
@@ -14,15 +13,6 @@ T = TypeVar("T")
 MOST_WORD = 200
 #: Characters of a key are kept up to this many, so that it fits behind the name of its source.
 MOST_KEY = MAX_KEY - 80
-
-
-def parsed(text: str) -> dict[str, Any] | None:
-    """The JSON object of a frame; None where it is none, or is nested too deeply."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def typed(form: Any, name: str, kind: type[T], default: T) -> T:

@@ -4,7 +4,6 @@ Error codes are an open set, worded differently by every vendor and every proxy.
 classified by that; what is not, by the HTTP status, then by its type; the rest is a server error.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC
@@ -16,6 +15,7 @@ from lanes.base.sentences import Tried
 from lanes.runners.http.merging import whole
 from lanes.runners.http.redaction import redacted
 from lanes_storage.law import AttemptCause, Cause
+from lanes_storage.reads.shapes import parsed
 
 #: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
 LONGEST_SENTENCE = 500
@@ -153,7 +153,7 @@ def from_error(error: Any) -> AttemptFailed:
 
 def error_in_body(body: bytes) -> Any:
     """The error object in a JSON answer under status 200, or None where there is none."""
-    value = _json(body)
+    value = parsed(body, object)
     return value.get("error") if isinstance(value, dict) else None
 
 
@@ -177,17 +177,10 @@ def retry_after_ms(header: str | None, now_wall_ms: int) -> int | None:
 
 def _error_in(body: bytes) -> Any:
     """What an answer of another status says of the error: mostly ``{"error": {…}}``, sometimes without the cover."""
-    value = _json(body)
+    value = parsed(body, object)
     if isinstance(value, list) and value:
         value = value[0]
     return value.get("error", value) if isinstance(value, dict) else None
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _cause(error: Any, status: int) -> AttemptCause:

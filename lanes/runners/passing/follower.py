@@ -1,6 +1,5 @@
 """Follows a stream that passes, without keeping it: signs of life, the end, and the usage."""
 
-import json
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from lanes.runners.http.answers import PLAIN
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.http.unpacking import PACKED, unpacker
+from lanes_storage.reads.shapes import parsed
 
 #: So much of an unpacked body is looked at.
 LONGEST_START = 4_194_304
@@ -113,8 +113,10 @@ class Follower:
             if event.data.strip() == DONE.data:
                 self.ended = True
                 return True
-            event = whole_answer(event.data)
-        sign = self._read(event)
+            told: dict[str, Any] = parsed(event.data, dict) or {}
+        else:
+            told = event
+        sign = self._read(told)
         self.ended |= sign.ended
         self.failed = self.failed or sign.failed
         self.usage |= sign.usage or {}
@@ -139,15 +141,6 @@ def _dict(value: Any) -> dict[str, Any] | None:
 def _text(holder: dict[str, Any], name: str) -> str | None:
     value = holder.get(name)
     return value if isinstance(value, str) else None
-
-
-def whole_answer(body: bytes | str) -> dict[str, Any]:
-    """The object in an answer without a stream, or in an event; empty if there is none."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def unpacked_start(body: bytes, encoding: str) -> bytes:

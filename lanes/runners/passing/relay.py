@@ -14,10 +14,11 @@ from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.http.redaction import keys_in
 from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.facts import kept_model, kept_usage
-from lanes.runners.passing.follower import USAGES, Follower, unpacked_start, whole_answer
+from lanes.runners.passing.follower import USAGES, Follower, unpacked_start
 from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.passing.patience import ClientPatience
 from lanes.runners.providers.timeouts import LINGER_S, Begins
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import in_thread
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
@@ -110,7 +111,7 @@ async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Pass
     text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 400:
         return Passed(answer.status, failed=answer.refusal(text))
-    found = whole_answer(text)
+    found: dict[str, Any] = parsed(text, dict) or {}
     usage = found.get("usage")
     model = found.get("model")
     return Passed(

@@ -1,6 +1,5 @@
 """What names the session of a request, and so its lane."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key
 from lanes.config.declared.presets import BODY, HEADER, RUNTIME
 from lanes_storage.law import MAX_KEY
+from lanes_storage.reads.shapes import parsed
 
 #: A longer name leaves no room for the name of its source, and the number of a child lane.
 LONGEST = MAX_KEY - 48
@@ -32,10 +32,7 @@ def named(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Any
     path, _, within = word.removeprefix(BODY).partition(":")
     value = _at(body, path)
     if within and isinstance(value, str):
-        try:
-            value = _at(json.loads(value), within)
-        except (ValueError, RecursionError):
-            return None
+        return _at(parsed(value, object), within)
     return value
 
 

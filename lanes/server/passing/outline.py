@@ -14,6 +14,7 @@ from lanes.config.declared.model import SourceConfig
 from lanes.server.asgi.bodies import too_many_values
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.passing.naming import session_of
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import OUTLINE
 from lanes_storage.threads import in_thread
 
@@ -58,7 +59,8 @@ async def outline_of(body: bytes, headers: Mapping[str, str], source: SourceConf
 def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:
     encoding = headers.get("content-encoding", "").strip().lower()
     text = unpacked(body, encoding, source.max_body_bytes)
-    asked = _object(text)
+    # The parser would block every thread for seconds at too many values.
+    asked: dict[str, Any] = (None if too_many_values(text) else parsed(text, dict)) or {}
     key = hashlib.sha256(b"lanes outline " + (source.token or "").encode()).digest()
     said = json.dumps([asked.get(name) for name in _SAID]).encode() if asked else body
     options = asked.get("stream_options")
@@ -116,17 +118,6 @@ def _bounded(made: bytes, most: int) -> bytes:
     if len(made) > most:
         raise HttpProblem(413, "too_large", f"the body unpacks to more than {most} bytes")
     return made
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    """The object in a body; empty where it cannot be read, or only by a parser that blocks every thread for seconds."""
-    if too_many_values(text):
-        return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _tools(tools: Any) -> list[str]:

@@ -10,8 +10,8 @@ import aiohttp
 
 from lanes.watch.adapter import SourceDown
 from lanes.watch.links.failing import closed, hung, said, unreachable
-from lanes.watch.reading import parsed
 from lanes_storage.law import SourceState
+from lanes_storage.reads.shapes import parsed
 
 #: A gateway that is not hung takes a connection, and answers a request, within these times. OpenClaw's first run loads
 #: so much that it answered nothing for 9 s on a busy machine.
@@ -77,7 +77,7 @@ class JsonSocket:
                 text: str = message.data
                 if len(text) > MOST_READ and (self._unasked(text) or len(text) > MOST_ANSWER):
                     self.unread["large"] += 1
-                elif (frame := parsed(text)) is None:
+                elif (frame := parsed(text, dict)) is None:
                     self.unread["malformed"] += 1
                 else:
                     return frame

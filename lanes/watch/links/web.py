@@ -12,8 +12,8 @@ from lanes.runners.http.sse import SseError, SseParser
 from lanes.watch.adapter import SourceDown
 from lanes.watch.links.failing import closed, hung, said, unreachable
 from lanes.watch.links.sockets import ANSWER_S, MOST_ANSWER, REFUSED
-from lanes.watch.reading import parsed
 from lanes_storage.law import SourceState
+from lanes_storage.reads.shapes import parsed
 
 #: A stream that says nothing for so long has ended, whatever its connection looks like. opencode beats each 10 s.
 QUIET_S = 60.0
@@ -108,7 +108,7 @@ class JsonWeb:
                 parser = SseParser(MOST_ANSWER, MOST_ANSWER)
                 async for chunk in answer.content.iter_any():
                     for event in parser.feed(chunk):
-                        if (form := parsed(event.data)) is not None:
+                        if (form := parsed(event.data, dict)) is not None:
                             hears(form)
                         else:
                             self.unread += 1

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lanes.config.declared import places
 from lanes.host.files import put
 from lanes.watch.adapter import SourceDown
-from lanes.watch.reading import parsed, typed
+from lanes.watch.reading import typed
 from lanes_storage.law import SourceState
+from lanes_storage.reads.shapes import parsed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -44,7 +45,7 @@ class Device:
             if status.st_mode & 0o077 or status.st_uid != os.geteuid():
                 why = f"{self.path} may be read by others"
                 raise SourceDown(SourceState.REFUSED, why, f"`chmod 600 {self.path}`, if nobody else has read it")
-            form = parsed(file.read()) or {}
+            form = parsed(file.read(), dict)
         self.token = typed(form, "token", str, "")
         if private := typed(form, "private", str, ""):
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lanes.watch.adapter import SourceDown
-from lanes.watch.reading import ShownKeys, moment, parsed, typed, words
+from lanes.watch.reading import ShownKeys, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
+from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import Sighting
 
 #: The largest JSON file that is read.
@@ -61,7 +62,7 @@ def _of_json(folder: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
     with contextlib.suppress(OSError):
         if path.stat().st_size > MOST_BYTES:
             return
-        for key, row in (parsed(path.read_text(encoding="utf-8", errors="replace")) or {}).items():
+        for key, row in (parsed(path.read_text(encoding="utf-8", errors="replace"), dict) or {}).items():
             status = words(row, "status")
             locked = _locked(folder / f"{Path(words(row, 'sessionId')).name}.jsonl.lock")
             if status == "running" and locked is False:
@@ -74,7 +75,7 @@ def _of_json(folder: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
 def _locked(lock: Path) -> bool | None:
     """Whether a living process holds the lock of a session; None: there is no lock."""
     try:
-        form = parsed(lock.read_text(encoding="utf-8", errors="replace")[:4096])
+        form = parsed(lock.read_text(encoding="utf-8", errors="replace")[:4096], dict)
     except OSError:
         return None
     pid = typed(form, "pid", int, 0)

@@ -78,10 +78,10 @@ def optional(kind: Callable[[Any], T], value: Any) -> T | None:
     return None if value is None else kind(value)
 
 
-def parsed(stored: str, kind: type[T]) -> T | None:
-    """The value of a JSON column; None if it is invalid or of another type."""
+def parsed(text: str | bytes, kind: type[T]) -> T | None:
+    """The value of a JSON text, such as a column; None if it is invalid, nested too deeply, or of another type."""
     try:
-        value = json.loads(stored)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, kind) else None
