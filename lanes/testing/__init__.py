@@ -13,7 +13,7 @@ from lanes.testing.history import History, read_history
 from lanes.testing.invariants import broken
 from lanes.testing.killing import KillPoint
 from lanes.testing.moments import DAY, HOUR, MINUTE, SECOND, START, Hands
-from lanes.testing.provider import read_provider
+from lanes.testing.provider import Asked, read_provider
 
 __all__ = [
     "DAY",
@@ -21,6 +21,7 @@ __all__ = [
     "MINUTE",
     "SECOND",
     "START",
+    "Asked",
     "Hands",
     "History",
     "KillPoint",

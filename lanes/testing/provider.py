@@ -32,18 +32,18 @@ class Asked:
 
 
 def read_provider(
-    log: Path, cut_runs: Collection[int] = (), *, keys: Callable[[str], bool] = lambda _: True
+    log: Path, cut_runs: Collection[int] = (), *, which: Callable[[Asked], bool] = lambda _: True
 ) -> History:
     """Judge the log of ``lanes simulate provider --log``; the providers must be asked with ``trace = true``.
 
     The text of each message must hold its number in its lane, which rises. Of a lane, no run may ask while an
     older one still does, no message may be asked for after a newer one, and none may get two whole answers. Of
     ``cut_runs`` (``History.cut_runs``) only the order counts: what a dead process had asked for ends when the
-    provider notices. ``keys``: which lanes are judged, where a log has those of several databases.
+    provider notices. ``which``: the requests that are judged, where a log has those of several databases.
     """
     lanes: defaultdict[str, list[Asked]] = defaultdict(list)
     for asked in read_requests(log):
-        if keys(asked.key):
+        if which(asked):
             lanes[asked.key].append(asked)
     history = History()
     for key, requests in lanes.items():

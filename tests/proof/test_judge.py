@@ -34,7 +34,7 @@ class Scene:
         """Have a message acknowledged, and answered."""
         store = open_store(str(self.database), create=True)
         world, file = World(store), self.file
-        key, text = f"{file.inode}-{lane}", f"{number} of {lane}"
+        key, text = str(lane), f"{number} of {lane}"
         told = Told(world.send(key, text), key, text, len(self.told), (file, file))
         if run:
             claimed = world.claim(key)

@@ -15,7 +15,7 @@ import pytest
 
 from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
-from lanes_storage.interface import Step, Store, Transaction
+from lanes_storage.interface import Query, Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.file import locking, paths
 from tests.kit.databases import lay
@@ -135,6 +135,39 @@ def test_F78_F83_a_file_that_is_another_one_takes_no_write_and_gives_no_read(
     for look in (lambda: store.read(reads.lane("before")), store.version):
         with pytest.raises(errors.DatabaseReplaced):
             look()
+
+
+def test_F657_who_has_a_deleted_log_open_writes_nothing_into_what_others_share(store: Store, path: Path) -> None:
+    store.write(send("before"))
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA wal_checkpoint").fetchone()[0] == 0
+    beside(path, "-wal").unlink()
+    assert elsewhere(path, "others") == "", "it begins another log, and shares the memory that lists the pages of both"
+    with pytest.raises(errors.DatabaseReplaced):
+        store.write(doors.accept(NewMessage("after", "x" * 100_000), Admission(), START))
+    assert elsewhere(path, "later") == ""
+    assert keys(path) == ["before", "later", "others"]
+
+
+@pytest.mark.parametrize("fails", [KeyError("no such row"), sqlite3.IntegrityError("NOT NULL constraint failed")])
+def test_F658_what_fails_because_another_file_is_there_says_so(store: Store, path: Path, fails: Exception) -> None:
+    def step(tx: Transaction) -> None:
+        deleted(path)
+        raise fails
+
+    with pytest.raises(errors.DatabaseReplaced) as caught:
+        store.write(step)
+    assert caught.value.__context__ is fails
+
+
+def test_F658_a_read_that_fails_because_another_file_is_there_says_so(store: Store, path: Path) -> None:
+    def shape(rows: object) -> None:
+        deleted(path)
+        raise KeyError("no such row")
+
+    for query in (Query("SELECT 1", {}, shape), Query("SELECT no_such_column FROM lanes", {}, shape)):
+        with pytest.raises(errors.DatabaseReplaced):
+            store.read(query)
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -46,9 +46,12 @@ class SqliteReader:
             return query.shape(retry_while_locked(lambda: connection.execute(query.sql, query.params).fetchall()))
 
         with translated(self.name):
-            found = look(read)
-        if self._guard is not None:
-            self._guard.check()
+            try:
+                found = look(read)
+            except Exception:
+                self._check()  # it may have read pages of two files
+                raise
+        self._check()
         return found
 
     def version(self) -> int:
@@ -58,6 +61,10 @@ class SqliteReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _check(self) -> None:
+        if self._guard is not None:
+            self._guard.check()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

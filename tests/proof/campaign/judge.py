@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from lanes.testing import History, broken, read_history, read_provider
+from lanes.testing import Asked, History, broken, read_history, read_provider
 from lanes.testing.provider import read_requests
 from lanes_storage import open_store
 from tests.proof.campaign.worlds import Absence, File, Worlds
@@ -70,29 +70,30 @@ def judge(told: Iterable[Told], worlds: Worlds, provider: Path) -> History:
         total.lost += _lost(one, texts)
     for file, path in files.items():
         history = _of_file(path, settled=path == worlds.database)
-        history.take(read_provider(provider, history.cut_runs, keys=partial(_is_of, file)))
+        history.take(read_provider(provider, history.cut_runs, which=partial(_is_of, texts[file].values())))
         total.take(history)
         total.messages += history.messages
     for absence in worlds.absences:
         if absence.file in files:
-            total.overlaps += _claimed_elsewhere(absence, files[absence.file], provider)
+            own = partial(_is_of, texts[absence.file].values())
+            total.overlaps += _claimed_elsewhere(absence, files[absence.file], filter(own, read_requests(provider)))
     return total
 
 
-def _is_of(file: File, key: str) -> bool:
-    """Whether a lane belongs to a file: see ``sender``."""
-    return key.startswith(f"{file.inode}-")
+def _is_of(texts: Collection[str], asked: Asked) -> bool:
+    """Whether a request came from the file that has these texts: each is sent once, and the newest one comes last."""
+    return asked.text.rpartition("\n\n")[2] in texts
 
 
-def _claimed_elsewhere(absence: Absence, path: Path, provider: Path) -> list[str]:
+def _claimed_elsewhere(absence: Absence, path: Path, requests: Iterable[Asked]) -> list[str]:
     """The runs that were claimed in a file which the path did not name, and that did their work all the same."""
     claims = "SELECT run_id FROM events WHERE type = 'claim' AND at > ? AND at < ?"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         runs = {run for (run,) in connection.execute(claims, (absence.since, absence.until))}
     return [
         f"lane {asked.key!r}: run {asked.run} was claimed in {path.name} while the path did not name it"
-        for asked in read_requests(provider)
-        if asked.run in runs and _is_of(absence.file, asked.key)
+        for asked in requests
+        if asked.run in runs
     ]
 
 

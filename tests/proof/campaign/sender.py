@@ -4,15 +4,14 @@
 
 HABIT: ``steady`` keeps the database open, as an embedding program does; ``brief`` opens it for each message, as a
 command does; ``client`` asks the gateways that the file ``urls`` beside the database lists. What is refused is told on
-standard error. Texts hold the number of the message in its lane, which only rises, and are sent once. A lane belongs
-to one file: the inode that the path named is in its key. SIGTERM ends it after the message that it is sending.
+standard error. Texts hold the number of the message in its lane, which only rises, and are sent once. SIGTERM ends it
+after the message that it is sending.
 """
 
 import contextlib
 import json
 import signal
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -135,18 +134,18 @@ def file_at(database: Path) -> tuple[int, int] | None:
 
 def main(habit: str, database: str, log: str, lanes: str, pause_ms: str, seed: str) -> None:
     """Send until told to stop."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    told_to_stop: list[int] = []  # an event may be set by no handler: the thread that waits for it may hold its lock
+    signal.signal(signal.SIGTERM, lambda number, _: told_to_stop.append(number))
     luck, path = Random(seed), Path(database)
     numbers = [0] * int(lanes)
     sender = HABITS[habit](path, luck)
     with Path(log).open("a", encoding="utf-8", buffering=1) as acknowledged:
-        while not stop.wait(luck.uniform(0, 2 * int(pause_ms)) / 1000):
+        while not told_to_stop:
+            time.sleep(luck.uniform(0, 2 * int(pause_ms)) / 1000)
             lane = luck.randrange(len(numbers))
             numbers[lane] += 1
             text = f"{numbers[lane]} of {lane}, sent by {seed}"
-            before = file_at(path)
-            key = f"{before[1] if before else 0}-{seed}:{lane}"
+            before, key = file_at(path), f"{seed}:{lane}"
             try:
                 id_ = sender.send(key, text)
             except Refused as refused:

@@ -23,13 +23,12 @@ _WHAT = ("its file", "its log (-wal)", "its shared memory (-shm)")
 
 
 class FileGuard:
-    """Checks the files of one store after each commit, before the callers get their results."""
+    """Checks the files of one store before each transaction, and before the callers get what was written or read."""
 
     def __init__(self, files: Files, lock: SideLock) -> None:
         """Record the files that the paths name now as the ones that are open."""
         self.files = files
         self.lock = lock
-        self.replaced = False
         self._pid = os.getpid()
         self._names = Names(files.path, files.log, files.memory)
         self._held = self._names.look()
@@ -42,10 +41,8 @@ class FileGuard:
         try:
             found = self._names.look()
         except OSError as error:  # for example, the search permission of the folder was removed
-            self.replaced = True
             raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
-        self.replaced = found != self._held
-        if self.replaced:
+        if found != self._held:
             raise errors.DatabaseReplaced(str(self.files.path), self._told(found))
 
     @property

@@ -14,8 +14,10 @@ from lanes_storage.sqlite.file.locking import begin
 class SqliteTransaction:
     """``BEGIN IMMEDIATE`` on entry, so that every guard is read under the write lock; COMMIT or ROLLBACK on exit.
 
-    With a ``guard``, a commit to a file that the path no longer names counts as not committed: it must not be
-    acknowledged. Raises DatabaseReplaced in that case.
+    With a ``guard``, nothing is written to files that their paths no longer name: a page in a deleted WAL would be
+    listed in the shared memory, where the processes with the new WAL would look for it. A commit during which they are
+    replaced counts as not committed: it must not be acknowledged. Raises DatabaseReplaced in both cases, also in place
+    of what a step raised: it may have read pages of two WALs.
     """
 
     def __init__(self, connection: sqlite3.Connection, guard: FileGuard | None = None) -> None:
@@ -48,18 +50,19 @@ class SqliteTransaction:
 
     def __enter__(self) -> "SqliteTransaction":
         begin(self._connection, None if self._guard is None else self._guard.lock)
-        if self._guard is not None and self._guard.replaced:
-            try:
-                self._guard.check()
-            except BaseException:
-                self._end(self._roll_back)
-                raise
+        try:
+            self._check()
+        except BaseException:
+            self._end(self._roll_back)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end(self._commit if error is None else self._roll_back)
+        if isinstance(error, Exception):
+            self._check()
 
     def _end(self, how: Callable[[], None]) -> None:
         try:
@@ -71,11 +74,14 @@ class SqliteTransaction:
     def _commit(self) -> None:
         try:
             self._connection.execute("COMMIT")
-            if self._guard is not None:
-                self._guard.check()
+            self._check()
         except BaseException:
             self._roll_back()
             raise
+
+    def _check(self) -> None:
+        if self._guard is not None:
+            self._guard.check()
 
     def _execute(self, sql: str, params: Given) -> sqlite3.Cursor:
         text, values = placed(sql)
