@@ -98,6 +98,15 @@ async def test_a_filter_by_lane_and_type(served: Served) -> None:
     assert [(e["key"], e["type"]) for e in found] == [("a", "claim")] * 2
 
 
+async def test_F669_a_type_that_a_newer_lanes_writes_is_followed_from_far_behind(served: Served) -> None:
+    await done(served, "a")
+    newer: Any = "newer_word"
+    await served.desk.store.write(partial(doors.record, type=newer, now=served.desk.clock()))
+    await done(served, "a")
+    async with following(served, "/api/events?after=0&type=newer_word") as told:
+        assert [e["type"] for e in await told.events(1)] == ["newer_word"]
+
+
 async def test_a_long_way_behind(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a page, and more than the window holds."""
     monkeypatch.setattr(journal, "PAGE", 3)

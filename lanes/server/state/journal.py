@@ -15,8 +15,7 @@ from lanes.desk import Desk
 from lanes.records import Event
 from lanes.verbs import system
 from lanes_storage.errors import StorageError
-from lanes_storage.law import EventType
-from lanes_storage.records import LaneFilter, Subject
+from lanes_storage.records import LaneFilter
 
 #: The events that are kept in memory for followers, and their most bytes. An event may hold a dropped text of
 #: megabytes.
@@ -33,7 +32,6 @@ REST_S = 0.02
 LOOK_ANYWAY_S = 1.0
 #: The pause between two reads of a database that cannot be read.
 REFUSED_S = 0.5
-EVERY = LaneFilter(of=Subject.EVENT)
 
 
 class JournalEntry(NamedTuple):
@@ -65,7 +63,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
 
     async def follow(
-        self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
+        self, after: int | None, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = system.EVERY
     ) -> "JournalReader":
         """Follow the events after ``after``; with None, from now on. The caller closes the reader.
 
@@ -110,7 +108,7 @@ class Feed:
         self.last = page[-1].id
 
     async def page(
-        self, after: int, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = EVERY
+        self, after: int, *, key: str | None = None, type_: str | None = None, chosen: LaneFilter = system.EVERY
     ) -> list[Event]:
         """The next events of the database. Raises StorageError."""
         return await self.desk.perform(
@@ -118,7 +116,7 @@ class Feed:
                 self.desk.context(),
                 key,
                 filter_=chosen,
-                type=None if type_ is None else EventType(type_),
+                type=type_,
                 after=after,
                 limit=PAGE,
                 newest=False,
