@@ -4,8 +4,8 @@ An effect is one step, one query, a *look* of several queries, or a *procedure* 
 what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
 command; ``lanes.desk`` does on asyncio.
 
-A step, and a look, may give an error in place of its result; what carries it out raises that. So a step that is refused
-costs nobody else in its transaction anything.
+A step, a query and a look may give an error in place of its result; what carries it out raises that. So a step that is
+refused costs nobody else in its transaction anything.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lanes_storage.interface import AsyncStore, Query, Reads, Row, Step, Store, 
 from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
+U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True)
 
 #: How often a blocking caller looks whether the database changed while it waits: at first, and at last.
@@ -67,12 +68,11 @@ Effect = (
 )
 
 
-def found(query: Query[T | None], missing: LanesError) -> Query[T | LanesError]:
-    """A query that gives an error where it finds nothing."""
+def made_of(query: Query[T], make: Callable[[T], U]) -> Query[U]:
+    """A query whose result is made of that of another one."""
 
-    def shape(rows: list[Row]) -> T | LanesError:
-        there = query.shape(rows)
-        return missing if there is None else there
+    def shape(rows: list[Row]) -> U:
+        return make(query.shape(rows))
 
     return Query(query.sql, query.params, shape, query.broad, query.point)
 
@@ -107,9 +107,9 @@ def within(tx: Transaction, query: Query[T]) -> T:
     return query.shape(tx.rows(query.sql, query.params))
 
 
-def write(step: Step[T]) -> Procedure[T]:
-    """Run a step in a transaction."""
-    return cast("T", (yield Write(step)))
+def write(step: Step[T | LanesError]) -> Procedure[T]:
+    """Run a step in a transaction. Raises the error that it gives."""
+    return raised(cast("T", (yield Write(step))))
 
 
 def read(query: Query[T]) -> Procedure[T]:
@@ -140,7 +140,7 @@ def run(
 
 
 def raised(given: T | LanesError) -> T:
-    """The result of a step or a look. Raises it if it is an error."""
+    """The result of a step, a query or a look. Raises it if it is an error."""
     if isinstance(given, LanesError):
         raise given
     return given

@@ -2,14 +2,11 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lanes import records
 from lanes.config import Config
 from lanes.context import Context
 from lanes.drivers.on_loop import LoopDriver
-from lanes.records import Lane, Message
-from lanes.verbs.verb import Verb
 from lanes.waiting import Endings
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
@@ -23,7 +20,7 @@ EMBEDDER = "embedder"
 
 
 class DeskBase(LoopDriver):
-    """A database, its configuration, and the calls of verbs that the methods of a desk share."""
+    """A database, its configuration, and how the methods of a desk call verbs."""
 
     def __init__(self, store: AsyncStore, clock: Clock = system_clock, config: Config | None = None) -> None:
         super().__init__(store, clock)
@@ -50,14 +47,3 @@ class DeskBase(LoopDriver):
 
     def _configured(self) -> Config | None:
         return self.config
-
-    async def _ask(self, verb: Verb[..., Any], actor: str = EMBEDDER, /, **params: Any) -> Any:
-        return await self.call(verb, self.context(actor), **params)
-
-    async def _acted(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Lane:
-        acted: records.Acted = await self._ask(verb, actor, **params)
-        return acted.lane
-
-    async def _message(self, verb: Verb[..., Any], actor: str, /, **params: Any) -> Message:
-        message: Message = await self._ask(verb, actor, **params)
-        return message

@@ -34,11 +34,21 @@ class DeskControl(DeskBase):
         ``source``: whose lane of that name is meant; ``reset``: reset the session of a watched lane if nothing else
         ends its run. Raises NotFound, Unfit, Ambiguous.
         """
-        how = {"scope": scope, "reason": reason, "grace": grace_ms, "force": force, "epoch": epoch, "cause": cause}
-        how |= {"source": source, "reset": reset}
-        patience = arguments.patience_ms(timeout)
-        ended: records.AbortResult = await self._ask(control.abort, actor, key=key, wait=wait, timeout=patience, **how)
-        return ended
+        effect = control.abort(
+            self.context(actor),
+            key,
+            scope=scope,
+            reason=reason,
+            grace=grace_ms,
+            force=force,
+            epoch=epoch,
+            wait=wait,
+            timeout=arguments.patience_ms(timeout),
+            source=source,
+            reset=reset,
+            cause=cause,
+        )
+        return await self.perform(effect)
 
     async def pause(
         self,
@@ -50,11 +60,12 @@ class DeskControl(DeskBase):
         epoch: int | None = None,
     ) -> Lane:
         """Stop a lane from claiming until ``until`` (a wall time to come, ms) or resumed. Raises NotFound, Changed."""
-        return await self._acted(control.pause, actor, key=key, until=until, reason=reason, epoch=epoch)
+        effect = control.pause(self.context(actor), key, until=until, reason=reason, epoch=epoch)
+        return (await self.perform(effect)).lane
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Let a lane claim again. Raises NotFound, Changed."""
-        return await self._acted(control.resume, actor, key=key, epoch=epoch)
+        return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
 
     async def pause_all(
         self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
@@ -70,4 +81,4 @@ class DeskControl(DeskBase):
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
-        return await self._acted(control.ack, actor, key=key, epoch=epoch)
+        return (await self.perform(control.ack(self.context(actor), key, epoch=epoch))).lane

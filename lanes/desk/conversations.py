@@ -22,7 +22,7 @@ class DeskConversations(DeskBase):
     async def new_conversation(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
         """Begin a new conversation; the earlier turns stay readable. Raises NotFound, Changed, NotAllowed on a running
         lane."""
-        return await self._acted(conversations.new_conversation, actor, key=key, epoch=epoch)
+        return (await self.perform(conversations.new_conversation(self.context(actor), key, epoch=epoch))).lane
 
     async def export_conversation(self, key: str, *, number: int | None = None) -> records.ConversationExport:
         """A whole conversation as chat messages. Raises NotFound."""
@@ -31,4 +31,5 @@ class DeskConversations(DeskBase):
     async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
         """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,
         NotAllowed on a running lane."""
-        return await self._acted(conversations.import_conversation, actor, key=key, messages=messages)
+        effect = conversations.import_conversation(self.context(actor), key, messages=tuple(messages))
+        return (await self.perform(effect)).lane

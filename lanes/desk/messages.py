@@ -15,28 +15,28 @@ class DeskMessages(DeskBase):
         self, key: str, *, states: Sequence[MessageState] = (), limit: int | None = None
     ) -> list[Message]:
         """The messages of a lane, newest first. Raises NotFound."""
-        found: list[Message] = await self._ask(messages.messages, key=key, state=tuple(states), limit=limit)
-        return found
+        return await self.perform(messages.messages(self.context(), key, state=tuple(states), limit=limit))
 
     async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """Retry a dead letter; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
-        return await self._message(messages.retry, actor, id=message_id)
+        return await self.perform(messages.retry(self.context(actor), message_id))
 
     async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
         """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull, LaneBusy."""
-        return await self._message(messages.retry_last, actor, key=key, epoch=epoch)
+        return await self.perform(messages.retry_last(self.context(actor), key, epoch=epoch))
 
     async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
-        return await self._message(messages.drop, actor, id=message_id)
+        return await self.perform(messages.drop(self.context(actor), message_id))
 
     async def move(self, message_id: int, *, front: bool = False, actor: str = EMBEDDER) -> Message:
         """Move a waiting message before all others of its lane. Raises NotFound, NotAllowed, Unfit."""
-        return await self._message(messages.move, actor, id=message_id, front=front)
+        return await self.perform(messages.move(self.context(actor), message_id, front=front))
 
     async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
         """Delete the dead letters that failed at least this long ago; returns how many."""
-        return await self.perform(messages.prune_dead_letters(self.context(actor), older_than=older_than_ms))
+        effect = messages.prune_dead_letters(self.context(actor), older_than=older_than_ms)
+        return (await self.perform(effect)).pruned
 
     async def client_gone(self, message_id: int) -> bool:
         """End a message that is bound to a connection that is closed."""

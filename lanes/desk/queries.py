@@ -36,7 +36,7 @@ class DeskQueries(DeskBase):
 
     async def lane(self, key: str) -> Lane:
         """One lane. Raises NotFound."""
-        return Lane.of(await self.perform(queries.lane_of(key)), records.Liveness(self.clock()))
+        return await self.perform(queries.lane_of(self.context(), key))
 
     async def detail(self, key: str, *, source: str | None = None) -> records.LaneDetail:
         """One lane with its messages, events and why-paragraph; ``source`` as for ``abort``.
@@ -64,6 +64,14 @@ class DeskQueries(DeskBase):
 
         ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
         """
-        how = {"filter_": chosen, "after": after, "since_at": since, "limit": limit, "newest": newest}
-        found: list[records.Event] = await self._ask(system.events, key=key, type=type, **how)
-        return found
+        effect = system.events(
+            self.context(),
+            key,
+            filter_=chosen or system.EVERY,
+            type=type,
+            after=after,
+            limit=limit,
+            since_at=since,
+            newest=newest,
+        )
+        return await self.perform(effect)

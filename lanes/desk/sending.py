@@ -52,11 +52,10 @@ class DeskSending(DeskBase):
         ``sender``: the person who wrote it, where ``actor`` is a program; a question of its run is for both.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
-        return await self._message(
-            sending.send,
-            actor,
-            key=key,
-            text=text,
+        effect = sending.send(
+            self.context(actor),
+            key,
+            text,
             request=request,
             runner=runner,
             idempotency_key=idempotency_key,
@@ -73,20 +72,21 @@ class DeskSending(DeskBase):
             anonymous=anonymous,
             sender=sender,
         )
+        return await self.perform(effect)
 
     async def answer(self, key: str, text: str, *, question: str | None = None, actor: str = EMBEDDER) -> Message:
         """Answer the question that the run of a lane asks; ``question``: only the one with this id.
 
         Raises NotFound; NotAllowed if it asks nothing, or another question, or this is no answer to it.
         """
-        return await self._message(sending.answer, actor, key=key, text=text, question=question)
+        return await self.perform(sending.answer(self.context(actor), key, text, question=question))
 
     async def steer(self, key: str, text: str, *, actor: str = EMBEDDER) -> Message:
         """Give a text to the run of a lane, if its runner takes it (``run.inbox()``); else it waits.
 
         Raises NotFound, QueueFull.
         """
-        return await self._message(sending.steer, actor, key=key, text=text)
+        return await self.perform(sending.steer(self.context(actor), key, text))
 
     async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
         """The message once it has ended, or after ``timeout`` seconds.
@@ -122,7 +122,7 @@ class DeskSending(DeskBase):
 
     async def message(self, message_id: int) -> Message:
         """One message. Raises NotFound."""
-        return Message.of(await self.perform(sending.message(self.context(), message_id)))
+        return await self.perform(sending.message(self.context(), message_id))
 
     @asynccontextmanager
     async def hold(

@@ -30,8 +30,7 @@ class DeskSystem(DeskBase):
 
         Raises NotFound.
         """
-        drained: list[records.OwnerDetail] = await self._ask(system.drain, by, gateway=owner_id, until=until)
-        return drained
+        return await self.perform(system.drain(self.context(by), gateway=owner_id, until=until))
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
         """The runs that such a drain would cut, and the result for their messages. Raises NotFound."""
@@ -40,5 +39,4 @@ class DeskSystem(DeskBase):
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns the owners."""
         wait = arguments.patience_ms(timeout, none=durations.LONGEST_MS)
-        ended: list[records.OwnerDetail] = await self._ask(system.gateways, id=tuple(owner_ids), wait=wait)
-        return ended
+        return await self.perform(system.gateways(self.context(), id=tuple(owner_ids), wait=wait))

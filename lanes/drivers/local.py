@@ -39,7 +39,7 @@ class LocalDriver:
         return bool(self.store.read(reads.sources()))
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        return verb.result.made(self.perform(verb.of(self.ctx, params)), self.ctx.clock)
+        return self.perform(verb.of(self.ctx, params))
 
     def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         with contextlib.suppress(LanesError, StorageError):
@@ -53,9 +53,7 @@ class LocalDriver:
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        effects = [verb.of(self.ctx, each) for each in params]
-        for place, result in self.together(effects):
-            yield place, result if isinstance(result, LanesError) else verb.result.made(result, self.ctx.clock)
+        return self.together([verb.of(self.ctx, each) for each in params])
 
     def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
         """Carry out steps and procedures; all wait at the same time. A StorageError stops the whole batch."""

@@ -54,7 +54,7 @@ class LoopDriver:
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """Run a verb; returns its record. Raises its errors."""
-        return verb.result.made(await self.perform(verb.of(ctx, params)), self.clock)
+        return await self.perform(verb.of(ctx, params))
 
     async def call_each(
         self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
@@ -101,10 +101,10 @@ class LoopDriver:
                         under_way.answer(asked.places, await self.store.write(asked.step))
                     else:
                         under_way.answer(asked.places, await self.store.look(asked.look))
-                    for place, came in under_way.take():
-                        yield place, came if isinstance(came, LanesError) else verb.result.made(came, self.clock)
-                for place, came in under_way.take():
-                    yield place, came if isinstance(came, LanesError) else verb.result.made(came, self.clock)
+                    for ended in under_way.take():
+                        yield ended
+                for ended in under_way.take():
+                    yield ended
                 if (seconds := under_way.waits_s) is None:
                     return
                 # many that wait are not asked after all the time, however much is committed meanwhile

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from lanes.base.errors import LanesError
-from lanes.base.procedure import Effect, Procedure, Read, Request, WaitForChange, Write, raised, write
+from lanes.base.procedure import Effect, Procedure, Read, Request, WaitForChange, Write, write
 from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.tuples import NamedTuple
 
@@ -103,8 +103,4 @@ def _as_procedure(effect: Effect[T]) -> Procedure[T]:
         return effect
     if not callable(effect):
         raise TypeError(f"{type(effect).__name__} is for one call at a time")
-    return _written(effect)
-
-
-def _written(step: Step[T | LanesError]) -> Procedure[T]:
-    return raised((yield from write(step)))
+    return write(effect)

@@ -351,7 +351,7 @@ class Silences(Record):
     total: Annotated[Count, "how many runs are silent"]
 
     @classmethod
-    def of(cls, found: tuple[list[rows.SilentRun], int], _: Liveness) -> Silences:
+    def of(cls, found: tuple[list[rows.SilentRun], int]) -> Silences:
         """The silent runs that a query found."""
         runs, total = found
         return Silences(tuple(Silence(run.key, run.id, *run[2:]) for run in runs), total)

@@ -9,15 +9,14 @@ from lanes.base.procedure import Effect, QueryBlock
 from lanes.context import Context
 from lanes.conversations.exchange import exported, imported, to_store
 from lanes.conversations.turns import turn_from
-from lanes.records import Conversation, ConversationExport
+from lanes.records import Acted, Conversation, ConversationExport
 from lanes.verbs import outcomes
 from lanes.verbs.control import acted
 from lanes.verbs.kinds import OBJECT, Count, Epoch, Key, Limit, NewKey
-from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
 from lanes_storage.interface import Reads
-from lanes_storage.law import HELD, RELEASED
+from lanes_storage.law import RELEASED
 from lanes_storage.records import ConversationState, TurnRow
 
 Number = Annotated[Count | None, "One of the earlier conversations, by its number. [default: the present one]"]
@@ -64,13 +63,13 @@ def _turns(
 
 @verb(
     "POST /api/lanes/{key}/conversation/new",
-    result=ACTED,
+    result=Acted,
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes conversation new agent:main:telegram:42",),
     said=outcomes.begun,
     deeds=(DashboardAction("Begin a new conversation in {}", "New conversation", fits=RELEASED),),
 )
-def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
+def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """Begin a new conversation: what a lane remembers is not told any more, and the agent of a command run forgets its
     own. The earlier turns stay readable.
 
@@ -81,12 +80,13 @@ def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> E
 
 def _begin(
     ctx: Context, key: str, *, meant: int | None = None, turns: Sequence[doors.ImportedTurn] | None = None
-) -> Effect[ActedRow]:
+) -> Effect[Acted]:
     now = ctx.now()
     return acted(
+        ctx,
         key,
         lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=meant, turns=turns),
-        refused=lambda met: met.state in HELD,
+        unless_held=True,
     )
 
 
@@ -112,14 +112,14 @@ def export_conversation(ctx: Context, key: Key, *, number: Number = None) -> Eff
 
 @verb(
     "POST /api/lanes/{key}/conversation/import",
-    result=ACTED,
+    result=Acted,
     errors=(NotAllowed,),
     examples=("lanes conversation import agent:main:telegram:42 talk.json",),
     said=outcomes.begun,
 )
 def import_conversation(
     ctx: Context, key: NewKey, *, messages: Annotated[tuple[Annotated[dict[str, Any], OBJECT], ...], "chat messages"]
-) -> Effect[ActedRow]:
+) -> Effect[Acted]:
     """Begin a new conversation with what was said elsewhere: chat messages of users, assistants and tools, as texts.
 
     Makes the lane if there is none. Refused while the lane runs.

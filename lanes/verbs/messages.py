@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from lanes import records
 from lanes.base.errors import Changed, LaneBusy, LanesError, NotAllowed, NotFound, QueueFull, Unfit
-from lanes.base.procedure import Effect, Procedure, QueryBlock, read, within, write
+from lanes.base.procedure import Effect, Procedure, QueryBlock, made_of, read, within, write
 from lanes.context import Context
-from lanes.records import LetterPage, LetterTally
+from lanes.records import Counted, LetterPage, LetterTally, Message, Pruned
 from lanes.records.json_schema import MOST_NUMBER
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
@@ -27,7 +26,6 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import BACKWARD
-from lanes.verbs.results import COUNTED, IDS, MESSAGE, MESSAGES, PRUNED
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
@@ -58,7 +56,7 @@ Before = Annotated[Id | None, NOT_TYPED, "messages that were accepted before thi
 
 @verb(
     "GET /api/lanes/{key}/messages",
-    result=MESSAGES,
+    result=list[Message],
     errors=(NotFound,),
     paging=BACKWARD,
     examples=(
@@ -75,24 +73,23 @@ def messages(
     limit: Limit | None = None,
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
-) -> Effect[list[MessageRow]]:
+) -> Effect[list[Message]]:
     """The messages of a lane, the newest first."""
     chosen = timed(filter_, ctx.now())
 
-    def look(read: Reads) -> list[MessageRow] | LanesError:
+    def look(read: Reads) -> list[Message] | LanesError:
         lane = read(reads.lane(key))
         if lane is None:
             return NotFound("lane", key)
-        return read(
-            reads.messages(lane.id, state, limit, before, session=lane.is_session, within=within, chosen=chosen)
-        )
+        query = reads.messages(lane.id, state, limit, before, session=lane.is_session, within=within, chosen=chosen)
+        return list(map(Message.of, read(query)))
 
     return QueryBlock(look)
 
 
 @verb(
     "GET /api/dead-letters",
-    result=MESSAGES,
+    result=list[Message],
     paging=BACKWARD,
     examples=(
         "lanes dead-letters",
@@ -109,7 +106,7 @@ def dead_letters(
     limit: Limit | None = None,
     before: Before = None,
     within: Annotated[int | None, ANY, ONLY_PYTHON] = None,
-) -> Effect[list[MessageRow]]:
+) -> Effect[list[Message]]:
     """The failed messages of all lanes, the newest first.
 
     Those that were retried too. `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
@@ -117,7 +114,8 @@ def dead_letters(
     now = ctx.now()
     until = None if older_than is None else now.wall - older_than
     chosen = timed(filter_, now)
-    return reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
+    query = reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
+    return made_of(query, lambda found: list(map(Message.of, found)))
 
 
 @verb("POST /api/dead-letters/search", result=LetterPage, looks=True)
@@ -138,7 +136,7 @@ def search_dead_letters(
         found = read(query) if limit else []
         total = read(reads.letter_tally(chosen, waiting=waiting)).letters
         place = None if place_of is None else read(reads.letter_place(chosen, place_of, waiting=waiting))
-        return LetterPage(tuple(map(records.Message.of, found)), total, place)
+        return LetterPage(tuple(map(Message.of, found)), total, place)
 
     return QueryBlock(look)
 
@@ -154,37 +152,37 @@ def tally_dead_letters(
     def look(read: Reads) -> LetterTally:
         found = read(reads.letter_tally(chosen, before, up_to or LAST))
         ends = [None if number is None else read(reads.message(number)) for number in (found.oldest, found.newest)]
-        first, last = (None if row is None else records.Message.of(row) for row in ends)
+        first, last = (None if row is None else Message.of(row) for row in ends)
         return LetterTally(found.letters, found.retried, found.kept, first, last)
 
     return QueryBlock(look)
 
 
-@verb("GET /api/message-ids", result=IDS, slow=True)
+@verb("GET /api/message-ids", result=list[str], slow=True)
 def message_ids(
     ctx: Context,
     *,
     for_: Annotated[outcomes.Action, words(outcomes.Action), "what is to be done with them"],
     filter_: Messages = EVERY,
-) -> Effect[list[int]]:
+) -> Effect[list[str]]:
     """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
     that were not retried yet, for `retry`.
 
     A message that a limit ended (expired, over_budget) is retried only where the filter names that cause, an aborted
     one where it names its state or cause.
     """
-    return reads.message_ids(*_allowed(ctx, for_, filter_))
+    return made_of(reads.message_ids(*_allowed(ctx, for_, filter_)), lambda ids: list(map(str, ids)))
 
 
-@verb("GET /api/message-count", result=COUNTED, slow=True)
+@verb("GET /api/message-count", result=Counted, slow=True)
 def message_count(
     ctx: Context,
     *,
     for_: Annotated[outcomes.Action, words(outcomes.Action), "what would be done with them"],
     filter_: Messages = EVERY,
-) -> Effect[int]:
+) -> Effect[Counted]:
     """How many messages a filter chooses for which it is allowed: as many as `message_ids` lists."""
-    return reads.message_count(*_allowed(ctx, for_, filter_))
+    return made_of(reads.message_count(*_allowed(ctx, for_, filter_)), Counted)
 
 
 def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tuple[LaneFilter, str]:
@@ -204,7 +202,7 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
 
 @verb(
     "POST /api/messages/{id}/retry",
-    result=records.Message,
+    result=Message,
     status=202,
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
@@ -212,7 +210,7 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     said=outcomes.retried,
     printed=lambda message: str(message.id),
 )
-def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as it is called everywhere
+def retry(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is called everywhere
     """Retry a failed or aborted message.
 
     It becomes a new message at the end of the queue of its lane, accepted by the policy of the lane. A filter chooses
@@ -224,13 +222,13 @@ def retry(ctx: Context, id: Id) -> Effect[records.Message]:  # noqa: A002 - as i
 
 @verb(
     "POST /api/lanes/{key}/retry",
-    result=records.Message,
+    result=Message,
     status=202,
     errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
     said=outcomes.retried,
     deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
-def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[records.Message]:
+def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Message]:
     """Retry the newest message of a lane that failed, or that a person aborted, and that was not retried yet."""
 
     def last(tx: Transaction) -> int | LanesError:
@@ -255,10 +253,10 @@ def _by_hand(message: MessageRow) -> bool:
     return message.error is not None and message.error.cause is Cause.ABORTED
 
 
-def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -> Step[records.Message | LanesError]:
+def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -> Step[Message | LanesError]:
     admission_of, now = ctx.admissions(), ctx.now()
 
-    def step(tx: Transaction) -> records.Message | LanesError:
+    def step(tx: Transaction) -> Message | LanesError:
         number = chosen(tx)
         if isinstance(number, LanesError):
             return number
@@ -290,13 +288,13 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
 
 @verb(
     "POST /api/messages/{id}/drop",
-    result=MESSAGE,
+    result=Message,
     errors=(NotFound, NotAllowed),
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
     deeds=(DashboardAction("Drop {}", "Drop", grave=True, name="drop message"),),
     said=outcomes.dropped,
 )
-def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is called everywhere
+def drop(ctx: Context, id: Id) -> Procedure[Message]:  # noqa: A002 - as it is called everywhere
     """End a waiting message without an answer. The journal keeps its text."""
     now = ctx.now()
 
@@ -308,12 +306,12 @@ def drop(ctx: Context, id: Id) -> Effect[MessageRow]:  # noqa: A002 - as it is c
             return NotAllowed(f"message {id} is {state}: only a waiting message can be dropped")
         return within(tx, reads.message(id)) or NotFound("message", id)
 
-    return step
+    return Message.of((yield from write(step)))
 
 
 @verb(
     "POST /api/messages/{id}/move",
-    result=MESSAGE,
+    result=Message,
     errors=(NotFound, NotAllowed),
     examples=("lanes move 4711 --front",),
     deeds=(DashboardAction("Move {} to the front", "To front", name="move message", params={"front": True}),),
@@ -324,7 +322,7 @@ def move(
     id: Id,  # noqa: A002 - as it is called everywhere
     *,
     front: Annotated[Flag, "Before all other messages of its lane."] = False,
-) -> Effect[MessageRow]:
+) -> Procedure[Message]:
     """Move a waiting message.
 
     At the front it is the next one that starts: also before what runs now, should that go back to its place.
@@ -339,10 +337,10 @@ def move(
             return NotAllowed(f"message {id} is {state}: only a waiting message can be moved")
         return within(tx, reads.message(id)) or NotFound("message", id)
 
-    return step
+    return Message.of((yield from write(step)))
 
 
-@verb("POST /api/dead-letters/prune", result=PRUNED, slow=True)
+@verb("POST /api/dead-letters/prune", result=Pruned, slow=True)
 def prune_dead_letters(
     ctx: Context,
     *,
@@ -350,7 +348,7 @@ def prune_dead_letters(
     until: Until = None,
     up_to: UpTo = None,
     filter_: Messages = EVERY,
-) -> Effect[int]:
+) -> Effect[Pruned]:
     """Delete the dead letters that failed at least this long ago for good, and return how many.
 
     A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
@@ -363,7 +361,7 @@ def _before(now: Now, older_than_ms: int, until: int | None) -> int:
     return before if until is None else min(before, until)
 
 
-def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, up_to: int) -> Procedure[int]:
+def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, up_to: int) -> Procedure[Pruned]:
     now, after, gone = ctx.now(), 0, 0
     chosen = timed(chosen, now)
     while True:
@@ -378,5 +376,5 @@ def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, 
         if due:
             gone += yield from write(step)
         if len(due) < PAGE:
-            return gone
+            return Pruned(gone)
         after = due[-1]

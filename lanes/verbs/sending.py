@@ -3,7 +3,6 @@
 import json
 from typing import Annotated, Any
 
-from lanes import records
 from lanes.base import arguments
 from lanes.base.errors import (
     IdempotencyConflict,
@@ -15,14 +14,14 @@ from lanes.base.errors import (
     Unfit,
     WaitCycle,
 )
-from lanes.base.procedure import Effect, Procedure, found, read, wait_for_change, within, write
+from lanes.base.procedure import Effect, Procedure, made_of, read, wait_for_change, within, write
 from lanes.context import Context
 from lanes.explain.pauses import pause_told
 from lanes.host.identity import is_gone, this_process
+from lanes.records import Message
 from lanes.text.hosted import lets_act
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import ANY, NOT_TYPED, ONLY_PYTHON, Chat, Flag, Id, Key, Name, NewKey, ParamHeader, Seconds, Text
-from lanes.verbs.results import MESSAGE
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
@@ -45,7 +44,7 @@ Run = Annotated[
 
 @verb(
     "POST /api/lanes/{key}/messages",
-    result=records.Message,
+    result=Message,
     status=202,
     errors=(QueueFull, LaneBusy, WaitCycle, IdempotencyConflict, Unfit),
 )
@@ -73,7 +72,7 @@ def send(
     bound_to: Annotated[BoundTo | None, ANY, ONLY_PYTHON] = None,
     bound_owner: Annotated[int | None, ANY, ONLY_PYTHON] = None,
     anonymous: Annotated[bool, ANY, ONLY_PYTHON] = False,
-) -> Effect[records.Message]:
+) -> Effect[Message]:
     """Accept a message: once this returns, it is committed and survives any crash.
 
     ``cap``, ``mode`` and ``overflow`` are those of the lane's policy unless given; a message that is bound to its
@@ -103,7 +102,7 @@ def send(
 
 @verb(
     "POST /api/lanes/{key}/answer",
-    result=records.Message,
+    result=Message,
     status=202,
     errors=(NotFound, NotAllowed, Unfit),
     examples=(
@@ -118,7 +117,7 @@ def answer(
     text: Text,
     *,
     question: Annotated[Name | None, "Only the question with this id. [default: the open one]"] = None,
-) -> Effect[records.Message]:
+) -> Effect[Message]:
     """Answer the question that the run of a lane asks.
 
     A TEXT of - is read from standard input.
@@ -130,7 +129,7 @@ def answer(
         raise Unfit("an answer is not empty", "text")
     admission = ctx.admission(key)._replace(known=True, answers=question or "")
 
-    def step(tx: Transaction) -> records.Message | LanesError:
+    def step(tx: Transaction) -> Message | LanesError:
         asks = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
         return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission, lane=asks)(tx)
 
@@ -139,13 +138,13 @@ def answer(
 
 @verb(
     "POST /api/lanes/{key}/steer",
-    result=records.Message,
+    result=Message,
     status=202,
     errors=(NotFound, QueueFull),
     examples=('lanes steer agent:main:telegram:42 "in German, please"',),
     said=outcomes.steered,
 )
-def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
+def steer(ctx: Context, key: Key, text: Text) -> Effect[Message]:
     """Give a text to the run of a lane while it works.
 
     A TEXT of - is read from standard input.
@@ -159,11 +158,11 @@ def steer(ctx: Context, key: Key, text: Text) -> Effect[records.Message]:
 
 def _accepting(
     ctx: Context, new: NewMessage, admission: Admission, *, lane: str | None = None
-) -> Step[records.Message | LanesError]:
+) -> Step[Message | LanesError]:
     """Accept a message; the record of it, or why it was refused. ``lane``: the lane of its session that it is for."""
     now, key = ctx.now(), new.key
 
-    def came(tx: Transaction, accepted: object) -> records.Message | LanesError:
+    def came(tx: Transaction, accepted: object) -> Message | LanesError:
         match accepted:
             case Accepted():
                 return _as_stored(tx, accepted, new, now)
@@ -212,7 +211,7 @@ def _admission(
     )
 
 
-def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -> records.Message | LanesError:
+def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -> Message | LanesError:
     """The accepted message as it was stored, and what keeps it from starting.
 
     It is read back, in the same step, where it may differ from ``new``: an earlier message with the same idempotency
@@ -225,17 +224,17 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
     said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
     row = MessageRow(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
     row = row._replace(expires_at=accepted.expires_at) if accepted.expires_at is not None else row
-    return _held_up(tx, row, now) if accepted.pauses else records.Message.of(row, whole=False)
+    return _held_up(tx, row, now) if accepted.pauses else Message.of(row, whole=False)
 
 
-def read_back(tx: Transaction, number: int, now: Now) -> records.Message | LanesError:
+def read_back(tx: Transaction, number: int, now: Now) -> Message | LanesError:
     """A message that was just accepted, and what keeps it from starting."""
     row = within(tx, reads.message(number))
     return NotFound("message", number) if row is None else _held_up(tx, row, now)
 
 
-def _held_up(tx: Transaction, row: MessageRow, now: Now) -> records.Message:
-    told, pause = records.Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
+def _held_up(tx: Transaction, row: MessageRow, now: Now) -> Message:
+    told, pause = Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
     return told if pause is None else told.replace(held_up=pause_told(pause, row.key, now))
 
 
@@ -258,7 +257,7 @@ def _digest(body: str) -> str:
 
 @verb(
     "GET /api/messages/{id}",
-    result=MESSAGE,
+    result=Message,
     errors=(NotFound,),
     waiting=WaitOverHttp(
         patience="wait",
@@ -274,17 +273,17 @@ def message(
     *,
     wait: Annotated[Seconds | None, NOT_TYPED, "seconds to wait for the end"] = None,
     waiting_run: Run = None,
-) -> Effect[MessageRow]:
+) -> Effect[Message]:
     """One message; with `wait`, once it has ended or the time is over.
 
     The run that waits with it does not count as stalled meanwhile.
     """
     if wait is None:
-        return found(reads.message(id), NotFound("message", id))
+        return made_of(reads.message(id), lambda row: NotFound("message", id) if row is None else Message.of(row))
     return _until_ended(ctx, id, wait, waiting_run)
 
 
-def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -> Procedure[MessageRow]:
+def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -> Procedure[Message]:
     deadline = ctx.now().mono + patience_ms
     if run is not None:
         yield from write(begin_wait(ctx, run, number))
@@ -296,7 +295,7 @@ def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -
         if there.state in TERMINAL or left <= 0:
             if run is not None:
                 yield from write(end_wait(run, number))
-            return there
+            return Message.of(there)
         yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 

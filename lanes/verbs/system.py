@@ -1,15 +1,26 @@
 """Verbs about the whole database: its gateways, counts, journal and health."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 from lanes.base.errors import LanesError, NotFound
-from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, read, wait_for_change, within
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, made_of, read, wait_for_change, within, write
 from lanes.context import Context
 from lanes.host import descriptors
 from lanes.host.identity import Identity, is_gone, is_here, this_process
-from lanes.records import Check, Cut, Event, Finding, Liveness, OwnerHealth, Provider, ProviderResetDone, Status
+from lanes.records import (
+    Check,
+    Cut,
+    Event,
+    Finding,
+    Liveness,
+    OwnerDetail,
+    OwnerHealth,
+    Provider,
+    ProviderResetDone,
+    Status,
+)
 from lanes.records.system import all_providers
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import (
@@ -29,7 +40,6 @@ from lanes.verbs.kinds import (
     timed,
 )
 from lanes.verbs.paging import FORWARD
-from lanes.verbs.results import GATEWAYS
 from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
@@ -67,7 +77,7 @@ def status(ctx: Context) -> Effect[Status]:
 
 @verb(
     "GET /api/gateways",
-    result=GATEWAYS,
+    result=list[OwnerDetail],
     waiting=WaitOverHttp(
         patience="wait",
         waits=lambda given: given.get("wait") is not None,
@@ -83,13 +93,20 @@ def gateways(
         tuple[Id, ...], NOT_TYPED, "these gateways, also ended ones; without it, all that have not ended properly"
     ] = (),
     wait: Annotated[Duration | None, NOT_TYPED, "wait at most this long until none of them holds a lane"] = None,
-) -> Effect[list[OwnerRow]]:
+) -> Effect[list[OwnerDetail]]:
     """Gateways, and whether they are alive."""
     if not id:
-        return QueryBlock(lambda read: [each for each in read(reads.owners()) if each.kind == "gateway"])
+        return made_of(
+            reads.owners(), lambda owners: _told([each for each in owners if each.kind == "gateway"], ctx.now())
+        )
     if wait is None:
-        return reads.owners_of(id)
+        return made_of(reads.owners_of(id), lambda owners: _told(owners, ctx.now()))
     return _until_nothing_is_held(ctx, id, wait)
+
+
+def _told(owners: Iterable[OwnerRow], now: Now) -> list[OwnerDetail]:
+    liveness = Liveness(now)
+    return [OwnerDetail.of(each, liveness) for each in owners]
 
 
 @verb("GET /api/owners/health", result=list[OwnerHealth])
@@ -119,13 +136,14 @@ def _descriptors(owner: OwnerRow, me: Identity) -> tuple[int, int] | None:
     return descriptors.used_by(owner.pid) if is_here(owner, me) and not is_gone(owner, me) else None
 
 
-def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[OwnerRow]]:
+def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[OwnerDetail]]:
     deadline = ctx.now().mono + patience_ms
     while True:
         found = yield from read(reads.owners_of(ids))
-        left = deadline - ctx.now().mono
+        now = ctx.now()
+        left = deadline - now.mono
         if left <= 0 or not any(owner.held for owner in found):
-            return found
+            return _told(found, now)
         yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
@@ -233,7 +251,7 @@ def reset_provider(ctx: Context, name: Annotated[str, NAME, "the provider"]) -> 
 
 @verb(
     "POST /api/drain",
-    result=GATEWAYS,
+    result=list[OwnerDetail],
     status=202,
     errors=(NotFound,),
     examples=(
@@ -248,7 +266,7 @@ def drain(
     gateway: Gateway = None,
     for_: Annotated[Duration | None, "How long runs may continue. [default: drain_timeout]"] = None,
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
-) -> Effect[list[OwnerRow]]:
+) -> Procedure[list[OwnerDetail]]:
     """Stop gateways from claiming, and wait for their runs.
 
     One gateway, or all that are not provably gone. Runs that are left when the time is over are cut.
@@ -269,7 +287,7 @@ def drain(
             doors.drain(tx, owner.id, now, by=ctx.actor, until=end)
         return within(tx, reads.owners_of([each.id for each in chosen]))
 
-    return step
+    return _told((yield from write(step)), ctx.now())
 
 
 @verb("GET /api/drain", result=list[Cut], errors=(NotFound,))

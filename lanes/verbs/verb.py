@@ -1,7 +1,7 @@
 """A verb: declared once, as a function whose signature and docstring tell every surface what it needs.
 
-    @verb("POST /api/lanes/{key}/resume", result=ACTED, errors=(NotFound, Changed))
-    def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
+    @verb("POST /api/lanes/{key}/resume", result=Acted, errors=(NotFound, Changed))
+    def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
         \"\"\"Let lanes claim again.\"\"\"
 
 The command line derives its options and help from it, HTTP its route and the OpenAPI entry, the drivers
@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Generic, ParamSpe
 from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect
 from lanes.context import Context
-from lanes.records import Liveness, Record, ids_from_json
+from lanes.records import Record, ids_from_json
 from lanes.records.json_schema import Schema
 from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind, filter_of
 from lanes.verbs.paging import PAGE, Paging
-from lanes_storage.clock import Clock
 from lanes_storage.law import LaneState
 from lanes_storage.records import Subject
 from lanes_storage.tuples import NamedTuple
@@ -38,24 +37,18 @@ T = TypeVar("T")
 REQUIRED = inspect.Parameter.empty
 
 
-def _as_it_is(result: Any, _: Liveness) -> Any:
-    return result
-
-
 class ResultForm(NamedTuple):
-    """The form of a result: the class of its record (None: an id), how it is made, and whether there are many."""
+    """The form of a result: the class of its record (None: an id), and whether there are many."""
 
     record: type[Record] | None
-    make: Callable[[Any, Liveness], Any]
     many: bool = False
 
     @classmethod
     def of(cls, result: Any) -> ResultForm:
-        """``result`` is a form, or the class of a record or a list of it, which the effect gives as it is."""
-        if isinstance(result, ResultForm):
-            return result
+        """``result`` is the class of a record, or a list of it; ``list[str]``: ids."""
         many = get_origin(result) is list
-        return cls(get_args(result)[0] if many else result, _as_it_is, many)
+        one = get_args(result)[0] if many else result
+        return cls(None if one is str else one, many)
 
     @property
     def name(self) -> str:
@@ -67,10 +60,6 @@ class ResultForm(NamedTuple):
         """Its schema."""
         one: Schema = ID.schema if self.record is None else {"$ref": self.name}
         return {"type": "array", "items": one} if self.many else one
-
-    def made(self, result: Any, clock: Clock) -> Any:
-        """The record of a result, or a list of them."""
-        return result if self.make is _as_it_is else self.make(result, Liveness(clock()))
 
     def read(self, form: Any) -> Any:
         """The record of a result in JSON. Raises Unreadable."""
@@ -265,8 +254,7 @@ def verb(
     route: str | None, *, result: Any, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
     """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with placeholders for its parameters;
-    None: it is only for a local database. ``result``: the class of the record that the effect gives, a list of it, or a
-    ``ResultForm``.
+    None: it is only for a local database. ``result``: the class of the record that the effect gives, or a list of it.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:

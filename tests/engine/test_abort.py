@@ -256,8 +256,7 @@ def test_F625_whichever_lane_of_a_session_asks_the_session_is_answered(world: Wo
 
     def answer(text: str, question: str | None = None) -> Message:
         effect = sending.answer.of(ctx, {"key": "a", "text": text, "question": question})
-        answered: Message = sending.answer.result.made(run(store, effect, world.time, lambda _: None), world.time)
-        return answered
+        return run(store, effect, world.time, lambda _: None)
 
     with pytest.raises(NotAllowed, match="asks nothing"):
         answer("to nothing")
@@ -282,7 +281,7 @@ def test_F621_the_messages_and_the_journal_of_a_session_are_those_of_all_its_lan
     numbers = sorted((each.message.id for each in claimed), reverse=True)
 
     def call(verb: Verb[..., Any], **given: Any) -> Any:
-        return verb.result.made(run(store, verb.of(ctx, given), world.time, lambda _: None), world.time)
+        return run(store, verb.of(ctx, given), world.time, lambda _: None)
 
     assert [each.id for each in call(messages, key="a")] == numbers
     told = call(events, key="a")

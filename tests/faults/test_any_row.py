@@ -59,9 +59,9 @@ def furnished(path: Path) -> None:
     perform(sending.send(Context("a"), "named", "x", idempotency_key="k", token="t", runner="other"))
     perform(sending.send(Context("a"), "request", request={"messages": [{}]}, bound_to=BoundTo.CLIENT, bound_owner=me))
     waited = perform(sending.send(Context("a"), "waited", "x", mode=Mode.QUEUE, overflow=Overflow.REJECT))
-    held = perform(queries.lane_of("held")).run
+    held = perform(queries.lane_of(alice, "held")).run_id
     assert held is not None
-    perform(sending.begin_wait(alice, held.id, waited.id))
+    perform(sending.begin_wait(alice, held, waited.id))
     perform(system.drain(alice, gateway=me))
     now = system_clock()
     stage.store.write(lambda tx: cool(tx, "codex", "rate_limited", 600_000, now, by="tester"))

@@ -1,13 +1,13 @@
 """The routes of the table of verbs: parameters from the request, the call, and the response."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp
 
 from lanes.base.errors import InvalidKey, NotFound, Unfit
-from lanes.base.procedure import Blocking, QueryBlock
+from lanes.base.procedure import QueryBlock
 from lanes.records.json_schema import KEY, Schema, array, nullable
 from lanes.records.problems import status_of
 from lanes.server.asgi.errors import HttpProblem
@@ -77,9 +77,9 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
     work = call.desk.perform(effect)
     if isinstance(effect, Query | QueryBlock):
         work = call.searching(work)
-    elif isinstance(effect, Blocking | Generator):
+    elif verb.waiting is not None or verb.about.slow:
         work = call.while_connected(work)
-    told = verb.result.made(await work, call.desk.clock)
+    told = await work
     return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
 
 

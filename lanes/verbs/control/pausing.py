@@ -7,18 +7,17 @@ from lanes import filters
 from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound, Unfit
 from lanes.base.procedure import Effect, Procedure, read, within, write
 from lanes.context import Context
-from lanes.records import GlobActed, Pause
+from lanes.records import Acted, GlobActed, Lane, Liveness, Pause
 from lanes.verbs import outcomes
 from lanes.verbs.kinds import NOT_TYPED, ONLY_PYTHON, Epoch, KeptGlob, Key, Moment, PauseTime, Reason
-from lanes.verbs.results import ACTED, ActedRow
 from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
-from lanes_storage.interface import Step, Transaction
+from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD, PAUSED_BY_HAND, LaneState, PauseKind
-from lanes_storage.records import How, LaneFilter
+from lanes_storage.records import How, LaneFilter, LaneRow
 
 #: The glob that every key fits.
 EVERY_KEY = "*"
@@ -83,7 +82,7 @@ def _paused(match: str, now: Now) -> Procedure[int]:
 
 @verb(
     "POST /api/lanes/{key}/pause",
-    result=ACTED,
+    result=Acted,
     errors=(NotFound, Changed),
     examples=(
         'lanes pause agent:main:telegram:42 --for 10m --reason "provider in repair"',
@@ -102,17 +101,17 @@ def pause(
     until: Annotated[Moment | None, ONLY_PYTHON] = None,
     reason: Reason | None = None,
     epoch: Epoch | None = None,
-) -> Effect[ActedRow]:
+) -> Effect[Acted]:
     """Stop lanes from claiming messages. Runs continue, and waiting messages are kept."""
     now = ctx.now()
     end = _end_of_pause(now, for_, until)
     why = reason or PAUSED_BY_HAND
-    return acted(key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
+    return acted(ctx, key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
 
 
 @verb(
     "POST /api/lanes/{key}/resume",
-    result=ACTED,
+    result=Acted,
     errors=(NotFound, Changed),
     examples=(
         "lanes resume agent:main:telegram:42",
@@ -123,21 +122,21 @@ def pause(
     whole=resume_all,
     deeds=(DashboardAction("Resume {}", "Resume"),),
 )
-def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
+def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """End the pause of lanes. Does nothing to a lane that is not paused."""
     now = ctx.now()
-    return acted(key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
+    return acted(ctx, key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
 
 
 @verb(
     "POST /api/lanes/{key}/ack",
-    result=ACTED,
+    result=Acted,
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes ack agent:main:telegram:42",),
     said=outcomes.seen,
     deeds=(DashboardAction("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
-def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRow]:
+def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """Acknowledge errored or aborted lanes.
 
     They go back to idle, and nothing else changes. Use `lanes abort` for a running lane.
@@ -147,23 +146,24 @@ def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[ActedRo
     def act(tx: Transaction) -> Control:
         return control.ack(tx, key, now, actor=ctx.actor, meant=epoch)
 
-    return acted(key, act, refused=lambda met: met.state in HELD)
+    return acted(ctx, key, act, unless_held=True)
 
 
 def acted(
-    key: str, act: Callable[[Transaction], Control], *, refused: Callable[[Control], bool] = lambda _: False
-) -> Step[ActedRow | LanesError]:
+    ctx: Context, key: str, act: Callable[[Transaction], Control], *, unless_held: bool = False
+) -> Procedure[Acted]:
     """Act on a lane and read it in the same transaction, so that the result shows the lane as the action left it."""
 
-    def step(tx: Transaction) -> ActedRow | LanesError:
+    def step(tx: Transaction) -> tuple[LaneRow, bool] | LanesError:
         met = act(tx)
         if met.moved_on:
             return Changed(key, met.epoch)
         lane = within(tx, reads.lane(key))
         if lane is None:
             return NotFound("lane", key)
-        if refused(met):
+        if unless_held and met.state in HELD:
             return NotAllowed(f"lane {key!r} is running: use abort")
-        return ActedRow(lane, met.applied)
+        return lane, met.applied
 
-    return step
+    lane, done = yield from write(step)
+    return Acted(Lane.of(lane, Liveness(ctx.now())), done)

@@ -1,7 +1,7 @@
 """Verbs about one lane: all of it, and why it does not progress."""
 
 from lanes.base.errors import Ambiguous, LanesError, NotFound
-from lanes.base.procedure import Effect, QueryBlock, found
+from lanes.base.procedure import Effect, QueryBlock, made_of
 from lanes.context import Context
 from lanes.explain.turns import ProviderInFlight
 from lanes.explain.why import Circumstances, held_up, why_paragraph
@@ -128,6 +128,8 @@ def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
     return [each for each in found if each is not None]
 
 
-def lane_of(key: str) -> Query[rows.LaneRow | LanesError]:
-    """The row of one lane."""
-    return found(reads.lane(key), NotFound("lane", key))
+def lane_of(ctx: Context, key: str) -> Query[Lane | LanesError]:
+    """One lane, and nothing around it."""
+    return made_of(
+        reads.lane(key), lambda row: NotFound("lane", key) if row is None else Lane.of(row, Liveness(ctx.now()))
+    )

@@ -4,16 +4,14 @@ from typing import Annotated
 
 from lanes import filters
 from lanes.base.errors import TooMuch
-from lanes.base.procedure import Effect, QueryBlock
+from lanes.base.procedure import Effect, QueryBlock, made_of
 from lanes.context import Context
-from lanes.records import Hit, LaneGroup, Mark, SearchPage, Tally
+from lanes.records import Found, Hit, LaneGroup, Mark, SearchPage, Silences, Tally
 from lanes.verbs.kinds import NOT_TYPED, STEP, Flag, Id, Key, Lanes, Text, count, timed
 from lanes.verbs.queries.listing import ALL, MOST_KEYS, MOST_SILENT, Keys, Offset, Reverse, Sort, only, silent_named
-from lanes.verbs.results import FOUND, SILENT
 from lanes.verbs.verb import verb
 from lanes.watch import merging
 from lanes_storage import reads
-from lanes_storage import records as rows
 from lanes_storage.interface import Reads
 from lanes_storage.law import MAX_KEY, LaneState
 from lanes_storage.records import How, LaneOrder, LaneSort
@@ -58,7 +56,7 @@ def search(
     return QueryBlock(look)
 
 
-@verb("POST /api/find", result=FOUND, looks=True, errors=(TooMuch,))
+@verb("POST /api/find", result=Found, looks=True, errors=(TooMuch,))
 def find(
     ctx: Context,
     *,
@@ -70,7 +68,7 @@ def find(
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
     silent: Silent = None,
-) -> Effect[Hit | None]:
+) -> Effect[Found]:
     """The next lane with this part in its key, among those that a filter chooses, from another lane on. Starts again
     from the other end where there is none.
     """
@@ -80,7 +78,7 @@ def find(
     chosen, asked = timed(only(filter_, keys), now), LaneOrder(sort, reverse)
     hits = timed(chosen.where("key", How.HAS, part), now)
 
-    def look(read: Reads) -> Hit | None:
+    def look(read: Reads) -> Found:
         order = silent_named(asked, silent, now, read)
         total = read(reads.lanes_total(hits))
         place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
@@ -89,7 +87,7 @@ def find(
         number = 0 if total == 0 else ((place or 0) + onward) % total
         there = read(reads.lanes(hits, order=order, limit=1, offset=number))
         where = merging.MergedLanes(read, chosen, now).place(there[0].key, order) if there else None
-        return None if where is None else Hit(there[0].key, where, number, total)
+        return Found(None if where is None else Hit(there[0].key, where, number, total))
 
     return QueryBlock(look)
 
@@ -130,14 +128,14 @@ def groups(
     return QueryBlock(look)
 
 
-@verb("GET /api/silent", result=SILENT)
+@verb("GET /api/silent", result=Silences)
 def silent(
     ctx: Context,
     *,
     limit: Annotated[int, count(0, MOST_SILENT), NOT_TYPED, "at most this many"] = MOST_SILENT,
-) -> Effect[tuple[list[rows.SilentRun], int]]:
+) -> Effect[Silences]:
     """The runs that have been silent for at least half of the limit that acts first, the nearest to it first."""
-    return reads.silent_runs(ctx.now(), limit)
+    return made_of(reads.silent_runs(ctx.now(), limit), Silences.of)
 
 
 @verb("POST /api/tally", result=Tally, looks=True, errors=(TooMuch,))
