@@ -1,5 +1,6 @@
 """What a dialect does, as a provider and as the API that clients speak."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -105,6 +106,10 @@ class Dialect(NamedTuple):
     headers: Mapping[str, str]
 
 
-def event(data: Any, encoded: Callable[[Any], str], name: str | None = None) -> str:
+#: JSON in ASCII.
+encoded = json.JSONEncoder().encode
+
+
+def event(data: Any, name: str | None = None) -> str:
     """One server-sent event."""
     return f"event: {name}\ndata: {encoded(data)}\n\n" if name else f"data: {encoded(data)}\n\n"

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lanes.dialects.calls import CallOrder, CallPlaces
-from lanes.dialects.chat.pieces import delta_of, pieces
+from lanes.dialects.chat.pieces import delta_of, delta_of_message, pieces
+from lanes.dialects.dialect import Told
 from lanes.dialects.gathering import Gathering
 from lanes.dialects.model import CallPiece, Piece
 from lanes.runners.base import Delta
@@ -82,6 +83,7 @@ class EventWriter(ABC):
 
     def __init__(self, model: str) -> None:
         self._model = model
+        self._started = False
         self._places = CallPlaces()
         self._order = CallOrder()
 
@@ -90,7 +92,8 @@ class EventWriter(ABC):
         if delta.beside is not None:
             self._model = delta.beside.get("model") or self._model
         if delta.native is not None:
-            return self._passed(delta.native)
+            said, self._started = self._passed(delta.native), True
+            return said
         return "".join((self._start(), *map(self._in_turn, pieces(delta))))
 
     def _in_turn(self, piece: Piece) -> str:
@@ -103,9 +106,21 @@ class EventWriter(ABC):
         """The events of the calls that wait for their turn: no call goes on."""
         return "".join(map(self._told, self._order.rest()))
 
-    @abstractmethod
+    def _all_of(self, told: Told) -> str:
+        """The events of a whole answer, without its ending."""
+        self._model = told.detail.get("model") or self._model
+        return self.piece(delta_of_message(told.text, told.detail.get("message")))
+
     def _start(self) -> str:
         """The events before the first piece; empty once they were written."""
+        if self._started:
+            return ""
+        self._started = True
+        return self._opening()
+
+    @abstractmethod
+    def _opening(self) -> str:
+        """The events with which an answer begins."""
 
     @abstractmethod
     def _passed(self, event: dict[str, Any]) -> str:
@@ -114,9 +129,3 @@ class EventWriter(ABC):
     @abstractmethod
     def _told(self, piece: Piece) -> str:
         """The events of a piece of another dialect."""
-
-
-def tokens(counted: Any, name: str) -> int | None:
-    """A number of tokens in what a provider counted; None where it says none."""
-    value = counted.get(name) if isinstance(counted, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

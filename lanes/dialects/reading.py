@@ -2,10 +2,10 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from lanes.dialects.model import Option, Part, TextPart, Unsayable
+from lanes.dialects.model import Option, Part, TextPart, ToolChoice, Unsayable
 
 T = TypeVar("T")
 
@@ -92,6 +92,27 @@ class Node:
         """Raises Unsayable for what nobody took."""
         for name in self._left:
             raise untold(self.place(name))
+
+
+def tool_choice(node: Node, called: Callable[[Node], Node | None]) -> dict[str, Option]:
+    """The choice of a tool in OpenAI's words; ``called`` gives the object that names it. Raises Unsayable."""
+    given = node.any("tool_choice")
+    if given is None:
+        return {}
+    if given in ("auto", "none", "required"):
+        return {"tool_choice": Option(ToolChoice(given), "tool_choice")}
+    chosen = Node(given, "tool_choice") if isinstance(given, dict) else None
+    function = called(chosen) if chosen is not None and chosen.take("type", str) == "function" else None
+    if function is None:
+        raise untold("tool_choice")
+    return {"tool_choice": Option(ToolChoice("named", function.need("name", str)), "tool_choice")}
+
+
+def check_messages(body: Mapping[str, Any]) -> None:
+    """Refuse a body without a list of messages. Raises Unsayable."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+        raise Unsayable("messages", "messages must be a list of at least one message")
 
 
 def refused(param: str, why: str) -> Unsayable:

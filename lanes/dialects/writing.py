@@ -19,6 +19,11 @@ def named(name: str) -> WriteOption:
     return write
 
 
+def present(**fields: Any) -> dict[str, Any]:
+    """Those of the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def write_options(body: dict[str, Any], prompt: Prompt, writers: Mapping[str, WriteOption]) -> None:
     """Write the settings of a request. Raises Unsayable for one that the dialect does not know."""
     for name, option in prompt.options.items():

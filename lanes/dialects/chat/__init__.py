@@ -7,12 +7,12 @@ from lanes.dialects.chat import requests, writer
 from lanes.dialects.chat.draft import ChatDraft
 from lanes.dialects.dialect import Dialect
 from lanes.dialects.model import Unsayable
+from lanes.dialects.reading import check_messages
 
 
 def _check(body: Mapping[str, Any]) -> None:
-    messages, n = body.get("messages"), body.get("n")
-    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-        raise Unsayable("messages", "messages must be a list of at least one message")
+    check_messages(body)
+    n = body.get("n")
     if n is not None and (n != 1 or isinstance(n, bool)):
         raise Unsayable("n", "a message gets one answer: n must be 1")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
+from lanes.dialects.writing import present
 from lanes.runners.base import Delta
 from lanes.text.chats import dicts
 
@@ -74,22 +75,30 @@ def delta_of_message(text: str, message: Mapping[str, Any] | None) -> Delta:
 
 def usage_of(usage: Mapping[str, Any] | None) -> Usage | None:
     """The usage of an answer, from chat's words."""
-    if not usage:
-        return None
-    asked, told = _dict(usage, "prompt_tokens_details"), _dict(usage, "completion_tokens_details")
+    return usage_in(usage, "prompt", "completion") if usage else None
+
+
+def usage_in(said: Mapping[str, Any], asked: str, told: str) -> Usage:
+    """What a provider of OpenAI's dialects counted; ``asked`` and ``told`` are the dialect's words for both sides."""
+    details, details_told = said.get(f"{asked}_tokens_details"), said.get(f"{told}_tokens_details")
     return Usage(
-        _count(usage, "prompt_tokens") or 0,
-        _count(usage, "completion_tokens") or 0,
-        _count(asked, "cached_tokens"),
-        _count(asked, "cache_write_tokens"),
-        _count(told, "reasoning_tokens"),
+        tokens(said, f"{asked}_tokens") or 0,
+        tokens(said, f"{told}_tokens") or 0,
+        tokens(details, "cached_tokens"),
+        tokens(details, "cache_write_tokens"),
+        tokens(details_told, "reasoning_tokens"),
     )
+
+
+def tokens(counted: Any, name: str) -> int | None:
+    """A number of tokens in what a provider counted; None where it says none."""
+    value = counted.get(name) if isinstance(counted, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def usage_told(usage: Usage) -> dict[str, Any]:
     """The usage of an answer, in chat's words."""
-    asked = {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written}
-    asked = {name: count for name, count in asked.items() if count is not None}
+    asked = present(cached_tokens=usage.cached, cache_write_tokens=usage.cache_written)
     made: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
@@ -102,16 +111,6 @@ def usage_told(usage: Usage) -> dict[str, Any]:
     return made
 
 
-def _dict(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = of.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def _text(of: Mapping[str, Any], name: str) -> str | None:
     value = of.get(name)
     return value if isinstance(value, str) else None
-
-
-def _count(of: Mapping[str, Any], name: str) -> int | None:
-    value = of.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

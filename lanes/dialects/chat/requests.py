@@ -20,8 +20,8 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, unknown_role, untold
-from lanes.dialects.writing import WriteOption, named, write_options
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, untold
+from lanes.dialects.writing import WriteOption, named, present, write_options
 
 #: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
 _NAMES = {
@@ -49,8 +49,7 @@ def read(body: dict[str, Any]) -> Prompt:
     node = Node(body)
     said = [_said(message) for message in node.nodes("messages")]
     prompt = Prompt(said, [_tool(tool) for tool in node.nodes("tools")])
-    if (choice := node.any("tool_choice")) is not None:
-        prompt.options["tool_choice"] = Option(_choice(choice), "tool_choice")
+    prompt.options |= tool_choice(node, lambda chosen: chosen.node("function"))
     if (form := node.node("response_format")) is not None and (made := _format(form)) is not None:
         prompt.options["format"] = Option(made, "response_format")
     node.leave("n", *HINTS)
@@ -164,16 +163,6 @@ def _tool(node: Node) -> Tool:
     return tool
 
 
-def _choice(given: Any) -> ToolChoice:
-    if isinstance(given, str) and given in ("auto", "none", "required"):
-        return ToolChoice(given)  # type: ignore[arg-type]
-    node = Node(given, "tool_choice") if isinstance(given, dict) else None
-    called = node.node("function") if node is not None and node.take("type", str) == "function" else None
-    if called is None:
-        raise untold("tool_choice")
-    return ToolChoice("named", called.need("name", str))
-
-
 def _format(node: Node) -> Format | None:
     kind, schema = node.need("type", str), node.node("json_schema")
     if kind == "text":
@@ -252,11 +241,8 @@ def _written(part: Part, param: str) -> dict[str, Any]:
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
-    told = {"description": tool.description, "parameters": tool.schema, "strict": tool.strict}
-    return {
-        "type": "function",
-        "function": {"name": tool.name} | {name: value for name, value in told.items() if value is not None},
-    }
+    function = present(name=tool.name, description=tool.description, parameters=tool.schema, strict=tool.strict)
+    return {"type": "function", "function": function}
 
 
 def _written_choice(body: dict[str, Any], option: Option) -> None:
@@ -270,13 +256,8 @@ def _written_format(body: dict[str, Any], option: Option) -> None:
     if form.schema is None:
         body["response_format"] = {"type": "json_object"}
         return
-    told = {
-        "name": form.name or "answer",
-        "description": form.description,
-        "schema": form.schema,
-        "strict": form.strict,
-    }
-    schema = {name: value for name, value in told.items() if value is not None}
+    name = form.name or "answer"
+    schema = present(name=name, description=form.description, schema=form.schema, strict=form.strict)
     body["response_format"] = {"type": "json_schema", "json_schema": schema}
 
 

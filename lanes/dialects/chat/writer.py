@@ -1,15 +1,12 @@
 """Writes answers in the chat dialect."""
 
-import json
 from typing import Any
 
 from lanes.dialects.chat.draft import HEAD
 from lanes.dialects.chat.pieces import delta_of_message
-from lanes.dialects.dialect import Asking, Told
+from lanes.dialects.dialect import Asking, Told, encoded, event
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
-
-_json = json.JSONEncoder().encode
 
 
 class ChatWriter:
@@ -27,9 +24,9 @@ class ChatWriter:
     def piece(self, delta: Delta) -> str:
         """One chunk."""
         if self._begun and delta.choice is delta.beside is None:
-            return f'{self._before}{{"content": {_json(delta.text)}}}{self._after}'
+            return f'{self._before}{{"content": {encoded(delta.text)}}}{self._after}'
         choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
-        said = _json(choice if self._begun else {"role": "assistant"} | choice)
+        said = encoded(choice if self._begun else {"role": "assistant"} | choice)
         self._begun = True
         before, after = self._before, self._after
         if delta.beside is not None:
@@ -55,7 +52,7 @@ class ChatWriter:
 
     def error(self, problem: Problem) -> str:
         """An error event."""
-        return _data(envelope(problem))
+        return event(envelope(problem))
 
     def silence(self) -> str:
         """A comment, which clients of chat do not see."""
@@ -77,7 +74,7 @@ class ChatWriter:
         return before, after
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> str:
-        return _data(self._object("chat.completion.chunk", choices, **more))
+        return event(self._object("chat.completion.chunk", choices, **more))
 
     def _object(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created} | self._head | {"choices": choices} | more
@@ -109,7 +106,3 @@ def _besides(detail: Any) -> tuple[Any, dict[str, Any]]:
 def _apart(beside: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Split further fields into the logprobs and those for the whole answer."""
     return beside.get("logprobs"), {name: beside[name] for name in HEAD if name in beside}
-
-
-def _data(value: object) -> str:
-    return f"data: {_json(value)}\n\n"

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from lanes.dialects.chat.pieces import usage_told
-from lanes.dialects.events import EventDraft, OpenPart, tokens
+from lanes.dialects.chat.pieces import tokens, usage_told
+from lanes.dialects.events import EventDraft, OpenPart
 from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, TextPiece, Usage
 from lanes.runners.base import Delta, Reply
@@ -86,7 +86,7 @@ class MessagesDraft(EventDraft[_Block]):
             text=text,
             finish_reason=FINISHES.get(stop, stop),
             message=self._gathered.message(text),
-            usage=usage_told(usage_in(self._usage)) if self._usage else None,
+            usage=usage_in_chat(self._usage) if self._usage else None,
             model=self._model,
             native={"message": self._whole(), "last": self._last} if self._native else None,
         )
@@ -192,7 +192,8 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
     return made
 
 
-def usage_in(said: dict[str, Any]) -> Usage:
+def usage_in_chat(said: dict[str, Any]) -> dict[str, Any]:
+    """What was counted, in the words of chat."""
     cached, written = tokens(said, "cache_read_input_tokens"), tokens(said, "cache_creation_input_tokens")
     asked = (tokens(said, "input_tokens") or 0) + (cached or 0) + (written or 0)
-    return Usage(asked, tokens(said, "output_tokens") or 0, cached, written)
+    return usage_told(Usage(asked, tokens(said, "output_tokens") or 0, cached, written))

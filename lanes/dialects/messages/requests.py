@@ -23,7 +23,7 @@ from lanes.dialects.model import (
     ToolChoice,
 )
 from lanes.dialects.reading import Node, data_of, refused, unknown_role, untold
-from lanes.dialects.writing import WriteOption, named, taken_system, write_options
+from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what messages calls them, and by the inner name.
 _NAMES = {
@@ -274,10 +274,8 @@ def _arguments(arguments: str, param: str) -> dict[str, Any]:
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": tool.name, "input_schema": tool.schema or {"type": "object", "properties": {}}}
-    if tool.description is not None:
-        made["description"] = tool.description
-    return made | ({"strict": True} if tool.strict else {})
+    schema = tool.schema or {"type": "object", "properties": {}}
+    return present(name=tool.name, input_schema=schema, description=tool.description, strict=tool.strict or None)
 
 
 def _written_choice(body: dict[str, Any], option: Option) -> None:

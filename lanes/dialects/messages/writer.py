@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
-from lanes.dialects.dialect import Asking, Told, event
+from lanes.dialects.dialect import Asking, Told, encoded, event
 from lanes.dialects.events import EventWriter
 from lanes.dialects.messages.draft import FINISHES
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
+from lanes.dialects.writing import present
 from lanes.records.problems import Problem
 
-_json = json.JSONEncoder().encode
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "function_call": "tool_use"}
 _STOPS |= {"content_filter": "refusal"}
 #: What messages calls an error, by its status.
@@ -32,7 +32,6 @@ class MessagesWriter(EventWriter):
     def __init__(self, asking: Asking) -> None:
         super().__init__(asking.model)
         self._id = f"msg_{asking.message_id}"
-        self._started = False
         self._open: tuple[int, Any] | None = None  # the block that is open: its index, and what it holds
         self._next = 0
 
@@ -42,8 +41,7 @@ class MessagesWriter(EventWriter):
         if not begun and native:
             said = self._replayed(native["message"])
         elif not begun:
-            self._model = told.detail.get("model") or self._model
-            said = self.piece(delta_of_message(told.text, told.detail.get("message")))
+            said = self._all_of(told)
         last = native.get("last") or {
             "type": "message_delta",
             "delta": {"stop_reason": _stop_of(told), "stop_sequence": None},
@@ -72,7 +70,6 @@ class MessagesWriter(EventWriter):
 
     def _passed(self, came: dict[str, Any]) -> str:
         """An event as it came."""
-        self._started = True
         return _event(came)
 
     def _replayed(self, message: dict[str, Any]) -> str:
@@ -86,10 +83,7 @@ class MessagesWriter(EventWriter):
             events.append({"type": "content_block_stop", "index": index})
         return "".join(map(_event, events))
 
-    def _start(self) -> str:
-        if self._started:
-            return ""
-        self._started = True
+    def _opening(self) -> str:
         return _event({"type": "message_start", "message": self._message([])})
 
     def _message(self, content: list[dict[str, Any]]) -> dict[str, Any]:
@@ -168,7 +162,9 @@ def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, 
                 thought, {"type": "signature_delta", "signature": block.get("signature", "")},
             ]  # fmt: skip
         case "tool_use" | "server_tool_use" | "mcp_tool_use":
-            return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": _json(block.get("input", {}))}]
+            return block | {"input": {}}, [
+                {"type": "input_json_delta", "partial_json": encoded(block.get("input", {}))}
+            ]
     return block, []
 
 
@@ -195,10 +191,13 @@ def _usage_told(told: Told) -> dict[str, Any]:
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     cached, written = usage.cached or 0, usage.cache_written or 0
-    made = {"input_tokens": max(0, usage.input - cached - written), "output_tokens": usage.output}
-    more = {"cache_read_input_tokens": usage.cached, "cache_creation_input_tokens": usage.cache_written}
-    return made | {name: count for name, count in more.items() if count is not None}
+    return present(
+        input_tokens=max(0, usage.input - cached - written),
+        output_tokens=usage.output,
+        cache_read_input_tokens=usage.cached,
+        cache_creation_input_tokens=usage.cache_written,
+    )
 
 
 def _event(data: dict[str, Any]) -> str:
-    return event(data, _json, data["type"])
+    return event(data, data["type"])

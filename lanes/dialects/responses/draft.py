@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from lanes.dialects.chat.pieces import usage_told
-from lanes.dialects.events import EventDraft, OpenPart, tokens
+from lanes.dialects.chat.pieces import usage_in, usage_told
+from lanes.dialects.events import EventDraft, OpenPart
 from lanes.dialects.gathering import garbage
-from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece, Usage
+from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import from_error
 
@@ -58,7 +58,7 @@ class ResponsesDraft(EventDraft[_Item]):
             text=text,
             finish_reason=self._finish(response),
             message=self._gathered.message(text),
-            usage=usage_in(response.get("usage")),
+            usage=usage_in_chat(response.get("usage")),
             model=self._model,
             native={"response": response, "type": self._ended["type"]} if self._native else None,
         )
@@ -120,16 +120,6 @@ class ResponsesDraft(EventDraft[_Item]):
         return [TextPiece(text)] if text else []
 
 
-def usage_in(said: Any) -> dict[str, Any] | None:
-    if not isinstance(said, dict):
-        return None
-    asked, told = said.get("input_tokens_details"), said.get("output_tokens_details")
-    return usage_told(
-        Usage(
-            tokens(said, "input_tokens") or 0,
-            tokens(said, "output_tokens") or 0,
-            tokens(asked, "cached_tokens"),
-            tokens(asked, "cache_write_tokens"),
-            tokens(told, "reasoning_tokens"),
-        )
-    )
+def usage_in_chat(said: Any) -> dict[str, Any] | None:
+    """What was counted, in the words of chat."""
+    return usage_told(usage_in(said, "input", "output")) if isinstance(said, dict) else None

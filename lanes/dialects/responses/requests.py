@@ -20,8 +20,8 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, unknown_role, untold
-from lanes.dialects.writing import WriteOption, named, taken_system, write_options
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, untold
+from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what responses calls them, and by the inner name.
 _NAMES = {
@@ -54,8 +54,7 @@ def read(body: dict[str, Any]) -> Prompt:
     else:
         prompt.said += map(_item, items)
     prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
-    if (choice := node.any("tool_choice")) is not None:
-        prompt.options["tool_choice"] = Option(_choice(choice), "tool_choice")
+    prompt.options |= tool_choice(node, lambda chosen: chosen)
     prompt.options |= _form(node.node("text")) | _effort(node.node("reasoning"))
     if set(node.take("include", list) or ()) - {_ENCRYPTED}:
         raise untold("include")
@@ -151,15 +150,6 @@ def _tool(node: Node) -> Tool:
     return tool
 
 
-def _choice(given: Any) -> ToolChoice:
-    if isinstance(given, str) and given in ("auto", "none", "required"):
-        return ToolChoice(given)  # type: ignore[arg-type]
-    node = Node(given, "tool_choice") if isinstance(given, dict) else None
-    if node is None or node.take("type", str) != "function":
-        raise untold("tool_choice")
-    return ToolChoice("named", node.need("name", str))
-
-
 def _form(node: Node | None) -> dict[str, Option]:
     """The form of the answer, and how long it is."""
     if node is None:
@@ -251,7 +241,7 @@ def _result(result: ResultPart, param: str) -> dict[str, Any]:
 def _written_tool(tool: Tool) -> dict[str, Any]:
     """A tool. Here one is strict unless it says otherwise, which is not so in other dialects."""
     made = {"type": "function", "name": tool.name, "parameters": tool.schema, "strict": tool.strict or False}
-    return made | ({"description": tool.description} if tool.description is not None else {})
+    return made | present(description=tool.description)
 
 
 def _written_choice(body: dict[str, Any], option: Option) -> None:
@@ -263,9 +253,8 @@ def _written_format(body: dict[str, Any], option: Option) -> None:
     form: Format = option.value
     made: dict[str, Any] = {"type": "json_object"}
     if form.schema is not None:
-        told = {"description": form.description, "strict": form.strict}
         made = {"type": "json_schema", "name": form.name or "answer", "schema": form.schema}
-        made |= {name: value for name, value in told.items() if value is not None}
+        made |= present(description=form.description, strict=form.strict)
     body.setdefault("text", {})["format"] = made
 
 

@@ -1,9 +1,8 @@
 """Writes answers in the responses dialect."""
 
-import json
 from typing import Any, NamedTuple
 
-from lanes.dialects.chat.pieces import delta_of_message, usage_of
+from lanes.dialects.chat.pieces import usage_of
 from lanes.dialects.chat.writer import envelope
 from lanes.dialects.dialect import Asking, Told, event
 from lanes.dialects.events import EventWriter
@@ -11,7 +10,6 @@ from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece,
 from lanes.dialects.responses.requests import SEALED, SIGNED
 from lanes.records.problems import Problem
 
-_json = json.JSONEncoder().encode
 #: What a response repeats of its request, with what holds where that says nothing.
 _REPEATED: dict[str, Any] = {
     "background": False,
@@ -51,7 +49,6 @@ class ResponsesWriter(EventWriter):
         repeated = {name: asking.body.get(name) for name in _REPEATED}
         self._repeated = {name: _REPEATED[name] if given is None else given for name, given in repeated.items()}
         self._count = 0
-        self._started = False
         self._done: list[dict[str, Any]] = []
         self._open: _OpenItem | None = None
 
@@ -59,8 +56,7 @@ class ResponsesWriter(EventWriter):
         """The last events."""
         native, said = told.detail.get("native"), ""
         if not begun:
-            self._model = told.detail.get("model") or self._model
-            said = self.piece(delta_of_message(told.text, told.detail.get("message")))
+            said = self._all_of(told)
         said += self._calls_left() + self._close()
         if native is not None:
             return said + self._event(native["type"], response=native["response"])
@@ -83,8 +79,7 @@ class ResponsesWriter(EventWriter):
         if (native := told.detail.get("native")) is not None:
             response: dict[str, Any] = native["response"]
             return response
-        self._model = told.detail.get("model") or self._model
-        self.piece(delta_of_message(told.text, told.detail.get("message")))
+        self._all_of(told)
         self._calls_left()
         self._close()
         return self._response(told)
@@ -93,13 +88,9 @@ class ResponsesWriter(EventWriter):
         kind = str(came.get("type"))
         if kind == "response.created" and self._started:
             return ""  # told while it waited
-        self._started = True
         return self._event(kind, **{name: value for name, value in came.items() if name != "type"})
 
-    def _start(self) -> str:
-        if self._started:
-            return ""
-        self._started = True
+    def _opening(self) -> str:
         response = self._begun()
         return self._event("response.created", response=response) + self._event(
             "response.in_progress", response=response
@@ -208,7 +199,7 @@ class ResponsesWriter(EventWriter):
         return self._event(kind, item_id=self._open.item["id"], output_index=len(self._done), **more)
 
     def _event(self, kind: str, **more: Any) -> str:
-        said = event({"type": kind} | more | {"sequence_number": self._count}, _json, kind)
+        said = event({"type": kind} | more | {"sequence_number": self._count}, kind)
         self._count += 1
         return said
 

@@ -4,9 +4,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lanes.dialects.chat.pieces import usage_told
-from lanes.dialects.messages.draft import usage_in as usage_in_messages
-from lanes.dialects.responses.draft import usage_in as usage_in_responses
+from lanes.dialects.messages.draft import usage_in_chat as messages_usage
+from lanes.dialects.responses.draft import usage_in_chat as responses_usage
 from lanes.runners.http.answers import PLAIN
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
@@ -66,8 +65,8 @@ READINGS: dict[str, Reading] = {"chat": of_chat, "responses": of_responses, "mes
 #: The usage of an answer, in the words of chat, from that of the dialect.
 USAGES: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "chat": lambda usage: usage,
-    "responses": usage_in_responses,
-    "messages": lambda usage: usage_told(usage_in_messages(usage)),
+    "responses": responses_usage,
+    "messages": messages_usage,
 }
 
 
