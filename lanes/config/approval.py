@@ -68,9 +68,7 @@ def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
 
 
 def _code(config: Config) -> list[Value]:
-    rows = ((f"{row.array}.{name}", value) for row in config.rows for name, value in row.values.items())
-    named = (value for name, value in (*config.values.items(), *rows) if name in CODE)
-    return [value for value in named if value.value and value.origin is Origin.FILE]
+    return [value for key, value in config.every_value() if key in CODE and value.value and value.origin is Origin.FILE]
 
 
 def _digest(config: Config) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError
@@ -33,9 +33,24 @@ from lanes_storage.law import PASSING, Mode, OnInterrupt, OnSurvivors, Overflow,
 from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 
 T = TypeVar("T")
+About = TypeVarTuple("About")
 
 #: The ends of the settings that name a file with a secret.
 _SECRET_FILES = ("token_file", "api_key_file", "url_file")
+
+
+def _once(make: Callable[["Config", *About], T]) -> Callable[["Config", *About], T]:
+    """Every message and claim asks, and there are few different answers, so each is worked out once."""
+    name = make.__name__
+
+    def known(config: "Config", *about: *About) -> T:
+        place = (name, *about)
+        if place not in config._known:
+            config._known[place] = make(config, *about)
+        found: T = config._known[place]
+        return found
+
+    return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +78,7 @@ class Config:
     problems: tuple[ConfigError, ...] = ()
     content: bytes = field(default=b"", repr=False)
     found_here: bool = False
-    _known: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[object, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -79,7 +94,7 @@ class Config:
     @cached_property
     def clocks(self) -> Clocks:
         """The clocks of the process; the two run limits are those of provider runs where no policy applies."""
-        return _clocks(self._resolved((), RunnerKind.PROVIDER, ""))
+        return filled(Clocks, self._resolved((), RunnerKind.PROVIDER, ""))
 
     def runner(self, name: str) -> RunnerConfig | None:
         """The runner of that name, None where there is none."""
@@ -87,9 +102,9 @@ class Config:
 
     def policy(self, key: str) -> Policy:
         """What holds for that lane: key by key the first policy that matches, then the sections."""
-        matching = self.matching(key)
-        return self._once(("policy", matching), lambda: self._policy(matching))
+        return self._policy(self.matching(key))
 
+    @_once
     def _policy(self, matching: tuple[int, ...]) -> Policy:
         queue = {name: self._of(f"queue.{name}", matching) for name in settings_of("queue")}
         return filled(
@@ -108,19 +123,21 @@ class Config:
 
     def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:
         """The clocks of a run of that kind on that lane; ``runner`` where it is not the one of the policy."""
-        matching = self.matching(key)
-        name = runner or self.runner_of(matching)
-        return self._once(("clocks", matching, kind, name), lambda: _clocks(self._resolved(matching, kind, name)))
+        return self._clocks(self.matching(key), kind, runner)
+
+    @_once
+    def _clocks(self, matching: tuple[int, ...], kind: RunnerKind, runner: str | None) -> Clocks:
+        return filled(Clocks, self._resolved(matching, kind, runner or self.runner_of(matching)))
 
     def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None, acts: bool = False) -> Terms:
         """What a run of that kind is claimed under on that lane. ``acts``: its request lets its provider act, so it is
         not run again unless somebody set ``on_interrupt``."""
         matching = self.matching(key)
-        name = runner or self.runner_of(matching)
-        return self._once(("terms", matching, kind, name, acts), lambda: self._terms(matching, kind, name, acts))
+        return self._terms(matching, kind, runner or self.runner_of(matching), acts)
 
+    @_once
     def _terms(self, matching: tuple[int, ...], kind: RunnerKind, runner: str, acts: bool) -> Terms:
-        clocks = _clocks(self._resolved(matching, kind, runner))
+        clocks = self._clocks(matching, kind, runner)
         on_interrupt = self._of("queue.on_interrupt", matching).value
         on_survivors = self._of("queue.on_survivors", matching).value
         if runner in self.sources:
@@ -143,43 +160,9 @@ class Config:
 
     def retry(self, key: str) -> RetryTerms | None:
         """How messages of that lane are run once more by themselves; None: not at all."""
-        if not self._retries:
-            return None
-        matching = self.matching(key)
-        return self._once(("retry", matching), lambda: self._retry(matching))
+        return self._retry(self.matching(key))
 
-    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        """What that lane may use: by itself, and together with others."""
-        if not self._budgeted:
-            return ()
-        matching = self.matching(key)
-        return self._once(("budgets", matching), lambda: self._budgets(matching))
-
-    @cached_property
-    def _budgeted(self) -> bool:
-        return self._said("lane_budget") or self._said("budget")
-
-    def _budgets(self, matching: tuple[int, ...]) -> tuple[BudgetTerms, ...]:
-        by_policy = (self.policies[i].match for i in matching if "budget" in self.policies[i].values)
-        names = {"lane_budget": "", "budget": next((f'policy "{match}"' for match in by_policy), "the queue")}
-        found = [(name, self._of(f"queue.{setting}", matching).value) for setting, name in names.items()]
-        return tuple(_budget(name, said) for name, said in found if said is not None)
-
-    @cached_property
-    def _retries(self) -> bool:
-        """Whether anything is run once more, by any policy: every claim asks."""
-        return self._said("retry")
-
-    @cached_property
-    def prioritized(self) -> bool:
-        """Whether some lanes are run before others."""
-        return self._said("priority")
-
-    def _said(self, name: str) -> bool:
-        """Whether a setting of the queue has another value than its default for any lane."""
-        of_all = self.values[f"queue.{name}"]
-        return of_all.explicit or any(name in each.values for each in self.policies)
-
+    @_once
     def _retry(self, matching: tuple[int, ...]) -> RetryTerms | None:
         said = self._of("queue.retry", matching).value
         if said is None:
@@ -188,14 +171,29 @@ class Config:
         hold = self._of("queue.hold_while_retrying", matching).value
         return RetryTerms(said["attempts"], said["backoff"], causes, said["max_age"], hold)
 
+    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+        """What that lane may use: by itself, and together with others."""
+        return self._budgets(self.matching(key))
+
+    @_once
+    def _budgets(self, matching: tuple[int, ...]) -> tuple[BudgetTerms, ...]:
+        by_policy = (self.policies[i].match for i in matching if "budget" in self.policies[i].values)
+        names = {"lane_budget": "", "budget": next((f'policy "{match}"' for match in by_policy), "the queue")}
+        found = [(name, self._of(f"queue.{setting}", matching).value) for setting, name in names.items()]
+        return tuple(_budget(name, said) for name, said in found if said is not None)
+
+    @cached_property
+    def prioritized(self) -> bool:
+        """Whether some lanes are run before others."""
+        return self.values["queue.priority"].explicit or any("priority" in each.values for each in self.policies)
+
     def provider(self, name: str, key: str | None = None, *, runner: str | None = None) -> ProviderConfig:
         """That provider, its timeouts fitted below the stall timeout of the lane. Raises KeyError."""
-        matching = None if key is None else self.matching(key)
-        return self._once(("provider", name, matching, runner), lambda: self._provider(name, key, runner))
+        return self._provider(name, None if key is None else self.matching(key), runner)
 
-    def _provider(self, name: str, key: str | None, runner: str | None) -> ProviderConfig:
-        kind = RunnerKind.PROVIDER
-        clocks = self.clocks if key is None else self.clocks_for(key, kind, runner=runner)
+    @_once
+    def _provider(self, name: str, matching: tuple[int, ...] | None, runner: str | None) -> ProviderConfig:
+        clocks = self.clocks if matching is None else self._clocks(matching, RunnerKind.PROVIDER, runner)
         return limits.fitted(self.providers[name], clocks.stall_timeout_ms)
 
     def settings(self) -> list[SettingValue]:
@@ -205,19 +203,23 @@ class Config:
         stall_ms = self.clocks.stall_timeout_ms
         return listing.sections({**self.values, **clocks}) + listing.arrays(self.rows, stall_ms)
 
+    def every_value(self) -> Iterator[tuple[str, Value]]:
+        """The values of all settings, each with the key of its setting (``runner.argv``)."""
+        yield from self.values.items()
+        for row in self.rows:
+            yield from ((f"{row.array}.{name}", value) for name, value in row.values.items())
+
     @cached_property
     def secret_variables(self) -> frozenset[str]:
         """The environment variables that hold secrets of lanes itself: its tokens, keys of providers, webhooks."""
-        rows = (value for row in self.rows for value in row.values.values())
-        named = (value for value in (*self.values.values(), *rows) if value.key.endswith("_env") and value.value)
-        return frozenset({"LANES_TOKEN", *(str(value.value) for value in named)})
+        named = (str(value.value) for key, value in self.every_value() if key.endswith("_env") and value.value)
+        return frozenset({"LANES_TOKEN", *named})
 
     @cached_property
     def secret_files(self) -> tuple[Path, ...]:
         """The files that hold them."""
-        rows = (value for row in self.rows for value in row.values.values())
-        files = (value for value in (*self.values.values(), *rows) if value.key.endswith(_SECRET_FILES) and value.value)
-        return tuple(dict.fromkeys(Path(value.value) for value in files))
+        named = (value.value for key, value in self.every_value() if key.endswith(_SECRET_FILES) and value.value)
+        return tuple(dict.fromkeys(map(Path, named)))
 
     def check_gateway(self) -> None:
         """Refuse the first of ``refusals``. Raises ConfigError."""
@@ -233,11 +235,12 @@ class Config:
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
             yield host.refused(f"listening on {host.value} needs a token", fix)
 
-    def matching(self, key: str) -> tuple[int, ...]:
-        """The policies whose glob matches, by their place in ``policies``."""
-        if not self.policies:
-            return ()
-        return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
+    @cached_property
+    def matching(self) -> Callable[[str], tuple[int, ...]]:
+        """Tells the policies whose glob matches a key, by their place in ``policies``. A claim asks several times."""
+        return lru_cache(maxsize=1024)(
+            lambda key: tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
+        )
 
     def given(self, matching: Iterable[int]) -> dict[str, Value]:
         """The clocks that someone set, by name, for lanes that these policies match."""
@@ -265,9 +268,8 @@ class Config:
 
     def _resolved(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> dict[str, Value]:
         if runner in self.sources:
-            return self._once(("source", matching, runner), lambda: self._resolved_of_source(matching, runner))
-        about = (matching, kind, runner if self.runner(runner) else "")
-        return self._once(about, lambda: limits.resolve(self.given(matching), kind, self.timeouts(about[2])))
+            return self._resolved_of_source(matching, runner)
+        return limits.resolve(self.given(matching), kind, self.timeouts(runner))
 
     def _resolved_of_source(self, matching: tuple[int, ...], name: str) -> dict[str, Value]:
         """A policy sets the limits before the source, and that before the sections, which know nothing of programs."""
@@ -282,17 +284,6 @@ class Config:
         if None not in (run.value, stall.value) and stall.value > run.value:
             clocks["stall_timeout"] = stall._replace(value=run.value, origin=Origin.DERIVED)
         return clocks
-
-    def _once(self, about: tuple[object, ...], make: Callable[[], T]) -> T:
-        """There are few different answers and every message and claim asks, so each is worked out once."""
-        if about not in self._known:
-            self._known[about] = make()
-        known: T = self._known[about]
-        return known
-
-
-def _clocks(values: Mapping[str, Value]) -> Clocks:
-    return filled(Clocks, values)
 
 
 def _budget(name: str, said: Mapping[str, Any]) -> BudgetTerms:

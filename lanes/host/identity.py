@@ -9,33 +9,18 @@ import os
 import sys
 from enum import Enum
 from functools import cache
-from typing import Protocol
 
 from lanes.base.terminal import clean
-from lanes.host.stat import stat_of
+from lanes.host.stat import ProcessStat, stat_of
 from lanes_storage.clock import boot_id
-from lanes_storage.records import ProcessIdentity
+from lanes_storage.records import OwnerRow, ProcessIdentity
 from lanes_storage.tuples import NamedTuple
 
 _LINUX = sys.platform == "linux"
 
-
 Identity = ProcessIdentity
-
-
-class Named(Protocol):
-    """Any object with the five identifying fields of a process: an ``Identity``, an owner's row, a gateway's note."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def boot_id(self) -> str: ...
-    @property
-    def pid_ns(self) -> str: ...
-    @property
-    def pid(self) -> int: ...
-    @property
-    def start_time(self) -> int: ...
+#: What names a process.
+Named = ProcessIdentity | OwnerRow
 
 
 class ProcessSighting(Enum):
@@ -61,6 +46,8 @@ _PROOF = frozenset({ProcessSighting.GONE, ProcessSighting.REUSED, ProcessSightin
 
 
 class _Found(NamedTuple):
+    """What psutil tells of a process, as ``ProcessStat`` does on Linux."""
+
     start_time: int
     ended: bool
     stopped: bool  # by a signal or a debugger; it may continue at any moment
@@ -136,7 +123,7 @@ def _own_start_time(pid: int) -> int:
     if not _LINUX:
         return _by_psutil(pid).start_time
     try:
-        return _in_proc("self").start_time
+        return stat_of("self").start_time
     except FileNotFoundError:  # a sandbox without /proc, where only an unused pid is a proof
         return 0
 
@@ -153,7 +140,7 @@ def _same_start(one: int, other: int) -> bool:
     return one == other if _LINUX else abs(one - other) <= 1
 
 
-def _find(pid: int) -> _Found | None:
+def _find(pid: int) -> ProcessStat | _Found | None:
     """The process with that pid, or None. Raises PermissionError if it exists, but this user may not inspect it."""
     if pid <= 0:
         return None
@@ -161,7 +148,7 @@ def _find(pid: int) -> _Found | None:
         return _by_psutil_or_none(pid)
     if _proc_is_ours():
         try:
-            return _in_proc(str(pid))
+            return stat_of(pid)
         except (FileNotFoundError, ProcessLookupError):
             pass  # none, or hidden by the mount option `hidepid`: the signal below shows which
     try:
@@ -179,11 +166,6 @@ def _proc_is_ours() -> bool:
         return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - often
     except OSError:
         return False
-
-
-def _in_proc(name: str) -> _Found:
-    stat = stat_of(name)
-    return _Found(stat.start_time, stat.ended, stat.stopped)
 
 
 def _by_psutil_or_none(pid: int) -> _Found | None:

@@ -106,14 +106,13 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     who = this_process() if pid == os.getpid() else identity_of(pid)
     folder = make_private(gateways_dir(env=env))
     path = folder / f"{who.pid}-{who.start_time}.json"
-    names = ("host", "boot_id", "pid_ns", "pid", "start_time")
-    content = {name: getattr(who, name) for name in names} | {"database": _absolute(database), "url": url}
-    put(_last(env), str(content["database"]))
+    used = _absolute(database)
+    put(_last(env), used)
     for dead in dead_gateways(env=env):
-        if dead.database == content["database"]:
+        if dead.database == used:
             with contextlib.suppress(OSError):
                 dead.path.unlink()
-    put(path, json.dumps(content))
+    put(path, json.dumps(who._asdict() | {"database": used, "url": url}))
     return path
 
 
@@ -188,10 +187,7 @@ def _read(path: Path) -> GatewayNote | None:
 
     try:
         content = json.loads(path.read_bytes())
-        who = Identity(
-            str(content["host"]), str(content["boot_id"]), str(content["pid_ns"]),
-            int(content["pid"]), int(content["start_time"]),
-        )  # fmt: skip
+        who = Identity(**{name: kind(content[name]) for name, kind in Identity.__annotations__.items()})
         return GatewayNote(who, str(content["database"]), content["url"] and str(content["url"]), path)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,7 +8,7 @@ bound, or up. A limit that is ``off`` does not restrict others.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lanes.base import durations
 from lanes.base.errors import ConfigError
@@ -83,16 +83,9 @@ def timeout_below(name: str, stall_ms: int | None) -> int:
 
 def fitted(provider: ProviderConfig, stall_ms: int | None) -> ProviderConfig:
     """``provider`` with those timeouts that nobody set below a stall timeout (None: off)."""
-
-    def fit(name: str, ms: int) -> int:
-        return ms if name in provider.fixed else timeout_below(name, stall_ms)
-
-    return replace(
-        provider,
-        connect_timeout_ms=fit("connect_timeout", provider.connect_timeout_ms),
-        first_byte_timeout_ms=fit("first_byte_timeout", provider.first_byte_timeout_ms),
-        idle_timeout_ms=fit("idle_timeout", provider.idle_timeout_ms),
-    )
+    free = (name for name in TIMEOUTS if name not in provider.fixed)
+    fit: dict[str, Any] = {f"{name}_ms": timeout_below(name, stall_ms) for name in free}
+    return replace(provider, **fit)
 
 
 def _fit_heartbeat(clocks: dict[str, Value]) -> None:

@@ -68,14 +68,14 @@ def check_names(doc: Document) -> None:
 
 def tables(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> dict[str, Value]:
     """The values of all settings in plain sections, by key: flag over environment over file over default."""
-    values = {s.key: default_of(s) for s in SETTINGS if s.section in SECTIONS}
+    known = {s.key: s for s in SETTINGS if s.section in SECTIONS}
+    values = {key: default_of(setting) for key, setting in known.items()}
     for section in SECTIONS:
         for name, raw in doc.data.get(section, {}).items():
             where = doc.where(section, name)
             setting = _known(section, name, where, f"{section}.{name}")
             value = from_toml(setting, raw, Origin.FILE, where, setting.key)
             values[setting.key] = _anchored(setting, value, doc.folder)
-    known = {s.key: s for s in SETTINGS if s.section in SECTIONS}
     for value in _from_environment(env):
         values[value.key] = _anchored(known[value.key], value, cwd)
     for key, raw in flags.items():
@@ -120,12 +120,11 @@ def _known(section: str, name: str, where: str, key: str) -> Setting:
         return known[name]
     if name in NAMED_INSTEAD:
         raise refusal(where, key, "secrets are named, never written", f"use {name}_env or {name}_file")
-    homes = [s for s in SETTINGS if s.name == name and section == "policy" and not s.in_policy]
-    if homes and homes[0].section in SECTIONS:
-        raise refusal(where, key, "it holds for a whole process, not for some lanes", f"set it in [{homes[0].section}]")
-    elsewhere = next((s for s in SETTINGS if s.name == name and s.section in SECTIONS), None)
-    if elsewhere:
-        raise refusal(where, key, "it does not belong here", f"set it in [{elsewhere.section}]")
+    home = next((s.section for s in SETTINGS if s.name == name and s.section in SECTIONS), None)
+    if home:
+        of_process = section == "policy"
+        problem = "it holds for a whole process, not for some lanes" if of_process else "it does not belong here"
+        raise refusal(where, key, problem, f"set it in [{home}]")
     raise unknown(where, key, name, known)
 
 
