@@ -5,7 +5,6 @@ any failure, reads files where a gateway hangs, and recalls the runs that it kne
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -138,9 +137,9 @@ class WatchedSource:
     async def _session(self) -> None:
         """One connection, from its beginning to its end, for any reason."""
         try:
-            await self._connected()
-        except SourceDown as down:
-            with contextlib.suppress(StorageError):
+            try:
+                await self._connected()
+            except SourceDown as down:
                 await self._note_down(down)
         except StorageError as error:
             log.warning("what is seen of %s is not kept: %s", self.name, error)

@@ -49,13 +49,13 @@ class WatchSite:
         async with watching(Watcher(home, self.config.watches, keys)):
             yield
 
-    async def connected(self) -> None:
-        """Wait until the first gateway is watched."""
+    async def connected(self, state: SourceState = SourceState.CONNECTED) -> None:
+        """Wait until the first gateway is watched, or in another state."""
 
         async def look() -> bool:
-            return any(each.state is SourceState.CONNECTED for each in await self.desk.store.read(reads.sources()))
+            return any(each.state is state for each in await self.desk.store.read(reads.sources()))
 
-        await until(look, "the connection of the watcher")
+        await until(look, f"a gateway that is {state}")
 
     async def lanes(self, **how: Any) -> list[Lane]:
         """What `lanes list` shows."""

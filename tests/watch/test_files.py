@@ -16,7 +16,7 @@ from lanes.records import Outcome
 from lanes.verbs.control import abort
 from lanes.watch.adapter import SourceDown
 from lanes.watch.finding import kinds_of, openclaw_token
-from lanes.watch.openclaw import wire
+from lanes.watch.openclaw import adapter, wire
 from lanes.watch.openclaw.files import sessions_in
 from lanes.watch.reading import ShownKeys
 from lanes_storage.law import LaneState, SourceState, WatchedState
@@ -105,6 +105,33 @@ async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_cl
             assert result.outcome is Outcome.UNREACHABLE
             site.gateway.silent = False
             await site.lane_gone()
+
+
+async def test_F677_a_lock_that_names_no_possible_process_ends_no_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    state = tmp_path / "openclaw"
+    of_5(state, 2**70)
+    async with watch_site(tmp_path, OF_9, files=str(state)) as site:
+        site.gateway.silent = True
+        async with site.watched():
+            await site.lane(gateway=SourceState.HUNG, from_files=True, state=LaneState.IDLE)
+            site.gateway.silent = False
+            await site.lane_gone()
+
+
+async def test_F677_an_adapter_that_fails_at_the_files_of_its_program_ends_no_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    monkeypatch.setattr(adapter, "sessions_in", lambda *_: 1 / 0)
+    async with watch_site(tmp_path, OF_9, files=str(tmp_path)) as site:
+        site.gateway.silent = True
+        async with site.watched():
+            await site.connected(SourceState.HUNG)
+            site.gateway.silent = False
+            await site.connected()
 
 
 def test_a_stopped_listener_is_named() -> None:

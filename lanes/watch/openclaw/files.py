@@ -83,7 +83,7 @@ def _locked(lock: Path) -> bool | None:
         return None
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # of such a number there is none
         return False
     except OSError:
         pass
