@@ -231,7 +231,7 @@ async def test_F126_heads_that_can_not_be_claimed_cost_nothing(world: World, ast
     runner = "none" if why == "absent" else "chat"
     for number in range(2 * backlog.FEW):
         world.send(f"waits:{number}", runner=runner)
-    while await bench.dispatcher.run_once() or not bench.dispatcher._backlog.complete:
+    while await bench.dispatcher.run_once() or bench.dispatcher._backlog._scanned is not None:
         pass
     await bench.dispatcher.run_once()
     assert len(bench.started) == (why == "full"), "one takes the only slot"
@@ -332,7 +332,7 @@ def test_a_line_gives_the_lowest_and_each_once() -> None:
             match random.randrange(3):
                 case 0:
                     top += random.randrange(3)
-                    line.append(top)
+                    line.put(top)
                     held.add(top)
                 case 1:
                     number = random.randrange(top + 5)

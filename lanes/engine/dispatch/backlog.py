@@ -12,9 +12,8 @@ of that change. So it is never wrong to keep too many heads. Three rules make su
 - a head that only time blocks is read again at that time (``_later``).
 """
 
-import heapq
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from lanes_storage import reads
@@ -43,55 +42,42 @@ Kind = tuple[str, bool, int]
 
 
 class HeadQueue:
-    """The waiting heads of one kind: ids of messages, the lowest first, each at most once. A million take 8 MB.
-
-    Most are added in order and are in an array; the few that are added out of order are in a heap beside it.
-    """
+    """The waiting heads of one kind: ids of messages, the lowest first, each at most once. A million take 8 MB."""
 
     def __init__(self) -> None:
-        self._ids = array("q")
-        self._at = 0
-        self._beside: list[int] = []
-        self._known: set[int] = set()
+        self._ids = array("q")  # in order
+        self._at = 0  # what stands before is taken
 
     def __bool__(self) -> bool:
-        return self._at < len(self._ids) or bool(self._beside)
+        return self._at < len(self._ids)
 
     @property
     def first(self) -> int:
         """The lowest id. The queue must not be empty."""
-        if self._at == len(self._ids):
-            return self._beside[0]
-        return min(self._ids[self._at], self._beside[0]) if self._beside else self._ids[self._at]
+        return self._ids[self._at]
 
-    @property
-    def beside(self) -> int:
-        """How many ids are outside the array."""
-        return len(self._beside)
-
-    def append(self, number: int) -> None:
-        """Add an id that is larger than all ids in the array; any other id is added as by ``put``."""
-        if not self._ids or number > self._ids[-1]:
-            self._ids.append(number)
-        else:
-            self.put(number)
+    def beyond(self, number: int) -> int:
+        """How many ids are larger."""
+        return len(self._ids) - bisect_right(self._ids, number, self._at)
 
     def put(self, number: int) -> None:
-        place = bisect_left(self._ids, number, self._at)
-        if number not in self._known and (place == len(self._ids) or self._ids[place] != number):
-            self._known.add(number)
-            heapq.heappush(self._beside, number)
+        ids, at = self._ids, self._at
+        place = bisect_left(ids, number, at)
+        if place < len(ids) and ids[place] == number:
+            return
+        if at > 0 and place - at < len(ids) - place:  # of a million, those move that are fewer
+            ids[at - 1 : place - 1] = ids[at:place]
+            ids[place - 1] = number
+            self._at -= 1
+        else:
+            ids.insert(place, number)
 
     def pop(self) -> int:
         number = self.first
-        if self._beside and self._beside[0] == number:
-            heapq.heappop(self._beside)
-            self._known.discard(number)
-        if self._at < len(self._ids) and self._ids[self._at] == number:
-            self._at += 1
-            if self._at > 4_096 and 2 * self._at > len(self._ids):
-                del self._ids[: self._at]
-                self._at = 0
+        self._at += 1
+        if self._at > 4_096 and 2 * self._at > len(self._ids):
+            del self._ids[: self._at]
+            self._at = 0
         return number
 
 
@@ -158,11 +144,6 @@ class Backlog:
         """Whether the head of a runner that comes first is certainly known: with priorities any head may be that."""
         queue = self._queues.get((runner, False, 0)) if self._priority_of is None else None
         return queue is not None and bool(queue) and queue.first <= scanned
-
-    @property
-    def complete(self) -> bool:
-        """Whether every head was read."""
-        return self._scanned is None
 
     @property
     def anything(self) -> bool:
@@ -259,10 +240,8 @@ class Backlog:
             return
         priority = 0 if self._priority_of is None else self._priority_of(head.key)
         queue = self._queue((runner, head.interruptions >= MAX_INTERRUPTIONS - 1, priority))
-        ahead = self._scanned is not None and head.message_id > self._scanned
-        if scanning or self._scanned is None:
-            queue.append(head.message_id)
-        elif not ahead or queue.beside < MOST_EARLY:
+        known = scanning or self._scanned is None or head.message_id <= self._scanned
+        if known or queue.beyond(self._scanned or 0) < MOST_EARLY:
             queue.put(head.message_id)
 
     def _queue(self, kind: Kind) -> HeadQueue:
