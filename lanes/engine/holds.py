@@ -6,7 +6,7 @@ the block. So the same engine claims, watches, aborts and releases it as every o
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, ValuesView
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Protocol
@@ -83,7 +83,7 @@ class Holds:
     def __init__(self, store: AsyncStore, clock: Clock, config: Config, queue: Queue) -> None:
         self._config = config
         self._queue = queue
-        self._runners = _HoldRunners()
+        self._runners: dict[str, RunnerSpec] = {}  # by name; the engine only looks up single ones
         self._numbers = count(1)
         self._engine = Engine(
             store,
@@ -124,7 +124,7 @@ class Holds:
         check_key(key)
         timeout = arguments.patience_s(timeout)
         name, runner = f"hold-{next(self._numbers)}", HoldRunner(self._terms(key, run_timeout, stall_timeout))
-        self._runners.add(name, runner)
+        self._runners[name] = RunnerSpec(name, RunnerKind.PYTHON, runner, 1)
         try:
             owner = self._engine.owner_id
             placing = self._queue.take_place(key, runner=name, owner=owner, actor=actor, if_idle=if_idle)
@@ -139,7 +139,7 @@ class Holds:
                 yield run
         finally:
             runner.leave(None)  # after any failure on the way, nobody uses the place any more
-            self._runners.remove(name)
+            del self._runners[name]
 
     async def _withdraw(self, runner: HoldRunner, placed: "asyncio.Future[Message]") -> None:
         """Give a place up, and return once it has ended: its turn may have come meanwhile."""
@@ -214,32 +214,6 @@ class Holds:
         return terms._replace(run_timeout_ms=run_ms, stall_timeout_ms=stall_ms)
 
 
-class _HoldRunners(Mapping[str, RunnerSpec]):
-    """The runners of the holds, by name. The writer's thread reads it while the event loop changes it, so each change
-    creates a new dict."""
-
-    def __init__(self) -> None:
-        self._specs: dict[str, RunnerSpec] = {}
-
-    def add(self, name: str, runner: HoldRunner) -> None:
-        self._specs = {**self._specs, name: RunnerSpec(name, RunnerKind.PYTHON, runner, 1)}
-
-    def remove(self, name: str) -> None:
-        self._specs = {other: spec for other, spec in self._specs.items() if other != name}
-
-    def __getitem__(self, name: str) -> RunnerSpec:
-        return self._specs[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._specs)
-
-    def __len__(self) -> int:
-        return len(self._specs)
-
-    def values(self) -> ValuesView[RunnerSpec]:
-        return self._specs.values()
-
-
 class _HoldPolicies(Policies):
     """The policies of the holds: each names its runner, and only its program can retry it."""
 
@@ -254,6 +228,3 @@ def _ended(message: Message) -> HoldEnded:
     if error is None:
         return HoldEnded(message.key, Cause.OWNER_SILENT, f"its place ended {message.state}")
     return HoldEnded(message.key, error.cause, error.message)
-
-
-__all__ = ["Holds", "Queue"]

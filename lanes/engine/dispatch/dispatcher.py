@@ -185,14 +185,13 @@ class Dispatcher:
 
     def _claim_page(self, tx: Transaction, chosen: list[int]) -> FreeSlots:
         """Claim those of the chosen heads that are still claimable."""
-        now, owner = self._clock(), self._owner()
-        self._skipped.current = None
+        now = self._clock()
         room = self._room(tx, now)
         room.left = descriptors.room(len(self._live))
-        if not self._is_open():  # it was closed while this waited for its turn
+        if self._is_open():
+            self._claim(tx, doors.candidates_among(tx, self._owner(), now, chosen), room, now)
+        else:  # it was closed while this waited for its turn
             room.kept += chosen
-            return room
-        self._claim(tx, doors.candidates_among(tx, owner, now, chosen), room, now)
         return room
 
     def _claim(self, tx: Transaction, heads: Sequence[Head], room: FreeSlots, now: Now) -> None:
@@ -248,9 +247,10 @@ class Dispatcher:
                 self._start(run)
 
     def _room(self, tx: Transaction, now: Now) -> FreeSlots:
+        """What a page of claims begins with."""
         self._claimed = []
-        slots = {spec.name: spec.max_runs - self._live.of_runner(spec.name) for spec in self._specs.values()}
-        return FreeSlots(slots, self._providers.view_in(tx, now), doors.suspects_running(tx))
+        self._skipped.current = None
+        return FreeSlots(self._providers.view_in(tx, now), doors.suspects_running(tx))
 
     # --------------------------------------------------------------------------------- heads of a desk
 
@@ -271,7 +271,6 @@ class Dispatcher:
     def _claim_bound_page(self, tx: Transaction, after: int) -> tuple[list[ActiveRun], int | None]:
         """Claim messages bound to this owner after ``after``. Returns the claims, and where to continue."""
         now = self._clock()
-        self._skipped.current = None
         room = self._room(tx, now)
         if not self._is_open():
             return room.runs, None
@@ -289,7 +288,8 @@ class Dispatcher:
         if spec is None:
             return
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1
-        full = room.left <= 0 or room.slots.setdefault(spec.name, spec.max_runs) <= 0
+        slots = room.slots.setdefault(spec.name, spec.max_runs - self._live.of_runner(spec.name))
+        full = room.left <= 0 or slots <= 0
         if full or (suspect and room.suspects >= MAX_SUSPECTS):
             room.kept.append(head.message_id)
             return

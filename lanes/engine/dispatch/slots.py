@@ -31,10 +31,10 @@ class Rest(NamedTuple):
 class FreeSlots:
     """The remaining slots while one page is claimed, and the outcome for its heads."""
 
-    slots: dict[str, int]
     view: ProviderView
     suspects: int
     left: int = sys.maxsize  # of all runners together
+    slots: dict[str, int] = field(default_factory=dict)  # of the runners that heads of this page wait for
     claims: list[tuple[RunnerSpec, CommandStep[Claimed | None]]] = field(default_factory=list)  # not executed yet
     runs: list[ActiveRun] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # unchanged: there was no slot
