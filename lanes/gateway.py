@@ -140,8 +140,7 @@ class Gateway:
     @property
     def draining(self) -> Drain | None:
         """Who drains it, and until when; None while it takes messages."""
-        drain = self._engine.draining
-        return None if drain is None else Drain(drain.by, drain.until)
+        return self._engine.draining
 
     @property
     def ready(self) -> bool:

@@ -12,7 +12,7 @@ from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
 from lanes.engine.dispatch.dispatcher import Dispatcher
 from lanes.engine.dispatch.policies import Policies
 from lanes.engine.reconcile.reconciler import ReconcileDecision
-from lanes.engine.runs.drains import CUT_GRACE_MS, OwnerDrain, cut
+from lanes.engine.runs.drains import CUT_GRACE_MS, cut
 from lanes.engine.runs.execution import Execution
 from lanes.engine.runs.hook_runner import HookRunner
 from lanes.engine.runs.hooks import Hooks
@@ -20,11 +20,12 @@ from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
 from lanes.engine.upkeep.housekeeping import ConfiguredKeep, Housekeeper
 from lanes.engine.upkeep.thread import Upkeep
+from lanes.records import Drain
 from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads, records
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore
+from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
@@ -61,8 +62,8 @@ class Engine:
         hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:
-        self._stopping: OwnerDrain | None = None  # this process is about to end
-        self._ordered: OwnerDrain | None = None  # from the owner's row
+        self._stopping: Drain | None = None  # this process is about to end
+        self._ordered: Drain | None = None  # from the owner's row
         self._started = self._stopped = False
         self.streams = Streams()
         self._store = store
@@ -74,13 +75,12 @@ class Engine:
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
         self._housekeeper = None if keep is None else Housekeeper(store, clock, keep)
-        self._hooks = hooks
-        self._hook_runner: HookRunner | None = None
+        self._hook_runner = None if hooks is None else HookRunner(hooks, store)
         self._bound_only = bound_only
         self._live = LiveSet()
+        self._execution = Execution(store, clock, self._live, self.streams, self._hook_runner)
         self._dispatcher: Dispatcher | None = None
         self._dispatching: asyncio.Task[None] | None = None
-        self._execution: Execution | None = None
         self._upkeep: Upkeep | None = None
         self._pulse = Pulse(clock)  # of the event loop
         self._ticking: asyncio.Task[None] | None = None
@@ -93,7 +93,7 @@ class Engine:
         return self._upkeep.owner_id
 
     @property
-    def draining(self) -> OwnerDrain | None:
+    def draining(self) -> Drain | None:
         """Who drains it, and until when; None while it claims."""
         return self._stopping or self._ordered
 
@@ -105,7 +105,7 @@ class Engine:
     @property
     def used(self) -> Mapping[tuple[str, str], int]:
         """What each runner used here: input and output tokens, and millionths of a US dollar (``cost``)."""
-        return {} if self._execution is None else self._execution.used
+        return self._execution.used
 
     @property
     def held(self) -> int:
@@ -154,8 +154,6 @@ class Engine:
     async def _begin(self) -> None:
         now = self._clock()
         owner_id = await self._registered(now)
-        self._hook_runner = None if self._hooks is None else HookRunner(self._hooks, self._store)
-        self._execution = Execution(self._store, self._clock, self._live, self.streams, self._hook_runner)
         self._dispatcher = Dispatcher(
             self._store,
             self._clock,
@@ -207,10 +205,15 @@ class Engine:
         Remaining runs are then interrupted, and their messages go back to their places, uncounted.
         """
         now = self._clock()
-        drain = self._stopping = OwnerDrain(by, now.wall + wait_ms)
-        if self._execution is None:
+        until = now.wall + wait_ms
+        self._stopping = Drain(by, until)
+        if self._upkeep is None:
             return  # not started yet
-        storing = None if await self._store_drain(drain, now) else asyncio.create_task(self._keep_storing(drain, now))
+
+        def note(tx: Transaction) -> None:
+            doors.drain(tx, self.owner_id, now, by=by, until=until)
+
+        storing = None if await self._stored(note) else asyncio.create_task(self._keep_storing(note))
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await self._execution.idle()
@@ -220,16 +223,16 @@ class Engine:
             if storing is not None:
                 storing.cancel()
 
-    async def _keep_storing(self, drain: OwnerDrain, since: Now) -> None:
+    async def _keep_storing(self, note: Step[None]) -> None:
         """Store a drain even if the database fails now: if the process dies before its end, no message must count
         that."""
-        while not await self._store_drain(drain, since):  # noqa: ASYNC110 - it polls the database
+        while not await self._stored(note):  # noqa: ASYNC110 - it polls the database
             await asyncio.sleep(TICK_S)
 
-    async def _store_drain(self, drain: OwnerDrain, since: Now) -> bool:
+    async def _stored(self, note: Step[None]) -> bool:
         """Store a drain in the row of the owner, to inform others: the drain itself does not need the database."""
         try:
-            await self._store.write(lambda tx: doors.drain(tx, self.owner_id, since, by=drain.by, until=drain.until))
+            await self._store.write(note)
         except StorageError:
             return False
         return True
@@ -244,10 +247,10 @@ class Engine:
         await self._end(releasing=False)
 
     async def _end(self, *, releasing: bool) -> None:
-        if self._upkeep is None or self._execution is None or self._stopped:
+        if self._upkeep is None or self._stopped:
             return
         self._stopped = True
-        self._stopping = self._stopping or OwnerDrain("stop", self._clock().wall)
+        self._stopping = self._stopping or Drain("stop", self._clock().wall)
         async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
             ending.callback(self.streams.end_all)
             if self._hook_runner is not None:
@@ -259,7 +262,7 @@ class Engine:
             if self._housekeeper is not None:
                 ending.push_async_callback(in_thread, self._housekeeper.stop)
             if releasing:
-                ending.push_async_callback(self._cut, self._execution)
+                ending.push_async_callback(self._cut)
             ending.push_async_callback(self._end_loops)
 
     async def _end_loops(self) -> None:
@@ -279,13 +282,13 @@ class Engine:
         except StorageError as error:
             log.warning("owner %d could not be closed; others will find it gone: %s", owner_id, error)
 
-    async def _cut(self, execution: Execution) -> None:
+    async def _cut(self) -> None:
         """End the runs: cancel them; the watchdog releases those that do not stop. Runs without a lane are left
         behind."""
         cut(self._live, "its gateway stopped", self._clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.5 * CUT_GRACE_MS / 1000):
-                await execution.idle()
+                await self._execution.idle()
         for run in self._live.all():
             log.warning("lane %s could not be released; others will find its owner gone", ascii(run.key))
             run.lose()
@@ -303,7 +306,7 @@ class Engine:
         if self._hook_runner is not None:
             self._hook_runner.wake_threadsafe()
 
-    def _obey(self, drain: OwnerDrain | None) -> None:
+    def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""
         self._ordered = drain
         if drain is not None and self._stopping is None:  # requested by another process

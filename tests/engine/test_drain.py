@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lanes import Unfit, connect
-from lanes.engine.runs.drains import DrainWatch, OwnerDrain
+from lanes.engine.runs.drains import DrainWatch
 from lanes.engine.runs.liveset import LiveSet
+from lanes.records import Drain
 from lanes.testing import HOUR, MINUTE, SECOND, START, Hands
 from lanes_storage import doors
 from lanes_storage.errors import DatabaseFull
@@ -169,12 +170,12 @@ async def test_an_owner_that_registers_anew_is_drained_no_longer(tmp_path: Path)
 
 
 def test_the_end_of_a_drain_is_measured_on_the_own_clock_from_its_first_sight() -> None:
-    told: list[OwnerDrain | None] = []
+    told: list[Drain | None] = []
     watch, time = DrainWatch(LiveSet(), told.append), Hands()
     far = START.wall - 3 * HOUR  # the clock of who ordered it is three hours behind
     watch.look(("alice", far, far + MINUTE), time())
     watch.look(("alice", far, far + MINUTE), time.move(SECOND))
-    assert told == [OwnerDrain("alice", far + MINUTE)]
+    assert told == [Drain("alice", far + MINUTE)]
     assert not watch.over(time())
     time.jump_wall(HOUR)
     assert not watch.over(time())

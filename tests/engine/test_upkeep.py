@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from lanes.engine.reconcile.reconciler import Decision, ReconcileDecision
-from lanes.engine.runs.drains import OwnerDrain
 from lanes.engine.runs.live import SHOWN_AFTER_MS, ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import StopKind
@@ -15,6 +14,7 @@ from lanes.engine.runs.streams import ReplyStream
 from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS
 from lanes.engine.upkeep.thread import Upkeep
 from lanes.host.identity import this_process
+from lanes.records import Drain
 from lanes.testing import HOUR, SECOND, Hands
 from lanes.testing.passing import restless
 from lanes_storage import AsyncStore, doors
@@ -47,7 +47,7 @@ class Bench:
         self.time: Hands = world.time
         self.live = LiveSet()
         self.changes = 0
-        self.drains: list[OwnerDrain | None] = []
+        self.drains: list[Drain | None] = []
         self.passes: list[list[tuple[ReconcileDecision, bool]]] = []
         new = as_this_process()
         owner = world.step(lambda tx: doors.register(tx, new, world.time()))
@@ -241,7 +241,7 @@ async def test_a_suspended_upkeep_beats_first_and_grants_everyone_an_interval(be
 async def test_a_drain_in_its_row_is_told(bench: Bench) -> None:
     now = bench.time()
     bench.world.step(lambda tx: doors.drain(tx, bench.upkeep.owner_id, now, by="alice", until=now.wall + HOUR))
-    eventually(lambda: OwnerDrain("alice", now.wall + HOUR) in bench.drains, "the word of the drain")
+    eventually(lambda: Drain("alice", now.wall + HOUR) in bench.drains, "the word of the drain")
 
 
 async def test_it_ends_with_its_store(bench: Bench, astore: AsyncStore) -> None:

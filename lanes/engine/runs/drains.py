@@ -6,11 +6,11 @@ see it, and it ends with that row.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
+from lanes.records import Drain
 from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import AsyncStore
@@ -23,14 +23,6 @@ log = Log("lanes.upkeep")
 CUT_GRACE_MS = 1_000
 #: The reason of the interruption of a run in that case.
 LOST = "its gateway lost the file of its database"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerDrain:
-    """A drain of an owner: who requested it, and until when (wall time, milliseconds) its runs may continue."""
-
-    by: str
-    until: int
 
 
 def cut(live: LiveSet, why: str, now: Now) -> None:
@@ -53,15 +45,15 @@ class DrainWatch:
     ``obey`` is called whenever the drain begins, changes or is gone with its row.
     """
 
-    def __init__(self, live: LiveSet, obey: Callable[[OwnerDrain | None], None]) -> None:
+    def __init__(self, live: LiveSet, obey: Callable[[Drain | None], None]) -> None:
         self._live = live
         self._obey = obey
-        self._drain: OwnerDrain | None = None
+        self._drain: Drain | None = None
         self._cut_at: int | None = None  # by the monotonic clock of this process
 
     def look(self, row: tuple[str, int, int] | None, now: Now) -> None:
         """Process the value of the row: by whom, since when and until when, or None."""
-        drain = None if row is None else OwnerDrain(row[0], row[2])
+        drain = None if row is None else Drain(row[0], row[2])
         if drain == self._drain:
             return
         # the difference of the row's two times is a duration, which stays correct if clocks differ or jump

@@ -41,7 +41,6 @@ class HookRunner:
         self.counts: Counter[str] = Counter()  # "notice timed_out", "before_run failed", "after_run skipped"
         self._hooks = hooks
         self._store = store
-        self._loop = asyncio.get_running_loop()
         self._begun: dict[int, asyncio.Task[None] | None] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._work: set[asyncio.Future[Any]] = set()
@@ -75,7 +74,7 @@ class HookRunner:
         """Called when something was committed."""
         if self._following is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._changed.set)
+                self._following.get_loop().call_soon_threadsafe(self._changed.set)
 
     async def stop(self) -> None:
         """Make the remaining calls, within the timeout of one hook at most; then cancel those that still run."""

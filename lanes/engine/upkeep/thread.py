@@ -15,7 +15,7 @@ from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
-from lanes.engine.runs.drains import DrainWatch, FileWatch, OwnerDrain
+from lanes.engine.runs.drains import DrainWatch, FileWatch
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
@@ -24,6 +24,7 @@ from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.due import DueMessages
 from lanes.engine.upkeep.heartbeats import Heartbeats, Losses, lose
 from lanes.engine.upkeep.watchdog import is_stubborn, judge, look_again_at
+from lanes.records import Drain
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.interface import AsyncStore, Reader, Step, Transaction, carry_out
@@ -60,7 +61,7 @@ class Upkeep(Loop):
         *,
         reconcile_interval_ms: int,
         changed: Callable[[], None],
-        drained: Callable[[OwnerDrain | None], None],
+        drained: Callable[[Drain | None], None],
         reconciled: Callable[[list[tuple[ReconcileDecision, bool]]], None],
         wait_patience_ms: Callable[[str], int] | None,
         abandoned: Callable[[], bool],
