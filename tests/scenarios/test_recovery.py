@@ -5,24 +5,28 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from lanes.base.procedure import run as perform
 from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
+from lanes.engine.reconcile.outside import reconcile_once
 from lanes.engine.reconcile.reconciler import Decision
 from lanes.records import Outcome
 from lanes.testing import Hands, broken
 from lanes.verbs import control
 from lanes_storage import doors, open_store, reads
 from lanes_storage.clock import system_clock
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import LaneState, MessageState
 from lanes_storage.records import Beat, Claimed
 from tests.kit.gateways import Gates, gateway_on
 from tests.kit.stage import Stage
 from tests.kit.until import PATIENCE_S, until
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -58,6 +62,27 @@ def test_F12_what_was_claimed_while_another_was_recovered_is_untouched(stage: St
     lane = stage.store.read(reads.lane("a"))
     assert lane is not None
     assert (lane.state, lane.epoch) == (LaneState.RUNNING, now_held.ticket.epoch)
+
+
+def test_F12_a_pass_by_hand_that_comes_too_late_says_who_holds_the_lane_by_now(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.hold("a", stage.dead_owner(), "next")
+    store = open_store(str(stage.path))
+    written, holders = store.write, list[int]()
+
+    def late(step: Step[T]) -> T:
+        if not holders:  # between its look and what it does
+            observer(stage, "quick").run_once()
+            holders.append(stage.owner())
+            stage.claim("a", holders[0])
+        return written(step)
+
+    monkeypatch.setattr(store, "write", late)
+    findings = reconcile_once(store, Context("test"), lambda _: None, dry_run=False, wait=False)
+    (finding,) = [finding for finding in findings if finding.key == "a"]
+    assert not finding.done
+    assert f"of owner {holders[0]} holds it" in finding.evidence
 
 
 def test_F14_F38_every_waiting_message_is_kept_in_order_and_the_first_one_starts(stage: Stage) -> None:

@@ -95,12 +95,14 @@ def _carry_out(
 ) -> list[Finding]:
     """Apply the findings of an observer, except in a dry run; owners that seem silent are listed too."""
     findings = _with_the_silent(findings, store.read(reads.owners()), clock())
-    done: dict[int, bool] = {}
-    if not dry_run:
-        done = {id(finding): applied for finding, applied in observer.act(findings)}
-        findings = [finding for finding in findings if finding.decision is not Decision.HEALTHY]
+    if dry_run:
+        done = [(each, False) for each in findings]
+    else:
+        acted = iter(observer.act(findings))
+        found = [each for each in findings if each.decision is not Decision.HEALTHY]
+        done = [next(acted) if each.decision in ACTING else (each, False) for each in found]
     liveness = Liveness(clock())
-    return [told(each, liveness, done=done.get(id(each), False)) for each in findings]
+    return [told(each, liveness, done=applied) for each, applied in done]
 
 
 def _looks_silent(owner: OwnerRow, now: Now) -> bool:
