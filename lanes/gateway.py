@@ -30,7 +30,7 @@ from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
 from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
-from lanes_storage.threads import in_thread, to_its_end
+from lanes_storage.threads import call_off, in_thread, to_its_end
 
 if TYPE_CHECKING:
     from lanes.alerts.watch import AlertWatch
@@ -217,9 +217,7 @@ class Gateway:
                 await in_thread(self._alerts.stop)
             await self._engine.stop()
         finally:
-            for task in list(self._watchers.values()):
-                task.cancel()
-            await asyncio.gather(*self._watchers.values(), return_exceptions=True)
+            await call_off(*self._watchers.values())
 
     # ----------------------------------------------------------------------------------- listening
 

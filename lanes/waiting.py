@@ -10,6 +10,7 @@ from lanes.records import Message
 from lanes_storage import reads, records
 from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
+from lanes_storage.threads import call_off
 
 #: Between two looks at the database, so that a burst of commits costs one.
 REST_S = 0.002
@@ -50,9 +51,7 @@ class Endings:
     async def close(self) -> None:
         """Stop polling. Remaining waiters get the end of their message, or StoreClosed."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await call_off(self._task)
         with contextlib.suppress(Exception):  # the waiters get StoreClosed
             self._tell(await self._ended(tuple(self._waiting)))
         self._fail(StoreClosed(self._store.name))

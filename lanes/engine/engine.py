@@ -29,7 +29,7 @@ from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
-from lanes_storage.threads import in_thread, to_its_end
+from lanes_storage.threads import call_off, in_thread, to_its_end
 
 log = Log("lanes.engine")
 
@@ -266,10 +266,7 @@ class Engine:
             ending.push_async_callback(self._end_loops)
 
     async def _end_loops(self) -> None:
-        loops = [task for task in (self._dispatching, self._ticking) if task is not None]
-        for task in loops:
-            task.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await call_off(*filter(None, (self._dispatching, self._ticking)))
         self._unlisten()
         self._dispatching = None
 

@@ -1,14 +1,14 @@
 """Threads for the short blocking work of lanes. Those of asyncio are few and shared with all other code: a runner that
 blocks in them, or a name server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
 
-Also: work that is completed even if its caller is cancelled."""
+Also: work that is completed even if its caller is cancelled, and the end of tasks."""
 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 P = ParamSpec("P")
@@ -65,3 +65,10 @@ async def to_its_end(work: Awaitable[T]) -> T:
     if cancelled is not None:
         raise cancelled from (None if task.cancelled() else task.exception())
     return task.result()
+
+
+async def call_off(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel these tasks, and return once all have ended, in whatever way."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -30,6 +30,7 @@ from lanes_storage.interface import AsyncStore, CommandStep, Transaction
 from lanes_storage.law import Cause, MessageState, OnInterrupt
 from lanes_storage.logs import Log
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage
+from lanes_storage.threads import call_off
 
 log = Log("lanes.run")
 
@@ -80,9 +81,7 @@ class Execution:
     async def close(self) -> None:
         """Leave behind the runs that have not ended: the process is about to end, too."""
         self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await call_off(*self._tasks)
 
     async def _execute(self, run: ActiveRun) -> None:
         body = asyncio.create_task(_body(run), name=f"lanes-runner-{run.id}")

@@ -16,6 +16,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 from lanes_storage.logs import Log
 from lanes_storage.records import Release
+from lanes_storage.threads import call_off
 
 T = TypeVar("T")
 log = Log("lanes.hooks")
@@ -79,16 +80,13 @@ class HookRunner:
     async def stop(self) -> None:
         """Make the remaining calls, within the timeout of one hook at most; then cancel those that still run."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await call_off(self._following)
         with contextlib.suppress(TimeoutError, StorageError):
             async with asyncio.timeout(min(self._hooks.timeout_s, LAST_WORDS_S)):
                 if self._following is not None:
                     await self._tell_new()
                 await asyncio.gather(*self._calls)
-        for call in list(self._calls):
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await call_off(*self._calls)
         if self._work:
             await asyncio.wait(self._work, timeout=STRAY_S)
         if self._work:

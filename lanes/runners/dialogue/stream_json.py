@@ -12,6 +12,7 @@ from typing import Any
 
 from lanes.runners.base import RunContext
 from lanes.runners.dialogue.permissions import may_it_use
+from lanes_storage.threads import call_off
 
 
 class StreamDialogue:
@@ -56,10 +57,7 @@ class StreamDialogue:
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
         finally:
-            tasks = [steering, over, *self._asking]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await call_off(steering, over, *self._asking)
             writer.transport.close()
 
     async def _steer(self) -> None:

@@ -25,6 +25,7 @@ from lanes.runners.isolated.wire import Answer, Job, written
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, ProviderAttempt
+from lanes_storage.threads import call_off
 
 log = Log("lanes.isolated")
 
@@ -69,9 +70,7 @@ class IsolatedRunner:
 
     async def aclose(self) -> None:
         """End the processes that wait for runs."""
-        for task in list(self._preparing):
-            task.cancel()
-        await asyncio.gather(*self._preparing, return_exceptions=True)
+        await call_off(*self._preparing)
         for child in self._spares:
             child.close()
         if self._spares:
@@ -145,9 +144,7 @@ class _Dialogue:
             await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
-            for task in (*tasks, *self._answering):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
+            await call_off(*tasks, *self._answering)
 
     def result(self) -> Reply:
         """The reply of a run whose tree has ended. Raises RunFailed or RunParked."""
