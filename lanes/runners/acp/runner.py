@@ -8,7 +8,7 @@ from lanes.config.declared.model import RunnerConfig
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.program import AgentProgram
-from lanes.runners.command.trees import GraceOf, RunTrees, new_child
+from lanes.runners.command.trees import GraceOf, new_child
 from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
@@ -22,26 +22,22 @@ class AcpRunner:
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
         find_library(config.name)
-        self._name = config.name
-        self._program = AgentProgram(config, memory, grace)
-        self._memory = memory
-        self._grace = grace
-        self._trees = RunTrees(memory, grace, asked=True)
-        self.stop = self._trees.stop
+        self._program = AgentProgram(config, memory, grace, asked=True)
+        self.stop = self._program.trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
         turn_of = await in_thread(_turns)  # the first time it takes half a second: the loop goes on
-        lane = await self._memory.lane(run, self._name)
         program = self._program
-        async with program.places(run, lane.id, self._trees) as places:
+        lane = await program.lane(run)
+        async with program.places(run, lane.id) as places:
             child = new_child()
             turn = turn_of(run, child, program, lane)
-            async with self._trees.of(run, child) as keeper:
+            async with program.trees.of(run, child) as keeper:
                 await child.start(program.order(run, keeper, program.config.argv, places))
                 run.progress("command:started")
                 try:
-                    reply = await turn.hold(places["cwd"], self._grace(run.key))
+                    reply = await turn.hold(places["cwd"], program.grace(run.key))
                 finally:
                     run.spent(turn.usage)
                     await turn.keep_usage()

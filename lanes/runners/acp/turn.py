@@ -41,10 +41,9 @@ from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentLane
 from lanes.runners.command.program import AgentProgram, Complaints
 from lanes.runners.command.transcript import is_session, short
-from lanes.runners.command.trees import ended_with
 from lanes.runners.dialogue.permissions import may_it_use
 from lanes_storage.logs import Log
-from lanes_storage.threads import to_its_end
+from lanes_storage.threads import call_off, to_its_end
 
 log = Log("lanes.acp")
 
@@ -76,7 +75,7 @@ class AcpTurn:
         self._program = program
         self._lane = lane
         self._updates = AgentUpdates(run, lane.used)
-        self._complaints = Complaints(program.config.max_output_bytes)
+        self._complaints = Complaints()
         self._session: str | None = None  # that has been prompted
         self._asking: set[asyncio.Future[bool]] = set()
         self._called_off = False
@@ -96,7 +95,7 @@ class AcpTurn:
         self._wire = AgentWire(child, await child.input(), most, updates.hear, updates.signs.report)
         self._connection = Connection(self._serve, self._wire)
         body = asyncio.ensure_future(self._converse(cwd))
-        complaints = asyncio.ensure_future(self._complaints.follow(child))
+        complaints = asyncio.ensure_future(self._complaints.follow(child, most))
         either: set[asyncio.Future[Any]] = {body, child.gone}
         ended = asyncio.ensure_future(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
         try:
@@ -114,9 +113,7 @@ class AcpTurn:
             await asyncio.wait({body, complaints}, timeout=1)
             return self._reply(body)
         finally:
-            for task in (body, complaints, ended):
-                task.cancel()
-            await asyncio.gather(body, complaints, ended, return_exceptions=True)
+            await call_off(body, complaints, ended)
             await self._connection.close()
 
     # ------------------------------------------------------------------------------------ what is asked
@@ -184,8 +181,7 @@ class AcpTurn:
             heard = self._updates.count
             answer = asyncio.ensure_future(self._connection.send_request("_lanes/ping", {}))
             await asyncio.wait({answer}, timeout=PING_S)
-            answer.cancel()
-            await asyncio.gather(answer, return_exceptions=True)
+            await call_off(answer)
             if self._updates.count == heard:
                 return
 
@@ -241,11 +237,8 @@ class AcpTurn:
 
     def _reply(self, body: "asyncio.Task[PromptResponse]") -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
-        failed, child = self._program.failed, self._child
-        if child.failure is not None:
-            raise failed("not_started", f" could not be started: {child.failure}")
-        if self._wire.too_large or self._complaints.too_large:
-            raise failed("output_too_large", f" wrote more than {self._program.config.max_output_bytes} bytes")
+        failed = self._program.failed
+        self._program.check(self._child)
         try:
             answer = body.result() if body.done() else None
         except RequestError as error:
@@ -265,10 +258,9 @@ class AcpTurn:
 
     def _cut(self) -> RunFailed:
         """Its output ended in the middle."""
-        failed, child, errors = self._program.failed, self._child, self._complaints.text
-        if child.exit == 0:
-            return failed("no_final_event", " ended without an answer: its output was cut")
-        return failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
+        if self._child.exit == 0:
+            return self._program.failed("no_final_event", " ended without an answer: its output was cut")
+        return self._program.exited(self._child, self._complaints.text)
 
     async def keep_usage(self) -> None:
         """Store what the session has used so far, where the agent tells that."""

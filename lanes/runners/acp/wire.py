@@ -29,7 +29,6 @@ class AgentWire:
         hear: Callable[[dict[str, Any]], object],
         heard: Callable[[], object],
     ) -> None:
-        self.too_large = False
         self._child = child
         self._writer = writer
         self._most = self._left = most
@@ -66,8 +65,7 @@ class AgentWire:
             data = await anext(self._output, b"")
             self._left -= len(data)
             if self._left < 0:
-                self.too_large = True
-                self._child.stop(0)
+                self._child.end_too_large()
                 return None
             for line in self._lines.cut(data) if data else (self._lines.rest(),):
                 self._take(line)

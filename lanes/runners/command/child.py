@@ -44,8 +44,8 @@ class Child:
 
     ``exit`` is the exit code of the agent (negative: a signal), None until it has ended. ``failure`` says why it could
     not be started. ``gone`` is done once the keeper has ended: with what the agent left behind and the keeper had to
-    end, or with None where the keeper was killed and nothing is proven. ``held``:
-    descriptors that the whole tree holds open.
+    end, or with None where the keeper was killed and nothing is proven. ``too_large``: it wrote more than was allowed.
+    ``held``: descriptors that the whole tree holds open.
     """
 
     def __init__(self, *held: int) -> None:
@@ -70,6 +70,7 @@ class Child:
         self._control.setblocking(False)
         self.exit: int | None = None
         self.failure: str | None = None
+        self.too_large = False
         self.gone: asyncio.Future[list[str] | None] = self._loop.create_future()
         self._left: list[str] | None = None
         self._group: str | None = None
@@ -111,22 +112,31 @@ class Child:
         self._open.append(transport)
         return asyncio.StreamWriter(transport, protocol, None, self._loop)
 
-    async def output(self) -> AsyncIterator[bytes]:
-        """What the agent writes to its standard output, as it comes, until nobody can write any more."""
-        async for data in self._read(self._keeper.stdout):
-            yield data
+    def output(self, most: int | None = None) -> AsyncIterator[bytes]:
+        """What the agent writes to its standard output, as it comes, until nobody can write any more, or it is more
+        than ``most`` bytes: then its tree is ended."""
+        return self._read(self._keeper.stdout, most)
 
-    async def errors(self) -> AsyncIterator[bytes]:
-        """What the agent writes to its standard error."""
-        async for data in self._read(self._keeper.stderr):
-            yield data
+    def errors(self, most: int | None = None) -> AsyncIterator[bytes]:
+        """What the agent writes to its standard error, in the same way."""
+        return self._read(self._keeper.stderr, most)
 
-    async def _read(self, pipe: Any) -> AsyncIterator[bytes]:
+    async def _read(self, pipe: Any, most: int | None) -> AsyncIterator[bytes]:
         reader = asyncio.StreamReader(limit=CHUNK, loop=self._loop)
         transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         self._open.append(transport)
+        came = 0
         while data := await reader.read(CHUNK):
+            came += len(data)
+            if most is not None and came > most:
+                self.end_too_large()
+                return
             yield data
+
+    def end_too_large(self) -> None:
+        """It has written too much: end the tree."""
+        self.too_large = True
+        self.stop(0)
 
     def close(self) -> None:
         """Close everything. If the tree is still alive, its keeper ends it: for the keeper, this is the end of file."""

@@ -14,13 +14,14 @@ from lanes.host.tree import TAG, tag
 from lanes.runners.base import RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.folders import working_folder
-from lanes.runners.command.memory import AgentMemory
+from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.http.redaction import redacted
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
+from lanes_storage.threads import call_off
 
 log = Log("lanes.command")
 
@@ -42,27 +43,33 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class AgentProgram:
-    """The program of one ``[[runner]]``. Raises ConfigError for a user that it cannot start as."""
+    """The program of one ``[[runner]]``, and the trees of its runs. Raises ConfigError for a user that it cannot start
+    as. ``asked``: see ``RunTrees``."""
 
-    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
         assert config.command is not None
         self.config: CommandConfig = config.command
         self.name = os.path.basename(self.config.argv[0])  # noqa: PTH119 - no path of ours
         self.runner = config.name
+        self.trees = RunTrees(memory, grace, asked=asked)
+        self.grace = grace
         self._memory = memory
-        self._grace = grace
         self._user = system_user(self.config.limits.user, config.name)
         self._keys = words_of((name, os.environ.get(name, "")) for name in self.config.env)
 
+    async def lane(self, run: RunContext) -> AgentLane:
+        """The lane of a run, with what is stored of its agent's conversation."""
+        return await self._memory.lane(run, self.runner)
+
     @asynccontextmanager
-    async def places(self, run: RunContext, lane_id: int, trees: RunTrees) -> AsyncIterator[Mapping[str, str]]:
+    async def places(self, run: RunContext, lane_id: int) -> AsyncIterator[Mapping[str, str]]:
         """What fills the places of its arguments. The folder is there during the block. Raises RunFailed."""
         numbers = {"lane_id": str(lane_id), "run_id": str(run.id)}
         config = self.config
 
         async def git(held: int, *words: str) -> str | None:
             run.progress(f"git:worktree {words[0]}")
-            return await self._git(run, trees, held, ["-C", str(config.worktree_of), "worktree", *words])
+            return await self._git(run, held, ["-C", str(config.worktree_of), "worktree", *words])
 
         made = working_folder(
             config.cwd,
@@ -97,23 +104,22 @@ class AgentProgram:
     ) -> StartOrder:
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
         given = environment_of(self._user, environment(os.environ, self.config.env, {}))
-        return start_order(argv, given | own, cwd, self._grace(run.key), limits, self._user)
+        return start_order(argv, given | own, cwd, self.grace(run.key), limits, self._user)
 
-    async def _git(self, run: RunContext, trees: RunTrees, held: int, words: Sequence[str]) -> str | None:
+    async def _git(self, run: RunContext, held: int, words: Sequence[str]) -> str | None:
         """Run git as a program of this run, with its user and environment: a repository can name programs that git
         starts. Returns why it failed. Raises RunFailed if it may not begin."""
         argv = ["git", "-c", "core.hooksPath=/dev/null", *words]
-        child, complaints = new_child(held), Complaints(self.config.max_output_bytes)
-        async with trees.of(run, child) as keeper:
+        child, complaints = new_child(held), Complaints()
+        async with self.trees.of(run, child) as keeper:
             await child.start(self._order(run, keeper, argv, "/", ProcessLimits(nice=self.config.limits.nice)))
-            reading = asyncio.ensure_future(complaints.follow(child))
+            reading = asyncio.ensure_future(complaints.follow(child, self.config.max_output_bytes))
             try:
                 await child.feed(b"")
                 await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
                 await asyncio.wait({reading}, timeout=DRAIN_S)
             finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                await call_off(reading)
         if child.failure is not None:
             return f"git could not be started: {child.failure}"
         return None if child.exit == 0 else redacted(complaints.text, *self._keys) or f"git {ended_with(child.exit)}"
@@ -121,6 +127,17 @@ class AgentProgram:
     def failed(self, cause: str, why: str) -> RunFailed:
         """Why a run of it failed, without the secrets of its environment: agents repeat a key that was refused."""
         return RunFailed(cause, redacted(f"{self.name}{why}", *self._keys))
+
+    def check(self, child: Child) -> None:
+        """Raises RunFailed where it could not be started, or wrote too much."""
+        if child.failure is not None:
+            raise self.failed("not_started", f" could not be started: {child.failure}")
+        if child.too_large:
+            raise self.failed("output_too_large", f" wrote more than {self.config.max_output_bytes} bytes")
+
+    def exited(self, child: Child, errors: str) -> RunFailed:
+        """The failure of one that has ended so, with what it wrote to its standard error."""
+        return self.failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
 
     async def keep(self, run: RunContext, session: str | None, used: Mapping[str, float]) -> None:
         """Store the id of the conversation, and what that has used so far. If that fails, the run goes on."""
@@ -147,22 +164,15 @@ def unknown_session(said: str, session: str) -> bool:
 
 
 class Complaints:
-    """The beginning and the end of what a program writes to its standard error, up to a limit."""
+    """The beginning and the end of what a program writes to its standard error."""
 
-    def __init__(self, most: int) -> None:
-        self.too_large = False
-        self._left = most
+    def __init__(self) -> None:
         self._first = b""
         self._last = b""
 
-    async def follow(self, child: Child) -> None:
-        """Read it until nobody can write any more, or it is too much: then the program is ended."""
-        async for data in child.errors():
-            self._left -= len(data)
-            if self._left < 0:
-                self.too_large = True
-                child.stop(0)
-                return
+    async def follow(self, child: Child, most: int) -> None:
+        """Read it until nobody can write any more, or it is more than ``most`` bytes."""
+        async for data in child.errors(most):
             room = max(0, ERRORS_KEPT - len(self._first))
             self._first += data[:room]
             self._last = (self._last + data[room:])[-ERRORS_KEPT:]

@@ -12,10 +12,11 @@ from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.program import AgentProgram, Complaints, unknown_session
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript, short
-from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child
+from lanes.runners.command.trees import DRAIN_S, GraceOf, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
+from lanes_storage.threads import call_off
 
 log = Log("lanes.command")
 
@@ -27,18 +28,14 @@ class CommandRunner:
     """The runner of one ``[[runner]]`` of kind ``command``."""
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
-        self._name = config.name
         self._program = AgentProgram(config, memory, grace)
         self._config = self._program.config
-        self._memory = memory
-        self._grace = grace
-        self._trees = RunTrees(memory, grace)
-        self.stop = self._trees.stop
+        self.stop = self._program.trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
-        lane, steered = await self._memory.lane(run, self._name), list[str]()
-        async with self._program.places(run, lane.id, self._trees) as places:
+        lane, steered = await self._program.lane(run), list[str]()
+        async with self._program.places(run, lane.id) as places:
             if lane.session is not None and self._config.resume:
                 try:
                     return await self._turn(run, places, lane, steered)
@@ -52,8 +49,8 @@ class CommandRunner:
         """One start of the program. Raises RunFailed."""
         child = new_child()
         dialogue = StreamDialogue(run, steered) if self._config.converses else None
-        output = _Output(self._transcript(run, lane, dialogue), self._config.max_output_bytes, dialogue)
-        async with self._trees.of(run, child) as keeper:
+        output = _Output(self._transcript(run, lane, dialogue), dialogue)
+        async with self._program.trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
             try:
@@ -80,8 +77,11 @@ class CommandRunner:
 
     async def _follow(self, run: RunContext, child: Child, output: "_Output", lane: AgentLane) -> None:
         """Feed and read the program until its tree has ended."""
-        feeding = asyncio.ensure_future(self._feed(run, child, output))
-        reading = [asyncio.ensure_future(_read(child, output)), asyncio.ensure_future(output.complaints.follow(child))]
+        feeding, most = asyncio.ensure_future(self._feed(run, child, output)), self._config.max_output_bytes
+        reading = [
+            asyncio.ensure_future(_read(child, output, most)),
+            asyncio.ensure_future(output.complaints.follow(child, most)),
+        ]
         leaving = asyncio.ensure_future(self._see_off(run, child, output))
         kept: str | None = None
         try:
@@ -102,13 +102,11 @@ class CommandRunner:
             if kept is not None and output.transcript.used_so_far:
                 await self._program.keep(run, kept, output.transcript.used_so_far)
         finally:
-            for task in (feeding, leaving, *reading):
-                task.cancel()
-            await asyncio.gather(feeding, leaving, *reading, return_exceptions=True)
+            await call_off(feeding, leaving, *reading)
 
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
         """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits."""
-        grace_ms = self._grace(run.key)
+        grace_ms = self._program.grace(run.key)
         silent_s = max(grace_ms / 1000, LEAVE_S)
         while child.exit is None and not child.gone.done():
             if not output.transcript.over:
@@ -141,18 +139,15 @@ class CommandRunner:
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
         told, failed, errors = output.transcript, self._program.failed, output.complaints.text
-        if child.failure is not None:
-            raise failed("not_started", f" could not be started: {child.failure}")
-        if output.too_large or output.complaints.too_large:
-            raise failed("output_too_large", f" wrote more than {self._config.max_output_bytes} bytes")
+        self._program.check(child)
         if told.error is not None:
             why = failed("agent_error", f": {told.error}")
         elif child.exit != 0 and not output.stayed:
-            why = failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
+            why = self._program.exited(child, errors)
         elif not told.ended:
             why = failed("no_final_event", " ended without the event that ends a turn: its output was cut")
         else:
-            return Reply(told.reply, provider=self._name, usage=told.usage)
+            return Reply(told.reply, provider=self._program.runner, usage=told.usage)
         said = f"{short(told.error or '')}\n{errors}"
         if lane.session is not None and not told.acted and unknown_session(said, lane.session):
             raise _UnknownSession(why.failure.cause, why)
@@ -164,16 +159,14 @@ class _UnknownSession(RunFailed):
 
 
 class _Output:
-    """What a program has written, up to a limit."""
+    """What a program has written."""
 
-    def __init__(self, transcript: Transcript, most: int, dialogue: StreamDialogue | None = None) -> None:
+    def __init__(self, transcript: Transcript, dialogue: StreamDialogue | None = None) -> None:
         self.transcript = transcript
         self.dialogue = dialogue
-        self.complaints = Complaints(most)
-        self.too_large = False
+        self.complaints = Complaints()
         self.stayed = False  # it had to be ended when its turn was over
         self.busy = False  # a part of it is being read
-        self._left = most
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def news(self) -> "asyncio.Future[None]":
@@ -182,17 +175,13 @@ class _Output:
             self._news = asyncio.get_running_loop().create_future()
         return self._news
 
-    async def take(self, data: bytes) -> bool:
-        """Add output. Returns False if the program must be ended: it wrote too much, or is hopeless."""
-        self._left -= len(data)
-        self.too_large = self._left < 0
-        if not self.too_large:
-            self.busy = True
-            await self.transcript.take(data)
-            self.busy = False
+    async def take(self, data: bytes) -> None:
+        """Add output."""
+        self.busy = True
+        await self.transcript.take(data)
+        self.busy = False
         if not self._news.done():
             self._news.set_result(None)
-        return not (self.too_large or self.transcript.hopeless)
 
     async def silence(self, end: "asyncio.Future[Any]", span_s: float) -> None:
         """Wait for that end, or until nothing was written for so long. Time in which output is read does not count, and
@@ -204,11 +193,12 @@ class _Output:
             idle = 0 if more.done() or self.busy else idle + 1
 
 
-async def _read(child: Child, output: _Output) -> None:
+async def _read(child: Child, output: _Output, most: int) -> None:
     """Read the output. A program that must not go on is ended: otherwise it would wait for a reader."""
     try:
-        async for data in child.output():
-            if not await output.take(data):
+        async for data in child.output(most):
+            await output.take(data)
+            if output.transcript.hopeless:
                 child.stop(0)
                 return
     except Exception:
