@@ -69,7 +69,6 @@ class Slots(Protocol):
 class _OpenQuestion(NamedTuple):
     """An open question: since when by the monotonic clock, and for how long at most."""
 
-    id: str
     since_mono: int
     limit_ms: int
 
@@ -99,11 +98,6 @@ class RunInput:
         """How long the run has waited for answers: this time counts against no limit."""
         before, asked = self._before_ms, self._open
         return before if asked is None else before + asked.waited_ms(now)
-
-    def over(self, now: Now) -> bool:
-        """Whether the limit of its question has passed."""
-        asked = self._open
-        return asked is not None and asked.waited_ms(now) >= asked.limit_ms
 
     @property
     def limit_mono(self) -> int | None:
@@ -152,11 +146,11 @@ class RunInput:
         try:
             if await asyncio.shield(stored) is None:
                 raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
-            self._open = _OpenQuestion(new.id, self._clock().mono, new.limit_ms)
+            self._open = asked = _OpenQuestion(self._clock().mono, new.limit_ms)
             self._run.judge_again()
             while True:
                 signal = self._signal
-                if self.over(self._clock()):
+                if asked.waited_ms(self._clock()) >= asked.limit_ms:
                     return await self._last_look(new)
                 taken = await self._taken(lambda tx: doors.take_answer(tx, run, new.id, self._clock(), by=by))
                 if taken is not None:

@@ -50,13 +50,10 @@ def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int
     """
     members = yield from read(reads.members(asked_for.key))
     chosen = [member.key for member in members if asked_for.epoch in (None, member.epoch)]
-    if len(chosen) <= 1:
-        one = asked_for._replace(key=chosen[0] if chosen else asked_for.key)
-        return (yield from _request_one(ctx, one, wait=wait, timeout_ms=timeout_ms)).replace(key=asked_for.key)
     results: list[AbortResult] = []
     started = ctx.now()
-    for key in chosen:  # all are requested before one is waited for
-        result = yield from _request_one(ctx, asked_for._replace(key=key), wait=False, timeout_ms=None)
+    for key in chosen or [asked_for.key]:  # all are requested before one is waited for
+        result = yield from _request_one(ctx, asked_for._replace(key=key))
         results.append(result)
     return (yield from _all_ended(ctx, asked_for.key, results, started, wait=wait, timeout_ms=timeout_ms))
 
@@ -83,7 +80,7 @@ def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
     )
 
 
-def _request_one(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
+def _request_one(ctx: Context, asked_for: AbortParams) -> Procedure[AbortResult]:
     key, now = asked_for.key, ctx.now()
     asked = yield from write(lambda tx: doors.request_abort(tx, now=now, actor=ctx.actor, **asked_for._asdict()))
     if asked is None:
@@ -92,10 +89,8 @@ def _request_one(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms
         cleared = Outcome.CLEARED if asked.cut else Outcome.NOT_HELD
         outcome = Outcome.CHANGED if asked.moved_on else cleared
         return AbortResult(key, outcome, asked.epoch, asked.epoch, dropped=asked.cut)
-    pending = AbortResult(
-        key, Outcome.PENDING, asked.epoch, asked.epoch, asked.ticket.run_id, dropped=asked.cut, survivors=None
-    )
-    return (yield from _outcome(ctx, pending, now, timeout_ms)) if wait else pending
+    run_id, epoch = asked.ticket.run_id, asked.epoch
+    return AbortResult(key, Outcome.PENDING, epoch, epoch, run_id, dropped=asked.cut, survivors=None)
 
 
 def go_on_waiting(

@@ -1,18 +1,19 @@
 """One pass of the reconciler: read, decide, act. Works in any process, with or without a gateway in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lanes.engine.background.isolation import by_page
+from lanes.engine.background.loop import WriteFunction
 from lanes.engine.reconcile.reconciler import ACTING, ReconcileDecision, act, decide, without_dead_waits
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.host.identity import this_process
 from lanes_storage import reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import Reader, Reads, Step, Transaction, carry_out
+from lanes_storage.interface import Reader, Reads, Transaction, carry_out
 from lanes_storage.logs import Log
-from lanes_storage.records import OwnerRow, RunRow, Wait
+from lanes_storage.records import OwnerRow, Release, RunRow, Wait
 
 log = Log("lanes.reconciler")
 
@@ -29,7 +30,7 @@ class Observer:
     def __init__(
         self,
         reader: Reader,
-        write: Callable[[Step[list[bool]]], list[bool]],
+        write: WriteFunction,
         clock: Clock,
         *,
         by: str,
@@ -68,12 +69,18 @@ class Observer:
         due = [finding for finding in findings if finding.decision in ACTING]
         done: dict[int, bool] = {}
 
-        def carry_out(page: Sequence[ReconcileDecision]) -> None:
-            applied = self._write(self._step(page))
-            done.update(zip(map(id, page), applied, strict=True))
+        def apply(page: Sequence[ReconcileDecision]) -> None:
+            """The releases of a page are one set; findings about owners alone follow."""
+
+            def step(tx: Transaction) -> list[Release | None]:
+                now = self._clock()
+                return carry_out(tx, [act(finding, now, by=self.by) for finding in page])
+
+            for finding, release in zip(page, self._write(step), strict=True):
+                done[id(finding)] = release is None or release.applied
 
         try:
-            by_page(log, due, PAGE, carry_out, _named)
+            by_page(log, due, PAGE, apply, _named)
         except (StorageError, TimeoutError):
             self.forget()  # after a failed commit, old sightings must not be used
             raise
@@ -96,16 +103,6 @@ class Observer:
         was = f"run {run.id} of owner {run.owner_id}, epoch {run.epoch}"
         evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
         return replace(finding, evidence=evidence)
-
-    def _step(self, page: Sequence[ReconcileDecision]) -> Step[list[bool]]:
-        """The releases of a page are one set; findings about owners alone follow."""
-
-        def step(tx: Transaction) -> list[bool]:
-            now = self._clock()
-            releases = carry_out(tx, [act(finding, now, by=self.by) for finding in page])
-            return [release is None or release.applied for release in releases]
-
-        return step
 
 
 def _named(finding: ReconcileDecision) -> str:
