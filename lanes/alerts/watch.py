@@ -7,23 +7,21 @@ separate thread, so that one that hangs delays nothing.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from lanes.alerts.seeing import sightings
 from lanes.alerts.sending import NotSent, send
 from lanes.alerts.wording import body
 from lanes.config.declared.model import AlertConfig
-from lanes.engine.background.loop import PATIENCE_S, Duty, Loop
+from lanes.engine.background.loop import Duty, Loop
 from lanes_storage import reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.doors.alerts import incidents
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Reader, Step
+from lanes_storage.interface import AsyncStore, Reader
 from lanes_storage.logs import Log
 from lanes_storage.records import DueIncident
 
 log = Log("lanes.alerts")
-T = TypeVar("T")
 
 LOOK_S = 2.0
 #: An incident is over once nothing was seen of it for so long: what comes and goes is one incident.
@@ -70,9 +68,6 @@ class AlertWatch(Loop):
 
     def _pause_s(self) -> float:
         return LOOK_S
-
-    def _write(self, step: Step[T]) -> T:
-        return self._store.write_blocking(step, PATIENCE_S)
 
     def _look(self, reader: Reader, now: Now) -> None:
         seen = sightings(reader.read, [*self._alerts.values()], now)

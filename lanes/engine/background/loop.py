@@ -37,7 +37,7 @@ Duty = Callable[[Now], object]
 class WriteFunction(Protocol):
     """The write function of a duty: like ``AsyncStore.write_blocking``, with the timeout of its loop."""
 
-    def __call__(self, step: Step[T]) -> T: ...
+    def __call__(self, step: Step[T], /) -> T: ...
 
 
 class Pulse:
@@ -119,6 +119,10 @@ class Loop:
 
     def _note_refusal(self) -> None:
         """Called after each round that a database error ended."""
+
+    def _write(self, step: Step[T]) -> T:
+        """Run a step in a transaction. Raises StorageError, TimeoutError."""
+        return self._store.write_blocking(step, PATIENCE_S)
 
     def start(self) -> None:
         """Start; the first round begins at once."""

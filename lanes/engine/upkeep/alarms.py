@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lanes.engine.background.isolation import by_page, isolated
+from lanes.engine.background.loop import WriteFunction
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.upkeep.agenda import Agenda
@@ -17,13 +18,11 @@ from lanes.text.naming import all_lanes
 from lanes.text.spans import span
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import Reader, Step, Transaction
+from lanes_storage.interface import Reader, Transaction
 from lanes_storage.logs import Log
 from lanes_storage.records import LaneRow, WaitingHead
 
 log = Log("lanes.alarms")
-
-Write = Callable[[Step[list[bool]]], list[bool]]
 
 #: Seconds between two attempts to warn about a run, and between two reads of the waiting heads.
 WARN_AGAIN_MS = 100
@@ -37,7 +36,7 @@ PAGE = 100
 class HeldAlarms:
     """Warns about the live runs of one owner."""
 
-    def __init__(self, write: Write, live: LiveSet) -> None:
+    def __init__(self, write: WriteFunction, live: LiveSet) -> None:
         self._write = write
         self._agenda = Agenda(live)
 
@@ -68,7 +67,7 @@ class WaitAlarms:
     """Warns about the heads of all lanes of the database. ``patience_ms`` returns ``warn_wait_after`` of a key."""
 
     def __init__(
-        self, reader: Reader, write: Write, patience_ms: Callable[[str], int], *, per_look: int = HEADS_PER_LOOK
+        self, reader: Reader, write: WriteFunction, patience_ms: Callable[[str], int], *, per_look: int = HEADS_PER_LOOK
     ) -> None:
         self._reader = reader
         self._write = write

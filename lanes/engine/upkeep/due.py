@@ -1,10 +1,9 @@
 """What becomes of waiting messages at a certain time, in the gateway that notices it first."""
 
-from collections.abc import Callable
-
+from lanes.engine.background.loop import WriteFunction
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import Reader, Step
+from lanes_storage.interface import Reader
 
 #: Milliseconds between two looks. Each costs two lookups in indexes that are mostly empty.
 LOOK_MS = 250
@@ -14,7 +13,7 @@ class DueMessages:
     """Ends messages that have waited too long, and puts those back to their places that let others pass while their
     retry waited."""
 
-    def __init__(self, reader: Reader, write: Callable[[Step[int]], int]) -> None:
+    def __init__(self, reader: Reader, write: WriteFunction) -> None:
         self._reader = reader
         self._write = write
         self._looked_mono: int | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from lanes.config import Config
 from lanes.config.declared.model import Clocks
 from lanes.engine.background.isolation import isolated
-from lanes.engine.background.loop import PATIENCE_S, Duty, Loop
+from lanes.engine.background.loop import Duty, Loop
 from lanes.host.cgroups import remove_leftovers
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
@@ -161,8 +161,7 @@ class Housekeeper(Loop):
         self._tidied = False
 
     def _duties(self, reader: Reader) -> list[Duty]:
-        pruner = Pruner(reader, lambda step: self._store.write_blocking(step, PATIENCE_S), self._keep, self._clock())
-        self._pruner = pruner
+        self._pruner = pruner = Pruner(reader, self._write, self._keep, self._clock())
         return [self._shorten_log, pruner.step, Memory().look, self._tidy]
 
     def _pause_s(self) -> float:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from lanes.engine.background.inotify import pause_on
 from lanes.engine.background.isolation import by_page, isolated
-from lanes.engine.background.loop import PATIENCE_S, Duty, Loop, Pulse
+from lanes.engine.background.loop import Duty, Loop, Pulse
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
@@ -173,7 +173,7 @@ class Upkeep(Loop):
 
     def _write(self, step: Step[T]) -> T:
         with self.pulse.waiting():
-            return self._store.write_blocking(step, PATIENCE_S)
+            return super()._write(step)
 
     # ----------------------------------------------------------------------------------- orders
 
