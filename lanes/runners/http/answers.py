@@ -73,10 +73,13 @@ class ProviderResponse(ABC):
         """Release the response. If it was not read to its end, its connection is closed at once."""
 
 
-def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) -> AttemptFailed | NoDescriptor:
+def told(
+    error: Exception, failure: AttemptFailed, kept_s: float | None, *, connecting: bool
+) -> AttemptFailed | NoDescriptor:
     """Our failure for an error of a library; NoDescriptor if this process itself is the cause.
 
-    Its frames are dropped: they hold all that was sent, and some hold the error.
+    ``kept_s``: how long the request was out, if it went out on a connection that had served another one and nothing of
+    an answer came. The frames of the error are dropped: they hold all that was sent, and some hold the error.
     """
     if descriptors.is_shortage(error) or (connecting and descriptors.none_left()):
         descriptors.note_shortage()
@@ -85,14 +88,9 @@ def told(error: Exception, failure: AttemptFailed, *, connecting: bool = False) 
     while inner is not None:
         inner.__traceback__ = None
         inner = inner.__cause__ or inner.__context__
+    if kept_s is not None and kept_s <= AT_ONCE_S and failure.cause in (AttemptCause.CUT, AttemptCause.RESET):
+        return ConnectionClosed(failure.cause, failure.message)
     return failure
-
-
-def closed(failure: AttemptFailed, after_s: float) -> AttemptFailed:
-    """The failure of a connection that was used before, and of which no answer came, so long after the request began
-    to go out."""
-    broke = failure.cause in (AttemptCause.CUT, AttemptCause.RESET) and after_s <= AT_ONCE_S
-    return ConnectionClosed(failure.cause, failure.message) if broke else failure
 
 
 def root(error: BaseException) -> str:

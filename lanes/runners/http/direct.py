@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 from yarl import URL
 
-from lanes.runners.http.answers import Headers, ProviderResponse, closed, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -91,10 +91,7 @@ class DirectResponse(ProviderResponse):
 
 
 def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
-    """``kept_s``: how long the request is out, if it went out on a connection that had served another one."""
-    failure = _failure(error)
-    failure = failure if kept_s is None else closed(failure, kept_s)
-    return told(error, failure, connecting=isinstance(error, aiohttp.ClientConnectorError))
+    return told(error, _failure(error), kept_s, connecting=isinstance(error, aiohttp.ClientConnectorError))
 
 
 def _failure(error: Exception) -> AttemptFailed:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from lanes.host.optional import without
-from lanes.runners.http.answers import Headers, ProviderResponse, closed, root, told
+from lanes.runners.http.answers import Headers, ProviderResponse, root, told
 from lanes.runners.http.failures import AttemptFailed, NoDescriptor
 from lanes_storage.law import AttemptCause
 
@@ -82,10 +82,7 @@ class ProxiedResponse(ProviderResponse):
 
 
 def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
-    """``kept_s``: how long the request is out, if it went out on a connection that had served another one."""
-    failure = _failure(error)
-    failure = failure if kept_s is None else closed(failure, kept_s)
-    return told(error, failure, connecting=isinstance(error, httpx.ConnectError))
+    return told(error, _failure(error), kept_s, connecting=isinstance(error, httpx.ConnectError))
 
 
 def _failure(error: Exception) -> AttemptFailed:

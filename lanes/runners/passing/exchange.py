@@ -89,7 +89,7 @@ class Exchange:
             self.rest.append(data)
             return
         if data:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self.beside(data)
 
     async def beside(self, data: bytes) -> None:
         """Send what is not the provider's: a sign of life between two of its events."""

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.http import failures
@@ -36,18 +36,12 @@ class Passed(NamedTuple):
     failed: AttemptFailed | None = None
 
 
-class Alive(Protocol):
-    """Is told of each sign of life."""
-
-    def __call__(self) -> None: ...
-
-
 async def relay(
-    client: HttpClient, provider: ProviderConfig, exchange: Exchange, begins: Begins, alive: Alive
+    client: HttpClient, provider: ProviderConfig, exchange: Exchange, begins: Begins, alive: Callable[[], None]
 ) -> Passed:
     """Send the request of an exchange, and pass the answer to its client. Raises AttemptFailed, NoDescriptor.
 
-    ``exchange.started`` tells whether a part of the answer was passed.
+    ``alive`` is called at each sign of life. ``exchange.started`` tells whether a part of the answer was passed.
     """
     method, url, body, headers, dialect, _ = exchange.take_request()
     keys = keys_in(url, headers, provider.api_key)
@@ -62,14 +56,15 @@ async def relay(
     except AttemptFailed as failure:  # its sentence may quote what came
         failure.redact(*keys)
         raise failure from None
-    if passed.failed is not None:
-        passed.failed.redact(*keys)
-    failed = passed.failed and _without_text(passed.failed)
+    failed = passed.failed
+    if failed is not None:
+        failed.redact(*keys)
+        failed = _without_text(failed)
     return Passed(passed.status, kept_model(passed.model, keys), kept_usage(passed.usage), failed)
 
 
 async def _pass(
-    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: ClientPatience, alive: Alive
+    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: ClientPatience, alive: Callable[[], None]
 ) -> Passed:
     follower = Follower(dialect, answer.encoding) if answer.content_type == "text/event-stream" else None
     await exchange.head(answer.status, answer.raw_headers, follower)
