@@ -14,8 +14,7 @@ from lanes.runners import python
 from lanes.runners.base import Runner, RunnerSpec
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.http.client import HttpClient, Through
-from lanes.runners.providers import chain
-from lanes.runners.providers.chain import Chain
+from lanes.runners.providers.chain import Chain, ProviderRunner
 from lanes.runners.providers.health import ProviderHealth
 from lanes.runners.providers.places import ChainSpec
 from lanes_storage.clock import Clock, system_clock
@@ -80,7 +79,10 @@ def build_specs(
         if runner.kind in PROGRAMS or runner.isolated is not None:
             specs[runner.name] = _with_processes(runner, config, memory, specs)
             continue
-        run = _runner(runner, config, health, client)
+        if runner.kind is RunnerKind.PROVIDER:
+            run: Runner = ProviderRunner(runner, _chain(runner, config), health, client)
+        else:
+            run = _target(runner, config)
         lines = tuple(health.line(config.providers[name]) for name in runner.providers)
         names, most = runner.providers, runner.max_runs
         specs[runner.name] = ChainSpec(runner.name, runner.kind, run, most, providers=names, lines=lines)
@@ -97,12 +99,6 @@ def _client(config: Config) -> HttpClient:
     for provider in config.providers.values():
         client.prepare(provider.name, Through.of(provider))
     return client
-
-
-def _runner(runner: RunnerConfig, config: Config, health: ProviderHealth, client: HttpClient) -> Runner:
-    if runner.kind is RunnerKind.PROVIDER:
-        return chain.build(runner, _chain(runner, config), health, client)
-    return _target(runner, config)
 
 
 def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | None, specs: Specs) -> RunnerSpec:

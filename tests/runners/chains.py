@@ -8,7 +8,7 @@ from lanes.base.errors import RunFailed, RunParked
 from lanes.config import ProviderConfig, RunnerConfig
 from lanes.runners.base import Reply, Runner
 from lanes.runners.http.client import HttpClient
-from lanes.runners.providers import chain as provider_runner
+from lanes.runners.providers.chain import ProviderRunner
 from lanes.runners.providers.health import ProviderHealth
 from lanes_storage import reads
 from lanes_storage.clock import Now, system_clock
@@ -57,7 +57,7 @@ class House:
             for name, model in zip(names, models, strict=False)
         ]
         config = RunnerConfig("chat", RunnerKind.PROVIDER, 10, tuple(p.name for p in providers))
-        return provider_runner.build(config, lambda _: providers, self.health, self.client)
+        return ProviderRunner(config, lambda _: providers, self.health, self.client)
 
     def provider(
         self, model: str, name: str = "first", *, first_ms: int = 20_000, idle_ms: int = 20_000

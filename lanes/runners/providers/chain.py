@@ -30,7 +30,7 @@ from typing import NamedTuple
 from lanes.base.errors import RunFailed, RunParked
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.dialects.table import DIALECTS
-from lanes.runners.base import Reply, RunContext, Runner
+from lanes.runners.base import Reply, RunContext
 from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
@@ -43,11 +43,6 @@ from lanes_storage.records import AttemptPhase, ProviderAttempt
 
 #: The providers of a lane, by its key: their timeouts are fitted to its clocks.
 Chain = Callable[[str], Sequence[ProviderConfig]]
-
-
-def build(config: RunnerConfig, chain: Chain, health: ProviderHealth, client: HttpClient) -> Runner:
-    """The runner of one ``[[runner]]`` of kind ``provider``."""
-    return _ProviderRunner(config, chain, health, client)
 
 
 @dataclass(slots=True)
@@ -67,7 +62,9 @@ class _Trail:
         return _told(self.attempts)
 
 
-class _ProviderRunner:
+class ProviderRunner:
+    """The runner of one ``[[runner]]`` of kind ``provider``."""
+
     def __init__(self, config: RunnerConfig, chain: Chain, health: ProviderHealth, client: HttpClient) -> None:
         self._config = config
         self._chain = chain
