@@ -1,8 +1,8 @@
 """Effects: what a verb does to a database, written once for blocking commands and for event loops.
 
 An effect is one step, one query, a *look* of several queries, or a *procedure* where it waits: a generator that yields
-what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking
-command; ``lanes.desk`` does on asyncio.
+what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking command,
+``run_each`` several together; ``lanes.drivers.on_loop`` does both on asyncio.
 
 A step, a query and a look may give an error in place of its result; what carries it out raises that. So a step that is
 refused costs nobody else in its transaction anything.
@@ -11,7 +11,8 @@ refused costs nobody else in its transaction anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 from typing import NamedTuple as GenericTuple
 
@@ -129,14 +130,44 @@ def run(
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Carry out an effect on a blocking store. Raises what the effect gives or raises, and what the store does."""
-    if isinstance(effect, Generator):
-        return _driven(store, effect, clock, sleep)
-    if isinstance(effect, Query):
-        return cast("T", raised(store.read(effect)))
     if isinstance(effect, Blocking):
         return cast("T", effect.work(store))
-    given: Any = effect.look(store.read) if isinstance(effect, QueryBlock) else store.write(effect)
+    given: Any
+    if isinstance(effect, Generator):
+        ((_, given),) = run_each(store, [effect], clock, sleep)
+    elif isinstance(effect, Query):
+        given = store.read(effect)
+    else:
+        given = effect.look(store.read) if isinstance(effect, QueryBlock) else store.write(effect)
     return cast("T", raised(given))
+
+
+def run_each(
+    store: Store,
+    effects: Iterable[Effect[T]],
+    clock: Clock = system_clock,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[int, T | LanesError]]:
+    """Carry out steps and procedures on a blocking store; all wait at the same time.
+
+    Yields the place and the result, or the error, of each as it ends. A StorageError stops all of them.
+    """
+    under_way: EffectSet[T] = EffectSet()
+    try:
+        under_way.begin(effects)
+        while True:
+            seen = store.version()  # from here on, a wait notices what others commit
+            while (asked := under_way.next_round()) is not None:
+                answers = list(map(store.read, asked.queries)) if asked.step is None else store.write(asked.step)
+                under_way.answer(asked.places, answers)
+                yield from under_way.take()
+            yield from under_way.take()
+            if (seconds := under_way.waits_s) is None:
+                return
+            wait_since(store, seen, seconds, clock, sleep)
+            under_way.waited()
+    finally:
+        under_way.close()
 
 
 def raised(given: T | LanesError) -> T:
@@ -144,26 +175,6 @@ def raised(given: T | LanesError) -> T:
     if isinstance(given, LanesError):
         raise given
     return given
-
-
-def _driven(store: Store, procedure: Procedure[T], clock: Clock, sleep: Callable[[float], None]) -> T:
-    answer: Any = None
-    seen = store.version()  # from here on, a wait notices what others commit
-    try:
-        while True:
-            match procedure.send(answer):
-                case Write(step):
-                    answer = store.write(step)
-                case Read(query):
-                    answer = store.read(query)
-                case WaitForChange(seconds):
-                    answer = None
-                    wait_since(store, seen, seconds, clock, sleep)
-                    seen = store.version()
-    except StopIteration as end:
-        return cast("T", end.value)
-    finally:
-        procedure.close()
 
 
 def wait_since(
@@ -175,3 +186,108 @@ def wait_since(
     while store.version() == seen and (left := until - clock().mono) > 0:
         sleep(min(pause, left / 1000))
         pause = min(2 * pause, LOOK_EVERY_S)
+
+
+# ------------------------------------------------------------------------------------ several at a time
+
+#: Effects in one transaction, so that others get the write lock in between.
+PAGE = 100
+
+
+class Round(NamedTuple):
+    """The next request of some effects: a step, or queries, that give the answer for each."""
+
+    places: Sequence[int]
+    step: Step[list[Any]] | None
+    queries: Sequence[Query[Any]]
+
+
+class EffectSet(Generic[T]):
+    """Effects in progress: what they write next is one transaction, what they read next is one look.
+
+    Their driver carries out rounds until there are none, then waits for a change, and so on. An error of one is its
+    result, and concerns no other.
+    """
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._procedures: dict[int, Procedure[T]] = {}
+        self._asked: dict[int, Request] = {}
+        self._ended: list[tuple[int, T | LanesError]] = []
+
+    def begin(self, effects: Iterable[Effect[T]]) -> bool:
+        """Add these effects; their places continue the count of all that were added. Returns whether there were any."""
+        before = self._begun
+        for effect in effects:
+            place, self._begun = self._begun, self._begun + 1
+            self._procedures[place] = _as_procedure(effect)
+            self._go_on(place, None)
+        return self._begun > before
+
+    def take(self) -> list[tuple[int, T | LanesError]]:
+        """The effects that have ended since the last call: the place and the result of each."""
+        taken, self._ended = self._ended, []
+        return taken
+
+    def next_round(self) -> Round | None:
+        """What to carry out next; None if all remaining effects wait."""
+        for kind in (Write, Read):
+            places = list(islice((place for place, ask in self._asked.items() if isinstance(ask, kind)), PAGE))
+            if places:
+                return _round([self._asked[place] for place in places], places)
+        return None
+
+    def answer(self, places: Sequence[int], answers: Sequence[Any]) -> None:
+        """Hand the answers of a round to those that asked."""
+        for place, answer in zip(places, answers, strict=True):
+            self._go_on(place, answer)
+
+    @property
+    def waits_s(self) -> float | None:
+        """How long the remaining effects wait at most for a change; None if none is left."""
+        return min((ask.seconds for ask in self._asked.values() if isinstance(ask, WaitForChange)), default=None)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one remains."""
+        return len(self._procedures) > 1
+
+    def waited(self) -> None:
+        """Continue the effects: the database has changed, or the time is over."""
+        for place in [place for place, ask in self._asked.items() if isinstance(ask, WaitForChange)]:
+            self._go_on(place, None)
+
+    def close(self) -> None:
+        """End the remaining effects."""
+        for procedure in self._procedures.values():
+            procedure.close()
+
+    def _go_on(self, place: int, answer: Any) -> None:
+        try:
+            self._asked[place] = self._procedures[place].send(answer)
+            return
+        except StopIteration as end:
+            result = end.value
+        except LanesError as error:
+            result = error
+        del self._procedures[place]
+        self._asked.pop(place, None)
+        self._ended.append((place, result))
+
+
+def _round(asked: Sequence[Request], places: Sequence[int]) -> Round:
+    steps = [ask.step for ask in asked if isinstance(ask, Write)]
+    queries = [ask.query for ask in asked if isinstance(ask, Read)]
+
+    def step(tx: Transaction) -> list[Any]:
+        return [each(tx) for each in steps]
+
+    return Round(places, step if steps else None, queries)
+
+
+def _as_procedure(effect: Effect[T]) -> Procedure[T]:
+    if isinstance(effect, Generator):
+        return effect
+    if not callable(effect):
+        raise TypeError(f"{type(effect).__name__} is for one call at a time")
+    return write(effect)

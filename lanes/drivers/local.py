@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
-from lanes.base.procedure import Effect, run, wait_since
+from lanes.base.procedure import Effect, run, run_each
 from lanes.context import Context
-from lanes.drivers.together import EffectSet
 from lanes.verbs.verb import Verb
 from lanes_storage import reads
 from lanes_storage.errors import StorageError
@@ -53,26 +52,7 @@ class LocalDriver:
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        return self.together([verb.of(self.ctx, each) for each in params])
-
-    def together(self, effects: Sequence[Effect[T]]) -> Iterator[tuple[int, T | LanesError]]:
-        """Carry out steps and procedures; all wait at the same time. A StorageError stops the whole batch."""
-        under_way: EffectSet[T] = EffectSet()
-        try:
-            under_way.begin(effects)
-            while True:
-                seen = self.store.version()
-                while (asked := under_way.next_round()) is not None:
-                    answers = asked.look(self.store.read) if asked.step is None else self.store.write(asked.step)
-                    under_way.answer(asked.places, answers)
-                    yield from under_way.take()
-                yield from under_way.take()
-                if (seconds := under_way.waits_s) is None:
-                    return
-                wait_since(self.store, seen, seconds, self.ctx.clock)
-                under_way.waited()
-        finally:
-            under_way.close()
+        return run_each(self.store, [verb.of(self.ctx, each) for each in params], self.ctx.clock)
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -1,14 +1,14 @@
 """The driver of an event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from lanes.base.errors import LanesError, Unfit
-from lanes.base.procedure import Blocking, Effect, InThread, Procedure, QueryBlock, Read, Write, raised
+from lanes.base.procedure import PAGE, Blocking, Effect, EffectSet, InThread, QueryBlock, Round, raised
 from lanes.context import Context
-from lanes.drivers.together import PAGE, EffectSet
 from lanes.host.changes import Changes
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock
@@ -45,18 +45,20 @@ class LoopDriver:
         await self.check_loop()
         if isinstance(effect, Query):
             return cast("T", raised(await self.store.read(effect)))
-        if isinstance(effect, Generator):
-            return await self._driven(effect)
         if isinstance(effect, Blocking):
             return cast("T", await self._in_background(effect.work))
-        given: Any = self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect)
-        return cast("T", raised(await given))
+        given: Any
+        if isinstance(effect, Generator):
+            ((_, given),) = [ended async for ended in self._each([effect])]
+        else:
+            given = await (self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect))
+        return cast("T", raised(given))
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """Run a verb; returns its record. Raises its errors."""
         return await self.perform(verb.of(ctx, params))
 
-    async def call_each(
+    def call_each(
         self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
         """Call it once for each of ``params``, in pages of one transaction each; all wait at the same time.
@@ -64,55 +66,39 @@ class LoopDriver:
         Yields the place and the record of each as it ends; an expected error is one. A caller that stops asking for
         more stops it between two pages.
         """
-        waiting = verb.waiting
-        pending: dict[int, Any] = {}
-        for first in range(0, len(params), PAGE):
-            page = params[first : first + PAGE]
-            asks = [bool(waiting and waiting.waits(each)) for each in page]
-            given = [
-                {**each, **(waiting.first if asked and waiting else {})} for asked, each in zip(asks, page, strict=True)
-            ]
-            async for place, came in self._together(verb, ctx, given):
-                if not asks[place] or waiting is None or isinstance(came, LanesError) or waiting.ended(came):
-                    yield first + place, came
-                else:
-                    pending[first + place] = came
-        if waiting is None or not pending:
-            return
-        places, began = list(pending), self.clock().mono
-        again = [{**waiting.again(params[place], pending[place])} for place in places]
-        async for number, last in self._together(verb, ctx, again):
-            place = places[number]
-            waited_s = (self.clock().mono - began) / 1000
-            yield place, last if isinstance(last, LanesError) else waiting.told(pending[place], last, waited_s)
+        return self._each(verb.of(ctx, each) for each in params)
 
-    async def _together(
-        self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
-    ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
-        under_way: EffectSet[Any] = EffectSet()
+    async def _each(self, effects: Iterable[Effect[T]]) -> AsyncGenerator[tuple[int, T | LanesError], None]:
+        under_way, coming = EffectSet[T](), iter(effects)
         try:
-            for first in range(0, len(params), PAGE):
-                under_way.begin([verb.of(ctx, each) for each in params[first : first + PAGE]])
-                await asyncio.sleep(0)  # thousands take a moment, in which others have their turn
+            mark = self.changes.mark()
             while True:
-                mark, began = self.changes.mark(), self.clock().mono
+                began = self.clock().mono
+                more = under_way.begin(islice(coming, PAGE))
                 while (asked := under_way.next_round()) is not None:
-                    if asked.step is not None:
-                        under_way.answer(asked.places, await self.store.write(asked.step))
-                    else:
-                        under_way.answer(asked.places, await self.store.look(asked.look))
+                    under_way.answer(asked.places, await self._answers(asked))
                     for ended in under_way.take():
                         yield ended
                 for ended in under_way.take():
                     yield ended
+                if more:
+                    continue
                 if (seconds := under_way.waits_s) is None:
                     return
-                # many that wait are not asked after all the time, however much is committed meanwhile
-                await asyncio.sleep(REST_SHARE * (self.clock().mono - began) / 1000)
+                if under_way.several:  # they are not asked after all the time, however much is committed meanwhile
+                    await asyncio.sleep(REST_SHARE * (self.clock().mono - began) / 1000)
                 await self.changes.wait(seconds, mark)
+                mark = self.changes.mark()
                 under_way.waited()
         finally:
             under_way.close()
+
+    async def _answers(self, asked: Round) -> list[Any]:
+        if asked.step is not None:
+            return await self.store.write(asked.step)
+        if len(asked.queries) == 1:  # in this thread, where that is fast
+            return [await self.store.read(asked.queries[0])]
+        return await self.store.look(lambda read: list(map(read, asked.queries)))
 
     async def _in_background(self, work: Callable[[Store], T]) -> T:
         """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""
@@ -120,24 +106,6 @@ class LoopDriver:
         running = asyncio.ensure_future(in_thread(lambda: _in_thread(self.store, work)))
         running.add_done_callback(lambda _: self._lengthy.release())  # a cancelled caller does not end the thread
         return await asyncio.shield(running)
-
-    async def _driven(self, procedure: Procedure[T]) -> T:
-        answer: Any = None
-        mark = self.changes.mark()
-        try:
-            while True:
-                request = procedure.send(answer)
-                if isinstance(request, Write):  # `match` would be slower, for every request
-                    answer = await self.store.write(request.step)
-                elif isinstance(request, Read):
-                    mark = self.changes.mark()
-                    answer = await self.store.read(request.query)
-                else:
-                    answer = await self.changes.wait(request.seconds, mark)
-        except StopIteration as end:
-            return cast("T", end.value)
-        finally:
-            procedure.close()
 
 
 def _in_thread(store: AsyncStore, work: Callable[[Store], T]) -> T:

@@ -56,6 +56,7 @@ class Stage:
         who: Identity | None = None,
         *,
         kind: str = "gateway",
+        heartbeat_interval_ms: int = 5_000,
         stale_after_ms: int = 30_000,
         url: str | None = None,
     ) -> int:
@@ -69,7 +70,7 @@ class Stage:
             who.pid,
             who.start_time,
             "test",
-            5_000,
+            heartbeat_interval_ms,
             stale_after_ms,
             ("chat",),
             url,

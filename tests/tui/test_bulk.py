@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from lanes.base.procedure import PAGE
 from lanes.config import from_data
-from lanes.drivers.together import PAGE
 from lanes_storage import doors, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Step

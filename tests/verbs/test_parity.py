@@ -307,7 +307,7 @@ class Way(NamedTuple):
 def furnish(stage: Stage) -> None:
     """The same in each database. Everything is paused, so that the gateway claims nothing."""
     stage.store.write(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, system_clock()))
-    me = stage.owner(kind="desk", stale_after_ms=1440 * MINUTE)
+    me = stage.owner(kind="desk", heartbeat_interval_ms=480 * MINUTE, stale_after_ms=1440 * MINUTE)
     for key in HELD:
         stage.hold(key, me, "one that waits", terms=LONG)
     asks = NewQuestion("4.1", "Delete it?", 1440 * MINUTE, ("yes", "no"), permission=True)

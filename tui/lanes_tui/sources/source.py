@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lanes.base.errors import Ambiguous, NotAllowed, NotFound
-from lanes.drivers.together import PAGE as TRANSACTION
+from lanes.base.procedure import PAGE as TRANSACTION
 from lanes.records import (
     HERE,
     Drain,
