@@ -1,5 +1,7 @@
 """Marks: one, a range, all, the others, none; and those that the filter hides are counted."""
 
+from lanes.verbs.paging import PAGE
+from tests.kit.crowd import crowd
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
 from tests.tui.test_table import furnish
@@ -32,6 +34,17 @@ async def test_a_range_marks_everything_between_its_ends(stage: Stage) -> None:
         await driver.press("G", "V", "up", "up", "ctrl+@")
         await driver.until(lambda: len(driver.main.marks) == 7, "a range that goes up")
         assert {"idle:000", "idle:001", "idle:002"} < marked(driver)
+
+
+async def test_F665_a_range_marks_everything_also_where_it_is_longer_than_a_page(stage: Stage) -> None:
+    """Elsewhere than at its beginning, lanes would be left without a mark, and without a word."""
+    crowd(stage.path, PAGE + 30)
+    async with dashboard(stage.path) as driver:
+        await driver.press("down", "V", "G")
+        await driver.until(lambda: driver.main.table.view.row == PAGE + 29 and driver.key, "the last lane")
+        await driver.press("V")
+        await driver.until(lambda: len(driver.main.marks), "the range")
+        assert len(driver.main.marks) == PAGE + 29
 
 
 async def test_escape_leaves_a_range(stage: Stage) -> None:

@@ -112,14 +112,12 @@ class Board(Marking[MarkedLane]):
     async def matching(self) -> Mapping[str, MarkedLane]:
         return {mark.key: mark for mark in await self.source.marks(self.chosen, MOST + 1)}
 
-    async def between(self, began: str, ended: str) -> Mapping[str, MarkedLane] | None:
-        order, chosen = self.settings.order, self.chosen
-        places = [await self.source.place(chosen, each, order=order) for each in (began, ended)]
-        if places[0] is None or places[1] is None:
-            return None
-        first, last = sorted((places[0], places[1]))
-        window = await self.source.window(chosen, first, min(last - first + 1, MOST), order=order)
-        return {lane.key: MarkedLane.of(lane) for lane in window.rows}
+    async def place_of(self, key: str) -> int | None:
+        return await self.source.place(self.chosen, key, order=self.settings.order)
+
+    async def among(self, first: int, count: int) -> Mapping[str, MarkedLane]:
+        lanes = await self.source.export(self.chosen, self.settings.order, count, first)
+        return {lane.key: MarkedLane.of(lane) for lane in lanes}
 
     def may_mark(self) -> bool:
         """Whether the lanes that are listed are those that the filter line names."""

@@ -20,7 +20,7 @@ from lanes_tui.screens.filtered import MarkedList
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import MOST, Source
+from lanes_tui.sources.source import Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow
 
@@ -98,13 +98,11 @@ class DeadLettersScreen(MarkedList[int]):
     async def matching(self) -> Mapping[str, int]:
         return _by_key(await self.source.letter_ids(self.parsed.chosen))
 
-    async def between(self, began: str, ended: str) -> Mapping[str, int] | None:
-        chosen = self.parsed.chosen
-        places = [(await self.source.letters(chosen, 0, 1, int(each))).place for each in (began, ended)]
-        if places[0] is None or places[1] is None:
-            return None
-        first, last = sorted((places[0], places[1]))
-        return _by_key(await self.source.letters_among(chosen, first, min(last - first, MOST) + 1))
+    async def place_of(self, key: str) -> int | None:
+        return (await self.source.letters(self.parsed.chosen, 0, 1, int(key))).place
+
+    async def among(self, first: int, count: int) -> Mapping[str, int]:
+        return _by_key(await self.source.letters_among(self.parsed.chosen, first, count))
 
     # --------------------------------------------------------------------------------------- acting
 

@@ -50,8 +50,12 @@ class Marking(Guarded, Generic[Mark]):
         """All that the filter chooses. Raises Lost."""
 
     @abstractmethod
-    async def between(self, began: str, ended: str) -> Mapping[str, Mark] | None:
-        """The rows from one to another, in either direction; None: one is not listed. Raises Lost."""
+    async def place_of(self, key: str) -> int | None:
+        """Where a row stands among all that the filter chooses; None: it is not one of them. Raises Lost."""
+
+    @abstractmethod
+    async def among(self, first: int, count: int) -> Mapping[str, Mark]:
+        """So many of these rows, from one place on. Raises Lost."""
 
     def may_mark(self) -> bool:
         """Whether what matches may be marked; says why not."""
@@ -97,7 +101,7 @@ class Marking(Guarded, Generic[Mark]):
             self.lines.range_from = here
             self.tell_marks()
         else:
-            self._mark(lambda: self.between(began, here))
+            self._mark(lambda: self._between(began, here))
 
     def action_mark_all(self) -> None:
         """Mark all that the filter chooses."""
@@ -113,6 +117,13 @@ class Marking(Guarded, Generic[Mark]):
         """Take every mark away."""
         self.lines.range_from = None
         self.unmark([*self.marks])
+
+    async def _between(self, began: str, ended: str) -> Mapping[str, Mark] | None:
+        """The rows from one to another, in either direction; None: one is not listed."""
+        one, other = await self.place_of(began), await self.place_of(ended)
+        if one is None or other is None:
+            return None
+        return await self.among(min(one, other), min(abs(one - other), MOST) + 1)
 
     @work(exclusive=True, group=MARKING)
     async def _mark(self, ask: Callable[[], Awaitable[Mapping[str, Mark] | None]], *, invert: bool = False) -> None:

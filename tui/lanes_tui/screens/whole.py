@@ -98,12 +98,11 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     async def matching(self) -> Mapping[str, Id]:
         return {key: self.mark_of(key) for key in self._fitting_now()}  # what is listed may be of the text before
 
-    async def between(self, began: str, ended: str) -> Mapping[str, Id] | None:
-        listed = list(self._fitting)
-        if began not in listed or ended not in listed:
-            return None
-        first, last = sorted((listed.index(began), listed.index(ended)))
-        return {key: self.mark_of(key) for key in listed[first : last + 1]}
+    async def place_of(self, key: str) -> int | None:
+        return [*self._fitting].index(key) if key in self._fitting else None
+
+    async def among(self, first: int, count: int) -> Mapping[str, Id]:
+        return {key: self.mark_of(key) for key in [*self._fitting][first : first + count]}
 
     # --------------------------------------------------------------------------------------- acting
 

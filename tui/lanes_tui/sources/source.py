@@ -248,11 +248,12 @@ class Source:
         found = await self.call(queries.marks, filter_=chosen, keys=chosen.keys, limit=limit)
         return [MarkedLane(each.key, each.epoch, each.state) for each in found]
 
-    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int) -> list[Lane]:
-        """At most ``limit`` of the chosen lanes, as ``lanes list --json`` prints them."""
+    async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int, first: int = 0) -> list[Lane]:
+        """At most ``limit`` of the chosen lanes, from place ``first`` on, read page by page."""
         found: dict[str, Lane] = {}  # a lane that moves while pages are read may be on two of them
-        for offset in range(0, limit, PAGE):
-            page = await self._search(chosen, order, offset=offset, limit=min(PAGE, limit - offset), counted=False)
+        end = first + limit
+        for offset in range(first, end, PAGE):
+            page = await self._search(chosen, order, offset=offset, limit=min(PAGE, end - offset), counted=False)
             found |= {lane.key: lane for lane in page.lanes}
             if page.total is not None:
                 break
