@@ -15,7 +15,7 @@ from lanes.config import Config
 from lanes.desk import Desk
 from lanes.verbs.verb import Verb
 from lanes_storage import open_async_store
-from lanes_storage.clock import Clock, Now, system_clock
+from lanes_storage.clock import Clock, system_clock
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.file.connect import check_first, translated
@@ -34,7 +34,7 @@ class _Opened:
 
 
 class FileSource(Source):
-    """Looks at a database file."""
+    """Looks at a database file. Belongs to the event loop that uses it first; opens the file at the first call."""
 
     def __init__(
         self,
@@ -45,16 +45,7 @@ class FileSource(Source):
         clock: Clock = system_clock,
         config: Config | None = None,
     ) -> None:
-        super().__init__(FileDriver(url, actor=actor, clock=clock, config=config), read_only=read_only)
-
-
-class FileDriver:
-    """Implements ``Driver``. Belongs to the event loop that uses it first; opens the file at the first call."""
-
-    def __init__(self, url: str, *, actor: str, clock: Clock, config: Config | None) -> None:
-        self.name = url
-        self.actor = actor
-        self._clock = clock
+        super().__init__(url, actor=actor, read_only=read_only, clock=clock)
         self._config = config
         self._opening = asyncio.Lock()
         self._closed = False
@@ -65,18 +56,15 @@ class FileDriver:
     def replaced(self) -> bool:
         return self._opened is not None and self._opened.file != self._first
 
-    def now(self) -> Now:
-        return self._clock()
-
     async def version(self) -> int:
         async with self._at_work() as desk:
             return await desk.store.version()
 
-    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+    async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         async with self._at_work(acting=verb.changes) as desk:
             return await desk.call(verb, desk.context(self.actor), **params)
 
-    async def call_each(
+    async def _call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         async with contextlib.AsyncExitStack() as stack:
@@ -99,7 +87,7 @@ class FileDriver:
             opened = await self._open()
             opened.users += 1
             if acting:
-                await asyncio.to_thread(self._check, opened.file)
+                await asyncio.to_thread(self._check_file, opened.file)
             yield opened.desk
         except StorageError as error:
             if not acting:  # the error may concern only this action; the next read shows the state of the file
@@ -126,7 +114,7 @@ class FileDriver:
             self._first = self._first or there
             return self._opened
 
-    def _check(self, there: tuple[int, int]) -> None:
+    def _check_file(self, there: tuple[int, int]) -> None:
         """Refuse to act in another file than the first one, which is where everything was seen that somebody acts on;
         and in one that a newer program has upgraded meanwhile. Raises StorageError."""
         if there != self._first:

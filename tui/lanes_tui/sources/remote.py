@@ -14,7 +14,7 @@ from lanes.drivers.client import GatewayClient
 from lanes.drivers.remote import WAIT_S, RemoteDriver
 from lanes.verbs.messages import retry
 from lanes.verbs.verb import Verb
-from lanes_storage.clock import Clock, Now, system_clock
+from lanes_storage.clock import Clock, system_clock
 from lanes_storage.errors import StorageError
 from lanes_tui.sources.source import Lost, Source
 
@@ -24,7 +24,10 @@ THREADS = TOGETHER + 8
 
 
 class RemoteSource(Source):
-    """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for."""
+    """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for.
+
+    The client blocks, so every call is made in a thread.
+    """
 
     option = "--url"
     in_order = 1
@@ -32,31 +35,14 @@ class RemoteSource(Source):
     def __init__(
         self, client: GatewayClient, *, read_only: bool = False, clock: Clock = system_clock, wait_s: float = WAIT_S
     ) -> None:
-        super().__init__(ThreadedDriver(client, clock, wait_s), read_only=read_only)
-
-
-class ThreadedDriver:
-    """Implements ``Driver``. The client blocks, so every call is made in a thread."""
-
-    actor = "over HTTP"
-    replaced = False
-
-    def __init__(self, client: GatewayClient, clock: Clock, wait_s: float) -> None:
         self._driver = RemoteDriver(client, wait_s)
-        self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lanes-remote")
-
-    @property
-    def name(self) -> str:
-        return self._driver.name
-
-    def now(self) -> Now:
-        return self._clock()
+        super().__init__(self._driver.name, actor="over HTTP", read_only=read_only, clock=clock)
 
     async def version(self) -> int:
         return 0  # nothing tells without asking: it is looked at in the rhythm of the screen
 
-    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+    async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, lambda: self._driver.call(verb, **params))
@@ -65,12 +51,12 @@ class ThreadedDriver:
         except (ConfigError, TooMuch, Unreadable) as error:  # the next look may do better
             raise Lost(str(error)) from error
 
-    async def call_each(
+    async def _call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         async def one(place: int) -> tuple[int, Any]:
             try:
-                return place, await self.call(verb, **params[place])
+                return place, await self._call(verb, **params[place])
             except LanesError as error:
                 return place, error
 

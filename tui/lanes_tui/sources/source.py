@@ -1,15 +1,16 @@
 """The one interface between the screen and wherever lanes are: a database file, or a gateway elsewhere.
 
-A source asks a driver, for verbs (``lanes.verbs``), and gives records (``lanes.records``), as every surface does.
+A source calls verbs (``lanes.verbs``), and gives records (``lanes.records``), as every surface does.
 
 Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
 Actions may also raise what verbs raise (``LanesError``): ``Changed`` where the lane has moved on from the epoch that
 was on the screen.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lanes.base.errors import Ambiguous, NotAllowed, NotFound
 from lanes.base.procedure import PAGE as TRANSACTION
@@ -37,7 +38,7 @@ from lanes.verbs.outcomes import Action
 from lanes.verbs.paging import PAGE
 from lanes.verbs.system import EVERY
 from lanes.verbs.verb import Verb
-from lanes_storage.clock import Now
+from lanes_storage.clock import Clock, Now
 from lanes_storage.law import LaneState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_tui.sources.pacing import Paced
@@ -106,35 +107,7 @@ class MarkedLane(NamedTuple):
         return cls(lane.key, lane.meant, lane.state)
 
 
-class AsyncDriver(Protocol):
-    """Carries verbs out for an event loop. What it has in common with a source is told there."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def actor(self) -> str: ...
-
-    @property
-    def replaced(self) -> bool: ...
-
-    def now(self) -> Now: ...
-
-    async def version(self) -> int: ...
-
-    async def close(self) -> None: ...
-
-    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        """The record of what came of a verb."""
-
-    def call_each(
-        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
-    ) -> AsyncGenerator[tuple[int, Any], None]:
-        """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
-        ...
-
-
-class Source:
+class Source(ABC):
     """What the dashboard reads and acts on. ``read_only``: every action is refused (``NotAllowed``)."""
 
     #: How a command is told to act on the same.
@@ -142,11 +115,13 @@ class Source:
     #: So many messages are retried at once: nothing comes between them.
     in_order = TRANSACTION
 
-    def __init__(self, driver: AsyncDriver, *, read_only: bool = False) -> None:
-        self._driver = driver
+    def __init__(self, name: str, *, actor: str, read_only: bool, clock: Clock) -> None:
+        self.name = name  # what is looked at, as people name it
+        self.actor = actor  # who acts, as the journal shows it
         self.read_only = read_only
         #: What every screen shows in red besides: how dangerous this way to look at it is.
         self.sign = ""
+        self._clock = clock
         self._totals: Paced[int] = Paced()
         self._healths: Paced[list[OwnerHealth]] = Paced()
         self._statuses: Paced[AsOf[Status]] = Paced()
@@ -156,37 +131,37 @@ class Source:
         self._silent: tuple[int, ...] | None = None  # the runs that came first last time
 
     @property
-    def name(self) -> str:
-        """What is looked at, as people name it."""
-        return self._driver.name
-
-    @property
-    def actor(self) -> str:
-        """Who acts, as the journal shows it."""
-        return self._driver.actor
-
-    @property
     def replaced(self) -> bool:
         """Whether what is looked at now is not what it began with: every action is refused."""
-        return self._driver.replaced
+        return False
 
     def now(self) -> Now:
         """The time that ages are measured by."""
-        return self._driver.now()
+        return self._clock()
 
+    @abstractmethod
     async def version(self) -> int:
         """A number that differs from the last one when anything may have changed. Costs about nothing."""
-        return await self._driver.version()
 
+    @abstractmethod
     async def close(self) -> None:
         """Release everything. Harmless twice."""
-        await self._driver.close()
+
+    @abstractmethod
+    async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+        """The record of what came of a verb."""
+
+    @abstractmethod
+    def _call_each(
+        self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
 
     async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
         self._check(verb)
         try:
-            return await self._driver.call(verb, **params)
+            return await self._call(verb, **params)
         finally:
             if verb.changes:
                 self._forget()
@@ -197,7 +172,7 @@ class Source:
         """The same for each of ``params``, many in one transaction; an expected error is told in place of a record."""
         self._check(verb)
         try:
-            async with aclosing(self._driver.call_each(verb, params)) as calls:
+            async with aclosing(self._call_each(verb, params)) as calls:
                 async for came in calls:
                     yield came
         finally:
