@@ -116,9 +116,7 @@ class Dashboard(TypedAhead):
             self._say(f"not taken from {self.settings.path}: {'; '.join(wrong)}", grave=True)
         if self._views.broken:
             self._say(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
-        self.main = MainScreen(
-            self.source, self.settings, with_gateway=self._with_gateway, rhythm=self._rhythm, views=self._views
-        )
+        self.main = MainScreen(self.source, self.settings, self._rhythm, self._views, with_gateway=self._with_gateway)
         self.push_screen(self.main, wait_for_dismiss=False)
         self.call_after_refresh(self._come_back)
 

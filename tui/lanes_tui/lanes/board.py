@@ -1,17 +1,21 @@
-"""The shared state of the main screen: the source, the selection, the marks, the last snapshot."""
+"""The shared state of the main screen: source, selection, marks, the last snapshot; and the actions on its lanes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lanes import filters
 from lanes.records import GlobPause, Lane, LaneDetail, Silence, Silences, Status
-from lanes_storage.records import LaneFilter, LaneOrder
+from lanes_storage.records import How, LaneFilter, LaneOrder
+from lanes_tui.actions.acting import ACTIONS
+from lanes_tui.actions.subjects import ActionSubject, LaneSubject, chosen_by
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
+from lanes_tui.display.words import is_paused
+from lanes_tui.screens.guarded import CHOOSING
 from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import MOST, AsOf, MarkedLane, Source, Window, by_run
+from lanes_tui.sources.source import MOST, AsOf, Lost, MarkedLane, Source, Window, by_run
 from lanes_tui.tables.heads import Heads
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.widgets.detail import Detail
@@ -54,9 +58,10 @@ class Picture:
 
 
 class Board(Marking[MarkedLane]):
-    """The state of the main screen. What can be done with it is in the classes that build on it.
+    """The state of the main screen, and the actions on the marked lanes, or on the one under the cursor.
 
-    A mark keeps the epoch that was on the screen when it was made.
+    A mark keeps the epoch that was on the screen when it was made, and an action is bound to that: a lane that has
+    moved on is left alone.
     """
 
     def __init__(self, source: Source, settings: Settings, rhythm: Rhythm, views: Views) -> None:
@@ -82,6 +87,11 @@ class Board(Marking[MarkedLane]):
     def lane(self) -> Lane | None:
         """The lane under the cursor, as it is on the screen."""
         return self.table.lane
+
+    @property
+    def wants_detail(self) -> bool:
+        """Whether the lane under the cursor is shown in detail."""
+        return not self.detail.has_class("-hidden")
 
     @property
     def chosen(self) -> LaneFilter:
@@ -129,3 +139,60 @@ class Board(Marking[MarkedLane]):
         super().tell_marks()
         if self.typed and not self.looking.frozen:
             self.looking.wake()  # counts those that the filter hides
+
+    # -------------------------------------------------------------------------------------- acting
+
+    def action_pause(self) -> None:
+        """Pause what is chosen; resume it where all of it is paused."""
+        if not self.marks:
+            paused = self.lane is not None and is_paused(self.lane.paused, self.source.now().wall)
+            self.action_do("resume" if paused else "pause")
+        else:
+            self.read_and_ask(self._pause_marked())
+
+    async def _pause_marked(self) -> None:
+        keys = tuple(self.marks)
+        try:
+            chosen = LaneFilter(keys=keys, at=self.source.now().wall).where("paused", How.IS, 1)
+            paused = await self.source.total(chosen) == len(keys)
+        except Lost:
+            paused = False
+        self.action_do("resume" if paused else "pause")
+
+    def action_do(self, name: str) -> None:
+        """Ask, then do it."""
+        marks = self.targets
+        lane = None if self.marks else self.lane
+        matching = None if self.picture is None else self.picture.window.total
+        hidden = 0 if self.picture is None else self.picture.hidden
+        self.act(
+            LaneSubject(
+                ACTIONS[name],
+                marks,
+                lane=lane,
+                sight=self.sight,
+                chosen=chosen_by(self.typed, marks, None if hidden else matching),
+                hidden=hidden,
+            )
+        )
+
+    def _begin(self, subject: ActionSubject, how: Mapping[str, Any]) -> None:
+        under = isinstance(subject, LaneSubject) and [mark.key for mark in subject.marks] == [self.lane_key]
+        if under and not self.settings.follow:
+            self.table.leave_lane()
+        super()._begin(subject, how)
+
+    def refuses_blindly(self, action: str) -> bool:
+        """Also on the first line, where another lane came to stand while the key was on its way."""
+        if super().refuses_blindly(action):
+            return True
+        own = action in CHOOSING or (not self.marks and action.startswith(("do(", "pause")) and action != "pause_all")
+        refused = own and not self.table.hold()
+        if refused:
+            self.say("another lane came under the cursor just now: press it again", grave=True)
+        return refused
+
+    def look_again(self) -> None:
+        if self.is_open:
+            self.table.show_marks()
+        super().look_again()

@@ -1,11 +1,10 @@
 """Reads the lane under the cursor as soon as the cursor rests, separate from the reads of the whole list."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from lanes.base.errors import NotFound
 from lanes.records import Lane, LaneDetail
-from lanes_tui.sources.source import AsOf, Lost, Source
+from lanes_tui.sources.source import AsOf, Lost
 
 #: A held key repeats about thirty times a second: the lanes that it passes are not read.
 REST_S = 0.05
@@ -16,8 +15,12 @@ PATIENCE_S = 0.15
 class Glance:
     """Calls ``show`` with what is known of the lane that was asked for last; with None where nothing is, or not yet."""
 
-    def __init__(self, source: Source, show: Callable[[str | None, AsOf[LaneDetail] | None], None]) -> None:
-        self._source = source
+    def __init__(
+        self,
+        read: Callable[[Lane | None], Awaitable[AsOf[LaneDetail] | None]],
+        show: Callable[[str | None, AsOf[LaneDetail] | None], None],
+    ) -> None:
+        self._read_lane = read
         self._show = show
         self._lane: Lane | None = None
         self._asked = asyncio.Event()
@@ -47,6 +50,6 @@ class Glance:
 
     async def _read(self, lane: Lane | None) -> AsOf[LaneDetail] | None:
         try:
-            return None if lane is None else await self._source.detail(lane.key, lane.source)
-        except (Lost, NotFound):  # the next look at everything meets it too, and tells
+            return await self._read_lane(lane)
+        except Lost:  # the next look at everything meets it too, and tells
             return None
