@@ -1,8 +1,8 @@
 """The keys at the foot of a screen: each is there whole, or not at all."""
 
 import pytest
-from textual.widgets._footer import FooterKey
 
+from lanes_tui.dialogs.help import Help
 from lanes_tui.widgets.keys import Keys
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
@@ -18,8 +18,8 @@ async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width:
     stage.send("one:1", "hello")
     async with dashboard(stage.path, size=(width, 24)) as driver:
         await driver.until(lambda: driver.key and "Filter" in foot(driver), "the foot")
-        keys = list(driver.main.query_one(Keys).query(FooterKey))
-        said = [f"{key.key_display} {key.description}" for key in keys]
+        keys = driver.main.active_bindings.values()
+        said = [f"{driver.app.get_key_display(key.binding)} {key.binding.description}" for key in keys]
         shown = [each.strip() for each in foot(driver).split("  ")]
         assert shown == [each for each in said if each in shown]
         if width == 80:
@@ -31,12 +31,9 @@ async def test_a_key_stands_at_the_foot_whole_or_not_at_all(stage: Stage, width:
             await driver.until(lambda: len(foot(driver).split("  ")) > len(shown), "more keys where there is more room")
 
 
-async def test_the_foot_is_made_once_of_the_same_keys(stage: Stage) -> None:
-    """What changes them, as a source that is lost, is tested in ``test_freshness``."""
+async def test_a_click_at_the_foot_presses_the_key(stage: Stage) -> None:
     stage.send("one:1", "hello")
-    async with dashboard(stage.path) as driver:
-        await driver.until(lambda: driver.key and "Filter" in foot(driver), "the foot")
-        keys = driver.main.query_one(Keys)
-        made = list(keys.query(FooterKey))
-        await keys.recompose()
-        assert list(keys.query(FooterKey)) == made
+    async with dashboard(stage.path, size=(80, 24)) as driver:
+        await driver.until(lambda: driver.key and "Help" in foot(driver), "the foot")
+        await driver.pilot.click(Keys, offset=(foot(driver).index("Help"), 0))
+        await driver.dialog(Help)

@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 
 import pytest
-from textual.widgets._footer import FooterKey
 
 from lanes.testing import START, Hands
 from lanes_storage.clock import system_clock
@@ -15,6 +14,7 @@ from lanes_tui.dialogs.leaving import LeavingDialog
 from lanes_tui.lanes.header import Header
 from lanes_tui.lanes.screen import LEAVE_RUNNING, STOP_TOO
 from lanes_tui.screens.lane import LaneScreen
+from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
 from lanes_tui.widgets.standing import Freshness
 from tests.kit.processes import House
@@ -44,7 +44,7 @@ async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: S
 async def test_what_acts_is_greyed_out_while_nothing_may_be_acted_on(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     away = stage.path.with_name("away")
-    async with dashboard(stage.path) as driver:
+    async with dashboard(stage.path, (160, 40)) as driver:
         await driver.until(lambda: "Abort" in footer(driver, disabled=False), "the footer")
         stage.path.rename(away)
         await driver.until(lambda: {"Abort", "Force", "Pause", "Message"} == footer(driver, disabled=True), "the grey")
@@ -55,7 +55,7 @@ async def test_what_acts_is_greyed_out_while_nothing_may_be_acted_on(stage: Stag
 
 async def test_a_dashboard_that_only_looks_greys_out_what_acts(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
-    async with dashboard(stage.path, read_only=True) as driver:
+    async with dashboard(stage.path, (160, 40), read_only=True) as driver:
         await driver.until(lambda: {"Abort", "Pause"} <= footer(driver, disabled=True), "the grey")
         await driver.press("enter")
         await driver.until(lambda: {"Drop", "Message"} <= footer(driver, disabled=True), "the same on a screen")
@@ -63,7 +63,8 @@ async def test_a_dashboard_that_only_looks_greys_out_what_acts(stage: Stage) -> 
 
 def footer(driver: Driver, *, disabled: bool) -> set[str]:
     """What the footer of the open screen offers, or shows greyed out."""
-    return {key.description for key in driver.app.screen.query(FooterKey) if key.has_class("-disabled") is disabled}
+    shown = [key.active for key in driver.app.screen.query_one(Keys).shown]
+    return {active.binding.description for active in shown if active.enabled is not disabled}
 
 
 async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(stage: Stage) -> None:

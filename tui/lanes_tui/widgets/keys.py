@@ -1,64 +1,93 @@
 """The keys at the foot of a screen."""
 
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from textual import events
+from textual.binding import ActiveBinding
+from textual.content import Content
+from textual.screen import Screen
 
 from lanes_tui.actions.keys import KEYS
+from lanes_tui.display import text
+from lanes_tui.widgets.sheet import Sheet
 
 #: What is named first where there is no room for all: how to find the rest, and the other screens.
 FIRST = (
     "back", "help", "filter", "reset", "drain", "retry", "abort", "journal", "owners", "providers", "dead letters",
     "open", "commands", "groups", "pause",
 )  # fmt: skip
+_RANKS = {KEYS[name].word: place for place, name in enumerate(FIRST)}
 
 
-class Keys(Footer):
-    """The toolkit's footer without the palette of its own; a key that does not fit whole is not shown."""
+class FootKey(NamedTuple):
+    """A key, and how it is written."""
+
+    active: ActiveBinding
+    said: Content
+
+
+class Keys(Sheet):
+    """One line of the keys that do something by now, each whole or not at all. A click presses one.
+
+    The toolkit's own footer has a widget for each key: to style these costs more than anything else on a screen.
+    """
 
     def __init__(self) -> None:
-        super().__init__(show_command_palette=False)
-        self._shown: list[tuple[Binding, bool, str]] = []
+        super().__init__()
+        self.shown: Sequence[FootKey] = ()
 
-    def compose(self) -> ComposeResult:
-        """The toolkit's keys, but wide from the start: it makes them compact first, which styles each twice more."""
-        for binding, enabled, tooltip in self._shown:
-            key = FooterKey(
-                binding.key,
-                self.app.get_key_display(binding),
-                binding.description,
-                binding.action,
-                disabled=not enabled,
-                tooltip=tooltip,
-            )
-            key.set_reactive(FooterKey.compact, False)
-            yield key
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
-    async def recompose(self) -> None:
-        """Make it of the keys that do something by now.
-
-        The toolkit asks for this each time the focus moves, and it costs more than anything else on a screen.
-        """
-        if not self.is_attached:  # its screen was left meanwhile
-            return
-        first: dict[str, tuple[Binding, bool, str]] = {}  # of the keys for one action
-        for _, binding, enabled, tooltip in self.screen.active_bindings.values():
-            if binding.show:
-                first.setdefault(binding.action, (binding, enabled, tooltip))
-        shown = [*first.values()]
-        if shown != self._shown:
-            self._shown = shown
-            await super().recompose()
-            self._fit()
+    def _bindings_changed(self, screen: Screen[Any]) -> None:
+        if screen.app.app_focus:  # without it no part has the focus, and for a moment there would be fewer keys
+            self.call_after_refresh(self.renew)
 
     def on_resize(self) -> None:
         """Show as many as fit by now."""
-        self._fit()
+        self.renew()
 
-    def _fit(self) -> None:
-        first = {KEYS[name].word: place for place, name in enumerate(FIRST)}
-        left = self.size.width
-        for key in sorted(self.query(FooterKey), key=lambda key: first.get(key.description, len(first))):
-            left -= key.render().cell_len
-            key.display = left >= 0
+    def renew(self) -> None:
+        """Show the keys that do something by now."""
+        if not self.is_attached:  # its screen was left meanwhile
+            return
+        first: dict[str, FootKey] = {}  # of the keys for one action
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                first.setdefault(active.binding.action, FootKey(active, self._said(active)))
+        fitting, left = set[str](), self.size.width
+        for action, key in sorted(first.items(), key=lambda each: _rank(each[1])):
+            left -= key.said.cell_length
+            if left >= 0:
+                fitting.add(action)
+        self.shown = [key for action, key in first.items() if action in fitting]
+        self.show([text.line(*(key.said for key in self.shown))])
+
+    def _said(self, active: ActiveBinding) -> Content:
+        sign = self.app.get_key_display(active.binding)
+        said = text.line((f" {sign} ", "accent"), f"{active.binding.description} ")
+        return said if active.enabled else said.stylize("dim")
+
+    def _at(self, x: int) -> ActiveBinding | None:
+        for key in self.shown:
+            x -= key.said.cell_length
+            if x < 0:
+                return key.active
+        return None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Tell in a sentence what the key does that the mouse is on."""
+        active = self._at(event.x)
+        self.tooltip = None if active is None else active.tooltip
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        active = self._at(event.x)
+        if active is not None and active.enabled:
+            self.app.simulate_key(active.binding.key)
+        elif active is not None:
+            self.app.bell()
+
+
+def _rank(key: FootKey) -> int:
+    return _RANKS.get(key.active.binding.description, len(FIRST))
