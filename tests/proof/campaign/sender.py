@@ -4,8 +4,9 @@
 
 HABIT: ``steady`` keeps the database open, as an embedding program does; ``brief`` opens it for each message, as a
 command does; ``client`` asks the gateways that the file ``urls`` beside the database lists. What is refused is told on
-standard error. Texts hold the number of the message in its lane, which only rises, and are sent once. SIGTERM ends it
-after the message that it is sending.
+standard error. Texts hold the number of the message in its lane, which only rises, and are sent once. The inode that
+the path named is in the key of the lane: what a lane was told before a restore is no part of its conversation after
+it. SIGTERM ends it after the message that it is sending.
 """
 
 import contextlib
@@ -145,7 +146,8 @@ def main(habit: str, database: str, log: str, lanes: str, pause_ms: str, seed: s
             lane = luck.randrange(len(numbers))
             numbers[lane] += 1
             text = f"{numbers[lane]} of {lane}, sent by {seed}"
-            before, key = file_at(path), f"{seed}:{lane}"
+            before = file_at(path)
+            key = f"{before[1] if before else 0}-{seed}:{lane}"
             try:
                 id_ = sender.send(key, text)
             except Refused as refused:
