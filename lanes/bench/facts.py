@@ -7,6 +7,8 @@ import statistics
 import time
 from pathlib import Path
 
+from lanes_storage.sqlite.inspect import file_system_of
+
 WRITES = 200
 BLOCK = b"x" * 4096
 
@@ -35,7 +37,7 @@ def facts(folder: Path) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
-        "file system": _file_system(folder),
+        "file system": file_system_of(folder) or "unknown",
         "fsync p50": f"{fsync_p50_ms(folder):.2f} ms",
         "load before": f"{os.getloadavg()[0]:.1f}",
         "day": time.strftime("%Y-%m-%d"),
@@ -49,13 +51,3 @@ def _cpu() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _file_system(folder: Path) -> str:
-    """The type of the file system that holds a folder: the longest mount point that is above it."""
-    try:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return "unknown"
-    above = [(len(m[1]), m[2]) for m in mounts if folder.resolve().is_relative_to(m[1])]
-    return max(above)[1] if above else "unknown"

@@ -1,7 +1,6 @@
 """``lanes doctor``: problems of a database and its gateways, with the evidence and what to do. Changes nothing."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from lanes.base.errors import ConfigError
@@ -15,7 +14,6 @@ from lanes.doctor.invariants import check_invariants
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_pauses, check_rows
 from lanes.doctor.sources import check_sources
-from lanes_storage.clock import Clock
 from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
 from lanes_storage.interface import Reader
 from lanes_storage.sqlite.inspect import facts
@@ -30,19 +28,19 @@ def examine(path: Path, ctx: Context) -> list[Check]:
     What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
     nothing to look at.
     """
-    refused, listens = _configured(ctx)
-    return [*refused, *check_secrets(ctx.secret_files()), *_examine(path, ctx, listens)]
+    return [*_check_configuration(ctx), *check_secrets(ctx.secret_files()), *_examine(path, ctx)]
 
 
-def _configured(ctx: Context) -> tuple[list[Check], tuple[str, int] | None]:
-    """Where a gateway of this configuration would listen. A configuration that is refused is a finding."""
+def _check_configuration(ctx: Context) -> list[Check]:
+    """A configuration that is refused is a finding."""
     try:
-        return [], ctx.listens()
+        ctx.configured()
     except ConfigError as error:
-        return [warning("configuration_file", str(error), "correct it: no gateway starts with it")], None
+        return [warning("configuration_file", str(error), "correct it: no gateway starts with it")]
+    return []
 
 
-def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[Check]:
+def _examine(path: Path, ctx: Context) -> list[Check]:
     try:
         found = [*check_file(facts(path)), *check_users(path), *check_lock(path)]
     except DatabaseMissing:
@@ -60,29 +58,25 @@ def _examine(path: Path, ctx: Context, listens: tuple[str, int] | None) -> list[
         return [*found, _unread("file", error)]
     try:
         for name, look in _LOOKS.items():
-            found += _guarded(name, partial(look, reader, ctx.clock))
-        found += _guarded("sources", lambda: check_sources(reader, ctx))
-        found += _guarded("rows", lambda: check_rows(reader, ctx))
-        found += _guarded("port", lambda: check_port(reader, listens))
+            try:
+                found += look(reader, ctx)
+            except StorageError as error:
+                found.append(_unread(name, error))
     finally:
         reader.close()
     return found
 
 
-_LOOKS: dict[str, Callable[[Reader, Clock], list[Check]]] = {
+_LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
     "pauses": check_pauses,
     "providers": check_providers,
     "descriptors": check_descriptors,
+    "sources": check_sources,
+    "rows": check_rows,
+    "port": check_port,
 }
-
-
-def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
-    try:
-        return look()
-    except StorageError as error:
-        return [_unread(name, error)]
 
 
 def _unread(name: str, error: StorageError) -> Check:

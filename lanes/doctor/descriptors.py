@@ -2,12 +2,12 @@
 
 import resource
 
+from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host import descriptors
 from lanes.host.identity import is_here, this_process
 from lanes.records import Liveness
 from lanes_storage import reads
-from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.records import OwnerRow
 
@@ -16,9 +16,9 @@ USUAL_RUNS = 1_000
 FIX = "raise the hard limit: `ulimit -Hn`, LimitNOFILE= (systemd), --ulimit nofile= (Docker)"
 
 
-def check_descriptors(reader: Reader, clock: Clock) -> list[Check]:
+def check_descriptors(reader: Reader, ctx: Context) -> list[Check]:
     """What the gateways of this host may have open; where none lives, what one that is started from here may."""
-    me, liveness = this_process(), Liveness(clock())
+    me, liveness = this_process(), Liveness(ctx.now())
     owners = reader.read(reads.owners())
     here = [o for o in owners if o.kind == "gateway" and is_here(o, me) and liveness.lives(o)]
     found = [check for owner in here if (check := _of(owner)) is not None]

@@ -5,6 +5,8 @@ import http.client
 import socket
 from urllib.parse import urlsplit
 
+from lanes.base.errors import ConfigError
+from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host.holder import holder_of
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, is_here, look, this_process
@@ -13,7 +15,7 @@ from lanes.text import ages
 from lanes.text.spans import span
 from lanes.text.timestamps import moment
 from lanes_storage import reads
-from lanes_storage.clock import Clock, Now
+from lanes_storage.clock import Now
 from lanes_storage.interface import Reader
 from lanes_storage.records import OwnerRow
 
@@ -23,22 +25,25 @@ SKEW_MS = 5_000
 ANSWER_S = 2.0
 
 
-def check_gateways(reader: Reader, clock: Clock) -> list[Check]:
+def check_gateways(reader: Reader, ctx: Context) -> list[Check]:
     """Everything that the owners' rows tell."""
-    owners, now, me = reader.read(reads.owners()), clock(), this_process()
+    owners, now, me = reader.read(reads.owners()), ctx.now(), this_process()
     living = [*filter(Liveness(now).lives, owners)]
     return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]
 
 
-def check_port(reader: Reader, listens: tuple[str, int] | None) -> list[Check]:
+def check_port(reader: Reader, ctx: Context) -> list[Check]:
     """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
     me = this_process()
     mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and not is_gone(o, me)]
     if mine:
         return [_answer(owner, me) for owner in mine]
-    if listens is None or listens[1] == 0:
+    try:
+        host, port = ctx.listens()
+    except ConfigError:  # another check reports that
         return []
-    host, port = listens
+    if port == 0:
+        return []
     if _taken(host, port):
         fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
         holder = holder_of(port)

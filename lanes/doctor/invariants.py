@@ -1,16 +1,15 @@
 """The invariants of the contract, asked of a live file."""
 
+from lanes.context import Context
 from lanes.doctor.checks import Check, QuotingMessage, broken, ok
-from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.reads.invariants import INVARIANTS, SHOWN, Breach, Invariant
 
 _FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"
 
 
-def check_invariants(reader: Reader, clock: Clock) -> list[Check]:
+def check_invariants(reader: Reader, _: Context) -> list[Check]:
     """What must be true after every commit: one word when all hold, else one for each that does not."""
-    del clock
     found = [_breached(one, breaches) for one in INVARIANTS if (breaches := reader.read(one.query()))]
     return found or [ok("invariants", f"all {len(INVARIANTS)} hold")]
 

@@ -1,12 +1,12 @@
 """The providers: which of them fail, while others answer in their place and nobody notices."""
 
 from lanes.base.terminal import clean
+from lanes.context import Context
 from lanes.doctor.checks import Check, QuotingMessage, ok, warning
 from lanes.records import Liveness
 from lanes.text.naming import as_typed
 from lanes.text.spans import span
 from lanes_storage import reads
-from lanes_storage.clock import Clock
 from lanes_storage.interface import Reader
 from lanes_storage.law import EventType
 from lanes_storage.records import CooldownRow, EventRow
@@ -15,13 +15,13 @@ from lanes_storage.records import CooldownRow, EventRow
 SPELLS = 1_000
 
 
-def check_providers(reader: Reader, clock: Clock) -> list[Check]:
+def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     """One warning for each provider that cools, or has begun to fail and has not answered since.
 
     What only gateways saw that are gone says nothing of now: they may have had other settings, and no successor of
     theirs says that it answers again.
     """
-    at = clock()
+    at = ctx.now()
     now, liveness = at.wall, Liveness(at)
     living = [each for each in reader.read(reads.owners()) if each.kind == "gateway" and liveness.lives(each)]
     since = min((gateway.started_at for gateway in living), default=now)

@@ -10,7 +10,7 @@ from lanes.records import Liveness
 from lanes.text.naming import all_lanes, resume_command
 from lanes.text.spans import span
 from lanes_storage import reads
-from lanes_storage.clock import Clock, Now
+from lanes_storage.clock import Now
 from lanes_storage.interface import Reader
 from lanes_storage.law import SIMULATED
 from lanes_storage.records import LaneCounts, OwnerRow, PauseRow
@@ -89,9 +89,9 @@ def _journal(reader: Reader) -> Check:
     return ok("journal", "its times are in order")
 
 
-def check_pauses(reader: Reader, clock: Clock) -> list[Check]:
+def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
     """What is paused as a whole: a cause of silence that is easily forgotten."""
-    now = clock()
+    now = ctx.now()
     found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
     return found or [ok("pauses", "neither all lanes nor those of a glob are paused as a whole")]
 

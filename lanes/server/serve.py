@@ -15,7 +15,7 @@ from lanes.gateway import Gateway
 from lanes.host.holder import holder_of
 from lanes.server.app import App
 from lanes.server.asgi.protocol import BoundedProtocol
-from lanes.server.asgi.sockets import Server
+from lanes.server.asgi.sockets import Server, listen, url_of
 from lanes.server.signals import handled_signals
 from lanes.server.state.app_state import AppState
 from lanes_storage.logs import Log
@@ -37,21 +37,13 @@ def bind(config: Config) -> socket.socket:
     """
     config.check_gateway()
     host, port = config.gateway.host, config.gateway.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol, since asyncio disables delays only on sockets that are known to be TCP.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
+        return listen(host, port)
     except OSError as error:
-        listener.close()
         other = "address with gateway.host or LANES_GATEWAY_HOST"
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             other = "port with --port, gateway.port or LANES_GATEWAY_PORT"
         raise ConfigError(f"cannot listen on {host}:{port}: {_why(error, port)}. Choose another {other}") from error
-    listener.setblocking(False)
-    return listener
 
 
 def _why(error: OSError, port: int) -> str:
@@ -60,12 +52,6 @@ def _why(error: OSError, port: int) -> str:
         return why
     holder = holder_of(port)
     return f"{why}, and another gateway may be running" if holder is None else f"{why}, by {holder}"
-
-
-def url_of(listener: socket.socket) -> str:
-    """The URL of a bound socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def serve(

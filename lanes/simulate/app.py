@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects import ROUTES
@@ -19,7 +20,7 @@ from lanes.simulate.faults import FAULTS, Fault, chosen, parse
 from lanes.simulate.memory import words
 from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
-from lanes.simulate.wire import Receive, Scope, Send, Wire
+from lanes.simulate.wire import Wire
 from lanes_storage.reads.shapes import parsed
 
 #: Called for each request before it is answered; returns what happens instead of what the request names.

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lanes.server.asgi.sockets import Acceptor, Server
+from lanes.server.asgi.sockets import Acceptor, Server, listen, url_of
 from lanes.simulate.app import Simulator
-from lanes.simulate.wire import KILL_EXTENSION, Receive, Scope, Send
+from lanes.simulate.wire import KILL_EXTENSION
 
 DEFAULT_PORT = 8766
 #: How long the end of the responses is waited for when the server stops.
@@ -38,12 +39,12 @@ async def serve(
     port is taken.
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     server = _OnceAway(_config(simulated))
     simulated.away, simulated.back = partial(server.away, listener), server.back
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
-        yield _url(listener)
+        yield f"{url_of(listener)}/v1"
     finally:
         server.stop()
         simulated.stop()
@@ -93,7 +94,7 @@ class _OnceAway(Server):
         """Be there again."""
         if self._address is None:
             return
-        self._listener, self._address = _listen(*self._address), None
+        self._listener, self._address = listen(*self._address), None
         self._acceptors = (Acceptor(self._listener, self._protocol, self._close_idle),)
         self._acceptors[0].open()
 
@@ -136,23 +137,3 @@ def _config(simulator: Simulator) -> uvicorn.Config:
         access_log=False,
         timeout_graceful_shutdown=STOP_S,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, since asyncio sends without delay only on sockets that are known to be TCP.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

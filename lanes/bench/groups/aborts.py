@@ -26,10 +26,14 @@ def _held(work: Work) -> tuple[BenchProcess, Path]:
     return process, path
 
 
-def _until_released(store: SqliteStore, key: str) -> float:
-    """Commit an abort request and watch the row; how long until the run was cancelled, in milliseconds."""
+def _until_held(store: SqliteStore, key: str) -> None:
     while (lane := store.read(reads.lane(key))) is None or lane.state is not LaneState.RUNNING:
         time.sleep(0.001)
+
+
+def _until_released(store: SqliteStore, key: str) -> float:
+    """Commit an abort request and watch the row; how long until the run was cancelled, in milliseconds."""
+    _until_held(store, key)
     started = time.perf_counter()
     store.write(lambda tx: doors.request_abort(tx, key, system_clock(), actor="bench"))
     while (lane := store.read(reads.lane(key))) is not None and lane.state is LaneState.RUNNING:
@@ -75,8 +79,7 @@ def _abort_to_released(work: Work) -> Measured:
 
     def abort() -> float:
         key = f"lane:{next(numbers)}"
-        while (lane := store.read(reads.lane(key))) is None or lane.state is not LaneState.RUNNING:
-            time.sleep(0.001)
+        _until_held(store, key)
         return command(work, "-c", LANES, "--db", str(path), "abort", key)
 
     abort()  # compiles the modules

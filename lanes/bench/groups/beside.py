@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from lanes.bench.groups.web import provider
+from lanes.bench.groups.web import checked, provider
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.loading import load, request
 from lanes.bench.kit.processes import BenchProcess, gateway
@@ -34,10 +34,7 @@ def _replies(process: BenchProcess, numbers: Iterator[int], times: int) -> list[
     """How long each of some messages took from its sending to its reply, one after the other, in milliseconds."""
     body = b'{"text": "hello"}'
     requests = (request(f"/api/lanes/beside:{next(numbers)}/messages?wait=30", body) for _ in range(times))
-    done = load(process.port, 1, requests)
-    if done.statuses != {200}:
-        raise RuntimeError(f"the server answered {done.statuses}")
-    return done.latencies_ms
+    return checked(load(process.port, 1, requests), 200).latencies_ms
 
 
 @contextlib.contextmanager
@@ -110,9 +107,7 @@ def _memory_large(work: Work) -> Measured:
     before, requests = served.resident_mb(), work.size.calls // 4
     body = json.dumps({"model": "lanes", "messages": [{"role": "user", "content": "x" * LARGE}]}).encode()
     sent = (request("/v1/chat/completions", body, f"X-Lanes-Session: large:{n % 24}") for n in range(requests))
-    done = load(served.port, 4, sent)
-    if done.statuses != {200}:
-        raise RuntimeError(f"the server answered {done.statuses}")
+    checked(load(served.port, 4, sent), 200)
     until, least = time.monotonic() + work.size.quiet_s, served.resident_mb()
     while time.monotonic() < until:
         time.sleep(0.1)

@@ -31,23 +31,20 @@ def through_the_store(work: Work, callers: int, *, synchronous: str = "full", gr
 
 
 async def _cycles(work: Work, path: Path, callers: int, synchronous: str, grouped: bool) -> float:
-    async with _opened(path, synchronous) as store:
-        return await _timed(work, store, callers, grouped)
-
-
-async def _timed(work: Work, store: AsyncStore, callers: int, grouped: bool) -> float:
-    # each caller is a process of its own, whose heartbeat names all that it holds: one run
-    owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
     count = _count(work, callers if grouped else 1)
-    numbers, write = iter(range(count)), store.write if grouped else _one_by_one(store)
+    numbers = iter(range(count))
+    async with _opened(path, synchronous) as store:
+        # each caller is a process of its own, whose heartbeat names all that it holds: one run
+        owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
+        write = store.write if grouped else _one_by_one(store)
 
-    async def caller(owner: int) -> None:
-        for number in numbers:
-            await _cycle(write, owner, key_of(work, number))
+        async def caller(owner: int) -> None:
+            for number in numbers:
+                await _cycle(write, owner, key_of(work, number))
 
-    started = time.perf_counter()
-    await asyncio.gather(*(caller(owner) for owner in owners))
-    return count / (time.perf_counter() - started)
+        started = time.perf_counter()
+        await asyncio.gather(*(caller(owner) for owner in owners))
+        return count / (time.perf_counter() - started)
 
 
 def _count(work: Work, batch: int) -> int:
@@ -136,17 +133,12 @@ async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
     async def caller() -> None:
         for number in numbers:
             started = time.perf_counter()
-            await _enqueue(store, key_of(work, number))
+            await store.write(cycle.enqueue(key_of(work, number), system_clock()))
             taken.append(1000 * (time.perf_counter() - started))
 
     async with _opened(path) as store:
         await asyncio.gather(*(caller() for _ in range(callers)))
     return taken
-
-
-async def _enqueue(store: AsyncStore, key: str) -> None:
-    now = system_clock()
-    await store.write(cycle.enqueue(key, now))
 
 
 ROWS = (
