@@ -300,7 +300,7 @@ async def test_an_answer_of_codex_that_is_too_large_is_left_out(monkeypatch: pyt
         monkeypatch.setattr(sockets, "MOST_READ", 1_000)
         await server.raw('{"method":"item/agentMessage/delta","params":"' + "x" * 2_000 + '"}')
         assert isinstance(adapter, CodexAdapter)
-        await until(lambda: adapter._connected.unread["large"], "the frame to be left out")
+        await until(lambda: adapter._socket.unread["large"], "the frame to be left out")
         (row,) = await adapter.list()
         assert len(row.key) < 512
 

@@ -23,12 +23,14 @@ async def proof_by(
     return found
 
 
-async def heard_within(heard: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event of the gateway, at most this long, and take it; returns whether one came."""
+async def heard_within(heard: asyncio.Event, seconds: float, check: Callable[[], object]) -> bool:
+    """Wait for an event of the gateway, at most this long, and take it; returns whether one came. ``check`` raises
+    SourceDown where it was the end of the connection."""
     try:
         async with asyncio.timeout(seconds):
             await heard.wait()
     except TimeoutError:
         return False
     heard.clear()
+    check()
     return True

@@ -111,10 +111,15 @@ class JsonSocket:
         """A request or an event of the gateway may have an id as well."""
         return "method" in frame or "event" in frame
 
-    async def tell(self, form: Form) -> None:
-        """Send a frame that has no answer. Raises SourceDown."""
+    def check(self) -> None:
+        """Raise SourceDown unless it is connected."""
         if self._socket is None or self.closed is not None:
             raise self.closed or SourceDown(SourceState.UNREACHABLE, f"{self.url} is not connected")
+
+    async def tell(self, form: Form) -> None:
+        """Send a frame that has no answer. Raises SourceDown."""
+        self.check()
+        assert self._socket is not None
         try:
             await self._socket.send_json(form)
         except (ConnectionError, aiohttp.ClientError) as error:

@@ -39,6 +39,11 @@ class JsonWeb:
         self._session: aiohttp.ClientSession | None = None
         self._stream: asyncio.Task[None] | None = None
 
+    def check(self) -> None:
+        """Raise SourceDown if the stream of events has ended."""
+        if self.ended is not None:
+            raise self.ended
+
     async def get(self, path: str, query: Query | None = None) -> Any:
         """The answer to a GET. Raises WebError, SourceDown."""
         return await self._ask("GET", path, query, None, ANSWER_S)

@@ -15,8 +15,8 @@ from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.openclaw.device import Device
 from lanes.watch.openclaw.files import holding, runs_in, sessions_in
 from lanes.watch.openclaw.view import SessionView
-from lanes.watch.openclaw.wire import OpenClawError, OpenClawLink, sessions_of
-from lanes.watch.reading import words
+from lanes.watch.openclaw.wire import OpenClawError, OpenClawLink
+from lanes.watch.reading import objects, words
 from lanes_storage.law import SourceState
 from lanes_storage.records import Sighting
 from lanes_storage.threads import in_thread
@@ -118,7 +118,7 @@ class OpenClawAdapter(Adapter):
         except OpenClawError as error:
             why = f"OpenClaw does not list its sessions: {error.message or error.code}"
             raise SourceDown(SourceState.REFUSED, why, "pair it again with `lanes watch add`") from error
-        rows = self._view.rows(sessions_of(answer))
+        rows = self._view.rows(objects(answer, "sessions"))
         if self._is_5:  # what is steered into a run counts nowhere: it is not known that nothing waits
             rows = [row._replace(waiting=row.waiting or None) for row in rows]
         if self._files is None or all(row.runs or not row.held for row in rows):
@@ -136,10 +136,7 @@ class OpenClawAdapter(Adapter):
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        if not await heard_within(self._heard, seconds):
-            return False
-        _ = self._connected
-        return True
+        return await heard_within(self._heard, seconds, lambda: self._connected)
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
         """The ladder of this version."""

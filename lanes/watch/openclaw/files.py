@@ -21,8 +21,7 @@ MOST_BYTES = 64 * 1024 * 1024
 #: In files of 2026.9: which sessions run, and the runs by session.
 WINDOWS = "SELECT session_key, status, started_at, updated_at FROM session_windows ORDER BY updated_at DESC LIMIT 1000"
 TASKS = """
-SELECT child_session_key, run_id, started_at, last_event_at FROM task_runs WHERE status = 'running'
-ORDER BY started_at LIMIT 1000
+SELECT child_session_key, run_id, started_at FROM task_runs WHERE status = 'running' ORDER BY started_at LIMIT 1000
 """
 
 
@@ -108,7 +107,7 @@ def runs_in(state: Path) -> dict[str, list[TaskRun]]:
     """The runs of each session that a task table calls running, the oldest first."""
     runs: dict[str, list[TaskRun]] = {}
     for path in (state / "state" / "openclaw.sqlite", state / "tasks" / "runs.sqlite"):
-        for key, run, started, _ in _rows(path, TASKS):
+        for key, run, started in _rows(path, TASKS):
             if isinstance(key, str) and isinstance(run, str):
                 runs.setdefault(key, []).append(TaskRun(run, _ms(started) or 0))
     return runs

@@ -108,10 +108,8 @@ class SessionView:
         active, status = row.get("hasActiveRun") is True, words(row, "status")
         started, ended = moment(row, "startedAt"), moment(row, "endedAt")
         self._check_recalled(key, active or status == "running", started)
-        live, listed = (
-            self.live(key),
-            tuple(words({"run": each}, "run") for each in typed(row, "activeRunIds", list, [])),
-        )
+        live = self.live(key)
+        listed = tuple(words({"run": each}, "run") for each in typed(row, "activeRunIds", list, []))
         state = self._state(key, active, status, live, started, ended, suspects)
         held = state in (WatchedState.RUNNING, WatchedState.GHOST)
         if not held:

@@ -10,7 +10,7 @@ from lanes.watch.adapter import SourceDown
 from lanes.watch.links.failing import silent
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
 from lanes.watch.openclaw.device import Device
-from lanes.watch.reading import objects, typed, words
+from lanes.watch.reading import typed, words
 from lanes_storage.law import SourceState
 
 #: The protocols that are spoken: of 2026.5 and of 2026.9.
@@ -142,8 +142,3 @@ def _refused(error: OpenClawError, *, paired: bool) -> SourceDown:
     if error.code == "UNAVAILABLE":
         return SourceDown(SourceState.UNREACHABLE, f"OpenClaw is starting: {error.message}")
     return SourceDown(SourceState.REFUSED, f"OpenClaw refuses the connection: {error.message or code}")
-
-
-def sessions_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a list of sessions."""
-    return objects(answer, "sessions")

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import silent
@@ -35,11 +35,13 @@ class CodexError(Exception):
         super().__init__(f"{method}: {words(error, 'message') or 'refused'}")
 
 
-class CodexTurn:
+class CodexTurn(NamedTuple):
     """The turn of a thread that is active. ``asks``: it waits for a person."""
 
-    def __init__(self, name: str, since: int | None, sign: int | None, *, asks: bool) -> None:
-        self.name, self.since, self.sign, self.asks = name, since, sign, asks
+    name: str
+    since: int | None
+    sign: int | None
+    asks: bool
 
 
 class CodexAdapter(Adapter):
@@ -48,29 +50,31 @@ class CodexAdapter(Adapter):
     def __init__(self, url: str, *, token: str = "", clock: Callable[[], int] = wall) -> None:
         self._url, self._clock, self._names = url, clock, ShownKeys()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._socket: JsonSocket | None = None
+        self._socket = self._unconnected()
         self._ids = count(1)
         self._heard = asyncio.Event()
         self._active: dict[str, bool] = {}  # of each thread, once it is known; whether it is active
         self._outcomes: dict[str, str] = {}
+
+    def _unconnected(self) -> JsonSocket:
+        return JsonSocket(self._url, hears=self._hear, unasked=_NOTICE.match, shape=SHAPE)
 
     async def connect(self) -> str:
         """Connect, and return the version. Raises SourceDown."""
         await self.close()
         self._active.clear()
         self._outcomes.clear()
-        self._socket = JsonSocket(self._url, hears=self._hear, unasked=_NOTICE.match, shape=SHAPE)
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await self._greet(self._socket)
+                return await self._greet()
         except TimeoutError:
             raise silent(self._url) from None
 
-    async def _greet(self, socket: JsonSocket) -> str:
+    async def _greet(self) -> str:
         from lanes import __version__
 
-        await socket.open(self._headers)
-        socket.read_on("lanes-codex")
+        await self._socket.open(self._headers)
+        self._socket.read_on("lanes-codex")
         about = {"name": "lanes", "title": "lanes", "version": __version__}
         try:
             hello = await self._call("initialize", {"clientInfo": about})
@@ -79,21 +83,13 @@ class CodexAdapter(Adapter):
         found = _VERSION.search(words(hello, "userAgent"))
         if found is None or not words(hello, "codexHome"):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
-        await socket.tell({"method": "initialized"})
+        await self._socket.tell({"method": "initialized"})
         return found[1]
-
-    @property
-    def _connected(self) -> JsonSocket:
-        if self._socket is None:
-            raise SourceDown(SourceState.UNREACHABLE, f"{self._url} is not connected")
-        if self._socket.closed is not None:
-            raise self._socket.closed
-        return self._socket
 
     async def _call(self, method: str, params: Mapping[str, Any], seconds: float = ANSWER_S) -> dict[str, Any]:
         name = next(self._ids)
         form = {"id": name, "method": method, "params": params}
-        frame = await self._connected.ask(name, form, seconds)
+        frame = await self._socket.ask(name, form, seconds)
         if "result" not in frame:
             raise CodexError(method, frame.get("error"))
         return typed(frame, "result", dict, {})
@@ -119,10 +115,7 @@ class CodexAdapter(Adapter):
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        if not await heard_within(self._heard, seconds):
-            return False
-        _ = self._connected
-        return True
+        return await heard_within(self._heard, seconds, self._socket.check)
 
     # ------------------------------------------------------------------------------------ threads
 
@@ -161,7 +154,7 @@ class CodexAdapter(Adapter):
         if status != "inProgress":
             self._outcomes[thread] = status
             newest = {}
-        return CodexTurn(words(newest, "id"), _ms(newest, "startedAt"), _ms(about, "updatedAt"), asks=asks)
+        return CodexTurn(words(newest, "id"), _ms(newest, "startedAt"), _ms(about, "updatedAt"), asks)
 
     async def _newest(self, thread: str) -> dict[str, Any]:
         asked = {"threadId": thread, "limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
@@ -204,9 +197,8 @@ class CodexAdapter(Adapter):
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._socket is not None:
-            await self._socket.close()
-        self._socket = None
+        await self._socket.close()
+        self._socket = self._unconnected()
 
 
 def _ms(form: Any, name: str) -> int | None:

@@ -152,18 +152,13 @@ class OpencodeAdapter(Adapter):
 
     async def events(self, seconds: float) -> bool:
         """Wait for an event. Raises SourceDown where the stream has ended."""
-        if not await heard_within(self._heard, seconds):
-            return False
-        if self._web.ended is not None:
-            raise self._web.ended
-        return True
+        return await heard_within(self._heard, seconds, self._web.check)
 
     # ----------------------------------------------------------------------------------- sessions
 
     async def list(self) -> Sequence[Sighting]:
         """Its sessions. Raises SourceDown."""
-        if self._web.ended is not None:
-            raise self._web.ended
+        self._web.check()
         held: dict[str, str] = {}
         for folder in ["", *self._asked]:
             held |= await self._statuses(folder)
