@@ -153,7 +153,7 @@ def _find(pid: int) -> ProcessStat | _Found | None:
             pass  # none, or hidden by the mount option `hidepid`: the signal below shows which
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return None
     except PermissionError:
         pass

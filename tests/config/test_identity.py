@@ -188,7 +188,7 @@ def test_what_is_elsewhere_is_never_gone(me: Identity, spawn: Spawn, changed: di
     assert "gone" not in evidence(other, me)
 
 
-@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1])
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**31])
 def test_a_number_that_no_process_has_is_gone(me: Identity, pid: int) -> None:
     assert is_gone(me._replace(pid=pid), me)
 
