@@ -52,30 +52,24 @@ def _none_lives(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ct
 def _ghosts(counts: LaneCounts, lives: bool) -> Check:
     if counts.ghosts:
         said = f"runs that hold a lane, and that the last heartbeats of their owner left out: {counts.ghosts}"
-        fix = (
-            "the next pass of a gateway takes their lanes back" if lives else "`lanes reconcile` takes their lanes back"
-        )
-        return warning("ghosts", said, fix)
+        by = "the next pass of a gateway" if lives else "`lanes reconcile`"
+        return warning("ghosts", said, f"{by} takes their lanes back")
     return ok("ghosts", "no run is a ghost")
 
 
 def _limits(counts: LaneCounts) -> Check:
     if counts.unlimited:
         said = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
-        return warning(
-            "limits", said, "nothing ends a hung run there but `lanes abort KEY`; `lanes list --held` shows them"
-        )
+        fix = "nothing ends a hung run there but `lanes abort KEY`; `lanes list --held` shows them"
+        return warning("limits", said, fix)
     return ok("limits", "every held lane has its limits")
 
 
 def _dead_letters(counts: LaneCounts) -> Check:
     if counts.dead_letters:
         said = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
-        return warning(
-            "dead_letters",
-            said,
-            "look at them: `lanes dead-letters`; retry those whose cause has passed, and --prune the others",
-        )
+        fix = "look at them: `lanes dead-letters`; retry those whose cause has passed, and --prune the others"
+        return warning("dead_letters", said, fix)
     return ok("dead_letters", "no dead letter")
 
 

@@ -231,16 +231,6 @@ async def length(scene: Scene) -> RequestEnd:
     return RequestEnd.FINISHED
 
 
-@plays("sim-tool")
-async def tool(scene: Scene) -> RequestEnd:
-    return await _call(scene, 1)
-
-
-@plays("sim-tools")
-async def all_tools(scene: Scene) -> RequestEnd:
-    return await _call(scene, 2)
-
-
 @plays("sim-shell")
 async def shell(scene: Scene) -> RequestEnd:
     return await _calls(scene, [*_command(scene)][:1])
@@ -350,3 +340,4 @@ for _name, _error in {
     "sim-context-overflow": TOO_LONG,
 }.items():
     PLAYS[_name] = partial(_refuse, error=_error)
+PLAYS["sim-tool"], PLAYS["sim-tools"] = partial(_call, count=1), partial(_call, count=2)

@@ -51,10 +51,9 @@ def read_history(reader: Reader, acknowledged: Iterable[int] = (), *, settled: b
     """Judge everything that a database's journal tells, from its beginning; nothing may have been pruned.
 
     No two runs of a lane overlap; messages of a lane start in the order in which they were accepted, unless they were
-    moved; every message
-    has at most one ending and one answer, and every id in ``acknowledged`` was accepted. ``settled``: all is over,
-    so every message has ended. The journal's order is the order of the commits. To be read while nobody writes.
-    Raises ``StorageError``.
+    moved; every message has at most one ending and one answer, and every id in ``acknowledged`` was accepted.
+    ``settled``: all is over, so every message has ended. The journal's order is the order of the commits. To be read
+    while nobody writes. Raises ``StorageError``.
     """
     journal = _Journal()
     after = 0
@@ -159,6 +158,3 @@ def _compare_messages(reader: Reader, journal: _Journal) -> None:
         elif (row.state if row.state in TERMINAL else None) != journal.ended.get(message):
             said = journal.ended.get(message, "unfinished")
             journal.history.contradictions.append(f"message {message} is {row.state}, the journal says {said}")
-
-
-__all__ = ["History", "read_history"]

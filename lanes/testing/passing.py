@@ -61,10 +61,8 @@ class Passer:
 
     async def meets(self) -> None:
         """Return when both of its loops have come round since now, and the runs that were told to stop have ended."""
-        rounds, looks = (
-            self.upkeep.rounds + 2,
-            self._dispatcher.looks + 2,
-        )  # one that is under way may have begun before
+        # One that is under way may have begun before.
+        rounds, looks = self.upkeep.rounds + 2, self._dispatcher.looks + 2
 
         def met() -> bool:
             if self._dispatcher.looks < looks:

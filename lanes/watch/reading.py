@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from lanes.base.errors import InvalidKey
 from lanes.base.terminal import check_key, clean
+from lanes.text.chats import dicts
 from lanes_storage.law import MAX_KEY
 
 T = TypeVar("T")
@@ -36,12 +37,7 @@ def moment(form: Any, name: str) -> int | None:
 
 def objects(form: Any, name: str) -> list[dict[str, Any]]:
     """The objects of an array in an object."""
-    return rows(typed(form, name, list, []))
-
-
-def rows(form: Any) -> list[dict[str, Any]]:
-    """The objects of an array."""
-    return [each for each in form if isinstance(each, dict)] if isinstance(form, list) else []
+    return dicts(typed(form, name, list, []))
 
 
 class ShownKeys:

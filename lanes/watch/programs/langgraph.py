@@ -12,10 +12,11 @@ from urllib.parse import quote, urlsplit
 
 from lanes.config.reading.watches import is_loopback
 from lanes.host.holder import connections_of
+from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import proof_by
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, rows, typed, words
+from lanes.watch.reading import ShownKeys, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 from lanes_storage.threads import in_thread
@@ -67,7 +68,7 @@ class LangGraphAdapter(Adapter):
         """Its threads, the newest first. Raises SourceDown."""
         asked = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
         try:
-            threads = rows(await self._web.post("/threads/search", asked))
+            threads = dicts(await self._web.post("/threads/search", asked))
         except WebError as error:
             why = f"the server does not list its threads ({error})"
             raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
@@ -84,11 +85,8 @@ class LangGraphAdapter(Adapter):
         if not held:  # its first run waits for a worker, or has ended meanwhile
             return Sighting(key, WatchedState.IDLE, waiting=waiting)
         since = min((at for run in held if (at := _at(run, "created_at")) is not None), default=None)
-        touched = (
-            _at(thread, "state_updated_at"),
-            _at(thread, "updated_at"),
-            *(_at(run, "updated_at") for run in held),
-        )
+        of_thread = _at(thread, "state_updated_at"), _at(thread, "updated_at")
+        touched = (*of_thread, *(_at(run, "updated_at") for run in held))
         return Sighting(
             key,
             WatchedState.RUNNING,
@@ -101,7 +99,7 @@ class LangGraphAdapter(Adapter):
     async def _runs(self, thread: str) -> Rows:
         query: list[tuple[str, str]] = [("limit", str(MOST_LISTED)), *(("select", name) for name in RUN)]
         try:
-            return rows(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
+            return dicts(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
         except WebError:  # it was deleted meanwhile
             return []
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, rows, typed, words
+from lanes.watch.reading import ShownKeys, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
@@ -82,7 +83,7 @@ class OpencodeAdapter(Adapter):
         except WebError as error:
             why = f"opencode does not list its sessions ({error})"
             raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
-        for row in rows(found)[:MOST_LISTED]:
+        for row in dicts(found)[:MOST_LISTED]:
             self._know(row)
         self._asked.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
 
@@ -192,7 +193,7 @@ class OpencodeAdapter(Adapter):
             found = await self._web.get(f"/session/{quote(key, safe='')}/message", self._of(key) | {"limit": NEWEST})
         except WebError:
             return
-        for each in found if isinstance(found, list) else ():
+        for each in dicts(found):
             info = typed(each, "info", dict, {})
             at = typed(info, "time", dict, {})
             if typed(info, "role", str, "") == "assistant" and moment(at, "completed") is None:
