@@ -100,7 +100,7 @@ async def play(desk: Desk, tell: Callable[[str], None], *, tempo: float = 1.0) -
     """Repeat the script until cancelled. A step that is refused is reported and skipped."""
     while True:
         began = asyncio.get_running_loop().time()
-        for step in [*script(tempo), Step(ROUND_S, "the script starts again", _nothing)]:
+        for step in [*script(tempo), Step(ROUND_S, "the script starts again", lambda _: asyncio.sleep(0))]:
             await asyncio.sleep(max(0.0, began + step.at / tempo - asyncio.get_running_loop().time()))
             tell(step.said)
             try:
@@ -125,7 +125,3 @@ async def _dropped(desk: Desk) -> None:
         await desk.send(CHAT, "[[sim-slow-2]] One thing", actor=ACTOR)
         message = await desk.send(CHAT, "never mind", actor=ACTOR)
         await desk.drop(message.id, actor=ACTOR)
-
-
-async def _nothing(desk: Desk) -> None:
-    del desk

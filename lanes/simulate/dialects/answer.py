@@ -128,9 +128,9 @@ class SimulatedAnswer(ABC):
     def whole(self) -> dict[str, Any]:
         """The answer as one object."""
 
-    @abstractmethod
     def error(self, error: SimulatedError) -> dict[str, Any]:
-        """The object that reports an error."""
+        """The object that reports an error, as OpenAI has it."""
+        return {"error": {"message": error.sentence, "type": error.type, "param": None, "code": error.code}}
 
     @abstractmethod
     async def _begin(self) -> None: ...
@@ -141,8 +141,8 @@ class SimulatedAnswer(ABC):
     @abstractmethod
     async def _thought(self, text: str) -> None: ...
 
-    @abstractmethod
-    async def _refusal(self, text: str) -> None: ...
+    async def _refusal(self, text: str) -> None:
+        await self._text(text)
 
     @abstractmethod
     async def _call(self, place: int, call_id: str, name: str, arguments: str) -> None: ...
@@ -150,8 +150,8 @@ class SimulatedAnswer(ABC):
     @abstractmethod
     async def _end(self) -> None: ...
 
-    @abstractmethod
-    async def _error(self, error: SimulatedError) -> None: ...
+    async def _error(self, error: SimulatedError) -> None:
+        await self.event(self.error(error))
 
 
 def halves(text: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from lanes.simulate.asked import SimulatedRequest
-from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError, halves
+from lanes.simulate.dialects.answer import SimulatedAnswer, halves
 from lanes.simulate.wire import Wire
 
 
@@ -29,9 +29,6 @@ class SimulatedChat(SimulatedAnswer):
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish}
         return self._object("chat.completion", choices=[choice], usage=self._usage())
 
-    def error(self, error: SimulatedError) -> dict[str, Any]:
-        return {"error": {"message": error.sentence, "type": error.type, "param": None, "code": error.code}}
-
     async def _begin(self) -> None:
         await self._chunk({"role": "assistant", "content": ""})
 
@@ -54,9 +51,6 @@ class SimulatedChat(SimulatedAnswer):
         if self._usage_asked:
             await self.event(self._object("chat.completion.chunk", choices=[], usage=self._usage()))
         await self.wire.finish(b"data: [DONE]\n\n")
-
-    async def _error(self, error: SimulatedError) -> None:
-        await self.event(self.error(error))
 
     @property
     def _finish(self) -> str:

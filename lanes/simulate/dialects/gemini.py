@@ -39,18 +39,12 @@ class SimulatedGemini(SimulatedAnswer):
     async def _thought(self, text: str) -> None:
         await self.event(self._content([{"text": text, "thought": True}]))
 
-    async def _refusal(self, text: str) -> None:
-        await self._text(text)
-
     async def _call(self, _place: int, _id: str, name: str, arguments: str) -> None:
         await self.event(self._content([_call(name, arguments)]))
 
     async def _end(self) -> None:
         await self.event(self._content([], self._finish))
         await self.wire.finish()
-
-    async def _error(self, error: SimulatedError) -> None:
-        await self.event(self.error(error))
 
     @property
     def _finish(self) -> str:

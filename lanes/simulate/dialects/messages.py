@@ -41,9 +41,6 @@ class SimulatedMessages(SimulatedAnswer):
         await self._within("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         await self._delta("thinking_delta", thinking=text)
 
-    async def _refusal(self, text: str) -> None:
-        await self._text(text)
-
     async def _call(self, place: int, call_id: str, name: str, arguments: str) -> None:
         await self._within(f"call {place}", {"type": "tool_use", "id": call_id, "name": name, "input": {}})
         for half in halves(arguments):

@@ -28,9 +28,6 @@ class SimulatedResponses(SimulatedAnswer):
         output += (self._called(len(output) + at, *call) for at, call in enumerate(self.calls))
         return self._ended(output)
 
-    def error(self, error: SimulatedError) -> dict[str, Any]:
-        return {"error": {"message": error.sentence, "type": error.type, "param": None, "code": error.code}}
-
     async def _begin(self) -> None:
         await self._say("response.created", response=self._response("in_progress", []))
         await self._say("response.in_progress", response=self._response("in_progress", []))
@@ -74,9 +71,8 @@ class SimulatedResponses(SimulatedAnswer):
             await self._close()
             empty = self._message(len(self._output), "") | {"content": [], "status": "in_progress"}
             await self._open(kind, empty)
-            part: dict[str, Any] = {"type": kind, field: ""} | (
-                {"annotations": [], "logprobs": []} if kind == "output_text" else {}
-            )
+            more: dict[str, Any] = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+            part = {"type": kind, field: "", **more}
             await self._of_item("response.content_part.added", content_index=0, part=part)
 
     async def _open(self, holds: str, item: dict[str, Any]) -> None:
