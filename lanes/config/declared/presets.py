@@ -19,7 +19,7 @@ FIELDS = ("prompt_cache_key", "user")
 RUNTIME = "runtime:session"
 HEADER = "header:"
 BODY = "body:"
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PATH = re.compile(r"[^.:\s]+(\.[^.:\s]+)*(:[^.:\s]+(\.[^.:\s]+)*)?")
 #: The id of a process, which many sessions share: nanobot sends it.
 NEVER = frozenset({"x-session-affinity"})
@@ -53,7 +53,7 @@ def naming_fault(word: str) -> str | None:
         name = word.removeprefix(HEADER)
         if name.lower() in NEVER:
             return "that header is the same for many sessions"
-        return None if _HEADER_NAME.fullmatch(name) else "that is no name of a header"
+        return None if HEADER_NAME.fullmatch(name) else "that is no name of a header"
     if word.startswith(BODY):
         return None if _PATH.fullmatch(word.removeprefix(BODY)) else "write body:a.b, or body:a.b:c for JSON in a text"
     return None if word in (*FIELDS, RUNTIME) else ""

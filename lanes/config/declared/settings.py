@@ -5,7 +5,9 @@ Loading, environment overrides, listings and documentation read this table; noth
 
 from functools import cache, partial
 
+from lanes.config.declared.presets import PRESETS
 from lanes.config.declared.setting import WATCHED, Kind, Setting
+from lanes_storage.law import Mode, OnInterrupt, OnSurvivors, Overflow, PermittedBy
 
 
 def _clock(name: str, default: str, meaning: str, *, least: int = 0, per_lane: bool = True) -> Setting:
@@ -81,24 +83,24 @@ _BUDGET = (
 _queue = partial(Setting, "queue", in_policy=True)
 _QUEUE = (
     _queue("mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
-           choices=("queue", "collect", "interrupt", "reject", "steer")),
+           choices=tuple(Mode)),
     _queue("debounce", Kind.DURATION, "500ms",
            "in mode collect, how long texts have to be quiet before one run answers them together; at most 5s in all",
            most=5_000),
     _queue("cap", Kind.WHOLE, 20, "how many messages of one lane may wait", least=1, most=1_000_000),
     _queue("overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
-           choices=("reject", "drop-oldest")),
+           choices=tuple(Overflow)),
     _queue("concurrency", Kind.WHOLE, 1,
            "how many requests of one session run at once; only of requests that carry their own history",
            "1; that of a source for its lanes", least=1, most=1_000),
     _queue("permissions", Kind.CHOICE, "operator",
            "who may answer where a run asks for a permission: an operator, or also its sender by a message",
-           choices=("operator", "sender")),
+           choices=tuple(PermittedBy)),
     _queue("on_interrupt", Kind.CHOICE, None, "what becomes of the message of an interrupted run",
            "requeue; fail for programs, Python functions, and tools that the provider itself carries out",
-           choices=("requeue", "fail", "pause")),
+           choices=tuple(OnInterrupt)),
     _queue("on_survivors", Kind.CHOICE, None, "whether a lane goes on while processes of its last run may live",
-           "pause for programs", choices=("pause", "start")),
+           "pause for programs", choices=tuple(OnSurvivors)),
     _queue("lane_budget", Kind.FIELDS, None, "what each lane may use by itself", "no limit", fields=_BUDGET),
     _queue("budget", Kind.FIELDS, None, "what all lanes may use together for which this policy says so", "no limit",
            fields=_BUDGET),
@@ -249,7 +251,7 @@ _source = partial(Setting, "source")
 _SOURCE = (
     _source("name", Kind.NAME, None, "what begins the names of its lanes, and stands in its address", required=True),
     _source("preset", Kind.CHOICE, "auto", "the program: how it names its sessions, and how long it waits",
-            choices=("auto", "openclaw", "codex", "claude", "opencode", "hermes")),
+            choices=tuple(PRESETS)),
     _source("provider", Kind.NAME, None, "where its requests go, as they are", required=True),
     _source("token_env", Kind.NAME, None, "the environment variable that holds its token",
             "this or token_file is needed"),

@@ -3,6 +3,7 @@
 import json
 import re
 
+from lanes.config.declared.presets import HEADER_NAME
 from lanes.config.declared.refusal import refusal, shown
 from lanes.config.reading.sections import ArrayElement
 
@@ -14,7 +15,6 @@ OURS = frozenset(
 #: Fields of a body that another setting or lanes itself decides.
 DECIDED = frozenset({"model", "stream"})
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PROXY = re.compile(r"https?://[^\s/?#@]+/?")
 
 
@@ -30,14 +30,14 @@ def check(row: ArrayElement) -> None:
 
 def _check_headers(row: ArrayElement) -> None:
     headers, named = row.values["headers"], row.values["api_key_header"]
-    if named.value is not None and (not _HEADER.fullmatch(named.value) or named.value.lower() in OURS):
+    if named.value is not None and (not HEADER_NAME.fullmatch(named.value) or named.value.lower() in OURS):
         raise named.refused(f"{shown(named.value)} can carry no key", "write, say, api-key")
     for name, value in (headers.value or {}).items():
         key = f"{headers.key}.{name}"
         if name.lower() in SECRET:
             fix = "use api_key_env or api_key_file, and api_key_header where the header has another name"
             raise refusal(headers.where, key, "secrets are named, never written", fix)
-        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+        if not HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
             raise refusal(headers.where, key, "no HTTP header can be sent so", "it is one line of plain characters")
         if name.lower() in OURS or name.lower().startswith("x-lanes-"):
             raise refusal(headers.where, key, "lanes itself decides it", "take it out")

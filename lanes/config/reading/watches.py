@@ -30,9 +30,8 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
         _check_name(row.values["name"])
         _check_url(row)
         token = secrets.resolve(row.values["token_env"], row.values["token_file"], env)
-        if not (
-            is_private(row.get("url")) or (row.values["token_env"].value or row.values["token_file"].value) is None
-        ):
+        sends = row.get("token_env") is not None or row.get("token_file") is not None
+        if sends and not is_private(row.get("url")):
             problem = "a token would travel unencrypted to another machine"
             raise row.values["url"].refused(problem, "use wss:// or https://")
         files = None if row.get("files") is None else Path(row.get("files"))
