@@ -69,10 +69,20 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        await self._store.write(lambda tx: doors.forget_sources(tx, self._names))
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._forget_others(), name="lanes-watch-forget")
             for source in self._sources:
                 tasks.create_task(source.run(), name=f"lanes-watch-{source.name}")
+
+    async def _forget_others(self) -> None:
+        """Forget the sources that are no longer configured, once the database can be written."""
+        while True:
+            try:
+                await self._store.write(lambda tx: doors.forget_sources(tx, self._names))
+                return
+            except StorageError as error:
+                log.warning("sources that are no longer configured are not forgotten yet: %s", error)
+                await asyncio.sleep(LEASE_S)
 
 
 class WatchedSource:
@@ -141,10 +151,14 @@ class WatchedSource:
                 await self._connected()
             except SourceDown as down:
                 await self._note_down(down)
+            except StorageError:
+                raise
+            except (
+                Exception
+            ) as error:  # an adapter reads what another program sends: its fault must not end the gateway
+                await self._note_down(self._failed(error))
         except StorageError as error:
             log.warning("what is seen of %s is not kept: %s", self.name, error)
-        except Exception:  # an adapter reads what another program sends: its fault must not end the gateway
-            log.exception("the adapter of %s failed", self.name)
 
     async def _connected(self) -> None:
         version = await self._answered(self._adapter.connect)
@@ -271,13 +285,24 @@ class WatchedSource:
         self._down = down
         await self._adapter.close()
         await self._note(down.state, why=down.why, fix=down.fix or None)
-        if down.state is SourceState.HUNG:
-            try:
-                rows = await in_thread(self._adapter.offline)
-                self._kept, self._whole = {}, True
-                await self._keep({row.key: row for row in rows}, from_files=True)
-            except SourceDown as unknown:
-                log.info("%s: %s", self.name, unknown)
+        if down.state is SourceState.HUNG and (rows := await in_thread(self._offline)) is not None:
+            self._kept, self._whole = {}, True
+            await self._keep({row.key: row for row in rows}, from_files=True)
+
+    def _offline(self) -> Sequence[Sighting] | None:
+        """Its sessions by its files; None: these do not tell."""
+        try:
+            return self._adapter.offline()
+        except SourceDown as unknown:
+            log.info("%s: %s", self.name, unknown)
+        except Exception as error:
+            self._failed(error)
+        return None
+
+    def _failed(self, error: Exception) -> SourceDown:
+        """Log that its adapter failed; the fault is in lanes, so what it sends is as good as unknown."""
+        log.error("the adapter of %s failed", self.name, exc_info=error)
+        return SourceDown(SourceState.FOREIGN, f"its adapter failed: {type(error).__name__}")
 
     async def _note(self, state: SourceState, **about: str | None) -> None:
         owner, now = self._owner(), self._clock()
@@ -328,8 +353,7 @@ class WatchedSource:
         except SourceDown as down:
             return ladder.unreachable(down)
         except Exception as error:
-            log.exception("freeing %s failed", ascii(request.key))
-            return ladder.unreachable(SourceDown(SourceState.FOREIGN, f"its adapter failed: {type(error).__name__}"))
+            return ladder.unreachable(self._failed(error))
         return freed
 
 

@@ -1,6 +1,8 @@
 """What a watcher keeps, and what every surface does with it."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from lanes.records import AbortResult, Event, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.queries import marks, search, show, tally, why
 from lanes.watch import freeing, watcher
+from lanes.watch.openclaw.view import SessionView
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType, LaneState, SourceState, WatchedState
 from lanes_storage.records import LaneFilter, NewMessage, SourceRow
+from lanes_storage.sqlite.file import locking
 from tests.kit.until import until
 from tests.watch.openclaw import OF_5, OF_9
 from tests.watch.site import ADDRESS, KEY, WatchSite, watch_site
@@ -237,6 +241,35 @@ async def test_a_gateway_that_is_gone_is_told_and_is_watched_again_when_it_is_ba
     await site.lane(gateway=SourceState.CONNECTED)
     assert (await aborted(site)).outcome is Outcome.RELEASED
     assert [(event.detail or {})["state"] for event in await events(site, EventType.SOURCE)][-1] == "connected"
+
+
+async def test_F678_a_gateway_whose_adapter_fails_is_not_shown_as_connected(
+    site: WatchSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.gateway.begin(KEY)
+    await site.lane(state=LaneState.RUNNING, gateway=SourceState.CONNECTED)
+    monkeypatch.setattr(SessionView, "rows", lambda *_: 1 / 0)
+    await site.lane(gateway=SourceState.FOREIGN)
+    assert (await aborted(site)).outcome is Outcome.UNREACHABLE
+    paragraph = (await site.desk.call(why, site.desk.context(), key=ADDRESS)).why
+    assert "its adapter failed: ZeroDivisionError" in paragraph
+    monkeypatch.undo()
+    await site.lane(gateway=SourceState.CONNECTED)
+
+
+async def test_F679_where_the_database_is_locked_as_a_watch_begins_it_begins_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(watcher, "LEASE_S", 0.01)
+    async with watch_site(tmp_path, OF_9) as site:
+        owner = await site.register()
+        with closing(sqlite3.connect(tmp_path / "lanes.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with site.watched(owner):
+                await until(lambda: "locked" in caplog.text, "a try")
+                other.execute("ROLLBACK")
+                await site.connected()
 
 
 async def test_silence_is_warned_about_once(tmp_path: Path) -> None:
