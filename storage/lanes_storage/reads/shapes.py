@@ -1,7 +1,7 @@
 """Column lists, and functions that convert their rows to records."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -28,24 +28,25 @@ T = TypeVar("T")
 _OF_PHASE = AttemptPhase.__annotations__
 Row = Sequence[Any]
 
-RUN_COLUMNS = f"""
-r.id, r.lane_id, {shown_key("rl")}, r.message_id, r.owner_id, r.runner, r.kind,
-r.run_timeout_ms, r.stall_timeout_ms, r.abort_grace_ms, r.reconcile_interval_ms, r.warn_held_after_ms,
-r.max_park_ms, r.on_interrupt, r.on_survivors,
-r.claimed_at, r.claimed_boot, r.claimed_slept_ms, r.boot_id, r.progress, r.progress_at, r.progress_boot,
-r.progress_slept_ms, r.busy_until_boot, r.left_out, r.process_host, r.process_boot_id, r.process_pid,
-r.process_start_time, r.process_group, r.abort_at, r.abort_boot, r.abort_boot_id, r.abort_grace_asked_ms, r.abort_actor,
-r.abort_reason, r.abort_cause, r.edge, r.cause, r.forced, r.ended_at, r.ended_by, r.refused_writes, r.late_reply,
-(SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1)
-  IS NOT NULL, r.abort_slept_ms, r.body_ended_at, r.attempt, r.question, r.input_ms
-"""
-RUN_WIDTH = 50
 
-OWNER_ROW = """
-o.id, o.kind, o.host, o.boot_id, o.pid_ns, o.pid, o.start_time, o.fingerprint, o.heartbeat_interval_ms,
-o.stale_after_ms, o.runners, o.url, o.started_at, o.heartbeat_at, o.heartbeat_boot, o.slept_ms, o.heartbeats,
-o.drain_by, o.drain_at, o.drain_until, o.ended_at, o.ended_cause
-"""
+def _columns(of: str, fields: Iterable[str], **others: str) -> str:
+    """The columns of a table with the names of a record's fields, in their order; ``others``: the expressions of fields
+    that are none of its columns. ``of``: the alias of the table."""
+    return ", ".join(others.get(field, f"{of}.{field}") for field in fields)
+
+
+#: With ``FROM runs r`` and its lane ``rl``.
+RUN_COLUMNS = _columns(
+    "r",
+    RunRow._fields,
+    key=shown_key("rl"),
+    terms=_columns("r", Terms._fields),
+    waiting="""(SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id
+  WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1) IS NOT NULL""",
+)
+RUN_WIDTH = len(RunRow._fields) + len(Terms._fields) - 1
+
+OWNER_ROW = _columns("o", OwnerRow._fields[:-1])
 #: Contains the number of lanes that the owner holds. Not for lists of lanes: the count would be repeated for each row.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
