@@ -81,13 +81,13 @@ def test_a_second_drain_takes_the_place_of_the_first(world: World) -> None:
     world.time.move(SECOND)
     drain(world, world.me, by="bob", for_ms=SECOND)
     now = world.time().wall
-    assert world.store.read(reads.drain_of_owner(world.me)) == ("bob", now, now + SECOND)
+    assert world.store.read(reads.orders_of_owner(world.me)).drain == ("bob", now, now + SECOND)
 
 
 def test_a_drain_ends_with_its_row(world: World) -> None:
     drain(world, world.me)
     world.end_owner(world.me, cause="stopped")
-    assert world.store.read(reads.drain_of_owner(world.me)) is None
+    assert world.store.read(reads.orders_of_owner(world.me)).drain is None
     assert not drain(world, world.me, by="bob")
     assert world.owner_row(world.me).drain_by == "alice"
 

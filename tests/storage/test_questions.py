@@ -408,8 +408,8 @@ def test_which_runs_are_given_something_is_read_by_their_owner(world: World, ask
     newest = world.send("a", "quickly", mode=Mode.STEER)
     world.send("a", "waits")
     assert mine < newest
-    assert world.store.read(reads.input_of_owner(world.me)) == {asking.run_id: newest}
-    assert world.store.read(reads.input_of_owner(other)) == {foreign.run_id: theirs}
+    assert world.store.read(reads.orders_of_owner(world.me)).input == {asking.run_id: newest}
+    assert world.store.read(reads.orders_of_owner(other)).input == {foreign.run_id: theirs}
 
 
 def test_what_an_old_program_stored_as_a_question_is_no_question(world: World, asking: Ticket) -> None:

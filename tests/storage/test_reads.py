@@ -184,12 +184,12 @@ def test_the_aborts_that_an_owner_must_obey(world: World) -> None:
     world.request_abort("c")
     world.request_abort("d")
     world.abort(ended)
-    mine = world.store.read(reads.aborts_of_owner(world.me))
+    mine = world.store.read(reads.orders_of_owner(world.me)).aborts
     assert sorted(mine, key=str) == [
         (asked, Cause.ABORTED, TERMS.abort_grace_ms),
         (hurried, Cause.INTERRUPTED_BY_NEWER, 7),
     ]
-    assert [found[0] for found in world.store.read(reads.aborts_of_owner(other))] == [theirs]
+    assert [found[0] for found in world.store.read(reads.orders_of_owner(other)).aborts] == [theirs]
 
 
 def test_whether_a_real_runner_ever_ran(world: World) -> None:

@@ -24,10 +24,10 @@ def test_a_wait_is_progress_and_shows_until_the_message_has_ended(world: World) 
     assert wait(world, run, other) is True
     assert world.run(run).waiting
     assert world.run(run).progress_boot == world.time().boot
-    assert world.store.read(reads.waiting_of_owner(world.me)) == {run.run_id}
+    assert world.store.read(reads.orders_of_owner(world.me)).waits == {run.run_id}
     world.complete(world.claim("b").ticket)
     assert not world.run(run).waiting, "the row of the wait is left, and means nothing any more"
-    assert world.store.read(reads.waiting_of_owner(world.me)) == frozenset()
+    assert world.store.read(reads.orders_of_owner(world.me)).waits == frozenset()
 
 
 def test_a_wait_that_is_given_up_counts_no_more(world: World) -> None:
@@ -74,7 +74,7 @@ def test_a_run_that_has_lost_its_lane_waits_for_nothing(world: World) -> None:
     other = world.send("b")
     assert wait(world, run, other) is False
     assert isinstance(world.accept("a", waiting_run=run.run_id), Accepted)
-    assert world.store.read(reads.waiting_of_owner(world.me)) == frozenset()
+    assert world.store.read(reads.orders_of_owner(world.me)).waits == frozenset()
 
 
 def test_a_known_message_is_waited_for_as_well(world: World) -> None:

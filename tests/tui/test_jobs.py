@@ -182,9 +182,9 @@ async def test_the_bad_gateway_is_named_and_drained(stage: Stage) -> None:
         dialog = await driver.dialog(ActionDialog)
         assert f"gateway {bad}" in dialog.said
         await hand.press("y")
-        await driver.until(lambda: stage.store.read(reads.drain_of_owner(bad)), "the drain")
+        await driver.until(lambda: stage.store.read(reads.orders_of_owner(bad)).drain, "the drain")
     assert hand.keys <= 5
-    assert stage.store.read(reads.drain_of_owner(1)) is None
+    assert stage.store.read(reads.orders_of_owner(1)).drain is None
 
 
 async def test_what_happened_in_the_last_five_minutes_is_read(stage: Stage) -> None:

@@ -191,16 +191,16 @@ class Upkeep(Loop):
         if version == self._version:
             return
         orders = reader.read(reads.orders_of_owner(self.owner_id))
-        self._drain.look(reader.read(reads.drain_of_owner(self.owner_id)) if orders.drain else None, now)
+        self._drain.look(orders.drain, now)
         if len(self._live):
-            self._stop_aborted(reader, orders, now)
-            self._tell_waiting(reader, orders)
-            self._tell_given(reader, orders)
+            self._stop_aborted(orders, now)
+            self._tell_waiting(orders)
+            self._tell_given(orders)
         self._version = version  # only after everything was read: a failed read is repeated
         self._changed()
 
-    def _stop_aborted(self, reader: Reader, orders: OwnerOrders, now: Now) -> None:
-        for ticket, cause, grace_ms in reader.read(reads.aborts_of_owner(self.owner_id)) if orders.aborts else ():
+    def _stop_aborted(self, orders: OwnerOrders, now: Now) -> None:
+        for ticket, cause, grace_ms in orders.aborts:
             run = self._live.get(ticket.run_id)
             if run is None:
                 continue
@@ -208,19 +208,17 @@ class Upkeep(Loop):
                 run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
                 run.hurry(grace_ms)
 
-    def _tell_waiting(self, reader: Reader, orders: OwnerOrders) -> None:
+    def _tell_waiting(self, orders: OwnerOrders) -> None:
         """Tell the runs that began, or ended, to wait for a message of another lane."""
-        waiting = reader.read(reads.waiting_of_owner(self.owner_id)) if orders.waits else frozenset()
-        before, self._waiting = self._waiting, waiting
+        before, self._waiting = self._waiting, orders.waits
         for run_id in before ^ self._waiting:
             run = self._live.get(run_id)
             if run is not None:
                 run.set_waiting(run_id in self._waiting)
 
-    def _tell_given(self, reader: Reader, orders: OwnerOrders) -> None:
+    def _tell_given(self, orders: OwnerOrders) -> None:
         """Wake the runs for which a message was stored since the last look."""
-        given = reader.read(reads.input_of_owner(self.owner_id)) if orders.input else {}
-        before, self._given = self._given, given
+        before, self._given = self._given, orders.input
         for run_id, _ in self._given.items() - before.items():
             run = self._live.get(run_id)
             if run is not None:

@@ -36,9 +36,9 @@ __getattr__ = lazily(
             "message_count message_ids messages prunable"
         ),
         ".of_owners": (
-            "aborts_of_owner clock_noted drain_of_owner input_of_owner lane_of_run open_runs orders_of_owner owner "
+            "clock_noted lane_of_run open_runs orders_of_owner owner "
             "owner_loads owners owners_of real_runner_ever_ran refused_writes run runs_of_owner silent_runs "
-            "unproven_run unproven_runs waiting_of_owner waits"
+            "unproven_run unproven_runs waits"
         ),
         ".of_sessions": "asking members",
         ".of_providers": "cooldowns in_flight place_of places_taken providers refusals_of",

@@ -51,28 +51,19 @@ SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_
 NOT_PLAIN_OF = """
 (r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
-DRAIN_OF_OWNER = """
-SELECT drain_by, drain_at, drain_until FROM owners WHERE id = :owner AND drain_at IS NOT NULL AND ended_at IS NULL
-"""
-ABORTS_OF_OWNER = """
-SELECT r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_grace_ms)
-FROM runs r JOIN lanes l ON l.run_id = r.id
-WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL
-"""
-#: Joins from the waits, which are few, to their runs: an owner may have many runs.
-WAITING_OF_OWNER = """
-SELECT DISTINCT w.run_id FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
-WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL
-"""
-#: The newest of the messages that the runs of an owner may take. Joins from these messages, which are few.
-INPUT_OF_OWNER = """
-SELECT m.for_run, max(m.id) FROM messages m JOIN runs r ON r.id = m.for_run
-WHERE m.for_run IS NOT NULL AND r.owner_id = :owner GROUP BY m.for_run
-"""
-#: Whether there is anything of these four: mostly not, and this is asked after every commit.
-ORDERS_OF_OWNER = f"""
-SELECT (SELECT 1 FROM ({DRAIN_OF_OWNER})), (SELECT 1 FROM ({ABORTS_OF_OWNER}) LIMIT 1),
-  (SELECT 1 FROM ({WAITING_OF_OWNER}) LIMIT 1), (SELECT 1 FROM ({INPUT_OF_OWNER}) LIMIT 1)
+#: All in one, since this is asked after every commit, and mostly there is nothing. The joins begin with the waits, and
+#: with the messages that runs may take, which are few: an owner may have many runs.
+ORDERS_OF_OWNER = """
+SELECT
+  (SELECT json_array(drain_by, drain_at, drain_until) FROM owners
+   WHERE id = :owner AND drain_at IS NOT NULL AND ended_at IS NULL),
+  (SELECT json_group_array(json_array(r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_grace_ms)))
+   FROM runs r JOIN lanes l ON l.run_id = r.id
+   WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL),
+  (SELECT json_group_array(w.run_id) FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
+   WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL),
+  (SELECT json_group_array(json_array(m.for_run, m.id)) FROM messages m JOIN runs r ON r.id = m.for_run
+   WHERE m.for_run IS NOT NULL AND r.owner_id = :owner)
 """
 WAITS = f"""
 SELECT w.run_id, w.message_id, {shown_key("l")}, w.host, w.boot_id, w.pid_ns, w.pid, w.start_time, w.since
@@ -169,15 +160,15 @@ def owners_of(ids: Sequence[int]) -> Query[list[OwnerRow]]:
 
 
 def orders_of_owner(owner_id: int) -> Query[OwnerOrders]:
-    """Which of the following four queries find anything for an owner."""
-    return Query(ORDERS_OF_OWNER, {"owner": owner_id}, lambda rows: OwnerOrders(*map(bool, rows[0])))
+    """What other processes asked of an owner and its runs."""
 
+    def shape(rows: list[Row]) -> OwnerOrders:
+        drain, *others = rows[0]
+        asked, waits, given = map(json.loads, others)
+        aborts = [(Ticket(run, epoch), Cause.read(cause), grace_ms) for run, epoch, cause, grace_ms in asked]
+        return OwnerOrders(drain and tuple(json.loads(drain)), aborts, frozenset(waits), dict(sorted(given)))
 
-def drain_of_owner(owner_id: int) -> Query[tuple[str, int, int] | None]:
-    """Who drains an owner, since when and until when (wall time); None if nobody does."""
-    return Query(
-        DRAIN_OF_OWNER, {"owner": owner_id}, lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None
-    )
+    return Query(ORDERS_OF_OWNER, {"owner": owner_id}, shape)
 
 
 def runs_of_owner(owner_id: int) -> Query[frozenset[int]]:
@@ -198,25 +189,6 @@ def open_runs(of_others_than: int | None = None) -> Query[list[RunRow]]:
     if of_others_than is None:
         return Query(f"{OPEN_RUNS} ORDER BY r.id", {}, many(to_run))
     return Query(f"{OPEN_RUNS} AND {NOT_PLAIN_OF} ORDER BY r.id", {"owner": of_others_than}, many(to_run))
-
-
-def aborts_of_owner(owner_id: int) -> Query[list[tuple[Ticket, Cause, int]]]:
-    """The runs of an owner whose abort was requested: ticket, cause and grace in milliseconds."""
-    return Query(
-        ABORTS_OF_OWNER,
-        {"owner": owner_id},
-        lambda rows: [(Ticket(row[0], row[1]), Cause.read(row[2]), int(row[3])) for row in rows],
-    )
-
-
-def waiting_of_owner(owner_id: int) -> Query[frozenset[int]]:
-    """The runs of an owner that wait for a message of another lane."""
-    return Query(WAITING_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
-
-
-def input_of_owner(owner_id: int) -> Query[dict[int, int]]:
-    """The runs of an owner that may take a message, each with the newest one."""
-    return Query(INPUT_OF_OWNER, {"owner": owner_id}, lambda rows: {row[0]: row[1] for row in rows})
 
 
 def waits(run_id: int | None = None) -> Query[list[Wait]]:

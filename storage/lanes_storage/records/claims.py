@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lanes_storage.law import BoundTo, Edge, LaneState, MessageState
+from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState
 from lanes_storage.records.runs import Terms, Ticket
 from lanes_storage.records.stored import MessageRow
 
@@ -41,12 +41,17 @@ class WaitingMessage(NamedTuple):
 
 
 class OwnerOrders(NamedTuple):
-    """What there is for an owner to obey: a drain, aborts of its runs, waits and texts of its runs."""
+    """What there is for an owner to obey.
 
-    drain: bool
-    aborts: bool
-    waits: bool
-    input: bool
+    ``drain``: who drains it, since when and until when (wall time). ``aborts``: its runs whose abort was requested,
+    with cause and grace in milliseconds. ``waits``: its runs that wait for a message of another lane. ``input``: its
+    runs that may take a message, each with the newest one.
+    """
+
+    drain: tuple[str, int, int] | None
+    aborts: list[tuple[Ticket, Cause, int]]
+    waits: frozenset[int]
+    input: dict[int, int]
 
 
 class WaitingHead(NamedTuple):
