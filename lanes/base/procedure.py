@@ -103,11 +103,6 @@ class InThread:
         self._reader.close()
 
 
-def within(tx: Transaction, query: Query[T]) -> T:
-    """The result of a query in an open transaction."""
-    return query.shape(tx.rows(query.sql, query.params))
-
-
 def write(step: Step[T | LanesError]) -> Procedure[T]:
     """Run a step in a transaction. Raises the error that it gives."""
     return raised(cast("T", (yield Write(step))))

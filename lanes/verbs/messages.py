@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from lanes.base.errors import Changed, LaneBusy, LanesError, NotAllowed, NotFound, QueueFull, Unfit
-from lanes.base.procedure import Effect, Procedure, QueryBlock, made_of, read, within, write
+from lanes.base.procedure import Effect, Procedure, QueryBlock, made_of, read, write
 from lanes.context import Context
 from lanes.records import Counted, LetterPage, LetterTally, Message, Pruned
 from lanes.records.json_schema import MOST_NUMBER
@@ -31,7 +31,7 @@ from lanes.verbs.verb import DashboardAction, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.interface import Reads, Step, Transaction
+from lanes_storage.interface import Reads, Step, Transaction, within
 from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
 from lanes_storage.reads.of_messages import LAST
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, MessageRow, Subject

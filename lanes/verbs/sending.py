@@ -14,7 +14,7 @@ from lanes.base.errors import (
     Unfit,
     WaitCycle,
 )
-from lanes.base.procedure import Effect, Procedure, made_of, read, wait_for_change, within, write
+from lanes.base.procedure import Effect, Procedure, made_of, read, wait_for_change, write
 from lanes.context import Context
 from lanes.explain.pauses import pause_told
 from lanes.host.identity import is_gone, this_process
@@ -26,7 +26,7 @@ from lanes.verbs.verb import WaitOverHttp, verb
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.interface import Step, Transaction
+from lanes_storage.interface import Step, Transaction, within
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import Admission, Idempotency, MessageRow, NewMessage, Waiter
 
@@ -234,7 +234,7 @@ def read_back(tx: Transaction, number: int, now: Now) -> Message | LanesError:
 
 
 def _held_up(tx: Transaction, row: MessageRow, now: Now) -> Message:
-    told, pause = Message.of(row, whole=False), reads.get_pause(tx, row.lane_id, row.key)
+    told, pause = Message.of(row, whole=False), within(tx, reads.pause(row.lane_id, row.key))
     return told if pause is None else told.replace(held_up=pause_told(pause, row.key, now))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 from lanes.base.errors import LanesError, NotFound
-from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, made_of, read, wait_for_change, within, write
+from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, made_of, read, wait_for_change, write
 from lanes.context import Context
 from lanes.host import descriptors
 from lanes.host.identity import Identity, is_gone, is_here, this_process
@@ -45,7 +45,7 @@ from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.ends import End, HeldRun, RunEnd, decide
-from lanes_storage.interface import Query, Reads, Store, Transaction
+from lanes_storage.interface import Query, Reads, Store, Transaction, within
 from lanes_storage.law import Cause, Edge
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 

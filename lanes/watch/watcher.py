@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from lanes.base.procedure import within
 from lanes.config.declared.model import WatchConfig
 from lanes.config.reading.watches import is_encrypted, is_loopback
 from lanes.host.changes import Changes
@@ -23,7 +22,7 @@ from lanes.watch.kinds import adapter_of
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import AsyncStore, Transaction, within
 from lanes_storage.law import SourceState
 from lanes_storage.logs import Log
 from lanes_storage.records import Freeing, Sighting

@@ -72,6 +72,11 @@ class Transaction(Protocol):
 Step = Callable[[Transaction], T_co]
 
 
+def within(tx: Transaction, query: Query[T]) -> T:
+    """The result of a query in an open transaction."""
+    return query.shape(tx.rows(query.sql, query.params))
+
+
 class Transition(Protocol[C_contra, T_co]):
     """A change of state for a set of commands. Returns one result for each, in their order."""
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from lanes.base.procedure import within
 from lanes.engine.dispatch import backlog, dispatcher
 from lanes.engine.dispatch import providers as dispatch_providers
 from lanes.engine.dispatch.dispatcher import Dispatcher
@@ -18,7 +17,7 @@ from lanes.runners.providers.places import ProviderView, choose, lines_of
 from lanes.testing import SECOND
 from lanes_storage import AsyncStore, doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import Query, Transaction
+from lanes_storage.interface import Query, Transaction, within
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, PauseKind
 from lanes_storage.records import LaneFilter, Ticket
 from tests.engine.test_dispatcher import Bench
@@ -60,7 +59,7 @@ class History:
             view = ProviderView(within(tx, reads.providers()), within(tx, reads.places_taken(now)), now)
             given = Counter[str]()
             slots = {name: one.max_runs - live.of_runner(name) for name, one in SPECS.items()}
-            suspects, found = doors.suspects_running(tx), list[tuple[str, str]]()
+            suspects, found = within(tx, reads.suspects_running()), list[tuple[str, str]]()
             for head in doors.candidates(tx, world.me, now, limit=10_000):
                 one = self.bench.dispatcher._spec_of(head)
                 suspect = head.interruptions >= MAX_INTERRUPTIONS - 1

@@ -344,7 +344,7 @@ class World:
 
     def suspects(self) -> int:
         """How many suspects run."""
-        return self.store.write(doors.suspects_running)
+        return self.store.read(reads.suspects_running())
 
     def step(self, step: Step[T]) -> T:
         """Run a step of the test's own."""

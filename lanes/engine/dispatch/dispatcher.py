@@ -26,7 +26,7 @@ from lanes.runners.base import RunnerSpec
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
-from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out
+from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out, within
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
 from lanes_storage.records import Head, WaitingLane
@@ -250,7 +250,7 @@ class Dispatcher:
         """What a page of claims begins with."""
         self._claimed = []
         self._skipped.current = None
-        return FreeSlots(self._providers.view_in(tx, now), doors.suspects_running(tx))
+        return FreeSlots(self._providers.view_in(tx, now), within(tx, reads.suspects_running()))
 
     # --------------------------------------------------------------------------------- heads of a desk
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Mapping
 
-from lanes.base.procedure import within
 from lanes.engine.dispatch.slots import FreeSlots, Rest
 from lanes.runners.base import RunnerSpec
 from lanes.runners.providers.places import (
@@ -17,7 +16,7 @@ from lanes.runners.providers.places import (
 )
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import AsyncStore, Transaction, within
 
 #: How many heads of a runner are parked while all its providers are cooling down; the others wait behind them.
 POSTPONED = 256

@@ -8,7 +8,7 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import Reader, Transaction
+from lanes_storage.interface import Reader, Transaction, within
 from lanes_storage.logs import Log
 from lanes_storage.records import Beat, NewOwner
 
@@ -138,7 +138,7 @@ class Losses:
 
         def step(tx: Transaction) -> list[ActiveRun]:
             # read in the writer, after every claim that has committed
-            return self._missing_in(lambda: doors.runs_of_owner(tx, owner))
+            return self._missing_in(lambda: within(tx, reads.runs_of_owner(owner)))
 
         return self._write(step)
 

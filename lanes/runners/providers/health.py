@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lanes.base.procedure import within
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed
@@ -21,7 +20,7 @@ from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, Provid
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import AsyncStore, Transaction, within
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
 from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from lanes import filters
 from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound, Unfit
-from lanes.base.procedure import Effect, Procedure, read, within, write
+from lanes.base.procedure import Effect, Procedure, read, write
 from lanes.context import Context
 from lanes.records import Acted, GlobActed, Lane, Liveness, Pause
 from lanes.verbs import outcomes
@@ -15,7 +15,7 @@ from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import control, pauses
 from lanes_storage.doors.pauses import Control
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Transaction, within
 from lanes_storage.law import HELD, PAUSED_BY_HAND, LaneState, PauseKind
 from lanes_storage.records import How, LaneFilter, LaneRow
 

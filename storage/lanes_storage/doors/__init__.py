@@ -33,14 +33,12 @@ __getattr__ = lazily(
     __name__,
     {
         ".aborts": "AbortRequest end_bound request_abort",
-        ".claims": (
-            "attach_process candidates candidates_among claim collectable keep_session postpone suspects_running"
-        ),
+        ".claims": ("attach_process candidates candidates_among claim collectable keep_session postpone"),
         ".control": "ack drop retry",
         ".conversations": "ImportedTurn begin_conversation new_conversation tell_from",
         ".input.questions": "ask close_question take_answer take_steer",
         ".intake": "Accepted Refusal accept enter_beside runs_beside",
-        ".owners": "drain end_owner heartbeat note_progress register runs_of_owner touch",
+        ".owners": "drain end_owner heartbeat note_progress register touch",
         ".pauses": "Control end_pause note_survivors pause pause_matching restored resume resume_matching",
         ".providers": (
             "answered cool count doubt leave_place note_asked note_provider refuse reset_provider take_place try_last"

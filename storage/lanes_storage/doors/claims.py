@@ -16,7 +16,6 @@ from lanes_storage.doors.waiting.places import park_again
 from lanes_storage.interface import CommandStep, Given, Row, Transaction, call
 from lanes_storage.law import (
     MAX_BATCH,
-    MAX_INTERRUPTIONS,
     BoundTo,
     Cause,
     EventType,
@@ -60,11 +59,6 @@ def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]
 
 def _to_head(row: Row) -> Head:
     return Head(row[0], row[1], LaneState.read(row[2]), *row[3:])
-
-
-def suspects_running(tx: Transaction) -> int:
-    """How many held lanes run a suspect: a message that would become poison by one more interruption."""
-    return int(tx.rows(sql.COUNT_SUSPECTS, {"suspect": MAX_INTERRUPTIONS - 1})[0][0])
 
 
 def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:

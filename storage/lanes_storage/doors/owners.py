@@ -141,11 +141,6 @@ def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, Ope
     return event(EventType.RECOVERED, command.now, lane=lane, run=run, message=message, epoch=run, actor=actor)
 
 
-def runs_of_owner(tx: Transaction, owner: int) -> frozenset[int]:
-    """The open runs of an owner, even if it has ended."""
-    return frozenset(run for (run,) in tx.rows(sql.OPEN_RUNS_OF_OWNER, (owner,)))
-
-
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
     """Stop an owner from claiming; at ``until`` (wall time) it interrupts what still runs.
 

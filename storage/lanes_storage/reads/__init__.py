@@ -24,8 +24,8 @@ __getattr__ = lazily(
         ".of_conversations": "conversation conversation_state conversations recalled",
         ".journal": "epoch_of_release events last_event_id notices",
         ".of_lanes": (
-            "claimable counts get_pause glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
-            "repeated tally"
+            "claimable counts glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
+            "pause repeated tally"
         ),
         ".limits": (
             "any_old_incident any_open_incident due_incidents gateways_down long_held long_waiting providers_down "

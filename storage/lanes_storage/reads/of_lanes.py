@@ -18,7 +18,7 @@ from lanes_storage.fragments import (
     shown_of_session,
     unlisted,
 )
-from lanes_storage.interface import Query, Row, Transaction
+from lanes_storage.interface import Query, Row
 from lanes_storage.law import GHOST_AFTER, LaneState
 from lanes_storage.reads.choices import LISTED, Conditions, choice_of
 from lanes_storage.reads.orders import QUEUED, Walk, walks_of
@@ -116,10 +116,9 @@ FROM {CHILDREN}
 """
 
 
-def get_pause(tx: Transaction, lane_id: int, key: str) -> PauseRow | None:
-    """The pause of a lane, even an expired one, read within a transaction."""
-    rows = tx.rows(PAUSE, {"lane": lane_id, "key": key})
-    return to_pause(rows[0]) if rows else None
+def pause(lane_id: int, key: str) -> Query[PauseRow | None]:
+    """The pause of a lane, even an expired one."""
+    return Query(PAUSE, {"lane": lane_id, "key": key}, one(to_pause))
 
 
 def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:

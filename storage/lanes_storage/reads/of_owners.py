@@ -172,7 +172,7 @@ def orders_of_owner(owner_id: int) -> Query[OwnerOrders]:
 
 
 def runs_of_owner(owner_id: int) -> Query[frozenset[int]]:
-    """The open runs of an owner, by id."""
+    """The open runs of an owner, by id, even if it has ended."""
     return Query(sql.OPEN_RUNS_OF_OWNER, {"owner": owner_id}, lambda rows: frozenset(row[0] for row in rows))
 
 

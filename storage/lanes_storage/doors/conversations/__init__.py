@@ -9,7 +9,7 @@ from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import TURNS_OF_A_MESSAGE, EventType, TurnState, turn_of
 from lanes_storage.records import Ticket
-from lanes_storage.statements import MAKE_LANE
+from lanes_storage.statements import children
 from lanes_storage.statements import conversations as sql
 
 
@@ -74,8 +74,7 @@ def new_conversation(
     """
     lane, met = find(tx, key, meant)
     if turns is not None and met.state is None:
-        lane_values = {"id": None, "key": key, "anonymous": False, "created": now.wall, "now": now.wall}
-        tx.run(MAKE_LANE, lane_values)
+        tx.run(children.MAKE, {"key": key, "parent": None, "now": now.wall})
         lane, met = find(tx, key, meant)
     if lane is None or begin_conversation(tx, lane, now, actor=actor, turns=turns or ()) is None:
         return met

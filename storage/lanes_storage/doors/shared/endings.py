@@ -8,11 +8,11 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import event, record, write_events
 from lanes_storage.doors.shared.notices import NOTED, next_step
-from lanes_storage.doors.shared.recalling import recall
 from lanes_storage.doors.shared.turns import keep_unanswered
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import EventType, MessageState
 from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
+from lanes_storage.statements import questions
 
 
 class Ending(NamedTuple):
@@ -100,7 +100,9 @@ def end_waiting(
     met = payload(tx, message)
     if met is None or met.state != MessageState.QUEUED:
         return False
-    recall(tx, message, met.for_run)
+    if met.for_run is not None:  # it is not meant for that run any more; a question that it answered waits for another
+        tx.run(questions.FORGET_ANSWER, {"run": met.for_run, "message": message})
+        tx.run(questions.GIVE_BACK, {"message": message})
     content = {"text": met.text, "request": met.request, "runner": met.runner, "reason": reason}
     detail = {name: value for name, value in content.items() if value is not None}
     change = {"lane": met.lane, "from_state": met.state, "to_state": state, "message": message}

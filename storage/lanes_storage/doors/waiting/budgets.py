@@ -6,9 +6,10 @@ from typing import NamedTuple
 from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared.endings import end_waiting
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Transaction, within
 from lanes_storage.law import Cause, MessageState, PauseKind
-from lanes_storage.reads.limits import as_spent, since
+from lanes_storage.reads.limits import since
+from lanes_storage.reads.limits import spent as used
 from lanes_storage.records import BudgetTerms, Head, RunFailure, Spent
 from lanes_storage.statements import spending as sql
 
@@ -36,8 +37,7 @@ class Exhausted(NamedTuple):
 def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: Now) -> Exhausted | None:
     """The first budget of a lane of which nothing is left; None: it may run."""
     for budget in budgets:
-        values = {"name": budget.name, "lane": lane, "after": since(budget, now)}
-        spent = as_spent(tx.rows(sql.SPENT, values), budget)
+        spent = within(tx, used(budget, lane, now))
         if spent.exhausts(budget):
             return Exhausted(budget, spent)
     return None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from lanes_storage.clock import Now
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Transaction, within
+from lanes_storage.reads.of_owners import clock_noted
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import ClockNote
 from lanes_storage.statements import clocks as sql
@@ -36,7 +37,7 @@ def note_clock(tx: Transaction, now: Now) -> int:
     The first process that notices does it for all. Returns by how much it was set since it was noted in this boot, in
     milliseconds; 0: it was not.
     """
-    stored = ClockNote(*tx.rows(sql.CLOCK_NOTED, {})[0])
+    stored = within(tx, clock_noted())
     if is_noted(stored, now):
         return 0
     ahead, boot = _note(now)

@@ -104,13 +104,12 @@ def since(budget: BudgetTerms, now: Now) -> int:
     return now.wall - budget.per_ms - budget.bucket_ms
 
 
-def as_spent(rows: Sequence[Row], budget: BudgetTerms) -> Spent:
-    """The row of ``statements.spending.SPENT``."""
-    runs, tokens, cost, first = rows[0]
-    return Spent(runs, tokens, cost, None if first is None else first + budget.per_ms + budget.bucket_ms)
-
-
 def spent(budget: BudgetTerms, lane: int, now: Now) -> Query[Spent]:
     """What was used of a budget of a lane."""
+
+    def shape(rows: Sequence[Row]) -> Spent:
+        runs, tokens, cost, first = rows[0]
+        return Spent(runs, tokens, cost, None if first is None else first + budget.per_ms + budget.bucket_ms)
+
     values = {"name": budget.name, "lane": lane, "after": since(budget, now)}
-    return Query(spending.SPENT, values, lambda rows: as_spent(rows, budget), point=True)
+    return Query(spending.SPENT, values, shape, point=True)
