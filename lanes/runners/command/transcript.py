@@ -4,7 +4,7 @@ import asyncio
 import codecs
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 from lanes.config.declared.rules import first
 from lanes.runners.command.formats import OutputFormat
@@ -26,48 +26,6 @@ MOST_FUTILE = 5
 def is_session(said: Any) -> TypeGuard[str]:
     """Whether what an agent calls its session can be stored, and given to it as an argument without being an option."""
     return isinstance(said, str) and 0 < len(said) <= LONGEST_SESSION and said.isprintable() and said[0] != "-"
-
-
-class Transcript(Protocol):
-    """What an agent's output contains."""
-
-    session: str | None  # its own id of the conversation
-    error: str | None  # it says that it failed
-    ended: bool  # it has written what it writes at the end of a turn
-    over: bool  # that is the last that it has written
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether the program must be ended, since it would go on for ever."""
-        ...
-
-    @property
-    def acted(self) -> bool:
-        """Whether the agent has written a text or called a tool: then a repetition could do something twice."""
-        ...
-
-    async def take(self, data: bytes) -> None:
-        """Add more of the output."""
-        ...
-
-    def close(self) -> None:
-        """The output has ended."""
-        ...
-
-    @property
-    def reply(self) -> str:
-        """The answer of the agent."""
-        ...
-
-    @property
-    def usage(self) -> dict[str, Any] | None:
-        """What the answer cost, in tokens; None if the agent did not report it."""
-        ...
-
-    @property
-    def used_so_far(self) -> dict[str, float]:
-        """What the whole conversation has used, where an agent reports that; else {}."""
-        ...
 
 
 class Lines:
@@ -184,15 +142,15 @@ class Texts:
 class PlainTranscript:
     """The whole output is the reply. It ends with its program, and contains neither errors nor a conversation id."""
 
+    session: str | None = None
+    error: str | None = None
+    ended = True
+    over = False  # only the end of its program tells
+    hopeless = False
     usage: dict[str, Any] | None = None
     used_so_far: dict[str, float] = {}  # noqa: RUF012 - stays empty
-    hopeless = False
 
     def __init__(self, emit: Callable[[str], object]) -> None:
-        self.session: str | None = None
-        self.error: str | None = None
-        self.ended = True
-        self.over = False  # only the end of its program tells
         self._emit = emit
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._texts: list[str] = []
@@ -228,14 +186,14 @@ class EventTranscript:
         used_before: Mapping[str, float] | None = None,
         hear: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        self.session: str | None = None
-        self.error: str | None = None
-        self.ended = False
-        self.over = False
+        self.session: str | None = None  # its own id of the conversation
+        self.error: str | None = None  # it says that it failed
+        self.ended = False  # it has written what it writes at the end of a turn
+        self.over = False  # that is the last that it has written
+        self.acted = False  # it has written a text or called a tool: then a repetition could do something twice
         self._futile = 0  # steps in a row
         self._reason: str | None = None
         self._tool: str | None = None  # the last one
-        self._acted = False
         self._rules = rules
         self._signs = Signs(emit, progress)
         self._hear = hear
@@ -245,6 +203,7 @@ class EventTranscript:
         self._usage = UsageSum(used_before)
 
     async def take(self, data: bytes) -> None:
+        """Add more of the output."""
         slices = Slices()
         for line in self._lines.cut(data):
             self._read(line)
@@ -252,27 +211,28 @@ class EventTranscript:
         self._signs.report()
 
     def close(self) -> None:
+        """The output has ended."""
         self._read(self._lines.rest())
         self._signs.report()
 
     @property
-    def acted(self) -> bool:
-        return self._acted
-
-    @property
     def reply(self) -> str:
+        """The answer of the agent."""
         return self._spoken.last if self._said is None else self._said
 
     @property
     def usage(self) -> dict[str, Any] | None:
+        """What the answer cost, in tokens; None if the agent did not report it."""
         return self._usage.total()
 
     @property
     def used_so_far(self) -> dict[str, float]:
+        """What the whole conversation has used, where an agent reports that; else {}."""
         return self._usage.so_far
 
     @property
     def hopeless(self) -> bool:
+        """Whether the program must be ended, since it would go on for ever."""
         return self._futile >= MOST_FUTILE
 
     def _read(self, line: bytes) -> None:
@@ -291,14 +251,14 @@ class EventTranscript:
         if is_session(session := first(rules.id, event)):
             self.session = session
         for text in self._texts(rules.delta, event):
-            self._acted = True
+            self.acted = True
             self._spoken.add(text)
         whole = "".join(self._texts(rules.text, event))
         if whole:
-            self._acted = True
+            self.acted = True
             self._spoken.add_whole(whole)
         if (tool := first(rules.tool, event)) is not None:
-            self._acted, self._futile, self._tool = True, 0, short(tool)
+            self.acted, self._futile, self._tool = True, 0, short(tool)
             self._spoken.end()
             self._signs.note(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
@@ -330,6 +290,10 @@ class EventTranscript:
 
     def _texts(self, rules: Any, event: dict[str, Any]) -> list[str]:
         return [found for rule in rules for found in rule.find(event) if isinstance(found, str)]
+
+
+#: What an agent's output contains.
+Transcript = PlainTranscript | EventTranscript
 
 
 def short(value: Any, most: int | None = 200) -> str:
