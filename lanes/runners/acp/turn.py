@@ -130,8 +130,7 @@ class AcpTurn:
             raise RunFailed("agent_error", spoken)
         session = await self._open(met.agent_capabilities or AgentCapabilities(), cwd)
         self._wire.count_again()
-        self._updates.begin(session)
-        self._session = session
+        self._updates.session = self._session = session
         text = TextContentBlock(type="text", text=self._run.text.encode(errors="replace").decode())
         answer = await self._ask("session_prompt", PromptRequest(session_id=session, prompt=[text]), PromptResponse)
         if answer.usage is not None:
@@ -211,7 +210,7 @@ class AcpTurn:
         given = call.raw_input
         if given is None and call.content:
             given = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in call.content]
-        tool = call.title or self._updates.title(call.tool_call_id) or call.kind or "a tool"
+        tool = call.title or self._updates.titles.get(call.tool_call_id) or call.kind or "a tool"
         asking = asyncio.ensure_future(self._run.permit(may_it_use(tool, given)))
         self._asking.add(asking)
         try:

@@ -22,17 +22,9 @@ class AgentUpdates:
         self.texts = Texts(self.signs.emit)
         self.usage = UsageSum(used_before)
         self.count = 0  # of all that came
-        self._session: str | None = None  # whose turn has begun
+        self.session: str | None = None  # whose turn has begun
+        self.titles: dict[str, str] = {}  # what it calls its uses of tools, by their ids
         self._message: object = None  # the id of the current text
-        self._titles: dict[str, str] = {}  # of its tools
-
-    def begin(self, session: str) -> None:
-        """The turn of that session begins."""
-        self._session = session
-
-    def title(self, tool_call: str) -> str | None:
-        """What it calls that use of a tool; None: it has not said so."""
-        return self._titles.get(tool_call)
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take a notification."""
@@ -41,9 +33,9 @@ class AgentUpdates:
         update = params.get("update") if isinstance(params, dict) else None
         if not isinstance(params, dict) or not isinstance(update, dict):
             return
-        if self._session is None:
+        if self.session is None:
             self.signs.note("session:loading")
-        elif params.get("sessionId") == self._session:
+        elif params.get("sessionId") == self.session:
             self._note(update)
 
     def _note(self, update: dict[str, Any]) -> None:
@@ -73,10 +65,10 @@ class AgentUpdates:
 
     def _titled(self, update: dict[str, Any]) -> str:
         number, title = update.get("toolCallId"), update.get("title")
-        known = self._titles.get(number) if isinstance(number, str) else None
+        known = self.titles.get(number) if isinstance(number, str) else None
         said = short(title) if title else known or short(update.get("kind") or "")
         if isinstance(number, str):
-            self._titles[number] = said
+            self.titles[number] = said
         return said
 
     def _note_cost(self, cost: Any) -> None:

@@ -232,8 +232,6 @@ CALLS: dict[str, Callable[..., None]] = {
 }
 #: What it may ask for.
 ASKS: dict[str, Callable[..., Awaitable[Any]]] = {
-    "history": lambda run, turns: run.history(turns),
-    "conversation": lambda run, turns: run.conversation(turns),
     "recall": lambda run, turns, characters: run.recall(turns, characters),
     "tell_from": lambda run, turn: run.tell_from(turn),
     "reached_caller": _reached_caller,
