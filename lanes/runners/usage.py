@@ -15,7 +15,7 @@ def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsa
     """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
     said = usage or {}
     cost = said.get("cost_usd") if cost_usd is None else cost_usd
-    tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
+    tokens = counted(said.get("prompt_tokens")), counted(said.get("completion_tokens"))
     if tokens == (None, None) and not is_cost(cost):
         return None
     return RunUsage(tokens[0] or 0, tokens[1] or 0, round(cost * MICROS) if is_cost(cost) else None)
@@ -27,13 +27,14 @@ def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | Non
     if price is None or found is None:
         return None
     details = (usage or {}).get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    cached = counted(details.get("cached_tokens")) if isinstance(details, Mapping) else None
     cached = min(cached or 0, found.input_tokens)
     micros = (found.input_tokens - cached) * price.input + cached * price.cached + found.output_tokens * price.output
     return micros / MICROS
 
 
-def _count(value: object) -> int | None:
+def counted(value: object) -> int | None:
+    """The number of tokens that a value is; None: it is none that can be added up."""
     return value if type(value) is int and 0 <= value < MOST else None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.runners.usage import is_cost
+from lanes.runners.usage import counted, is_cost
 
 #: What the programs call each count. ``prompt_tokens`` has several where they count cached tokens apart.
 _NAMES = {
@@ -89,4 +89,4 @@ def _read(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _count(usage: Mapping[str, Any], *words: str) -> int | None:
-    return next((usage[word] for word in words if type(usage.get(word)) is int and usage[word] >= 0), None)
+    return next((count for word in words if (count := counted(usage.get(word))) is not None), None)

@@ -9,10 +9,8 @@ from lanes.runners.passing.exchange import Exchange
 
 #: After so many seconds of silence, and again.
 EVERY_S = 15.0
-_EVENTS = {
-    "chat": b": still here\n\n",
-    "messages": b'event: ping\ndata: {"type": "ping"}\n\n',
-}
+_COMMENT = b": still here\n\n"
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 class Keepalive:
@@ -53,11 +51,11 @@ class Keepalive:
             await self._exchange.beside(said)
 
     def _said(self) -> bytes:
-        if self._dialect != "responses":
-            return _EVENTS[self._dialect]
+        if self._dialect == "messages":
+            return _PING
         follower = self._exchange.follower
-        if follower is None or follower.response is None:  # nothing was created yet that could be in progress
-            return b": still here\n\n"
+        if follower is None or follower.response is None:  # of responses, nothing that could be in progress yet
+            return _COMMENT
         response = {"id": follower.response, "object": "response", "status": "in_progress", "output": []}
         event = {"type": "response.in_progress", "response": response, "sequence_number": follower.sequence}
         return f"event: response.in_progress\ndata: {json.dumps(event)}\n\n".encode()
