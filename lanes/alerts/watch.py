@@ -7,6 +7,7 @@ separate thread, so that one that hangs delays nothing.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from lanes.alerts.seeing import sightings
 from lanes.alerts.sending import NotSent, send
@@ -83,7 +84,7 @@ class AlertWatch(Loop):
                 break
             alert = self._alerts[incident.alert]
             until, owner = now.wall + alert.timeout_ms + LEASE_MS, self._owner()
-            if self._write(lambda tx, id_=incident.id, u=until, o=owner: incidents.claim_incident(tx, id_, o, u, now)):  # type: ignore[misc]
+            if self._write(partial(incidents.claim_incident, incident=incident.id, owner=owner, until=until, now=now)):
                 name = f"lanes-alert-{incident.id}"
                 thread = threading.Thread(target=self._send, args=(alert, incident, owner), name=name, daemon=True)
                 self._sending.add(thread)

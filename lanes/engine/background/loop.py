@@ -19,7 +19,7 @@ log = Log("lanes.upkeep")
 
 #: Seconds between two rounds while the database fails.
 REFUSED_S = 0.25
-#: Seconds between two log lines about the database: it fails in every round.
+#: Between two log lines about the database, or about the same failure.
 COMPLAIN_EVERY_MS = 5_000
 #: How many different failures are distinguished for logging.
 MOST_FAILURES = 16
@@ -105,8 +105,7 @@ class Loop:
         self._clock = clock
         self._pause = pause or LoopPause()
         self._halted = threading.Event()
-        self._complained_at: int | None = None
-        self._failures: dict[str, int] = {}  # what failed, and when that was last logged
+        self._logged: dict[str, int] = {}  # what was logged of failures, and when last
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
@@ -178,23 +177,20 @@ class Loop:
             except (StorageError, TimeoutError):
                 raise
             except Exception as error:
-                self._failed(error, now)
+                if self._may_log(sentence(error)):
+                    log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
         self.rounds += 1
 
-    def _failed(self, error: Exception, now: Now) -> None:
-        """Log that a duty failed, not too often: it may fail in every round, several times a second."""
-        what = sentence(error)
-        last = self._failures.get(what)
-        if last is None or now.mono - last > COMPLAIN_EVERY_MS:
-            self._failures = dict(list(self._failures.items())[-MOST_FAILURES:]) | {what: now.mono}
-            log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
+    def _may_log(self, what: str) -> bool:
+        """Whether that was not logged lately: it may come in every round, several times a second."""
+        now, last = self._clock().mono, self._logged.get(what)
+        if last is not None and now - last <= COMPLAIN_EVERY_MS:
+            return False
+        self._logged = dict(list(self._logged.items())[-MOST_FAILURES:]) | {what: now}
+        return True
 
     def _refused(self, error: Exception) -> None:
         self._note_refusal()
-        now = self._clock().mono
-        if isinstance(error, DatabaseReplaced):
-            pass  # the upkeep logs that, once
-        elif self._complained_at is None or now - self._complained_at > COMPLAIN_EVERY_MS:
-            self._complained_at = now
+        if not isinstance(error, DatabaseReplaced) and self._may_log("the database"):  # the upkeep logs that, once
             log.warning("the %s waits for the database: %s", self._name, error)
         self._halted.wait(REFUSED_S)  # not the usual pause, which would poll the database

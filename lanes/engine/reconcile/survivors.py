@@ -15,7 +15,7 @@ from lanes.host.identity import this_process
 from lanes.host.tree import Survivor, end
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.interface import Reader, Transaction
+from lanes_storage.interface import Reader
 from lanes_storage.logs import Log
 from lanes_storage.records import UnprovenRun
 
@@ -63,7 +63,7 @@ class SurvivorWatch:
                     log.info("nothing is left of run %d of lane %s", run.id, ascii(run.key))
                 else:
                     log.warning("run %d of lane %s left %s: they are ended", run.id, ascii(run.key), ", ".join(told))
-                self._write(lambda tx, run=run, told=told: doors.note_survivors(tx, run.id, told, now, by=by))  # type: ignore[misc]
+                self._write(partial(doors.note_survivors, run=run.id, left=told, now=now, by=by))
         return len(runs)
 
 
@@ -83,15 +83,11 @@ def settle(ctx: Context, run_id: int, *, patience_ms: int, force: bool) -> Proce
         if left is None:
             return run.survivors
         if not left:
-            yield from write(partial(_prove, run_id, now, ctx.actor))
+            yield from write(partial(doors.note_survivors, run=run_id, left=(), now=now, by=ctx.actor))
             return ()
         if waited >= max(patience_ms, LEAST_MS):
             return _told(left)
         yield from wait_for_change(LOOK_EVERY_MS / 1000)
-
-
-def _prove(run_id: int, now: Now, by: str, tx: Transaction) -> None:
-    doors.note_survivors(tx, run_id, (), now, by=by)
 
 
 def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:

@@ -134,20 +134,18 @@ class HookRunner:
         if len(self._calls) >= MOST_AT_ONCE:
             self._count(name, "skipped", f"{MOST_AT_ONCE} calls of hooks are under way")
             return None
-        call = asyncio.create_task(self._in_turn(name, hook, about, behind), name=f"lanes-hook-{name}")
+        call = asyncio.create_task(self._timed(name, hook, about, behind), name=f"lanes-hook-{name}")
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         return call
 
-    async def _in_turn(
-        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None"
+    async def _timed(
+        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None
     ) -> None:
+        """Call a hook, after the call ``behind``, and wait for it, until its timeout. Raises nothing except the
+        cancellation of this task."""
         if behind is not None:
             await asyncio.wait({behind})
-        await self._timed(name, hook, about)
-
-    async def _timed(self, name: str, hook: Callable[[T], Awaitable[Any]], about: T) -> None:
-        """Call a hook and wait for it, until its timeout. Raises nothing except the cancellation of this task."""
         work = asyncio.ensure_future(_called(hook, about))
         self._work.add(work)
         work.add_done_callback(self._work.discard)

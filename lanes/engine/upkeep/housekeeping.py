@@ -5,6 +5,7 @@ removes what runs of gateways that are gone have left at the system.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from lanes.config import Config
 from lanes.config.declared.model import Clocks
@@ -117,7 +118,7 @@ class Pruner:
         while True:
             rows = self._reader.read(reads.old(kind, after, limit))
             due = [pair for row in rows if (pair := self._due(kind, row, now)) is not None]
-            yield self._write(lambda tx, due=due: doors.prune(tx, kind, due)) if due else 0  # type: ignore[misc]
+            yield self._write(partial(doors.prune, kind=kind, chosen=due)) if due else 0
             if len(rows) < limit or self._too_young(kind, rows[-1], now):
                 return
             after = rows[-1].id
