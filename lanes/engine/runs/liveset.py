@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter, deque
+from collections.abc import Iterable
 
 from lanes.engine.runs.live import ActiveRun
 from lanes_storage.clock import Now
@@ -113,6 +114,11 @@ class LiveSet:
         """One live run, or None."""
         with self._lock:
             return self._runs.get(run_id)
+
+    def among(self, run_ids: Iterable[int]) -> list[ActiveRun]:
+        """Those of these runs that are live."""
+        with self._lock:
+            return [run for run_id in run_ids if (run := self._runs.get(run_id)) is not None]
 
     def all(self) -> list[ActiveRun]:
         with self._lock:

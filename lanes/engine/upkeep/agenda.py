@@ -29,10 +29,8 @@ class Agenda:
             at, run_id = heapq.heappop(self._times)
             if self._at.get(run_id) == at:
                 del self._at[run_id]
-                run = self._live.get(run_id)
-                if run is not None:
-                    due.append(run)
-        return due
+                due.append(run_id)
+        return self._live.among(due)
 
     def put(self, run_id: int, at: int) -> None:
         """Check a run at that time only; replaces its earlier time."""

@@ -68,8 +68,8 @@ class Heartbeats:
         self._next_mono = now.mono + self._new_owner.heartbeat_interval_ms
         for run in named:
             run.note_shown()
-        for run_id in lost or ():
-            lose(self._live.get(run_id))
+        for run in self._live.among(lost or ()):
+            lose(run)
 
     def show_when_new(self, now: Now) -> None:
         """Store the current attempts of some runs between two heartbeats: a run that ends quickly costs nothing.
@@ -100,10 +100,10 @@ class Heartbeats:
                 lose(run)
 
 
-def lose(run: ActiveRun | None) -> None:
+def lose(run: ActiveRun) -> None:
     """Stop a run whose lane was taken away. A run whose own release is stored has lost nothing."""
-    if run is not None and not (run.lost or run.released):
-        log.warning("run %d of lane %s has lost its lane", run.id, ascii(run.key))
+    if not (run.lost or run.released):
+        log.warning("%s has lost its lane", run.named)
         run.lose()
 
 

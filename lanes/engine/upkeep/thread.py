@@ -211,18 +211,14 @@ class Upkeep(Loop):
     def _tell_waiting(self, orders: OwnerOrders) -> None:
         """Tell the runs that began, or ended, to wait for a message of another lane."""
         before, self._waiting = self._waiting, orders.waits
-        for run_id in before ^ self._waiting:
-            run = self._live.get(run_id)
-            if run is not None:
-                run.set_waiting(run_id in self._waiting)
+        for run in self._live.among(before ^ orders.waits):
+            run.set_waiting(run.id in orders.waits)
 
     def _tell_given(self, orders: OwnerOrders) -> None:
         """Wake the runs for which a message was stored since the last look."""
         before, self._given = self._given, orders.input
-        for run_id, _ in self._given.items() - before.items():
-            run = self._live.get(run_id)
-            if run is not None:
-                run.wake_input()
+        for run in self._live.among(run_id for run_id, _ in orders.input.items() - before.items()):
+            run.wake_input()
 
     # --------------------------------------------------------------------------------- watchdog
 
