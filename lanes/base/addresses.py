@@ -7,8 +7,11 @@ _NAME = re.compile(r"[^\s\[\]:@/?#\\*]+")
 
 def is_host(text: str) -> bool:
     """Whether it is the name or the address of a host alone: no URL, no port, no pattern, no brackets."""
-    if ":" not in text:
-        return _NAME.fullmatch(text) is not None
+    return is_address(text) if ":" in text else _NAME.fullmatch(text) is not None
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an address, and no name."""
     from ipaddress import ip_address
 
     try:

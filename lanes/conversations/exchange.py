@@ -1,8 +1,8 @@
 """A conversation as chat messages that other programs read and write."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from lanes.base.arguments import json_text
 from lanes.base.errors import Unfit
 from lanes.conversations.turns import ChatMessage, answer_of, kept, spoken
 from lanes.runners.base import Turn
@@ -42,14 +42,14 @@ def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessag
     return turns
 
 
-def to_store(text: str, answer: Sequence[ChatMessage], as_json: Any) -> ImportedTurn:
-    """One of these turns as it is stored; ``as_json`` writes what is more than a text."""
+def to_store(text: str, answer: Sequence[ChatMessage]) -> ImportedTurn:
+    """One of these turns as it is stored. Raises Unfit."""
     said = kept(None, answer) if answer else None
     if said is None:
         return ImportedTurn(text, None)
     (reply,) = [message["content"] for message in spoken(said)] or [""]
     plain = len(said) == 1 and len(said[0]) == 2
-    return ImportedTurn(text, reply, None if plain else as_json(said, "messages"))
+    return ImportedTurn(text, reply, None if plain else json_text(said, "messages"))
 
 
 def _text(content: object, place: str) -> str:

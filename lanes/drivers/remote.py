@@ -171,8 +171,6 @@ class RemoteDriver:
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
         """One request, whose answer is complete by ``until``."""
-        if not verb.path:
-            return None  # it is for a local database, and does nothing here
         path, query, body, headers = asked(verb, params)
         patience_s = LONG_S if verb.about.slow else None
         within_s = None if until is None else until - time.monotonic()

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from lanes.base import arguments
 from lanes.base.errors import Changed, LanesError, NotAllowed, NotFound
 from lanes.base.procedure import Effect, QueryBlock
 from lanes.context import Context
@@ -124,4 +123,4 @@ def import_conversation(
 
     Makes the lane if there is none. Refused while the lane runs.
     """
-    return _begin(ctx, key, turns=[to_store(text, answer, arguments.json_text) for text, answer in imported(messages)])
+    return _begin(ctx, key, turns=[to_store(text, answer) for text, answer in imported(messages)])

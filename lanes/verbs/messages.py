@@ -348,29 +348,20 @@ def prune_dead_letters(
     until: Until = None,
     up_to: UpTo = None,
     filter_: Messages = EVERY,
-) -> Effect[Pruned]:
+) -> Procedure[Pruned]:
     """Delete the dead letters that failed at least this long ago for good, and return how many.
 
     A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
     """
-    return _pruning(ctx, older_than, _before(ctx.now(), older_than, until), filter_, up_to or LAST)
-
-
-def _before(now: Now, older_than_ms: int, until: int | None) -> int:
-    before = now.wall - older_than_ms
-    return before if until is None else min(before, until)
-
-
-def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, up_to: int) -> Procedure[Pruned]:
     now, after, gone = ctx.now(), 0, 0
-    chosen = timed(chosen, now)
+    chosen, before = timed(filter_, now), _before(now, older_than, until)
     while True:
-        due = yield from read(reads.prunable(chosen, before, after, PAGE, up_to))
+        due = yield from read(reads.prunable(chosen, before, after, PAGE, up_to or LAST))
 
         def step(tx: Transaction, due: Sequence[int] = due) -> int:
             count = doors.prune(tx, Prunable.DEAD_LETTERS, [(letter, before) for letter in due])
             if count:
-                doors.note_pruned(tx, Prunable.DEAD_LETTERS, count, older_than_ms, now, actor=ctx.actor)
+                doors.note_pruned(tx, Prunable.DEAD_LETTERS, count, older_than, now, actor=ctx.actor)
             return count
 
         if due:
@@ -378,3 +369,8 @@ def _pruning(ctx: Context, older_than_ms: int, before: int, chosen: LaneFilter, 
         if len(due) < PAGE:
             return Pruned(gone)
         after = due[-1]
+
+
+def _before(now: Now, older_than_ms: int, until: int | None) -> int:
+    before = now.wall - older_than_ms
+    return before if until is None else min(before, until)

@@ -142,13 +142,13 @@ class Verb(Generic[P, T]):
     def __init__(
         self,
         effect: Callable[Concatenate[Context, P], Effect[T]],
-        route: str | None,
+        route: str,
         result: ResultForm,
         about: About,
     ) -> None:
         self._effect = effect
         self.name = effect.__name__.rstrip("_").replace("_", "-")
-        self.method, _, self.path = (route or "").partition(" ")
+        self.method, _, self.path = route.partition(" ")
         self.result, self.about = result, about
         self.errors, self.said, self.waiting, self.paging = about.errors, about.said, about.waiting, about.paging
 
@@ -251,10 +251,10 @@ class About(NamedTuple):
 
 
 def verb(
-    route: str | None, *, result: Any, **about: Any
+    route: str, *, result: Any, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
-    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with placeholders for its parameters;
-    None: it is only for a local database. ``result``: the class of the record that the effect gives, or a list of it.
+    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with placeholders for its parameters.
+    ``result``: the class of the record that the effect gives, or a list of it.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:

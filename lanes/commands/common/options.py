@@ -48,30 +48,22 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _named(option: str, metavar: str, attribute: str, said: str) -> click.Option:
+    """A global option that names something."""
+    return click.Option([option], metavar=metavar, expose_value=False, callback=_keep(attribute), help=said)
+
+
 #: Accepted before and after every command. The help is one of them: click's own would look for a translation at
 #: each start.
 GLOBALS: tuple[click.Option, ...] = (
-    click.Option(
-        ["--db"],
-        metavar="URL",
-        expose_value=False,
-        callback=_keep("named_database"),
-        help="The database: a path, or sqlite:///path. [env: LANES_DB]",
+    _named("--db", "URL", "named_database", "The database: a path, or sqlite:///path. [env: LANES_DB]"),
+    _named(
+        "--url",
+        "URL",
+        "named_url",
+        "A gateway elsewhere, instead of a database: http://HOST:PORT. [env: LANES_URL, LANES_TOKEN]",
     ),
-    click.Option(
-        ["--url"],
-        metavar="URL",
-        expose_value=False,
-        callback=_keep("named_url"),
-        help="A gateway elsewhere, instead of a database: http://HOST:PORT. [env: LANES_URL, LANES_TOKEN]",
-    ),
-    click.Option(
-        ["--config"],
-        metavar="FILE",
-        expose_value=False,
-        callback=_keep("named_config"),
-        help="The configuration file. [env: LANES_CONFIG]",
-    ),
+    _named("--config", "FILE", "named_config", "The configuration file. [env: LANES_CONFIG]"),
     click.Option(["--json"], is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON, for scripts."),
     click.Option(
         ["-h", "--help"],

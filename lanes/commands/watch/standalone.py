@@ -14,11 +14,9 @@ from lanes_storage.logs import Log
 log = Log("lanes.watch")
 
 
-async def watch_alone(
-    config: Config, database: str, *, on_ready: Callable[[], None], stop: asyncio.Event | None = None
-) -> None:
-    """Watch until a signal, or ``stop``. Raises StorageError."""
-    stopping = stop or asyncio.Event()
+async def watch_alone(config: Config, database: str, *, on_ready: Callable[[], None]) -> None:
+    """Watch until a signal. Raises StorageError."""
+    stopping = asyncio.Event()
 
     def asked(number: signal.Signals) -> None:
         log.info("%s: stopping", number.name)

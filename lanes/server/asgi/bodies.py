@@ -9,7 +9,7 @@ from lanes.base.errors import TooMuch
 from lanes.server.asgi.errors import HttpProblem
 from lanes_storage.threads import in_thread
 
-#: A larger body is parsed in a thread: megabytes of text would block the event loop for too long.
+#: A larger body is read in a thread: megabytes of text would block the event loop for too long.
 LARGE_BODY = 65_536
 #: The most values in one body. The parser blocks all threads, and its time depends mostly on their number.
 MOST_VALUES = 100_000

@@ -1,12 +1,12 @@
 """Access checks before any route, on the ASGI scope."""
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from lanes.base.addresses import is_address
 from lanes.config.declared.model import GatewayConfig
 from lanes.server.asgi.errors import HttpProblem
 
@@ -51,7 +51,7 @@ class RequestGuard:
         if said is None:
             return False
         name = said["name"].strip("[]").lower()
-        return name in self._hosts or (self._beyond and _is_address(name))  # DNS rebinding needs a name
+        return name in self._hosts or (self._beyond and is_address(name))  # DNS rebinding needs a name
 
 
 def given_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
@@ -76,11 +76,3 @@ def _place_of(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

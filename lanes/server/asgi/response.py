@@ -13,27 +13,34 @@ from lanes_storage.threads import in_thread
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class JsonResponse:
-    """A JSON response, from records too. ASCII only, so that no program on the way can misread it."""
+class WholeResponse:
+    """A response that is sent as a whole. (Starlette's class for it takes more than a megabyte of imports.)"""
 
     __slots__ = ("_body", "_headers", "_status")
 
-    def __init__(self, value: Any, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        self._headers = headers
-        self._body = _encode(jsonable(value)).encode("ascii")
-        self._status = status
+    def __init__(self, body: bytes, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._body, self._status, self._headers = body, status, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
-        length = str(len(self._body)).encode("ascii")
-        headers = [(b"content-type", b"application/json"), (b"content-length", length), *self._headers]
-        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
 
 
-class TextResponse:
-    """The response with a text. (Starlette's class for it takes more than a megabyte of imports.)"""
+class JsonResponse(WholeResponse):
+    """A JSON response, from records too. ASCII only, so that no program on the way can misread it."""
 
-    __slots__ = ("_body", "_headers", "_status")
+    __slots__ = ()
+
+    def __init__(self, value: Any, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        body = _encode(jsonable(value)).encode("ascii")
+        length = str(len(body)).encode("ascii")
+        super().__init__(body, status, [(b"content-type", b"application/json"), (b"content-length", length), *headers])
+
+
+class TextResponse(WholeResponse):
+    """The response with a text."""
+
+    __slots__ = ()
 
     def __init__(
         self,
@@ -42,15 +49,12 @@ class TextResponse:
         headers: Mapping[str, str] = MappingProxyType({}),
         media_type: str | None = None,
     ) -> None:
-        self._body, self._status = text.encode("utf-8"), status
-        every = {**headers, "content-length": str(len(self._body))}
+        body = text.encode("utf-8")
+        every = {**headers, "content-length": str(len(body))}
         if media_type is not None:
             every["content-type"] = media_type
-        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in every.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self._body})
+        named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in every.items()]
+        super().__init__(body, status, named)
 
 
 async def long_answer(value: Any) -> JsonResponse:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from lanes.config.declared.model import SourceConfig
-from lanes.dialects.dialect import Asking, Dialect, Told
+from lanes.dialects.dialect import Asking, Dialect, Told, event
 from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
@@ -61,8 +61,8 @@ def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Pr
         code = "invalid_prompt" if problem.status < 500 else "server_error"  # clients do not ask again after the first
         error = {"code": code, "message": problem.sentence}
         response = {"id": follower.response, "object": "response", "status": "failed", "error": error, "output": []}
-        event: dict[str, Any] = {"type": "response.failed", "response": response, **dialect.envelope(problem)}
-        event["sequence_number"] = follower.sequence + 1
-        return f"{before}event: response.failed\ndata: {json.dumps(event)}\n\n".encode("ascii")
+        failed: dict[str, Any] = {"type": "response.failed", "response": response, **dialect.envelope(problem)}
+        failed["sequence_number"] = follower.sequence + 1
+        return (before + event(failed, "response.failed")).encode("ascii")
     writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
     return (before + writer.error(problem)).encode("ascii")

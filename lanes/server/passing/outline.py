@@ -11,15 +11,13 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.config.declared.model import SourceConfig
-from lanes.server.asgi.bodies import too_many_values
+from lanes.server.asgi.bodies import LARGE_BODY, too_many_values
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.passing.naming import session_of
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import OUTLINE
 from lanes_storage.threads import in_thread
 
-#: A larger body is read in a thread.
-LARGE_BODY = 65_536
 MOST_TOOLS = 200
 LONGEST_NAME = 128
 #: The parts of a request that make it the same one when it is sent again, streamed or not.

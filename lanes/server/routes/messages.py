@@ -1,10 +1,10 @@
 """The native routes that wait for messages or stream them."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 
 from starlette.types import ASGIApp
 
+from lanes.dialects.dialect import event
 from lanes.records import Message
 from lanes.runners.base import Delta
 from lanes.server.asgi.request import HttpRequest
@@ -79,4 +79,4 @@ def _piece(delta: Delta) -> bytes:
 
 
 def _event(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+    return event(data, name).encode()

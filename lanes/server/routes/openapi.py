@@ -8,7 +8,7 @@ import lanes
 from lanes.dialects.messages import MESSAGES
 from lanes.dialects.table import envelope_at
 from lanes.records import placed, schemas
-from lanes.records.json_schema import ID, KEY, Schema, exactly, nullable
+from lanes.records.json_schema import ID, KEY, TEXT, Schema, exactly, nullable
 from lanes.server.asgi.routing import Route, RouteParam
 
 AT = "#/components/schemas/"
@@ -17,10 +17,9 @@ ALWAYS = (400, 401, 403, 503)
 #: Further errors of any POST: a body that is too slow, too large or not JSON.
 POSTED = (408, 413, 415)
 
-_TEXT: Schema = {"type": "string"}
 #: One event of a stream.
-SSE: Schema = {"type": "object", "properties": {"id": _TEXT, "event": _TEXT, "data": _TEXT}}
-NAME: Schema = {**_TEXT, "minLength": 1}
+SSE: Schema = {"type": "object", "properties": {"id": TEXT, "event": TEXT, "data": TEXT}}
+NAME: Schema = {**TEXT, "minLength": 1}
 IN_PATH: dict[str, Schema] = {"key": KEY, "id": ID, "model": NAME, "name": NAME}
 MEANING = {
     "key": "the session key, percent-encoded",
@@ -31,16 +30,16 @@ MEANING = {
 PROBLEM: Schema = {
     "type": "object",
     "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
+        "type": TEXT,
+        "title": TEXT,
         "status": {"type": "integer"},
-        "detail": _TEXT,
-        "code": {**_TEXT, "description": "for programs"},
+        "detail": TEXT,
+        "code": {**TEXT, "description": "for programs"},
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
-ANTHROPIC_ERROR = exactly(type={"const": "error"}, error=exactly(type=_TEXT, message=_TEXT))
-OPENAI_ERROR = exactly(error=exactly(message=_TEXT, type=_TEXT, param=nullable(_TEXT), code=nullable(_TEXT)))
+ANTHROPIC_ERROR = exactly(type={"const": "error"}, error=exactly(type=TEXT, message=TEXT))
+OPENAI_ERROR = exactly(error=exactly(message=TEXT, type=TEXT, param=nullable(TEXT), code=nullable(TEXT)))
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def _parameter(param: RouteParam, where: str) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    media = {} if route.media is None else {route.media: {"schema": SSE if "event-stream" in route.media else _TEXT}}
+    media = {} if route.media is None else {route.media: {"schema": SSE if "event-stream" in route.media else TEXT}}
     answers = {str(status): _answer(status, schema, media) for status, schema in route.answers.items()}
     if not answers:
         answers["200"] = {"description": "OK", "content": media}

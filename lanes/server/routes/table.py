@@ -94,7 +94,7 @@ def _ingress(path: str, handler: Handler, body: dict[str, Any], *query: RoutePar
 
 
 ROUTES = (
-    *(route for verb in table().values() if verb.path for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
+    *(route for verb in table().values() for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
     _ingress("/v1/chat/completions", openai.post_chat, CHAT_SCHEMA),
     _ingress("/v1/responses", openai.post_responses, _RESPONSES),
     _ingress("/v1/messages", anthropic.post_messages, _MESSAGES, _BETA),

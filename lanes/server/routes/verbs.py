@@ -37,15 +37,15 @@ def routes_of(
     ``handler``: instead of the general one. ``query``, ``body``, ``answers``, ``media``: additions to what the table
     says.
     """
-    outside = [param for param in own(verb) if f"{{{param.wire}}}" not in verb.path]
-    in_query = [] if verb.posted else [query_of(param) for param in _places(verb).fields.values()]
+    places = _places(verb)
+    in_query = [] if verb.posted else [query_of(param) for param in places.fields.values()]
     route = Route(
         verb.method,
         verb.path,
         handler or handler_of(verb),
         query=(*query, *in_query),
-        headers=tuple({param.header.name: header_of(param) for param in outside if param.header is not None}.values()),
-        body=_body([*_places(verb).fields.values()]) | (body or {}) if verb.posted else None,
+        headers=tuple({header: header_of(param) for header, param in places.headers}.values()),
+        body=_body([*places.fields.values()]) | (body or {}) if verb.posted else None,
         answers=answers or {verb.about.status: verb.result.schema},
         media=media,
         problems=tuple(sorted({status_of(error) for error in verb.errors} - {400})),
@@ -54,11 +54,6 @@ def routes_of(
     if "/lanes/{key}" in route.path:
         named = RouteParam("key", KEY, "the session key", required=True)
         yield route.at(route.path.replace("/lanes/{key}", "/lane"), named)
-
-
-def own(verb: Verb[..., Any]) -> list[Declared]:
-    """The parameters that a request gives."""
-    return [param for param in verb.params if param.given is not kinds.ONLY_PYTHON]
 
 
 def handler_of(verb: Verb[..., Any]) -> Handler:
@@ -96,7 +91,9 @@ class ParamPlaces(NamedTuple):
 def _places(verb: Verb[..., Any]) -> ParamPlaces:
     """Worked out once for each verb: every request needs it."""
     in_path, outside = list[Declared](), list[Declared]()
-    for param in own(verb):
+    for param in verb.params:
+        if param.given is kinds.ONLY_PYTHON:
+            continue
         (in_path if f"{{{param.wire}}}" in verb.path else outside).append(param)
     return ParamPlaces(
         tuple(in_path),

@@ -33,35 +33,20 @@ from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
 #: The most keys of a choice: a dashboard marks no more.
 MOST_KEYS = 10_000
-
-
 MOST_OFFSET = 10**9
-
 
 #: So many silent runs come before the other lanes.
 MOST_SILENT = 1_000
-
-
 BY_ATTENTION = LaneOrder()
-
-
 ALL = LaneFilter()
-
-
 Sort = Annotated[
     LaneSort,
     words(LaneSort),
     NOT_TYPED,
     "by what; attention: unfinished first, the longest wait at the top; silent: before them what is silent",
 ]
-
-
 Reverse = Annotated[Flag, NOT_TYPED, "in reverse order"]
-
-
 Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
-
-
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 

@@ -18,10 +18,7 @@ from lanes_storage.law import MAX_INTERRUPTIONS, SIMULATED
 
 #: The messages and events in the view of one lane.
 SHOWN_MESSAGES = 50
-
-
 SHOWN_EVENTS = 20
-
 
 #: The most characters that these have together, besides the newest message.
 SHOWN_CHARACTERS = 16_000_000

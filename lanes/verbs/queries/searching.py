@@ -18,8 +18,6 @@ from lanes_storage.records import How, LaneOrder, LaneSort
 
 #: No key is told apart by more of its parts than that.
 MOST_PARTS = 8
-
-
 Silent = Annotated[
     tuple[Id, ...] | None, NOT_TYPED, "with `sort` = `silent`: the runs that come first; without, those that are silent"
 ]
