@@ -13,12 +13,8 @@ from pathlib import Path
 from lanes.base import arguments
 from lanes.config import Config
 from lanes.desk.base import EMBEDDER as EMBEDDER
-from lanes.desk.control import DeskControl
-from lanes.desk.conversations import DeskConversations
-from lanes.desk.messages import DeskMessages
-from lanes.desk.queries import DeskQueries
+from lanes.desk.operating import DeskOperating
 from lanes.desk.sending import DeskSending
-from lanes.desk.system import DeskSystem
 from lanes_storage import open_async_store
 from lanes_storage.clock import Clock, system_clock
 
@@ -47,5 +43,5 @@ async def connect(
         await desk.close()
 
 
-class Desk(DeskSending, DeskMessages, DeskQueries, DeskControl, DeskConversations, DeskSystem):
+class Desk(DeskSending, DeskOperating):
     """A database and its operations. Belongs to the event loop in which it was created."""

@@ -1,0 +1,246 @@
+"""What an operator, or an embedding program, does with lanes and asks of them: most verbs, typed by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lanes import records
+from lanes.base import arguments, durations
+from lanes.desk.base import EMBEDDER, DeskBase
+from lanes.records import Lane, Message
+from lanes.verbs import control, conversations, messages, queries, sending, system
+from lanes_storage import reads
+from lanes_storage.law import Cause, MessageState, Scope
+from lanes_storage.records import LaneFilter, LaneOrder
+
+
+class DeskOperating(DeskBase):
+    """Act on lanes, messages, conversations, gateways and providers; list, look, read the journal."""
+
+    # ---------------------------------------------------------------------------------------------------------- lanes
+
+    async def abort(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        cause: Cause = Cause.ABORTED,
+        scope: Scope = Scope.RUN,
+        epoch: int | None = None,
+        grace_ms: int | None = None,
+        force: bool = False,
+        source: str | None = None,
+        reset: bool = False,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> records.AbortResult:
+        """Abort the run of a lane (``scope`` run, both) and its waiting messages (queue, both).
+
+        ``epoch``: only if the lane is still at it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
+        ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
+        ``source``: whose lane of that name is meant; ``reset``: reset the session of a watched lane if nothing else
+        ends its run. Raises NotFound, Unfit, Ambiguous.
+        """
+        effect = control.abort(
+            self.context(actor),
+            key,
+            scope=scope,
+            reason=reason,
+            grace=grace_ms,
+            force=force,
+            epoch=epoch,
+            wait=wait,
+            timeout=arguments.patience_ms(timeout),
+            source=source,
+            reset=reset,
+            cause=cause,
+        )
+        return await self.perform(effect)
+
+    async def pause(
+        self,
+        key: str,
+        *,
+        actor: str = EMBEDDER,
+        reason: str | None = None,
+        until: int | None = None,
+        epoch: int | None = None,
+    ) -> Lane:
+        """Stop a lane from claiming until ``until`` (a wall time to come, ms) or resumed. Raises NotFound, Changed."""
+        effect = control.pause(self.context(actor), key, until=until, reason=reason, epoch=epoch)
+        return (await self.perform(effect)).lane
+
+    async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Let a lane claim again. Raises NotFound, Changed."""
+        return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
+
+    async def pause_all(
+        self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+    ) -> records.GlobActed:
+        """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
+        return await self.perform(control.pause_all(self.context(actor), match=match, until=until, reason=reason))
+
+    async def resume_all(
+        self, match: str = "*", *, set_at: int | None = None, actor: str = EMBEDDER
+    ) -> records.GlobActed:
+        """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
+        return await self.perform(control.resume_all(self.context(actor), match=match, set_at=set_at))
+
+    async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Acknowledge: errored or aborted back to idle. Raises NotFound, Changed, NotAllowed on a running lane."""
+        return (await self.perform(control.ack(self.context(actor), key, epoch=epoch))).lane
+
+    # ---------------------------------------------------------------------------------------------- what can be asked
+
+    async def lanes(
+        self,
+        chosen: LaneFilter | None = None,
+        *,
+        order: LaneOrder = queries.BY_ATTENTION,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Lane]:
+        """Lanes in some order; by attention, unfinished ones first, the longest wait at the top. Raises Unfit."""
+        arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
+        queries.list_.checked({"limit": limit, "cursor": offset})
+        return list(await self.perform(queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)))
+
+    async def lanes_total(self, chosen: LaneFilter | None = None) -> int:
+        """How many lanes a filter chooses. Raises Unfit."""
+        arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
+        return await self.perform(queries.total_of(self.context(), chosen or LaneFilter()))
+
+    async def counts(self) -> records.Counts:
+        """The counts of lanes and messages."""
+        return records.Counts.of(await self.perform(reads.counts(self.clock().wall)), records.Liveness(self.clock()))
+
+    async def lane(self, key: str) -> Lane:
+        """One lane. Raises NotFound."""
+        return await self.perform(queries.lane_of(self.context(), key))
+
+    async def detail(self, key: str, *, source: str | None = None) -> records.LaneDetail:
+        """One lane with its messages, events and why-paragraph; ``source`` as for ``abort``.
+
+        Raises NotFound, Ambiguous.
+        """
+        return await self.perform(queries.show(self.context(), key, source=source))
+
+    async def why(self, key: str, *, source: str | None = None) -> str:
+        """What blocks this lane, the evidence, and what happens next. Raises NotFound, Ambiguous."""
+        return (await self.perform(queries.why(self.context(), key, source=source))).why
+
+    async def events(
+        self,
+        *,
+        key: str | None = None,
+        after: int = 0,
+        since: int | None = None,
+        type: str | None = None,  # noqa: A002 - the journal's own word
+        limit: int | None = None,
+        newest: bool = False,
+        chosen: LaneFilter | None = None,
+    ) -> list[records.Event]:
+        """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit``.
+
+        ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
+        """
+        effect = system.events(
+            self.context(),
+            key,
+            filter_=chosen or system.EVERY,
+            type=type,
+            after=after,
+            limit=limit,
+            since_at=since,
+            newest=newest,
+        )
+        return await self.perform(effect)
+
+    # ------------------------------------------------------------------------------------------------------- messages
+
+    async def messages(
+        self, key: str, *, states: Sequence[MessageState] = (), limit: int | None = None
+    ) -> list[Message]:
+        """The messages of a lane, newest first. Raises NotFound."""
+        return await self.perform(messages.messages(self.context(), key, state=tuple(states), limit=limit))
+
+    async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """Retry a dead letter; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
+        return await self.perform(messages.retry(self.context(actor), message_id))
+
+    async def retry_last(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Message:
+        """Retry the newest dead letter of a lane. Raises NotFound, Changed, NotAllowed, QueueFull, LaneBusy."""
+        return await self.perform(messages.retry_last(self.context(actor), key, epoch=epoch))
+
+    async def drop(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
+        """End a waiting message as ``dropped``. Raises NotFound, NotAllowed."""
+        return await self.perform(messages.drop(self.context(actor), message_id))
+
+    async def move(self, message_id: int, *, front: bool = False, actor: str = EMBEDDER) -> Message:
+        """Move a waiting message before all others of its lane. Raises NotFound, NotAllowed, Unfit."""
+        return await self.perform(messages.move(self.context(actor), message_id, front=front))
+
+    async def prune_dead_letters(self, older_than_ms: int, *, actor: str = EMBEDDER) -> int:
+        """Delete the dead letters that failed at least this long ago; returns how many."""
+        effect = messages.prune_dead_letters(self.context(actor), older_than=older_than_ms)
+        return (await self.perform(effect)).pruned
+
+    async def client_gone(self, message_id: int) -> bool:
+        """End a message that is bound to a connection that is closed."""
+        return await self.perform(sending.bound_gone(self.context("client"), message_id, why="its client left"))
+
+    # -------------------------------------------------------------------------------------------------- conversations
+
+    async def conversation(
+        self, key: str, *, number: int | None = None, limit: int | None = None
+    ) -> records.Conversation:
+        """The turns of a lane's conversation, or of an earlier one by its number, oldest first; ``limit``: the last
+        ones. Raises NotFound."""
+        return await self.perform(conversations.conversation(self.context(), key, number=number, limit=limit))
+
+    async def new_conversation(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
+        """Begin a new conversation; the earlier turns stay readable. Raises NotFound, Changed, NotAllowed on a running
+        lane."""
+        return (await self.perform(conversations.new_conversation(self.context(actor), key, epoch=epoch))).lane
+
+    async def export_conversation(self, key: str, *, number: int | None = None) -> records.ConversationExport:
+        """A whole conversation as chat messages. Raises NotFound."""
+        return await self.perform(conversations.export_conversation(self.context(), key, number=number))
+
+    async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
+        """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,
+        NotAllowed on a running lane."""
+        effect = conversations.import_conversation(self.context(actor), key, messages=tuple(messages))
+        return (await self.perform(effect)).lane
+
+    # ----------------------------------------------------------------------------------------- gateways and providers
+
+    async def status(self) -> records.Status:
+        """Gateways, counts, cooldowns."""
+        return await self.perform(system.status(self.context()))
+
+    async def providers(self) -> list[records.Provider]:
+        """Which providers are well, who asks them, and how the requests of the last hour ended."""
+        return await self.perform(system.providers(self.context()))
+
+    async def reset_provider(self, name: str, *, actor: str = EMBEDDER) -> records.ProviderResetDone:
+        """End the cooldown of a provider at once; messages that wait for it may start. Raises NotFound."""
+        return await self.perform(system.reset_provider(self.context(actor), name=name))
+
+    async def drain(
+        self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
+    ) -> list[records.OwnerDetail]:
+        """Stop one gateway, or all, from claiming, and cut at ``until`` (wall time, ms) the runs that are left.
+
+        Raises NotFound.
+        """
+        return await self.perform(system.drain(self.context(by), gateway=owner_id, until=until))
+
+    async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
+        """The runs that such a drain would cut, and the result for their messages. Raises NotFound."""
+        return await self.perform(system.drain_rehearsal(self.context(), gateway=owner_id))
+
+    async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:
+        """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns the owners."""
+        wait = arguments.patience_ms(timeout, none=durations.LONGEST_MS)
+        return await self.perform(system.gateways(self.context(), id=tuple(owner_ids), wait=wait))
