@@ -15,8 +15,8 @@ RECENT_MS = 3_600_000
 #: A provider is down if it is not asked for so long, or was refused so often in a row.
 DOWN_MS = 60_000
 DOWN_TRIES = 5
-#: Silent runs of one look.
-MOST_SILENT = 100
+#: Silent runs of one look, as many as of the other kinds: an alert may mean only the last of them.
+MOST_SILENT = 1_000
 
 
 class AlertKind(StrEnum):

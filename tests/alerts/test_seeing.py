@@ -51,6 +51,17 @@ def test_F509_nobody_is_called_because_the_wall_clock_was_set(world: World) -> N
     assert ("gateway_down", "elsewhere:7") in seen(world)
 
 
+def test_F673_an_alert_sees_its_silent_lane_among_many_others(world: World) -> None:
+    """Those that are nearer to their limits come first in the query."""
+    for number in range(150):
+        world.start(f"other:{number}")
+    world.time.move(SECOND)
+    world.start("vip")
+    world.time.move(90 * SECOND)
+    world.store.write(doors.heartbeat(world.me, [], world.time()))
+    assert ("silent", "vip") in seen(world, pattern=as_pattern("vip"))
+
+
 def test_a_silent_run(world: World) -> None:
     ticket = world.start("a").ticket
     world.time.move(90 * SECOND)
