@@ -134,7 +134,7 @@ class Engine:
     @property
     def beat_age_ms(self) -> int:
         """The age of its last committed heartbeat, in milliseconds."""
-        return 0 if self._upkeep is None else self._clock().mono - self._upkeep.beaten_mono
+        return 0 if self._upkeep is None else self._clock().mono - self._upkeep.heartbeats.beaten_mono
 
     async def start(self) -> None:
         """Register as an owner, release the lanes of dead owners, and begin to claim. Raises StorageError; Unfit the

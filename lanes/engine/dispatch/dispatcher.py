@@ -248,9 +248,10 @@ class Dispatcher:
 
     def _room(self, tx: Transaction, now: Now) -> FreeSlots:
         """What a page of claims begins with."""
-        self._claimed = []
         self._skipped.current = None
-        return FreeSlots(self._providers.view_in(tx, now), within(tx, reads.suspects_running()))
+        room = FreeSlots(self._providers.view_in(tx, now), within(tx, reads.suspects_running()))
+        self._claimed = room.runs
+        return room
 
     # --------------------------------------------------------------------------------- heads of a desk
 
@@ -332,7 +333,6 @@ class Dispatcher:
                 run.retry, run.budgets = self._policies.retry(run.key), self._policies.budgets(run.key)
                 self._live.join(run)
                 tx.on_rollback(partial(self._live.leave, run))
-                self._claimed.append(run)
                 room.runs.append(run)
 
     def _together(self, tx: Transaction, head: Head, now: Now) -> list[int]:

@@ -72,7 +72,7 @@ class Upkeep(Loop):
         super().__init__("upkeep", store, clock, pause)
         self.pulse = Pulse(clock)
         self._live = live
-        self._heartbeats = Heartbeats(self._write, new_owner, owner_id, live, now)
+        self.heartbeats = Heartbeats(self._write, new_owner, owner_id, live, now)
         self._drain = DrainWatch(live, drained)
         self._file = FileWatch(store, live)
         self._reconcile_interval_ms = reconcile_interval_ms
@@ -97,42 +97,37 @@ class Upkeep(Loop):
     @property
     def owner_id(self) -> int:
         """The id of this process as an owner. It changes if other processes have declared this one dead."""
-        return self._heartbeats.owner_id
-
-    @property
-    def beaten_mono(self) -> int:
-        """When its last committed heartbeat began, by the monotonic clock."""
-        return self._heartbeats.beaten_mono
+        return self.heartbeats.owner_id
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         # those that need no database come first
         self._reader, self._found = reader, None
         self._observer = observer = Observer(
-            reader, self._write, self._clock, by=self._heartbeats.by, interval_ms=self._reconcile_interval_ms
+            reader, self._write, self._clock, by=self.heartbeats.by, interval_ms=self._reconcile_interval_ms
         )
-        losses = Losses(self._write, reader, self._heartbeats, self._live)
+        losses = Losses(self._write, reader, self.heartbeats, self._live)
         survivors = SurvivorWatch(reader, self._write)
         duties: list[Duty] = [
             self._begin,
             self._give_up,
             self._judge,
             self._file.run_once,
-            self._heartbeats.beat_when_due,
-            self._heartbeats.show_when_new,
+            self.heartbeats.beat_when_due,
+            self.heartbeats.show_when_new,
             lambda now: self._look(reader, now),
             lambda now: losses.run_once(now, self._version),
             self._drain.cut_when_over,
             self._force,
             lambda now: self._reconcile(observer, now),
-            lambda now: survivors.run_once(now, by=self._heartbeats.by, version=self._version),
-            lambda now: self._held.run_once(now, by=self._heartbeats.by),
+            lambda now: survivors.run_once(now, by=self.heartbeats.by, version=self._version),
+            lambda now: self._held.run_once(now, by=self.heartbeats.by),
         ]
         if self._wait_patience_ms is not None:
             waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
             due = DueMessages(reader, self._write)
             duties += [
-                lambda now: waits.run_once(now, by=self._heartbeats.by),
-                lambda now: due.run_once(now, by=self._heartbeats.by),
+                lambda now: waits.run_once(now, by=self.heartbeats.by),
+                lambda now: due.run_once(now, by=self.heartbeats.by),
             ]
         return duties
 
@@ -147,7 +142,7 @@ class Upkeep(Loop):
         if slept > LATE_MS:
             log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)
         if max(late, slept) > LATE_MS:
-            self._heartbeats.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
+            self.heartbeats.hurry()  # send a heartbeat, and find out which runs were lost, before judging anything
         if late > LATE_MS or self._blind:
             self._judged_from_mono = now.mono
         self._begun, self._blind = now, False
@@ -158,7 +153,7 @@ class Upkeep(Loop):
         processes."""
         if not self._abandoned():
             return
-        owner, by = self.owner_id, self._heartbeats.by
+        owner, by = self.owner_id, self.heartbeats.by
         log.critical("the event loop of %s was closed while it held lanes: it leaves them to others", by)
         self._write(lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_GONE, by=by))
         self.halt()
@@ -254,7 +249,7 @@ class Upkeep(Loop):
     def _reconcile(self, observer: Observer, now: Now) -> None:
         if now.mono >= self._next_pass:
             self._next_pass = now.mono + self._reconcile_interval_ms
-            observer.by, observer.own = self._heartbeats.by, self.owner_id  # it may be a new owner
+            observer.by, observer.own = self.heartbeats.by, self.owner_id  # it may be a new owner
             self._reconciled(observer.run_once())
 
 
