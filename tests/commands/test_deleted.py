@@ -1,26 +1,27 @@
 """A database that was deleted or moved away under a living process: every command says so, and none covers it up."""
 
 import re
+import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.commands.conftest import Call
+from tests.kit.forks import Forked, staying
 from tests.kit.processes import House
 from tests.kit.stage import Stage
 
 ENDS = ("", "-wal", "-shm", "-lock")
 KEEP = """
-import sys
+import signal, sys
 from pathlib import Path
 from tests.kit.stage import Stage
 stage = Stage(Path(sys.argv[1]))
 stage.send("k", "hello")
 print("open", flush=True)
-sys.stdin.read()
+signal.pause()
 """
 LOOKING = (
     ("list",), ("status",), ("why", "k"), ("abort", "k"), ("pause", "k"), ("reconcile",), ("db", "check"),
@@ -30,16 +31,10 @@ MAKING = (("send", "k", "text"), ("db", "upgrade"), ("up", "--port", "0"))
 
 
 @pytest.fixture
-def keeper(database: Path) -> Iterator["subprocess.Popen[str]"]:
+def keeper(database: Path) -> Iterator[Forked]:
     """A process that has the database open, with one message that only the log has."""
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        [sys.executable, "-c", KEEP, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
+    with staying(KEEP, str(database)) as process:
         yield process
-        process.kill()
 
 
 def beside(database: Path, end: str) -> Path:
@@ -48,7 +43,7 @@ def beside(database: Path, end: str) -> Path:
 
 @pytest.mark.parametrize("gone", [("",), ENDS[:3], ENDS], ids=len)
 def test_what_was_deleted_is_not_what_never_was(
-    lanes: Call, database: Path, keeper: "subprocess.Popen[str]", gone: tuple[str, ...]
+    lanes: Call, database: Path, keeper: Forked, gone: tuple[str, ...]
 ) -> None:
     for end in gone:
         beside(database, end).unlink()
@@ -63,7 +58,7 @@ def test_what_was_deleted_is_not_what_never_was(
 
 @pytest.mark.parametrize("gone", [("",), ENDS], ids=len)
 def test_nothing_is_made_in_its_place_while_it_can_be_saved(
-    made: House, lanes: Call, database: Path, keeper: "subprocess.Popen[str]", gone: tuple[str, ...]
+    made: House, lanes: Call, database: Path, keeper: Forked, gone: tuple[str, ...]
 ) -> None:
     for end in gone:
         beside(database, end).unlink()
@@ -72,7 +67,7 @@ def test_nothing_is_made_in_its_place_while_it_can_be_saved(
         assert (refused.code, refused.out) == (69, ""), command
         assert f"process {keeper.pid} still has it open" in refused.err
         assert not database.exists(), command
-    keeper.kill()
+    keeper.send_signal(signal.SIGKILL)
     keeper.wait()
     assert lanes("send", "k", "text").code == 0, "with nobody who has the old one, a new one is made"
 
@@ -91,7 +86,7 @@ def test_what_is_left_beside_it_tells_that_there_was_one(lanes: Call, stage: Sta
 
 
 def test_the_doctor_prints_how_to_save_it_and_that_saves_it(
-    lanes: Call, bare: Call, database: Path, keeper: "subprocess.Popen[str]", alone: Path
+    lanes: Call, bare: Call, database: Path, keeper: Forked, alone: Path
 ) -> None:
     for end in ENDS:
         beside(database, end).unlink()
@@ -110,7 +105,7 @@ def test_the_doctor_prints_how_to_save_it_and_that_saves_it(
 
 @pytest.mark.parametrize("gone", [ENDS[:3], ("",)], ids=len)
 def test_the_doctor_finds_who_has_what_was_moved_away(
-    lanes: Call, database: Path, keeper: "subprocess.Popen[str]", gone: tuple[str, ...], tmp_path: Path
+    lanes: Call, database: Path, keeper: Forked, gone: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "aside").mkdir()
     for end in gone:
@@ -123,7 +118,7 @@ def test_the_doctor_finds_who_has_what_was_moved_away(
 
 
 def test_F562_no_file_is_made_in_place_of_a_folder_that_was_moved_away_whole(
-    lanes: Call, database: Path, keeper: "subprocess.Popen[str]"
+    lanes: Call, database: Path, keeper: Forked
 ) -> None:
     aside = database.parent.rename(database.parent.with_name("aside"))
     for command in (*LOOKING[:-1], ("send", "k", "text")):

@@ -4,6 +4,8 @@ import ctypes
 import os
 import resource
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lanes_storage.clock import system_clock
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite.store import SqliteStore
 from tests.faults.holding import LOCK, holding
-from tests.kit.processes import House, eventually
+from tests.kit.processes import Finished, House, environment, eventually
 from tests.scenarios.conftest import configure
 
 pytestmark = pytest.mark.disk
@@ -30,10 +32,22 @@ def obey_modes() -> None:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-def refused(made: House, *words: str, preexec_fn: Callable[[], None] | None = None) -> None:
+def send_where_modes_hold(made: House) -> Finished:
+    """What may be done is limited from the start of a program on: this one is not forked."""
+    command = [sys.executable, "-m", "lanes", "--db", str(made.database), "send", "a", "hello"]
+    env = environment(made.folder)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, preexec_fn=obey_modes)
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def send(made: House) -> Finished:
+    return made.command("send", "a", "hello", check=False)
+
+
+def refused(made: House, *words: str, send: Callable[[House], Finished] = send) -> None:
     """Sending fails with a sentence, and the file is as it was."""
     before = made.database.read_bytes()
-    done = made.command("send", "a", "hello", check=False, preexec_fn=preexec_fn)
+    done = send(made)
     assert done.code == UNREACHABLE, done
     assert done.out == ""
     assert len(done.err.splitlines()) == 1, done.err
@@ -48,7 +62,7 @@ def test_a_file_that_may_not_be_written(made: House) -> None:
         path.chmod(0o444)
     made.folder.chmod(0o555)
     try:
-        refused(made, "may not be written", "owner and mode", preexec_fn=obey_modes)
+        refused(made, "may not be written", "owner and mode", send=send_where_modes_hold)
     finally:
         made.folder.chmod(0o755)
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -107,14 +107,43 @@ def run_elsewhere(
     program: str, *arguments: str, folder: Path = ROOT, env: Mapping[str, str] = os.environ, check: bool = True
 ) -> "subprocess.CompletedProcess[str]":
     """What a program, the text of one, does in another process."""
+    return run_forked(["-c", program, *arguments], folder=folder, env=env, check=check)
+
+
+def run_forked(
+    arguments: Sequence[str],
+    *,
+    folder: Path = ROOT,
+    env: Mapping[str, str] = os.environ,
+    output: int | None = None,
+    check: bool = True,
+) -> "subprocess.CompletedProcess[str]":
+    """What another process does with these arguments of Python. ``output``: where it writes, if that is not read."""
     with TemporaryDirectory(prefix="lanes-fork-") as kept:
         out, err = Path(kept) / "out", Path(kept) / "err"
         with out.open("wb") as to_out, err.open("wb") as to_err:
-            running = Forked(["-c", program, *arguments], folder, env, to_out.fileno(), to_err.fileno())
-            code = running.wait()
+            to = to_out.fileno() if output is None else output
+            code = Forked(arguments, folder, env, to, to_err.fileno()).wait()
         done = subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
     assert not check or code == 0, done.stderr
     return done
+
+
+@contextlib.contextmanager
+def staying(program: str, *arguments: str) -> Iterator[Forked]:
+    """A process that has come so far that it says something, and stays until the end of the block."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as said:
+        try:
+            process = Forked(["-c", program, *arguments], ROOT, os.environ, write, 2)
+        finally:
+            os.close(write)
+        try:
+            assert said.readline(), "it ended without a word"
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
 
 @cache

@@ -26,7 +26,7 @@ from lanes.commands.common.entry import run
 from lanes.testing import History, broken, read_history
 from lanes_storage import open_store
 from tests.kit.databases import lay
-from tests.kit.forks import Forked
+from tests.kit.forks import Forked, run_forked
 from tests.kit.simulated import provider_beside
 
 T = TypeVar("T")
@@ -116,18 +116,10 @@ class House:
             code = run(["--db", str(self.database), *arguments])
         return self._checked(arguments, check, code, *(each.buffer.getvalue().decode() for each in said))
 
-    def command(self, *arguments: str, check: bool = True, **more: Any) -> "Finished":
+    def command(self, *arguments: str, check: bool = True) -> "Finished":
         """Run a command to its end, as a process."""
-        done = subprocess.run(
-            [sys.executable, "-m", "lanes", "--db", str(self.database), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            cwd=self.folder,
-            env=environment(self.folder),
-            check=False,
-            **more,
-        )
+        words = ["-m", "lanes", "--db", str(self.database), *arguments]
+        done = run_forked(words, folder=self.folder, env=environment(self.folder), check=False)
         return self._checked(arguments, check, done.returncode, done.stdout, done.stderr)
 
     def _checked(self, arguments: Sequence[str], check: bool, *did: Any) -> "Finished":

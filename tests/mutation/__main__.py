@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
     guards = [guard for guard in all_guards() if not given.words or any(word in guard.name for word in given.words)]
     with tempfile.TemporaryDirectory(prefix="lanes-mutation-") as folder:
         campaign = Campaign(guards, Path(folder), say, AT_A_TIME)
-        pytest.main(["-qq", "--capture=no", "-p", "no:cacheprovider", *given.tests], plugins=[campaign])
+        # Nothing is said of plugins that this process has imported before, as a forked one has.
+        quiet = ["-qq", "--capture=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        pytest.main([*quiet, *given.tests], plugins=[campaign])
     if not campaign.complete:
         say("no guard was tried")
         return 1

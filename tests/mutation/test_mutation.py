@@ -1,16 +1,14 @@
 """The search for guards is not blind, and a trial tells a guard that is missed from one that is not."""
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from lanes_storage import statements
+from tests.kit.forks import run_forked
 from tests.mutation.campaign import PLANS, likely_first
 from tests.mutation.guards import SERVE_AN_INDEX, all_guards, terms
 
-ROOT = Path(__file__).parents[2]
 EVIDENCE = "tests/storage/test_reclaim.py::test_an_owner_that_has_beaten_since_is_not_silent[sqlite]"
 UNCONCERNED = "tests/storage/test_providers.py::test_a_cooldown_ends_by_itself[sqlite]"
 
@@ -62,8 +60,7 @@ def test_what_is_said_to_serve_an_index_is_a_guard() -> None:
 
 
 def run(words: list[str], tests: list[str]) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tests.mutation", *words, "--tests", *tests]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_forked(["-m", "tests.mutation", *words, "--tests", *tests], check=False)
 
 
 def test_a_run_names_the_test_that_misses_each_guard_and_counts_what_is_left() -> None:

@@ -19,7 +19,7 @@ from lanes.testing import MINUTE, Hands, KillPoint, broken
 from lanes_storage import doors, open_store
 from lanes_storage.doors.alerts import incidents
 from lanes_storage.doors.waiting.budgets import Exhausted
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Store, Transaction
 from lanes_storage.law import PASSING, Cause, Mode, RunnerKind, SourceState, WatchedState
 from lanes_storage.records import (
     OUTLINE,
@@ -189,19 +189,26 @@ SCENARIOS: dict[str, tuple[Callable[[World], Any], Act]] = {
 }
 
 
-def after(path: Path, time: Hands, act: Act | None) -> Rows:
-    """The rows of a file, after a door if one is given; raises where an invariant is broken."""
+def rows(path: Path, time: Hands, *acts: Act) -> list[Rows]:
+    """The rows of a file, and those after each door that is called then; raises where an invariant is broken."""
     store = open_store(str(path), synchronous="normal")
     try:
-        if act is not None:
+        found = [sound(store)]
+        for act in acts:
             act(of(store, time))
-        assert broken(store) == [], broken(store)
-        return World.of(store).rows()
+            found.append(sound(store))
+        return found
     finally:
         store.close()
 
 
-def of(store: Any, time: Hands) -> World:
+def sound(store: Store) -> Rows:
+    """The rows of a store in which every invariant holds."""
+    assert broken(store) == [], broken(store)
+    return World.of(store).rows()
+
+
+def of(store: Store, time: Hands) -> World:
     world = World.of(store)
     world.time, world.me = time, 1
     return world
@@ -235,19 +242,20 @@ def trial(folder: Path, prepare: Callable[[World], Any], act: Act) -> dict[str, 
         shutil.copy(base, work)
         return work
 
-    done = after(fresh(), time, act)
+    done = rows(fresh(), time, act)[-1]
     found: dict[str, Any] = {"kills": 0, "halves": 0, "lost": 0, "changes": done != before}
     points = [f"mid:1.{number}" for number in range(1, 100)]
     for words in points:
         if not killed(fresh(), time, act, KillPoint.parse(words)):
             break
         found["kills"] += 1
-        found["halves"] += after(work, time, None) != before
-        found["lost"] += after(work, time, act) != done
+        left, again = rows(work, time, act)
+        found["halves"] += left != before
+        found["lost"] += again != done
     assert killed(fresh(), time, act, KillPoint.parse("before:1"))
-    found["halves"] += after(work, time, None) != before
+    found["halves"] += rows(work, time) != [before]
     assert killed(fresh(), time, act, KillPoint.parse("after:1"))
-    found["halves"] += after(work, time, None) != done
+    found["halves"] += rows(work, time) != [done]
     return found
 
 
