@@ -22,6 +22,7 @@ from lanes.simulate.record import RequestEnd
 from lanes.simulate.server import serve
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
+from tests.kit.official import official_client
 from tests.kit.providers import provider
 from tests.kit.until import PATIENCE_S, until
 from tests.runners.simulated import Simulated
@@ -31,7 +32,7 @@ HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 
 @pytest.fixture
 async def official(sim: Simulated) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=sim.url, api_key="none", max_retries=0) as made:
+    async with official_client(sim.url, max_retries=0) as made:
         yield made
 
 

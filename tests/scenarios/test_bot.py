@@ -66,7 +66,7 @@ def test_the_tests_of_the_bot_pass(tmp_path: Path) -> None:
 
 
 def test_a_bot_that_is_stopped_ends_what_runs_and_keeps_what_waits(tmp_path: Path) -> None:
-    with running(tmp_path, "bot") as bot, httpx.Client(base_url=bot.url, timeout=PATIENCE_S) as web:
+    with running(tmp_path, "bot") as bot, httpx.Client(base_url=bot.url, timeout=PATIENCE_S, verify=False) as web:
         assert web.get("/readyz").json() == {"ready": True, "runs": 0}
         with (
             web.stream("POST", "/chats/42/messages", json={"text": "what runs"}) as first,
@@ -84,7 +84,7 @@ def test_a_bot_that_is_stopped_ends_what_runs_and_keeps_what_waits(tmp_path: Pat
             ((name, kept),) = waiting
             assert (name, kept["state"]) == ("message", "queued")
         assert bot.popen.wait(PATIENCE_S) == 0
-    with running(tmp_path, "next") as bot, httpx.Client(base_url=bot.url, timeout=PATIENCE_S) as web:
+    with running(tmp_path, "next") as bot, httpx.Client(base_url=bot.url, timeout=PATIENCE_S, verify=False) as web:
         answered = eventually(lambda: _done(web, message), "what waited")
         assert answered["reply"] == "2: what waits"
         assert bot.terminate() == 0

@@ -114,6 +114,6 @@ async def ask(url: str) -> list[str]:
     """As many streams at once as do not fit."""
     body = {"model": "lanes", "stream": True, "messages": [{"role": "user", "content": "[[sim-slow-2]] hello"}]}
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, limits=limits, verify=False) as client:
         answers = await asyncio.gather(*(client.post("/v1/chat/completions", json=body) for _ in range(CLIENTS)))
     return [answer.text for answer in answers]

@@ -9,13 +9,14 @@ import pytest
 from lanes.server.state import streaming
 from lanes_storage.law import MessageState
 from lanes_storage.records import LaneFilter
+from tests.kit.official import official_client
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, Start, drain_is_noted, drain_is_over, running
 
 
 @pytest.fixture
 async def client(served: Served) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=PATIENCE_S) as one:
+    async with official_client(f"{served.url}/v1") as one:
         yield one
 
 
@@ -171,7 +172,7 @@ async def test_a_full_queue_is_a_rate_limit(served: Served, client: openai.Async
 async def test_a_lane_that_rejects_is_423_and_no_conflict(start: Start) -> None:
     served = await start(policies=[{"match": "r:*", "mode": "reject"}])
     await served.desk.send("r:a", "[[sim-hang]]")
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused") as client:
+    async with official_client(f"{served.url}/v1") as client:
         error = await refusal(served, client, "r:a")
     assert (error.status_code, error.code) == (423, "lane_busy")
     native = await served.post("/api/lanes/r%3Aa/messages", {"text": "hi"})
@@ -185,7 +186,7 @@ async def test_a_draining_gateway_says_when_to_come_back(start: Start) -> None:
     await running(served, "a")
     served.stop.set()
     await drain_is_noted(served)
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=PATIENCE_S) as client:
+    async with official_client(f"{served.url}/v1") as client:
         error = await refusal(served, client, "b")
     await drain_is_over(served)
     assert isinstance(error, openai.InternalServerError)
@@ -256,8 +257,8 @@ async def test_the_same_idempotency_key_is_one_message(served: Served, client: o
 
 async def test_a_token_that_is_wrong(start: Start) -> None:
     served = await start(token_env="TOKEN")
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="wrong") as wrong:
+    async with official_client(f"{served.url}/v1", "wrong") as wrong:
         with pytest.raises(openai.AuthenticationError):
             await wrong.models.list()
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="secret") as right:
+    async with official_client(f"{served.url}/v1", "secret") as right:
         assert [m.id async for m in right.models.list()]

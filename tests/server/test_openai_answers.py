@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.kit.official import official_client
 from tests.kit.rawserver import DONE, STREAM, Call, event, raw_server
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, Start
@@ -31,7 +32,7 @@ def refusing(status: int, error: dict[str, Any]) -> Any:
 
 
 def official(served: Served) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", timeout=PATIENCE_S)
+    return official_client(f"{served.url}/v1")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -16,8 +16,9 @@ from lanes.runners.base import Delta, RunContext, Runner
 from lanes_storage.errors import DatabaseUnavailable
 from lanes_storage.law import MessageState
 from tests.kit.databases import lay
+from tests.kit.official import official_client
 from tests.kit.serving import client_of, serving
-from tests.kit.until import PATIENCE_S, until
+from tests.kit.until import until
 
 
 class Twice:
@@ -93,7 +94,7 @@ async def test_F140_the_native_stream_says_that_it_begins_again(tmp_path: Path) 
 async def chat(url: str, runner: Twice) -> str:
     """The text that the official client puts together from a stream."""
     said = ""
-    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", timeout=PATIENCE_S) as client:
+    async with official_client(f"{url}/v1") as client:
         stream = await client.chat.completions.create(
             model="lanes",
             messages=[{"role": "user", "content": "hello"}],
