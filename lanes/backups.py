@@ -83,11 +83,8 @@ def _tell(draft: Path, clock: Clock, actor: str, assigned: dict[str, int]) -> tu
         epoch = copies.raise_ids(tx, assigned, LEFT_OUT)
         return doors.restored(tx, clock(), actor=actor, epoch=epoch), epoch
 
-    store = open_store(str(draft), create=True)  # an older copy is upgraded to the newest schema
-    try:
+    with contextlib.closing(open_store(str(draft), create=True)) as store:  # an older copy is upgraded to our schema
         return store.write(step)
-    finally:
-        store.close()
 
 
 def _assigned(path: Path) -> dict[str, int]:
@@ -99,15 +96,10 @@ def _assigned(path: Path) -> dict[str, int]:
 
 def _refuse_while_used(path: Path, clock: Clock) -> None:
     try:
-        reader = SqliteReader(path)
+        with contextlib.closing(SqliteReader(path)) as reader:
+            owners = reader.read(reads.owners())
     except StorageError:
         return  # missing or unreadable
-    try:
-        owners = reader.read(reads.owners())
-    except StorageError:
-        return
-    finally:
-        reader.close()
     using = [owner for owner in owners if _may_write(owner, clock)]
     if using:
         named = ", ".join(f"{o.kind} {o.id} ({evidence(o, this_process())})" for o in using)

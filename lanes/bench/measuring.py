@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
@@ -46,12 +47,10 @@ def bench(
         tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
         tell(report.heading())
         results, started = [], monotonic()
-        try:
+        with closing(work):
             for result in measured(rows, work):
                 tell(report.line(result))
                 results.append(result)
-        finally:
-            work.close()
         machine["took"] = f"{(monotonic() - started) / 60:.0f} min"
     return machine, results
 

@@ -1,6 +1,7 @@
 """``lanes doctor``: problems of a database and its gateways, with the evidence and what to do. Changes nothing."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from lanes.base.errors import ConfigError
@@ -56,14 +57,12 @@ def _examine(path: Path, ctx: Context) -> list[Check]:
         reader = SqliteReader(path)
     except StorageError as error:
         return [*found, _unread("file", error)]
-    try:
+    with closing(reader):
         for name, look in _LOOKS.items():
             try:
                 found += look(reader, ctx)
             except StorageError as error:
                 found.append(_unread(name, error))
-    finally:
-        reader.close()
     return found
 
 

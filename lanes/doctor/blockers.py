@@ -1,5 +1,6 @@
 """Who keeps a locked database locked, and what to do about it."""
 
+from contextlib import closing
 from pathlib import Path
 
 from lanes.base.terminal import clean
@@ -20,7 +21,7 @@ def remedy(database: str) -> str | None:
     """One sentence that names the processes which hold the write lock, or the stopped owners; None: none found."""
     path = Path(database)
     files = Files.of(path)
-    owners = {owner.pid: owner for owner in _owners(path)}
+    owners = _owners(path)
     pids = holders(files.memory, files.side) or [pid for pid in owners if state_of(pid) in _STATES]
     if not pids:
         return None
@@ -37,7 +38,7 @@ def check_lock(path: Path) -> list[Check]:
     stopped = [pid for pid in holders(files.memory, files.side) if state_of(pid) in STOPPED]
     if not stopped:
         return [ok("lock", "no stopped process holds the write lock")]
-    owners = {owner.pid: owner for owner in _owners(path)}
+    owners = _owners(path)
     named = ", ".join(_named(pid, owners.get(pid)) for pid in stopped)
     said = f"nobody can write: the write lock is held by {named}"
     return [warning("lock", said, _cure(" ".join(map(str, stopped))))]
@@ -47,20 +48,16 @@ def _cure(numbers: str) -> str:
     return f"let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`)"
 
 
-def _owners(path: Path) -> list[OwnerRow]:
-    """The owners of this host that may hold it. Reading works while another process writes."""
+def _owners(path: Path) -> dict[int, OwnerRow]:
+    """The owners of this host that may hold it, by process. Reading works while another process writes."""
     me = this_process()
     try:
-        reader = SqliteReader(path)
-        try:
-            return [owner for owner in reader.read(reads.owners()) if is_here(owner, me)]
-        finally:
-            reader.close()
+        with closing(SqliteReader(path)) as reader:
+            return {owner.pid: owner for owner in reader.read(reads.owners()) if is_here(owner, me)}
     except StorageError:
-        return []
+        return {}
 
 
 def _named(pid: int, owner: OwnerRow | None) -> str:
     what = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
-    state = _STATES.get(state_of(pid))
-    return f"process {pid}" + (f" ({what}{state or 'running'})")
+    return f"process {pid} ({what}{_STATES.get(state_of(pid), 'running')})"

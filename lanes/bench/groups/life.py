@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +63,8 @@ def until_running(path: Path, runs: int) -> None:
 
 
 def _row(path: Path, sql: str) -> tuple[float, ...]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         return tuple(connection.execute(sql).fetchone())
-    finally:
-        connection.close()
 
 
 def _until(path: Path, sql: str, wanted: float) -> None:

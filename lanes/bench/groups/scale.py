@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from lanes.bench.kit import cycle
@@ -48,13 +49,10 @@ def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Call
         paths = [_large(work, lanes) for lanes in sizes]
 
         def of(path: Path) -> float:
-            store = SqliteStore(path)
-            try:
+            with closing(SqliteStore(path)) as store:
                 call = what(store)
                 _timed(call, 20)
                 return percentile(_timed(call, times), share)
-            finally:
-                store.close()
 
         return dict(zip(sizes, work.rounds(*(lambda path=path: of(path) for path in paths)), strict=True))
 

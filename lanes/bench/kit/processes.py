@@ -1,5 +1,6 @@
 """Processes that the rows measure: gateways, plain servers, and how much memory they take."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -99,14 +100,10 @@ class BenchProcess:
         """Wait until it says that it is ready; how long that was after its start, in seconds."""
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            try:
+            with contextlib.closing(connection), contextlib.suppress(OSError):
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:
                     return time.perf_counter() - self.started
-            except OSError:
-                pass
-            finally:
-                connection.close()
             if time.perf_counter() - self.started > PATIENCE_S:
                 raise RuntimeError("it did not get ready")
             time.sleep(LOOK_EVERY_S)
