@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 from lanes.base.errors import ConfigError
 from lanes.config.declared.places import home_dir
+from lanes.config.declared.setting import WATCHED
 from lanes.guard import jsontext
 from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import typed
 
-#: How the process of each kind of gateway is recognised, by its words; and the scheme of its address. OpenClaw renames
-#: its process, 2026.5 to its name alone. A folder of that name is not enough.
-_KINDS = (
-    ("openclaw", re.compile(r"^openclaw(?:-gateway)?\s*$|(?:^|[ /])openclaw(?:\.mjs)?(?: \S+)* gateway\b"), "ws"),
-    ("opencode", re.compile(r"\bopencode\b.*\bserve\b"), "http"),
-    ("codex", re.compile(r"\bcodex\b.*\bapp-server\b"), "ws"),
-    ("langgraph", re.compile(r"\blanggraph\b.*\b(?:dev|up)\b|\blanggraph_api\b"), "http"),
-)
+#: How the process of each kind of gateway is recognised, by its words. OpenClaw renames its process, 2026.5 to its name
+#: alone. A folder of that name is not enough.
+_KINDS = {
+    "openclaw": re.compile(r"^openclaw(?:-gateway)?\s*$|(?:^|[ /])openclaw(?:\.mjs)?(?: \S+)* gateway\b"),
+    "opencode": re.compile(r"\bopencode\b.*\bserve\b"),
+    "codex": re.compile(r"\bcodex\b.*\bapp-server\b"),
+    "langgraph": re.compile(r"\blanggraph\b.*\b(?:dev|up)\b|\blanggraph_api\b"),
+}
 #: The largest configuration that is read.
 MOST_BYTES = 4 * 1024 * 1024
 
@@ -37,17 +38,17 @@ def find_gateways(kind: str | None = None) -> list[FoundGateway]:
     found = []
     for pid in processes():
         said = " ".join(words_of(pid))
-        for name, scheme in kinds_of(said):
+        for name in kinds_of(said):
             if kind in (None, name):
                 ports = sorted(ports_of(pid), key=lambda port: str(port) not in said)  # what it was told comes first
-                found += [FoundGateway(name, pid, f"{scheme}://127.0.0.1:{port}") for port in ports[:1]]
+                found += [FoundGateway(name, pid, f"{WATCHED[name][0]}://127.0.0.1:{port}") for port in ports[:1]]
                 break
     return found
 
 
-def kinds_of(said: str) -> list[tuple[str, str]]:
-    """Which gateways a command line may be that of, and the schemes of their addresses."""
-    return [(name, scheme) for name, words, scheme in _KINDS if words.search(said)]
+def kinds_of(said: str) -> list[str]:
+    """Which gateways a command line may be that of."""
+    return [name for name, words in _KINDS.items() if words.search(said)]
 
 
 class OpenClawHome(NamedTuple):

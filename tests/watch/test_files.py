@@ -166,7 +166,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("said", [*OPENCLAW, *OTHERS])
 def test_F299_a_gateway_is_recognised_by_its_program_and_not_by_a_folder_of_its_name(said: str) -> None:
-    assert kinds_of(said) == ([("openclaw", "ws")] if said in OPENCLAW else [])
+    assert kinds_of(said) == (["openclaw"] if said in OPENCLAW else [])
 
 
 @pytest.mark.parametrize(

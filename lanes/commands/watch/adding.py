@@ -14,7 +14,8 @@ from lanes.commands.common.session import Session
 from lanes.commands.output.printing import say
 from lanes.config.declared import places
 from lanes.config.declared.model import WatchConfig
-from lanes.config.reading.watches import SCHEMES, is_encrypted, is_loopback
+from lanes.config.declared.setting import WATCHED
+from lanes.config.reading.watches import is_encrypted, is_loopback
 from lanes.guard.files import appended, write
 from lanes.guard.installing import alone
 from lanes.host.files import put
@@ -79,8 +80,8 @@ def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundG
         fail(f"{address} is no address")
     seen = next((each for each in found if here is not None and urlsplit(each.url).port == here), None)
     named = kind or (seen.kind if seen else "openclaw")
-    if urlsplit(address).scheme not in SCHEMES[named]:
-        fail(f"the address of {named} begins with {' or '.join(SCHEMES[named])}: choose another program with --kind")
+    if urlsplit(address).scheme not in WATCHED[named]:
+        fail(f"the address of {named} begins with {' or '.join(WATCHED[named])}: choose another program with --kind")
     return FoundGateway(named, seen.pid if seen else 0, address)
 
 

@@ -19,7 +19,7 @@ from lanes.config.declared.setting import WATCHED
     """,
 )
 @click.argument("action", type=click.Choice(["add"]), required=False, metavar="[add]")
-@click.option("--kind", type=click.Choice(WATCHED), help="add: only gateways of this program.")
+@click.option("--kind", type=click.Choice(tuple(WATCHED)), help="add: only gateways of this program.")
 @click.option("--name", help="add: what begins the names of its lanes. [default: that of the program]")
 @click.option("--address", help="add: its address, if it is not found automatically.")
 @click.option("--token-file", type=click.Path(dir_okay=False), help="add: the file that holds its token.")

@@ -9,8 +9,9 @@ from lanes_storage.tuples import NamedTuple
 SECTIONS = ("database", "gateway", "clocks", "queue", "hooks")
 ARRAYS = ("runner", "provider", "source", "policy", "watch", "alert")
 
-#: The programs whose gateways can be watched.
-WATCHED = ("openclaw", "opencode", "codex", "langgraph")
+_SOCKET, _WEB = ("ws", "wss"), ("http", "https")
+#: The programs whose gateways can be watched, and the schemes of their addresses, the encrypted one last.
+WATCHED = {"openclaw": _SOCKET, "opencode": _WEB, "codex": _SOCKET, "langgraph": _WEB}
 
 
 class Kind(StrEnum):

@@ -284,7 +284,7 @@ _POLICY = (
 _watch = partial(Setting, "watch")
 _WATCH = (
     _watch("name", Kind.NAME, None, "what begins the names of its lanes, as in openclaw:KEY", required=True),
-    _watch("kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=WATCHED),
+    _watch("kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=tuple(WATCHED)),
     _watch("url", Kind.TEXT, None, "its address, such as ws://127.0.0.1:18789", required=True),
     _watch("token_env", Kind.NAME, None,
            "the environment variable that holds its token; OpenClaw's is used once, for pairing", "none"),

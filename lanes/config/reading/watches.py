@@ -9,6 +9,7 @@ from lanes.base.addresses import is_loopback_host
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import WatchConfig
 from lanes.config.declared.refusal import shown
+from lanes.config.declared.setting import WATCHED
 from lanes.config.declared.values import Value
 from lanes.config.reading import secrets
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
@@ -16,10 +17,6 @@ from lanes.records import HERE
 
 #: A name begins the keys of its lanes, up to the first colon.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: The schemes of each kind of gateway, the encrypted one last.
-SCHEMES = {
-    "openclaw": ("ws", "wss"), "opencode": ("http", "https"), "codex": ("ws", "wss"), "langgraph": ("http", "https")
-}  # fmt: skip
 
 
 def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[WatchConfig, ...]:
@@ -63,7 +60,7 @@ def _check_name(name: Value) -> None:
 
 
 def _check_url(row: ArrayElement) -> None:
-    url, schemes = row.values["url"], SCHEMES[row.get("kind")]
+    url, schemes = row.values["url"], WATCHED[row.get("kind")]
     if "@" in url.value or without_password(url.value) != url.value:
         raise url.refused("secrets are named, never written", "take the token out and use token_env or token_file")
     try:
