@@ -121,9 +121,9 @@ class Config:
         value = self._of("queue.concurrency", self.matching(key))
         return int(value.value) if value.explicit else source.concurrency
 
-    def clocks_for(self, key: str, kind: RunnerKind, *, runner: str | None = None) -> Clocks:
-        """The clocks of a run of that kind on that lane; ``runner`` where it is not the one of the policy."""
-        return self._clocks(self.matching(key), kind, runner)
+    def clocks_for(self, key: str, kind: RunnerKind) -> Clocks:
+        """The clocks of a run of that kind on that lane."""
+        return self._clocks(self.matching(key), kind, None)
 
     @_once
     def _clocks(self, matching: tuple[int, ...], kind: RunnerKind, runner: str | None) -> Clocks:

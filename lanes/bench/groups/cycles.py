@@ -126,8 +126,8 @@ def _enqueue_p99(work: Work) -> Measured:
     return Measured(p99 / sync, f"p99 {p99:.2f} ms, fsync p50 {sync:.2f} ms")
 
 
-async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
-    """How long each enqueue took, in milliseconds, with so many callers at once."""
+async def _enqueues(work: Work, path: Path) -> list[float]:
+    """How long each enqueue took, in milliseconds, with 32 callers at once."""
     numbers, taken = iter(range(2 * work.size.cycles)), list[float]()
 
     async def caller() -> None:
@@ -137,7 +137,7 @@ async def _enqueues(work: Work, path: Path, callers: int = 32) -> list[float]:
             taken.append(1000 * (time.perf_counter() - started))
 
     async with _opened(path) as store:
-        await asyncio.gather(*(caller() for _ in range(callers)))
+        await asyncio.gather(*(caller() for _ in range(32)))
     return taken
 
 

@@ -6,7 +6,7 @@ no abort, but by a steering message ``/stop``. What a gateway answers is never t
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,9 @@ class OpenClawAdapter(Adapter):
     ``token`` pairs the devices where they are not paired yet.
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        keys: Path,
-        *,
-        files: Path | None = None,
-        token: str = "",
-        clock: Callable[[], int] = wall,
-    ) -> None:
+    def __init__(self, name: str, url: str, keys: Path, *, files: Path | None = None, token: str = "") -> None:
         self._name, self._url, self._keys, self._files, self._token = name, url, keys, files, token
-        self._clock = clock
-        self._view = SessionView(clock)
+        self._view = SessionView(wall)
         self._link: OpenClawLink | None = None
         self._aborter: OpenClawLink | None = None
         self._heard = asyncio.Event()
@@ -61,7 +51,7 @@ class OpenClawAdapter(Adapter):
     async def connect(self) -> str:
         """Connect as the viewer, and return the version. Raises SourceDown."""
         await self.close()
-        self._view, names = SessionView(self._clock), self._view.names
+        self._view, names = SessionView(wall), self._view.names
         self._view.names = names
         link = OpenClawLink(self._url, self._device("viewer", READ), self._hear)
         await link.connect(self._token)
