@@ -77,10 +77,7 @@ def allowed(limit: int) -> int:
 
 def room(runs: int) -> int:
     """How many more runs may start beside so many; none for a moment after the process ran out of descriptors."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if short():
-        return 0
-    return sys.maxsize if soft == resource.RLIM_INFINITY else allowed(soft) - runs
+    return 0 if short() else most_connections() - runs
 
 
 def most_connections() -> int:

@@ -5,6 +5,7 @@ any failure, reads files where a gateway hangs, and recalls the runs that it kne
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -331,10 +332,13 @@ class WatchedSource:
         freed = await self._freed(request)
         now = self._clock()
         steps = [step.to_json() for step in freed.steps]
-        try:
-            await self._store.write(lambda tx: doors.end_freeing(tx, request.id, freed.outcome, steps, now))
-        except StorageError as error:
-            log.warning("what came of freeing %s is not stored: %s", ascii(request.key), error)
+        while True:  # somebody waits for it
+            try:
+                await self._store.write(lambda tx: doors.end_freeing(tx, request.id, freed.outcome, steps, now))
+                return
+            except StorageError as error:
+                log.warning("what came of freeing %s is not stored yet: %s", ascii(request.key), error)
+                await asyncio.sleep(LEASE_S)
 
     async def _freed(self, request: Freeing) -> ladder.Freed:
         await self._tried.wait()
@@ -348,7 +352,8 @@ class WatchedSource:
             if row.epoch != request.epoch:
                 return ladder.Freed(Outcome.CHANGED, row.seen.runs, ())
             freed = await ladder.free(self._adapter, row.seen, reset=request.reset)
-            await self._look()
+            with contextlib.suppress(SourceDown, StorageError):  # what was proven is told, whatever follows it
+                await self._look()
         except SourceDown as down:
             return ladder.unreachable(down)
         except Exception as error:

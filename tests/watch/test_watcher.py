@@ -1,5 +1,6 @@
 """What a watcher keeps, and what every surface does with it."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -12,13 +13,13 @@ from lanes.base.errors import Ambiguous, NotFound, NotPermitted
 from lanes.records import AbortResult, Event, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.queries import marks, search, show, tally, why
-from lanes.watch import freeing, watcher
+from lanes.watch import freeing, ladder, watcher
 from lanes.watch.openclaw.view import SessionView
 from lanes_storage import doors, reads
 from lanes_storage.law import EventType, LaneState, SourceState, WatchedState
 from lanes_storage.records import LaneFilter, NewMessage, SourceRow
 from lanes_storage.sqlite.file import locking
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 from tests.watch.openclaw import OF_5, OF_9
 from tests.watch.site import ADDRESS, KEY, WatchSite, watch_site
 
@@ -270,6 +271,29 @@ async def test_F679_where_the_database_is_locked_as_a_watch_begins_it_begins_lat
                 await until(lambda: "locked" in caplog.text, "a try")
                 other.execute("ROLLBACK")
                 await site.connected()
+
+
+async def test_F680_what_came_of_freeing_is_told_also_where_the_database_is_locked_by_then(
+    site: WatchSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(watcher, "LEASE_S", 0.01)
+    await site.gateway.begin(KEY)
+    await site.lane(state=LaneState.RUNNING)
+    free = ladder.free
+    with closing(sqlite3.connect(tmp_path / "lanes.db", isolation_level=None)) as other:
+
+        async def and_lock(*given: Any, **how: Any) -> ladder.Freed:
+            freed = await free(*given, **how)
+            other.execute("BEGIN IMMEDIATE")
+            return freed
+
+        monkeypatch.setattr(ladder, "free", and_lock)
+        asked = asyncio.create_task(aborted(site))
+        await until(lambda: "is not stored" in caplog.text, "a try")
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await asked).outcome is Outcome.RELEASED
 
 
 async def test_silence_is_warned_about_once(tmp_path: Path) -> None:
