@@ -258,7 +258,7 @@ def _digest(body: str) -> str:
 @verb(
     "GET /api/messages/{id}",
     result=Message,
-    errors=(NotFound,),
+    errors=(NotFound, WaitCycle),
     waiting=WaitOverHttp(
         patience="wait",
         waits=lambda given: given.get("wait") is not None,

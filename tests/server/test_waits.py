@@ -27,6 +27,17 @@ async def test_F29_a_wait_for_ones_own_lane_is_refused_at_once(start: Start) -> 
     assert len(await served.desk.messages("mine")) == 1, "nothing was stored but the hold"
 
 
+async def test_F670_a_wait_for_what_waits_for_the_run_is_refused_as_the_document_says(start: Start) -> None:
+    served = await start()
+    async with served.desk.hold("mine") as run:
+        behind = await served.desk.send("mine", "later")
+        route, headers = f"/api/messages/{behind.id}", {"X-Lanes-Run": str(run.id)}
+        refused = await served.client.get(f"{route}?wait=30", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (422, "wait_cycle")
+        document = (await served.client.get("/openapi.json")).json()
+        assert "422" in document["paths"]["/api/messages/{id}"]["get"]["responses"]
+
+
 async def test_a_message_that_nobody_waits_for_closes_no_circle(start: Start) -> None:
     served = await start()
     async with served.desk.hold("mine") as run:
