@@ -30,6 +30,7 @@ _CALLED: dict[type, str] = {
 
 class ParamKind:
     """One kind. ``check`` takes a value of a program and the name of the parameter, ``parse`` a text; both raise Unfit.
+    Without a ``parse``, a text is a value like another, and what is no text in JSON is never given as one.
 
     ``metavar``: its placeholder in the help. ``json``: its type in JSON, and ``show`` converts a value to that.
     """
@@ -39,11 +40,12 @@ class ParamKind:
         metavar: str,
         schema: Schema,
         check: Callable[[Any, str], Any],
-        parse: Callable[[str, str], Any],
+        parse: Callable[[str, str], Any] | None = None,
         json: type = str,
         show: Callable[[Any], Any] = lambda value: value,
     ) -> None:
-        self.metavar, self.schema, self.check, self.parse = metavar, schema, check, parse
+        self.metavar, self.schema, self.check = metavar, schema, check
+        self.parse = parse or (check if json is str else _never_text)
         self.json, self.show = json, show
 
     def read(self, given: object, name: str) -> Any:
@@ -107,7 +109,7 @@ def _text(longest: int | None = None, least: int = 0, metavar: str = "TEXT") -> 
             raise Unfit(f"{name} is empty")
         return text
 
-    return ParamKind(metavar, {"type": "string", **bound}, check, check)
+    return ParamKind(metavar, {"type": "string", **bound}, check)
 
 
 def _check_chat(value: object, name: str) -> dict[str, Any] | None:
@@ -127,7 +129,7 @@ def words(of: type[StrEnum]) -> ParamKind:
     def check(value: object, name: str) -> StrEnum:
         return arguments.one_of(of, value, name)
 
-    return ParamKind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, check, show=str)
+    return ParamKind("WORD", {"type": "string", "enum": [str(word) for word in of]}, check, show=str)
 
 
 @cache
@@ -189,9 +191,9 @@ def _parse_seconds(text: str, name: str) -> int:
 
 
 #: The key of a lane. One that cannot exist is simply not found.
-KEY = ParamKind("KEY", json_schema.KEY, arguments.text, arguments.text)
+KEY = ParamKind("KEY", json_schema.KEY, arguments.text)
 #: The key of a lane that may be created: it is checked.
-NEW_KEY = ParamKind("KEY", json_schema.KEY, lambda value, _: check_key(value), lambda text, _: check_key(text))
+NEW_KEY = ParamKind("KEY", json_schema.KEY, lambda value, _: check_key(value))
 ID = ParamKind("ID", json_schema.ID, arguments.count, _parse_id, show=str)
 COUNT = ParamKind("N", json_schema.COUNT, arguments.count, _parse_count, int)
 DURATION = ParamKind("D", json_schema.DURATION, arguments.count, _parse_duration, show=durations.show)
@@ -220,7 +222,7 @@ SECONDS = ParamKind(
     _parse_seconds,
     show=lambda ms: f"{ms / 1000:.3f}",
 )
-MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_ms, _never_text, int)
+MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_ms, json=int)
 
 
 def _check_event_type(value: object, name: str) -> str:
@@ -232,13 +234,9 @@ def _check_event_type(value: object, name: str) -> str:
     return word
 
 
-EVENT_TYPE = ParamKind(
-    "WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type, _check_event_type
-)
-CAUSE = ParamKind(
-    "WORD", {"type": "string"}, lambda value, _: arguments.cause(value), lambda text, _: arguments.cause(text)
-)
-STEP = ParamKind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, _never_text, int)
+EVENT_TYPE = ParamKind("WORD", {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}, _check_event_type)
+CAUSE = ParamKind("WORD", {"type": "string"}, lambda value, _: arguments.cause(value))
+STEP = ParamKind("N", {"type": "integer", "minimum": -1, "maximum": 1}, _check_step, json=int)
 FLAG = ParamKind("", {"type": "boolean"}, _check_flag, _parse_flag, bool)
 #: The fields of a chat request that lanes itself reads or refuses; all others are passed to the provider unchanged.
 CHAT_SCHEMA: Schema = {
@@ -260,10 +258,10 @@ CHAT_SCHEMA: Schema = {
     },
     "required": ["messages"],
 }
-CHAT = ParamKind("JSON", CHAT_SCHEMA, _check_chat, _never_text, dict)
-OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, _never_text, dict)
+CHAT = ParamKind("JSON", CHAT_SCHEMA, _check_chat, json=dict)
+OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, json=dict)
 #: For parameters of our own programs only, which check them themselves.
-ANY = ParamKind("", {}, lambda value, _: value, _never_text)
+ANY = ParamKind("", {}, lambda value, _: value)
 TEXT = _text()
 GLOB = _text(metavar="GLOB")
 NAME = _text(arguments.LONGEST_NAME, least=1)

@@ -182,7 +182,8 @@ CALLS = [
             {"for_": "x"},
         )
     ),
-    *calls("message", {"id": 1}, {"id": 1, "wait": 0}, {"id": 3, "wait": 1, "waiting_run": 1}, {"id": 8, "wait": 0, "waiting_run": 4}),
+    *calls("message", {"id": 1}, {"id": 1, "wait": 0}, {"id": 3, "wait": 1, "waiting_run": 1}),
+    *calls("message", {"id": 8, "wait": 0, "waiting_run": 4}),
     *calls("message", {"id": 10**6}, {"id": -1}),
     *calls("status", {}),
     *calls("providers", {}),
