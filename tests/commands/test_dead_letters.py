@@ -1,5 +1,7 @@
 """lanes dead-letters: every failed message, and its pruning by hand."""
 
+import tracemalloc
+
 import pytest
 
 from lanes.base.errors import NotAllowed
@@ -9,7 +11,7 @@ from lanes.context import Context
 from lanes.verbs.messages import AT_ONCE, retry, retry_last
 from tests.commands.conftest import Call
 from tests.kit.forms import are_forms
-from tests.kit.stage import Stage
+from tests.kit.stage import TERMS, Stage
 
 
 def failed(stage: Stage, *keys: str) -> list[str]:
@@ -59,6 +61,21 @@ def test_they_are_pruned_by_hand_alone(stage: Stage, lanes: Call) -> None:
     assert lanes("dead-letters", "--prune", "--older-than", "7d").out == "0 dead letters pruned\n", "nothing to ask"
     assert lanes("dead-letters", "--prune", "--older-than", "0s", "--yes").out == "1 dead letter pruned\n"
     assert lanes("doctor", "--json").code == 0
+
+
+def test_F671_what_is_pruned_is_counted_and_not_read(stage: Stage, lanes: Call) -> None:
+    size, many, owner = 200_000, 50, stage.owner()
+    for number in range(many):
+        stage.send(f"k:{number}", "x" * size)
+        stage.fail(stage.claim(f"k:{number}", owner, TERMS))
+    tracemalloc.start()
+    try:
+        pruned = lanes("dead-letters", "--prune", "--older-than", "0s", "--yes")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (pruned.code, pruned.out) == (0, f"{many} dead letters pruned\n")
+    assert most < size * many / 2
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_dead_letters
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.records import Message, Pruned
-from lanes.verbs.messages import dead_letters, prune_dead_letters
+from lanes.records import Pruned
+from lanes.verbs.messages import dead_letters, prune_dead_letters, tally_dead_letters
 from lanes.verbs.paging import one_more
-from lanes_storage.records import LaneFilter
+from lanes_storage.errors import StorageError
 
 
 @command_for(dead_letters)
@@ -24,18 +24,25 @@ from lanes_storage.records import LaneFilter
 def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **given: Any) -> int:
     _check({**given, "limit": limit}, prune, yes)
     out = session.out
-    limit = None if prune else out.limit(limit)
     with session.desk() as desk:
-        found = desk.call(dead_letters, **given, limit=one_more(limit))
         if not prune:
-            _list(out, desk, given["filter_"], found, limit)
+            _list(out, desk, given, out.limit(limit))
             return Exit.DONE
-        if found and not yes and not _confirmed(out, len(found)):
+        found = _number(desk, given["older_than"])
+        if found and not yes and not _confirmed(out, found):
             out.talk("nothing was pruned")
             return Exit.FAILED
         gone = desk.call(prune_dead_letters, older_than=given["older_than"]).pruned
-    _report(out, gone, kept=len(found) - gone)
+    _report(out, gone, kept=found - gone)
     return Exit.DONE
+
+
+def _number(desk: Driver, older_than_ms: int) -> int:
+    """How many there are of that age. They are counted: together they may be larger than the memory."""
+    try:
+        return int(desk.call(tally_dead_letters, older_than=older_than_ms).letters)
+    except StorageError:  # a gateway of an older version has no such route; what else it refuses it refuses again
+        return len(desk.call(dead_letters, older_than=older_than_ms))
 
 
 def _check(given: dict[str, Any], prune: bool, yes: bool) -> None:
@@ -61,12 +68,13 @@ def _report(out: Output, gone: int, *, kept: int) -> None:
         out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 
 
-def _list(out: Output, desk: Driver, chosen: LaneFilter | None, found: list[Message], limit: int | None) -> None:
+def _list(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
+    found = desk.call(dead_letters, **given, limit=one_more(limit))
     shown = found[:limit]
     if out.json:
         out.data(shown)
     elif not shown:
-        out.talk(nothing_fits(desk, chosen, "no dead letter"))
+        out.talk(nothing_fits(desk, given["filter_"], "no dead letter"))
     else:
         print_dead_letters(out, shown)
         if len(found) > len(shown):
