@@ -75,7 +75,7 @@ class Engine:
         self._reconciled = reconciled
         self._wait_patience_ms = wait_patience_ms
         self._housekeeper = None if keep is None else Housekeeper(store, clock, keep)
-        self._hook_runner = None if hooks is None else HookRunner(hooks, store)
+        self._hook_runner = HookRunner(hooks or Hooks(), store)
         self._bound_only = bound_only
         self._live = LiveSet()
         self._execution = Execution(store, clock, self._live, self.streams, self._hook_runner)
@@ -100,7 +100,7 @@ class Engine:
     @property
     def hook_counts(self) -> Mapping[str, int]:
         """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
-        return {} if self._hook_runner is None else self._hook_runner.counts
+        return self._hook_runner.counts
 
     @property
     def used(self) -> Mapping[tuple[str, str], int]:
@@ -180,8 +180,7 @@ class Engine:
             abandoned=asyncio.get_running_loop().is_closed,
             gave_up=(lambda: None) if self._housekeeper is None else self._housekeeper.halt,
         )
-        if self._hook_runner is not None:
-            await self._hook_runner.start()
+        await self._hook_runner.start()
         self._upkeep.start()
         if self._housekeeper is not None:
             self._housekeeper.start()
@@ -253,8 +252,7 @@ class Engine:
         self._stopping = self._stopping or Drain("stop", self._clock().wall)
         async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
             ending.callback(self.streams.end_all)
-            if self._hook_runner is not None:
-                ending.push_async_callback(self._hook_runner.stop)
+            ending.push_async_callback(self._hook_runner.stop)
             if releasing:
                 ending.push_async_callback(self._end_owner, self.owner_id)
             ending.push_async_callback(self._execution.close)
@@ -300,8 +298,7 @@ class Engine:
         """Called by the upkeep after a commit of any process."""
         assert self._dispatcher is not None
         self._dispatcher.wake_threadsafe()
-        if self._hook_runner is not None:
-            self._hook_runner.wake_threadsafe()
+        self._hook_runner.wake_threadsafe()
 
     def _obey(self, drain: Drain | None) -> None:
         """Called by the upkeep when the drain in the owner's row has changed."""

@@ -16,6 +16,7 @@ from lanes.base.sentences import failure_of, sentence
 from lanes.engine.background.isolation import LEAVES, why_left
 from lanes.engine.runs.drains import CUT_GRACE_MS, LOST, cut_one
 from lanes.engine.runs.hook_runner import HookRunner
+from lanes.engine.runs.hooks import Hooks
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.results import Parking, result_of
@@ -55,7 +56,7 @@ class Execution:
         self._clock = clock
         self._live = live
         self._streams = streams
-        self._hook_runner = hook_runner
+        self._hook_runner = hook_runner or HookRunner(Hooks(), store)
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
         self._closing = False
@@ -66,8 +67,7 @@ class Execution:
 
     def start(self, run: ActiveRun) -> None:
         run.stream = self._streams.of(run.claimed.message.id).begin()
-        if self._hook_runner is not None:
-            self._hook_runner.before(run)
+        self._hook_runner.before(run)
         task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -217,8 +217,7 @@ class Execution:
         """The run no longer holds its lane. ``release`` is None if the lane was taken away."""
         self._live.leave(run)
         self._released.set()
-        if self._hook_runner is not None:
-            self._hook_runner.after(run, release)
+        self._hook_runner.after(run, release)
         if release is not None and release.applied and release.message_state is not MessageState.QUEUED:
             self._streams.end(run.claimed.message.id)
         else:
