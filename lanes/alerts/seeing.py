@@ -7,6 +7,7 @@ from typing import Any
 from lanes.config.declared.model import AlertConfig
 from lanes_storage import reads
 from lanes_storage.clock import Now
+from lanes_storage.globs import as_pattern
 from lanes_storage.interface import Reads
 from lanes_storage.records import SeenIncident
 
@@ -38,7 +39,6 @@ def sightings(read: Reads, alerts: Sequence[AlertConfig], now: Now) -> list[Seen
         for kind in AlertKind
         if kind in alert.on
         for subject, facts in _LOOKS[kind](read, alert, now)
-        if kind in _OF_ANY or alert.pattern is None or alert.pattern.match(subject)
     ]
 
 
@@ -46,24 +46,23 @@ Seen = Iterator[tuple[str, dict[str, Any]]]
 
 
 def _held(read: Reads, alert: AlertConfig, now: Now) -> Seen:
-    for key, run, since in read(reads.long_held(now, alert.after_ms)):
+    for key, run, since in read(reads.long_held(now, alert.after_ms, alert.glob)):
         yield key, {"run_id": str(run), "since": since}
 
 
 def _silent(read: Reads, alert: AlertConfig, now: Now) -> Seen:
-    del alert
     for run in read(reads.silent_runs(now, MOST_SILENT))[0]:
-        yield run.key, {"run_id": str(run.id), "limit": run.limit, "since": now.wall - run.silent_ms}
+        if alert.glob is None or as_pattern(alert.glob).match(run.key):
+            yield run.key, {"run_id": str(run.id), "limit": run.limit, "since": now.wall - run.silent_ms}
 
 
 def _waiting(read: Reads, alert: AlertConfig, now: Now) -> Seen:
-    for key, message, since in read(reads.long_waiting(now.wall - alert.after_ms)):
+    for key, message, since in read(reads.long_waiting(now.wall - alert.after_ms, alert.glob)):
         yield key, {"message_id": str(message), "since": since}
 
 
 def _dead_letter(read: Reads, alert: AlertConfig, now: Now) -> Seen:
-    del alert
-    for key, message, cause in read(reads.recent_dead_letters(now.wall - RECENT_MS)):
+    for key, message, cause in read(reads.recent_dead_letters(now.wall - RECENT_MS, alert.glob)):
         yield key, {"message_id": str(message), "cause": cause}
 
 
@@ -87,5 +86,3 @@ _LOOKS = {
     AlertKind.PROVIDER_DOWN: _provider_down,
     AlertKind.GATEWAY_DOWN: _gateway_down,
 }
-#: Kinds whose subjects are no keys of lanes, so that ``match`` does not concern them.
-_OF_ANY = frozenset({AlertKind.PROVIDER_DOWN, AlertKind.GATEWAY_DOWN})

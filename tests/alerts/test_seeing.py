@@ -6,7 +6,7 @@ from lanes.alerts.seeing import RECENT_MS, AlertKind, sightings
 from lanes.config.declared.model import AlertConfig
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors
-from lanes_storage.globs import as_pattern
+from lanes_storage.reads.limits import MOST
 from tests.kit.cooling import cool
 from tests.kit.world import World
 
@@ -15,7 +15,7 @@ ALL = frozenset(map(str, AlertKind))
 
 def alert(**changes: Any) -> AlertConfig:
     values: dict[str, Any] = {"name": "ops", "on": ALL, "url": None, "command": ("true",), "form": "json"}
-    return AlertConfig(**(values | {"timeout_ms": 10 * SECOND, "after_ms": 5 * MINUTE, "pattern": None} | changes))
+    return AlertConfig(**(values | {"timeout_ms": 10 * SECOND, "after_ms": 5 * MINUTE, "glob": None} | changes))
 
 
 def seen(world: World, **changes: Any) -> set[tuple[str, str]]:
@@ -29,7 +29,7 @@ def test_lanes_that_are_held_or_wait_for_long(world: World) -> None:
     world.time.move(5 * MINUTE)
     world.beat(ticket)
     assert seen(world) == {("held", "held"), ("waiting", "held")}
-    assert seen(world, pattern=as_pattern("other*")) == set()
+    assert seen(world, glob="other*") == set()
     assert seen(world, on=frozenset({"held"})) == {("held", "held")}
 
 
@@ -59,7 +59,20 @@ def test_F673_an_alert_sees_its_silent_lane_among_many_others(world: World) -> N
     world.start("vip")
     world.time.move(90 * SECOND)
     world.store.write(doors.heartbeat(world.me, [], world.time()))
-    assert ("silent", "vip") in seen(world, pattern=as_pattern("vip"))
+    assert ("silent", "vip") in seen(world, glob="vip")
+
+
+def test_F674_an_alert_sees_its_lanes_behind_all_that_wait_and_fail(world: World) -> None:
+    world.fail(world.start("vip").ticket)
+    world.send("vip", "waits behind all others in a moment")
+    world.time.move(MINUTE)
+    for number in range(MOST):
+        world.send(f"other:{number}")
+    world.send("first", "waits for longest")
+    world.time.move(10 * MINUTE)
+    assert ("waiting", "first") not in seen(world)
+    assert ("waiting", "first") in seen(world, glob="f[hi]rst")
+    assert seen(world, glob="vip", on=ALL - {"gateway_down"}) == {("waiting", "vip"), ("dead_letter", "vip")}
 
 
 def test_a_silent_run(world: World) -> None:

@@ -202,7 +202,7 @@ class WatchConfig:
 @dataclass(frozen=True, slots=True)
 class AlertConfig:
     """One ``[[alert]]``. ``on`` are the kinds of incidents that it tells of; ``url`` is the address of its webhook,
-    None where it has a command, or the address is missing."""
+    None where it has a command, or the address is missing. ``glob``: the keys of lanes that it is for, None for all."""
 
     name: str
     on: frozenset[str]
@@ -211,7 +211,7 @@ class AlertConfig:
     form: str
     timeout_ms: int
     after_ms: int
-    pattern: re.Pattern[str] | None = None
+    glob: str | None = None
 
 
 class PolicyConfig(NamedTuple):

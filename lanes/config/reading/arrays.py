@@ -111,7 +111,7 @@ def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[
             on=frozenset(row.get("on") or settings_of("alert")["on"].choices),
             url=url.value,
             form=row.get("format"),
-            pattern=None if glob is None else as_pattern(glob),
+            glob=glob,
         )
     return tuple(built.values()), missing
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lanes_storage.clock import Now
 from lanes_storage.fragments import dead_letter, names, shown_key
+from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import INTERRUPTIONS
 from lanes_storage.records import BudgetTerms, DueIncident, Spent
@@ -14,23 +15,32 @@ from lanes_storage.statements import spending
 #: Rows of one query: of more, people are told together anyway.
 MOST = 1_000
 
+
+def _meant(key: str) -> str:
+    """A SQL expression: whether an alert is for a key. It is for all if it has no glob."""
+    return f"(:glob IS NULL OR {key} GLOB :glob)"
+
+
 #: The runs of the longest held lanes: their ids are in the order of the claims.
 #: By the monotonic clock in the same boot: no lane is held for longer if the wall clock is set, or the machine sleeps.
 LONG_HELD = f"""
 SELECT {shown_key("l")}, r.id, r.claimed_at FROM
-  (SELECT * FROM lanes WHERE run_id IS NOT NULL ORDER BY run_id LIMIT {MOST}) l JOIN runs r ON r.id = l.run_id
+  (SELECT * FROM lanes h WHERE h.run_id IS NOT NULL AND {_meant(shown_key("h"))} ORDER BY h.run_id LIMIT {MOST}) l
+JOIN runs r ON r.id = l.run_id
 WHERE CASE r.boot_id WHEN :boot_id THEN r.claimed_boot - coalesce(r.claimed_slept_ms, :slept) <= :mono - :after
   ELSE r.claimed_at <= :now - :after END
 """
 LONG_WAITING = f"""
 SELECT {shown_key("l")}, m.id, m.accepted_at FROM
-  (SELECT * FROM lanes WHERE head_id IS NOT NULL ORDER BY head_id LIMIT {MOST}) l JOIN messages m ON m.id = l.head_id
+  (SELECT * FROM lanes w WHERE w.head_id IS NOT NULL AND {_meant(shown_key("w"))} ORDER BY w.head_id LIMIT {MOST}) l
+JOIN messages m ON m.id = l.head_id
 WHERE m.accepted_at <= :before
 """
 #: The newest dead letter of each lane that has one which nobody has retried yet.
 DEAD_LETTERS = f"""
 SELECT {shown_key("l")}, max(m.id), m.error_cause FROM
-  (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL ORDER BY c.id DESC LIMIT {MOST}) m
+  (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL
+    AND {_meant(f"(SELECT {shown_key('d')} FROM lanes d WHERE d.id = c.lane_id)")} ORDER BY c.id DESC LIMIT {MOST}) m
 JOIN lanes l ON l.id = m.lane_id WHERE m.ended_at > :after GROUP BY l.id
 """
 #: Not every short refusal: one that lasts, that came again and again, or that time alone does not end.
@@ -53,23 +63,31 @@ WHERE o.kind = 'gateway' AND ((o.ended_at > :after AND o.ended_cause IN ({names(
 Found = list[tuple[str, int, object]]
 
 
-def long_held(now: Now, after_ms: int) -> Query[Found]:
-    """Lanes that have been held for so long: their keys, runs, and since when (wall time)."""
-    return Query(LONG_HELD, _times(now) | {"after": after_ms}, lambda rows: [(k, r, at) for k, r, at in rows])
+def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Found]:
+    """Lanes that have been held for so long: their keys, runs, and since when (wall time). ``glob``, here and below:
+    only those with such keys."""
+    values = _times(now) | {"after": after_ms, "glob": _stored(glob)}
+    return Query(LONG_HELD, values, lambda rows: [(k, r, at) for k, r, at in rows])
+
+
+def _stored(glob: str | None) -> str | None:
+    return None if glob is None else as_sqlite(glob)
 
 
 def _times(now: Now) -> dict[str, object]:
     return {"now": now.wall, "mono": now.mono, "slept": now.slept, "boot_id": now.boot_id}
 
 
-def long_waiting(before: int) -> Query[Found]:
+def long_waiting(before: int, glob: str | None = None) -> Query[Found]:
     """Lanes whose first message has waited since that wall time: their keys, messages, and since when."""
-    return Query(LONG_WAITING, {"before": before}, lambda rows: [(k, m, at) for k, m, at in rows])
+    values = {"before": before, "glob": _stored(glob)}
+    return Query(LONG_WAITING, values, lambda rows: [(k, m, at) for k, m, at in rows])
 
 
-def recent_dead_letters(after: int) -> Query[Found]:
+def recent_dead_letters(after: int, glob: str | None = None) -> Query[Found]:
     """Lanes with a dead letter since that wall time which nobody has retried: their keys, messages, causes."""
-    return Query(DEAD_LETTERS, {"after": after}, lambda rows: [(k, m, cause) for k, m, cause in rows])
+    values = {"after": after, "glob": _stored(glob)}
+    return Query(DEAD_LETTERS, values, lambda rows: [(k, m, cause) for k, m, cause in rows])
 
 
 def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[str, str, int]]]:
