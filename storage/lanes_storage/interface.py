@@ -125,17 +125,13 @@ def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
     sets: dict[Transition[Any, Any], list[tuple[int, CommandStep[Any]]]] = {}
     for place, step in enumerate(steps):
         one = step if isinstance(step, CommandStep) else CommandStep(_call_each, step)
-        of_one = sets.get(one.transition)
-        if of_one is None:
-            sets[one.transition] = [(place, one)]
-        else:
-            of_one.append((place, one))
+        sets.setdefault(one.transition, []).append((place, one))
     results: list[Any] = [None] * len(steps)
     for transition in sorted(sets, key=lambda one: one is _call_each):
         calls = sets[transition]
         of_commands = transition(tx, [each.command for _, each in calls])
         for (place, each), came in zip(calls, of_commands, strict=True):
-            results[place] = came if each.then is None else each.then(tx, came)
+            results[place] = each.result(tx, came)
     return results
 
 
