@@ -5,6 +5,7 @@ thread, nor the query of another client, so there are several of these connectio
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -34,8 +35,7 @@ class BroadReads:
         self._file = file
         self._path = file.guard.files.path
         self._threads = ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="lanes-broad-reads")
-        self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []  # threads take one, or add one, in one step
         self._closed = threading.Event()
 
     async def read(self, query: Query[T]) -> T:
@@ -78,13 +78,11 @@ class BroadReads:
             raise
         finally:
             connection.set_progress_handler(None, 0)
-            with self._lock:
-                self._idle.append(connection)
+            self._idle.append(connection)
 
     def _take(self) -> sqlite3.Connection:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
         connection = self._file.reader()
         connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         return connection

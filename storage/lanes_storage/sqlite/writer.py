@@ -57,21 +57,16 @@ class Listeners:
     """The listeners to commits of this process. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._all: tuple[Callable[[], None], ...] = ()
-        self._changing = threading.Lock()
+        self._all: dict[object, Callable[[], None]] = {}
 
     def add(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call the listener from now on, until the returned function is called."""
+        place = object()  # the same listener may be added twice
+        self._all[place] = listener
 
         def remove() -> None:
-            with self._changing:
-                self._all = tuple(one for one in self._all if one is not told)
+            self._all.pop(place, None)
 
-        def told() -> None:
-            listener()
-
-        with self._changing:
-            self._all = (*self._all, told)
         return remove
 
     def __len__(self) -> int:
@@ -79,7 +74,7 @@ class Listeners:
 
     def tell(self) -> None:
         """Call all listeners after a commit. If one raises, the others are still called."""
-        for listener in self._all:
+        for listener in list(self._all.values()):  # a copy in one step: others may change it meanwhile
             try:
                 listener()
             except Exception:
