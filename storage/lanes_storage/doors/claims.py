@@ -65,8 +65,7 @@ def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:
     """The messages that would be answered together with ``head``, starting with ``head``.
 
     If it was claimed together with others before, those; otherwise the texts directly after it, for the same runner. A
-    message that
-    was interrupted runs alone: if it crashes its gateway, no other message is affected.
+    message that was interrupted runs alone: if it crashes its gateway, no other message is affected.
     """
     rows = tx.rows(f"{sql.COLLECTABLE} LIMIT {MAX_BATCH}", {"lane": head.lane_id})
     first, *others = (WaitingMessage(*row) for row in rows)
@@ -134,7 +133,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     heads = array([[each.head.lane_id, each.head.message_id, each.now.wall, each.members[-1]] for each in claims])
     free = tx.rows(sql.UNCHANGED_HEADS, (heads,))
     taken = [
-        _Taken(place, claims[place], dict(zip(_READ, row, strict=True)), run)
+        _Taken(place, claims[place], dict(zip(("key", *sql.READ_BY_CLAIMS), row, strict=True)), run)
         for (place, *row), run in zip(free, next_epochs(tx, len(free)), strict=True)
     ]
     for each in taken:
@@ -153,13 +152,6 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     for each in taken:
         claimed[each.place] = _claimed(tx, each)
     return claimed
-
-
-#: The columns of ``statements.UNCHANGED_HEADS`` after the place of the claim, as ``MessageRow`` names them.
-_READ = (
-    *("id", "lane_id", "key", "text", "request", "runner", "actor", "bound_to", "bound_owner", "interruptions"),
-    *("parked_since", "retry_of", "accepted_at", "started_at", "attempts"),
-)
 
 
 class _Taken(NamedTuple):

@@ -1,8 +1,8 @@
 """Changing a table: a new one is created beside it, filled from it, and renamed to its name.
 
 This allows any change, even of a CHECK constraint, which ALTER cannot change. References from other tables stay valid,
-they use the name. They must not be enforced during the change (``sqlite.upgrading`` turns that off), and are checked
-before the commit.
+they use the name. They must not be enforced during the change (``sqlite.file.upgrading`` turns that off), and are
+checked before the commit.
 """
 
 import re

@@ -35,9 +35,7 @@ class MessageRow(NamedTuple):
     started_at: int | None = None
     ended_at: int | None = None
     position: int | None = None  # 1 for the head; None unless queued
-    reply_so_far: str | None = (
-        None  # the last part of the reply at the last heartbeat of the run, unless the run completed
-    )
+    reply_so_far: str | None = None  # its last part at the last heartbeat of the run, unless the run completed
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
     retries: int = 0  # how often it was run once more by itself, after a run that failed
     expires_at: int | None = None  # if it still waits at that wall time, it ends as expired

@@ -7,6 +7,7 @@ written so that each row is found by its key. Sets of states come from the law, 
 
 from lanes_storage.fragments import block_of, no_pause, one_of, own_lane, shown_key
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
+from lanes_storage.records import Terms
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -74,11 +75,16 @@ CHOSEN_CANDIDATES = _CANDIDATES.format(
     chosen="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
+#: What a claim reads of a message, as ``MessageRow`` names it; besides, its key.
+READ_BY_CLAIMS = (
+    *("id", "lane_id", "text", "request", "runner", "actor", "bound_to", "bound_owner", "interruptions"),
+    *("parked_since", "retry_of", "accepted_at", "started_at", "attempts"),
+)
+
 #: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
 #: the last message that would be answered with each.
 UNCHANGED_HEADS = f"""
-SELECT h.key, m.id, m.lane_id, {shown_key("l")}, m.text, m.request, m.runner, m.actor, m.bound_to, m.bound_owner,
-  m.interruptions, m.parked_since, m.retry_of, m.accepted_at, m.started_at, m.attempts
+SELECT h.key, {shown_key("l")}, {", ".join(f"m.{column}" for column in READ_BY_CLAIMS)}
 FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
   CROSS JOIN messages m ON m.id = json_extract(h.value, '$[3]')
 WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
@@ -231,13 +237,11 @@ VALUES (:lane_key, :token, :key, :digest, :message, :now)
 # ----------------------------------------------------------------------------------------------- runs
 
 #: ``recovering``: the last run of its message was reclaimed.
-MAKE_RUN = """
-INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, run_timeout_ms, stall_timeout_ms,
-  abort_grace_ms, reconcile_interval_ms, warn_held_after_ms, max_park_ms, on_interrupt, on_survivors,
+MAKE_RUN = f"""
+INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, {", ".join(Terms._fields)},
   claimed_at, claimed_boot, claimed_slept_ms, boot_id, progress, progress_at, progress_boot, progress_slept_ms,
   provider, left_out, recovering, forced, refused_writes, input_ms)
-VALUES (:run, :lane, :message, :owner, :runner, :kind, :run_timeout_ms, :stall_timeout_ms,
-  :abort_grace_ms, :reconcile_interval_ms, :warn_held_after_ms, :max_park_ms, :on_interrupt, :on_survivors,
+VALUES (:run, :lane, :message, :owner, :runner, :kind, {", ".join(f":{term}" for term in Terms._fields)},
   :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, :provider, 0,
   coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
   false, 0, 0)
