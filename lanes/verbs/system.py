@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
-from lanes.base.errors import LanesError, NotFound
+from lanes.base.errors import LanesError, NotFound, Unfit
 from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, made_of, read, wait_for_change, write
 from lanes.context import Context
 from lanes.host import descriptors
@@ -46,7 +46,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.ends import End, HeldRun, RunEnd, decide
 from lanes_storage.interface import Query, Reads, Store, Transaction, within
-from lanes_storage.law import Cause, Edge
+from lanes_storage.law import Cause, Edge, EventType
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
 #: Over so many minutes it is told how an owner does that has lived for as long, and of so many silent runs.
@@ -186,6 +186,8 @@ def events(
         lane = None if key is None else read(reads.lane(key))
         if key is not None and lane is None:
             return NotFound("lane", key)
+        if (refused := unknown_type(read, type)) is not None:
+            return refused
         query = reads.events(
             lane=None if lane is None else lane.id,
             session=lane is not None and lane.is_session,
@@ -201,6 +203,17 @@ def events(
         return list(map(Event.of, read(query)))
 
     return QueryBlock(look)
+
+
+def unknown_type(read: Reads, type_: str | None) -> Unfit | None:
+    """The refusal of a type that this version does not write, unless the journal has it: a newer one may have."""
+    if type_ in {None, *EventType} or read(reads.events(type=type_, limit=1)):
+        return None
+    from lanes.filters.spelling import resembling
+
+    meant = resembling(str(type_), EventType)
+    which = f"did you mean {meant}?" if meant else f"this version writes {', '.join(EventType)}"
+    return Unfit(f"no event has the type {type_}; {which}", "type")
 
 
 # --------------------------------------------------------------------------------------------- providers

@@ -319,11 +319,20 @@ def test_a_type_of_event_that_is_not_known_here_can_be_asked_for(busy: Stage, la
     """A newer version may have written it."""
     now = system_clock()
     busy.store.write(lambda tx: doors.record(tx, EventType.NOTICE, now, detail={"x": 1}))
-    busy.store.write(lambda tx: tx.run("UPDATE events SET type = 'moved' WHERE detail LIKE '%\"x\"%'", {}))
-    assert [event["type"] for event in lanes("events", "--type", "moved", "--json").json] == ["moved"]
-    nothing = lanes("events", "--type", "clam")
-    assert (nothing.code, nothing.out) == (0, "")
-    assert nothing.err.startswith("no such event; this version writes accepted, claim, complete")
+    busy.store.write(lambda tx: tx.run("UPDATE events SET type = 'newer' WHERE detail LIKE '%\"x\"%'", {}))
+    assert [event["type"] for event in lanes("events", "--type", "newer", "--json").json] == ["newer"]
+
+
+@pytest.mark.parametrize("more", [[], ["--follow"]])
+def test_F683_a_mistyped_type_of_event_is_named(busy: Stage, lanes: Call, more: list[str]) -> None:
+    mistyped = lanes("events", "--type", "clam", *more)
+    assert (mistyped.code, mistyped.out) == (2, "")
+    assert "no event has the type clam; did you mean claim?" in mistyped.err
+    other = lanes("events", "--type", "nope", *more)
+    assert (other.code, other.out) == (2, "")
+    assert "no event has the type nope; this version writes accepted, claim, complete" in other.err
+    nothing = lanes("events", "--type", "reclaim")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "no such event\n")
 
 
 def test_a_moment_that_is_over_is_not_announced(busy: Stage, lanes: Call) -> None:

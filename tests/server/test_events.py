@@ -242,5 +242,13 @@ async def test_what_can_not_be_meant_is_refused(served: Served, query: str) -> N
     assert refused.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_F683_a_mistyped_type_is_refused_instead_of_a_stream_without_events(served: Served, accept: str) -> None:
+    await done(served, "a")
+    refused = await served.client.get("/api/events?type=clam&after=0", headers={"Accept": accept})
+    assert (refused.status_code, refused.json()["code"]) == (400, "unfit")
+    assert refused.json()["detail"] == "no event has the type clam; did you mean claim?"
+
+
 async def test_an_unknown_lane(served: Served) -> None:
     assert (await served.client.get("/api/events?key=nobody")).status_code == 404

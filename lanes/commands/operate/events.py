@@ -12,7 +12,6 @@ from lanes.commands.output.tables import print_event, print_events
 from lanes.drivers.driver import Driver
 from lanes.records import Event
 from lanes.verbs.system import events
-from lanes_storage.law import EventType
 
 #: How long one wait for the next event lasts, before it is asked whether anybody still reads.
 WAIT_S = 0.5
@@ -33,10 +32,8 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
         out.data(found)
     elif found:
         print_events(out, found, with_key=key is None)
-    elif given["type"] in {None, *EventType}:
-        out.talk(missing)
     else:
-        out.talk(f"no such event; this version writes {', '.join(EventType)}")
+        out.talk(missing)
 
 
 def _follow(out: Output, desk: Driver, given: dict[str, Any]) -> None:

@@ -30,8 +30,9 @@ async def get_events(call: HttpRequest) -> ASGIApp:
     if call.accepts("application/json"):
         return await answer(system.events, call, asked)
     call.refuse("limit", "it is for lists: send Accept: application/json")
-    await call.searching(call.desk.perform(cleared(QueryBlock(lambda _: None), doubts_of(asked.values()))))
     after, since, type_ = asked.get("after"), asked.get("since"), asked.get("type")
+    refusal = QueryBlock(lambda read: system.unknown_type(read, type_))
+    await call.searching(call.desk.perform(cleared(refusal, doubts_of(asked.values()))))
     if after is None and since is not None:
         first = await call.searching(call.desk.events(since=call.desk.clock().wall - since, limit=1))
         after = first[0].id - 1 if first else None
