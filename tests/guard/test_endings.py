@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from lanes.runners.passing.relay import relay
 from lanes.runners.passing.runner import PassingRunner
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
+from tests.kit.rawserver import STREAM, Call, chunk, raw_server
 from tests.kit.until import until
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -82,6 +84,32 @@ async def test_F293_a_stream_that_had_begun_ends_with_an_error_event(guard: Guar
         assert (last["response"]["id"], last["sequence_number"], last["response"]["error"]["code"]) == (
             "resp_7", 5, "invalid_prompt",
         )  # fmt: skip
+
+
+async def test_F684_a_stream_that_its_provider_packs_where_it_may_ends_with_an_error_event(guard: Guard) -> None:
+    """No event can be put into a packed stream: its client saw a connection that broke, and asked again."""
+
+    async def answer(call: Call) -> None:
+        packed = zlib.compressobj(wbits=31) if "gzip" in call.headers.get("accept-encoding", "") else None
+        head, begun = STREAM, chunk("a")
+        if packed is not None:
+            head = STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n")
+            begun = packed.compress(begun) + packed.flush(zlib.Z_SYNC_FLUSH)
+        await call.say(head, begun)
+        await call.until_left()
+
+    async with raw_server(answer) as url:
+        guarded = await guard(url)
+        body, accepted = {"stream": True, **ASKED["chat/completions"]}, {"accept-encoding": "gzip, br"}
+        async with guarded.client.stream(
+            "POST", f"{guarded.base}/chat/completions", json=body, headers=SESSION | accepted
+        ) as came:
+            texts = came.aiter_text()
+            got = await anext(texts)
+            await guarded.desk.abort((await guarded.running()).key)
+            got += "".join([text async for text in texts])
+    assert got.startswith(chunk("a").decode())
+    assert '"invalid_request_error"' in got
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -71,7 +71,10 @@ async def test_F291_the_request_goes_out_as_it_was_made(reflecting: tuple[Mirror
     (asked,) = seen.requests
     assert (asked.method, asked.target, asked.body) == ("POST", "/v1/messages?beta=true&x=%2F", body)
     sent = {name: value for name, value in asked.headers if name not in ("host", "content-length", "connection")}
-    assert sent == {name: value for name, value in headers.items() if not name.startswith("x-lanes-")}
+    kept = {name: value for name, value in headers.items() if not name.startswith("x-lanes-")}
+    assert sent == kept | {"accept-encoding": "identity"}, "its answer is followed"
+    await guarded.client.get(f"{guarded.base}/models", headers=headers)
+    assert dict(seen.requests[-1].headers)["accept-encoding"] == "gzip, br", "this one is not"
     assert TOKEN not in asked.raw
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from lanes.config.declared.model import SourceConfig
+from lanes.runners.http.answers import PLAIN
 
 #: Headers of one connection (RFC 9110, 7.6.1), and those that each side makes for itself.
 OF_THE_CONNECTION = frozenset(
@@ -21,14 +22,19 @@ PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "x-api-key", "acc
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
-def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialect_key: str) -> list[tuple[str, str]]:
+def outgoing(
+    came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialect_key: str, *, followed: bool
+) -> list[tuple[str, str]]:
     """The headers of a request to the provider of a source, in their order.
 
     ``ours``: those that carried the token of the source. Where the provider is not asked with the keys of clients, no
     key of a client passes; its own stands in ``dialect_key`` unless the configuration names another header.
+    ``followed``: the answer is read on its way, and may get an event of ours, so it is asked for unpacked.
     """
     provider = source.provider
-    dropped = {*_of_the_connection(came), "content-length", *ours, *map(str.lower, provider.headers)}
+    added = {"accept-encoding": PLAIN} if followed and "accept-encoding" not in map(str.lower, provider.headers) else {}
+    added |= provider.headers
+    dropped = {*_of_the_connection(came), "content-length", *ours, *map(str.lower, added)}
     if not provider.clients_key:
         dropped |= {*KEYS, (provider.api_key_header or dialect_key).lower()}
     sent = [
@@ -36,7 +42,7 @@ def outgoing(came: RawHeaders, source: SourceConfig, ours: Iterable[str], dialec
         for name, value in came
         if (plain := name.decode("latin-1").lower()) not in dropped and not plain.startswith(OURS)
     ]
-    sent += provider.headers.items()
+    sent += added.items()
     if (key := provider.key_header(dialect_key)) is not None:
         sent.append(key)
     return sent

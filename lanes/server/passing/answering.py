@@ -87,7 +87,8 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
 
 def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
     header = MESSAGES_KEY if place.path.startswith(f"{BASE}/messages") else dialect.key
-    headers = outgoing(call.raw_headers, place.source, place.carried, header)
+    followed = place.dialect(call.method) is not None
+    headers = outgoing(call.raw_headers, place.source, place.carried, header, followed=followed)
     return PassedRequest(
         call.method, place.url(outgoing_query(call.raw_query, place.source)), body, headers, dialect.name, streamed
     )
