@@ -76,7 +76,8 @@ class GuardTrial:
         while running.poll() is None:  # opencode asks for a title first, which hangs as well
             held = eventually(lambda: self._made.held() or running.poll() is not None, "a request to be held", TURN_S)
             if isinstance(held, list):
-                told = self._made.command("abort", held[0].partition(" #")[0], "--json", check=False).json
+                session = held[0].partition("\x1f")[0]  # as the file names a request of several of one session
+                told = self._made.command("abort", session, "--json", check=False).json
                 aborts += told[0]["outcome"] == "released"
         assert 0 < self._hanging() <= aborts, f"{aborts} aborts, and the provider was asked {self._hanging()} times"
         assert self._made.held() == [], "something is held"
