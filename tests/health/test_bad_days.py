@@ -144,6 +144,21 @@ async def test_F468_several_messages_that_are_too_large_do_not_keep_the_others_w
         assert sum("large" in text for text in sim.texts) <= 8 * large
 
 
+async def test_F651_messages_that_were_refused_do_not_probe_again_before_the_many_that_wait(
+    sim: Sim, tmp_path: Path
+) -> None:
+    """More wait than are parked while the provider cools, and the two that were refused wait for longest."""
+    async with night(sim.config(), tmp_path) as site:
+        await site.send("large:0", "[[sim-429-one-request]] 0 large")
+        await site.calm()
+        await site.send("large:1", "[[sim-429-one-request]] 1 large")
+        sent = [message for number in range(300) for message in await site.send(f"other:{number}", "hello")]
+        began = site.desk.clock().wall
+        assert {str(message.state) for message in await site.until_ended(sent, 0.5)} == {"done"}
+        assert site.desk.clock().wall - began <= 60_000
+        assert sum("large" in text for text in sim.texts) <= 2 * 4
+
+
 async def test_F215_a_429_that_returns_for_one_message_is_that_messages_own(sim: Sim, tmp_path: Path) -> None:
     async with night(sim.config(), tmp_path) as site:
         (large,) = await site.send("one", "[[sim-429-one-request]] large")

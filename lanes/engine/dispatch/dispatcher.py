@@ -295,11 +295,10 @@ class Dispatcher:
             room.kept.append(head.message_id)
             return
         terms = self._policies.terms(head, spec)
-        choice = self._providers.choose(spec, room)
+        choice = self._providers.choose(spec, room, tried=head.tried)
         if choice.until is not None:
             retry = self._policies.retry(head.key)
-            until = choice.again if head.tried and choice.again is not None else choice.until
-            doors.postpone(tx, head, until, terms.max_park_ms, now, retry, providers=spec.providers)
+            doors.postpone(tx, head, choice.until, terms.max_park_ms, now, retry, providers=spec.providers)
             room.cooled[spec.name] = (choice.until, room.cooled.get(spec.name, (choice.until, 0))[1] + 1)
             return
         if choice.full:

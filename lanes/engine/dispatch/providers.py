@@ -64,9 +64,9 @@ class ProviderWatch:
         rows = within(tx, reads.providers()) if self._lines else {}
         return ProviderView(rows, within(tx, reads.places_taken(now)) if needs_places(self._lines, rows) else {}, now)
 
-    def choose(self, spec: RunnerSpec, room: FreeSlots) -> ProviderChoice:
-        """Whom a run of this runner asks first."""
-        return choose(self._chains.get(spec.name, ()), room.view, room.given)
+    def choose(self, spec: RunnerSpec, room: FreeSlots, *, tried: bool) -> ProviderChoice:
+        """Whom a run of this runner asks first, for a message that was ``tried`` before, or not."""
+        return choose(self._chains.get(spec.name, ()), room.view, room.given, tried=tried)
 
     def note(self, room: FreeSlots) -> None:
         """Keep what a page of claims has seen. Runners rest whose providers are cooling down, once enough of their

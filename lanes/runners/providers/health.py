@@ -264,19 +264,14 @@ class ProviderHealth:
         now, asking = self.clock(), [*self._asked_by[line.name]]
         self._asked_by[line.name].clear()  # of many refusals, only the first notes who else asks
 
-        def step(tx: Transaction) -> tuple[ProviderRow, bool]:
-            how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
-            how |= {"run": run.id, "asking": asking}
-            return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())
-
+        how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
+        how |= {"run": run.id, "asking": asking}
         try:
-            row, waited = await self._store.write(step)
+            row = await self._store.write(lambda tx: doors.cool(tx, line.name, refusal, now, **how))
         except StorageError as error:
             log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
             return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
-        of_one = refusal.message_id is not None
-        others_first = of_one and (row.refusals > 1 or waited or refusal.cause in OF_ONE_OR_ALL)
-        return (row.until or now.wall) + (OTHERS_FIRST_MS if others_first else 0)
+        return (row.until or now.wall) + (0 if refusal.message_id is None else OTHERS_FIRST_MS)
 
     async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:
         now = self.clock().wall

@@ -62,12 +62,11 @@ def _reached(provider: ProviderConfig) -> tuple[Any, ...]:
 
 
 class ProviderPlace(NamedTuple):
-    """What a provider allows now. ``until``: it cools until then (wall time); ``doubted``: for a refusal that may be of
-    single messages. ``free``: so many more requests may be sent (None: any number)."""
+    """What a provider allows now. ``until``: it cools until then (wall time). ``free``: so many more requests may be
+    sent (None: any number)."""
 
     until: int | None = None
     free: int | None = None
-    doubted: bool = False
 
 
 class ProviderView(NamedTuple):
@@ -81,15 +80,16 @@ class ProviderView(NamedTuple):
         """What holds for a provider with its present key and address."""
         return self.rows.get(line.name, ProviderRow(line.name)).under(line.fingerprint)
 
-    def place(self, line: ProviderLine) -> ProviderPlace:
-        """What a provider allows."""
-        row = self.row(line)
-        if row.cools(self.now.wall):
-            in_a_row = (
-                row.refused is not None and row.tries > 1
-            )  # and none served: those not asked for yet may tell why
-            return ProviderPlace(row.until, 0, doubted=row.cause in OF_ONE_OR_ALL or in_a_row)
-        return ProviderPlace(None, row.free(self.now.wall, self.taken_at(line), line.max_requests))
+    def place(self, line: ProviderLine, *, tried: bool = False) -> ProviderPlace:
+        """What a provider allows a message. For one that was ``tried`` before it cools a little longer, where it may
+        refuse single messages: those that were not may show whether it does."""
+        row, now = self.row(line), self.now.wall
+        until = row.until or 0
+        if tried and not row.probed and (row.cause in OF_ONE_OR_ALL or (row.refused is not None and row.tries > 1)):
+            until += OTHERS_FIRST_MS
+        if now < until:
+            return ProviderPlace(until, 0)
+        return ProviderPlace(None, row.free(now, self.taken_at(line), line.max_requests))
 
     def taken_at(self, line: ProviderLine) -> PlacesTaken:
         """How many runs have a place at a provider."""
@@ -107,32 +107,31 @@ class ProviderView(NamedTuple):
 class ProviderChoice(NamedTuple):
     """Whom a run asks first: with a place there, if its requests are limited.
 
-    If all of the chain cool, ``until`` says until when, and ``again`` when one that was asked for before is the next;
-    if none has a place free, it is ``full``.
+    If all of the chain cool, ``until`` says until when; if none has a place free, it is ``full``.
     """
 
     provider: str | None = None
     limited: bool = False
     until: int | None = None
-    again: int | None = None
     full: bool = False
 
 
-def choose(chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str, int]) -> ProviderChoice:
-    """The first provider of a chain that may be asked. ``given``: places that were given since the view."""
+def choose(
+    chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str, int], *, tried: bool = False
+) -> ProviderChoice:
+    """The first provider of a chain that may be asked for a message, which was ``tried`` before, or not. ``given``:
+    places that were given since the view."""
     untils: list[int] = []
-    again: list[int] = []
     for line in sorted(chain, key=view.last):
-        place = view.place(line)
+        place = view.place(line, tried=tried)
         if place.until is not None:
             untils.append(place.until)
-            again.append(place.until + (OTHERS_FIRST_MS if place.doubted else 0))
         elif place.free is None or place.free > given.get(line.name, 0) + line.waiting:
             return ProviderChoice(line.name, place.free is not None)
     if not chain:
         return ProviderChoice()
     if len(untils) == len(chain):
-        return ProviderChoice(until=min(untils), again=min(again))
+        return ProviderChoice(until=min(untils))
     return ProviderChoice(full=True)
 
 
