@@ -1,7 +1,7 @@
 """A busy hour in moved time, before a provider that limits its requests, and whose answers take long."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from math import ceil
@@ -66,7 +66,7 @@ class Hour(NamedTuple):
     lasted_s: float
 
 
-async def hour(busy: Busy, sendings: Iterator[tuple[float, str]], folder: Path) -> Hour:
+async def hour(busy: Busy, sendings: Iterable[tuple[float, str]], folder: Path, step_ms: int = LONGEST_STEP_MS) -> Hour:
     """Send messages at their times, each to its lane, and wait until all have ended."""
     clock = busy.clock
     async with AsyncExitStack() as ending:
@@ -78,7 +78,7 @@ async def hour(busy: Busy, sendings: Iterator[tuple[float, str]], folder: Path) 
         ending.enter_context(restless(passer.upkeep))
         while left or (counts := (await desk.status()).counts).messages.queued or counts.lanes["running"]:
             assert clock.seconds() < 3_600, "some messages never end"
-            clock.move(LONGEST_STEP_MS)
+            clock.move(step_ms)
             while left and left[-1][0] <= clock.seconds():
                 sent.append(await desk.send(left.pop()[1], "hello"))
             await passer.meets()

@@ -26,3 +26,11 @@ async def test_F631_a_limit_for_each_minute_loses_nothing_and_is_used_up(tmp_pat
     assert (came.sent, came.done) == (60, 60)
     assert came.lasted_s <= 4 * 60, "two minutes and a half for the answers, and the way back after each limit"
     assert busy.refused <= 60 / 5
+
+
+async def test_F652_a_refusal_in_a_quiet_hour_does_not_slow_down_a_busy_one(tmp_path: Path) -> None:
+    busy = Busy(takes_s=2, odd=(3,))
+    later = [(10 + at, f"later:{lane}") for at, lane in evenly(4, 40)]
+    came = await hour(busy, [*evenly(1, 4), *later], tmp_path, step_ms=500)
+    assert (came.sent, came.done, busy.refused) == (164, 164, 1)
+    assert came.lasted_s <= 60, "all of them were sent within fifty seconds"

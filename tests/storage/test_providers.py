@@ -189,8 +189,45 @@ def test_F631_the_answers_that_go_on_when_a_provider_refuses_keep_nobody_waiting
     assert not place(world, runs[3], most=None), "as many as it held are still answered"
     world.time.move(HOLD_MS - SECOND)
     assert given(world, runs[3:]) == runs[3:4]
-    assert begins(world, runs[3]).held is None, "it holds more than that"
-    assert given(world, runs[4:]) == runs[4:6]
+    begins(world, runs[3])
+    assert given(world, runs[4:]) == [], "one more than it held"
+    world.time.move(HOLD_MS)
+    assert given(world, runs[4:]) == runs[4:6], "and then more"
+
+
+def test_F652_short_answers_do_not_keep_a_provider_at_the_few_that_asked_it_when_it_refused(world: World) -> None:
+    """They end before so many go on at a time as would show that it answers more."""
+    runs = started(world, 4)
+    overloaded(world, runs[1], runs[:1])
+    world.time.move(SECOND)
+    world.step(lambda tx: doors.leave_place(tx, runs[0]))
+    assert given(world, runs) == runs[:1], "the probe"
+    begins(world, runs[0])
+    world.time.move(HOLD_MS - SECOND)
+    assert given(world, runs[1:]) == runs[1:2], "one more"
+    world.step(lambda tx: doors.leave_place(tx, runs[0]))
+    assert given(world, runs[2:]) == runs[2:3], "in its place, while that waits for its answer to begin"
+    begins(world, runs[1])
+    world.time.move(HOLD_MS)
+    assert given(world, runs[3:]) == runs[3:], "three more"
+
+
+def test_a_refusal_takes_away_one_of_those_that_may_wait_at_a_time_and_a_refused_probe_all(world: World) -> None:
+    runs = started(world, 40)
+    cool(world)
+    world.time.move(SECOND)
+    for run in runs[:17]:
+        place(world, run, most=None)
+        begins(world, run)
+    cool(world)
+    world.time.move(SECOND)
+    place(world, runs[17], most=None)
+    begins(world, runs[17])
+    world.time.move(LONGEST_HOLD_MS)
+    assert len(given(world, runs[18:])) == 3, "three after ten answers, not four after eighteen"
+    cool(world)
+    world.time.move(SECOND)
+    assert cool(world).begun == 0
 
 
 def test_F631_a_provider_that_refuses_at_the_same_number_is_asked_by_more_ever_more_rarely(world: World) -> None:

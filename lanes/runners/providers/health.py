@@ -20,7 +20,7 @@ from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, Provid
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Transaction, within
+from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
 from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow
@@ -205,7 +205,7 @@ class ProviderHealth:
         name, line = request.provider.name, self.line(request.provider)
         row, wall = request.view.row(line), self.clock().wall
         doubts = row.doubted is not None or name in self._doubted
-        if row.answering(wall, request.view.taken_at(line)) == row and not doubts:
+        if row.answering(wall) == row and not doubts:
             return
         self._doubted.discard(name)
         now = self.clock()

@@ -53,10 +53,9 @@ def cool(
     tx.many(sql.NOTE_PLACE, [(provider, each) for each in asking])
     if run is not None:
         leave_place(tx, run)
-    others = places(tx, provider, now) if refusal.cause in _OF_LOAD else PlacesTaken()
-    cooled = row.refusing(now.wall, others)
+    cooled = row.refusing(now.wall, places(tx, provider, now).runs if refusal.cause in _OF_LOAD else 0)
     if not same:
-        cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries, begun=0)
+        cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries)
     again = refusal.message_id is not None and refusal.message_id == row.refused
     cooled = cooled._replace(
         cause=refusal.cause,
@@ -88,7 +87,7 @@ def answered(
     cooldown that another run brought about meanwhile stands. What was doubted was not its."""
     before = known(tx, provider, fingerprint)
     tx.run(sql.ANSWERED, {"run": run})
-    row = before.answering(now.wall, places(tx, provider, now))._replace(doubted=None)
+    row = before.answering(now.wall)._replace(doubted=None)
     if row != before:
         save(tx, row)
     return row

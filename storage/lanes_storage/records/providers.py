@@ -10,12 +10,14 @@ from lanes_storage.tuples import NamedTuple
 #: So long after it answered its probe a provider counts as well again, in milliseconds: until then few requests at a
 #: time wait for it to begin its answer.
 TRICKLE_MS = 600_000
-#: How many those are, and after how many answers there is one more: in that many refusals may end what it answers.
+#: How many those are, and after how many answers there is one more; each refusal takes one of these away. So it refuses
+#: about one in that many.
 AT_ONCE, ONE_MORE = 2, 8
 #: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
 REFUSES_WITHIN_MS = 10_000
-#: A provider that refused is asked by no more than it answered at that time for so long, twice as long each time that
-#: it refuses one more, in milliseconds.
+#: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
+#: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
+#: twice as long.
 HOLD_MS = 5_000
 LONGEST_HOLD_MS = 60_000
 #: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
@@ -86,46 +88,48 @@ class ProviderRow(NamedTuple):
 
     def most(self, now_wall: int, max_requests: int | None) -> int | None:
         """How many requests may be in flight; None: any number. ``max_requests`` is what its configuration says."""
-        if not self.recovers(now_wall):
-            return max_requests
-        most = self.held or (None if self.probed else 1)
-        return min(filter(None, (most, max_requests)), default=None)
+        holds = self._holds(now_wall)
+        if holds is None and self.recovers(now_wall) and not self.probed:
+            holds = 1
+        return min(filter(None, (holds, max_requests)), default=None)
 
     def free(self, now_wall: int, taken: PlacesTaken, max_requests: int | None) -> int | None:
         """How many more requests may be sent to it now; None: any number."""
         if self.cools(now_wall):
             return 0
-        free = [] if max_requests is None else [max_requests - taken.runs]
+        free = [most - taken.runs for most in (self._holds(now_wall), max_requests) if most is not None]
         if self.recovers(now_wall):
             at_once = AT_ONCE + self.begun // ONE_MORE if self.probed else 1
-            if self.held is not None and taken.runs >= self.held:
-                at_once = int(now_wall >= (self.since or 0) + self.hold_ms)
-            elif self.held is not None:
-                free.append(self.held - taken.runs)
             free.append(at_once - taken.unanswered)
         return max(0, min(free)) if free else None
 
-    def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":
+    def answering(self, now_wall: int) -> "ProviderRow":
         """What is known once it has begun to answer one of those that have a place there: it does not refuse."""
         if self.until is None or self.cools(now_wall):
             return self
         known = self.probed and (self.refused_at or 0) < (self.answered_at or 0)
         row = self if known else self._replace(answered_at=now_wall)
-        if not self.recovers(now_wall):
-            return row
-        held = None if self.held is not None and taken.answered > self.held else self.held
-        return row._replace(tries=0, held=held, begun=self.begun + 1)
+        return row._replace(tries=0, begun=self.begun + 1) if self.recovers(now_wall) else row
 
-    def refusing(self, now_wall: int, others: PlacesTaken) -> "ProviderRow":
-        """What is known of how many it answers at a time, once it has refused one beside ``others``."""
-        answers = others.answered
+    def refusing(self, now_wall: int, others: int) -> "ProviderRow":
+        """What is known of how many it answers at a time, once it has refused one beside so many others."""
+        begun = max(0, self.begun - ONE_MORE)
         if self.cools(now_wall):  # of a burst, those that are not refused as well are what it holds
-            return self if self.held is None else self._replace(held=min(self.held, answers) or None)
-        if self.recovers(now_wall) and self.held is not None and answers >= self.held:
-            return self._replace(hold_ms=min(LONGEST_HOLD_MS, 2 * self.hold_ms))
-        if self.recovers(now_wall) and not self.probed:
-            return self  # its probe: that says nothing of how many
-        return self._replace(held=answers or None, hold_ms=HOLD_MS)
+            return self._replace(begun=begun, held=min(self.held or 0, others) or None)
+        if not self.recovers(now_wall):
+            return self._replace(begun=0, held=others or None, hold_ms=HOLD_MS)
+        if not self.probed:
+            return self._replace(begun=0)  # its probe: that says nothing of how many
+        again = others == self.held and now_wall >= (self.since or 0) + self.hold_ms
+        hold_ms = min(LONGEST_HOLD_MS, 2 * self.hold_ms) if again else HOLD_MS
+        return self._replace(begun=begun, held=others or None, hold_ms=hold_ms)
+
+    def _holds(self, now_wall: int) -> int | None:
+        """How many it is taken to answer at a time; None: any number."""
+        if self.held is None or not self.recovers(now_wall):
+            return None
+        times = max(0, now_wall - (self.since or 0)) // self.hold_ms if self.hold_ms else 0
+        return self.held - 1 + (1 << min(times, 16))
 
     def under(self, fingerprint: str | None) -> "ProviderRow":
         """What of it holds for a provider with this key and address."""

@@ -31,7 +31,7 @@ class ProviderTable(Table, table=True):
     counts: str | None = None
     #: The lane that got a refusal which may concern the key or model, or only its request; until any lane is served.
     doubted: str | None = None
-    #: How many it answered when it refused one more for load, and for how long no more than that ask it.
+    #: How many others asked it when it refused one for load, and for how long no more than that ask it.
     held: int | None = None
     hold_ms: int = 0
-    begun: int = 0  # how many it began to answer since its last cooldown
+    begun: int = 0  # how many it began to answer since it last refused its probe, less some for each refusal
