@@ -52,7 +52,8 @@ class RunTrees:
     @asynccontextmanager
     async def of(self, run: RunContext, child: Child) -> AsyncIterator[ProcessIdentity]:
         """The tree of a run whose program has not begun; yields its keeper once the database names that. At the end of
-        the block the tree is ended, and waited for. Raises RunFailed if the program may not begin."""
+        the block the tree is ended, and waited for, also by a run that is cancelled. Raises RunFailed if the program
+        may not begin."""
         self._children[run.id] = child
         keeper: ProcessIdentity | None = None
         try:
@@ -61,17 +62,13 @@ class RunTrees:
                 raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
             yield keeper
         finally:
-            await self._to_its_end(run, child, keeper)
-            self._children.pop(run.id, None)
-
-    async def _to_its_end(self, run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
-        """Return once nothing of the tree is left; a cancellation meanwhile does not leave it behind."""
-        if not child.gone.done():
-            child.stop(self._grace(run.key))
-        try:
-            await to_its_end(_ended(run, child, keeper))
-        finally:
-            child.close()
+            if not child.gone.done():
+                child.stop(self._grace(run.key))
+            try:
+                await to_its_end(_ended(run, child, keeper))
+            finally:
+                child.close()
+                self._children.pop(run.id, None)
 
 
 def new_child(*held: int) -> Child:
