@@ -48,12 +48,9 @@ def to_delta(piece: Delta | str) -> Delta:
     if not isinstance(piece, Delta):
         raise Unfit(f"a piece of a reply must be a str or a Delta, not {type(piece).__name__}")
     arguments.text(piece.text, "Delta.text")
-    if piece.choice is not None:
-        arguments.json_text(arguments.dict_or_none(piece.choice, "Delta.choice"), "Delta.choice")
-    if piece.native is not None:
-        arguments.json_text(arguments.dict_or_none(piece.native, "Delta.native"), "Delta.native")
-    if piece.beside is not None:
-        arguments.json_text(arguments.dict_or_none(piece.beside, "Delta.beside"), "Delta.beside")
+    for name, given in (("choice", piece.choice), ("native", piece.native), ("beside", piece.beside)):
+        if given is not None:
+            arguments.json_text(arguments.dict_or_none(given, f"Delta.{name}"), f"Delta.{name}")
     return piece
 
 

@@ -8,7 +8,7 @@ async with lanes.connect("lanes.db") as desk, lanes.Gateway(desk, runner, hooks=
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lanes.base import arguments
 from lanes.config import Config
@@ -58,7 +58,7 @@ def configured_hooks(config: Config) -> Hooks:
     named = config.hooks
 
     def loaded(name: str, target: str | None) -> Any:
-        return None if target is None else cast("Any", load(target, folder, what=f"hooks.{name}"))
+        return None if target is None else load(target, folder, what=f"hooks.{name}")
 
     return Hooks(
         before_run=loaded("before_run", named.before_run),

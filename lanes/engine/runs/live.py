@@ -355,10 +355,6 @@ class ActiveRun:
         self._cancel()
 
 
-def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:
-    return limit_ms is not None and now.mono - since_mono >= limit_ms
-
-
 def _in_loop(loop: asyncio.AbstractEventLoop) -> bool:
     try:
         return asyncio.get_running_loop() is loop

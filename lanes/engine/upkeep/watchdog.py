@@ -4,7 +4,7 @@ At the deadline the run is asked to stop; if it has not stopped within its grace
 module contains only pure functions; the loop is in ``lanes.engine.upkeep.thread``.
 """
 
-from lanes.engine.runs.live import ActiveRun, over
+from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.text.spans import span
 from lanes_storage.clock import Now
@@ -34,6 +34,11 @@ def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Stop | None:
     if over(run.terms.stall_timeout_ms, since, now):
         return _expire(run, Cause.STALL_TIMEOUT, run.terms.stall_timeout_ms, now.mono - sign.at_mono, now)
     return None
+
+
+def over(limit_ms: int | None, since_mono: int, now: Now) -> bool:
+    """Whether a limit has passed, by the monotonic clock."""
+    return limit_ms is not None and now.mono - since_mono >= limit_ms
 
 
 def is_stubborn(run: ActiveRun, now: Now, judged_from_mono: int) -> bool:
