@@ -1,10 +1,11 @@
-"""The one seam between data and a terminal, and the rule of what names a lane.
+"""What makes data harmless for a terminal, and the rule of what names a lane.
 
 Keys, texts, errors and names come from outside. Nothing of them may move a cursor, set a colour, turn the
 reading direction or write a clipboard, so whatever is shown passes through ``clean``.
 """
 
 import re
+from typing import TextIO
 from unicodedata import category
 
 from lanes.base.errors import InvalidKey
@@ -87,6 +88,11 @@ def _escape(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def is_terminal(*streams: TextIO | None) -> bool:
+    """Whether all of these are terminals. A stream that was closed when the process started is None."""
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
 def hung_up(terminal: int) -> bool:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
+from lanes.base.terminal import is_terminal
 from lanes.bench import report
 from lanes.bench.facts import facts
 from lanes.bench.kit.rows import BenchRow, Result, Skipped
@@ -57,7 +58,7 @@ def bench(
 
 def progress(doing: str) -> None:
     """What is going on, where somebody watches."""
-    if sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         sys.stderr.write(f"\r\033[K{doing}")
         sys.stderr.flush()
 

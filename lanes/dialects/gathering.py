@@ -12,8 +12,7 @@ MAX_REPLY = 16 * 1024 * 1024
 
 class Gathering:
     """The parts of one answer that have arrived. ``more`` is the chat message besides its text. Raises AttemptFailed
-    (garbage) beyond
-    ``max_reply``."""
+    (garbage) beyond ``max_reply`` characters."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
         self.spend = _Room(max_reply).spend

@@ -1,4 +1,4 @@
-"""Times and numbers as people read them."""
+"""Times, numbers, messages and failures as people read them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """lanes send: what it accepts, what it prints and how it exits."""
 
 import io
+import os
 import re
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 
 from lanes.commands.operate.send import WaitTold
 from lanes.commands.output.printing import Output
+from lanes.commands.serve.screen import on_a_terminal
 from lanes.context import Context
 from lanes.drivers.local import LocalDriver
 from lanes.records import Message
@@ -27,6 +30,21 @@ from tests.kit.stage import MINUTE, Stage
 
 def feed(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [("send k -", "TEXT is empty"), ("conversation import k -", "is no JSON")]
+)
+def test_F672_a_command_is_started_with_its_standard_input_closed(stage: Stage, arguments: str, said: str) -> None:
+    command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" {arguments} <&-'
+    done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_F672_what_is_closed_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, stream, None)
+        assert not on_a_terminal()
 
 
 def answer(stage: Stage, key: str, end: Callable[[Stage], None]) -> threading.Thread:

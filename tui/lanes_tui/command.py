@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lanes.base.terminal import is_terminal
 from lanes.commands.common.actor import actor
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import say
@@ -126,4 +127,4 @@ def _source(session: Session, read_only: bool) -> "Source":
 
 def _on_a_terminal() -> bool:
     """Whether there is a screen to paint on: the toolkit would paint, on stderr, all the same."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return is_terminal(sys.stdin, sys.stdout, sys.stderr)

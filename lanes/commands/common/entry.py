@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    if sys.stdin is None:  # closed by what started this process: there is nothing to read
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape, not a traceback.

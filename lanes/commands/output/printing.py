@@ -8,11 +8,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from lanes.base.terminal import clean
+from lanes.base.terminal import clean, is_terminal
 from lanes.commands.output.layout import OutputColumn, lay_out
 from lanes_storage.tuples import NamedTuple
 
@@ -44,7 +44,7 @@ class Output:
     def __init__(self, *, json: bool) -> None:
         self.json = json
         self.changed = False
-        self.tty = _is_terminal(sys.stdout)
+        self.tty = is_terminal(sys.stdout)
         self._collected: list[str] = []
         self._size = 0
         self._reader_left = False
@@ -74,12 +74,12 @@ class Output:
     @property
     def asks(self) -> bool:
         """Whether there is somebody to ask: a terminal to read from and one to ask on."""
-        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+        return is_terminal(sys.stdin, sys.stderr)
 
     @property
     def watched(self) -> bool:
         """Whether a person sees the talk while the command runs."""
-        return _is_terminal(sys.stderr)
+        return is_terminal(sys.stderr)
 
     @property
     def heard(self) -> bool:
@@ -199,7 +199,3 @@ def say(text: str) -> None:
 
 def _cell(piece: Piece) -> Cell:
     return piece if isinstance(piece, Cell) else Cell(piece)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and not stream.closed and stream.isatty()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lanes.base.terminal import is_terminal
+
 #: So often a growing file is looked at, in seconds.
 LOOK_S = 0.2
 
@@ -14,7 +16,7 @@ LOOK_S = 0.2
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Within the block, call the value with how much is done and how much there is in all."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield _silent
         return
     import click

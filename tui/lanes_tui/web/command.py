@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from lanes.base.errors import ConfigError
+from lanes.base.terminal import is_terminal
 from lanes.commands.common.session import Session
 from lanes_tui.web.server import WebServer, listen, serve
 
@@ -35,7 +36,7 @@ def _token(session: Session) -> tuple[str, str]:
     config = session.configured()
     if config is not None and config.gateway.token:
         return config.gateway.token, f"its token is that of the gateway ({config.gateway.token_name})"
-    if not sys.stderr.isatty():  # what is written there may be kept, and read by others
+    if not is_terminal(sys.stderr):  # what is written there may be kept, and read by others
         raise ConfigError("a dashboard in a browser needs a token: set LANES_TOKEN, or start it on a terminal")
     token = secrets.token_urlsafe(24)
     return token, f"its token is {token}"
