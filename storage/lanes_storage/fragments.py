@@ -12,6 +12,15 @@ def names(words: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
 
+def columns(fields: Iterable[str], of: str = "", **others: str) -> str:
+    """The columns of a table with the names of a record's fields, in their order; with ``:`` as ``of``, parameters.
+
+    ``of``, here and below: the alias of the table, with a dot. ``others``: the expressions of fields that are none of
+    its columns.
+    """
+    return ", ".join(others.get(field, f"{of}{field}") for field in fields)
+
+
 def no_pause(lane: str, now: str) -> str:
     """A SQL condition: no pause applies at the wall time ``now``; ``lane`` is the alias of a row of ``lanes``. A pause
     is of a whole session.
@@ -27,10 +36,7 @@ def no_pause(lane: str, now: str) -> str:
 
 def unlisted(of: str = "") -> str:
     """A SQL condition on a lane: it was made for one request, which has ended. Such lanes are not listed and not
-    counted.
-
-    ``of``, here and below: the alias of the table, with a dot.
-    """
+    counted."""
     return f"{of}anonymous AND {of}head_id IS NULL AND {of}run_id IS NULL"
 
 

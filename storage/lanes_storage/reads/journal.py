@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from lanes_storage.fragments import block_of, events_of, names, session_of, shown_key
+from lanes_storage.fragments import block_of, columns, events_of, names, session_of, shown_key
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import RELEASES, EventType
 from lanes_storage.reads.choices import Conditions, events_among
 from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import EventRow, LaneFilter
 
-COLUMNS = f"""
-e.id, e.at, e.type, {shown_key("l")}, e.from_state, e.to_state, e.run_id, e.message_id, e.epoch, e.actor, e.cause,
-e.detail
-"""
+COLUMNS = columns(EventRow._fields, "e.", key=shown_key("l"))
 #: Approximate size of the earlier events of a page: an event may contain the reply of a superseded run.
 SIZE_BEFORE = """
 coalesce(sum(coalesce(length(p.detail), 0)) OVER (

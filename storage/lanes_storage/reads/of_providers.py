@@ -1,12 +1,13 @@
 """Queries about providers: which are well, and who asks them now."""
 
 from lanes_storage.clock import Now
+from lanes_storage.fragments import columns
 from lanes_storage.interface import Query
 from lanes_storage.reads.shapes import many
 from lanes_storage.records import CooldownRow, PlacesTaken, ProviderRow
 from lanes_storage.statements import providers as sql
 
-COOLING = "SELECT provider, cause, since, until, tries FROM providers WHERE until > :now ORDER BY provider"
+COOLING = f"SELECT {columns(CooldownRow._fields)} FROM providers WHERE until > :now ORDER BY provider"
 PLACE = "SELECT provider FROM runs WHERE id = :run"
 #: How many runs of a message ended since a time because every provider refused it.
 REFUSALS = """

@@ -1,11 +1,11 @@
 """Column lists, and functions that convert their rows to records."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from lanes_storage.fragments import of_own_lane, open_of, queued_of, shown_key
+from lanes_storage.fragments import columns, of_own_lane, open_of, queued_of, shown_key
 from lanes_storage.globs import from_sqlite
 from lanes_storage.law import Cause, Edge, LaneState, OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import (
@@ -29,28 +29,22 @@ _OF_PHASE = AttemptPhase.__annotations__
 Row = Sequence[Any]
 
 
-def _columns(of: str, fields: Iterable[str], **others: str) -> str:
-    """The columns of a table with the names of a record's fields, in their order; ``others``: the expressions of fields
-    that are none of its columns. ``of``: the alias of the table."""
-    return ", ".join(others.get(field, f"{of}.{field}") for field in fields)
-
-
 #: With ``FROM runs r`` and its lane ``rl``.
-RUN_COLUMNS = _columns(
-    "r",
+RUN_COLUMNS = columns(
     RunRow._fields,
+    "r.",
     key=shown_key("rl"),
-    terms=_columns("r", Terms._fields),
+    terms=columns(Terms._fields, "r."),
     waiting="""(SELECT 1 FROM waits w JOIN messages wm ON wm.id = w.message_id
   WHERE w.run_id = r.id AND wm.ended_at IS NULL LIMIT 1) IS NOT NULL""",
 )
 RUN_WIDTH = len(RunRow._fields) + len(Terms._fields) - 1
 
-OWNER_ROW = _columns("o", OwnerRow._fields[:-1])
+OWNER_ROW = columns(OwnerRow._fields[:-1], "o.")
 #: Contains the number of lanes that the owner holds. Not for lists of lanes: the count would be repeated for each row.
 OWNER_COLUMNS = f"{OWNER_ROW}, (SELECT count(*) FROM runs h WHERE h.owner_id = o.id AND h.ended_at IS NULL)"
 
-PAUSE_COLUMNS = "pa.reason, pa.actor, pa.at, pa.until, pa.kind, pa.pattern"
+PAUSE_COLUMNS = columns(PauseRow._fields, "pa.")
 
 #: With ``FROM lanes l``, its pause ``pa``, its head ``hm`` and the message ``rm`` that runs.
 LANE_COLUMNS = f"""

@@ -5,9 +5,9 @@ Plain SQL with ``:name`` parameters. A read for a set of commands takes them as 
 written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
 """
 
-from lanes_storage.fragments import block_of, no_pause, one_of, own_lane, shown_key
+from lanes_storage.fragments import block_of, columns, no_pause, one_of, own_lane, shown_key
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
-from lanes_storage.records import Terms
+from lanes_storage.records import Terms, WaitingMessage
 
 # ------------------------------------------------------------------------------------------- counters
 
@@ -84,7 +84,7 @@ READ_BY_CLAIMS = (
 #: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
 #: the last message that would be answered with each.
 UNCHANGED_HEADS = f"""
-SELECT h.key, {shown_key("l")}, {", ".join(f"m.{column}" for column in READ_BY_CLAIMS)}
+SELECT h.key, {shown_key("l")}, {columns(READ_BY_CLAIMS, "m.")}
 FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
   CROSS JOIN messages m ON m.id = json_extract(h.value, '$[3]')
 WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
@@ -178,8 +178,8 @@ WHERE id = :message AND state = 'queued'
 """
 
 #: The waiting messages of a lane, from its head on, to decide which are answered together.
-COLLECTABLE = """
-SELECT id, text, runner, bound_to, batch, accepted_at, interruptions, fresh FROM messages
+COLLECTABLE = f"""
+SELECT {columns(WaitingMessage._fields)} FROM messages
 WHERE lane_id = :lane AND state = 'queued' ORDER BY rank
 """
 
@@ -238,10 +238,10 @@ VALUES (:lane_key, :token, :key, :digest, :message, :now)
 
 #: ``recovering``: the last run of its message was reclaimed.
 MAKE_RUN = f"""
-INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, {", ".join(Terms._fields)},
+INSERT INTO runs (id, lane_id, message_id, owner_id, runner, kind, {columns(Terms._fields)},
   claimed_at, claimed_boot, claimed_slept_ms, boot_id, progress, progress_at, progress_boot, progress_slept_ms,
   provider, left_out, recovering, forced, refused_writes, input_ms)
-VALUES (:run, :lane, :message, :owner, :runner, :kind, {", ".join(f":{term}" for term in Terms._fields)},
+VALUES (:run, :lane, :message, :owner, :runner, :kind, {columns(Terms._fields, ":")},
   :now, :boot, :slept, :boot_id, 'claimed', :now, :boot, :slept, :provider, 0,
   coalesce((SELECT b.edge = 'reclaim' FROM messages m JOIN runs b ON b.id = m.run_id WHERE m.id = :head), false),
   false, 0, 0)

@@ -1,7 +1,8 @@
 """Statements that keep lanes within limits that people set: how long messages wait, how many come. And the incidents of
 which people are told by alerts."""
 
-from lanes_storage.fragments import own_lane, session_of, unsent
+from lanes_storage.fragments import columns, own_lane, session_of, unsent
+from lanes_storage.records import DueIncident
 
 #: Messages that have waited longer than they may.
 EXPIRED = """
@@ -39,7 +40,7 @@ WHERE id = :id AND ended_at IS NULL AND seen_at <= :unseen_since
 
 #: What is to be sent now for these alerts, and by nobody else.
 DUE_INCIDENTS = f"""
-SELECT id, alert, kind, subject, facts, began_at, ended_at, begin_sent_at, tries FROM incidents
+SELECT {columns(DueIncident._fields)} FROM incidents
 WHERE {unsent()} AND next_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now)
   AND alert IN (SELECT value FROM json_each(:alerts)) ORDER BY next_at
 """

@@ -1,16 +1,17 @@
 """The statements about the health of providers, and about the places of runs there."""
 
+from lanes_storage.fragments import columns
 from lanes_storage.records import ProviderRow
 from lanes_storage.records.providers import REFUSES_WITHIN_MS, TRICKLE_MS
 
 _COLUMNS = ProviderRow._fields
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM providers"
+_SELECT = f"SELECT {columns(_COLUMNS)} FROM providers"
 
 ALL_PROVIDERS = f"{_SELECT} ORDER BY provider"
 FIND_PROVIDER = f"{_SELECT} WHERE provider = :provider"
 
 SAVE_PROVIDER = f"""
-INSERT INTO providers ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+INSERT INTO providers ({columns(_COLUMNS)}) VALUES ({columns(_COLUMNS, ":")})
 ON CONFLICT (provider) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
 """
 

@@ -1,12 +1,12 @@
 """Queries about the turns of conversations. The turns of a lane are a chain, which is walked from its end."""
 
-from lanes_storage.fragments import characters
+from lanes_storage.fragments import characters, columns
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import TurnState
 from lanes_storage.reads.shapes import many, one
 from lanes_storage.records import ConversationRow, ConversationState, TurnRow
 
-_COLUMNS = "t.id, t.conversation, t.message_id, t.text, t.reply, t.answer, t.state, t.tokens, t.at"
+_COLUMNS = columns(TurnRow._fields, "t.")
 _SIZE = " + ".join(characters(f"t.{column}") for column in ("text", "reply", "answer"))
 #: The newest turns of the lane's conversation that a model may be told, as long as they have at most ``:within``
 #: characters together. Each is found by its id. A turn whose message let others pass has a smaller id than those before

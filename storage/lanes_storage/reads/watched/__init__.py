@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 
-from lanes_storage.fragments import lanes_of
+from lanes_storage.fragments import columns, lanes_of
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.reads.shapes import many, one, parsed
 from lanes_storage.records import FreeingRow, Sighting, SightingRow, SourceRow
 
-_SOURCE = "w.name, w.kind, w.url, w.owner_id, w.state, w.version, w.why, w.fix, w.changed_at, w.error, w.error_at"
+_SOURCE = columns(SourceRow._fields, "w.")
 #: So many columns are of the source.
-_WIDTH = _SOURCE.count(",") + 1
+_WIDTH = len(SourceRow._fields)
 SOURCES = f"SELECT {_SOURCE} FROM sources w ORDER BY w.name"
 _SIGHTED = f"""
 SELECT {_SOURCE}, s.key, s.state, s.runs, s.since, s.last_sign, s.waiting, s.outcome, s.epoch, s.from_files,
@@ -23,7 +23,7 @@ FROM sightings s JOIN sources w ON w.name = s.source
 SIGHTINGS = f"{_SIGHTED} ORDER BY s.source, s.key"
 SIGHTING = f"{_SIGHTED} WHERE s.source = :source AND s.key = :key"
 NAMED = f"{_SIGHTED} WHERE s.key = :key ORDER BY s.source LIMIT 3"
-FREEING = "SELECT id, source, key, epoch, taken_by, outcome, steps, ended_at FROM freeings WHERE id = :id"
+FREEING = f"SELECT {columns(FreeingRow._fields)} FROM freeings WHERE id = :id"
 HAS_FREEINGS = """
 SELECT 1 FROM freeings WHERE source = :source AND ended_at IS NULL AND (taken_by IS NULL OR taken_by <> :owner) LIMIT 1
 """
