@@ -22,15 +22,14 @@ def pass_on(
     stored, now = arguments.json_text(request, "request"), ctx.now()
     bound = BoundTo.CLIENT, owner
     new = NewMessage(key, None, stored, source, ctx.actor, *bound, anonymous, source=source, once=True)
-    admission = ctx.admission(key)._replace(mode=Mode.QUEUE, overflow=Overflow.REJECT)
-
+    admission = ctx.admission(key)._replace(mode=Mode.QUEUE, overflow=Overflow.REJECT, concurrency=concurrency)
     digest = str(request[OUTLINE]["digest"])
 
     def step(tx: Transaction) -> Message | Repeated | LanesError:
         again = doors.repeated(tx, key, digest, now)
         if again is not None:
             return again
-        accepted = doors.enter_beside(tx, new, admission, concurrency, now)
+        accepted = doors.enter_beside(tx, new, admission, now)
         if not isinstance(accepted, Accepted):
             return QueueFull(key, admission.cap)
         return read_back(tx, accepted.message_id, now)

@@ -211,7 +211,7 @@ def session_of_three(world: World) -> list[Claimed]:
     """Two requests of a session, which run on child lanes, and a text, which runs on the lane of the session itself."""
     request = NewMessage("a", None, request='{"messages": []}', actor="sender")
     for _ in range(2):
-        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20, concurrency=3), world.time()))
     world.send("a", "a text")
     return [world.claim(key) for key in ("a\x1f1", "a\x1f2", "a")]
 

@@ -134,7 +134,7 @@ def spent_claim(tx: Transaction, now: Any) -> None:
 
 def beside(tx: Transaction, now: Any) -> None:
     new = NewMessage("s", request=json.dumps({OUTLINE: {"digest": "d"}}), actor="t", source="bot", once=True)
-    doors.enter_beside(tx, new, Admission(20), 3, now)
+    doors.enter_beside(tx, new, Admission(20, concurrency=3), now)
 
 
 REPLY = RunResult("reply", messages='[{"role": "assistant", "content": "reply"}]', tokens=7, usage=RunUsage(3, 4, 5))

@@ -93,7 +93,7 @@ def test_a_lane_has_its_own_and_shares_that_of_its_policy(world: World) -> None:
 def test_F624_the_lanes_of_a_session_have_its_budget_together(world: World) -> None:
     request = NewMessage("s", None, request='{"messages": []}', actor="sender")
     for _ in range(2):
-        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, world.time()))
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20, concurrency=3), world.time()))
     world.send("s", "a text, on the lane of the session itself")
     keys = ("s\x1f1", "s\x1f2")
     spend(world, keys[0], BY_ITSELF, runs=1)

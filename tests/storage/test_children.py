@@ -39,7 +39,7 @@ def send(world: World, key: str = "s", digest: str = "d", *, width: int = 3, **m
     """Have a request that is passed on accepted; returns its id."""
     request = json.dumps({OUTLINE: {"digest": digest}})
     new = NewMessage(key, request=request, actor="t", source="bot", once=True, **more)
-    accepted = world.step(lambda tx: doors.enter_beside(tx, new, Admission(20), width, world.time()))
+    accepted = world.step(lambda tx: doors.enter_beside(tx, new, Admission(20, concurrency=width), world.time()))
     assert isinstance(accepted, Accepted)
     return accepted.message_id
 
@@ -109,7 +109,7 @@ def test_F646_a_retry_finds_its_place_in_its_session_like_a_new_request(world: W
 
     def ask() -> int:
         new = NewMessage("s", request='{"messages": []}', actor="t")
-        accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, 2, world.time()))
+        accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
         assert isinstance(accepted, Accepted)
         return accepted.message_id
 
@@ -198,8 +198,8 @@ def test_F642_a_dispatcher_is_told_of_every_head_of_a_session_that_one_of_its_ru
 def test_F642_the_loop_guard_counts_and_pauses_a_session(world: World) -> None:
     def ask(key: str) -> None:
         new = NewMessage(key, request="{}", actor="t")
-        admission = Admission(20, max_per_minute=3)
-        world.step(lambda tx: doors.enter_beside(tx, new, admission, 9, world.time()))
+        admission = Admission(20, max_per_minute=3, concurrency=9)
+        world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
 
     for key in ("s", "s", "other", "s"):
         ask(key)
@@ -273,7 +273,7 @@ def test_F648_what_is_only_for_an_idle_session_is_refused_while_anything_of_it_r
     def ask(key: str = "s", **what: Any) -> object:
         new, admission = NewMessage(key, actor="t", **what), Admission(20, concurrency=3, if_idle=True)
         if doors.runs_beside(new, admission):
-            return world.step(lambda tx: doors.enter_beside(tx, new, admission, 3, world.time()))
+            return world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
         return world.step(doors.accept(new, admission, world.time()))
 
     claimed = begin(world, send(world))

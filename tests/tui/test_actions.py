@@ -367,7 +367,7 @@ async def test_an_abort_from_elsewhere_is_seen_on_the_screen(stage: Stage) -> No
 async def test_F641_a_session_is_aborted_as_a_whole(stage: Stage, mark: bool) -> None:
     request, owner = NewMessage("held:1", None, request='{"messages": []}', actor="sender"), stage.dead_owner()
     for _ in range(2):
-        stage.store.write(lambda tx: doors.enter_beside(tx, request, Admission(20), 3, system_clock()))
+        stage.store.write(lambda tx: doors.enter_beside(tx, request, Admission(20, concurrency=3), system_clock()))
         stage.claim("held:1", owner)
     async with dashboard(stage.path) as driver:
         if mark:

@@ -55,7 +55,7 @@ def retry(
     said = {"text": text, "request": request, "runner": runner, "fresh": bool(fresh), "acts": bool(acts)}
     new = NewMessage(key, **said, actor=actor, depth=depth)
     if runs_beside(new, admission):
-        accepted = enter_beside(tx, new, admission, admission.concurrency, now, retry_of=message)
+        accepted = enter_beside(tx, new, admission, now, retry_of=message)
     else:
         accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"

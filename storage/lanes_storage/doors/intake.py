@@ -336,20 +336,20 @@ def runs_beside(new: NewMessage, admission: Admission) -> bool:
 
 
 def enter_beside(
-    tx: Transaction, new: NewMessage, admission: Admission, width: int, now: Now, *, retry_of: int | None = None
+    tx: Transaction, new: NewMessage, admission: Admission, now: Now, *, retry_of: int | None = None
 ) -> Accepted | Refusal | WaitCircle:
-    """Accept a message of a session for one of at most ``width`` child lanes: a free one, otherwise a new one,
-    otherwise the one where the fewest wait. The lane of the session itself lists its children.
+    """Accept a message of a session for one of its child lanes: a free one, otherwise a new one, otherwise the one
+    where the fewest wait. The lane of the session itself lists its children.
     """
     if new.anonymous and any(run or head for *_, run, head in tx.rows(sql.FIND_LANE, {"key": new.key})):
         new = new._replace(key=_longer(new.key, f" #{uuid4().hex}"))  # the same request twice at once is two
-    if new.anonymous or width == 1:
+    if new.anonymous or admission.concurrency == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
     tx.run(children.MAKE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
     if admission.if_idle and tx.rows(children.BUSY, {"lane": parent}):
         return Refusal.LANE_BUSY  # before a child is made for it
-    key = _child(tx, parent, new.key, width)
+    key = _child(tx, parent, new.key, admission.concurrency)
     tx.run(children.MAKE, {"key": key, "parent": parent, "now": now.wall})
     return enter(tx, [Accept(new._replace(key=key), admission, now, retry_of)])[0]
 

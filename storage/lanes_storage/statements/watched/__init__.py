@@ -35,14 +35,12 @@ DROP_SOURCES = "DELETE FROM sources WHERE name NOT IN (SELECT value FROM json_ea
 DROP_SIGHTINGS = "DELETE FROM sightings WHERE source NOT IN (SELECT name FROM sources)"
 
 #: Once for each epoch.
-WARNED = """
-UPDATE sightings SET warned_epoch = epoch
-WHERE source = :source AND key = :key AND epoch = :epoch AND warned_epoch IS NOT epoch
+_ONCE = """
+UPDATE sightings SET {done} = epoch
+WHERE source = :source AND key = :key AND epoch = :epoch AND {done} IS NOT epoch
 """
-FREED_BY_ITSELF = """
-UPDATE sightings SET freed_epoch = epoch
-WHERE source = :source AND key = :key AND epoch = :epoch AND freed_epoch IS NOT epoch
-"""
+WARNED = _ONCE.format(done="warned_epoch")
+FREED_BY_ITSELF = _ONCE.format(done="freed_epoch")
 
 EPOCH_OF_SIGHTING = "SELECT epoch, state FROM sightings WHERE source = :source AND key = :key"
 
