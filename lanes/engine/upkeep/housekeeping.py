@@ -90,16 +90,14 @@ class Pruner:
             if now.mono < self._next_mono:
                 return 0
             self._steps, self._gone = self._pass(now), 0
+        gone: int | None = None
         try:
-            gone = next(self._steps)
-        except StopIteration:
-            self._end(now)
-            return 0
-        except BaseException:
-            self._end(now)
-            raise
-        self._gone += gone
-        return gone
+            gone = next(self._steps, None)
+        finally:
+            if gone is None:  # the pass has ended, or failed
+                self._end(now)
+        self._gone += gone or 0
+        return gone or 0
 
     def _end(self, now: Now) -> None:
         self._steps = None

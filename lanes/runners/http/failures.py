@@ -127,7 +127,6 @@ class NoPlace(NoRoom):
     """A run ends because all places at a provider are taken: its message waits for its turn in the queue."""
 
     def __init__(self, provider: str, attempts: Sequence[Tried] = ()) -> None:
-        super().__init__(attempts)
         RunError.__init__(self, Cause.PROVIDER_COOLING, f"it waits for its turn at provider {provider}", attempts)
 
 
