@@ -8,18 +8,6 @@ from lanes_storage.records import LaneSort
 
 
 @dataclass
-class LaneChosen(Message):
-    """The cursor moved to another lane (None: its place is known, but the lane is not read yet)."""
-
-    key: str | None
-
-
-@dataclass
-class WindowWanted(Message):
-    """The table shows places whose lanes it does not hold."""
-
-
-@dataclass
 class FilterWanted(Message):
     """The main screen is to show the lanes of this filter."""
 

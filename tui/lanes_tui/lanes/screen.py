@@ -14,7 +14,6 @@ from lanes.records import HERE, Lane, LaneDetail, Silences
 from lanes_storage.records import LaneFilter
 from lanes_tui.actions.command_line import first_send
 from lanes_tui.actions.keys import bind
-from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.dialogs.leaving import Leaving, LeavingDialog
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
@@ -33,6 +32,7 @@ from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.trends import Trends
 
@@ -244,13 +244,13 @@ class MainScreen(Arranging):
 
     # ----------------------------------------------------------------------------------- messages
 
-    @on(LaneChosen)
-    def _lane_chosen(self) -> None:
+    @on(CursorList.Moved)
+    def _cursor_moved(self) -> None:
         if self.wants_detail:
             self._glance.at(self.lane)
 
-    @on(WindowWanted)
-    def _window_wanted(self) -> None:
+    @on(CursorList.Wanted)
+    def _rows_wanted(self) -> None:
         self.looking.wake()
 
     def renew(self) -> None:

@@ -141,7 +141,7 @@ class MarkedList(Filtered, Marking[Id]):
         marked = (f"  {words.number(len(self.marks))} marked", "mark") if self.marks else ""
         return text.line((f"{self.NAME} ", "head"), (self.about, "muted"), marked)
 
-    @on(Rows.Chosen)
+    @on(Rows.Moved)
     def show_one(self) -> None:
         """Show the one under the cursor whole."""
         self.whole.show(self.under_cursor())

@@ -153,10 +153,10 @@ class JournalScreen(Filtered):
         lanes = f" on {words.counted(group.lanes, 'lane')}" if self._only is None and group.lanes else ""
         return text.line(like, (f"  ×{len(group.events)}{lanes} since {sight.moment(group.first.at)}", "accent"))
 
-    @on(Rows.Chosen)
-    def _chosen(self, event: Rows.Chosen) -> None:
+    @on(Rows.Moved)
+    def _cursor_moved(self) -> None:
         self._show_event()
-        if self._groups and event.key == str(self._groups[0].first.id) and not self._begun:
+        if self._groups and self.rows.key == str(self._groups[0].first.id) and not self._begun:
             self._older = True
             self.looking.wake()
 

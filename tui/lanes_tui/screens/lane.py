@@ -97,7 +97,7 @@ class LaneScreen(Watching):
         self._show_message()
         self.query_one("#events", Sheet).show([event_line(event, sight) for event in reversed(detail.events)])
 
-    @on(Rows.Chosen)
+    @on(Rows.Moved)
     def _show_message(self) -> None:
         if not self.is_open:
             return

@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.style import Style
 
@@ -19,6 +20,12 @@ class CursorList(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = MOVES
+
+    class Moved(Message):
+        """The cursor stands on something else; on nothing, where that is not read yet."""
+
+    class Wanted(Message):
+        """Places are seen of which nothing is held."""
 
     def __init__(self, marks: Container[str], *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)
@@ -40,6 +47,14 @@ class CursorList(ScrollView, can_focus=True):
 
     def move_to(self, place: int) -> None:
         """Put the cursor there, as near as there is a row, and bring it into sight."""
+        raise NotImplementedError
+
+    def _key_at(self, place: int) -> str | None:
+        """What names the row there; None: it is not held."""
+        raise NotImplementedError
+
+    def _want(self) -> None:
+        """Ask for what is seen and not held."""
         raise NotImplementedError
 
     @property
@@ -69,9 +84,26 @@ class CursorList(ScrollView, can_focus=True):
         for where in early or ():
             self.move_to(where())
 
+    def _put(self, place: int, top: int) -> None:
+        """Put the cursor there, and the list with that place at the top; tell if the cursor came to something else."""
+        before, self._at = self._at, place
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, force=True)
+        if place != before:
+            self._refresh_line(before)
+            self._refresh_line(place)
+        if (key := self._key_at(place)) != self._key:
+            self._key = key
+            self.post_message(self.Moved())
+
     def _top_for(self, at: int) -> int:
         """The place at the top once that one is brought into sight."""
         return max(min(self.scroll_offset.y, at), at - max(1, self._room.height) + 1)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._want()
 
     def on_click(self, event: events.Click) -> None:
         if event.y + self.scroll_offset.y < self.total:

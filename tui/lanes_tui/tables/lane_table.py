@@ -11,7 +11,6 @@ from textual.strip import Strip
 from textual.style import Style
 
 from lanes.records import Lane
-from lanes_tui.actions.messages import LaneChosen, WindowWanted
 from lanes_tui.display import columns, text
 from lanes_tui.display.columns import Column, Said, ViewedAt
 from lanes_tui.sources.source import Window
@@ -128,7 +127,7 @@ class LaneList(CursorList):
         tell_size(self, Size(self._room.width, window.total))
         if bare:
             self._repaint()
-        self._place(view)
+        self._put(view.row, view.top)
         if view.row == 0 and self._key != view.key:  # it came there by itself
             self._holds = False
         if before not in (None, self._key):
@@ -169,34 +168,23 @@ class LaneList(CursorList):
             self._hint = lines
             self._repaint()
 
-    def _place(self, view: View) -> None:
-        """Put view and cursor where they belong, and tell if the cursor came to another lane by that."""
-        old_row, old_key, self._at = self._at, self._key, view.row
-        if view.top != self.scroll_offset.y:
-            self.scroll_to(y=view.top, animate=False, force=True)
-        under = self._lane_at(view.row)
-        self._key = None if under is None else under.key
-        if view.row != old_row:
-            self._refresh_line(old_row)
-            self._refresh_line(view.row)
-        if self._key != old_key:
-            self.post_message(LaneChosen(self._key))
-
     # ------------------------------------------------------------------------------------------ moving
 
     def move_to(self, place: int) -> None:
         if self.total:
             row = max(0, min(place, self.total - 1))
             self._holds = row > 0
-            self._place(View(self._top_for(row), max(1, self._room.height), row, None))
+            self._put(row, self._top_for(row))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        self._painted.clear()
         super().watch_scroll_y(old_value, new_value)
-        if round(old_value) != round(new_value):
-            self._painted.clear()
-            self._want_window()
 
-    def _want_window(self) -> None:
+    def _key_at(self, place: int) -> str | None:
+        lane = self._lane_at(place)
+        return None if lane is None else lane.key
+
+    def _want(self) -> None:
         window, view = self.window, self.view
         if window is None:
             return
@@ -205,7 +193,7 @@ class LaneList(CursorList):
         first = max(0, view.top - view.height // 2)
         later = min(last + view.height // 2, window.total - 1)
         if window.lane_at(first) is None or window.lane_at(later) is None:
-            self.post_message(WindowWanted())
+            self.post_message(self.Wanted())
 
     def put(self, row: int, key: str | None) -> None:
         """Let the next look find the cursor at that row, on lane ``key`` (None: on whatever stands there)."""
@@ -240,9 +228,10 @@ class LaneList(CursorList):
             tell_size(self, Size(self._room.width, self.window.total))
             if view.top <= view.row < view.top + before:  # what was in sight stays so
                 view = view._replace(top=self._top_for(view.row))
-            self._place(view.following(view.row, self.window.total))
+            view = view.following(view.row, self.window.total)
+            self._put(view.row, view.top)
         self._repaint()
-        self._want_window()
+        self._want()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -260,8 +249,7 @@ class LaneList(CursorList):
             return lines.plain(self._hinted(y), self._look)
         if row not in self._painted:
             self._painted[row] = self._cells(row)
-        lane = self._lane_at(row)
-        mark = self._mark_of(None if lane is None else lane.key)
+        mark = self._mark_of(self._key_at(row))
         return lines.strip(TableLine(self._painted[row], mark, row == self._at, self._fresh_at(row)), self._look)
 
     def _lane_at(self, row: int) -> Lane | None:

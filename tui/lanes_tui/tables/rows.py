@@ -1,12 +1,10 @@
 """A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from textual.content import Content
 from textual.geometry import Size
-from textual.message import Message
 from textual.strip import Strip
 from textual.style import Style
 
@@ -35,24 +33,6 @@ class Span(NamedTuple):
 
 class Rows(CursorList):
     """Shows rows, each on one line. With ``tail`` a cursor on the last one goes on to what comes behind it."""
-
-    @dataclass
-    class Chosen(Message):
-        """The cursor stands on another row; None: there is none, or it is not read yet."""
-
-        rows: "Rows"
-        key: str | None
-
-        @property
-        def control(self) -> "Rows":
-            """The list, so that handlers can be bound to one of several."""
-            return self.rows
-
-    @dataclass
-    class Wanted(Message):
-        """Rows are seen that are not held."""
-
-        rows: "Rows"
 
     def __init__(self, marks: Container[str] = (), *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(marks, id=id)
@@ -142,10 +122,6 @@ class Rows(CursorList):
             self.move_to(self._at)
         self.refresh()
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self._want()
-
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self.refresh()
@@ -153,21 +129,16 @@ class Rows(CursorList):
     def _want(self) -> None:
         held = range(self._offset, self._offset + len(self._rows))
         if any(at not in held for at in (*self._seen[:1], *self._seen[-1:], self._at) if at < self._total):
-            self.post_message(self.Wanted(self))
+            self.post_message(self.Wanted())
 
     def move_to(self, place: int) -> None:
-        before, self._at = self._at, max(0, min(place, self._total - 1))
-        if (top := self._top_for(self._at)) != self.scroll_offset.y:
-            self.scroll_to(y=top, animate=False, force=True)
-        if before != self._at:
-            self._refresh_line(before)
-            self._refresh_line(self._at)
-        row = self._row(self._at)
-        key = None if row is None else row.key or None
-        if key != self._key:
-            self._key = key
-            self.post_message(self.Chosen(self, key))
+        at = max(0, min(place, self._total - 1))
+        self._put(at, self._top_for(at))
         self._want()
+
+    def _key_at(self, place: int) -> str | None:
+        row = self._row(place)
+        return None if row is None else row.key or None
 
     def render_line(self, y: int) -> Strip:
         place, width = y + self.scroll_offset.y, self._room.width
