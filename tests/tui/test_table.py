@@ -127,6 +127,32 @@ async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next
         await driver.dialog(ActionDialog)
 
 
+async def test_F666_a_key_for_a_lane_that_left_the_middle_of_the_list_does_nothing_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = stage.owner()
+    for number in range(4):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        await driver.filter("state:errored")
+        await driver.press("down")
+        gone, following = driver.keys[1:3]
+        stage.hold(gone, owner)
+        await driver.until(lambda: driver.key == following, "the next one to move up")
+        await driver.press("p")
+        assert driver.app.screen is driver.main
+        assert "another lane came under the cursor" in driver.said[-1]
+        stage.hold(driver.keys[0], owner)
+        await driver.until(
+            lambda: driver.key == following and driver.total == 2, "one less above, which is no other lane"
+        )
+        await driver.press("p")
+        await driver.dialog(ActionDialog)
+        await driver.press("escape", "up", "down", "p")
+        await driver.dialog(ActionDialog)
+
+
 async def test_F602_a_question_that_is_not_answered_leaves_the_cursor_on_its_lane(stage: Stage) -> None:
     owner = furnish(stage)
     async with dashboard(stage.path) as driver:

@@ -183,7 +183,7 @@ class Board(Marking[MarkedLane]):
         super()._begin(subject, how)
 
     def refuses_blindly(self, action: str) -> bool:
-        """Also on the first line, where another lane came to stand while the key was on its way."""
+        """Also where another lane came under the cursor while the key was on its way."""
         if super().refuses_blindly(action):
             return True
         own = action in CHOOSING or (not self.marks and action.startswith(("do(", "pause")) and action != "pause_all")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Container, Sequence
+from math import inf
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -72,7 +73,7 @@ class LaneList(CursorList):
         self.window: Window | None = None
         self.stale = False
         self._holds = False  # the lane under the cursor; else the cursor stays on the first line
-        self._came_at = -GLANCE_S  # when another lane came to stand there
+        self._came_at = -inf  # when another lane came to stand there
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
@@ -173,7 +174,7 @@ class LaneList(CursorList):
     def move_to(self, place: int) -> None:
         if self.total:
             row = max(0, min(place, self.total - 1))
-            self._holds = row > 0
+            self._holds, self._came_at = row > 0, -inf
             self._put(row, self._top_for(row))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -206,8 +207,8 @@ class LaneList(CursorList):
 
     def hold(self) -> bool:
         """Keep the cursor on its lane also on the first line; whether a person has seen that lane there by now."""
-        seen = self._holds or time.monotonic() >= self._came_at + GLANCE_S
-        self._holds = True
+        seen = time.monotonic() >= self._came_at + GLANCE_S
+        self._holds, self._came_at = True, -inf  # a second key is for that lane
         return seen
 
     def leave_lane(self) -> None:
