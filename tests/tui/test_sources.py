@@ -132,6 +132,7 @@ async def _pause(source: Source, stage: Stage) -> Any:
     paused = await source.call(control.pause, key="held:1", epoch=1, reason="to look")
     resumed = await source.call(control.resume, key="held:1", epoch=1)
     again = await source.call(control.resume, key="held:1", epoch=1)
+    assert paused.lane.paused is not None
     return paused.lane.paused.reason, resumed.lane.paused, paused.done, resumed.done, again.done
 
 

@@ -148,7 +148,7 @@ class Source(ABC):
         """Release everything. Harmless twice."""
 
     @abstractmethod
-    async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+    async def _call(self, verb: Verb[..., T], /, **params: Any) -> T:
         """The record of what came of a verb."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class Source(ABC):
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
 
-    async def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+    async def call(self, verb: Verb[..., T], /, **params: Any) -> T:
         """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
         self._check(verb)
         try:
@@ -214,9 +214,7 @@ class Source(ABC):
 
         ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
         """
-        found = await self.call(queries.find, part=part, from_=key, step=step, **self._asked(chosen, order))
-        hit: Hit | None = found.hit
-        return hit
+        return (await self.call(queries.find, part=part, from_=key, step=step, **self._asked(chosen, order))).hit
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[MarkedLane]:
         """At most ``limit`` of the chosen lanes, as marks."""
@@ -240,12 +238,9 @@ class Source(ABC):
 
     async def groups(self, chosen: LaneFilter, parts: int) -> list[LaneGroup]:
         """The chosen lanes, in groups by the first parts of their keys: the worst group first."""
-
-        async def ask() -> list[LaneGroup]:
-            found: list[LaneGroup] = await self.call(queries.groups, parts=parts, filter_=chosen, keys=chosen.keys)
-            return found
-
-        return await self._groups.answer((chosen._replace(at=0), parts), ask)
+        question = {"parts": parts, "filter_": chosen, "keys": chosen.keys}
+        asked = (chosen._replace(at=0), parts)
+        return await self._groups.answer(asked, lambda: self.call(queries.groups, **question))
 
     async def silences(self) -> AsOf[Silences]:
         """What is silent. From then on these come first in the order ``silent``."""
@@ -255,7 +250,7 @@ class Source(ABC):
 
     async def owner_health(self) -> dict[int, OwnerHealth]:
         """How each living owner does, by its id."""
-        found: list[OwnerHealth] = await self._healths.answer(None, lambda: self.call(system.owner_health))
+        found = await self._healths.answer(None, lambda: self.call(system.owner_health))
         return {each.owner: each for each in found}
 
     async def providers(self) -> AsOf[list[Provider]]:
@@ -273,7 +268,7 @@ class Source(ABC):
             meant = source if source in several.sources else several.sources[0]
             return await self._seen(queries.show, key=key, source=meant)
 
-    async def _seen(self, verb: Verb[..., Any], **params: Any) -> AsOf[Any]:
+    async def _seen(self, verb: Verb[..., T], **params: Any) -> AsOf[T]:
         now = self.now()
         return AsOf(now, await self.call(verb, **params))
 
@@ -284,14 +279,12 @@ class Source(ABC):
 
         ``after``: the first ones behind an event instead; ``before``: the newest before one; ``type``: of that type.
         """
-        found: list[Event] = await self.call(system.events, key=key, limit=min(limit, PAGE), filter_=chosen, **more)
-        return found
+        return await self.call(system.events, key=key, limit=min(limit, PAGE), filter_=chosen, **more)
 
     async def letters(self, chosen: LaneFilter, offset: int, limit: int, place_of: int | None = None) -> LetterPage:
         """A page of the dead letters that a filter chooses and that nobody retried yet, the newest first."""
         part = {"limit": min(limit, PAGE), "offset": offset, "place_of": place_of}
-        page: LetterPage = await self.call(messages.search_dead_letters, filter_=chosen, waiting=True, **part)
-        return page
+        return await self.call(messages.search_dead_letters, filter_=chosen, waiting=True, **part)
 
     async def letters_among(self, chosen: LaneFilter, offset: int, count: int) -> list[int]:
         """The ids of so many of these, from one place of the list on."""
@@ -305,8 +298,7 @@ class Source(ABC):
 
     async def letter_tally(self, chosen: LaneFilter, up_to: int, until: int) -> LetterTally:
         """What a prune of the chosen dead letters up to that message, which had failed by ``until``, would delete."""
-        found: LetterTally = await self.call(messages.tally_dead_letters, filter_=chosen, up_to=up_to, until=until)
-        return found
+        return await self.call(messages.tally_dead_letters, filter_=chosen, up_to=up_to, until=until)
 
     async def letter_ids(self, chosen: LaneFilter) -> list[int]:
         """The ids of all that could be retried, the oldest first."""
@@ -314,12 +306,10 @@ class Source(ABC):
 
     async def tally(self, chosen: LaneFilter) -> Tally:
         """What an action on the chosen lanes would meet."""
-        found: Tally = await self.call(queries.tally, filter_=chosen, keys=chosen.keys)
-        return found
+        return await self.call(queries.tally, filter_=chosen, keys=chosen.keys)
 
     async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
-        found: SearchPage = await self.call(queries.search, **self._asked(chosen, order), **page)
-        return found
+        return await self.call(queries.search, **self._asked(chosen, order), **page)
 
     def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
         asked = {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
@@ -329,15 +319,15 @@ class Source(ABC):
 
     async def send(self, key: str, text: str) -> Message:
         """Accept a message for a lane. Raises InvalidKey, QueueFull, LaneBusy, NotAllowed."""
-        return await self._message(sending.send, key=key, text=text)
+        return await self.call(sending.send, key=key, text=text)
 
     async def steer(self, key: str, text: str) -> Message:
         """Give a text to the run of a lane while it works. Raises NotFound, QueueFull, NotAllowed."""
-        return await self._message(sending.steer, key=key, text=text)
+        return await self.call(sending.steer, key=key, text=text)
 
     async def answer(self, key: str, text: str, question: str) -> Message:
         """Answer the question of a lane. Raises NotFound, NotAllowed."""
-        return await self._message(sending.answer, key=key, text=text, question=question)
+        return await self.call(sending.answer, key=key, text=text, question=question)
 
     async def drain(self, owner_id: int, for_ms: int | None = None) -> Drain:
         """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
@@ -348,16 +338,12 @@ class Source(ABC):
         """Delete the chosen dead letters up to that message, which had failed by wall time ``until``; returns how many
         were deleted."""
         bounds = {"older_than": 0, "up_to": up_to, "until": until}
-        return int((await self.call(messages.prune_dead_letters, filter_=chosen, **bounds)).pruned)
+        return (await self.call(messages.prune_dead_letters, filter_=chosen, **bounds)).pruned
 
     async def messages_of(self, ids: Sequence[int]) -> list[Message]:
         """Those of these messages that there are."""
         found = []
         for each in ids:
             with suppress(NotFound):
-                found.append(await self._message(sending.message, id=each))
+                found.append(await self.call(sending.message, id=each))
         return found
-
-    async def _message(self, verb: Verb[..., Any], **params: Any) -> Message:
-        message: Message = await self.call(verb, **params)
-        return message
