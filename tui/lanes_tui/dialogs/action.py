@@ -37,7 +37,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *BUTTON_KEYS,
         bind("copy", "copy"),
-        *(bind(name, "leave") for name in ("back", "interrupt")),
+        *(bind(name, "dismiss") for name in ("back", "interrupt")),
     ]
 
     def __init__(self, source: Source, subject: ActionSubject) -> None:
@@ -51,7 +51,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
         self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
         self._scope = WordChoice(tuple(Scope), id="scope")
-        self._no = button("Cancel", "back", "leave", id="no")
+        self._no = button("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
         self._yes = button(action.word, "yes", "give", id="yes", classes=grave)
         self._fields: dict[str, LabelledField] = {"number": LabelledField("how many", self._number)}
@@ -170,9 +170,6 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         except ValueError as error:
             self._tell(str(error))
             self.set_focus(self._duration)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
     def action_copy(self) -> None:
         if (command := self.command) is not None:

@@ -29,8 +29,8 @@ class FieldInput(Typed):
         bind("open", "enter"),
         bind("down", "app.focus_next", only="down"),
         bind("up", "app.focus_previous", only="up"),
-        bind("back", "screen.leave"),
-        bind("interrupt", "screen.leave"),
+        bind("back", "screen.dismiss"),
+        bind("interrupt", "screen.dismiss"),
     ]
 
     def action_enter(self) -> None:

@@ -78,8 +78,8 @@ class SendDialog(Dialog[Message | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("send", "send", show=True, priority=True),
         bind("steer", "steer", priority=True),
-        bind("back", "leave", show=True, priority=True),
-        bind("interrupt", "leave", priority=True),
+        bind("back", "dismiss", show=True, priority=True),
+        bind("interrupt", "dismiss", priority=True),
     ]
 
     def __init__(
@@ -115,7 +115,7 @@ class SendDialog(Dialog[Message | None]):
                 yield button("Send", "send", "send")
                 if self._steers:
                     yield button("Steer", "steer", "steer")
-                yield button("Cancel", "back", "leave")
+                yield button("Cancel", "back", "dismiss")
 
     def on_mount(self) -> None:
         writing = self.query_one(Writing)
@@ -146,9 +146,6 @@ class SendDialog(Dialog[Message | None]):
             self._send(said, steers=steers)
         else:
             self._refuse("there is nothing to send yet")
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
     @work
     async def _send(self, said: str, *, steers: bool) -> None:

@@ -1,11 +1,11 @@
 """The shared state of the main screen: source, selection, marks, the last snapshot; and the actions on its lanes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lanes import filters
-from lanes.records import GlobPause, Lane, LaneDetail, Silence, Silences, Status
+from lanes.records import Lane, LaneDetail, Silence, Silences, Status
 from lanes_storage.records import How, LaneFilter, LaneOrder
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.subjects import ActionSubject, LaneSubject, chosen_by
@@ -73,10 +73,6 @@ class Board(Marking[MarkedLane]):
         self.picture: Picture | None = None
         self.bar, self.heads = FilterBar(), Heads()
         self.table, self.detail = LaneList(self.marks, id="lanes"), Detail()
-
-    @property
-    def pauses(self) -> Sequence[GlobPause]:
-        return () if self.picture is None else self.picture.status.record.pauses
 
     @property
     def lane_key(self) -> str | None:

@@ -1,9 +1,10 @@
 """The main screen: header, filter, lanes, detail."""
 
+import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -23,7 +24,6 @@ from lanes_tui.lanes.alarm import SilenceAlarm
 from lanes_tui.lanes.arranging import Arranging
 from lanes_tui.lanes.board import Picture, Wish
 from lanes_tui.lanes.header import Header
-from lanes_tui.lanes.preview import Glance
 from lanes_tui.screens.groups import GroupsScreen
 from lanes_tui.screens.guarded import ACTING, CHOOSING
 from lanes_tui.screens.lane import LaneScreen
@@ -31,7 +31,7 @@ from lanes_tui.screens.marked import MARK_KEYS
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.pacing import Paced
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import AsOf, Source
+from lanes_tui.sources.source import AsOf, Lost, Source
 from lanes_tui.tables.cursor import CursorList
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.trends import Trends
@@ -39,6 +39,10 @@ from lanes_tui.widgets.trends import Trends
 #: The exit codes that ``lanes up`` reads.
 LEAVE_RUNNING = 0
 STOP_TOO = 10
+#: A held key repeats about thirty times a second: the lanes that it passes are not read.
+REST_S = 0.05
+#: What is shown of the lane before is taken away if the answer takes longer. Sooner, that would only flicker.
+PATIENCE_S = 0.15
 
 
 NOTHING_YET = (
@@ -98,7 +102,6 @@ class MainScreen(Arranging):
         self._hiding: Paced[int] = Paced()
         self._trends = Trends()
         self._alarm = SilenceAlarm()
-        self._glance = Glance(self._detail_of, self.show_lane)
         self._open_next = False  # Enter was pressed before the lanes of the filter were there
 
     def compose(self) -> ComposeResult:
@@ -119,7 +122,6 @@ class MainScreen(Arranging):
                 text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
             )
         self.run_worker(self.looking.run(), name="follow")
-        self.run_worker(self._glance.run(), name="glance")
         self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
@@ -205,7 +207,7 @@ class MainScreen(Arranging):
         if key not in (None, picture.key) and picture.window.place_of(str(key)) is None:
             self.looking.wake()  # the cursor came to that lane while this was read: it is looked for where it went
             return
-        self.picture = picture
+        self.picture, self.pauses = picture, picture.status.record.pauses
         self._trends.add(picture.status)
         self.read_at = picture.window.at
         self.has_read(self.read_at)
@@ -247,7 +249,21 @@ class MainScreen(Arranging):
     @on(CursorList.Moved)
     def _cursor_moved(self) -> None:
         if self.wants_detail:
-            self._glance.at(self.lane)
+            self._glance(self.lane)
+
+    @work(exclusive=True, group="glance")
+    async def _glance(self, lane: Lane | None) -> None:
+        """Read the lane under the cursor as soon as that rests, separate from the reads of the whole list."""
+        await asyncio.sleep(REST_S)
+        key = None if lane is None else lane.key
+        late = self.set_timer(PATIENCE_S, lambda: self.show_lane(key, None))
+        try:
+            detail = await self._detail_of(lane)
+        except Lost:  # the next look at everything meets it too, and tells
+            detail = None
+        finally:
+            late.stop()
+        self.show_lane(key, detail)
 
     @on(CursorList.Wanted)
     def _rows_wanted(self) -> None:

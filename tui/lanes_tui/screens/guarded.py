@@ -57,6 +57,7 @@ class Guarded(ClosingScreen[None]):
         self.looking = Looking(source, rhythm, self.look, self.lose, self._is_behind)
         self.freshness = Freshness()
         self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
+        self.pauses: Sequence[GlobPause] = ()  # what is paused as a whole, as far as it is known
 
     def _is_behind(self) -> bool:
         return isinstance(self.app, RunsActions) and self.app.is_behind
@@ -110,11 +111,6 @@ class Guarded(ClosingScreen[None]):
         if why is not None:
             self.say(why, grave=True)
         return why is None
-
-    @property
-    @abstractmethod
-    def pauses(self) -> Sequence[GlobPause]:
-        """What is paused as a whole, as far as it is known."""
 
     # ------------------------------------------------------------------------------------- acting
 

@@ -1,7 +1,7 @@
 """What every screen over the main one has: a bar with its name and how fresh it is, and a look that repeats."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import LanesError
-from lanes.records import GlobPause, Lane
+from lanes.records import Lane
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LaneSubject
@@ -44,8 +44,8 @@ class Watching(Guarded):
     AUTO_FOCUS = "Rows"  # from the first key on
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "close", show=True),
-        bind("leave", "leave"),
-        bind("interrupt", "leave"),
+        bind("leave", "dismiss"),
+        bind("interrupt", "dismiss"),
         bind("refresh", "refresh_now"),
         bind("help", "help", show=True),
     ]
@@ -55,7 +55,6 @@ class Watching(Guarded):
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self._pauses: tuple[GlobPause, ...] = ()
         self._begins_at: str | None = None
 
     @abstractmethod
@@ -99,7 +98,7 @@ class Watching(Guarded):
 
     async def look(self) -> None:
         await self.read()
-        self._pauses = (await self.source.status()).record.pauses
+        self.pauses = (await self.source.status()).record.pauses
         self.has_read(self.source.now())
         self.update()
 
@@ -109,16 +108,12 @@ class Watching(Guarded):
         if self.freshness.at is not None:
             self.show()
 
-    @property
-    def pauses(self) -> Sequence[GlobPause]:
-        return self._pauses
-
     def _tell_bar(self) -> None:
         bar = self.query_one("#bar", Sheet)
         width = bar.scrollable_content_region.width
         now = self.source.now()
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        told = [standing(self.source, self._pauses, now, width), mode, self.freshness.word(now), self.freshness.as_of]
+        told = [standing(self.source, self.pauses, now, width), mode, self.freshness.word(now), self.freshness.as_of]
         right = text.line(text.joined(told), " ")
         lost = self.freshness.lost
         title = self.title_line() if lost is None else text.line((f"{self.NAME} ", "head"), (lost, "bad"))
@@ -161,7 +156,4 @@ class Watching(Guarded):
             self.looking.wake()
 
     def action_close(self) -> None:
-        self.dismiss()
-
-    def action_leave(self) -> None:
         self.dismiss()
