@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lanes.text.naming import all_lanes
 from lanes.text.timestamps import moment
+from lanes_storage.law import EventType
 
 if TYPE_CHECKING:
-    from lanes.records import Failure, LastError, Message
+    from lanes.records import Event, Failure, LastError, Message
 
 
 def clock_time(at: int | None) -> str:
@@ -31,6 +33,22 @@ def failed_over(message: Message) -> str | None:
     if message.provider is None or not message.attempts:
         return None
     return f"{message.provider}, after {', '.join(f'{each.provider} ({each.cause})' for each in message.attempts)}"
+
+
+def concerned(event: Event) -> list[str]:
+    """What an event is about besides its lane: a provider, the lanes that fit a glob."""
+    detail = event.detail or {}
+    said = [f"provider {detail['provider']}"] if "provider" in detail else []
+    return [*said, all_lanes(str(detail["match"]))] if "match" in detail else said
+
+
+def told(event: Event) -> list[str]:
+    """What an event says: what is to be done next, so that this is not cut off, its sentence, and what is asked."""
+    detail = event.detail or {}
+    # the sentence of an abort ends with its reason
+    sentence = detail.get("message") or detail.get("reason") or detail.get("holder")
+    asked = detail.get("text") if event.type == EventType.ASKED else None
+    return [str(each) for each in (detail.get("next"), sentence, asked) if each]
 
 
 def failed(error: Failure | LastError) -> str:

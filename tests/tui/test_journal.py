@@ -3,12 +3,13 @@
 import pytest
 
 from lanes_tui.dialogs.action import ActionDialog
-from lanes_tui.display.coalescing import coalesced
+from lanes_tui.display.coalescing import FEWEST, coalesced
 from lanes_tui.screens import journal
 from lanes_tui.screens.journal import JournalScreen
 from tests.kit.crowd import crowd
 from tests.kit.stage import Stage
 from tests.tui.driving import Drive, dashboard
+from tests.tui.test_pausing_all import pause
 from tests.tui.test_pieces import event
 from tests.tui.test_screens import shown
 
@@ -27,6 +28,21 @@ def test_what_says_something_else_is_not_told_together() -> None:
     events += [event(n, "paused", key=None, detail={"reason": "migration"}) for n in range(9, 13)]
     found = [(len(group.events), group.lanes, (group.last.detail or {})["reason"]) for group in coalesced(events)]
     assert found == [(4, 4, "repair"), (4, 4, "migration"), (4, 0, "migration")]
+
+
+async def test_F667_a_line_tells_which_provider_which_lanes_and_what_to_do_next(stage: Stage) -> None:
+    """In the words of `lanes events`; and lines about different providers are not told together."""
+    stage.fail(stage.hold("failed:1", stage.owner()))
+    for number in range(FEWEST):
+        stage.refuse(f"provider-{number}")
+    pause(stage, "cron:*")
+    async with dashboard(stage.path) as driver:
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.until(lambda: "all lanes that fit cron:*" in shown(screen, "rows"), "the lanes of the pause")
+        lines = shown(screen, "rows")
+        assert all(f"provider provider-{number}" in lines for number in range(FEWEST)), lines
+        assert "retry it with `lanes retry 1`" in lines
 
 
 async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: Stage, drive: Drive) -> None:

@@ -6,11 +6,9 @@ from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import one_line, state, took
-from lanes.explain.phrases import asks_for, clock_time, failed, failed_over, replied
+from lanes.explain.phrases import asks_for, clock_time, concerned, failed, failed_over, replied, told
 from lanes.records import Event, Message, RunProcess
-from lanes.text.naming import all_lanes
 from lanes_storage.clock import system_clock
-from lanes_storage.law import EventType
 
 #: So many characters of an unfinished reply, its last, are worth a place in a table.
 SO_FAR = 60
@@ -124,15 +122,12 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
         said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
     named = (("run", event.run_id), ("message", event.message_id))
     said += [f"{word} {number}" for word, number in named if number is not None]
-    detail = event.detail or {}
-    # the sentence of an abort ends with its reason
-    sentence = str(detail.get("message") or detail.get("reason") or detail.get("holder") or "")
-    said += [f"provider {detail['provider']}"] if "provider" in detail else []
-    said += [all_lanes(str(detail["match"]))] if "match" in detail else []
-    if event.cause is not None and event.cause != event.to_state and not sentence.startswith(event.cause):
-        said.append(event.cause)
+    words = told(event)
+    said += concerned(event)
+    cause = event.cause
+    if cause is not None and cause != event.to_state and not any(each.startswith(cause) for each in words):
+        said.append(cause)
     said += [f"by {event.actor}"] if event.actor else []
-    asked = detail.get("text") if event.type == EventType.ASKED else None
-    said += [str(each) for each in (detail.get("next"), sentence, asked) if each]  # what to do is not cut off
+    said += words
     key = [event.key or ""] if with_key else []
     return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from lanes.explain.phrases import concerned
 from lanes.records import Event
 
 #: So many of the same, with at most so many other kinds between them, become one line.
@@ -60,4 +61,4 @@ def _sameness(event: Event) -> tuple[object, ...]:
     # the claiming owner is not interesting here, and each lane may have another sender
     actor = event.actor if event.type not in ("claim", "accepted", "complete") else None
     reason = (event.detail or {}).get("reason")
-    return event.type, event.to_state, event.cause, actor, reason, event.key is None
+    return event.type, event.to_state, event.cause, actor, reason, event.key is None, *concerned(event)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
-from lanes.explain.phrases import asks_for, failed_over, replied
+from lanes.explain.phrases import asks_for, concerned, failed_over, replied, told
 from lanes.records import Attempt, Event, Lane, Message, RunProcess
 from lanes.text.amounts import dollars
 from lanes.text.spans import span
@@ -12,9 +12,8 @@ from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 
-#: What of an event's detail is worth a word on its line.
+#: So many cells of its key are shown on the line of an event.
 _KEY = 30
-_SAID = ("reason", "message", "evidence")
 
 
 def message_line(message: Message, sight: ViewedAt) -> Content:
@@ -121,9 +120,8 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
         parts.append((f" {event.cause}", "warn"))
     if event.actor is not None:
         parts.append((f" {event.actor}", "muted"))
-    detail = event.detail or {}
-    more = [str(detail[name]) for name in _SAID if detail.get(name)]
-    return text.line(*parts, (f" {text.first_words(', '.join(more))}" if more else "", "muted"))
+    more = text.first_words(", ".join((*concerned(event), *told(event))))
+    return text.line(*parts, (f" {more}" if more else "", "muted"))
 
 
 def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 100) -> list[Content]:
