@@ -58,20 +58,9 @@ class Settings:
         """Keep it. Where that cannot be done, it holds until the dashboard is left."""
         if self.path is None or self.broken is not None:
             return
-        chosen = self.others | {
-            "edition": EDITION,
-            "columns": list(self.columns),
-            "sort": str(self.order.by),
-            "reverse": self.order.reverse,
-            "refresh": self.refresh_s,
-            "local_time": self.local_time,
-            "muted": self.muted,
-            "follow": self.follow,
-            "parts": self.parts,
-            "filters": list(self.filters),
-            **({} if self.theme is None else {"theme": self.theme}),
-            **({} if self.ascii is None else {"ascii": self.ascii}),
-        }
+        told = {"sort": str(self.order.by), "reverse": self.order.reverse, "refresh": self.refresh_s}
+        told |= {name: getattr(self, name) for name in _KEPT if name not in told and name != "keymap"}
+        chosen = self.others | {"edition": EDITION} | {name: each for name, each in told.items() if each is not None}
         text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
         if self.keymap:
             text += "\n[keymap]\n" + "".join(f"{_written(name)} = {_written(k)}\n" for name, k in self.keymap.items())
@@ -144,25 +133,25 @@ def _rate(value: Any) -> float:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, str):
         return toml_text(value)
     return str(value)
 
 
-#: How each setting of the file is read. Raises ValueError, TypeError or AttributeError for what it cannot be.
+#: Each setting of the file, and how it is read. Raises ValueError, TypeError or AttributeError for what it cannot be.
 _KEPT: dict[str, Callable[[Any], Any]] = {
     "columns": _columns,
     "sort": LaneSort,
     "reverse": bool,
     "refresh": _rate,
-    "theme": str,
-    "ascii": bool,
     "local_time": bool,
+    "muted": bool,
     "follow": bool,
     "parts": _parts,
     "filters": _texts,
+    "theme": str,
+    "ascii": bool,
     "keymap": _keymap,
-    "muted": bool,
 }

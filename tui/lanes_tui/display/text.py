@@ -33,6 +33,8 @@ _MARKS = re.compile(
 )
 #: The longest text that is shown of one piece of data; more than any screen holds.
 _LONGEST = 8_000
+#: So many characters are shown of the beginning of a text, and of the end of one that grows.
+_FIRST_WORDS, _LAST_WORDS = 300, 60
 ELLIPSIS = "…"
 
 EMPTY = Content("")
@@ -85,15 +87,15 @@ def prose(text: str, tone: str = "") -> list[Content]:
     return [line((each, tone)) for each in kept.split("\n")]
 
 
-def first_words(text: str | None, longest: int = 300) -> str:
+def first_words(text: str | None) -> str:
     """The beginning of a text, its line ends as spaces."""
-    return "" if text is None else " ".join(text[: 2 * longest].split())[:longest]
+    return "" if text is None else " ".join(text[: 2 * _FIRST_WORDS].split())[:_FIRST_WORDS]
 
 
-def last_words(text: str, longest: int = 60) -> str:
+def last_words(text: str) -> str:
     """The end of a text, its line ends as spaces."""
-    said = " ".join(text[-2 * longest :].split())
-    return f"…{said[-longest:]}" if len(said) > longest else said
+    said = " ".join(text[-2 * _LAST_WORDS :].split())
+    return f"…{said[-_LAST_WORDS:]}" if len(said) > _LAST_WORDS else said
 
 
 def count(number: int, tone: str = "") -> Content:

@@ -104,16 +104,16 @@ def _width(pieces: Sequence[_Piece]) -> int:
     return sum(piece.said.cell_length + 2 for piece in pieces)
 
 
-def _joined(pieces: Sequence[_Piece], width: int, between: str = "  ") -> Content:
+def _joined(pieces: Sequence[_Piece], width: int) -> Content:
     """The pieces on one line: as many of them as fit, the weightiest first, in the order in which they came."""
     kept: list[_Piece] = []
     taken = 0
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
-        size = piece.said.cell_length
-        if size and taken + size + (len(between) if kept else 0) <= width:
-            taken += size + (len(between) if kept else 0)
+        size = piece.said.cell_length + (2 if kept else 0)
+        if piece.said.plain and taken + size <= width:
+            taken += size
             kept.append(piece)
-    return text.joined([piece.said for piece in pieces if any(piece is each for each in kept)], between)
+    return text.joined(piece.said for piece in pieces if any(piece is each for each in kept))
 
 
 def _totals(picture: Picture, marked: int) -> list[_Piece]:

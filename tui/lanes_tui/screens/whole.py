@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes import filters
-from lanes.base.errors import LanesError
 from lanes_storage.globs import exactly
 from lanes_storage.records import Comparison, Condition, How, LaneFilter
 from lanes_tui.actions.acting import ACTIONS
@@ -22,7 +21,7 @@ from lanes_tui.display.matching import row_filter
 from lanes_tui.screens.filtered import Id, MarkedList
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.polling import Rhythm
-from lanes_tui.sources.source import MOST, Lost, Source
+from lanes_tui.sources.source import MOST, Source
 from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow
 
@@ -131,10 +130,8 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
             self.read_and_ask(self._act_on_lanes(name, list(meant)))
 
     async def _act_on_lanes(self, name: str, keys: Sequence[str]) -> None:
-        try:
-            marks = await self.source.marks(self._lanes_of(keys), MOST + 1)
-        except (Lost, LanesError) as error:
-            self.say(f"not done: {error}", grave=True)
+        marks = await self.do(self.source.marks(self._lanes_of(keys), MOST + 1))
+        if marks is None:
             return
         chosen = self._typed_for(keys)
         if not marks or len(marks) > MOST:
