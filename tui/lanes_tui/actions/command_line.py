@@ -8,9 +8,6 @@ from lanes.verbs import sending
 from lanes.verbs.verb import Verb
 from lanes_tui.sources.source import Source
 
-#: The flag of a parameter is its name; these are written otherwise, and these stand for themselves.
-_FLAGS = {"for_": "--for", "older_than": "--older-than"}
-
 
 def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], how: Mapping[str, Any]) -> str:
     """``chosen`` are the words that choose what it is done to, ``how`` the parameters."""
@@ -19,7 +16,7 @@ def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], ho
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
-        flag = _FLAGS.get(name, f"--{param.wire.replace('_', '-')}")
+        flag = f"--{param.wire.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(param.show(value))]
     return shlex.join([*words, source.option, source.name])
 

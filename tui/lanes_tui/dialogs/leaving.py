@@ -18,17 +18,16 @@ class Leaving(Enum):
 
     STOP = "stop the gateway and quit"
     KEEP = "quit and leave it running"
-    STAY = "do not quit"
 
 
-class LeavingDialog(Dialog[Leaving]):
-    """Asks how to leave."""
+class LeavingDialog(Dialog[Leaving | None]):
+    """Asks how to leave; its result is None where somebody stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *BUTTON_KEYS,
         bind("yes", "leave('STOP')"),
         bind("keep gateway", "leave('KEEP')"),
-        *(bind(name, "leave('STAY')") for name in ("back", "interrupt")),
+        *(bind(name, "dismiss") for name in ("back", "interrupt")),
     ]
 
     def compose(self) -> ComposeResult:
@@ -39,7 +38,7 @@ class LeavingDialog(Dialog[Leaving]):
             with Horizontal(id="choices"):
                 yield button("Stop gateway and quit", "yes", "leave('STOP')")
                 yield button("Leave it running", "keep gateway", "leave('KEEP')")
-                yield button("Cancel", "back", "leave('STAY')")
+                yield button("Cancel", "back", "dismiss")
 
     def action_leave(self, how: str) -> None:
         self.dismiss(Leaving[how])

@@ -313,7 +313,7 @@ class MainScreen(Arranging):
             return
 
         def answered(how: Leaving | None) -> None:
-            if how in (Leaving.STOP, Leaving.KEEP):
+            if how is not None:
                 self.app.exit(STOP_TOO if how is Leaving.STOP else LEAVE_RUNNING)
 
         self.app.push_screen(LeavingDialog(), answered)

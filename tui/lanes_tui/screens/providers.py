@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from lanes.explain.phrases import counted
 from lanes.records import Health, Provider
 from lanes.text.spans import span
 from lanes_tui.actions.keys import bind
@@ -72,7 +71,7 @@ class ProvidersScreen(WholeList[str, Provider]):
     def described(self, known: Provider, sight: ViewedAt) -> list[Content]:
         look = words.look_of_provider(known, sight.wall)
         state = text.line(look.said, (_until(known, sight), "muted"))
-        asked = f"{counted(known.in_flight, 'run')} in flight{_at_most(known)}"
+        asked = f"{words.counted(known.in_flight, 'run')} in flight{_at_most(known)}"
         lines = [text.line(("PROVIDER ", "head"), (f"{known.name}  ", "strong"), state), text.line(asked)]
         if known.cause is not None:
             lines.append(text.line((f"{known.cause} ", "errored"), text.first_words(known.message)))

@@ -24,7 +24,8 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
         mode = "and WRITES" if writes else "read-only"
 
         def on_ready() -> None:
-            session.out.talk(f"the dashboard of {_what(session)} is at {server.url} ({mode}); {told}. Ctrl-C ends it")
+            what = session.url or session.database()
+            session.out.talk(f"the dashboard of {what} is at {server.url} ({mode}); {told}. Ctrl-C ends it")
 
         asyncio.run(serve(server, on_ready))
 
@@ -40,10 +41,6 @@ def _token(session: Session) -> tuple[str, str]:
         raise ConfigError("a dashboard in a browser needs a token: set LANES_TOKEN, or start it on a terminal")
     token = secrets.token_urlsafe(24)
     return token, f"its token is {token}"
-
-
-def _what(session: Session) -> str:
-    return session.url or session.database()
 
 
 def _arguments(session: Session) -> Iterator[str]:
