@@ -139,7 +139,7 @@ async def test_a_button_whose_dialog_has_left_meanwhile_leaves_nothing_below(
         await driver.until(lambda: driver.key, "a lane")
         await driver.press("enter")
         below = await driver.dialog(LaneScreen)
-        await driver.until(lambda: below.lane, "the lane")
+        await driver.until(lambda: below.lane and below.freshness.at, "the lane, as it is acted on")
         await driver.press(opener)
         left = await driver.dialog(kind)
         cancel = left.query(Button).last() if kind is SendDialog else left.query_one("#no", Button)
