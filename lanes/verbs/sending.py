@@ -179,8 +179,6 @@ def _accepting(
             case _:
                 return IdempotencyConflict(key, "" if new.idempotency is None else new.idempotency.key)
 
-    if doors.runs_beside(new, admission):
-        return lambda tx: came(tx, doors.enter_beside(tx, new, admission, now))
     return doors.accept(new if lane is None else new._replace(key=lane), admission, now).and_then(came)
 
 

@@ -272,8 +272,6 @@ def test_F647_what_waits_anywhere_in_a_session_is_seen_of_the_session(world: Wor
 def test_F648_what_is_only_for_an_idle_session_is_refused_while_anything_of_it_runs_or_waits(world: World) -> None:
     def ask(key: str = "s", **what: Any) -> object:
         new, admission = NewMessage(key, actor="t", **what), Admission(20, concurrency=3, if_idle=True)
-        if doors.runs_beside(new, admission):
-            return world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
         return world.step(doors.accept(new, admission, world.time()))
 
     claimed = begin(world, send(world))

@@ -37,7 +37,7 @@ __getattr__ = lazily(
         ".control": "ack drop retry",
         ".conversations": "ImportedTurn begin_conversation new_conversation tell_from",
         ".input.questions": "ask close_question take_answer take_steer",
-        ".intake": "Accepted Refusal accept enter_beside runs_beside",
+        ".intake": "Accepted Refusal accept enter_beside",
         ".owners": "drain end_owner heartbeat note_progress register touch",
         ".pauses": "Control end_pause note_survivors pause pause_matching restored resume resume_matching",
         ".providers": (

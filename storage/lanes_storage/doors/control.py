@@ -2,7 +2,7 @@
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.intake import Accepted, Refusal, accept, enter_beside, runs_beside
+from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.pauses import Control, find
 from lanes_storage.doors.shared.endings import end_waiting, payload
 from lanes_storage.doors.shared.journal import record
@@ -54,10 +54,7 @@ def retry(
         return Refusal.PASSED
     said = {"text": text, "request": request, "runner": runner, "fresh": bool(fresh), "acts": bool(acts)}
     new = NewMessage(key, **said, actor=actor, depth=depth)
-    if runs_beside(new, admission):
-        accepted = enter_beside(tx, new, admission, now, retry_of=message)
-    else:
-        accepted = accept(new, admission, now, retry_of=message)(tx)
+    accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
         tx.run(again.MARK_RETRIED, {"message": message, "new": accepted.message_id})

@@ -94,12 +94,12 @@ class Same(NamedTuple):
 def accept(
     new: NewMessage, admission: Admission, now: Now, *, retry_of: int | None = None
 ) -> CommandStep[Accepted | Refusal | WaitCircle]:
-    """Store a message at the tail of its lane, creating the lane if there is none.
+    """Store a message at the tail of its lane, creating the lane if there is none; or of a child lane of its session.
 
     ``admission`` is checked only for a new message, not for one that is already stored. In both cases, a run that will
     wait for the message must not close a cycle of waits. A refusal stores nothing.
     """
-    return call(enter, Accept(new, admission, now, retry_of))
+    return call(_each_beside if _runs_beside(new, admission) else enter, Accept(new, admission, now, retry_of))
 
 
 @serialized
@@ -329,10 +329,14 @@ def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) 
 # ---------------------------------------------------------------------------------------- child lanes
 
 
-def runs_beside(new: NewMessage, admission: Admission) -> bool:
+def _runs_beside(new: NewMessage, admission: Admission) -> bool:
     """Whether a message of a session may run beside others: a request, which has its own history. What is sent again
     under its idempotency key, and what a run waits for, is found by the lane of the session itself."""
     return admission.concurrency > 1 and new.request is not None and (new.idempotency or admission.waiter) is None
+
+
+def _each_beside(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCircle]:
+    return [enter_beside(tx, new, admission, now, retry_of=retry_of) for new, admission, now, retry_of in commands]
 
 
 def enter_beside(
