@@ -23,7 +23,7 @@ from lanes.watch.kinds import adapter_of
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Transaction, within
+from lanes_storage.interface import AsyncStore, Step, Transaction, within
 from lanes_storage.law import SourceState
 from lanes_storage.logs import Log
 from lanes_storage.records import Freeing, Sighting
@@ -70,19 +70,10 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forget_others(), name="lanes-watch-forget")
+            forgets = _written(self._store, lambda tx: doors.forget_sources(tx, self._names), "which sources there are")
+            tasks.create_task(forgets, name="lanes-watch-forget")
             for source in self._sources:
                 tasks.create_task(source.run(), name=f"lanes-watch-{source.name}")
-
-    async def _forget_others(self) -> None:
-        """Forget the sources that are no longer configured, once the database can be written."""
-        while True:
-            try:
-                await self._store.write(lambda tx: doors.forget_sources(tx, self._names))
-                return
-            except StorageError as error:
-                log.warning("sources that are no longer configured are not forgotten yet: %s", error)
-                await asyncio.sleep(LEASE_S)
 
 
 class WatchedSource:
@@ -332,13 +323,11 @@ class WatchedSource:
         freed = await self._freed(request)
         now = self._clock()
         steps = [step.to_json() for step in freed.steps]
-        while True:  # somebody waits for it
-            try:
-                await self._store.write(lambda tx: doors.end_freeing(tx, request.id, freed.outcome, steps, now))
-                return
-            except StorageError as error:
-                log.warning("what came of freeing %s is not stored yet: %s", ascii(request.key), error)
-                await asyncio.sleep(LEASE_S)
+
+        def end(tx: Transaction) -> None:
+            doors.end_freeing(tx, request.id, freed.outcome, steps, now)
+
+        await _written(self._store, end, f"what came of freeing {request.key!a}")  # somebody waits for it
 
     async def _freed(self, request: Freeing) -> ladder.Freed:
         await self._tried.wait()
@@ -359,6 +348,17 @@ class WatchedSource:
         except Exception as error:
             return ladder.unreachable(self._failed(error))
         return freed
+
+
+async def _written(store: AsyncStore, step: Step[Any], what: str) -> None:
+    """Write it as soon as the database can be written."""
+    while True:
+        try:
+            await store.write(step)
+            return
+        except StorageError as error:
+            log.warning("%s is not stored yet: %s", what, error)
+            await asyncio.sleep(LEASE_S)
 
 
 def _differs(before: Sighting | None, now: Sighting) -> bool:
