@@ -1,12 +1,13 @@
 """Rows about aborts from other processes, and about commands as whole processes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lanes.bench.groups.web import hold, provider
 from lanes.bench.kit.filling import copied
-from lanes.bench.kit.processes import LANES, BenchProcess, command, gateway
+from lanes.bench.kit.processes import LANES, command, gateway
 from lanes.bench.kit.rows import BenchRow, Measured, at_most
 from lanes.bench.kit.work import Work, percentile
 from lanes_storage import doors, reads
@@ -17,13 +18,13 @@ from lanes_storage.sqlite import SqliteStore
 IMPORTS = "import click, sqlite3, json"
 
 
-def _held(work: Work) -> tuple[BenchProcess, Path]:
-    """A gateway whose lanes ``lane:0`` to ``lane:N`` all wait for a provider that says nothing."""
+@contextmanager
+def _held(work: Work) -> Iterator[tuple[Path, SqliteStore, Iterator[str]]]:
+    """The database of a gateway, and the keys of its lanes, which all wait for a provider that says nothing."""
     path = copied(work, work.size.many)
-    process = gateway(work, path, provider(work).url)
-    process.ready()
-    hold(process, work.size.held)
-    return process, path
+    with gateway(work, path, provider(work).url) as process, closing(SqliteStore(path)) as store:
+        hold(process, work.size.held)
+        yield path, store, (f"lane:{number}" for number in range(work.size.held))
 
 
 def _until_held(store: SqliteStore, key: str) -> None:
@@ -42,18 +43,14 @@ def _until_released(store: SqliteStore, key: str) -> float:
 
 
 def _latency(work: Work) -> Measured:
-    process, path = _held(work)
-    store = SqliteStore(path)
     each = min(work.size.held, work.size.calls) // work.size.rounds or 1
-    numbers = iter(range(work.size.held))
+    with _held(work) as (_, store, keys):
 
-    def round_of_aborts() -> tuple[float, float]:
-        taken = [_until_released(store, f"lane:{next(numbers)}") for _ in range(each)]
-        return percentile(taken, 0.5), percentile(taken, 0.99)
+        def round_of_aborts() -> tuple[float, float]:
+            taken = [_until_released(store, next(keys)) for _ in range(each)]
+            return percentile(taken, 0.5), percentile(taken, 0.99)
 
-    p50, p99 = work.each(round_of_aborts)
-    store.close()
-    process.kill()
+        p50, p99 = work.each(round_of_aborts)
     return Measured(p99, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms of {each} aborts; the request's own commit is part of it")
 
 
@@ -73,19 +70,15 @@ def _against_bare(*arguments: str) -> Callable[[Work], Measured]:
 
 def _abort_to_released(work: Work) -> Measured:
     """The whole process ``lanes abort KEY`` on a lane that a living gateway holds."""
-    process, path = _held(work)
-    store = SqliteStore(path)
-    numbers = iter(range(work.size.held))
+    with _held(work) as (path, store, keys):
 
-    def abort() -> float:
-        key = f"lane:{next(numbers)}"
-        _until_held(store, key)
-        return command(work, "-c", LANES, "--db", str(path), "abort", key)
+        def abort() -> float:
+            key = next(keys)
+            _until_held(store, key)
+            return command(work, "-c", LANES, "--db", str(path), "abort", key)
 
-    abort()  # compiles the modules
-    (took,) = work.rounds(abort)
-    store.close()
-    process.kill()
+        abort()  # compiles the modules
+        (took,) = work.rounds(abort)
     return Measured(took, "the whole process, which returns once the lane is released")
 
 

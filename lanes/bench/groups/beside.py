@@ -56,20 +56,18 @@ def _searching(process: BenchProcess) -> Iterator[None]:
 
 
 def _claim_beside_search(work: Work) -> Measured:
-    served = gateway(work, copied(work, work.size.searched), provider(work).url)
-    served.ready()
     numbers, times = count(), max(work.size.calls // 4, 8)
-    _replies(served, numbers, 8)
+    with gateway(work, copied(work, work.size.searched), provider(work).url) as served:
+        _replies(served, numbers, 8)
 
-    def alone() -> float:
-        return percentile(_replies(served, numbers, times), 0.99)
-
-    def beside() -> float:
-        with _searching(served):
+        def alone() -> float:
             return percentile(_replies(served, numbers, times), 0.99)
 
-    quiet, busy = work.rounds(alone, beside)
-    served.kill()
+        def beside() -> float:
+            with _searching(served):
+                return alone()
+
+        quiet, busy = work.rounds(alone, beside)
     return Measured(busy / quiet, f"p99 {busy:.1f} ms against {quiet:.1f} ms, {work.size.searched:,} lanes searched")
 
 
@@ -88,31 +86,28 @@ def _claim_beside_backlog(work: Work) -> Measured:
     plain, crowded = copied(work, many), copied(work, many)
     _waiting(crowded, many)
     times = max(work.size.calls // 4, 8)
-    alone, beside = (gateway(work, path, provider(work).url) for path in (plain, crowded))
-    for served in (alone, beside):
-        served.ready()
-        _replies(served, numbers, 8)
-    quiet, busy = work.rounds(
-        lambda: percentile(_replies(alone, numbers, times), 0.99),
-        lambda: percentile(_replies(beside, numbers, times), 0.99),
-    )
-    alone.kill()
-    beside.kill()
+    url = provider(work).url
+    with gateway(work, plain, url) as alone, gateway(work, crowded, url) as beside:
+        for served in (alone, beside):
+            _replies(served, numbers, 8)
+        quiet, busy = work.rounds(
+            lambda: percentile(_replies(alone, numbers, times), 0.99),
+            lambda: percentile(_replies(beside, numbers, times), 0.99),
+        )
     return Measured(busy / quiet, f"p99 {busy:.1f} ms against {quiet:.1f} ms, {many:,} heads of an absent runner")
 
 
 def _memory_large(work: Work) -> Measured:
-    served = gateway(work, copied(work, work.size.lanes), provider(work).url)
-    served.ready()
-    before, requests = served.resident_mb(), work.size.calls // 4
+    requests = work.size.calls // 4
     body = json.dumps({"model": "lanes", "messages": [{"role": "user", "content": "x" * LARGE}]}).encode()
     sent = (request("/v1/chat/completions", body, f"X-Lanes-Session: large:{n % 24}") for n in range(requests))
-    checked(load(served.port, 4, sent), 200)
-    until, least = time.monotonic() + work.size.quiet_s, served.resident_mb()
-    while time.monotonic() < until:
-        time.sleep(0.1)
-        least = min(least, served.resident_mb())
-    served.kill()
+    with gateway(work, copied(work, work.size.lanes), provider(work).url) as served:
+        before = served.resident_mb()
+        checked(load(served.port, 4, sent), 200)
+        until, least = time.monotonic() + work.size.quiet_s, served.resident_mb()
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            least = min(least, served.resident_mb())
     return Measured(
         Figures((least,)), f"{requests:,} requests of {LARGE / 1e6:g} MB, 4 at a time; {before:.0f} MB before"
     )

@@ -11,25 +11,22 @@ PATH = f"/g/bench/{TOKEN}/v1"
 
 
 def _passing(work: Work) -> BenchProcess:
-    made = guard(work, copied(work, work.size.lanes), provider(work).url)
-    made.ready()
-    return made
+    return guard(work, copied(work, work.size.lanes), provider(work).url)
 
 
 def _added_latency(work: Work) -> Measured:
-    served = _passing(work)
-    passed, direct = work.rounds(lambda: latency(work, served, PATH), lambda: latency(work, provider(work)))
-    served.kill()
+    with _passing(work) as served:
+        passed, direct = work.rounds(lambda: latency(work, served, PATH), lambda: latency(work, provider(work)))
     return Measured(passed - direct, f"p50 {passed:.2f} ms, without a gateway {direct:.2f} ms")
 
 
 def _open_streams(work: Work) -> Measured:
-    served, streams = _passing(work), work.size.held // 2
-    before = served.resident_mb()
-    with held_open(served.port, (chat("open", f"open:{number}", PATH) for number in range(streams))):
-        taken = served.resident_mb()
-    served.kill()
-    return Measured(Figures((taken,)), f"{streams:,} open streams; {before:.0f} MB before")
+    requests = (chat("open", f"open:{number}", PATH) for number in range(work.size.held // 2))
+    with _passing(work) as served:
+        before = served.resident_mb()
+        with held_open(served.port, requests):
+            taken = served.resident_mb()
+    return Measured(Figures((taken,)), f"{work.size.held // 2:,} open streams; {before:.0f} MB before")
 
 
 ROWS = (

@@ -45,19 +45,16 @@ def hold(process: BenchProcess, lanes: int) -> None:
 
 def _enqueue(work: Work) -> Measured:
     """Lanes that are all held, so that what is measured is the enqueue and not the runs behind it."""
-    held = gateway(work, copied(work, work.size.lanes), provider(work).url)
-    held.ready()
-    hold(held, work.size.held)
-    bare = plain(work, "bare")
-    body = b'{"text": "hello"}'
+    bare, body = plain(work, "bare"), b'{"text": "hello"}'
 
     def post(process: BenchProcess) -> float:
         count = 4 * work.size.calls
         requests = (request(f"/api/lanes/lane:{n % work.size.held}/messages", body) for n in range(count))
         return checked(load(process.port, 32, requests), 202).rate
 
-    ours, theirs = work.rounds(lambda: post(held), lambda: post(bare))
-    held.kill()
+    with gateway(work, copied(work, work.size.lanes), provider(work).url) as held:
+        hold(held, work.size.held)
+        ours, theirs = work.rounds(lambda: post(held), lambda: post(bare))
     bare.kill()
     return Measured(ours / theirs, f"{ours:,.0f}/s against {theirs:,.0f}/s")
 

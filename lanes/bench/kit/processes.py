@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 from lanes.bench.kit.work import Work
 
@@ -46,7 +47,7 @@ token_file = "{token}"
 
 
 class BenchProcess:
-    """A process of ours that stays until it is ended."""
+    """A process of ours that stays until it is ended. A gateway in a ``with`` is ready, and is killed at its end."""
 
     def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
         self.log = work.fresh(f"{name}.log")
@@ -107,6 +108,13 @@ class BenchProcess:
             if time.perf_counter() - self.started > PATIENCE_S:
                 raise RuntimeError("it did not get ready")
             time.sleep(LOOK_EVERY_S)
+
+    def __enter__(self) -> Self:
+        self.ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def kill(self) -> None:
         """``kill -9``. May be called twice."""

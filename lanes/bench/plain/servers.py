@@ -8,15 +8,11 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import uvicorn
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+from starlette.types import Receive, Scope, Send
 
 EVENTS = 100
 STREAM = [(b"content-type", b"text/event-stream")]
