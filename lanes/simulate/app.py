@@ -110,7 +110,8 @@ class Simulator:
         if self._weather is not None:
             seen.fault = await self._weather(scene.answer.asked)
             scene = replace(scene, fault=parse(seen.fault) or Fault(""))
-        return await PLAYS.get(scene.fault.name, unknown)(scene)
+        await PLAYS.get(scene.fault.name, unknown)(scene)
+        return RequestEnd.FINISHED if scene.answer.ended else RequestEnd.FAILED
 
     async def _watched(self, wire: Wire, seen: Seen, scene: Scene) -> RequestEnd:
         """Play until the end, until the client leaves, or until the provider stops."""

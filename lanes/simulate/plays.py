@@ -13,7 +13,6 @@ from lanes.simulate import memory
 from lanes.simulate.asked import AskedTool, fitting
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
 from lanes.simulate.faults import Fault, chosen, parse
-from lanes.simulate.record import RequestEnd
 
 #: The pace, in seconds at tempo 1: between tokens, between the tokens of a drip, and at most in a slow answer.
 TOKEN_S = 0.003
@@ -75,7 +74,7 @@ class Scene:
     shared: Shared
 
 
-Play = Callable[[Scene], Awaitable[RequestEnd]]
+Play = Callable[[Scene], Awaitable[None]]
 PLAYS: dict[str, Play] = {}
 
 
@@ -96,17 +95,17 @@ def tokens(text: str) -> list[str]:
 
 
 @plays("sim-ok")
-async def ok(scene: Scene) -> RequestEnd:
-    return await _answer(scene, ANSWER)
+async def ok(scene: Scene) -> None:
+    await _answer(scene, ANSWER)
 
 
 @plays("sim-echo")
-async def echo(scene: Scene) -> RequestEnd:
-    return await _answer(scene, scene.text)
+async def echo(scene: Scene) -> None:
+    await _answer(scene, scene.text)
 
 
 @plays("sim-slow")
-async def slow(scene: Scene) -> RequestEnd:
+async def slow(scene: Scene) -> None:
     seconds = scene.fault.number
     steps = max(2, round(seconds / SLOW_S))
     words = (ANSWER.split(" ") * (steps // len(ANSWER.split(" ")) + 1))[:steps]
@@ -115,24 +114,21 @@ async def slow(scene: Scene) -> RequestEnd:
         await scene.answer.token(word if number == 0 else f" {word}")
         await scene.answer.wire.pause(seconds / steps)
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 @plays("sim-hang")
-async def hang(scene: Scene) -> RequestEnd:
+async def hang(scene: Scene) -> None:
     await scene.answer.wire.silence()
-    return RequestEnd.FAILED
 
 
 @plays("sim-stall")
-async def stall(scene: Scene) -> RequestEnd:
+async def stall(scene: Scene) -> None:
     await _some(scene)
     await scene.answer.wire.silence()
-    return RequestEnd.FAILED
 
 
 @plays("sim-drip")
-async def drip(scene: Scene) -> RequestEnd:
+async def drip(scene: Scene) -> None:
     await scene.answer.begin()
     while True:
         await scene.answer.token("drip ")
@@ -140,155 +136,149 @@ async def drip(scene: Scene) -> RequestEnd:
 
 
 @plays("sim-cut")
-async def cut(scene: Scene) -> RequestEnd:
+async def cut(scene: Scene) -> None:
     await _some(scene)
     await scene.answer.cut()
-    return RequestEnd.FAILED
 
 
 @plays("sim-reset")
-async def reset(scene: Scene) -> RequestEnd:
+async def reset(scene: Scene) -> None:
     await _some(scene)
     await scene.answer.wire.reset()
-    return RequestEnd.FAILED
 
 
 @plays("sim-429")
-async def status_429(scene: Scene) -> RequestEnd:
+async def status_429(scene: Scene) -> None:
     headers = {"retry-after": f"{scene.fault.number:g}"}
     sentence = f"Rate limit reached, try again in {scene.fault.number:g}s."
-    return await _refuse(scene, LIMITED._replace(sentence=sentence), headers)
+    await _refuse(scene, LIMITED._replace(sentence=sentence), headers)
 
 
 @plays("sim-recovers")
-async def recovers(scene: Scene) -> RequestEnd:
+async def recovers(scene: Scene) -> None:
     said = scene.answer.asked.texts[:1]
     if scene.shared.refused[said] >= scene.fault.number:
         del scene.shared.refused[said]
-        return await ok(scene)
-    scene.shared.refused[said] += 1
-    return await _refuse(scene, BROKEN)
+        await ok(scene)
+    else:
+        scene.shared.refused[said] += 1
+        await _refuse(scene, BROKEN)
 
 
 @plays("sim-server-error")
-async def server_error(scene: Scene) -> RequestEnd:
+async def server_error(scene: Scene) -> None:
     await scene.answer.begin()
     await scene.answer.error_event(BROKEN._replace(sentence="The server had an error while processing your request."))
-    return RequestEnd.FAILED
 
 
 @plays("sim-garbage")
-async def garbage(scene: Scene) -> RequestEnd:
+async def garbage(scene: Scene) -> None:
     await scene.answer.garbage()
-    return RequestEnd.FAILED
 
 
 @plays("sim-flaky")
-async def flaky(scene: Scene) -> RequestEnd:
+async def flaky(scene: Scene) -> None:
     chance = scene.fault.number if scene.fault.number <= 1 else scene.fault.number / 100
-    return await (_refuse(scene, BROKEN) if scene.shared.luck.random() < chance else ok(scene))
+    await (_refuse(scene, BROKEN) if scene.shared.luck.random() < chance else ok(scene))
 
 
 @plays("sim-one-slot")
-async def one_slot(scene: Scene) -> RequestEnd:
+async def one_slot(scene: Scene) -> None:
     async with scene.shared.slot:
-        return await _answer(scene, ANSWER, SLOT_S)
+        await _answer(scene, ANSWER, SLOT_S)
 
 
 @plays("sim-outage")
-async def outage(scene: Scene) -> RequestEnd:
+async def outage(scene: Scene) -> None:
     if scene.text in scene.shared.outages:
-        return await ok(scene)
+        await ok(scene)
+        return
     scene.shared.outages.add(scene.text)
     scene.answer.wire.was_reset = True
     scene.shared.away(scene.fault.number)
     await scene.answer.wire.silence()
-    return RequestEnd.FAILED
 
 
 @plays("sim-reasoning")
-async def reasoning(scene: Scene) -> RequestEnd:
+async def reasoning(scene: Scene) -> None:
     await scene.answer.begin()
     for token in tokens(THOUGHT):
         await scene.answer.think(token)
         await scene.answer.wire.pause(TOKEN_S)
-    return await _finish(scene, ANSWER)
+    await _finish(scene, ANSWER)
 
 
 @plays("sim-refusal")
-async def refusal(scene: Scene) -> RequestEnd:
+async def refusal(scene: Scene) -> None:
     await scene.answer.begin()
     await scene.answer.refuse_to("I cannot help with that.")
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 @plays("sim-length")
-async def length(scene: Scene) -> RequestEnd:
+async def length(scene: Scene) -> None:
     scene.answer.cut_short = True
     await _some(scene)
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 @plays("sim-shell")
-async def shell(scene: Scene) -> RequestEnd:
-    return await _calls(scene, [*_command(scene)][:1])
+async def shell(scene: Scene) -> None:
+    await _calls(scene, [*_command(scene)][:1])
 
 
 @plays("sim-recall")
-async def recall(scene: Scene) -> RequestEnd:
-    return await _answer(scene, " | ".join(scene.answer.asked.texts))
+async def recall(scene: Scene) -> None:
+    await _answer(scene, " | ".join(scene.answer.asked.texts))
 
 
 @plays("sim-json")
-async def structured(scene: Scene) -> RequestEnd:
-    return await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
+async def structured(scene: Scene) -> None:
+    await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
 
 
 @plays("sim-empty")
-async def empty(scene: Scene) -> RequestEnd:
+async def empty(scene: Scene) -> None:
     await scene.answer.begin()
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 @plays("sim-recite")
-async def recite(scene: Scene) -> RequestEnd:
-    return await _answer(scene, memory.recited(scene.answer.asked.body))
+async def recite(scene: Scene) -> None:
+    await _answer(scene, memory.recited(scene.answer.asked.body))
 
 
 @plays("sim-strict")
-async def strict(scene: Scene) -> RequestEnd:
+async def strict(scene: Scene) -> None:
     said = memory.objection(scene.answer.asked.body)
-    return await recite(scene) if said is None else await _refuse(scene, OBJECTED._replace(sentence=said))
+    await (recite(scene) if said is None else _refuse(scene, OBJECTED._replace(sentence=said)))
 
 
 @plays("sim-window")
-async def window(scene: Scene) -> RequestEnd:
+async def window(scene: Scene) -> None:
     words, most = memory.words(scene.answer.asked.body), round(scene.fault.number)
     if words <= most:
-        return await recite(scene)
+        await recite(scene)
+        return
     said = f"This model's maximum context length is {most} tokens. However, your messages resulted in {words} tokens."
-    return await _refuse(scene, TOO_LONG._replace(sentence=said))
+    await _refuse(scene, TOO_LONG._replace(sentence=said))
 
 
-async def unknown(scene: Scene) -> RequestEnd:
+async def unknown(scene: Scene) -> None:
     """There is no such name."""
-    return await _refuse(scene, UNKNOWN)
+    await _refuse(scene, UNKNOWN)
 
 
-async def _answer(scene: Scene, text: str, pace: float = TOKEN_S) -> RequestEnd:
+async def _answer(scene: Scene, text: str, pace: float = TOKEN_S) -> None:
     await scene.answer.begin()
-    return await _finish(scene, text, pace)
+    await _finish(scene, text, pace)
 
 
-async def _finish(scene: Scene, text: str, pace: float = TOKEN_S) -> RequestEnd:
+async def _finish(scene: Scene, text: str, pace: float = TOKEN_S) -> None:
     for token in tokens(text):
         await scene.answer.token(token)
         await scene.answer.wire.pause(pace)
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 async def _some(scene: Scene) -> None:
@@ -298,21 +288,21 @@ async def _some(scene: Scene) -> None:
         await scene.answer.wire.pause(TOKEN_S)
 
 
-async def _call(scene: Scene, count: int) -> RequestEnd:
+async def _call(scene: Scene, count: int) -> None:
     tools = scene.answer.asked.tools
-    return await _calls(scene, [(tools[at % len(tools)], {}) for at in range(count if tools else 0)])
+    await _calls(scene, [(tools[at % len(tools)], {}) for at in range(count if tools else 0)])
 
 
-async def _calls(scene: Scene, calls: Sequence[tuple[AskedTool, Mapping[str, Any]]]) -> RequestEnd:
+async def _calls(scene: Scene, calls: Sequence[tuple[AskedTool, Mapping[str, Any]]]) -> None:
     """Call tools with these arguments and what else they need; with their results there, do what follows."""
     if not calls or scene.answer.asked.resulted:
         name, text = chosen("sim-ok", scene.text)  # what a second name says
-        return await PLAYS.get(name, unknown)(replace(scene, fault=parse(name) or Fault(""), text=text))
+        await PLAYS.get(name, unknown)(replace(scene, fault=parse(name) or Fault(""), text=text))
+        return
     await scene.answer.begin()
     for (name, schema), given in calls:
         await scene.answer.call(name, fitting({"type": "object"} | schema) | given)
     await scene.answer.end()
-    return RequestEnd.FINISHED
 
 
 def _command(scene: Scene) -> Iterator[tuple[AskedTool, Mapping[str, Any]]]:
@@ -326,9 +316,8 @@ def _command(scene: Scene) -> Iterator[tuple[AskedTool, Mapping[str, Any]]]:
             yield tool._replace(schema={"properties": needed}), {name: words}
 
 
-async def _refuse(scene: Scene, error: SimulatedError, headers: dict[str, str] | None = None) -> RequestEnd:
+async def _refuse(scene: Scene, error: SimulatedError, headers: dict[str, str] | None = None) -> None:
     await scene.answer.refuse(error, headers)
-    return RequestEnd.FAILED
 
 
 for _name, _error in {

@@ -32,6 +32,7 @@ class SimulatedAnswer(ABC):
         self.thought: list[str] = []
         self.refused = False
         self.cut_short = False
+        self.ended = False  # properly, with all that it says
         self.calls: list[tuple[str, str, str]] = []  # id, name, arguments
 
     @classmethod
@@ -76,6 +77,7 @@ class SimulatedAnswer(ABC):
             await self._end()
         else:
             await self.object(200, self.whole())
+        self.ended = True
 
     async def cut(self) -> None:
         """End cleanly in the middle."""
