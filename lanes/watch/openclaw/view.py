@@ -110,11 +110,11 @@ class SessionView:
         self._check_recalled(key, active or status == "running", started)
         live = self.live(key)
         listed = tuple(words({"run": each}, "run") for each in typed(row, "activeRunIds", list, []))
-        state = self._state(key, active, status, live, started, ended, suspects)
+        own = started if started is not None and started > (ended or 0) else None  # else it is that of the run before
+        state = self._state(key, active, status, live, own, suspects)
         held = state in (WatchedState.RUNNING, WatchedState.GHOST)
         if not held:
             self._depth.pop(key, None)
-        own = started if started is not None and started > (ended or 0) else None  # else it is that of the run before
         since = min(self._open[key].values()) if live else own
         signs = [at for at in (self._signs.get(key), since) if at is not None]
         return Sighting(
@@ -128,14 +128,7 @@ class SessionView:
         )
 
     def _state(
-        self,
-        key: str,
-        active: bool,
-        status: str,
-        live: tuple[str, ...],
-        started: int | None,
-        ended: int | None,
-        suspects: dict[str, int],
+        self, key: str, active: bool, status: str, live: tuple[str, ...], began: int | None, suspects: dict[str, int]
     ) -> WatchedState:
         if active:
             return WatchedState.RUNNING
@@ -145,8 +138,7 @@ class SessionView:
         if status != "running":
             return WatchedState.IDLE
         # Its begin would have been seen, had it begun since we listen: the row is left over from an abort.
-        unseen = started is not None and started < self.attached_at and started > (ended or 0)
-        return WatchedState.GHOST if unseen else WatchedState.STALE
+        return WatchedState.GHOST if began is not None and began < self.attached_at else WatchedState.STALE
 
     def recall(self, rows: Iterable[Sighting]) -> None:
         """What was known of runs before this connection: a gateway does not tell which one holds a session."""
