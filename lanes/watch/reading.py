@@ -35,6 +35,11 @@ def moment(form: Any, name: str) -> int | None:
     return int(value)
 
 
+def latest(*moments: int | None) -> int | None:
+    """The last of the moments that are known."""
+    return max((at for at in moments if at is not None), default=None)
+
+
 def objects(form: Any, name: str) -> list[dict[str, Any]]:
     """The objects of an array in an object."""
     return dicts(typed(form, name, list, []))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lanes.watch.adapter import SourceDown
-from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import Sighting
@@ -44,13 +44,12 @@ def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
 
 def _sighted(key: str, status: str, started: int | None, touched: int | None, runs: tuple[str, ...]) -> Sighting:
     running = status == "running" or bool(runs)
-    signs = [at for at in (started, touched) if at is not None]
     return Sighting(
         key,
         WatchedState.RUNNING if running else WatchedState.IDLE,
         runs if running else (),
         started if running else None,
-        max(signs) if running and signs else None,
+        latest(started, touched) if running else None,
         outcome=None if running else status or None,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lanes.watch.reading import ShownKeys, moment, objects, typed, words
+from lanes.watch.reading import ShownKeys, latest, moment, objects, typed, words
 from lanes_storage.law import WatchedState
 from lanes_storage.records import Sighting
 
@@ -116,13 +116,12 @@ class SessionView:
         if not held:
             self._depth.pop(key, None)
         since = min(self._open[key].values()) if live else own
-        signs = [at for at in (self._signs.get(key), since) if at is not None]
         return Sighting(
             key=self.names.shown(key),
             state=state,
             runs=(live or listed) if held else (),
             since=since if held else None,
-            last_sign=max(signs) if held and signs else None,
+            last_sign=latest(self._signs.get(key), since) if held else None,
             waiting=self._depth.get(key) if held else None,
             outcome=None if held else status or None,
         )

@@ -14,7 +14,7 @@ from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import silent
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
-from lanes.watch.reading import ShownKeys, moment, objects, typed, words
+from lanes.watch.reading import ShownKeys, latest, moment, objects, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
@@ -135,8 +135,7 @@ class CodexAdapter(Adapter):
             turn = await self._turn(thread)
         if turn is None:
             return Sighting(key, WatchedState.IDLE, outcome=self._outcomes.get(thread))
-        signs = [at for at in (turn.since, turn.sign) if at is not None]
-        last = self._clock() if turn.asks else max(signs, default=None)
+        last = self._clock() if turn.asks else latest(turn.since, turn.sign)
         return Sighting(key, WatchedState.RUNNING, (turn.name,) if turn.name else (), turn.since, last)
 
     async def _turn(self, thread: str) -> CodexTurn | None:

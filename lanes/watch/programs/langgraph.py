@@ -16,7 +16,7 @@ from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import proof_by
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 from lanes_storage.threads import in_thread
@@ -92,7 +92,7 @@ class LangGraphAdapter(Adapter):
             WatchedState.RUNNING,
             tuple(words(run, "run_id") for run in held),
             since,
-            max((at for at in (since, *touched) if at is not None), default=None),
+            latest(since, *touched),
             waiting,
         )
 

@@ -14,7 +14,7 @@ from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb, WebError
-from lanes.watch.reading import ShownKeys, moment, typed, words
+from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
@@ -206,13 +206,12 @@ class OpencodeAdapter(Adapter):
         run = self._runs.get(key)
         if run is None:
             return Sighting(self._names.shown(key), WatchedState.IDLE, outcome=self._ended.get(key))
-        signs = [at for at in (self._signs.get(key), run.since) if at is not None]
         return Sighting(
             key=self._names.shown(key),
             state=WatchedState.RUNNING,
             runs=(run.answers,) if run.answers else (),
             since=run.since,
-            last_sign=self._clock() if run.asks else max(signs, default=None),
+            last_sign=self._clock() if run.asks else latest(self._signs.get(key), run.since),
             waiting=len(run.waiting) if run.whole else None,
         )
 
