@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lanes.config.declared import places
-from lanes.config.declared.places import ChosenBy, dead_gateways, find_database, living_gateways, note_gateway
+from lanes.config.declared.places import ChosenBy, find_database, living_gateways, note_gateway
 from lanes.guard.programs import PROGRAMS, program_file
 from lanes.host.identity import this_process
 from lanes.watch.finding import openclaw_home
@@ -107,34 +107,32 @@ def test_what_is_noted_means_the_same_elsewhere(
     assert living_gateways(env=home)[0].database == noted.format(tmp_path)
 
 
-def test_the_note_of_a_dead_gateway_tells_its_database_until_another_takes_its_place(
-    home: Env, child: subprocess.Popen[bytes]
-) -> None:
+def test_the_note_of_a_dead_gateway_goes_when_another_starts(home: Env, child: subprocess.Popen[bytes]) -> None:
     path = note_gateway(child.pid, "/x.db", env=home)
     assert [note.who.pid for note in living_gateways(env=home)] == [child.pid]
-    assert dead_gateways(env=home) == []
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert living_gateways(env=home) == []  # a zombie by now
-    assert [note.database for note in dead_gateways(env=home)] == ["/x.db"]
-    note_gateway(os.getpid(), "/another.db", env=home)
     assert path.exists()
-    note_gateway(os.getpid(), "/x.db", env=home)
+    note_gateway(os.getpid(), "/another.db", env=home)
     assert not path.exists()
-    assert dead_gateways(env=home) == []
 
 
 @pytest.mark.parametrize("changes", [{"start_time": 1}, {"boot_id": "before"}, {"pid": 2**22 + 1}])
-def test_a_stale_note_is_that_of_a_dead_one(home: Env, changes: dict[str, Any]) -> None:
-    rewrite(note_gateway(os.getpid(), "/x.db", env=home), **changes)
+def test_a_stale_note_is_that_of_a_dead_one(home: Env, child: subprocess.Popen[bytes], changes: dict[str, Any]) -> None:
+    path = rewrite(note_gateway(os.getpid(), "/x.db", env=home), **changes)
     assert living_gateways(env=home) == []
-    assert [note.database for note in dead_gateways(env=home)] == ["/x.db"]
+    note_gateway(child.pid, "/x.db", env=home)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"pid_ns": "pid:[1]"}, {"pid": "x"}, {"database": 1}])
-def test_a_note_that_cannot_be_judged_is_left_alone(home: Env, changes: dict[str, Any]) -> None:
+def test_a_note_that_cannot_be_judged_is_left_alone(
+    home: Env, child: subprocess.Popen[bytes], changes: dict[str, Any]
+) -> None:
     path = rewrite(note_gateway(os.getpid(), "/x.db", env=home), **changes)
-    assert "database" in changes or living_gateways(env=home) == dead_gateways(env=home) == []
+    assert "database" in changes or living_gateways(env=home) == []
+    note_gateway(child.pid, "/x.db", env=home)
     assert path.exists()
 
 

@@ -1,8 +1,7 @@
 """Where lanes keeps things of a user, and which gateways of this user live.
 
 Every gateway leaves a note in the state directory, so that a command that names no database finds the one in
-use. A note is a hint, never a lock. That of a gateway which was killed stays, to say which database it used, until
-another gateway uses the same one.
+use. A note is a hint, never a lock. That of a gateway which was killed stays until another gateway starts.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ from lanes_storage.tuples import NamedTuple
 
 
 class GatewayNote(NamedTuple):
-    """What a living gateway noted: its process, its database (a path or a URL without its password), and the URL
+    """What a gateway noted: its process, its database (a path or a URL without its password), and the URL
     that it listens on, if it noted one."""
 
     who: Identity
@@ -94,7 +93,7 @@ def make_private(folder: Path) -> Path:
 
 
 def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
-    """Note the living gateway ``pid``, in place of those that died on this database.
+    """Note the living gateway ``pid``, in place of those that died.
 
     The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
     gateway works without the note.
@@ -108,10 +107,10 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     path = folder / f"{who.pid}-{who.start_time}.json"
     used = _absolute(database)
     put(_last(env), used)
-    for dead in dead_gateways(env=env):
-        if dead.database == used:
+    for note, sight in _notes(env):
+        if sight.gone or sight is ProcessSighting.OTHER_BOOT:
             with contextlib.suppress(OSError):
-                dead.path.unlink()
+                note.path.unlink()
     put(path, json.dumps(who._asdict() | {"database": used, "url": url}))
     return path
 
@@ -131,11 +130,6 @@ def _last(env: Mapping[str, str] | None) -> Path:
 def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
     """The gateways of this user that live on this host, oldest first."""
     return [note for note, sight in _notes(env) if sight in (ProcessSighting.ALIVE, ProcessSighting.STOPPED)]
-
-
-def dead_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
-    """The gateways of this user that were killed on this host, or with it, and that no other has followed."""
-    return [note for note, sight in _notes(env) if sight.gone or sight is ProcessSighting.OTHER_BOOT]
 
 
 def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, ProcessSighting]]:
