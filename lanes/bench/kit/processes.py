@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from lanes.bench.kit.work import Work
+from lanes.host.stat import stat_of
 
 ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 PATIENCE_S = 120.0
@@ -78,15 +79,13 @@ class BenchProcess:
 
     def resident_mb(self) -> float:
         """The memory that it occupies, shared pages included."""
-        import resource
-
         try:
-            pages = int(Path(f"/proc/{self.popen.pid}/statm").read_text(encoding="ascii").split()[1])
+            pages = stat_of(self.popen.pid).pages
         except OSError:  # not Linux
             import psutil
 
             return float(psutil.Process(self.popen.pid).memory_info().rss) / 2**20
-        return pages * resource.getpagesize() / 2**20
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def processor_s(self) -> float:
         """The processor time that it has used."""
