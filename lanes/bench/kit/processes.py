@@ -87,15 +87,6 @@ class BenchProcess:
             return float(psutil.Process(self.popen.pid).memory_info().rss) / 2**20
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    def processor_s(self) -> float:
-        """The processor time that it has used."""
-        try:
-            return time.clock_gettime(~self.popen.pid << 3 | 2)  # what clock_getcpuclockid(3) gives on Linux
-        except OSError:
-            import psutil
-
-            return float(sum(psutil.Process(self.popen.pid).cpu_times()[:2]))
-
     def ready(self) -> float:
         """Wait until it says that it is ready; how long that was after its start, in seconds."""
         while True:
