@@ -69,7 +69,7 @@ mutate: $(STAMP) ## Take one guard away at a time, and name the test that misses
 	@$(BIN)/python -m tests.mutation
 
 soak: $(STAMP) ## The long form of the campaigns (SOAK_MINUTES=20 for the longest)
-	@$(BIN)/python -m pytest -q -m soak tests/faults tests/scenarios/test_many_gateways.py tests/proof/test_interleavings.py tests/proof/test_model.py tests/proof/test_crashes.py tests/proof/test_harms.py tests/house/test_installed.py tests/agents/test_trees.py tests/health/test_bad_night.py
+	@$(BIN)/python -m pytest -q -m soak tests/faults tests/scenarios/test_many_gateways.py tests/proof/test_interleavings.py tests/proof/test_model.py tests/proof/test_crashes.py tests/proof/test_harms.py tests/house/test_installed.py tests/agents/test_trees.py tests/health/test_bad_night.py tests/server/test_any_row.py
 
 pictures: $(STAMP) ## Draw the pictures of docs/ anew
 	@$(BIN)/python -m tests.pictures

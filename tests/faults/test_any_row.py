@@ -22,7 +22,7 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.file import FileSource
 from lanes_tui.still import table
 from tests.kit.cooling import cool
-from tests.kit.poison import TextColumn, poisoned, text_columns
+from tests.kit.poison import TextColumn, poisoned, text_columns, together
 from tests.kit.stage import Stage
 
 T = TypeVar("T")
@@ -78,16 +78,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copies(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[TextColumn], Path]:
-    """Makes the database with one column poisoned."""
+def copies(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes the database with some columns poisoned."""
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
-    def copy(column: TextColumn) -> Path:
-        path = tmp_path / f"{column.table}.{column.name}.db"
+    def copy(*columns: TextColumn) -> Path:
+        path = tmp_path / f"{columns[0].table}.{columns[0].name}.db"
         shutil.copy(model, path)
-        poisoned(path, column, random.Random(f"{SEED} {column}"))
+        for column in columns:
+            poisoned(path, column, random.Random(f"{SEED} {column}"))
         return path
 
     return copy
@@ -120,7 +121,7 @@ ANSWERS = {0, 1, 2, 3, 4, 5, 69, 75}
 
 @pytest.mark.parametrize("each", [3, pytest.param(len(LOOKS + ACTS), marks=pytest.mark.soak)])
 def test_F95_every_command_answers_whatever_stands_in_a_column(
-    model: Path, copies: Callable[[TextColumn], Path], capsys: pytest.CaptureFixture[str], each: int
+    model: Path, copies: Callable[..., Path], capsys: pytest.CaptureFixture[str], each: int
 ) -> None:
     """``each``: how many commands are tried on each column; so few meet each column once, and each command often."""
     chance = random.Random(SEED)
@@ -146,11 +147,13 @@ def _filled(path: Path, line: str, chance: random.Random) -> list[str]:
     return [values.get(word, word) for word in line.split()]
 
 
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.soak)])
 async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
-    model: Path, copies: Callable[[TextColumn], Path]
+    model: Path, copies: Callable[..., Path], alone: bool
 ) -> None:
-    for column in columns_of(model):
-        source = FileSource(str(copies(column)), actor="tester")
+    """One column of each table at once; in the long form each ``alone``."""
+    for group in together(columns_of(model), alone=alone):
+        source = FileSource(str(copies(*group)), actor="tester")
         told: list[str] = []
         for by in LaneSort:
             window = await source.window(LaneFilter(), 0, 100, order=LaneOrder(by))
@@ -167,4 +170,4 @@ async def test_F95_the_dashboard_shows_whatever_stands_in_a_column(
         await source.marks(LaneFilter(), 1_000)
         await source.export(LaneFilter(), LaneOrder(), 1_000)
         await table(source, told.append)
-        assert not any("\x1b" in line or "\u202e" in line for line in told), column
+        assert not any("\x1b" in line or "\u202e" in line for line in told), group

@@ -46,7 +46,18 @@ class Installed:
             for name in {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}:
                 (packages / name).symlink_to(Path(str(found.locate_file(name))))
         # Whatever it needs and does not say is missing here, and pip refuses.
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "--isolated", "install", "--quiet", "--no-index"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "--isolated",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-compile",
+        ]
         self._run([*pip, "--disable-pip-version-check", str(wheel)])
 
     def run(self, program: str, *arguments: str) -> str:

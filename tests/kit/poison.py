@@ -3,7 +3,8 @@
 import contextlib
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,16 @@ def text_columns(path: Path) -> list[TextColumn]:
             for column in connection.execute(f"PRAGMA table_info({table})")
             if column[2].upper() in ("TEXT", "VARCHAR") or "CHAR" in column[2].upper()
         ]
+
+
+def together(columns: Iterable[TextColumn], *, alone: bool) -> list[list[TextColumn]]:
+    """The columns in groups that may be poisoned at once: one of each table, or each ``alone``."""
+    if alone:
+        return [[column] for column in columns]
+    of_tables: dict[str, list[TextColumn]] = {}
+    for column in columns:
+        of_tables.setdefault(column.table, []).append(column)
+    return [[column for column in group if column] for group in zip_longest(*of_tables.values())]
 
 
 def poisoned(path: Path, column: TextColumn, chance: random.Random, *, but: str = "false") -> dict[int, str | None]:

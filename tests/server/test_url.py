@@ -318,7 +318,8 @@ def test_the_doctor_of_the_gateway(both: Both, call: Callable[..., Called]) -> N
 
 
 def test_following_the_journal_of_a_gateway(both: Both, tmp_path: Path) -> None:
-    follower = both.made.start("events", "--follow", "--json", "--url", both.gateway.url, name="follower")
+    words = ("events", "--follow", "--json", "--url", both.gateway.url)
+    follower = both.made.start(*words, name="follower", forked=True)
     both.made.lanes("send", "followed", "hello", "--wait")
     from tests.kit.processes import eventually
 
