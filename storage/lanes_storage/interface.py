@@ -14,7 +14,6 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 C = TypeVar("C")
-C_contra = TypeVar("C_contra", contravariant=True)
 
 #: The most rows that a query may find on a thread that must not be blocked.
 FEW_ROWS = 64
@@ -77,10 +76,8 @@ def within(tx: Transaction, query: Query[T]) -> T:
     return query.shape(tx.rows(query.sql, query.params))
 
 
-class Transition(Protocol[C_contra, T_co]):
-    """A change of state for a set of commands. Returns one result for each, in their order."""
-
-    def __call__(self, tx: Transaction, commands: Sequence[C_contra], /) -> Sequence[T_co]: ...
+#: A change of state for a set of commands. Returns one result for each, in their order.
+Transition = Callable[[Transaction, Sequence[C]], Sequence[T]]
 
 
 class CommandStep(Generic[T]):

@@ -18,5 +18,4 @@ async def open_async_store(url: str, *, create: bool = False, synchronous: str =
     # importing asyncio and aiosqlite takes half of the start time of a blocking command
     from lanes_storage.sqlite.aio import AsyncSqliteStore
 
-    store: AsyncSqliteStore = await AsyncSqliteStore.open(path_of(url), create=create, synchronous=synchronous)
-    return store
+    return await AsyncSqliteStore.open(path_of(url), create=create, synchronous=synchronous)

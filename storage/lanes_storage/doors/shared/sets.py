@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 
-from lanes_storage.interface import Transaction
+from lanes_storage.interface import Transaction, Transition
 
 
 class SetCommand(Protocol):
@@ -20,16 +20,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def serialized(
-    transition: Callable[[Transaction, Sequence[C]], list[R]],
-) -> Callable[[Transaction, Sequence[C]], list[R]]:
+def serialized(transition: Transition[C, R]) -> Transition[C, R]:
     """Execute commands about the same thing one after another, in their order, and all other commands as one set.
 
     So each command is decided after the changes of the earlier commands about the same thing.
     """
 
     @wraps(transition)
-    def in_rounds(tx: Transaction, commands: Sequence[C]) -> list[R]:
+    def in_rounds(tx: Transaction, commands: Sequence[C]) -> Sequence[R]:
         things = [thing for command in commands for thing in command.about] if len(commands) > 1 else []
         if len(things) == len(set(things)):  # almost always true
             return transition(tx, commands)
