@@ -92,5 +92,4 @@ def to_event(row: Row) -> EventRow:
     if row[11] is not None:
         known: dict[str, Any] | None = parsed(row[11], dict)
         detail = {"unreadable": row[11][:UNREADABLE]} if known is None else known
-    values = [*row[:11], detail]
-    return EventRow(*values)
+    return EventRow._make([*row[:11], detail])

@@ -39,20 +39,10 @@ LAST = 2**63 - 1
 
 def _to_message(row: Row) -> MessageRow:
     """A message from MESSAGE_COLUMNS."""
-    error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", to_attempts(row[15]))
-    bound_to = optional(BoundTo.read, row[8])
-    values = [
-        *row[:3],
-        MessageState.read(row[3]),
-        *row[4:8],
-        bound_to,
-        *row[9:13],
-        error,
-        *row[16:28],
-        to_attempts(row[15]),
-        *row[28:],
-    ]
-    return MessageRow(*values)
+    attempts = to_attempts(row[15])
+    error = None if row[13] is None else RunFailure(Cause.read(row[13]), row[14] or "", attempts)
+    before = [*row[:3], MessageState.read(row[3]), *row[4:8], optional(BoundTo.read, row[8]), *row[9:13]]
+    return MessageRow._make([*before, error, *row[16:28], attempts, *row[28:]])
 
 
 def message(message_id: int) -> Query[MessageRow | None]:
