@@ -15,14 +15,13 @@ class Freed(NamedTuple):
     """The outcome, and every step with what was claimed and what was proven."""
 
     outcome: Outcome
-    runs: tuple[str, ...]
-    steps: tuple[WatchedStep, ...]
+    steps: tuple[WatchedStep, ...] = ()
 
 
 async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed:
     """Climb the ladder until the runs that were seen are proven to be over."""
     if seen is None or not seen.held:
-        return Freed(Outcome.NOT_HELD, (), ())
+        return Freed(Outcome.NOT_HELD)
     steps: list[WatchedStep] = []
     try:
         for rung in adapter.rungs(seen):
@@ -34,15 +33,15 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
             steps.append(_taken(rung, claim, proof, began))
             if proof is not None:  # without a claim it ended by itself, or by a step before
                 ended = any(step.claimed for step in steps) or rung.resets
-                return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, seen.runs, tuple(steps))
+                return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, tuple(steps))
     except SourceDown as error:
-        return unreachable(error)._replace(runs=seen.runs, steps=(*steps, *unreachable(error).steps))
-    return Freed(Outcome.INEFFECTIVE, seen.runs, tuple(steps))
+        return unreachable(error, *steps)
+    return Freed(Outcome.INEFFECTIVE, tuple(steps))
 
 
-def unreachable(why: SourceDown) -> Freed:
-    """Nothing can be done: the gateway cannot be reached."""
-    return Freed(Outcome.UNREACHABLE, (), (WatchedStep("reach its gateway", False, str(why), None, 0),))
+def unreachable(why: SourceDown, *before: WatchedStep) -> Freed:
+    """Nothing more can be done after these steps: the gateway cannot be reached."""
+    return Freed(Outcome.UNREACHABLE, (*before, WatchedStep("reach its gateway", False, str(why), None, 0)))
 
 
 def _taken(rung: Rung, claim: RungAnswer, proof: str | None, began: float) -> WatchedStep:

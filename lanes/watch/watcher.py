@@ -337,9 +337,9 @@ class WatchedSource:
             await self._look()
             row = await self._store.read(reads.sighting(self.name, request.key))
             if row is None or not (row.seen.held or request.reset):
-                return ladder.Freed(Outcome.NOT_HELD, (), ())
+                return ladder.Freed(Outcome.NOT_HELD)
             if row.epoch != request.epoch:
-                return ladder.Freed(Outcome.CHANGED, row.seen.runs, ())
+                return ladder.Freed(Outcome.CHANGED)
             freed = await ladder.free(self._adapter, row.seen, reset=request.reset)
             with contextlib.suppress(SourceDown, StorageError):  # what was proven is told, whatever follows it
                 await self._look()
