@@ -74,16 +74,13 @@ class ControlGroup:
         return next(top.rglob(self._name), None) if top is not None else None
 
 
-def remove_leftovers(now_s: float) -> int:
+def remove_leftovers(now_s: float) -> None:
     """Remove the groups of this user's runs that nobody asks any more: the gateway and the keeper were killed, and no
-    gateway uses their database. Returns their number."""
-    removed = 0
+    gateway uses their database."""
     with contextlib.suppress(OSError):
         for folder in (_own() or Path(os.devnull)).iterdir():
             if _is_left_over(folder, now_s):
                 remove_group(folder)
-                removed += not folder.exists()
-    return removed
 
 
 def _is_left_over(folder: Path, now_s: float) -> bool:

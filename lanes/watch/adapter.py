@@ -50,8 +50,8 @@ class Adapter(Protocol):
         """Its sessions."""
         ...
 
-    async def events(self, seconds: float) -> bool:
-        """Wait for an event that may have changed a session, at most this long; returns whether one came."""
+    async def events(self, seconds: float) -> None:
+        """Wait for an event that may have changed a session, at most this long."""
         ...
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:

@@ -1,6 +1,7 @@
 """Looking again until something is proven."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -23,14 +24,11 @@ async def proof_by(
     return found
 
 
-async def heard_within(heard: asyncio.Event, seconds: float, check: Callable[[], object]) -> bool:
-    """Wait for an event of the gateway, at most this long, and take it; returns whether one came. ``check`` raises
-    SourceDown where it was the end of the connection."""
-    try:
+async def heard_within(heard: asyncio.Event, seconds: float, check: Callable[[], object]) -> None:
+    """Wait for an event of the gateway, at most this long, and take it. ``check`` raises SourceDown where it was the
+    end of the connection."""
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await heard.wait()
-    except TimeoutError:
-        return False
-    heard.clear()
-    check()
-    return True
+            heard.clear()
+            check()

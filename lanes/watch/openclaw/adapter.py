@@ -124,9 +124,9 @@ class OpenClawAdapter(Adapter):
             for row in rows
         ]
 
-    async def events(self, seconds: float) -> bool:
+    async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        return await heard_within(self._heard, seconds, lambda: self._connected)
+        await heard_within(self._heard, seconds, lambda: self._connected)
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
         """The ladder of this version."""

@@ -113,9 +113,9 @@ class CodexAdapter(Adapter):
             flag in WAITS_FOR_A_PERSON for flag in typed(status, "activeFlags", list, []) if isinstance(flag, str)
         )
 
-    async def events(self, seconds: float) -> bool:
+    async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        return await heard_within(self._heard, seconds, self._socket.check)
+        await heard_within(self._heard, seconds, self._socket.check)
 
     # ------------------------------------------------------------------------------------ threads
 

@@ -59,10 +59,9 @@ class LangGraphAdapter(Adapter):
         await self.list()
         return version
 
-    async def events(self, seconds: float) -> bool:
+    async def events(self, seconds: float) -> None:
         """There are none, so it is looked at again soon."""
         await asyncio.sleep(min(seconds, LOOK_S))
-        return True
 
     async def list(self) -> Sequence[Sighting]:
         """Its threads, the newest first. Raises SourceDown."""

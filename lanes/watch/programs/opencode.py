@@ -151,9 +151,9 @@ class OpencodeAdapter(Adapter):
             if moment(typed(info, "time", dict, {}), "completed") is not None:
                 run.writes = ""
 
-    async def events(self, seconds: float) -> bool:
+    async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the stream has ended."""
-        return await heard_within(self._heard, seconds, self._web.check)
+        await heard_within(self._heard, seconds, self._web.check)
 
     # ----------------------------------------------------------------------------------- sessions
 
