@@ -14,8 +14,9 @@ from lanes.config.declared.refusal import shown
 from lanes.config.declared.setting import ARRAYS
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Origin, Value
-from lanes.config.reading import arrays, limits, secrets, sections, sources, watches
+from lanes.config.reading import arrays, limits, sections, sources, watches
 from lanes.config.reading.document import Document, find, read
+from lanes.config.reading.secrets import SecretReader
 from lanes.config.reading.sections import ArrayElement, filled
 
 
@@ -106,17 +107,18 @@ def _assembled(
     source: Path | None, values: Mapping[str, Value], rows: list[ArrayElement], env: Mapping[str, str]
 ) -> Config:
     of = {array: [row for row in rows if row.array == array] for array in ARRAYS}
-    token = secrets.resolve(values["gateway.token_env"], values["gateway.token_file"], env)
-    providers, missing = arrays.providers(of["provider"], env)
+    secrets = SecretReader(env)
+    token = secrets.find(values, "gateway.token")
+    providers = arrays.providers(of["provider"], secrets)
     runners = arrays.runners(of["runner"], providers)
     sources.check_naming(values["gateway.session_from"])
     _check_hosts(values["gateway.host"], [values["gateway.host"].value])
     _check_hosts(values["gateway.allowed_hosts"], values["gateway.allowed_hosts"].value)
-    built, no_tokens = sources.sources(of["source"], providers, runners, token.value, env)
-    watched = watches.watches(of["watch"], env)
-    alerts, silent = arrays.alerts(of["alert"], env)
     config = Config(
         source=source,
+        sources=sources.sources(of["source"], providers, runners, token.value, secrets),
+        watches=watches.watches(of["watch"], env),
+        alerts=arrays.alerts(of["alert"], secrets),
         database=filled(DatabaseConfig, _of(values, "database")),
         gateway=filled(GatewayConfig, _of(values, "gateway"), token=token.value, token_name=token.name),
         hooks=_hooks(_of(values, "hooks")),
@@ -124,11 +126,8 @@ def _assembled(
         providers=providers,
         policies=arrays.policies(of["policy"], runners),
         values=values,
-        watches=watched,
-        alerts=alerts,
         rows=tuple(rows),
-        sources=built,
-        problems=tuple(problem for problem in (token.problem, *missing, *no_tokens, *silent) if problem),
+        problems=tuple(secrets.problems),
     )
     consistency.check(config)
     stall_ms = config.clocks.stall_timeout_ms

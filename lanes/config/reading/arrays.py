@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from lanes.base.errors import ConfigError
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import PROGRAMS, AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
 from lanes.config.declared.refusal import shown
 from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import Value
-from lanes.config.reading import commands, limits, reaching, secrets
+from lanes.config.reading import commands, limits, reaching
+from lanes.config.reading.secrets import SecretReader
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
 from lanes_storage.globs import as_pattern
 from lanes_storage.law import RunnerKind
@@ -31,20 +31,15 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
-def providers(
-    rows: Iterable[ArrayElement], env: Mapping[str, str]
-) -> tuple[dict[str, ProviderConfig], list[ConfigError]]:
-    """The providers by name, and what is missing of their keys. Raises ConfigError."""
+def providers(rows: Iterable[ArrayElement], secrets: SecretReader) -> dict[str, ProviderConfig]:
+    """The providers by name. Raises ConfigError."""
     built: dict[str, ProviderConfig] = {}
-    missing = []
     for row in rows:
         check_unique(row, built)
         _check_url(row)
         reaching.check(row)
-        key = secrets.resolve(row.values["api_key_env"], row.values["api_key_file"], env)
+        key = secrets.find(row.values, "api_key")
         _check_clients_key(row)
-        if key.problem:
-            missing.append(key.problem)
         built[row.get("name")] = filled(
             ProviderConfig,
             row.values,
@@ -57,7 +52,7 @@ def providers(
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
             clients_key=row.get("api_key") is not None,
         )
-    return built, missing
+    return built
 
 
 def _price(said: Mapping[str, float | None] | None) -> Price | None:
@@ -90,15 +85,12 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
     return tuple(built.values())
 
 
-def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[AlertConfig, ...], list[ConfigError]]:
-    """The alerts, and what is missing of their addresses. Raises ConfigError."""
+def alerts(rows: Iterable[ArrayElement], secrets: SecretReader) -> tuple[AlertConfig, ...]:
+    """The alerts. Raises ConfigError."""
     built: dict[str, AlertConfig] = {}
-    missing = []
     for row in rows:
         check_unique(row, built)
-        url = secrets.resolve(row.values["url_env"], row.values["url_file"], env)
-        if url.problem:
-            missing.append(url.problem)
+        url = secrets.find(row.values, "url")
         hooked = row.values["url_env"].explicit or row.values["url_file"].explicit
         if hooked == bool(row.get("command")):
             raise row.refused("it needs one way to tell", "add url_env, url_file or command")
@@ -113,7 +105,7 @@ def alerts(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[tuple[
             form=row.get("format"),
             glob=glob,
         )
-    return tuple(built.values()), missing
+    return tuple(built.values())
 
 
 def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tuple[PolicyConfig, ...]:

@@ -26,6 +26,21 @@ class Secret(NamedTuple):
     problem: ConfigError | None = None
 
 
+class SecretReader:
+    """Finds the secrets that a configuration names. ``problems``: why some are missing."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[ConfigError] = []
+
+    def find(self, settings: Mapping[str, Value], name: str) -> Secret:
+        """The secret that the settings ``name_env`` or ``name_file`` name. Raises ConfigError if both are set."""
+        secret = resolve(settings[f"{name}_env"], settings[f"{name}_file"], self._env)
+        if secret.problem:
+            self.problems.append(secret.problem)
+        return secret
+
+
 def resolve(by_env: Value, by_file: Value, env: Mapping[str, str]) -> Secret:
     """The secret that a ``*_env`` or ``*_file`` setting names. Raises ConfigError if both are set."""
     if by_env.explicit and by_file.explicit:

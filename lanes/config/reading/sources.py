@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from lanes.base.errors import ConfigError
 from lanes.config.declared.model import ProviderConfig, RunnerConfig, SourceConfig
 from lanes.config.declared.presets import (
     FIELDS,
@@ -19,7 +18,7 @@ from lanes.config.declared.presets import (
 )
 from lanes.config.declared.refusal import shown
 from lanes.config.declared.values import Value
-from lanes.config.reading import secrets
+from lanes.config.reading.secrets import SecretReader
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
 
 #: A name stands in an address and begins keys, so it is plain.
@@ -32,23 +31,20 @@ def sources(
     providers: Mapping[str, ProviderConfig],
     runners: Iterable[RunnerConfig],
     gateway_token: str | None,
-    env: Mapping[str, str],
-) -> tuple[dict[str, SourceConfig], list[ConfigError]]:
-    """The sources by name, and what is missing of their tokens. Raises ConfigError."""
+    secrets: SecretReader,
+) -> dict[str, SourceConfig]:
+    """The sources by name. Raises ConfigError."""
     built: dict[str, SourceConfig] = {}
-    missing: list[ConfigError] = []
     taken, tokens = {runner.name for runner in runners}, {gateway_token}
     for row in rows:
         _check_name(row.values["name"])
         check_unique(row, {*taken, *built})
-        provider, token = _provider(row, providers), _token(row, env)
-        if token.problem:
-            missing.append(token.problem)
-        elif token.value in tokens:
+        provider, token = _provider(row, providers), _token(row, secrets)
+        if token is not None and token in tokens:
             raise row.refused("its token is used elsewhere", "give each source its own")
-        tokens.add(token.value)
-        built[row.get("name")] = _source(row, provider, token.value)
-    return built, missing
+        tokens.add(token)
+        built[row.get("name")] = _source(row, provider, token)
+    return built
 
 
 def check_naming(setting: Value) -> None:
@@ -77,15 +73,16 @@ def _provider(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> Provide
     return known[named.value]
 
 
-def _token(row: ArrayElement, env: Mapping[str, str]) -> secrets.Secret:
+def _token(row: ArrayElement, secrets: SecretReader) -> str | None:
     by_env, by_file = row.values["token_env"], row.values["token_file"]
     if by_env.value is None and by_file.value is None:
         raise row.refused("it has no token", "add token_file or token_env")
-    token = secrets.resolve(by_env, by_file, env)
-    if token.value is not None and not _TOKEN.fullmatch(token.value):
+    token = secrets.find(row.values, "token").value
+    if token is not None and not _TOKEN.fullmatch(token):
         fix = "take 16 to 256 letters, digits, and . _ ~ -, since it stands in an address"
         named = by_env if by_file.value is None else by_file
-        return secrets.Secret(problem=named.refused("the token cannot be used", fix))
+        secrets.problems.append(named.refused("the token cannot be used", fix))
+        return None
     return token
 
 
