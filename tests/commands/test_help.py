@@ -51,28 +51,29 @@ def test_a_module_for_each_command_that_is_more_than_its_verb() -> None:
     assert modules == COMMANDS
 
 
-@pytest.mark.parametrize("command", every(), ids=" ".join)
-def test_help_tells_what_it_does_with_an_example(bare: Call, command: tuple[str, ...]) -> None:
-    helped = bare(*command, "--help")
-    assert helped.code == 0
-    assert re.search(rf"^ +lanes {' '.join(command)}|Example: lanes {' '.join(command)}", helped.out, re.MULTILINE)
-    assert max(map(len, helped.out.splitlines())) <= 80
-    short = bare(*command, "-h")
-    assert (short.code, short.out, short.err) == (0, helped.out, helped.err)
+def test_help_tells_what_each_does_with_an_example(bare: Call) -> None:
+    for command in every():
+        helped = bare(*command, "--help")
+        assert helped.code == 0, command
+        shown = rf"^ +lanes {' '.join(command)}|Example: lanes {' '.join(command)}"
+        assert re.search(shown, helped.out, re.MULTILINE), command
+        assert max(map(len, helped.out.splitlines())) <= 80, command
+        short = bare(*command, "-h")
+        assert (short.code, short.out, short.err) == (0, helped.out, helped.err), command
 
 
-@pytest.mark.parametrize("command", every(), ids=" ".join)
-def test_every_option_is_explained(command: tuple[str, ...]) -> None:
-    context = click.Context(lanes)
-    found: click.Command | None = lanes
-    for name in command:
-        assert isinstance(found, click.Group)
-        found = found.get_command(context, name)
-    assert found is not None
-    options = [param for param in found.params if isinstance(param, click.Option)]
-    assert all(option.help and option.help.endswith((".", "]")) for option in options)
-    if not isinstance(found, click.Group):
-        assert set(GLOBALS) <= set(options)
+def test_every_option_is_explained() -> None:
+    for command in every():
+        context = click.Context(lanes)
+        found: click.Command | None = lanes
+        for name in command:
+            assert isinstance(found, click.Group)
+            found = found.get_command(context, name)
+        assert found is not None
+        options = [param for param in found.params if isinstance(param, click.Option)]
+        assert all(option.help and option.help.endswith((".", "]")) for option in options), command
+        if not isinstance(found, click.Group):
+            assert set(GLOBALS) <= set(options), command
 
 
 def test_the_help_of_lanes_itself(bare: Call) -> None:

@@ -120,20 +120,19 @@ HOT = {name: query.sql for name, query in READING.items() if "page" not in name}
 NOW_AND_THEN = {"PRUNE_IDEMPOTENCY"}
 
 
-@pytest.mark.parametrize("name", sorted(HOT.keys() - NOW_AND_THEN))
-def test_F137_nothing_hot_is_planned_again_at_each_call_or_joined_to_a_question(name: str) -> None:
+def test_F137_nothing_hot_is_planned_again_at_each_call_or_joined_to_a_question() -> None:
     """From SQLite 3.51 on a bound LIMIT is planned anew whenever it is bound, and EXISTS may become a join."""
-    assert re.search(r"LIMIT\s+:", HOT[name]) is None
-    assert re.search(r"(?<!NOT )EXISTS", HOT[name]) is None
+    hot = {name: sql for name, sql in HOT.items() if name not in NOW_AND_THEN}
+    assert [name for name, sql in hot.items() if re.search(r"LIMIT\s+:|(?<!NOT )EXISTS", sql)] == []
 
 
 #: They go over all that waits, by its index, when somebody sets the wall clock.
 WHEN_THE_CLOCK_IS_SET = {"ATTEMPTS", "MOVE_PARKS", "MOVE_PARKS_ON"}
 
 
-@pytest.mark.parametrize("name", sorted(WRITING.keys() - WHEN_THE_CLOCK_IS_SET))
-def test_F63_no_statement_of_the_doors_walks_a_table(store: Store, name: str) -> None:
-    assert walks(store, WRITING[name]) == []
+def test_F63_no_statement_of_the_doors_walks_a_table(store: Store) -> None:
+    found = {name: walks(store, sql) for name, sql in WRITING.items() if name not in WHEN_THE_CLOCK_IS_SET}
+    assert {name: steps for name, steps in found.items() if steps} == {}
 
 
 def test_F63_what_somebody_had_counted_while_the_database_was_small_changes_no_plan(world: World) -> None:
@@ -151,24 +150,22 @@ def test_F63_what_somebody_had_counted_while_the_database_was_small_changes_no_p
         again.close()
 
 
-@pytest.mark.parametrize(("name", "step"), NARROW.items())
-def test_F63_what_is_asked_most_looks_at_nothing_but_its_own(store: Store, name: str, step: str) -> None:
-    assert any(step in found for found in plan(store, WRITING[name])), plan(store, WRITING[name])
+def test_F63_what_is_asked_most_looks_at_nothing_but_its_own(store: Store) -> None:
+    found = {name: plan(store, WRITING[name]) for name in NARROW}
+    assert {name: steps for name, steps in found.items() if not any(NARROW[name] in step for step in steps)} == {}
 
 
-@pytest.mark.parametrize("name", ["CANDIDATES", "BOUND_CANDIDATES", "CHOSEN_CANDIDATES", "UNCHANGED_HEADS"])
-def test_F63_a_claim_looks_at_no_pause_of_another_lane(store: Store, name: str) -> None:
-    steps = [step for step in plan(store, WRITING[name]) if re.match(r"\w+ p\b", step)]
-    assert len(steps) >= 2
-    assert [step for step in steps if "pauses_of_lane (lane_id=?)" not in step] == []
+def test_F63_a_claim_looks_at_no_pause_of_another_lane(store: Store) -> None:
+    for name in ("CANDIDATES", "BOUND_CANDIDATES", "CHOSEN_CANDIDATES", "UNCHANGED_HEADS"):
+        steps = [step for step in plan(store, WRITING[name]) if re.match(r"\w+ p\b", step)]
+        assert len(steps) >= 2, name
+        assert [step for step in steps if "pauses_of_lane (lane_id=?)" not in step] == [], name
 
 
-@pytest.mark.parametrize(("name", "steps"), FEW.items())
-def test_F63_what_is_counted_is_found_by_an_index_of_little_else(
-    store: Store, name: str, steps: tuple[str, ...]
-) -> None:
-    found = plan(store, READING[name].sql)
-    assert [step for step in steps if not any(step in each for each in found)] == [], found
+def test_F63_what_is_counted_is_found_by_an_index_of_little_else(store: Store) -> None:
+    for name, steps in FEW.items():
+        found = plan(store, READING[name].sql)
+        assert [step for step in steps if not any(step in each for each in found)] == [], found
 
 
 def test_F63_lanes_are_counted_without_a_look_at_those_that_have_no_child_lanes(store: Store) -> None:
@@ -230,11 +227,10 @@ def test_F63_a_list_of_the_events_of_a_lane_looks_at_each_of_them_once_at_most(
     assert len(done) * 100 < 60 * looked_at
 
 
-@pytest.mark.parametrize("name", sorted(READING))
-def test_F63_no_query_of_the_hot_path_walks_a_table(store: Store, name: str) -> None:
-    found = walks(store, READING[name].sql)
-    partial = [step for step in found if "USING" in step or step in STOPS.get(name, ())]
-    assert found == partial
+def test_F63_no_query_of_the_hot_path_walks_a_table(store: Store) -> None:
+    for name, query in READING.items():
+        found = walks(store, query.sql)
+        assert [step for step in found if "USING" not in step and step not in STOPS.get(name, ())] == [], name
 
 
 #: What is read on the thread of the event loop, where nothing else goes on meanwhile.
@@ -250,9 +246,8 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(READING))
-def test_F141_what_is_read_at_once_is_found_by_a_key_and_sorted_by_its_index(store: Store, name: str) -> None:
-    assert READING[name].point == (name in POINTS)
-    if name in POINTS:
-        assert walks(store, READING[name].sql) == []
-        assert [step for step in plan(store, READING[name].sql) if step.startswith("USE TEMP")] == []
+def test_F141_what_is_read_at_once_is_found_by_a_key_and_sorted_by_its_index(store: Store) -> None:
+    assert {name for name, query in READING.items() if query.point} == POINTS
+    for name in POINTS:
+        assert walks(store, READING[name].sql) == [], name
+        assert [step for step in plan(store, READING[name].sql) if step.startswith("USE TEMP")] == [], name
