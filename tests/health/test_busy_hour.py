@@ -34,3 +34,12 @@ async def test_F652_a_refusal_in_a_quiet_hour_does_not_slow_down_a_busy_one(tmp_
     came = await hour(busy, [*evenly(1, 4), *later], tmp_path, step_ms=500)
     assert (came.sent, came.done, busy.refused) == (164, 164, 1)
     assert came.lasted_s <= 60, "all of them were sent within fifty seconds"
+
+
+async def test_F653_what_a_full_provider_refused_at_first_is_not_tried_again_one_by_one(tmp_path: Path) -> None:
+    """A hundred come at once where eight are answered at a time; those that were refused are no other than the rest."""
+    busy = Busy(takes_s=10, at_once=8)
+    came = await hour(busy, ((0, key) for _, key in evenly(100, 1)), tmp_path, step_ms=500)
+    assert (came.sent, came.done) == (100, 100)
+    assert busy.refused <= 92 + 100 / 5
+    assert came.lasted_s <= 100 / 0.8 * 1.5

@@ -17,6 +17,7 @@ TABLE: list[tuple[str, int | None, int | None, ProviderEvidence, AtFault, int | 
     ("rate_limited", 429, None, ProviderEvidence(again=True, refusals=1), REFUSES, None),
     ("rate_limited", 429, 7_000, ProviderEvidence(again=True, refusals=1, served=True), WAITS, 7_000),
     ("rate_limited", 429, None, ProviderEvidence(again=True, served=True), WAITS, None),
+    ("rate_limited", 429, None, ProviderEvidence(again=True, refusals=4, served=True, full=True), REFUSES, None),
     ("rate_limited", 429, None, ProviderEvidence(again=True, served=True, refusals=3), WAITS, None),
     ("rate_limited", 429, None, ProviderEvidence(again=True, refusals=4), REFUSES, None),
     ("rate_limited", 429, 5_000, ProviderEvidence(again=True, refusals=4, served=True), OWN, None),

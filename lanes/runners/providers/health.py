@@ -176,9 +176,10 @@ class ProviderHealth:
         where it does not."""
         name, line = provider.name, self.line(provider)
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
-        row = (await self.look(())).row(line)
+        view = await self.look(())
+        row = view.row(line)
         several = doubtful(failure) and await self._doubt(run, line)
-        known = await self._evidence(run, row, failure, several=several)
+        known = await self._evidence(run, view, line, failure, several=several)
         found = judge(failure, known)
         if found.fault is AtFault.OWN:
             return None
@@ -229,8 +230,9 @@ class ProviderHealth:
             return False
 
     async def _evidence(
-        self, run: RunContext, row: ProviderRow, failure: AttemptFailed, *, several: bool
+        self, run: RunContext, view: ProviderView, line: ProviderLine, failure: AttemptFailed, *, several: bool
     ) -> ProviderEvidence:
+        row = view.row(line)
         last = row.refused == int(run.message.id)
         refused_at = row.refused_at if last else _refused_at(run, row.provider, failure)
         refusals = 0 if refused_at is None else await self._refusals(run, row)
@@ -239,6 +241,7 @@ class ProviderHealth:
             refuses=not row.probed and row.cause == failure.cause,
             refusals=refusals,
             served=row.probed and (row.answered_at or 0) > (refused_at or 0),
+            full=row.filled(view.now.wall, view.taken_at(line)),
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
         )

@@ -42,7 +42,8 @@ class ProviderEvidence(NamedTuple):
     ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
     ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
     ``waited_ms`` ago; ``refusals``: how many runs of the message ended so since it last began to cool. ``served``:
-    whether the provider answered another one since the last of them, and since it cooled.
+    whether the provider answered another one since the last of them, and since it cooled. ``full``: whether this
+    one was more than it is known to answer at a time, so that it would have refused any message.
     """
 
     several: bool = False
@@ -50,6 +51,7 @@ class ProviderEvidence(NamedTuple):
     again: bool = False
     refusals: int = 0
     served: bool = False
+    full: bool = False
     waited_ms: int = 0
 
 
@@ -70,7 +72,7 @@ def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
     match failure.cause:
         case cause if cause in OF_THE_REQUEST:
             return OWN
-        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.served and known.again:
+        case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA if known.served and known.again and not known.full:
             own = known.refusals + 1 >= OWN_REFUSALS
             return OWN if own else FailureJudgement(AtFault.WAITS, _for_ms(failure))
         case AttemptCause.RATE_LIMITED | AttemptCause.QUOTA | AttemptCause.OVERLOADED:

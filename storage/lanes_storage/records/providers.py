@@ -124,6 +124,11 @@ class ProviderRow(NamedTuple):
         hold_ms = min(LONGEST_HOLD_MS, 2 * self.hold_ms) if again else HOLD_MS
         return self._replace(begun=begun, held=others or None, hold_ms=hold_ms)
 
+    def filled(self, now_wall: int, taken: PlacesTaken) -> bool:
+        """Whether with these it is asked by more than it held, and by as many as are tried."""
+        holds = self._holds(now_wall)
+        return holds is not None and taken.runs >= max(holds, (self.held or 0) + 1)
+
     def _holds(self, now_wall: int) -> int | None:
         """How many it is taken to answer at a time; None: any number."""
         if self.held is None or not self.recovers(now_wall):
