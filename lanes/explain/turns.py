@@ -13,6 +13,7 @@ class ProviderInFlight(NamedTuple):
     """A provider with the number of requests in flight there, and how many may be (None: not known here).
 
     ``full``: one more has to wait for its turn. ``probes``: it has cooled, has not answered since, and is asked.
+    ``unanswered``: so many of these requests wait for their answer to begin, and may be refused.
     """
 
     name: str
@@ -20,6 +21,7 @@ class ProviderInFlight(NamedTuple):
     most: int | None
     full: bool
     probes: bool = False
+    unanswered: int = 0
 
     @classmethod
     def of(cls, row: ProviderRow, taken: PlacesTaken, max_requests: int | None, now: Now) -> "ProviderInFlight | None":
@@ -28,7 +30,7 @@ class ProviderInFlight(NamedTuple):
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
         probes = row.recovers(now.wall) and not row.probed and taken.unanswered > 0
-        return cls(row.provider, taken.runs, most, not free, probes)
+        return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 
 
 def told_turn(provider: ProviderInFlight) -> str:
@@ -36,8 +38,11 @@ def told_turn(provider: ProviderInFlight) -> str:
     said = f"It waits for its turn at provider {clean(provider.name)}:"
     if provider.probes:
         return f"{said} that has cooled, and one request probes it now; if it answers, the others follow."
-    if provider.most is None:
-        return f"{said} {provider.requests} requests are in flight."
+    if provider.most is None or provider.requests < provider.most:
+        return (
+            f"{said} that has refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"
+            " wait for their answer to begin; as soon as one does, the next follows."
+        )
     return f"{said} {provider.requests} of {provider.most} requests are in flight."
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.explain.turns import ProviderInFlight
+from lanes.explain.turns import ProviderInFlight, told_turn
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
@@ -154,6 +154,20 @@ def test_after_a_cooldown_one_request_probes_and_then_few_at_a_time_wait_for_the
     )
     world.time.move(TRICKLE_MS)
     assert len(given(world, runs)) == 16, "it is well"
+
+
+@pytest.mark.parametrize(("most", "told"), [(None, "2 of the 3 in flight"), (9, "2 of the 3"), (3, "3 of 3 requests")])
+def test_F654_it_is_told_that_few_may_wait_for_their_answer_to_begin(world: World, most: int | None, told: str) -> None:
+    runs = started(world, 3)
+    cool(world)
+    world.time.move(SECOND)
+    place(world, runs[0], most=None)
+    begins(world, runs[0])
+    given(world, runs[1:])
+    taken = world.store.read(reads.places_taken(world.time()))["codex"]
+    waits = ProviderInFlight.of(row(world), taken, most, world.time())
+    assert waits is not None
+    assert (waits.full, told in told_turn(waits)) == (True, True)
 
 
 def test_F631_a_request_that_waits_for_its_answer_to_begin_is_not_waited_for_by_all(world: World) -> None:
