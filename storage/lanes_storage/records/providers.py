@@ -14,7 +14,7 @@ TRICKLE_MS = 600_000
 #: about one in that many.
 AT_ONCE, ONE_MORE = 2, 8
 #: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
-REFUSES_WITHIN_MS = 10_000
+REFUSES_WITHIN_MS = 5_000
 #: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
 #: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
 #: twice as long.
