@@ -11,7 +11,7 @@ refused costs nobody else in its transaction anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 from typing import NamedTuple as GenericTuple
@@ -149,18 +149,16 @@ def run_each(
     """
     under_way: EffectSet[T] = EffectSet()
     try:
-        under_way.begin(effects)
+        yield from under_way.begin(effects)
         while True:
             seen = store.version()  # from here on, a wait notices what others commit
             while (asked := under_way.next_round()) is not None:
                 answers = list(map(store.read, asked.queries)) if asked.step is None else store.write(asked.step)
-                under_way.answer(asked.places, answers)
-                yield from under_way.take()
-            yield from under_way.take()
+                yield from under_way.answer(asked.places, answers)
             if (seconds := under_way.waits_s) is None:
                 return
             wait_since(store, seen, seconds, clock, sleep)
-            under_way.waited()
+            yield from under_way.waited()
     finally:
         under_way.close()
 
@@ -189,6 +187,10 @@ def wait_since(
 PAGE = 100
 
 
+#: The place and the result, or the error, of each effect that has ended.
+Ended = list[tuple[int, T | LanesError]]
+
+
 class Round(NamedTuple):
     """The next request of some effects: a step, or queries, that give the answer for each."""
 
@@ -200,29 +202,21 @@ class Round(NamedTuple):
 class EffectSet(Generic[T]):
     """Effects in progress: what they write next is one transaction, what they read next is one look.
 
-    Their driver carries out rounds until there are none, then waits for a change, and so on. An error of one is its
-    result, and concerns no other.
+    Their driver carries out rounds until there are none, then waits for a change, and so on. Each method gives those
+    that have ended by it. An error of one is its result, and concerns no other.
     """
 
     def __init__(self) -> None:
         self._begun = 0
         self._procedures: dict[int, Procedure[T]] = {}
         self._asked: dict[int, Request] = {}
-        self._ended: list[tuple[int, T | LanesError]] = []
 
-    def begin(self, effects: Iterable[Effect[T]]) -> bool:
-        """Add these effects; their places continue the count of all that were added. Returns whether there were any."""
-        before = self._begun
-        for effect in effects:
-            place, self._begun = self._begun, self._begun + 1
-            self._procedures[place] = _as_procedure(effect)
-            self._go_on(place, None)
-        return self._begun > before
-
-    def take(self) -> list[tuple[int, T | LanesError]]:
-        """The effects that have ended since the last call: the place and the result of each."""
-        taken, self._ended = self._ended, []
-        return taken
+    def begin(self, effects: Iterable[Effect[T]]) -> Ended[T]:
+        """Add these effects; their places continue the count of all that were added."""
+        added = dict(enumerate([_as_procedure(effect) for effect in effects], self._begun))
+        self._begun += len(added)
+        self._procedures |= added
+        return self._go_on(dict.fromkeys(added))
 
     def next_round(self) -> Round | None:
         """What to carry out next; None if all remaining effects wait."""
@@ -232,10 +226,9 @@ class EffectSet(Generic[T]):
                 return _round([self._asked[place] for place in places], places)
         return None
 
-    def answer(self, places: Sequence[int], answers: Sequence[Any]) -> None:
+    def answer(self, places: Sequence[int], answers: Sequence[Any]) -> Ended[T]:
         """Hand the answers of a round to those that asked."""
-        for place, answer in zip(places, answers, strict=True):
-            self._go_on(place, answer)
+        return self._go_on(dict(zip(places, answers, strict=True)))
 
     @property
     def waits_s(self) -> float | None:
@@ -247,27 +240,29 @@ class EffectSet(Generic[T]):
         """Whether more than one remains."""
         return len(self._procedures) > 1
 
-    def waited(self) -> None:
+    def waited(self) -> Ended[T]:
         """Continue the effects: the database has changed, or the time is over."""
-        for place in [place for place, ask in self._asked.items() if isinstance(ask, WaitForChange)]:
-            self._go_on(place, None)
+        return self._go_on(dict.fromkeys(place for place, ask in self._asked.items() if isinstance(ask, WaitForChange)))
 
     def close(self) -> None:
         """End the remaining effects."""
         for procedure in self._procedures.values():
             procedure.close()
 
-    def _go_on(self, place: int, answer: Any) -> None:
-        try:
-            self._asked[place] = self._procedures[place].send(answer)
-            return
-        except StopIteration as end:
-            result = end.value
-        except LanesError as error:
-            result = error
-        del self._procedures[place]
-        self._asked.pop(place, None)
-        self._ended.append((place, result))
+    def _go_on(self, answers: Mapping[int, Any]) -> Ended[T]:
+        ended: Ended[T] = []
+        for place, answer in answers.items():
+            try:
+                self._asked[place] = self._procedures[place].send(answer)
+                continue
+            except StopIteration as end:
+                result = end.value
+            except LanesError as error:
+                result = error
+            del self._procedures[place]
+            self._asked.pop(place, None)
+            ended.append((place, result))
+        return ended
 
 
 def _round(asked: Sequence[Request], places: Sequence[int]) -> Round:

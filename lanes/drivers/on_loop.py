@@ -74,14 +74,13 @@ class LoopDriver:
             mark = self.changes.mark()
             while True:
                 began = self.clock().mono
-                more = under_way.begin(islice(coming, PAGE))
-                while (asked := under_way.next_round()) is not None:
-                    under_way.answer(asked.places, await self._answers(asked))
-                    for ended in under_way.take():
-                        yield ended
-                for ended in under_way.take():
+                page = list(islice(coming, PAGE))
+                for ended in under_way.begin(page):
                     yield ended
-                if more:
+                while (asked := under_way.next_round()) is not None:
+                    for ended in under_way.answer(asked.places, await self._answers(asked)):
+                        yield ended
+                if page:
                     continue
                 if (seconds := under_way.waits_s) is None:
                     return
@@ -89,7 +88,8 @@ class LoopDriver:
                     await asyncio.sleep(REST_SHARE * (self.clock().mono - began) / 1000)
                 await self.changes.wait(seconds, mark)
                 mark = self.changes.mark()
-                under_way.waited()
+                for ended in under_way.waited():
+                    yield ended
         finally:
             under_way.close()
 
