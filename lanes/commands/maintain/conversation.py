@@ -7,14 +7,15 @@ from typing import Any, TextIO
 import click
 
 from lanes.commands.common.exits import Exit, fail
-from lanes.commands.common.options import KEY, with_globals
-from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.verbs import command_for, epilog, query_command
+from lanes.commands.common.options import with_globals
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for, query_command
 from lanes.commands.output.printing import Output
 from lanes.explain.phrases import clock_time, counted
-from lanes.records import Conversation, ConversationTurn
+from lanes.records import Acted, Conversation, ConversationTurn
 from lanes.verbs.conversations import conversation, export_conversation, import_conversation, new_conversation
 from lanes.verbs.outcomes import begun
+from lanes.verbs.verb import Verb
 
 
 class _Group(click.Group):
@@ -72,8 +73,12 @@ def _print_turn(out: Output, turn: ConversationTurn) -> None:
 def new(session: Session, /, key: str, yes: bool, **given: Any) -> int:
     if session.out.asks and not yes and not click.confirm(f"Begin a new conversation in {key!a}?", err=True):
         return Exit.FAILED
+    return _begin(session, new_conversation, key=key, **given)
+
+
+def _begin(session: Session, verb: Verb[..., Acted], **given: Any) -> int:
     with session.desk() as desk:
-        acted = desk.call(new_conversation, key=key, **given)
+        acted = desk.call(verb, **given)
     session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
     return Exit.DONE
 
@@ -85,15 +90,10 @@ def export(session: Session, /, **given: Any) -> int:
     return Exit.DONE
 
 
-@click.command("import", help=import_conversation.doc, epilog=epilog(import_conversation))
-@click.argument("key", type=KEY)
+@command_for(import_conversation)
 @click.argument("file", type=click.File(encoding="utf-8"))
-@pass_session
-def import_(session: Session, key: str, file: TextIO) -> int:
-    with session.desk() as desk:
-        acted = desk.call(import_conversation, key=key, messages=_messages(file))
-    session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
-    return Exit.DONE
+def import_(session: Session, /, key: str, file: TextIO) -> int:
+    return _begin(session, import_conversation, key=key, messages=_messages(file))
 
 
 def _messages(file: TextIO) -> tuple[dict[str, Any], ...]:
@@ -111,6 +111,6 @@ def _messages(file: TextIO) -> tuple[dict[str, Any], ...]:
 
 show = query_command(conversation, _print)
 show.name = "show"
-new.name, export.name = "new", "export"
+new.name, export.name, import_.name = "new", "export", "import"
 for one in (show, new, export, import_):
     command.add_command(with_globals(one))

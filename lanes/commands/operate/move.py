@@ -4,16 +4,14 @@ import click
 
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.options import ID
-from lanes.commands.common.session import Session, pass_session
-from lanes.commands.common.verbs import epilog, options_of
+from lanes.commands.common.session import Session
+from lanes.commands.common.verbs import command_for
 from lanes.verbs import outcomes
 from lanes.verbs.messages import move
 
 
-@click.command("move", help=move.doc, epilog=epilog(move))
+@command_for(move)
 @click.argument("message_id", metavar="ID", type=ID)
-@options_of(move)
-@pass_session
 def command(session: Session, /, message_id: int, front: bool) -> int:
     if not front:
         fail("say where to: --front")
