@@ -23,9 +23,7 @@ MOST_LISTED = 10**9
 #: The longest wait of one request, in seconds.
 MOST_WAIT_S = 600.0
 #: The names of the types of JSON in messages.
-_CALLED: dict[type, str] = {
-    str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list",
-}  # fmt: skip
+_CALLED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}
 
 
 class ParamKind:
@@ -263,14 +261,9 @@ OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, json=dict
 #: For parameters of our own programs only, which check them themselves.
 ANY = ParamKind("", {}, lambda value, _: value)
 TEXT = _text()
-GLOB = _text(metavar="GLOB")
 NAME = _text(arguments.LONGEST_NAME, least=1)
-SOURCE = _text(arguments.LONGEST_NAME, least=1, metavar="NAME")
-REASON = _text(arguments.LONGEST_REASON)
 #: The longest glob over keys, in characters.
 MOST_PATTERN = 2 * MAX_KEY
-#: One that is stored.
-KEPT_GLOB = _text(MOST_PATTERN, least=1, metavar="GLOB")
 
 
 class Given(StrEnum):
@@ -316,10 +309,15 @@ Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most N."]
 Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with its own history."]
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
-Glob: TypeAlias = Annotated[str, GLOB]
-KeptGlob: TypeAlias = Annotated[str, KEPT_GLOB, "a glob over keys, such as `agent:*`; `*`: all lanes"]
-Reason: TypeAlias = Annotated[str, REASON, "Why; stored in the journal."]
+Glob: TypeAlias = Annotated[str, _text(metavar="GLOB")]
+#: One that is stored.
+KeptGlob: TypeAlias = Annotated[
+    str, _text(MOST_PATTERN, least=1, metavar="GLOB"), "a glob over keys, such as `agent:*`; `*`: all lanes"
+]
+Reason: TypeAlias = Annotated[str, _text(arguments.LONGEST_REASON), "Why; stored in the journal."]
 Source: TypeAlias = Annotated[
-    str, SOURCE, "The lane of that source: `here`, or another program's gateway that lanes watches."
+    str,
+    _text(arguments.LONGEST_NAME, least=1, metavar="NAME"),
+    "The lane of that source: `here`, or another program's gateway that lanes watches.",
 ]
 Epoch: TypeAlias = Annotated[int, COUNT, "Only if the lane is still at this epoch."]

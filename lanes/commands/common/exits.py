@@ -30,7 +30,7 @@ _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ..
     ((StorageError, errors.Unreadable), Exit.UNREACHABLE),
     (NotStorable, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
-    ((errors.Unfit, errors.InvalidKey, errors.IdempotencyConflict, errors.TooMuch), Exit.USAGE),
+    ((errors.Unfit, errors.IdempotencyConflict, errors.TooMuch), Exit.USAGE),
     (errors.WaitCycle, Exit.FAILED),
     (errors.Refused, Exit.BUSY),
     (errors.ConfigError, Exit.CONFIG),

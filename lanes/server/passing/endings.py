@@ -10,7 +10,7 @@ from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
 from lanes.runners.passing.follower import Follower
-from lanes.server.asgi.errors import ENDED, ENDED_TEXT, ONCE, HttpProblem, of_failure
+from lanes.server.asgi.errors import ENDED, ONCE, HttpProblem, of_failure
 from lanes.server.asgi.response import TextResponse
 from lanes.server.passing.outline import Outline
 from lanes_storage.law import AttemptCause, Cause
@@ -34,8 +34,6 @@ def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
         return Problem(502, last or failure.cause, UNREACHED_TEXT)
     if failure.cause is Cause.ABORTED:
         return ended(failure.cause, source.abort_text)
-    if failure.cause in ENDED_TEXT:
-        return ended(failure.cause, ENDED_TEXT[failure.cause])
     return of_failure(failure).problem
 
 
