@@ -81,31 +81,10 @@ class GroupsScreen(Watching):
         return filters.typed(self._typed, self.source.now().wall).chosen
 
     def show(self) -> None:
-        self.query_one("#list-heads", Sheet).show([self._layout.heads()])
-        rows = [ListRow(f"{group.prefix}/{group.whole}", self._line(group)) for group in self._groups]
+        layout = FixedLayout.of(_COLUMNS, self.size.width)
+        self.query_one("#list-heads", Sheet).show([layout.heads()])
+        rows = [ListRow(f"{group.prefix}/{group.whole}", layout.line(_cells(group, layout))) for group in self._groups]
         self.query_one(Rows).show(rows, text.line(("no lane fits the filter", "muted")))
-
-    @property
-    def _layout(self) -> FixedLayout:
-        return FixedLayout.of(_COLUMNS, self.size.width)
-
-    def _line(self, group: LaneGroup) -> Content:
-        look = words.look_of_state(_worst(group))
-        layout = self._layout
-        width = layout.width_of("GROUP")
-        more = "" if group.whole else ":"
-        cells = {
-            "STATE": text.line(look.said),
-            "GROUP": text.line((text.in_the_middle(group.prefix, width - 1), "strong"), (more, "muted")),
-            "LANES": text.line(words.number(group.lanes)),
-            "SILENT": text.count(group.silent, "warn"),
-            "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.EMPTY,
-            "RUN": text.count(group.running, "running"),
-            "WAIT": text.count(group.waiting),
-            "ERR": text.count(group.errored, "errored"),
-            "ABORT": text.count(group.aborted, "aborted"),
-        }
-        return layout.line(cells)
 
     @property
     def group(self) -> LaneGroup | None:
@@ -174,6 +153,21 @@ class GroupsScreen(Watching):
         """The group as a person would type it, after the text that is already typed."""
         condition = self._within(group).conditions[-1]
         return f"{self._typed} {filters.written(LaneFilter((condition,)))}".strip()
+
+
+def _cells(group: LaneGroup, layout: FixedLayout) -> dict[str, Content]:
+    prefix = text.in_the_middle(group.prefix, layout.width_of("GROUP") - 1)
+    return {
+        "STATE": text.line(words.look_of_state(_worst(group)).said),
+        "GROUP": text.line((prefix, "strong"), ("" if group.whole else ":", "muted")),
+        "LANES": text.line(words.number(group.lanes)),
+        "SILENT": text.count(group.silent, "warn"),
+        "FOR": text.line((words.short(group.silent_ms), "warn")) if group.silent else text.EMPTY,
+        "RUN": text.count(group.running, "running"),
+        "WAIT": text.count(group.waiting),
+        "ERR": text.count(group.errored, "errored"),
+        "ABORT": text.count(group.aborted, "aborted"),
+    }
 
 
 def _worst(group: LaneGroup) -> LaneState:

@@ -56,10 +56,7 @@ class LineCache:
         if self.layout.stale:
             content = text.line((content.plain, "muted"))
         layout = self.layout
-        if under_cursor and layout.cursor.reverse:  # a colour would become the ground of its word
-            content = text.line(content.plain)
-        base = layout.base + layout.cursor if under_cursor else layout.base
-        return painted(content, layout.width, base, look)
+        return painted(content, layout.width, layout.base, look, layout.cursor if under_cursor else None)
 
     def _content(self, line: TableLine) -> Content:
         parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]

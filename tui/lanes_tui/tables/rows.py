@@ -6,7 +6,6 @@ from typing import NamedTuple
 from textual.content import Content
 from textual.geometry import Size
 from textual.strip import Strip
-from textual.style import Style
 
 from lanes_tui.display import text
 from lanes_tui.tables.cursor import CURSOR, CursorList
@@ -146,10 +145,7 @@ class Rows(CursorList):
         content, mark = (text.EMPTY, " ") if row is None else (row.content, self._mark_of(row.key or None))
         fitted = text.fitted(content, max(0, width - _MARGIN))
         whole = text.line((CURSOR if under else " ", "accent"), (mark, "mark"), fitted)
-        style = self._cursor_style() if under else Style()
-        if style.reverse:  # a colour would become the ground of its word
-            whole = text.line(whole.plain)
-        return painted(whole, width, self.visual_style + style, self._get_style)
+        return painted(whole, width, self.visual_style, self._get_style, self._cursor_style() if under else None)
 
 
 def _same(one: ListRow | None, other: ListRow | None) -> bool:

@@ -9,6 +9,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from lanes_tui.display import text
+
 
 def tell_size(view: ScrollView, size: Size) -> None:
     """Let a view scroll over so much.
@@ -30,7 +32,16 @@ def tell_size(view: ScrollView, size: Size) -> None:
     view.scroll_y = view.validate_scroll_y(view.scroll_y)
 
 
-def painted(content: Content, width: int, base: Style, look: Callable[[str | Style], Style]) -> Strip:
-    """A line as it is painted, over the whole width. ``look`` knows the style of a tone."""
+def painted(
+    content: Content, width: int, base: Style, look: Callable[[str | Style], Style], cursor: Style | None = None
+) -> Strip:
+    """A line as it is painted, over the whole width; under the cursor, where it has a style for that.
+
+    ``look`` knows the style of a tone.
+    """
+    if cursor is not None:
+        base += cursor
+        if cursor.reverse:  # a colour would become the ground of its word
+            content = text.line(content.plain)
     segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
     return Strip(segments).adjust_cell_length(width, base.rich_style)
