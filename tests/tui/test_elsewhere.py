@@ -1,6 +1,10 @@
 """Lanes in other programs' gateways, on the dashboard: among the others, named by their source, even with one name."""
 
+import json
 from functools import partial
+from pathlib import Path
+
+import pytest
 
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
@@ -13,6 +17,7 @@ from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.widgets.detail import Pane
 from tests.kit.stage import Stage
 from tests.tui.driving import Drive
+from tests.tui.test_everywhere import exported
 from tests.tui.test_screens import shown
 
 TWICE = "openclaw:twice:1"
@@ -73,6 +78,21 @@ async def test_F208_two_lanes_with_one_name_are_looked_at_each_by_itself(stage: 
         await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         assert "say which with --source" in driver.said[-1]
+
+
+async def test_F668_both_of_two_lanes_with_one_name_are_exported(
+    stage: Stage, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnished(stage)
+    monkeypatch.chdir(tmp_path)
+    async with drive(stage.path) as driver:
+        await driver.until(lambda: driver.total == 5, "the lanes")
+        await driver.press("e")
+        await driver.until(lambda: driver.said, "a word on it")
+        assert driver.said[-1].startswith("5 lanes written to")
+        (written,) = exported(tmp_path, "json")
+        found = [lane["key"] for lane in json.loads(written.read_text(encoding="utf-8"))]
+        assert found.count(TWICE) == 2
 
 
 async def test_the_help_says_what_each_state_means(stage: Stage, drive: Drive) -> None:

@@ -223,11 +223,11 @@ class Source(ABC):
 
     async def export(self, chosen: LaneFilter, order: LaneOrder, limit: int, first: int = 0) -> list[Lane]:
         """At most ``limit`` of the chosen lanes, from place ``first`` on, read page by page."""
-        found: dict[str, Lane] = {}  # a lane that moves while pages are read may be on two of them
+        found: dict[tuple[str, str], Lane] = {}  # a lane that moves while pages are read may be on two of them
         end = first + limit
         for offset in range(first, end, PAGE):
             page = await self._search(chosen, order, offset=offset, limit=min(PAGE, end - offset), counted=False)
-            found |= {lane.key: lane for lane in page.lanes}
+            found |= {(lane.source, lane.key): lane for lane in page.lanes}
             if page.total is not None:
                 break
         return list(found.values())
