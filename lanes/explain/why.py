@@ -256,7 +256,8 @@ def _ended(lane: LaneRow, now: Now) -> list[str]:
     if error is None:
         return []
     said = f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}"
-    return [f"{said}: {clean(error.message.removeprefix(f'{error.cause} '))}."]
+    why = clean(error.message.removeprefix(f"{error.cause} "))
+    return [f"{said}: {why.removesuffix('.')}."]  # what a program says is often a whole sentence
 
 
 def _answered(told: Mapping[str, Any]) -> list[str]:

@@ -12,8 +12,8 @@ from lanes.records import Lane, NextLimit
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import queries
 from lanes_storage import doors, reads
-from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
-from lanes_storage.records import AttemptPhase, Beat, Ticket, Waiter
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, Cause
+from lanes_storage.records import AttemptPhase, Beat, RunFailure, Ticket, Waiter
 from tests.kit.processes import eventually
 from tests.kit.world import OWNER, TERMS, World
 
@@ -254,3 +254,9 @@ def test_F107_it_says_of_a_run_whose_work_has_ended_that_no_limit_ends_it(world:
     said = why(world)
     assert "Its work ended 1h 0m ago; no limit ends it any more, while its end waits to be stored." in said
     assert "expires" not in said
+
+
+def test_a_failure_that_is_a_whole_sentence_ends_with_one_full_stop(world: World) -> None:
+    claimed = world.start("a")
+    world.fail(claimed.ticket, RunFailure(Cause.read("agent_error"), "codex: try again in 3s."))
+    assert "ended agent_error, 0 ms ago: codex: try again in 3s. The next message starts at once." in why(world)

@@ -215,6 +215,18 @@ async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:
     await guarded.free()
 
 
+@pytest.mark.parametrize("said", [b"error: ", b"event: error\ndata: "])
+async def test_F685_an_error_whose_data_is_the_error_itself_is_noted(guard: Guard, said: bytes) -> None:
+    error = said + b'{"code": 500, "message": "no slot", "type": "server_error"}\n\n'
+    async with mirror(pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', error]) as seen:
+        guarded = await guard(seen.url)
+        body = {"stream": True, "messages": []}
+        came = await guarded.client.post(f"{guarded.base}/chat/completions", json=body)
+    assert came.content.endswith(error)
+    (message,) = await guarded.messages()
+    assert (message["state"], message["error"]["attempts"][0]["cause"]) == ("failed", "server_error")
+
+
 async def test_F291_what_the_provider_breaks_off_is_broken_off(guard: Guard) -> None:
     async with mirror(pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', None]) as seen:
         guarded = await guard(seen.url)

@@ -343,6 +343,31 @@ async def test_wrong_answers(client: HttpClient, said: bytes, cause: AttemptCaus
         raise AssertionError(failure.message)
 
 
+LLAMA = b'error: {"code": %d, "message": "%s", "type": "%s"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "words"),
+    [
+        (LLAMA % (500, b"the slot was taken away", b"server_error"), AttemptCause.SERVER_ERROR, "the slot was taken"),
+        (LLAMA % (400, b"the request exceeds the available context size", b"invalid_request_error"),
+         AttemptCause.CONTEXT_OVERFLOW, "available context size"),
+        (LLAMA.replace(b"\n\n", b"\r\n\r\n") % (503, b"Loading model", b"unavailable_error"),
+         AttemptCause.SERVER_ERROR, "Loading model"),
+    ],
+)  # fmt: skip
+async def test_F685_an_error_line_of_llama_cpp_is_no_stream_that_was_cut(
+    client: HttpClient, said: bytes, cause: AttemptCause, words: str
+) -> None:
+    async def answer(call: Call) -> None:
+        await call.say(STREAM + chunk("x") + said)
+
+    async with raw_server(answer) as url:
+        failure = await refused(client, provider(url))
+    assert words in failure.message
+    assert failure.cause is cause
+
+
 async def test_a_status_is_enough_where_its_body_does_not_come(client: HttpClient) -> None:
     async def answer(call: Call) -> None:
         await call.say(b"HTTP/1.1 429 Too Many\r\nretry-after: 9\r\ncontent-length: 100\r\n\r\n{")

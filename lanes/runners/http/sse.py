@@ -26,7 +26,8 @@ class ServerSentEvent(NamedTuple):
 class SseParser:
     """Takes chunks, and returns the events that they complete.
 
-    Lines end with LF, CR or CR LF. Comments, ids and retry times are ignored. An event that the stream does
+    Lines end with LF, CR or CR LF. Comments, ids and retry times are ignored. A line ``error: …`` is data of an event
+    ``error``. An event that the stream does
     not complete with an empty line is never given. Raises SseError.
     """
 
@@ -75,6 +76,9 @@ class SseParser:
             self._add(value.removeprefix(b" "))
         elif name == b"event":
             self._name = value.removeprefix(b" ")
+        elif name == b"error":  # of llama.cpp until 2025: a field that the standard does not have
+            self._name = name
+            self._add(value.removeprefix(b" "))
         return None
 
     def _add(self, value: bytes) -> None:

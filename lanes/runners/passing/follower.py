@@ -12,6 +12,8 @@ from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.http.unpacking import PACKED, unpacker
 from lanes_storage.reads.shapes import parsed
 
+#: The name of an event that reports an error, and the key of the error in it.
+ERROR = "error"
 #: So much of an unpacked body is looked at.
 LONGEST_START = 4_194_304
 
@@ -113,6 +115,8 @@ class Follower:
                 self.ended = True
                 return True
             told: dict[str, Any] = parsed(event.data, dict) or {}
+            if event.name == ERROR and ERROR not in told:  # its whole data is the error
+                told = {"type": ERROR, ERROR: told}
         else:
             told = event
         sign = self._read(told)
