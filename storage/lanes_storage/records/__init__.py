@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane WaitingMessage",
+        ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane",
         ".filters": "Comparison Condition How LaneFilter Subject",
         ".given": (
             "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "
@@ -32,7 +32,7 @@ __getattr__ = lazily(
         ".providers": "PlacesTaken ProviderCounts ProviderRefusal ProviderReset ProviderRow",
         ".runs": (
             "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
-            "Terms Ticket"
+            "Terms Ticket WaitingMessage"
         ),
         ".shown": "DueIncident LetterTallyRow OwnerLoad SilentRun",
         ".stored": (

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState
+from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records.runs import Terms, Ticket
 from lanes_storage.records.stored import MessageRow
 
@@ -25,19 +25,6 @@ class Head(NamedTuple):
     fresh: bool | None = False  # its claim begins a new conversation
     tried: bool = False  # it was claimed before
     acts: bool | None = False  # its request lets its provider act
-
-
-class WaitingMessage(NamedTuple):
-    """A waiting message of a lane, with the fields that collecting needs."""
-
-    id: int
-    text: str | None
-    runner: str | None
-    bound_to: BoundTo | None
-    batch: int | None
-    accepted_at: int
-    interruptions: int = 0
-    fresh: bool | None = False
 
 
 class OwnerOrders(NamedTuple):

@@ -1,9 +1,9 @@
-"""A run and its owner: what it was claimed under, what it tells, and the rows that are stored of both."""
+"""A run, its owner and what it is claimed for: its terms, what it tells, and the rows that are stored of both."""
 
 from typing import Any
 
 from lanes_storage.clock import Now
-from lanes_storage.law import Cause, Edge, OnInterrupt, OnSurvivors, RunnerKind
+from lanes_storage.law import BoundTo, Cause, Edge, OnInterrupt, OnSurvivors, RunnerKind
 from lanes_storage.tuples import NamedTuple
 
 
@@ -227,3 +227,16 @@ class OwnerRow(NamedTuple):
     ended_at: int | None
     ended_cause: str | None
     held: int = 0
+
+
+class WaitingMessage(NamedTuple):
+    """A waiting message of a lane, with the fields that a claim and collecting need."""
+
+    id: int
+    text: str | None
+    runner: str | None
+    bound_to: BoundTo | None
+    batch: int | None
+    accepted_at: int
+    interruptions: int = 0
+    fresh: bool | None = False
