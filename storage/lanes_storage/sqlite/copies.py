@@ -13,8 +13,9 @@ from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import continue_ids
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
-from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, begin
+from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock
 from lanes_storage.sqlite.file.paths import Files, own_like
+from lanes_storage.sqlite.file.transaction import SqliteTransaction
 from lanes_storage.sqlite.file.wal import checkpoint
 from lanes_storage.sqlite.inspect import damage, marks
 
@@ -172,15 +173,10 @@ def _two_connections(path: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.C
 
 def _refuse_changes(writing: sqlite3.Connection) -> None:
     """Make a file refuse every change. Raises sqlite3.Error."""
-    begin(writing)
-    try:
-        for (table,) in writing.execute(_TABLES).fetchall():
+    with SqliteTransaction(writing) as tx:
+        for (table,) in tx.rows(_TABLES, {}):
             for event in ("INSERT", "UPDATE", "DELETE"):
-                writing.execute(_PUT_ASIDE.format(event=event, table=table))
-        writing.execute("COMMIT")
-    finally:
-        if writing.in_transaction:
-            writing.execute("ROLLBACK")
+                tx.run(_PUT_ASIDE.format(event=event, table=table), {})
 
 
 def _single_file(draft: Path) -> None:
