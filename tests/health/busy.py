@@ -66,23 +66,33 @@ class Hour(NamedTuple):
     lasted_s: float
 
 
-async def hour(busy: Busy, sendings: Iterable[tuple[float, str]], folder: Path, step_ms: int = LONGEST_STEP_MS) -> Hour:
-    """Send messages at their times, each to its lane, and wait until all have ended."""
+async def hour(
+    busy: Busy,
+    sendings: Iterable[tuple[float, str]],
+    folder: Path,
+    step_ms: int = LONGEST_STEP_MS,
+    models: Iterable[str] = ("sim-ok",),
+) -> Hour:
+    """Send messages at their times, each to its lane, and wait until all have ended. A gateway for each model asks."""
     clock = busy.clock
     async with AsyncExitStack() as ending:
         url = await ending.enter_async_context(raw_server(busy))
-        config = from_data(Sim(None, url).config(max_park="1h"), env={})  # type: ignore[arg-type]
-        desk = await ending.enter_async_context(connect(str(lay(folder / "lanes.db")), config=config, clock=clock))
-        running = await ending.enter_async_context(gateway(config=config, desk=desk))
-        passer, left, sent = Passer(running._engine), list(sendings)[::-1], []
-        ending.enter_context(restless(passer.upkeep))
+        base = Sim(None, url)  # type: ignore[arg-type]
+        configs = [from_data(base.config({"model": model}, max_park="1h"), env={}) for model in models]
+        path = str(lay(folder / "lanes.db"))
+        desk = await ending.enter_async_context(connect(path, config=configs[0], clock=clock))
+        running = [await ending.enter_async_context(gateway(config=config, desk=desk)) for config in configs]
+        passers, left, sent = [Passer(each._engine) for each in running], list(sendings)[::-1], []
+        for passer in passers:
+            ending.enter_context(restless(passer.upkeep))
         while left or (counts := (await desk.status()).counts).messages.queued or counts.lanes["running"]:
             assert clock.seconds() < 3_600, "some messages never end"
             clock.move(step_ms)
             while left and left[-1][0] <= clock.seconds():
                 sent.append(await desk.send(left.pop()[1], "hello"))
-            await passer.meets()
-            await until(lambda: running.held == busy.now, "the runs to ask it, or to end")
+            for passer in passers:
+                await passer.meets()
+            await until(lambda: sum(each.held for each in running) == busy.now, "the runs to ask it, or to end")
         ended = [await desk.message(message.id) for message in sent]
         return Hour(len(sent), sum(each.state == "done" for each in ended), busy.answered[-1])
 

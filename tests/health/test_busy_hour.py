@@ -43,3 +43,10 @@ async def test_F653_what_a_full_provider_refused_at_first_is_not_tried_again_one
     assert (came.sent, came.done) == (100, 100)
     assert busy.refused <= 92 + 100 / 5
     assert came.lasted_s <= 100 / 0.8 * 1.5
+
+
+async def test_F655_gateways_that_ask_with_different_keys_learn_from_the_refusals_of_each_other(tmp_path: Path) -> None:
+    busy = Busy(takes_s=10, at_once=8)
+    came = await hour(busy, ((0, key) for _, key in evenly(50, 1)), tmp_path, step_ms=500, models=("one", "two"))
+    assert (came.sent, came.done) == (50, 50)
+    assert busy.refused <= 42 + 50 / 5

@@ -416,10 +416,16 @@ def test_F283_a_refusal_that_may_be_of_one_request_is_remembered_until_another_l
 
 
 def test_F213_under_another_key_nothing_of_it_holds(world: World) -> None:
-    cool(world, 5 * MINUTE, key="old")
+    cool(world, 5 * MINUTE, cause="auth", key="old")
     assert row(world).under("new") == ProviderRow("codex", fingerprint="new")
     assert row(world).under("old").until is not None
     assert cool(world, SECOND, key="new").until == world.time().wall + SECOND
+
+
+def test_F655_the_load_of_a_provider_is_that_of_all_who_ask_it_under_whatever_key(world: World) -> None:
+    cooled = cool(world, 5 * MINUTE, key="old")
+    assert row(world).under("new") == cooled
+    assert cool(world, SECOND, key="new").until == cooled.until
 
 
 # ------------------------------------------------------------------------------------------- tried last

@@ -97,7 +97,8 @@ class ProviderView(NamedTuple):
 
     def of_another_key(self, line: ProviderLine) -> bool:
         """Whether it cools under another key or address than the present one."""
-        return self.rows.get(line.name, ProviderRow(line.name)).cools(self.now.wall) and self.row(line).until is None
+        row = self.rows.get(line.name, ProviderRow(line.name))
+        return row.cools(self.now.wall) and row.fingerprint not in (None, line.fingerprint)
 
     def last(self, line: ProviderLine) -> bool:
         """Whether a provider is asked after the others of its chain."""

@@ -12,16 +12,15 @@ from typing import Any
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.journal import record
 from lanes_storage.interface import Transaction
-from lanes_storage.law import AttemptCause, EventType
+from lanes_storage.law import EventType
 from lanes_storage.records import PlacesTaken, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow
+from lanes_storage.records.providers import OF_LOAD
 from lanes_storage.statements import providers as sql
 
 FIRST_MS = 1_000
 LONGEST_MS = 60_000
 #: A refusal during a cooldown that would end it by less than this later changes nothing, in milliseconds.
 SAME_MS = 1_000
-#: Refusals that may come from how many requests are in flight.
-_OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
 
 
 def cool(
@@ -53,7 +52,7 @@ def cool(
     tx.many(sql.NOTE_PLACE, [(provider, each) for each in asking])
     if run is not None:
         leave_place(tx, run)
-    cooled = row.refusing(now.wall, places(tx, provider, now).runs if refusal.cause in _OF_LOAD else 0)
+    cooled = row.refusing(now.wall, places(tx, provider, now).runs if refusal.cause in OF_LOAD else 0)
     if not same:
         cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries)
     again = refusal.message_id is not None and refusal.message_id == row.refused

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import reduce
 
+from lanes_storage.law import AttemptCause
 from lanes_storage.tuples import NamedTuple
 
 #: So long after it answered its probe a provider counts as well again, in milliseconds: until then few requests at a
@@ -20,6 +21,8 @@ REFUSES_WITHIN_MS = 5_000
 #: twice as long.
 HOLD_MS = 5_000
 LONGEST_HOLD_MS = 60_000
+#: Refusals that may come from how many requests are in flight.
+OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
 #: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
 PERIOD_MS = 600_000
 PERIODS = 6
@@ -137,8 +140,8 @@ class ProviderRow(NamedTuple):
         return self.held - 1 + (1 << min(times, 16))
 
     def under(self, fingerprint: str | None) -> "ProviderRow":
-        """What of it holds for a provider with this key and address."""
-        if fingerprint is None or self.fingerprint in (None, fingerprint):
+        """What of it holds for a provider with this key and address: its load is that of all who ask it."""
+        if fingerprint is None or self.fingerprint in (None, fingerprint) or self.cause in OF_LOAD:
             return self
         return ProviderRow(self.provider, fingerprint=fingerprint, counts=self.counts)
 

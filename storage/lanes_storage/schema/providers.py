@@ -19,7 +19,7 @@ class ProviderTable(Table, table=True):
     #: Consecutive refusals; they determine the next cooldown, where a refusal names no time.
     tries: int = 0
     message: str | None = None  # the last error
-    #: The key and address under which all of this was seen. Under others, none of it holds.
+    #: The key and address under which all of this was seen. Under others, only a refusal for load holds.
     fingerprint: str | None = None
     answered_at: int | None = None  # the last answer that was needed to know that it is well
     tried_last_until: int | None = None
