@@ -358,3 +358,12 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(ser
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 413")
     assert document(answer)["code"] == "too_large"
+
+
+async def test_a_refusal_names_what_is_wrong_of_a_path_and_of_a_query(served: Served) -> None:
+    unknown = await served.post(f"/api/providers/{'p' * 600}/reset", {})
+    assert (unknown.status_code, unknown.json()["detail"][:13]) == (404, "no provider '")
+    long = await served.client.get("/api/gateways?" + "&".join(f"id={number}" for number in range(101)))
+    assert (long.status_code, long.json()["detail"]) == (400, "the query has more than 100 parameters")
+    half = await served.client.get("/api/gateways?id=%FF")
+    assert (half.status_code, half.json()["detail"]) == (400, "the query is not percent-encoded UTF-8")

@@ -124,8 +124,11 @@ class HttpRequest:
         try:
             text = self._scope["query_string"].decode("utf-8")
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
-        except ValueError as error:
+        except UnicodeDecodeError as error:
             raise HttpProblem(400, "bad_parameter", "the query is not percent-encoded UTF-8") from error
+        except ValueError as error:
+            said = f"the query has more than {MOST_PARAMETERS} parameters"
+            raise HttpProblem(400, "bad_parameter", said) from error
         query: dict[str, list[str]] = {}
         for name, value in pairs:
             query.setdefault(name, []).append(value)

@@ -142,7 +142,8 @@ def _in_path(param: Declared, call: HttpRequest) -> Any:
     try:
         return param.kind.parse(call.path_params[param.wire], param.wire)
     except Unfit:
-        raise NotFound("message", call.path_params[param.wire]) from None
+        what = "message" if param.kind is kinds.ID else "provider"
+        raise NotFound(what, call.path_params[param.wire]) from None
 
 
 def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
