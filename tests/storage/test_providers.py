@@ -226,6 +226,18 @@ def test_F652_short_answers_do_not_keep_a_provider_at_the_few_that_asked_it_when
     assert given(world, runs[3:]) == runs[3:], "three more"
 
 
+def test_what_a_provider_held_is_no_limit_once_it_was_not_asked_by_more_for_a_while(world: World) -> None:
+    runs = started(world, 4)
+    overloaded(world, runs[3], runs[:3])
+    world.time.move(SECOND)
+    begins(world, runs[0])
+    limits = []
+    for _ in range(9):
+        limits.append(row(world).most(world.time().wall, None))
+        world.time.move(HOLD_MS)
+    assert limits == [3, 4, 6, 10, 18, 34, 66, 130, None]
+
+
 def test_a_refusal_takes_away_one_of_those_that_may_wait_at_a_time_and_a_refused_probe_all(world: World) -> None:
     runs = started(world, 40)
     cool(world)

@@ -21,6 +21,8 @@ REFUSES_WITHIN_MS = 5_000
 #: twice as long.
 HOLD_MS = 5_000
 LONGEST_HOLD_MS = 60_000
+#: After so many times that long it is taken to answer any number.
+HELD_FOR = 8
 #: Refusals that may come from how many requests are in flight.
 OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
 #: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
@@ -137,7 +139,7 @@ class ProviderRow(NamedTuple):
         if self.held is None or not self.recovers(now_wall):
             return None
         times = max(0, now_wall - (self.since or 0)) // self.hold_ms if self.hold_ms else 0
-        return self.held - 1 + (1 << min(times, 16))
+        return self.held - 1 + (1 << times) if times < HELD_FOR else None
 
     def under(self, fingerprint: str | None) -> "ProviderRow":
         """What of it holds for a provider with this key and address: its load is that of all who ask it."""
