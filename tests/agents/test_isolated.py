@@ -193,7 +193,7 @@ async def test_F314_one_that_crashes_takes_nobody_with_it(tmp_path: Path) -> Non
 
 
 async def test_F314_one_that_leaks_meets_its_own_limit(tmp_path: Path) -> None:
-    async with isolated(tmp_path, "leaks", max_memory_bytes=1 << 30) as site:
+    async with isolated(tmp_path, "leaks", max_memory_bytes=1 << 29) as site:
         ended = await site.ask()
         assert ended.error is not None
         assert (ended.state, ended.error.cause) == ("failed", "runner_failed")

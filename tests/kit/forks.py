@@ -237,5 +237,6 @@ def _become(arguments: list[str], folder: str, env: dict[str, str], output: int,
 if __name__ == "__main__":
     for name in USED:
         import_module(name)
+    import_module("lanes.runners.http.client")._packaged()  # certificates, which are read once for all of them
     gc.freeze()  # a process that looks for garbage would copy every page of what is shared
     _fork_for_each_request(socket.socket(fileno=int(sys.argv[1])))

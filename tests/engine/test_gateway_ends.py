@@ -1,0 +1,219 @@
+"""How a gateway in this process ends: drained, cut, cancelled, or with its event loop."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import lanes
+from lanes import Gateway, connect
+from lanes.config import from_data
+from lanes.engine.dispatch.policies import Policies
+from lanes.runners.base import RunContext, RunnerSpec
+from lanes.testing import SECOND, Hands
+from lanes_storage import open_store, reads
+from lanes_storage.law import LaneState, MessageState
+from lanes_storage.records import Head, Terms
+from lanes_storage.sqlite.aio import AsyncSqliteStore
+from tests.kit.gateways import REQUEUE, Gates, gateway_on
+from tests.kit.until import PATIENCE_S, until
+
+
+def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_path: Path) -> None:
+    config = from_data({"policy": [{"match": "*", **REQUEUE}], "clocks": {"drain_timeout": "1h"}})
+
+    async def background(runs: asyncio.Event) -> None:
+        runner = Gates()
+        async with connect(str(tmp_path / "lanes.db"), config=config) as desk, Gateway(desk, runner, config=config):
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
+            runs.set()
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        runs = asyncio.Event()
+        task = asyncio.create_task(background(runs))
+        await runs.wait()
+        assert not task.done()
+
+    asyncio.run(main())
+    store = open_store(str(tmp_path / "lanes.db"))
+    try:
+        lane = store.read(reads.lane("a"))
+        assert lane is not None
+        assert lane.state is LaneState.ERRORED
+        assert lane.last_error is not None
+        assert lane.last_error.cause == "drained"
+        assert lane.queued == 1
+    finally:
+        store.close()
+
+
+class Held:
+    """Policies that hold the transaction of a claim until the test lets it go on."""
+
+    def __init__(self, policies: Policies) -> None:
+        self.inside, self.go = threading.Event(), threading.Event()
+        self._policies = policies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policies, name)
+
+    def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+        self.inside.set()
+        self.go.wait(PATIENCE_S)
+        return self._policies.terms(head, spec)
+
+
+def test_F118_a_claim_that_commits_when_the_event_loop_ends_is_given_back(tmp_path: Path) -> None:
+    config = from_data({"policy": [{"match": "*", **REQUEUE}], "clocks": {"drain_timeout": "1h"}})
+    begun: list[RunContext] = []
+
+    async def runner(run: RunContext) -> str:
+        begun.append(run)
+        return "hello"
+
+    async def background(entered: asyncio.Future[Held]) -> None:
+        async with connect(str(tmp_path / "lanes.db"), config=config) as desk:
+            gateway = Gateway(desk, runner, config=config)
+            held = gateway._engine._policies = Held(gateway._engine._policies)
+            async with gateway:
+                await desk.send("a", "hello")
+                entered.set_result(held)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    held.go.set()
+
+    async def main() -> None:
+        entered: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(background(entered))
+        await until((await entered).inside.is_set, "the claim")
+        assert not task.done()
+
+    asyncio.run(main())
+    store = open_store(str(tmp_path / "lanes.db"))
+    try:
+        lane = store.read(reads.lane("a"))
+        assert lane is not None
+        assert (lane.state, lane.queued, begun) == (LaneState.ERRORED, 1, [])
+    finally:
+        store.close()
+
+
+async def test_a_stop_cuts_what_runs_uncounted_and_ends_the_owner(tmp_path: Path) -> None:
+    runner, time = Gates(), Hands()
+    async with gateway_on(tmp_path, runner, time) as site:
+        message = await site.desk.send("a", "hello")
+        await site.running(runner, "a")
+        owner = site.gateway.owner_id
+        await site.gateway.stop()
+        await site.gateway.stop()
+        assert not site.gateway.ready
+        cut = await site.desk.message(message.id)
+        assert (cut.state, cut.interruptions) == (MessageState.QUEUED, 0)
+        assert (await site.desk.lane("a")).state is LaneState.ERRORED
+        status = await site.desk.status()
+        assert owner not in [gateway.id for gateway in status.gateways]
+
+
+async def test_a_drain_waits_for_what_runs_and_claims_nothing_more(tmp_path: Path) -> None:
+    runner, time = Gates(), Hands()
+    async with gateway_on(tmp_path, runner, time) as site:
+        running = await site.desk.send("a", "runs")
+        await site.running(runner, "a")
+        draining = asyncio.create_task(site.gateway.drain(by="alice", timeout_s=3600))
+        await until(lambda: not site.gateway.ready, "the drain")
+        waits = await site.desk.send("b", "waits")
+        time.move(SECOND)
+        runner.open()
+        await draining
+        assert (await site.desk.message(running.id)).state is MessageState.DONE
+        assert (await site.desk.message(waits.id)).state is MessageState.QUEUED
+
+
+async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, go, armed, held = Gates(), threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:  # the writer is not back from a commit yet
+        if armed.is_set():
+            armed.clear()
+            held.set()
+            go.wait(PATIENCE_S)
+
+    async with gateway_on(tmp_path, runner, Hands(), queue={"on_interrupt": "fail"}) as site:
+        store = cast("AsyncSqliteStore", site.desk.store)
+        monkeypatch.setattr(store._file, "committed", slow)
+        armed.set()
+        sending = asyncio.create_task(site.desk.send("a", "hello"))
+        await until(held.is_set, "the message to be committed")
+        await until(lambda: not store._writer._jobs.empty(), "the claim to be handed in")
+        stopping = asyncio.create_task(site.gateway.stop())
+        await until(lambda: site.gateway.draining is not None, "the stop to begin")
+        go.set()
+        await stopping
+        message = await site.desk.message((await sending).id)
+        assert (message.state, (await site.desk.lane("a")).run_id) == (MessageState.QUEUED, None)
+
+
+class Enough(Exception):
+    """The body of a block has had enough."""
+
+
+@pytest.mark.parametrize("way", ["end", "error", "cancellation"])
+async def test_F118_the_end_of_the_block_drains_by_whatever_way_it_comes(tmp_path: Path, way: str) -> None:
+    runner, seen = Gates(), list[str]()
+
+    async def block(desk: lanes.Desk) -> None:
+        async with Gateway(desk, runner) as gateway:
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
+            asyncio.get_running_loop().call_soon(asyncio.ensure_future, _open_when_draining(gateway, runner))
+            if way == "error":
+                raise Enough
+            if way == "cancellation":
+                inside.set()
+                await asyncio.Event().wait()
+        seen.append("the end")
+
+    inside = asyncio.Event()
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        task = asyncio.create_task(block(desk))
+        if way == "cancellation":
+            await inside.wait()
+            task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        kinds = {"end": type(None), "error": Enough, "cancellation": asyncio.CancelledError}
+        assert isinstance(ended, kinds[way])
+        (message,) = await desk.messages("a")
+        assert (message.state, message.reply) == (MessageState.DONE, "reply to hello")
+        assert (await desk.status()).gateways == ()
+
+
+async def _open_when_draining(gateway: Gateway, runner: Gates) -> None:
+    await until(lambda: gateway.draining is not None, "the drain")
+    runner.open()
+
+
+async def test_F118_a_cancellation_during_that_drain_cuts_what_runs(tmp_path: Path) -> None:
+    runner, inside = Gates(), list[Gateway]()
+
+    async def block(desk: lanes.Desk) -> None:
+        async with Gateway(desk, runner, config=from_data({"queue": {"on_interrupt": "requeue"}})) as gateway:
+            await desk.send("a", "hello")
+            await until(lambda: runner.running, "the run")
+            inside.append(gateway)
+
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        task = asyncio.create_task(block(desk))
+        await until(lambda: inside and inside[0].draining is not None, "the drain")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (message,) = await desk.messages("a")
+        assert (message.state, message.interruptions) == (MessageState.QUEUED, 0)
+        assert (await desk.status()).gateways == ()
