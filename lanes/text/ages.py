@@ -88,7 +88,7 @@ def left_ms(run: RunRow, now: Now) -> int | None:
 
 def busy_ms(run: RunRow) -> int:
     """For how long after its last progress the run announced to be busy: works for any boot, never negative."""
-    return max(0, (run.busy_until_boot or 0) - run.progress_boot)
+    return 0 if run.busy_until_boot is None else max(0, run.busy_until_boot - run.progress_boot)
 
 
 def busy_left_ms(run: RunRow, now: Now) -> int | None:

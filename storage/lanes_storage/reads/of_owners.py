@@ -109,7 +109,7 @@ SILENT_RUNS = f"""
 WITH open AS (
   SELECT r.id, r.lane_id, r.boot_id, r.stall_timeout_ms AS stall,
     {_QUIET} AS quiet,
-    max(0, coalesce(r.busy_until_boot, 0) - r.progress_boot) AS busy,
+    max(0, coalesce(r.busy_until_boot - r.progress_boot, 0)) AS busy,
     (SELECT 1 FROM waits w JOIN messages m ON m.id = w.message_id WHERE w.run_id = r.id AND m.ended_at IS NULL LIMIT 1)
       IS NOT NULL AS waits,
     {_ASKED.format("provider")} AS provider, {_ASKED.format("limit")} AS asks, {_ASKED.format("limit_ms")} AS asks_ms,
