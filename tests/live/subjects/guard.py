@@ -101,7 +101,8 @@ class GuardTrial:
             return subprocess.Popen(
                 [*self._command, *([text] if self._name in ARGUED else [])],
                 cwd=self._work,
-                env=environment(self._made.folder) | {"NO_COLOR": "1", "PWD": str(self._work)},  # opencode works in $PWD
+                env=environment(self._made.folder)
+                | {"NO_COLOR": "1", "PWD": str(self._work)},  # opencode works in $PWD
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
