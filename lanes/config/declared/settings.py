@@ -272,8 +272,8 @@ _SOURCE = (
             "answer: an aborted request that has no answer yet ends with abort_text as its answer",
             choices=("error", "answer")),
     _source("max_body_bytes", Kind.WHOLE, 67_108_864,
-            "the largest request body, also unpacked, in bytes; it is in memory until it goes out, and takes up to three"
-            " times as much while it is read",
+            "the largest request body, also unpacked, in bytes; it is in memory until it goes out, and takes up to"
+            " three times as much while it is read",
             least=1024, most=1_073_741_824),
 )  # fmt: skip
 
