@@ -17,7 +17,7 @@ ANYTHING = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter
 def test_the_store_keeps_to_the_model() -> None:
     """The same steps each time, so that the suite is the same each time."""
     profile = settings(
-        max_examples=30, stateful_step_count=50, derandomize=True, deadline=None, database=None,
+        max_examples=60, stateful_step_count=50, derandomize=True, deadline=None, database=None,
         phases=(Phase.generate, Phase.shrink), suppress_health_check=ANYTHING,
     )  # fmt: skip
     run_state_machine_as_test(LaneMachine, settings=profile)

@@ -122,7 +122,7 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     return request, operation
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(asked=requests())
 def test_it_answers_as_its_document_says(client: httpx.Client, asked: tuple[dict[str, Any], dict[str, Any]]) -> None:
     request, operation = asked
