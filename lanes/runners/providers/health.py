@@ -20,7 +20,7 @@ from lanes.runners.providers.places import OTHERS_FIRST_MS, ProviderLine, Provid
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock
 from lanes_storage.errors import StorageError
-from lanes_storage.interface import AsyncStore, Transaction
+from lanes_storage.interface import AsyncStore, Transaction, within
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
 from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow
@@ -269,12 +269,18 @@ class ProviderHealth:
 
         how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
         how |= {"run": run.id, "asking": asking}
+
+        def step(tx: Transaction) -> tuple[ProviderRow, bool]:
+            return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())
+
         try:
-            row = await self._store.write(lambda tx: doors.cool(tx, line.name, refusal, now, **how))
+            row, waited = await self._store.write(step)
         except StorageError as error:
             log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
             return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
-        return (row.until or now.wall) + (0 if refusal.message_id is None else OTHERS_FIRST_MS)
+        of_one = refusal.message_id is not None
+        others_first = of_one and (row.refusals > 1 or waited or refusal.cause in OF_ONE_OR_ALL)
+        return (row.until or now.wall) + (OTHERS_FIRST_MS if others_first else 0)
 
     async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:
         now = self.clock().wall

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        ".backlog": "expired heads heads_of news recallable suspects_running touched waiting_heads",
+        ".backlog": "anyone_waits expired heads heads_of news recallable suspects_running touched waiting_heads",
         ".of_conversations": "conversation conversation_state conversations recalled",
         ".journal": "epoch_of_release events last_event_id notices",
         ".of_lanes": (

@@ -12,6 +12,7 @@ from lanes_storage.statements import again, guarding
 
 #: The end of a pause that has no end: later than every time.
 NEVER = 2**63 - 1
+ANY_WAITS = "SELECT 1 FROM lanes WHERE run_id IS NULL AND head_id IS NOT NULL LIMIT 1"
 
 _KEY = shown_key("l")
 _UNTIL = f"SELECT max(coalesce(p.until, {NEVER})) FROM pauses p WHERE"
@@ -83,6 +84,11 @@ def recallable(wall: int) -> Query[bool]:
 def expired(wall: int) -> Query[bool]:
     """Whether a message has waited too long at that wall time."""
     return Query(f"{guarding.EXPIRED} LIMIT 1", {"now": wall}, bool)
+
+
+def anyone_waits() -> Query[bool]:
+    """Whether a message waits in a lane that nothing runs on."""
+    return Query(ANY_WAITS, {}, bool, point=True)
 
 
 def suspects_running() -> Query[int]:
