@@ -1,12 +1,12 @@
 """Globs over text: ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``. The whole text must match, case-sensitively.
 
-They mean the same in policies, filters and pauses, and in both implementations: Python compares as ``fnmatch`` does,
-SQLite by ``GLOB``, which has different rules for brackets.
+They mean the same in policies, filters and pauses, and in both implementations: Python compares by a regular
+expression, SQLite by ``GLOB``, which has different rules for brackets.
 """
 
-import fnmatch
 import re
 from functools import lru_cache
+from itertools import groupby
 
 from lanes_storage.tuples import NamedTuple
 
@@ -61,8 +61,14 @@ def places(glob: str) -> list[Place]:
 @lru_cache(maxsize=256)
 def as_pattern(glob: str) -> re.Pattern[str]:
     """The regular expression that matches the same texts. After a star has matched, it does not backtrack behind it."""
-    # "[^[" is right, but Python warns of it
-    return re.compile(fnmatch.translate(glob).replace("[^[", r"[^\["))
+    runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
+    parts = [part for star, part in runs if not star]
+    if not any(star for star, _ in runs):
+        return re.compile("".join(parts) + r"\Z", re.DOTALL)
+    first = "" if runs[0][0] else parts.pop(0)
+    last = "" if runs[-1][0] else parts.pop()
+    middle = "".join(f"(?>.*?{part})" for part in parts)
+    return re.compile(f"{first}{middle}.*{last}\\Z", re.DOTALL)
 
 
 def as_sqlite(glob: str) -> str:
@@ -92,6 +98,13 @@ def _place(found: re.Match[str]) -> Place:
             first = chr(ord(first) + 1)
         ranges += [(first, last)] if first <= last else []
     return Place(frozenset(singles), tuple(ranges), negated=found[1] == "!")
+
+
+def _for_python(place: Place) -> str:
+    if place in (_ANY, _NOBODY):
+        return "." if place.negated else "(?!)"
+    members = [*map(re.escape, place.singles), *(f"{re.escape(a)}-{re.escape(b)}" for a, b in place.ranges)]
+    return f"[{'^' if place.negated else ''}{''.join(members)}]"
 
 
 def _for_sqlite(place: Place) -> str:
