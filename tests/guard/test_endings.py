@@ -26,7 +26,8 @@ ASKED: dict[str, dict[str, Any]] = {
 BEGUN = {
     "chat/completions": b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n',
     "responses": b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_7"},'
-    b'"sequence_number":0}\n\nevent: x\ndata: {"type":"response.output_text.delta","sequence_number":4}\n\n',
+    b'"sequence_number":0}\n\nevent: x\ndata: {"type":"response.output_text.delta","sequence_number":4}\n\n'
+    b'event: error\ndata: {"type":"error","code":"server_error","message":"odd","sequence_number":5}\n\n',
     "messages": b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n',
 }
 SESSION = {"x-lanes-session": "s"}
@@ -82,7 +83,7 @@ async def test_F293_a_stream_that_had_begun_ends_with_an_error_event(guard: Guar
     assert b"alice" not in got
     if route == "responses":
         assert (last["response"]["id"], last["sequence_number"], last["response"]["error"]["code"]) == (
-            "resp_7", 5, "invalid_prompt",
+            "resp_7", 6, "invalid_prompt",
         )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class Follower:
                 return True
             told: dict[str, Any] = parsed(event.data, dict) or {}
             if event.name == ERROR and ERROR not in told:  # its whole data is the error
-                told = {"type": ERROR, ERROR: told}
+                told |= {"type": ERROR, ERROR: dict(told)}
         else:
             told = event
         sign = self._read(told)
