@@ -63,6 +63,7 @@ FEW = {
         "COVERING INDEX lanes_all",
     ),
     "all lanes": ("COVERING INDEX lanes_unlisted", "COVERING INDEX lanes_all"),
+    "orders of an owner": ("SCAN w", "messages_for_run (for_run>?)"),
 }
 #: Walks in the order of the page that end with it, and the one that is gone only while a glob is paused. Other walks
 #: use a partial index, which holds only what is asked for.

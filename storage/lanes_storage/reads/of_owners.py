@@ -60,7 +60,8 @@ SELECT
   (SELECT json_group_array(json_array(r.id, l.epoch, r.abort_cause, coalesce(r.abort_grace_asked_ms, r.abort_grace_ms)))
    FROM runs r JOIN lanes l ON l.run_id = r.id
    WHERE r.owner_id = :owner AND r.ended_at IS NULL AND r.abort_at IS NOT NULL),
-  (SELECT json_group_array(w.run_id) FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_id
+  (SELECT json_group_array(w.run_id)
+   FROM waits w CROSS JOIN runs r ON r.id = w.run_id CROSS JOIN messages m ON m.id = w.message_id
    WHERE r.owner_id = :owner AND r.ended_at IS NULL AND m.ended_at IS NULL),
   (SELECT json_group_array(json_array(m.for_run, m.id)) FROM messages m JOIN runs r ON r.id = m.for_run
    WHERE m.for_run IS NOT NULL AND r.owner_id = :owner)
