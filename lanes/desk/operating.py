@@ -147,7 +147,7 @@ class DeskOperating(DeskBase):
         effect = system.events(
             self.context(),
             key,
-            filter_=chosen or system.EVERY,
+            filter_=system.EVERY if chosen is None else chosen,
             type=type,
             after=after,
             limit=limit,
@@ -210,7 +210,7 @@ class DeskOperating(DeskBase):
     async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
         """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,
         NotAllowed on a running lane."""
-        effect = conversations.import_conversation(self.context(actor), key, messages=tuple(messages))
+        effect = conversations.import_conversation.of(self.context(actor), {"key": key, "messages": messages})
         return (await self.perform(effect)).lane
 
     # ----------------------------------------------------------------------------------------- gateways and providers

@@ -85,6 +85,8 @@ UNFIT: dict[str, Call] = {
     "who drops": lambda desk: desk.drop(1, actor=cast("str", b"x")),
     "who acknowledges": lambda desk: desk.ack("known", actor=cast("str", b"x")),
     "who resumes": lambda desk: desk.resume("known", actor=cast("str", b"x")),
+    "no conversation": lambda desk: desk.import_conversation("known", cast("Any", None)),
+    "a filter of events that is none": lambda desk: desk.events(chosen=cast("LaneFilter", {})),
     "who prunes": lambda desk: desk.prune_dead_letters(0, actor=cast("str", b"x")),
 }
 
