@@ -11,6 +11,7 @@ import pytest
 
 from lanes import Failure
 from lanes.base import errors
+from lanes.config import Config, from_data
 from lanes_storage import errors as storage_errors
 from lanes_storage.errors import PortableError
 from lanes_storage.law import Cause, Word
@@ -90,6 +91,15 @@ def test_F571_a_word_that_lanes_does_not_know_is_the_same_in_another_process(kin
         there = pickle.loads(pickle.dumps(word))
         assert (type(there), there, there.value) == (kind, word, word.value)
         assert there is word or word not in list(kind)
+
+
+@pytest.mark.parametrize("way", [lambda it: pickle.loads(pickle.dumps(it)), copy.copy, copy.deepcopy])
+def test_F695_a_configuration_that_was_used_is_the_same_in_another_process(way: Callable[[Config], Config]) -> None:
+    config = from_data({"policy": [{"match": "a*", "cap": 1}]}, env={})
+    assert (config.policy("ab").cap, config.policy("b").cap) == (1, 20)
+    there = way(config)
+    assert [there.policy(key) for key in ("ab", "b")] == [config.policy(key) for key in ("ab", "b")]
+    assert there.fingerprint == config.fingerprint
 
 
 def _fails(_: object) -> NoReturn:

@@ -235,12 +235,10 @@ class Config:
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
             yield host.refused(f"listening on {host.value} needs a token", fix)
 
-    @cached_property
-    def matching(self) -> Callable[[str], tuple[int, ...]]:
-        """Tells the policies whose glob matches a key, by their place in ``policies``. A claim asks several times."""
-        return lru_cache(maxsize=1024)(
-            lambda key: tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
-        )
+    @lru_cache(maxsize=1024)  # noqa: B019 - kept outside of the configuration, which can so be pickled
+    def matching(self, key: str) -> tuple[int, ...]:
+        """The policies whose glob matches, by their place in ``policies``. A claim asks several times."""
+        return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
 
     def given(self, matching: Iterable[int]) -> dict[str, Value]:
         """The clocks that someone set, by name, for lanes that these policies match."""
