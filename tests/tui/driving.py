@@ -60,7 +60,7 @@ def no_idling(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def quick_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test knows what it acts on: it takes no time to see what came under the cursor."""
-    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 0.0)
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 0.0)
 
 
 class Driver:

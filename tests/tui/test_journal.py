@@ -65,6 +65,32 @@ async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: St
         assert screen.lane_key in dialog.said
 
 
+async def test_F699_a_key_for_the_newest_event_does_nothing_to_a_newer_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first such key on the cursor stays on its event, though the newest is followed."""
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    stage.send("lane:1", "hello")
+    async with dashboard(stage.path) as driver:
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.press("b")  # each event is a line
+        await driver.until(lambda: screen.lane_key == "lane:1", "the event")
+        stage.send("lane:2", "hello")
+        await driver.until(lambda: screen.lane_key == "lane:2", "a newer one")
+        await driver.press("a")
+        assert driver.app.screen is screen
+        assert "another row came under the cursor just now" in driver.said[-1]
+        stage.send("lane:3", "hello")
+        await driver.until(lambda: "lane:3" in shown(screen, "rows"), "one more")
+        assert screen.lane_key == "lane:2"
+        await driver.press("a")
+        assert "lane:2" in (await driver.dialog(ActionDialog)).said
+        await driver.press("escape", "G")
+        stage.send("lane:4", "hello")
+        await driver.until(lambda: screen.lane_key == "lane:4", "the newest to be followed again")
+
+
 async def test_older_events_are_read_when_the_cursor_comes_to_the_top(stage: Stage, drive: Drive) -> None:
     crowd(stage.path, 400)
     async with drive(stage.path) as driver:

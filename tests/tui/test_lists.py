@@ -87,14 +87,70 @@ async def test_F366_marked_dead_letters_that_are_hidden_or_gone_are_told(stage: 
         await driver.write("failed:0")
         await driver.press("enter")
         await driver.until(lambda: screen.letter is not None and screen.letter.key == "failed:0", "the filter")
-        retried = max(screen.marks.values())
-        stage.store.write(lambda tx: doors.retry(tx, retried, Admission(20), system_clock(), actor="bob"))
+        retried(stage, max(screen.marks.values()))
         await driver.press("R")
         dialog = await driver.dialog(ActionDialog)
         assert "1 message retried or pruned meanwhile" in driver.said[-1]
         await driver.until(lambda: "failed:1" in dialog.said and "failed:2" in dialog.said, "which they are")
         assert "Retry 2 messages?" in dialog.said
         assert "All of these are hidden by the filter." in dialog.said
+
+
+def retried(stage: Stage, message_id: int) -> None:
+    """Somebody else takes it from the list."""
+    stage.store.write(lambda tx: doors.retry(tx, message_id, Admission(20), system_clock(), actor="bob"))
+
+
+@pytest.mark.parametrize("key", ["R", "x", "a", "space", "V"])
+async def test_F699_a_key_for_a_row_that_left_a_list_does_nothing_to_the_next(
+    stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = stage.owner()
+    for number in range(4):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: screen.letter, "the letters")
+        await driver.press("down")
+        assert screen.lane_key == "failed:2"
+        retried(stage, 3)
+        await driver.until(lambda: screen.lane_key == "failed:1", "the next one to move up")
+        await driver.press(key)
+        assert driver.app.screen is screen
+        assert (screen.marks, screen.rows.range_from) == ({}, None)
+        assert "another row came under the cursor just now" in driver.said[-1]
+        retried(stage, 4)
+        await driver.until(lambda: screen.rows.total == 2, "one less above, which is no other row")
+        assert screen.lane_key == "failed:1"
+        await driver.press(key)
+        await driver.until(
+            lambda: driver.app.screen is not screen or screen.marks or screen.rows.range_from, "a second"
+        )
+
+
+async def test_F699_what_is_marked_is_not_what_came_under_the_cursor(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prune is of the row under the cursor all the same."""
+    owner = stage.owner()
+    for number in range(3):
+        stage.fail(stage.hold(f"failed:{number}", owner))
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        await driver.press("D")
+        screen = await driver.dialog(DeadLettersScreen)
+        await driver.until(lambda: screen.letter, "the letters")
+        await driver.press("space")
+        assert screen.lane_key == "failed:1"
+        retried(stage, 2)
+        await driver.until(lambda: screen.lane_key == "failed:0", "the next one to move up")
+        await driver.press("R")
+        await driver.dialog(ActionDialog)
+        await driver.press("escape", "x")
+        assert driver.app.screen is screen
+        assert "another row came under the cursor just now" in driver.said[-1]
 
 
 async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: Stage, drive: Drive) -> None:

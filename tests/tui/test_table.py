@@ -89,7 +89,7 @@ async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing
 ) -> None:
     owner = stage.owner()
     stage.fail(stage.hold("failed:1", owner))
-    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         await driver.until(lambda: driver.key == "failed:1", "the first lane")
         stage.hold("held:0", owner)
@@ -111,7 +111,7 @@ async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next
     owner = stage.owner()
     for key in ("failed:1", "failed:2"):
         stage.fail(stage.hold(key, owner))
-    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         await driver.filter("state:errored")
         first, second = driver.keys
@@ -133,7 +133,7 @@ async def test_F666_a_key_for_a_lane_that_left_the_middle_of_the_list_does_nothi
     owner = stage.owner()
     for number in range(4):
         stage.fail(stage.hold(f"failed:{number}", owner))
-    monkeypatch.setattr("lanes_tui.tables.lane_table.GLANCE_S", 3_600.0)
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         await driver.filter("state:errored")
         await driver.press("down")

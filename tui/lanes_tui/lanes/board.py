@@ -16,6 +16,7 @@ from lanes_tui.screens.guarded import CHOOSING
 from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import MOST, AsOf, Lost, MarkedLane, Source, Window, by_run
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.heads import Heads
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.widgets.detail import Detail
@@ -178,15 +179,9 @@ class Board(Marking[MarkedLane]):
             self.table.leave_lane()
         super()._begin(subject, how)
 
-    def refuses_blindly(self, action: str) -> bool:
-        """Also where another lane came under the cursor while the key was on its way."""
-        if super().refuses_blindly(action):
-            return True
+    def rows_of(self, action: str) -> CursorList | None:
         own = action in CHOOSING or (not self.marks and action.startswith(("do(", "pause")) and action != "pause_all")
-        refused = own and not self.table.hold()
-        if refused:
-            self.say("another lane came under the cursor just now: press it again", grave=True)
-        return refused
+        return self.table if own else None
 
     def look_again(self) -> None:
         if self.is_open:

@@ -21,6 +21,7 @@ from lanes_tui.screens.marked import MARK_KEYS, Marking
 from lanes_tui.screens.watching import Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import FilterInput, FilterLine
@@ -148,7 +149,13 @@ class MarkedList(Filtered, Marking[Id]):
 
     def is_blind(self, action: str) -> bool:
         """Not where it is for what is marked."""
-        return (not self.marks or action in CHOOSING) and super().is_blind(action)
+        return not self._is_of_marks(action) and super().is_blind(action)
+
+    def rows_of(self, action: str) -> CursorList | None:
+        return None if self._is_of_marks(action) else super().rows_of(action)
+
+    def _is_of_marks(self, action: str) -> bool:
+        return bool(self.marks) and action not in (*CHOOSING, "prune")
 
     @property
     def lines(self) -> Rows:

@@ -20,6 +20,7 @@ from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.widgets.standing import Freshness
 
 #: How the actions begin that change something at the source.
@@ -97,11 +98,22 @@ class Guarded(ClosingScreen[None]):
         return self.freshness.at is None and (action.startswith(ACTING) or action in CHOOSING)
 
     def refuses_blindly(self, action: str) -> bool:
-        """Whether it is not begun for that reason; says so."""
-        refused = action != "message" and self.is_blind(action)  # what is typed after that is for its dialog
-        if refused:
+        """Whether it is not begun for that reason, or since another row came under the cursor while its key was on
+        its way; says so."""
+        if action == "message":  # what is typed after that is for its dialog
+            return False
+        if self.is_blind(action):
             self.say(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
-        return refused
+            return True
+        rows = self.rows_of(action)
+        if rows is None or rows.hold():
+            return False
+        self.say(f"another {rows.OF_ROW} came under the cursor just now: press it again", grave=True)
+        return True
+
+    @abstractmethod
+    def rows_of(self, action: str) -> CursorList | None:
+        """The list whose row under the cursor that action is for; None: it is for something else."""
 
     def may_act(self) -> bool:
         """Whether an action may begin; says why not."""

@@ -21,6 +21,7 @@ from lanes_tui.screens.filtered import Filtered
 from lanes_tui.screens.watching import LANE_KEYS
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 
@@ -68,6 +69,9 @@ class JournalScreen(Filtered):
         """The lane of the event under the cursor; None for a line that stands for several lanes."""
         group = self._group
         return self._only if group is None else group.last.key if group.lanes == 1 else None
+
+    def rows_of(self, action: str) -> CursorList | None:
+        return super().rows_of(action) if self._only is None else None  # every line is of that lane
 
     def action_do(self, name: str) -> None:
         """Act on the lane of the event. A line of several lanes names none of them."""

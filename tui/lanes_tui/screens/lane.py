@@ -20,6 +20,7 @@ from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.bars import clocks, stacked
 from lanes_tui.widgets.detail import Pane, in_order, title
@@ -125,6 +126,9 @@ class LaneScreen(Watching):
     @property
     def lane(self) -> Lane | None:
         return None if self._detail is None or self._gone else self._detail.lane
+
+    def rows_of(self, action: str) -> CursorList | None:
+        return super().rows_of(action) if action in ("drop", "retry") else None  # the others are for the lane
 
     def action_drop(self) -> None:
         """Ask, then end the message under the cursor unanswered."""

@@ -17,9 +17,10 @@ from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.display.words import is_paused
-from lanes_tui.screens.guarded import Guarded
+from lanes_tui.screens.guarded import ACTING, CHOOSING, Guarded
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Lost, MarkedLane, Source
+from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.sheet import Sheet
@@ -121,6 +122,10 @@ class Watching(Guarded):
         bar.show([text.line(text.fitted(left, max(0, width - right.cell_length - 1)), " ", right)])
 
     # ------------------------------------------------------------------------------------- acting
+
+    def rows_of(self, action: str) -> CursorList | None:
+        own = action in CHOOSING or (action.startswith(ACTING) and action != "pause_all")
+        return self.query_one(Rows) if own else None
 
     def action_do(self, name: str) -> None:
         """Act on the lane, at the epoch that is on the screen; where none is, at the one that the question names."""

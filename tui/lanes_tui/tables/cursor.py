@@ -1,6 +1,8 @@
 """What the table of lanes and the other lists have in common: a cursor on one of many lines, and marks."""
 
+import time
 from collections.abc import Callable, Container
+from math import inf
 from typing import ClassVar
 
 from textual import events
@@ -13,6 +15,8 @@ from textual.style import Style
 from lanes_tui.actions.keys import MOVES
 
 CURSOR, MARK = "▌", "*"
+#: A key that is pressed so soon after another row came under the cursor by itself was meant for the one before.
+GLANCE_S = 1.0
 
 
 class CursorList(ScrollView, can_focus=True):
@@ -20,6 +24,8 @@ class CursorList(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = MOVES
+    #: What a row is called.
+    OF_ROW: ClassVar[str] = "row"
 
     class Moved(Message):
         """The cursor stands on something else; on nothing, where that is not read yet."""
@@ -33,6 +39,7 @@ class CursorList(ScrollView, can_focus=True):
         self.range_from: str | None = None
         self._at = 0
         self._key: str | None = None
+        self._came_at = -inf  # when another row came under the cursor by itself
         self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
 
     @property
@@ -56,6 +63,17 @@ class CursorList(ScrollView, can_focus=True):
     def _want(self) -> None:
         """Ask for what is seen and not held."""
         raise NotImplementedError
+
+    def hold(self) -> bool:
+        """Keep the cursor on its row; whether a person has seen that row there by now."""
+        seen = time.monotonic() >= self._came_at + GLANCE_S
+        self._came_at = -inf  # a second key is for that row
+        return seen
+
+    def _has_come(self, before: str | None) -> None:
+        """The cursor stood on ``before`` (None: on nothing), and nobody moved it since."""
+        if before not in (None, self._key):
+            self._came_at = time.monotonic()
 
     @property
     def _room(self) -> Size:

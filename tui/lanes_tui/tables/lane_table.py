@@ -23,8 +23,6 @@ from lanes_tui.tables.scrolling import tell_size
 SPARE_SCREENS = 1
 #: So long an action may take to move its lane, in seconds.
 ACTION_S = 30.0
-#: A key that is pressed so soon after another lane came under the cursor by itself was meant for the one before.
-GLANCE_S = 1.0
 #: What has changed in these columns is marked for so long; in the others something changes all the time.
 FRESH_S, TELLING = 1.5, frozenset({"STATE", "QUEUE", "LAST ERROR"})
 #: LANE grows with the keys that are seen, in such steps, so that not each of them moves all columns.
@@ -68,12 +66,13 @@ class View(NamedTuple):
 class LaneList(CursorList):
     """Lanes in some order, painted line by line from a window."""
 
+    OF_ROW = "lane"
+
     def __init__(self, marks: Container[str], *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(marks, id=id)
         self.window: Window | None = None
         self.stale = False
         self._holds = False  # the lane under the cursor; else the cursor stays on the first line
-        self._came_at = -inf  # when another lane came to stand there
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
@@ -131,8 +130,7 @@ class LaneList(CursorList):
         self._put(view.row, view.top)
         if view.row == 0 and self._key != view.key:  # it came there by itself
             self._holds = False
-        if before not in (None, self._key):
-            self._came_at = time.monotonic()
+        self._has_come(before)
         self._catch_up()
         self._renew()
 
@@ -206,10 +204,8 @@ class LaneList(CursorList):
         self._holds = key is not None
 
     def hold(self) -> bool:
-        """Keep the cursor on its lane also on the first line; whether a person has seen that lane there by now."""
-        seen = time.monotonic() >= self._came_at + GLANCE_S
-        self._holds, self._came_at = True, -inf  # a second key is for that lane
-        return seen
+        self._holds = True  # also on the first line
+        return super().hold()
 
     def leave_lane(self) -> None:
         """Stay at this place of the list when the lane under the cursor moves, as an action will make it."""

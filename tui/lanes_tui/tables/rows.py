@@ -1,6 +1,7 @@
 """A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
 
 from collections.abc import Container, Sequence
+from math import inf
 from typing import NamedTuple
 
 from textual.content import Content
@@ -39,6 +40,7 @@ class Rows(CursorList):
         self._rows: Sequence[ListRow] = ()
         self._offset = self._total = 0
         self._empty = text.EMPTY
+        self._stays = False  # on its row, though the list has a tail
 
     @property
     def is_unread(self) -> bool:
@@ -79,15 +81,16 @@ class Rows(CursorList):
         ``offset`` and ``total``: they are a part of a list. ``place``: where the row under the cursor stands in it now.
         """
         before = {at: self._row(at) for at in self._seen}
-        was_last = self.at_end
+        was_last, key = self.at_end and not self._stays, self._key
         self._rows, self._empty, self._offset = rows, empty, offset
         self._total = len(rows) if total is None else max(total, offset + len(rows))
         tell_size(self, Size(self._room.width, max(1, self._total)))
         if self.tail and was_last:
-            self.move_to(self._total - 1)
+            self._stand(self._total - 1)
         else:
             found = next((offset + i for i, row in enumerate(rows) if row.key == self._key), place)
-            self.move_to(self._at if found is None or self._key is None else found)
+            self._stand(self._at if found is None or self._key is None else found)
+        self._has_come(key)
         self._catch_up()
         for at in self._seen:
             if not _same(before.get(at), self._row(at)):
@@ -118,7 +121,7 @@ class Rows(CursorList):
     def on_resize(self) -> None:
         tell_size(self, Size(self._room.width, max(1, self._total)))
         if self._total:  # else the row where it is to begin would be forgotten
-            self.move_to(self._at)
+            self._stand(self._at)
         self.refresh()
 
     def notify_style_update(self) -> None:
@@ -131,6 +134,16 @@ class Rows(CursorList):
             self.post_message(self.Wanted())
 
     def move_to(self, place: int) -> None:
+        self._stays, self._came_at = False, -inf
+        self._stand(place)
+
+    def hold(self) -> bool:
+        seen = super().hold()
+        self._stays = self._stays or not seen
+        return seen
+
+    def _stand(self, place: int) -> None:
+        """Put the cursor there, as near as there is a row."""
         at = max(0, min(place, self._total - 1))
         self._put(at, self._top_for(at))
         self._want()
