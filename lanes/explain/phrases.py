@@ -42,13 +42,19 @@ def concerned(event: Event) -> list[str]:
     return [*said, all_lanes(str(detail["match"]))] if "match" in detail else said
 
 
+def to_do(event: Event) -> list[str]:
+    """What is to be done next about what an event says."""
+    step = (event.detail or {}).get("next")
+    return [str(step)] if step else []
+
+
 def told(event: Event) -> list[str]:
-    """What an event says: what is to be done next, so that this is not cut off, its sentence, and what is asked."""
+    """What an event says: its sentence, and what is asked."""
     detail = event.detail or {}
     # the sentence of an abort ends with its reason
     sentence = detail.get("message") or detail.get("reason") or detail.get("holder")
     asked = detail.get("text") if event.type == EventType.ASKED else None
-    return [str(each) for each in (detail.get("next"), sentence, asked) if each]
+    return [str(each) for each in (sentence, asked) if each]
 
 
 def failed(error: Failure | LastError) -> str:

@@ -45,6 +45,19 @@ async def test_F667_a_line_tells_which_provider_which_lanes_and_what_to_do_next(
         assert "retry it with `lanes retry 1`" in lines
 
 
+async def test_F700_a_narrow_line_tells_what_happened_and_the_one_under_the_cursor_also_what_to_do_next(
+    stage: Stage,
+) -> None:
+    stage.fail(stage.hold("failed:1", stage.owner()), "codex: quota (HTTP 429)")
+    async with dashboard(stage.path, (80, 24)) as driver:
+        await driver.press("J")
+        screen = await driver.dialog(JournalScreen)
+        await driver.until(lambda: screen.rows.key, "the events")
+        assert " notice provider_failed lanes codex: q" in screen.rows.render_line(screen.rows.total - 1).text
+        assert "codex: quota (HTTP 429), see to the providers" in " ".join(shown(screen, "event").split())
+        assert "retry it with `lanes retry 1`" in " ".join(shown(screen, "event").split())
+
+
 async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: Stage, drive: Drive) -> None:
     owner = stage.owner()
     for number in range(5):

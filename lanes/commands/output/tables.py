@@ -6,7 +6,7 @@ from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import one_line, state, took
-from lanes.explain.phrases import asks_for, clock_time, concerned, failed, failed_over, replied, told
+from lanes.explain.phrases import asks_for, clock_time, concerned, failed, failed_over, replied, to_do, told
 from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
 
@@ -122,7 +122,8 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
         said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
     named = (("run", event.run_id), ("message", event.message_id))
     said += [f"{word} {number}" for word, number in named if number is not None]
-    words = told(event)
+    # what is to be done next comes first, so that this is not cut off
+    words = to_do(event) + told(event)
     said += concerned(event)
     cause = event.cause
     if cause is not None and cause != event.to_state and not any(each.startswith(cause) for each in words):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
-from lanes.explain.phrases import asks_for, concerned, failed_over, replied, told
+from lanes.explain.phrases import asks_for, concerned, failed_over, replied, to_do, told
 from lanes.records import Attempt, Event, Lane, Message, RunProcess
 from lanes.text.amounts import dollars
 from lanes.text.spans import span
@@ -120,7 +120,8 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
         parts.append((f" {event.cause}", "warn"))
     if event.actor is not None:
         parts.append((f" {event.actor}", "muted"))
-    more = text.first_words(", ".join((*concerned(event), *told(event))))
+    # what happened comes before what to do about it: the line under the cursor is shown whole
+    more = ", ".join((*concerned(event), *map(text.first_words, told(event)), *to_do(event)))
     return text.line(*parts, (f" {more}" if more else "", "muted"))
 
 
