@@ -1,19 +1,17 @@
-"""Verbs about the whole database: its gateways, counts, journal and health."""
+"""Verbs about the whole database: its gateways and how they do, counts, journal and providers."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from lanes.base.errors import LanesError, NotFound, Unfit
-from lanes.base.procedure import Blocking, Effect, Procedure, QueryBlock, made_of, read, wait_for_change, write
+from lanes.base.procedure import Effect, Procedure, QueryBlock, made_of, read, wait_for_change, write
 from lanes.context import Context
 from lanes.host import descriptors
 from lanes.host.identity import Identity, is_gone, is_here, this_process
 from lanes.records import (
-    Check,
     Cut,
     Event,
-    Finding,
     Liveness,
     OwnerDetail,
     OwnerHealth,
@@ -31,7 +29,6 @@ from lanes.verbs.kinds import (
     ONLY_PYTHON,
     Duration,
     Events,
-    Flag,
     Id,
     Key,
     Limit,
@@ -45,7 +42,7 @@ from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.shared.ends import End, HeldRun, RunEnd, decide
-from lanes_storage.interface import Query, Reads, Store, Transaction, within
+from lanes_storage.interface import Query, Reads, Transaction, within
 from lanes_storage.law import Cause, Edge, EventType
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
@@ -340,73 +337,3 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
     rows = read(Query(sql.HELD_RUNS, {"tickets": json.dumps([run.ticket])}, list))
     end = End(run.ticket, Edge.RECLAIM, now, "lanes", failure=failure)
     return decide(end, HeldRun(*rows[0][1:]) if rows else None, cuts)
-
-
-# ------------------------------------------------------------------------------------------------ health
-
-
-def _unheard(_: str) -> None:
-    """The progress of a long pass is not reported."""
-
-
-@verb(
-    "POST /api/reconcile",
-    result=list[Finding],
-    slow=True,
-    examples=(
-        "lanes reconcile --dry-run     each decision with its evidence",
-        "lanes reconcile --wait        watch silent owners first, then act",
-        "lanes reconcile --watch       go on, as a gateway does, until Ctrl-C",
-    ),
-)
-def reconcile(
-    ctx: Context,
-    *,
-    dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False,
-    wait: Annotated[bool, ANY, ONLY_PYTHON] = False,
-    each_pass: Annotated[Callable[[list[Finding]], bool] | None, ANY, ONLY_PYTHON] = None,
-    tell: Annotated[Callable[[str], None], ANY, ONLY_PYTHON] = _unheard,
-) -> Effect[list[Finding]]:
-    """Take back lanes whose owner is provably gone.
-
-    This is one pass of the reconciler, with the evidence of each decision. An owner that is only silent is listed, and
-    judged only after --wait has watched it for long enough. Each gateway does the same continuously; use this when no
-    gateway is alive.
-    """
-
-    def work(store: Store) -> list[Finding]:
-        from lanes.engine.reconcile.outside import reconcile_on, reconcile_once
-
-        if each_pass is None:
-            return reconcile_once(store, ctx, tell, dry_run=dry_run, wait=wait)
-        reconcile_on(store, ctx, tell, each_pass)
-        return []
-
-    return Blocking(work)
-
-
-@verb(
-    "GET /api/doctor",
-    result=list[Check],
-    slow=True,
-    examples=(
-        "lanes doctor",
-        "lanes doctor --json | jq '.[] | select(.level != \"ok\")'",
-    ),
-)
-def doctor(ctx: Context) -> Effect[list[Check]]:
-    """Check for problems, and say how to fix them. Changes nothing.
-
-    The invariants, the file, its disk and permissions, the owners and their configurations, clocks, the port.
-
-    Exit code 1 only for a broken invariant, or a file that is damaged or lies on a network file system; the rest
-    are warnings.
-    """
-
-    def work(store: Store) -> list[Check]:
-        from lanes.doctor import examine
-        from lanes_storage.sqlite import path_of
-
-        return examine(path_of(store.name), ctx)
-
-    return Blocking(work)

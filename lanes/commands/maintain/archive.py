@@ -22,7 +22,7 @@ from lanes.drivers.driver import Driver
 from lanes.engine.upkeep.watchdog import LAST_SIGN
 from lanes.records import Check, jsonable
 from lanes.records.record import Json
-from lanes.verbs import messages, queries, system
+from lanes.verbs import examining, messages, queries, system
 from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.inspect import schema_text
@@ -78,7 +78,7 @@ def write_bundle(file: Path, driver: Driver, config: Config | None, *, texts: bo
         "schema.sql": schema_text(Path(driver.name)),
         "settings.json": _json(_settings(config, texts=texts)),
         **_rows(driver, hide),
-        "doctor.json": _json(_checks(driver.call(system.doctor), texts=texts)),
+        "doctor.json": _json(_checks(driver.call(examining.doctor), texts=texts)),
     }
     file.touch(mode=0o600, exist_ok=False)
     try:

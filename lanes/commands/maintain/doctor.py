@@ -6,7 +6,7 @@ from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Cell, Output
 from lanes.explain.phrases import counted
 from lanes.records import Check, Level
-from lanes.verbs.system import doctor
+from lanes.verbs.examining import doctor
 
 LOOKS = {Level.OK: "good", Level.WARNING: "warn", Level.BROKEN: "bad"}
 

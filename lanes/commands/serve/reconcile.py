@@ -11,7 +11,7 @@ from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output, Piece
 from lanes.engine.reconcile.reconciler import ACTING
 from lanes.records import Finding
-from lanes.verbs.system import reconcile
+from lanes.verbs.examining import reconcile
 
 COLUMNS = (
     OutputColumn("KEY", cut="middle", least=16),
