@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -66,21 +66,22 @@ def judge(told: Iterable[Told], worlds: Worlds, provider: Path) -> History:
     total = History()
     files = {file: path for file, path in worlds.files().items() if _has_schema(path)}
     texts = {file: _texts(path) for file, path in files.items()}
+    own = {file: partial(_is_of, frozenset(of.values())) for file, of in texts.items()}
     for one in told:
         total.lost += _lost(one, texts)
     for file, path in files.items():
         history = _of_file(path, settled=path == worlds.database)
-        history.take(read_provider(provider, history.cut_runs, which=partial(_is_of, texts[file].values())))
+        history.take(read_provider(provider, history.cut_runs, which=own[file]))
         total.take(history)
         total.messages += history.messages
     for absence in worlds.absences:
         if absence.file in files:
-            own = partial(_is_of, texts[absence.file].values())
-            total.overlaps += _claimed_elsewhere(absence, files[absence.file], filter(own, read_requests(provider)))
+            requests = filter(own[absence.file], read_requests(provider))
+            total.overlaps += _claimed_elsewhere(absence, files[absence.file], requests)
     return total
 
 
-def _is_of(texts: Collection[str], asked: Asked) -> bool:
+def _is_of(texts: frozenset[str], asked: Asked) -> bool:
     """Whether a request came from the file that has these texts: each is sent once, and the newest one comes last."""
     return asked.text.rpartition("\n\n")[2] in texts
 
