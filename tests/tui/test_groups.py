@@ -1,9 +1,11 @@
 """Lanes folded by the first parts of their keys: counted, opened, and acted on as marks."""
 
+import pytest
+
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.groups import GroupsScreen
 from tests.kit.stage import Stage
-from tests.tui.driving import Drive, Driver
+from tests.tui.driving import Drive, Driver, dashboard
 from tests.tui.test_screens import shown
 
 
@@ -68,3 +70,19 @@ async def test_an_action_on_a_group_is_one_on_its_lanes(stage: Stage, drive: Dri
         await driver.until(lambda: not isinstance(driver.app.screen, MainScreen | GroupsScreen), "the question")
         await driver.press("escape")
         await driver.closed()
+
+
+async def test_F699_a_key_for_a_group_that_left_the_list_does_nothing_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house(stage)
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    async with dashboard(stage.path) as driver:
+        screen = await opened(driver)
+        await driver.press("right_square_bracket")
+        await driver.until(lambda: screen.group and screen.group.prefix == "agent:bad:slack", "another group")
+        await driver.press("K")
+        assert driver.app.screen is screen
+        assert "another row came under the cursor just now" in driver.said[-1]
+        await driver.press("K")
+        await driver.until(lambda: not isinstance(driver.app.screen, GroupsScreen), "the second key is for it")

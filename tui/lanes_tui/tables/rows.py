@@ -98,7 +98,7 @@ class Rows(CursorList):
 
     def forget_cursor(self) -> None:
         """Begin at the top with what is shown next."""
-        self._key, self._at = None, 0
+        self._key, self._at, self._stays = None, 0, False
 
     def begin_at(self, key: str | None) -> None:
         """Put the cursor on that row as soon as it is shown."""
