@@ -16,7 +16,7 @@ from lanes_tui.dialogs.help import Help
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.widgets.detail import Pane
 from tests.kit.stage import Stage
-from tests.tui.driving import Drive
+from tests.tui.driving import Drive, dashboard
 from tests.tui.test_everywhere import exported
 from tests.tui.test_screens import shown
 
@@ -78,6 +78,18 @@ async def test_F208_two_lanes_with_one_name_are_looked_at_each_by_itself(stage: 
         await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         assert "say which with --source" in driver.said[-1]
+
+
+async def test_F701_the_detail_goes_with_the_cursor_from_a_lane_to_another_one_of_its_name(stage: Stage) -> None:
+    furnished(stage)
+    async with dashboard(stage.path) as driver:
+        await driver.filter("twice")
+        await driver.until(lambda: driver.keys == [TWICE, TWICE] and shown(driver.main, "why"), "both")
+        driver.main.looking.frozen = True  # nothing is read but what the cursor asks for
+        for key in ("down", "up", "down"):
+            before = shown(driver.main, "why")
+            await driver.press(key)
+            await driver.until(lambda before=before: shown(driver.main, "why") != before, "the other")  # type: ignore[misc]
 
 
 async def test_F668_both_of_two_lanes_with_one_name_are_exported(

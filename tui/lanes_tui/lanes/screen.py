@@ -233,7 +233,7 @@ class MainScreen(Arranging):
 
     def show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
-        if not self.is_open or key != self.table.key or (detail is not None and detail.record.lane.key != key):
+        if not self.is_open or key != self.table.key or (detail is not None and not _is_of(self.lane, detail)):
             return
         now = self.source.now()
         known, at = (None, now) if detail is None else (detail.record, detail.at)
@@ -317,3 +317,9 @@ class MainScreen(Arranging):
                 self.app.exit(STOP_TOO if how is Leaving.STOP else LEAVE_RUNNING)
 
         self.app.push_screen(LeavingDialog(), answered)
+
+
+def _is_of(lane: Lane | None, detail: AsOf[LaneDetail]) -> bool:
+    """Whether it is the detail of that lane: one of another program may have the same name."""
+    told = detail.record.lane
+    return lane is not None and (lane.source, lane.key) == (told.source, told.key)

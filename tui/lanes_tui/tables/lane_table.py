@@ -173,7 +173,10 @@ class LaneList(CursorList):
         if self.total:
             row = max(0, min(place, self.total - 1))
             self._holds, self._came_at = row > 0, -inf
+            before = self.lane
             self._put(row, self._top_for(row))
+            if before is not None and self.lane is not None and before.source != self.lane.source:
+                self.post_message(self.Moved())  # also where both have one name
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         self._painted.clear()
