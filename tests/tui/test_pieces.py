@@ -11,7 +11,7 @@ from lanes_storage.records import AttemptPhase, ProviderAttempt
 from lanes_tui.display import words
 from lanes_tui.display.coalescing import coalesced, single
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import message_line, message_whole, process_lines
+from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.source import AsOf
 from lanes_tui.widgets.bars import ClockBar, abreast, clocks, stacked
@@ -27,8 +27,16 @@ def event(
     key: str | None = "a",
     cause: str | None = None,
     detail: dict[str, object] | None = None,
+    actor: str = "owner:1",
 ) -> Event:
-    return Event(number, number, type_, key, None, "errored", None, None, None, "owner:1", cause, detail or {})
+    return Event(number, number, type_, key, None, "errored", None, None, None, actor, cause, detail or {})
+
+
+def test_the_line_of_an_event_that_comes_from_a_provider_names_that_once() -> None:
+    detail: dict[str, object] = {"provider": "sim", "message": "too many"}
+    for actor, said in (("provider", " → errored provider sim, too many"), ("bob", " bob provider sim, too many")):
+        line = event_line(event(1, "cooldown", None, detail=detail, actor=actor), ViewedAt(NIGHT.wall, 0))
+        assert line.plain.endswith(said)
 
 
 def test_only_many_of_the_same_near_each_other_are_told_together() -> None:

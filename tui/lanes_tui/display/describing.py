@@ -118,10 +118,11 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
         parts.append((f" → {event.to_state}", look.tone if look else ""))
     if event.cause is not None and event.cause != event.type:
         parts.append((f" {event.cause}", "warn"))
-    if event.actor is not None:
+    about = concerned(event)
+    if event.actor is not None and not any(each.startswith(f"{event.actor} ") for each in about):
         parts.append((f" {event.actor}", "muted"))
     # what happened comes before what to do about it: the line under the cursor is shown whole
-    more = ", ".join((*concerned(event), *map(text.first_words, told(event)), *to_do(event)))
+    more = ", ".join((*about, *map(text.first_words, told(event)), *to_do(event)))
     return text.line(*parts, (f" {more}" if more else "", "muted"))
 
 
