@@ -144,9 +144,8 @@ class WatchedSource:
                 await self._note_down(down)
             except StorageError:
                 raise
-            except (
-                Exception
-            ) as error:  # an adapter reads what another program sends: its fault must not end the gateway
+            # An adapter reads what another program sends: its fault must not end the gateway.
+            except Exception as error:
                 await self._note_down(self._failed(error))
         except StorageError as error:
             log.warning("what is seen of %s is not kept: %s", self.name, error)
