@@ -126,6 +126,12 @@ def test_a_stale_note_is_that_of_a_dead_one(home: Env, child: subprocess.Popen[b
     assert not path.exists()
 
 
+def test_F696_a_note_of_another_boot_may_be_that_of_another_machine(home: Env, child: subprocess.Popen[bytes]) -> None:
+    path = rewrite(note_gateway(os.getpid(), "/x.db", env=home), boot_id="another")
+    note_gateway(child.pid, "/y.db", env=home)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"pid_ns": "pid:[1]"}, {"pid": "x"}, {"database": 1}])
 def test_a_note_that_cannot_be_judged_is_left_alone(
     home: Env, child: subprocess.Popen[bytes], changes: dict[str, Any]

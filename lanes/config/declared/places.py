@@ -1,7 +1,8 @@
 """Where lanes keeps things of a user, and which gateways of this user live.
 
 Every gateway leaves a note in the state directory, so that a command that names no database finds the one in
-use. A note is a hint, never a lock. That of a gateway which was killed stays until another gateway starts.
+use. A note is a hint, never a lock. That of a gateway which was killed stays until another gateway starts; after a
+boot, until one starts on the same database.
 """
 
 import contextlib
@@ -108,7 +109,8 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     used = _absolute(database)
     put(_last(env), used)
     for note, sight in _notes(env):
-        if sight.gone or sight is ProcessSighting.OTHER_BOOT:
+        # One of another boot may be that of another machine of this name, which shares this folder.
+        if sight.gone or (sight is ProcessSighting.OTHER_BOOT and note.database == used):
             with contextlib.suppress(OSError):
                 note.path.unlink()
     put(path, json.dumps(who._asdict() | {"database": used, "url": url}))
