@@ -215,9 +215,21 @@ async def test_F291_pieces_pass_as_they_come(guard: Guard) -> None:
     await guarded.free()
 
 
-@pytest.mark.parametrize("said", [b"error: ", b"event: error\ndata: "])
-async def test_F685_an_error_whose_data_is_the_error_itself_is_noted(guard: Guard, said: bytes) -> None:
-    error = said + b'{"code": 500, "message": "no slot", "type": "server_error"}\n\n'
+LLAMA = b'{"code": 500, "message": "no slot", "type": "server_error"}'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"error: " + LLAMA,
+        b"event: error\ndata: " + LLAMA,
+        b'event: error\ndata: {"type": "error", "message": "no slot"}',
+        b'data: {"type": "error", "message": "no slot"}',
+        b'data: {"error": "no slot", "error_type": "generation"}',
+    ],
+)
+async def test_F685_an_error_is_noted_in_whatever_form_a_provider_reports_it(guard: Guard, said: bytes) -> None:
+    error = said + b"\n\n"
     async with mirror(pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', error]) as seen:
         guarded = await guard(seen.url)
         body = {"stream": True, "messages": []}

@@ -27,8 +27,7 @@ class SseParser:
     """Takes chunks, and returns the events that they complete.
 
     Lines end with LF, CR or CR LF. Comments, ids and retry times are ignored. A line ``error: …`` is data of an event
-    ``error``. An event that the stream does
-    not complete with an empty line is never given. Raises SseError.
+    ``error``. An event that the stream does not complete with an empty line is never given. Raises SseError.
     """
 
     def __init__(self, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:

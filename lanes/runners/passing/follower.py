@@ -115,10 +115,11 @@ class Follower:
                 self.ended = True
                 return True
             told: dict[str, Any] = parsed(event.data, dict) or {}
-            if event.name == ERROR and ERROR not in told:  # its whole data is the error
-                told |= {"type": ERROR, ERROR: dict(told)}
+            name = event.name
         else:
-            told = event
+            told, name = event, event.get("type")
+        if name == ERROR and ERROR not in told:  # all of it is the error
+            told = {**told, "type": ERROR, ERROR: told}
         sign = self._read(told)
         self.ended |= sign.ended
         self.failed = self.failed or sign.failed
@@ -132,7 +133,7 @@ class Follower:
 def _error(error: Any) -> str | None:
     """The code of an error; never its text, which may repeat the conversation."""
     if not isinstance(error, dict):
-        return None
+        return "error" if error else None
     codes = (error.get(name) for name in ("code", "type"))
     return next((code for code in codes if isinstance(code, str) and code.isascii() and len(code) <= 64), "error")
 
