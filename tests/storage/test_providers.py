@@ -226,6 +226,22 @@ def test_F652_short_answers_do_not_keep_a_provider_at_the_few_that_asked_it_when
     assert given(world, runs[3:]) == runs[3:], "three more"
 
 
+def test_F704_a_provider_that_answers_one_more_than_it_held_is_asked_by_more_sooner(world: World) -> None:
+    runs = started(world, 4)
+    for _ in range(5):
+        held = overloaded(world, runs[3], runs[:3])
+        world.time.move(SECOND)
+        begins(world, runs[0])
+        world.time.move(held.hold_ms - SECOND)
+    assert (held.held, held.hold_ms) == (3, LONGEST_HOLD_MS)
+    assert place(world, runs[3], most=None)
+    assert begins(world, runs[3]).hold_ms == LONGEST_HOLD_MS // 2
+    assert row(world).most(world.time().wall, None) == 6
+    for _ in range(5):
+        begins(world, runs[3])
+    assert row(world).hold_ms == HOLD_MS, "never shorter than at first"
+
+
 def test_what_a_provider_held_is_no_limit_once_it_was_not_asked_by_more_for_a_while(world: World) -> None:
     runs = started(world, 4)
     overloaded(world, runs[3], runs[:3])
@@ -438,6 +454,27 @@ def test_F655_the_load_of_a_provider_is_that_of_all_who_ask_it_under_whatever_ke
     cooled = cool(world, 5 * MINUTE, key="old")
     assert row(world).under("new") == cooled
     assert cool(world, SECOND, key="new").until == cooled.until
+
+
+@pytest.mark.parametrize("later", [SECOND, TRICKLE_MS + MINUTE])
+def test_F703_what_a_good_key_gets_says_nothing_of_one_that_is_refused(world: World, later: int) -> None:
+    cool(world, SECOND, key="good")
+    world.time.move(SECOND)
+    answer(world, key="good")
+    world.time.move(later)
+    assert not doubt(world, "a", key="bad")
+    begun = answer(world, key="good").begun
+    assert begun == (2 if later == SECOND else 1), "and its answers count"
+    assert doubt(world, "b", key="bad"), "nobody was served with this key in between"
+    answer(world, key="bad")
+    assert not doubt(world, "a", key="bad")
+
+
+def test_F703_a_failure_under_another_key_lets_a_provider_not_be_tried_last(world: World) -> None:
+    cool(world, SECOND, key="old")
+    world.step(lambda tx: doors.try_last(tx, "codex", world.time().wall + MINUTE, "broken", fingerprint="old"))
+    assert row(world).under("old").tried_last_until is not None
+    assert row(world).under("new").tried_last_until is None
 
 
 # ------------------------------------------------------------------------------------------- tried last

@@ -206,7 +206,7 @@ class ProviderHealth:
         name, line = request.provider.name, self.line(request.provider)
         row, wall = request.view.row(line), self.clock().wall
         doubts = row.doubted is not None or name in self._doubted
-        if row.answering(wall) == row and not doubts:
+        if row.answering(wall, request.view.taken_at(line)) == row and not doubts:
             return
         self._doubted.discard(name)
         now = self.clock()

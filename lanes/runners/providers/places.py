@@ -98,7 +98,7 @@ class ProviderView(NamedTuple):
     def of_another_key(self, line: ProviderLine) -> bool:
         """Whether it cools under another key or address than the present one."""
         row = self.rows.get(line.name, ProviderRow(line.name))
-        return row.cools(self.now.wall) and row.fingerprint not in (None, line.fingerprint)
+        return row.cools(self.now.wall) and row.of_another(line.fingerprint)
 
     def last(self, line: ProviderLine) -> bool:
         """Whether a provider is asked after the others of its chain."""

@@ -83,10 +83,14 @@ def answered(
     tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None, run: int | None = None
 ) -> ProviderRow:
     """A provider has begun to answer a run after a cooldown: its doubling begins again, and more may ask it. A
-    cooldown that another run brought about meanwhile stands. What was doubted was not its."""
-    before = known(tx, provider, fingerprint)
+    cooldown that another run brought about meanwhile stands. What was doubted was not its, unless of another key."""
+    before = _stored(tx, provider)
+    another = before.of_another(fingerprint)
     tx.run(sql.ANSWERED, {"run": run})
-    row = before.answering(now.wall)._replace(doubted=None)
+    if another and before.cause not in OF_LOAD:
+        return before.under(fingerprint)
+    row = before.answering(now.wall, places(tx, provider, now))
+    row = row if another else row._replace(doubted=None)
     if row != before:
         save(tx, row)
     return row
@@ -177,9 +181,13 @@ def places(tx: Transaction, provider: str, now: Now, *, but: int | None = None) 
 
 def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRow:
     """What is known of a provider with this key and address."""
-    rows = tx.rows(sql.FIND_PROVIDER, {"provider": provider})
-    row = ProviderRow(*rows[0]) if rows else ProviderRow(provider)
+    row = _stored(tx, provider)
     return row.under(fingerprint)._replace(fingerprint=fingerprint or row.fingerprint)
+
+
+def _stored(tx: Transaction, provider: str) -> ProviderRow:
+    rows = tx.rows(sql.FIND_PROVIDER, {"provider": provider})
+    return ProviderRow(*rows[0]) if rows else ProviderRow(provider)
 
 
 def save(tx: Transaction, row: ProviderRow) -> None:

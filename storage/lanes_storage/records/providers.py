@@ -18,7 +18,7 @@ AT_ONCE, ONE_MORE = 2, 8
 REFUSES_WITHIN_MS = 5_000
 #: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
 #: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
-#: twice as long.
+#: twice as long; each time that it answers while it is asked by more, half as long.
 HOLD_MS = 5_000
 LONGEST_HOLD_MS = 60_000
 #: After so many times that long it is taken to answer any number.
@@ -108,13 +108,17 @@ class ProviderRow(NamedTuple):
             free.append(at_once - taken.unanswered)
         return max(0, min(free)) if free else None
 
-    def answering(self, now_wall: int) -> "ProviderRow":
+    def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":
         """What is known once it has begun to answer one of those that have a place there: it does not refuse."""
         if self.until is None or self.cools(now_wall):
             return self
         known = self.probed and (self.refused_at or 0) < (self.answered_at or 0)
         row = self if known else self._replace(answered_at=now_wall)
-        return row._replace(tries=0, begun=self.begun + 1) if self.recovers(now_wall) else row
+        if not self.recovers(now_wall):
+            return row
+        more = self.held is not None and taken.answered > self.held
+        hold_ms = max(HOLD_MS, self.hold_ms // 2) if more else self.hold_ms
+        return row._replace(tries=0, begun=self.begun + 1, hold_ms=hold_ms)
 
     def refusing(self, now_wall: int, others: int) -> "ProviderRow":
         """What is known of how many it answers at a time, once it has refused one beside so many others."""
@@ -141,10 +145,16 @@ class ProviderRow(NamedTuple):
         times = max(0, now_wall - (self.since or 0)) // self.hold_ms if self.hold_ms else 0
         return self.held - 1 + (1 << times) if times < HELD_FOR else None
 
+    def of_another(self, fingerprint: str | None) -> bool:
+        """Whether it was seen under another key or address."""
+        return fingerprint is not None and self.fingerprint not in (None, fingerprint)
+
     def under(self, fingerprint: str | None) -> "ProviderRow":
         """What of it holds for a provider with this key and address: its load is that of all who ask it."""
-        if fingerprint is None or self.fingerprint in (None, fingerprint) or self.cause in OF_LOAD:
+        if not self.of_another(fingerprint):
             return self
+        if self.cause in OF_LOAD:
+            return self._replace(tried_last_until=None, doubted=None)
         return ProviderRow(self.provider, fingerprint=fingerprint, counts=self.counts)
 
 
