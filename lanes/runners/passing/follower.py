@@ -115,7 +115,7 @@ class Follower:
                 self.ended = True
                 return True
             told: dict[str, Any] = parsed(event.data, dict) or {}
-            name = event.name
+            name: object = event.name
         else:
             told, name = event, event.get("type")
         if name == ERROR and ERROR not in told:  # all of it is the error
