@@ -107,6 +107,20 @@ async def test_F669_a_type_that_a_newer_lanes_writes_is_followed_from_far_behind
         assert [e["type"] for e in await told.events(1)] == ["newer_word"]
 
 
+@pytest.mark.parametrize("followed", [{"type_": "newer_word"}, {"key": "a"}])
+async def test_F697_what_is_followed_from_far_behind_is_pruned_meanwhile(
+    served: Served, followed: dict[str, str]
+) -> None:
+    await done(served, "a")
+    follower = await journal.Feed(served.desk).follow(0, **followed)  # type: ignore[arg-type]
+    await served.desk.store.write(lambda tx: tx.run("UPDATE lanes SET key = 'gone' WHERE key = 'a'", {}))
+    try:
+        said = [piece async for piece in events._told(follower)]
+    finally:
+        follower.close()
+    assert said[1:] == [b": what is followed is not there any more\n\n"]
+
+
 async def test_a_long_way_behind(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a page, and more than the window holds."""
     monkeypatch.setattr(journal, "PAGE", 3)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp
 
+from lanes.base.errors import LanesError
 from lanes.base.procedure import QueryBlock
 from lanes.filters.doubts import cleared, doubts_of
 from lanes.records.problems import RETRY_AFTER_S
@@ -60,3 +61,5 @@ async def _told(follower: JournalReader) -> AsyncIterator[bytes]:
                 yield KEEPALIVE + f"id: {follower.after}\n\n".encode()
     except StorageError:
         yield b": the database cannot be read; reconnect\n\n"
+    except LanesError:  # the lane, or each event of a type that only a newer lanes writes, was pruned meanwhile
+        yield b": what is followed is not there any more\n\n"
