@@ -142,7 +142,8 @@ class DeskOperating(DeskBase):
     ) -> list[records.Event]:
         """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit``.
 
-        ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound.
+        ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound, and Unfit for a
+        type that no event has.
         """
         effect = system.events(
             self.context(),
