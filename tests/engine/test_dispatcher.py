@@ -8,12 +8,15 @@ from typing import Any, cast
 import pytest
 
 from lanes.engine.background.loop import UNHEALTHY_MS
+from lanes.engine.dispatch import dispatcher as claiming_heads
+from lanes.engine.dispatch import providers as dispatch_providers
 from lanes.engine.dispatch.dispatcher import PAGE, Dispatcher
 from lanes.engine.runs.execution import Execution
 from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import RunContext, RunnerSpec
+from lanes.runners.providers.places import OTHERS_FIRST_MS
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.clock import Now
@@ -317,6 +320,28 @@ async def test_a_head_that_would_wait_too_long_for_a_provider_fails(world: World
     message = world.send("a")
     await bench.dispatcher.run_once()
     assert world.message(message).state is MessageState.FAILED
+
+
+async def test_F705_few_of_the_messages_that_a_provider_refused_are_parked_for_its_next_cooldown(
+    world: World, astore: AsyncStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait a moment longer than those that it did not refuse; the others wait behind them all the same."""
+    monkeypatch.setattr(dispatch_providers, "POSTPONED", 4)
+    monkeypatch.setattr(claiming_heads, "PAGE", 4)
+    bench = Bench(world, astore, {"chat": spec(max_runs=20, providers=("codex",))})
+    sent = [world.send(f"lane {number}") for number in range(12)]
+    assert await bench.dispatcher.run_once() == 12
+    for run in bench.started:
+        world.park(run.ticket, for_ms=SECOND)
+        bench.live.leave(run)
+    world.time.move(SECOND)
+    refuses(world, "codex", MINUTE)
+    now = world.time().wall
+    for _ in range(5):
+        assert await bench.dispatcher.run_once() == 0
+    assert sum((world.message(each).parked_until or 0) > now for each in sent) == 4
+    world.time.move(MINUTE + OTHERS_FIRST_MS)
+    assert await bench.dispatcher.run_once() == 1, "the probe"
 
 
 @pytest.mark.parametrize("by", [-3 * HOUR, 3 * HOUR])

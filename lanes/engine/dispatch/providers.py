@@ -44,7 +44,8 @@ class ProviderWatch:
             if view.of_another_key(line):
                 await self._start_afresh(line, now)
         for name, rest in list(self._resting.items()):
-            if choose(self._chains[name], view, {}).until != rest.until:
+            until = choose(self._chains[name], view, {}).until
+            if until is None or until > rest.until:  # a message that was tried before waits a little longer
                 del self._resting[name]
 
     async def _start_afresh(self, line: ProviderLine, now: Now) -> None:
