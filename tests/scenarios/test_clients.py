@@ -69,8 +69,8 @@ def test_F53_two_surfaces_one_path(made: House) -> None:
     stories = []
     for key, surface in (("by-command", "command"), ("by-http", "http")):
         made.lanes("send", key, "[[sim-hang]]")
-        made.lanes("send", key, "hello")
         eventually(lambda key=key: key in made.held(), "the lane to run")  # type: ignore[misc]
+        made.lanes("send", key, "hello")
         if surface == "command":
             (result,) = made.lanes("abort", key, "--reason", "stuck", "--json").json
         else:
