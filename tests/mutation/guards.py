@@ -26,7 +26,6 @@ SERVE_AN_INDEX = {
     "UNCHANGED_HEADS: p.lane_id IS NULL": PATTERNS,
     "BOUND_CANDIDATES: m.ended_at IS NULL": "a head has not ended; messages_bound has only what has not",
     "COUNT_SUSPECTS: l.run_id IS NOT NULL": "the join asks the same; lanes_held has only what is held",
-    "END_PARKS: parked_until > :latest": "it is later than parked_since; messages_parked is in its order",
     "FORGET_ANSWER: id = :run": "a message is the answer to one question; the key finds that",
     "HELD_RUNS: f.for_run = r.id": "nothing is given back that is meant for another run; messages_for_run has few",
     "PRUNE_MESSAGES: m.batch = messages.id": "who answers a message is of its batch; messages_batch finds those",

@@ -313,6 +313,20 @@ def test_of_a_burst_those_that_are_not_refused_are_what_a_provider_holds(world: 
     assert [(each.held, each.tries) for each in rows] == [(number, 1) for number in range(9, 3, -1)]
 
 
+def test_of_the_runs_that_ask_a_provider_only_one_that_goes_on_and_has_no_place_gets_one(world: World) -> None:
+    refused, ended, elsewhere, asks = (world.start(key) for key in ("refused", "ended", "elsewhere", "asks"))
+    assert place(world, elsewhere.ticket.run_id, "other")
+    world.complete(ended.ticket)
+    asking = [each.ticket.run_id for each in (ended, elsewhere, asks)]
+    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": refused.ticket.run_id, "asking": asking}
+    world.step(lambda tx: doors.cool(tx, "codex", LOAD, world.time(), **how))
+    query = "SELECT id, provider FROM runs WHERE provider IS NOT NULL ORDER BY id"
+    assert world.step(lambda tx: tx.rows(query, {})) == [
+        (elsewhere.ticket.run_id, "other"),
+        (asks.ticket.run_id, "codex"),
+    ]
+
+
 def test_an_outage_says_nothing_of_how_many_a_provider_holds(world: World) -> None:
     runs = started(world, 4)
     given(world, runs[:3])

@@ -29,10 +29,11 @@ TAKE_PLACE = "UPDATE runs SET provider = :provider, asked_boot = NULL WHERE id =
 #: A run that asked a provider without a place, since requests there were not limited, has one from now on.
 NOTE_PLACE = "UPDATE runs SET provider = :provider WHERE id = :run AND ended_at IS NULL AND provider IS NULL"
 
-#: The run has a place at a provider that recovers, which has not begun to answer it.
+#: The run has a place at a provider that recovers, which has not begun to answer it. What never cooled has no time of
+#: its last answer either.
 NOTE_ASKED = f"""
 UPDATE runs SET asked_boot = :boot WHERE id = :run AND (SELECT 1 FROM providers p WHERE p.provider = :provider
-  AND p.until IS NOT NULL AND (coalesce(p.answered_at, 0) < p.until OR :now < p.answered_at + {TRICKLE_MS})) IS NOT NULL
+  AND (coalesce(p.answered_at, 0) < p.until OR :now < p.answered_at + {TRICKLE_MS})) IS NOT NULL
 """
 ANSWERED = "UPDATE runs SET asked_boot = NULL WHERE id = :run"
 
