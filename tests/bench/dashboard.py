@@ -58,6 +58,19 @@ class Figure(NamedTuple):
         return f"{self.name:<48}{self.value:>9.1f} {self.unit:<6} target < {self.below:g} {self.unit}"
 
 
+class Look(NamedTuple):
+    """What was measured of one dashboard."""
+
+    first_ms: float  # from the start of its process to the first rows
+    memory_mb: float
+    refresh_ms: float  # its processor time for one
+    calm_ms: float  # the same, for a second in which nothing changes
+    key_ms: float  # from a key to what it paints, the median
+    most_keys_ms: float  # the same, of nine in ten
+    idle: float  # bytes a second to the terminal while nothing changes
+    bare: float  # the same without the detail of a lane
+
+
 def processor_ms(pid: int) -> float:
     """The processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
@@ -167,7 +180,7 @@ def bulk(database: Path, lanes: int) -> Bulk:
         return Bulk(time.perf_counter() - began, worst)
 
 
-def measure(database: Path, owner: int) -> list[Figure]:
+def measure(database: Path, owner: int) -> Look:
     """All figures, of a database that ``crowd`` made for ``owner``."""
     started = statistics.median(first_rows_s(database) for _ in range(5))
     with terminal(database, SIZE) as opened, Traffic(database, owner) as traffic:
@@ -185,16 +198,16 @@ def measure(database: Path, owner: int) -> list[Figure]:
         refresh = refresh_ms(opened, traffic)
         keys = key_ms(opened, traffic)
         memory = memory_mb(opened.process.pid)
-    return [
-        Figure("first rows from process start (median of 5)", started * 1000, "ms", 1_500),
-        Figure("its memory", memory, "MB", 80),
-        Figure("refresh: its processor time", refresh, "ms", 40),
-        Figure("calm second: its processor time", calm, "ms", 40),
-        Figure("key to paint (median)", statistics.median(keys), "ms", 50),
-        Figure("key to paint (nine of ten)", keys[len(keys) * 9 // 10], "ms", 50),
-        Figure("idle, to the terminal", sent / QUIET_S, "B/s", 500),
-        Figure("the same without the detail", bare / QUIET_S, "B/s", 500),
-    ]
+    return Look(
+        first_ms=started * 1000,
+        memory_mb=memory,
+        refresh_ms=refresh,
+        calm_ms=calm,
+        key_ms=statistics.median(keys),
+        most_keys_ms=keys[len(keys) * 9 // 10],
+        idle=sent / QUIET_S,
+        bare=bare / QUIET_S,
+    )
 
 
 def main(report: Callable[[str], None] = print) -> None:
@@ -204,7 +217,17 @@ def main(report: Callable[[str], None] = print) -> None:
         database = Path(folder) / "lanes.db"
         owner = crowd(database, lanes)
         report(f"the dashboard over {lanes:,} lanes, {SIZE[0]}x{SIZE[1]}")
-        for figure in measure(database, owner):
+        look = measure(database, owner)
+        for figure in (
+            Figure("first rows from process start (median of 5)", look.first_ms, "ms", 1_500),
+            Figure("its memory", look.memory_mb, "MB", 80),
+            Figure("refresh: its processor time", look.refresh_ms, "ms", 40),
+            Figure("calm second: its processor time", look.calm_ms, "ms", 40),
+            Figure("key to paint (median)", look.key_ms, "ms", 50),
+            Figure("key to paint (nine of ten)", look.most_keys_ms, "ms", 50),
+            Figure("idle, to the terminal", look.idle, "B/s", 500),
+            Figure("the same without the detail", look.bare, "B/s", 500),
+        ):
             report(f"  {figure}")
         paused = bulk(database, lanes)
         report(f"  {Figure('a tenth of them paused in bulk', paused.taken_s, 's', 10)}")
