@@ -101,8 +101,8 @@ def test_F607_a_terminal_that_takes_no_more_is_behind() -> None:
 
         assert not is_behind()
         os.set_blocking(line, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
+        for _ in range(1_000):  # the kernel takes a little more once it has moved what it took before
+            with contextlib.suppress(BlockingIOError):
                 os.write(line, b"x" * 4096)
         assert is_behind()
         os.set_blocking(shown, False)
