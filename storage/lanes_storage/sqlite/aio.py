@@ -3,7 +3,6 @@ engine by aiosqlite, and queries for people on separate connections."""
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -122,16 +121,11 @@ class AsyncSqliteStore:
         if self._closed:
             raise errors.StoreClosed(self.name)
         self._file.guard.check_process()
-        with translated(self.name):
-            try:
-                rows = self._point_reads.fetch(sql, params) if point else None
-                on_loop = rows is not None
-                if rows is None:
-                    rows = list(await self._reader.execute_fetchall(sql, params))
-            except sqlite3.Error:
-                self._file.guard.check()  # it may have read pages of two files
-                raise
-            self._file.guard.check()
+        with translated(self.name, self._file.guard):
+            rows = self._point_reads.fetch(sql, params) if point else None
+            on_loop = rows is not None
+            if rows is None:
+                rows = list(await self._reader.execute_fetchall(sql, params))
         return rows, on_loop
 
     async def close(self) -> None:

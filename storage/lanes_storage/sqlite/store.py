@@ -45,14 +45,8 @@ class SqliteReader:
         def read(query: Query[U]) -> U:
             return query.shape(retry_while_locked(lambda: connection.execute(query.sql, query.params).fetchall()))
 
-        with translated(self.name):
-            try:
-                found = look(read)
-            except Exception:
-                self._check()  # it may have read pages of two files
-                raise
-        self._check()
-        return found
+        with translated(self.name, self._guard):
+            return look(read)
 
     def version(self) -> int:
         return self.read(_VERSION)
@@ -61,10 +55,6 @@ class SqliteReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def _check(self) -> None:
-        if self._guard is not None:
-            self._guard.check()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.identity import check_vacant, missing
+from lanes_storage.sqlite.file.identity import FileGuard, check_vacant, missing
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
 from lanes_storage.sqlite.file.paths import Files, mount_of
 from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
@@ -74,17 +74,24 @@ _PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED
 
 
 @contextlib.contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Convert errors of SQLite to ours."""
+def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
+    """Convert errors of SQLite to ours. With a ``guard``, the files are checked after the block, also where it failed:
+    it may have read pages of two files. Raises DatabaseReplaced in that case."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise translate(name, error) from error
-    except OSError as error:
+    except Exception as error:
+        if guard is not None:
+            guard.check()
+        if isinstance(error, sqlite3.Error):
+            raise translate(name, error) from error
+        if not isinstance(error, OSError):
+            raise
         found = errors.DatabaseUnavailable(name, error.strerror or str(error))
         if isinstance(error, PermissionError):  # the doctor may not look either
             found.fix = errors.DatabaseReadOnly.fix
         raise found from error
+    if guard is not None:
+        guard.check()
 
 
 #: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
