@@ -47,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, heeded in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(name) is signal.SIG_IGN:
             signal.signal(name, heeded)
-    # What these name is read anew for every client, which took a tenth of the time; the certificates of the package are
-    # read once. What `make soak` downloads may need them.
+    # What these name is read again for every client, which took a tenth of the time; the certificates of the package
+    # are read once. What `make soak` downloads may need them.
     if config.option.markexpr == "not soak":
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             os.environ.pop(variable, None)

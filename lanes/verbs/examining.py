@@ -1,4 +1,4 @@
-"""Verbs that examine a whole database, and mend it: one pass of the reconciler, and the doctor."""
+"""Verbs about a whole database: one pass of the reconciler, and the checks of the doctor."""
 
 from collections.abc import Callable
 from typing import Annotated

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +16,18 @@ from lanes.runners.base import RunContext, RunnerSpec
 from lanes.testing import SECOND, Hands
 from lanes_storage import open_store, reads
 from lanes_storage.law import LaneState, MessageState
-from lanes_storage.records import Head, Terms
+from lanes_storage.records import Head, LaneRow, Terms
 from lanes_storage.sqlite.aio import AsyncSqliteStore
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
 from tests.kit.until import PATIENCE_S, until
+
+
+def left_in(database: Path) -> LaneRow:
+    """The lane ``a`` as a gateway left it."""
+    with closing(open_store(str(database))) as store:
+        lane = store.read(reads.lane("a"))
+    assert lane is not None
+    return lane
 
 
 def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_path: Path) -> None:
@@ -39,16 +48,11 @@ def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_pa
         assert not task.done()
 
     asyncio.run(main())
-    store = open_store(str(tmp_path / "lanes.db"))
-    try:
-        lane = store.read(reads.lane("a"))
-        assert lane is not None
-        assert lane.state is LaneState.ERRORED
-        assert lane.last_error is not None
-        assert lane.last_error.cause == "drained"
-        assert lane.queued == 1
-    finally:
-        store.close()
+    lane = left_in(tmp_path / "lanes.db")
+    assert lane.state is LaneState.ERRORED
+    assert lane.last_error is not None
+    assert lane.last_error.cause == "drained"
+    assert lane.queued == 1
 
 
 class Held:
@@ -94,13 +98,8 @@ def test_F118_a_claim_that_commits_when_the_event_loop_ends_is_given_back(tmp_pa
         assert not task.done()
 
     asyncio.run(main())
-    store = open_store(str(tmp_path / "lanes.db"))
-    try:
-        lane = store.read(reads.lane("a"))
-        assert lane is not None
-        assert (lane.state, lane.queued, begun) == (LaneState.ERRORED, 1, [])
-    finally:
-        store.close()
+    lane = left_in(tmp_path / "lanes.db")
+    assert (lane.state, lane.queued, begun) == (LaneState.ERRORED, 1, [])
 
 
 async def test_a_stop_cuts_what_runs_uncounted_and_ends_the_owner(tmp_path: Path) -> None:

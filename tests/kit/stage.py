@@ -116,6 +116,11 @@ class Stage:
         """End a run well."""
         self.store.write(doors.complete(claimed.ticket, RunResult(reply), system_clock(), by="tester"))
 
+    def fail_lanes(self, count: int, owner: int) -> None:
+        """So many lanes whose message failed: ``failed:0``, ``failed:1`` …"""
+        for number in range(count):
+            self.fail(self.hold(f"failed:{number}", owner))
+
     def fail(self, claimed: Claimed, message: str = "all providers failed") -> None:
         """End a run badly, with a chain of two providers."""
         at = system_clock().wall

@@ -10,9 +10,9 @@ import pytest
 from tests.kit.counter import counter
 from tests.kit.processes import House, house
 from tests.kit.stage import Stage
-from tests.tui.driving import Drive, Driver, dashboard, no_idling, quick_hands
+from tests.tui.driving import Drive, Driver, dashboard, no_idling, quick_hands, slow_hands
 
-__all__ = ["drive", "made", "no_idling", "quick_hands", "stage"]
+__all__ = ["drive", "made", "no_idling", "quick_hands", "slow_hands", "stage"]
 
 
 @pytest.fixture

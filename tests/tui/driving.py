@@ -63,6 +63,12 @@ def quick_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 0.0)
 
 
+@pytest.fixture
+def slow_hands(quick_hands: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever came under the cursor came just now, until a key was refused for it."""
+    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+
+
 class Driver:
     """One dashboard with a hand on its keys and an eye on its screen."""
 

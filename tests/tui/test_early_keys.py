@@ -116,8 +116,7 @@ async def test_F207_what_acts_while_the_lanes_of_a_filter_are_not_shown_yet_acts
 
 async def test_F207_the_other_lists_wait_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = stage.owner()
-    for number in range(3):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(3, owner)
     gate = Gate(monkeypatch, "letters", is_open=False)
     async with dashboard(stage.path) as driver:
         await driver.press("D")
@@ -161,8 +160,7 @@ async def test_F511_in_the_other_lists_too_nothing_is_done_to_rows_that_are_olde
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = stage.owner()
-    for number in range(3):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(3, owner)
     gate = Gate(monkeypatch, "letters", is_open=True)
     async with dashboard(stage.path) as driver:
         await driver.press("D")

@@ -72,11 +72,9 @@ async def test_an_action_on_a_group_is_one_on_its_lanes(stage: Stage, drive: Dri
         await driver.closed()
 
 
-async def test_F699_a_key_for_a_group_that_left_the_list_does_nothing_to_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F699_a_key_for_a_group_that_left_the_list_does_nothing_to_the_next(stage: Stage) -> None:
     house(stage)
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         screen = await opened(driver)
         await driver.press("right_square_bracket")

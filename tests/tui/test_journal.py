@@ -78,11 +78,9 @@ async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: St
         assert screen.lane_key in dialog.said
 
 
-async def test_F699_a_key_for_the_newest_event_does_nothing_to_a_newer_one(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F699_a_key_for_the_newest_event_does_nothing_to_a_newer_one(stage: Stage) -> None:
     """From the first such key on the cursor stays on its event, though the newest is followed."""
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     stage.send("lane:1", "hello")
     async with dashboard(stage.path) as driver:
         await driver.press("J")

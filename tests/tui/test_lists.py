@@ -51,8 +51,7 @@ def test_a_field_that_is_mistyped_is_told_and_leaves_nothing_out() -> None:
 
 async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive: Drive) -> None:
     owner = stage.owner()
-    for number in range(6):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(6, owner)
     async with drive(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
@@ -75,8 +74,7 @@ async def test_a_range_of_dead_letters_is_marked_and_retried(stage: Stage, drive
 
 async def test_F366_marked_dead_letters_that_are_hidden_or_gone_are_told(stage: Stage, drive: Drive) -> None:
     owner = stage.owner()
-    for number in range(4):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(4, owner)
     async with drive(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
@@ -101,14 +99,11 @@ def retried(stage: Stage, message_id: int) -> None:
     stage.store.write(lambda tx: doors.retry(tx, message_id, Admission(20), system_clock(), actor="bob"))
 
 
+@pytest.mark.usefixtures("slow_hands")
 @pytest.mark.parametrize("key", ["R", "x", "a", "space", "V"])
-async def test_F699_a_key_for_a_row_that_left_a_list_does_nothing_to_the_next(
-    stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_F699_a_key_for_a_row_that_left_a_list_does_nothing_to_the_next(stage: Stage, key: str) -> None:
     owner = stage.owner()
-    for number in range(4):
-        stage.fail(stage.hold(f"failed:{number}", owner))
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    stage.fail_lanes(4, owner)
     async with dashboard(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)
@@ -130,14 +125,11 @@ async def test_F699_a_key_for_a_row_that_left_a_list_does_nothing_to_the_next(
         )
 
 
-async def test_F699_what_is_marked_is_not_what_came_under_the_cursor(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F699_what_is_marked_is_not_what_came_under_the_cursor(stage: Stage) -> None:
     """A prune is of the row under the cursor all the same."""
     owner = stage.owner()
-    for number in range(3):
-        stage.fail(stage.hold(f"failed:{number}", owner))
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    stage.fail_lanes(3, owner)
     async with dashboard(stage.path) as driver:
         await driver.press("D")
         screen = await driver.dialog(DeadLettersScreen)

@@ -193,8 +193,7 @@ async def test_F604_an_owner_that_has_just_begun_is_counted_over_its_life(stage:
     owner = stage.owner()
     for number in range(7):
         stage.complete(stage.hold(f"done:{number}", owner))
-    for number in range(3):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(3, owner)
     async with drive(stage.path) as driver:
         (health,) = (await driver.app.source.owner_health()).values()
     assert (health.runs_per_min, health.answers_per_min, health.failures_per_min) == (10, 7, 3)

@@ -84,12 +84,10 @@ async def test_F601_the_first_line_is_the_first_lane_until_the_cursor_is_moved(s
         await driver.until(lambda: driver.key == driver.keys[0] == "held:2", "the first one")
 
 
-async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing_to_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing_to_the_next(stage: Stage) -> None:
     owner = stage.owner()
     stage.fail(stage.hold("failed:1", owner))
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         await driver.until(lambda: driver.key == "failed:1", "the first lane")
         stage.hold("held:0", owner)
@@ -104,14 +102,12 @@ async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing
         await driver.dialog(ActionDialog)
 
 
-async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next(stage: Stage) -> None:
     """Also where the cursor was kept on that lane."""
     owner = stage.owner()
     for key in ("failed:1", "failed:2"):
         stage.fail(stage.hold(key, owner))
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
     async with dashboard(stage.path) as driver:
         await driver.filter("state:errored")
         first, second = driver.keys
@@ -127,13 +123,10 @@ async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next
         await driver.dialog(ActionDialog)
 
 
-async def test_F666_a_key_for_a_lane_that_left_the_middle_of_the_list_does_nothing_to_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("slow_hands")
+async def test_F666_a_key_for_a_lane_that_left_the_middle_of_the_list_does_nothing_to_the_next(stage: Stage) -> None:
     owner = stage.owner()
-    for number in range(4):
-        stage.fail(stage.hold(f"failed:{number}", owner))
-    monkeypatch.setattr("lanes_tui.tables.cursor.GLANCE_S", 3_600.0)
+    stage.fail_lanes(4, owner)
     async with dashboard(stage.path) as driver:
         await driver.filter("state:errored")
         await driver.press("down")

@@ -95,8 +95,7 @@ async def test_F377_keys_and_settings_that_cannot_be_are_named_and_the_usual_one
 @pytest.mark.parametrize("follow", [False, True])
 async def test_after_an_action_the_cursor_stays_at_its_place_or_follows_the_lane(stage: Stage, follow: bool) -> None:
     owner = furnish(stage, 5)
-    for number in range(3):
-        stage.fail(stage.hold(f"failed:{number}", owner))
+    stage.fail_lanes(3, owner)
     async with dashboard(stage.path) as driver:
         await driver.until(lambda: driver.keys[1:4] == ["failed:2", "failed:1", "failed:0"], "the failed ones")
         if follow:

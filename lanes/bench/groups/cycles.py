@@ -34,7 +34,7 @@ async def _cycles(work: Work, path: Path, callers: int, synchronous: str, groupe
     count = _count(work, callers if grouped else 1)
     numbers = iter(range(count))
     async with _opened(path, synchronous) as store:
-        # each caller is a process of its own, whose heartbeat names all that it holds: one run
+        # each caller is a separate process, whose heartbeat names all that it holds: one run
         owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
         write = store.write if grouped else _one_by_one(store)
 
