@@ -75,6 +75,13 @@ class Context:
         config = self._readable()
         return {} if config is None else {name: each.max_requests for name, each in config.providers.items()}
 
+    def chain(self, key: str, runner: str | None) -> tuple[str, ...] | None:
+        """The providers that a message of that lane may ask, by the runner that it names or its policy; None where no
+        configuration tells."""
+        config = self._readable()
+        found = None if config is None else config.runner(runner or config.policy(key).runner)
+        return None if found is None else found.providers
+
     def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
         """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""
         from lanes.explain.starting import start_command

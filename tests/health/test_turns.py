@@ -122,6 +122,37 @@ async def test_a_provider_without_a_free_place_is_passed_over_while_another_has_
             slow.open.set()
 
 
+async def test_F729_why_tells_only_of_the_providers_that_the_lane_may_ask(sim: Sim, tmp_path: Path) -> None:
+    """The only slot of its runner is taken; another runner's provider is full, then it cools."""
+    async with model(opened=False) as slow:
+        config = sim.config({}, {"base_url": slow.url, "max_requests": 1}, {})
+        config["runner"] = [
+            {"name": "chat", "kind": "provider", "providers": ["first"], "max_runs": 1},
+            {"name": "other", "kind": "provider", "providers": ["second"]},
+            {"name": "both", "kind": "provider", "providers": ["second", "third"], "max_runs": 1},
+        ]
+        config["policy"] = [{"match": f"{name}:*", "runner": name} for name in ("other", "both")]
+        async with night(config, tmp_path) as site:
+            await site.send("other:1", "hello")
+            await until(lambda: slow.now == 1, "the place to be taken")
+            for key in ("chat:1", "both:1"):
+                await site.send(key, "[[sim-hang]]")
+            await until(lambda: len(sim.texts) == 2, "the slots to be taken")
+            for key in ("chat:2", "both:2", "other:2"):
+                await site.send(key, "hello")
+            assert "at provider second: 1 of 1" in await site.desk.why("other:2")
+            for key in ("chat:2", "both:2"):
+                assert "second" not in await site.desk.why(key), "it waits for a slot of its runner"
+            slow.open.set()
+            await site.desk.wait((await site.desk.messages("other:2"))[0].id)
+            slow.most = 0
+            await site.send("other:3", "hello")
+            await until(lambda: slow.refused == 1, "the refusal")
+            await site.gateway.advance(0)
+            assert "provider second cools" in await site.desk.why("other:3")
+            assert "second" not in await site.desk.why("chat:2")
+
+
 async def test_F217_a_probe_whose_gateway_is_killed_frees_its_place(tmp_path: Path) -> None:
     async with model(most=0, opened=False) as busy, night(busy.config(), tmp_path) as site:
         (one,) = await site.send("one", "hello")

@@ -94,7 +94,8 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     now = ctx.now()
     owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
-    cooling = read(reads.cooldowns(now.wall))
+    chain = None if head is None else ctx.chain(lane.key, head.runner)
+    cooling = [each for each in read(reads.cooldowns(now.wall)) if chain is None or each.provider in chain]
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
     running = read(reads.open_runs()) if lane.run is None and head is not None else []
@@ -106,22 +107,24 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
 
     budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
-    limited = _limited(ctx, read, now) if lane.run is None and head is not None else []
+    limited = _limited(ctx, read, now, chain) if lane.run is None and head is not None else []
     return Circumstances(
         now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited, suspects
     )
 
 
-def _limited(ctx: Context, read: Reads, now: Now) -> list[ProviderInFlight]:
-    """The providers at which not any number of requests may be in flight."""
+def _limited(ctx: Context, read: Reads, now: Now, chain: tuple[str, ...] | None) -> list[ProviderInFlight]:
+    """The providers of a chain at which requests are limited: none, if one of the chain has room. Those of all chains
+    where it is not known (None)."""
     limits = ctx.max_requests()
     taken, known = read(reads.places_taken(now)), read(reads.providers())
-    found = [
-        ProviderInFlight.of(
-            known.get(name, rows.ProviderRow(name)), taken.get(name, rows.PlacesTaken()), limits.get(name), now
-        )
-        for name in sorted({*limits, *taken, *known})
+    places = [
+        (known.get(name, rows.ProviderRow(name)), taken.get(name, rows.PlacesTaken()), limits.get(name))
+        for name in (sorted({*limits, *taken, *known}) if chain is None else chain)
     ]
+    if chain is not None and any(row.free(now.wall, at, most) != 0 for row, at, most in places):
+        return []
+    found = (ProviderInFlight.of(*each, now) for each in places)
     return [each for each in found if each is not None]
 
 
