@@ -35,6 +35,21 @@ async def test_F211_a_network_that_is_away_for_two_seconds_loses_none_of_300_mes
                 assert asked == texts, f"lane {key} in its order"
 
 
+async def test_F730_a_message_that_waited_as_long_as_it_may_tells_what_its_provider_said(
+    away: Sim, tmp_path: Path
+) -> None:
+    """One was asked for, the other one only waited."""
+    async with night(away.config(max_park="5s"), tmp_path) as site:
+        (asked,) = await site.send("asked", "hello")
+        await site.calm()
+        (waited,) = await site.send("waited", "hello")
+        for message in await site.until_ended([asked, waited]):
+            assert message.error is not None
+            assert str(message.error.cause) == "provider_cooling"
+            assert "first: unreachable (not reachable: Connection refused)" in message.error.message
+            assert "it may wait no longer (max_park)" in message.error.message
+
+
 async def test_F561_a_provider_that_fails_again_and_again_is_told_as_failing(sim: Sim, tmp_path: Path) -> None:
     async def told() -> list[str]:
         return [event.type for event in await site.desk.events() if event.type.startswith("provider_")]

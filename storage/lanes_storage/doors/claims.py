@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
-from lanes_storage.doors.providers import note_asked
+from lanes_storage.doors.providers import known, note_asked
 from lanes_storage.doors.shared.endings import batch_members, end_waiting
-from lanes_storage.doors.shared.ends import retry_at
+from lanes_storage.doors.shared.ends import retry_at, waited_out
 from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
 from lanes_storage.doors.shared.sets import array, parked_for, serialized
 from lanes_storage.doors.waiting.places import park_again
@@ -252,7 +252,9 @@ def postpone(
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     if until > since + max_park_ms:
-        failure = RunFailure(cooling, "no provider became available in time")
+        rows = [known(tx, provider, None) for provider in providers]
+        told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows if row.cause is not None)
+        failure = waited_out(RunFailure(cooling, f"no provider takes it now: {told}"))
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
         if retry is not None and again is not None:
             park_again(tx, head, again, retry, now)

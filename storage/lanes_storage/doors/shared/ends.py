@@ -124,16 +124,24 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     if end.edge is Edge.COMPLETE:
         return RunEnd(end.edge, MessageState.DONE, run.interruptions)
     assert end.failure is not None
-    if end.edge is Edge.PARK and (parked := _parked(end, run, end.failure)) is not None:
-        return parked
+    failure = end.failure
+    if end.edge is Edge.PARK:
+        if (parked := _parked(end, run, failure)) is not None:
+            return parked
+        failure = waited_out(failure)
     # if a runner itself uses such a cause, the run counts as failed
-    if end.edge is Edge.RECLAIM and end.failure.cause in INTERRUPTIONS:
-        return _interrupted(end.edge, run, end.failure, cuts + 1)
+    if end.edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:
+        return _interrupted(end.edge, run, failure, cuts + 1)
     retry = None if run.bound_to == BoundTo.WAITER else end.retry  # only its waiter can do the work of a hold
-    if (again := retry_at(retry, end.failure, run.message_id, run.retries, run.accepted_at, end.now)) is not None:
-        return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, end.failure, parked_until=again, again=retry)
+    if (again := retry_at(retry, failure, run.message_id, run.retries, run.accepted_at, end.now)) is not None:
+        return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=again, again=retry)
     edge = Edge.FAIL if end.edge is Edge.PARK else end.edge
-    return RunEnd(edge, MessageState.FAILED, run.interruptions, end.failure, end.failure)
+    return RunEnd(edge, MessageState.FAILED, run.interruptions, failure, failure)
+
+
+def waited_out(failure: RunFailure) -> RunFailure:
+    """The failure of a message that would have to wait longer than it may."""
+    return failure._replace(message=f"{failure.message}; it may wait no longer (max_park)")
 
 
 def retry_at(
