@@ -146,6 +146,11 @@ def test_retry_after(header: str | None, wait: int | None) -> None:
     assert retry_after_ms(header, NOW_MS) == wait
 
 
+@pytest.mark.parametrize("said", [f"{'9' * 30}:00:00 GMT", f"07:28:00 +{'9' * 30}"])
+def test_F731_a_moment_that_no_calendar_has_names_no_wait(said: str) -> None:
+    assert retry_after_ms(f"Wed, 21 Oct 2026 {said}", NOW_MS) is None
+
+
 def test_refusals_to_everybody_keep_the_wait() -> None:
     assert from_response(429, b"", 7_000).retry_after_ms == 7_000
     assert from_response(429, error(code="insufficient_quota"), 7_000).retry_after_ms == 7_000

@@ -166,7 +166,7 @@ def retry_after_ms(header: str | None, now_wall_ms: int) -> int | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         ms = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000 - now_wall_ms
     if not ms >= SHORTEST_WAIT_MS:  # as well "nan"
