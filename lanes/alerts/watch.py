@@ -14,9 +14,8 @@ from lanes.alerts.sending import NotSent, send
 from lanes.alerts.wording import body
 from lanes.config.declared.model import AlertConfig
 from lanes.engine.background.loop import Duty, Loop
-from lanes_storage import reads
+from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
-from lanes_storage.doors.alerts import incidents
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore, Reader
 from lanes_storage.logs import Log
@@ -73,9 +72,9 @@ class AlertWatch(Loop):
     def _look(self, reader: Reader, now: Now) -> None:
         seen = sightings(reader.read, [*self._alerts.values()], now)
         if bool(seen) or reader.read(reads.any_open_incident()):
-            self._write(lambda tx: incidents.see(tx, seen, [*self._alerts], now, calm_ms=CALM_MS))
+            self._write(lambda tx: doors.see_incidents(tx, seen, [*self._alerts], now, calm_ms=CALM_MS))
         if reader.read(reads.any_old_incident(now.wall - KEPT_MS)):
-            self._write(lambda tx: incidents.prune_incidents(tx, now.wall - KEPT_MS))
+            self._write(lambda tx: doors.prune_incidents(tx, now.wall - KEPT_MS))
 
     def _deliver(self, reader: Reader, now: Now) -> None:
         self._sending = {thread for thread in self._sending if thread.is_alive()}
@@ -84,7 +83,7 @@ class AlertWatch(Loop):
                 break
             alert = self._alerts[incident.alert]
             until, owner = now.wall + alert.timeout_ms + LEASE_MS, self._owner()
-            if self._write(partial(incidents.claim_incident, incident=incident.id, owner=owner, until=until, now=now)):
+            if self._write(partial(doors.claim_incident, incident=incident.id, owner=owner, until=until, now=now)):
                 name = f"lanes-alert-{incident.id}"
                 thread = threading.Thread(target=self._send, args=(alert, incident, owner), name=name, daemon=True)
                 self._sending.add(thread)
@@ -99,7 +98,7 @@ class AlertWatch(Loop):
             log.warning("alert %a was not sent (%s): again in %d s", alert.name, error, wait // 1000)
             next_at = self._clock().wall + wait
             with suppress(StorageError, TimeoutError):  # the claim ends by itself
-                self._write(lambda tx: incidents.incident_not_sent(tx, incident.id, owner, next_at))
+                self._write(lambda tx: doors.incident_not_sent(tx, incident.id, owner, next_at))
             return
         with suppress(StorageError, TimeoutError):
-            self._write(lambda tx: incidents.incident_sent(tx, incident.id, owner, self._clock()))
+            self._write(lambda tx: doors.incident_sent(tx, incident.id, owner, self._clock()))

@@ -20,7 +20,7 @@ from lanes.testing.passing import restless
 from lanes_storage import AsyncStore, doors
 from lanes_storage.law import Cause, Edge, LaneState
 from lanes_storage.records import AttemptPhase, NewOwner
-from lanes_storage.statements.waits import WAIT_IS_PROGRESS
+from lanes_storage.statements.further import WAIT_IS_PROGRESS
 from tests.kit.disks import may_grow
 from tests.kit.engine import active
 from tests.kit.judged import NOBODY

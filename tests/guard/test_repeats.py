@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lanes_storage.doors.shared.repeats import EndedRequest, judge
+from lanes_storage.doors.shared.loops import EndedRequest, judge
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
 

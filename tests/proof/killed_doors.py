@@ -17,8 +17,7 @@ from typing import Any
 
 from lanes.testing import MINUTE, Hands, KillPoint, broken
 from lanes_storage import doors, open_store
-from lanes_storage.doors.alerts import incidents
-from lanes_storage.doors.waiting.budgets import Exhausted
+from lanes_storage.doors.claims import Exhausted
 from lanes_storage.interface import Store, Transaction
 from lanes_storage.law import PASSING, Cause, Mode, RunnerKind, SourceState, WatchedState
 from lanes_storage.records import (
@@ -106,10 +105,10 @@ def steered(world: World) -> None:
 
 
 ask = step(lambda tx, now: doors.ask(tx, RUN, QUESTION, now, by="run"))
-see = step(lambda tx, now: incidents.see(tx, [HELD], ["ops"], now, calm_ms=30_000))
-over = step(lambda tx, now: incidents.see(tx, [], ["ops"], now, calm_ms=30_000))
-claim = step(lambda tx, now: incidents.claim_incident(tx, 1, 1, now.wall + MINUTE, now))
-sent = step(lambda tx, now: incidents.incident_sent(tx, 1, 1, now))
+see = step(lambda tx, now: doors.see_incidents(tx, [HELD], ["ops"], now, calm_ms=30_000))
+over = step(lambda tx, now: doors.see_incidents(tx, [], ["ops"], now, calm_ms=30_000))
+claim = step(lambda tx, now: doors.claim_incident(tx, 1, 1, now.wall + MINUTE, now))
+sent = step(lambda tx, now: doors.incident_sent(tx, 1, 1, now))
 watch = step(lambda tx, now: doors.watch(tx, "one", "openclaw", "ws://x", 1, now, gone=lambda *_: True))
 keep = step(
     lambda tx, now: doors.keep_sightings(
@@ -168,7 +167,7 @@ SCENARIOS: dict[str, tuple[Callable[[World], Any], Act]] = {
     "an incident": (lambda world: None, see),
     "an incident is claimed": (seen, claim),
     "an incident was told": (claimed, sent),
-    "an incident was not told": (claimed, step(lambda tx, now: incidents.incident_not_sent(tx, 1, 1, now.wall + 1))),
+    "an incident was not told": (claimed, step(lambda tx, now: doors.incident_not_sent(tx, 1, 1, now.wall + 1))),
     "an incident ends": (told, over),
     "a claim within a budget": (lambda world: world.send("a"), step(spent_claim)),
     "what a run used": (started, step(lambda tx, now: doors.spend(tx, 1, [BUDGET], now, tokens=7))),

@@ -4,7 +4,7 @@ import pytest
 
 from lanes.testing import DAY, HOUR, MINUTE
 from lanes_storage import doors, reads
-from lanes_storage.doors.waiting.budgets import Exhausted
+from lanes_storage.doors.claims import Exhausted
 from lanes_storage.law import Cause, MessageState, PauseKind
 from lanes_storage.records import Admission, BudgetTerms, NewMessage, RunResult, RunUsage, Spent
 from tests.kit.watch import Watch

@@ -12,8 +12,8 @@ from lanes.base.terminal import check_key
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal, WaitCircle
+from lanes_storage.doors.claims import Exhausted
 from lanes_storage.doors.pauses import end_pause, pause_lane
-from lanes_storage.doors.waiting.budgets import Exhausted
 from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable, Scope
 from lanes_storage.records import (
     OUTLINE,
@@ -30,7 +30,7 @@ from lanes_storage.records import (
     Spent,
     Waiter,
 )
-from lanes_storage.statements import children
+from lanes_storage.statements import further
 from tests.kit.world import PROCESS, World
 from tests.storage.test_counts import lanes_agree
 
@@ -377,7 +377,7 @@ def test_what_is_refused_outlives_another_lane_that_is_pruned(world: World) -> N
     aborted(world)
     assert again(world) is not None
     now = world.time().wall
-    world.step(lambda tx: tx.run(children.MAKE, {"key": "idle", "parent": None, "now": now}))
+    world.step(lambda tx: tx.run(further.MAKE_SESSION_LANE, {"key": "idle", "parent": None, "now": now}))
     lane = world.lane("idle").id
     assert world.step(lambda tx: doors.prune(tx, Prunable.LANES, [(lane, now)])) == 1
     assert len(world.table("repeats")) == 1

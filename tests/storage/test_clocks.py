@@ -8,9 +8,8 @@ import pytest
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.doors.alerts import incidents
-from lanes_storage.doors.waiting.budgets import refuse_over
-from lanes_storage.doors.waiting.clocks import AHEAD_MS, DRIFT_MS
+from lanes_storage.doors.claims import refuse_over
+from lanes_storage.doors.upkeep import AHEAD_MS, DRIFT_MS
 from lanes_storage.law import PASSING, Cause
 from lanes_storage.records import (
     BudgetTerms,
@@ -197,10 +196,10 @@ def test_F462_after_a_restart_of_the_machine_nothing_cools_from_the_future(noted
 def alert(world: World, *, again_in: int) -> DueIncident:
     """An alert that could not be sent, and is tried again after a while."""
     seen, now = SeenIncident("ops", "held", "a", {}), world.time()
-    world.step(lambda tx: incidents.see(tx, [seen], ["ops"], now, calm_ms=MINUTE))
+    world.step(lambda tx: doors.see_incidents(tx, [seen], ["ops"], now, calm_ms=MINUTE))
     (incident,) = due(world)
-    world.step(lambda tx: incidents.claim_incident(tx, incident.id, 1, now.wall + MINUTE, now))
-    world.step(lambda tx: incidents.incident_not_sent(tx, incident.id, 1, now.wall + again_in))
+    world.step(lambda tx: doors.claim_incident(tx, incident.id, 1, now.wall + MINUTE, now))
+    world.step(lambda tx: doors.incident_not_sent(tx, incident.id, 1, now.wall + again_in))
     return incident
 
 
@@ -216,11 +215,11 @@ def test_F492_an_alert_is_told_in_time_though_the_clock_was_set_back(
     set_clock(noted, -3 * HOUR)
     noted.time.move(2 * MINUTE)
     assert [each.id for each in due(noted)] == [incident.id]
-    assert noted.step(lambda tx: incidents.claim_incident(tx, incident.id, 2, noted.time().wall + HOUR, noted.time()))
+    assert noted.step(lambda tx: doors.claim_incident(tx, incident.id, 2, noted.time().wall + HOUR, noted.time()))
     set_clock(noted, -3 * HOUR)
     noted.time.move(HOUR + 5 * MINUTE)
     assert due(noted) != [], "whoever claimed it may be gone"
-    noted.step(lambda tx: incidents.see(tx, [], ["ops"], noted.time(), calm_ms=MINUTE))
+    noted.step(lambda tx: doors.see_incidents(tx, [], ["ops"], noted.time(), calm_ms=MINUTE))
     assert [each.ended_at for each in due(noted)] == [noted.time().wall], "it ends"
 
 

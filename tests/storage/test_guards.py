@@ -13,7 +13,7 @@ from lanes_storage import statements as sql
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, PauseKind
 from lanes_storage.records import Head
-from lanes_storage.statements import again, providers, questions, waits
+from lanes_storage.statements import further, providers
 from tests.kit.watch import Watch
 from tests.kit.world import PROCESS, World
 
@@ -119,7 +119,7 @@ def start(tx: Transaction, message: int, run: int) -> int:
 
 
 def retried(tx: Transaction, message: int) -> int:
-    return tx.run(again.MARK_RETRIED, {"message": message, "new": 4711})
+    return tx.run(further.MARK_RETRIED, {"message": message, "new": 4711})
 
 
 def process(tx: Transaction, run: int, epoch: int) -> int:
@@ -154,7 +154,7 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a second end of a message": lambda tx, r: finish(tx, r.done),
     "a requeue of what waits": lambda tx, r: requeue(tx, r.queued),
     "a wait for another try of what is over": lambda tx, r: tx.run(
-        again.RETRY_MESSAGE,
+        further.RETRY_MESSAGE,
         {"message": r.failed, "until": 1, "attempts": None, "aside": False, "before": "running"},
     ),
     "a parking of what runs": lambda tx, r: tx.run(
@@ -164,10 +164,10 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a second retry": lambda tx, r: retried(tx, r.retried),
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),
     "a wait of a run of another boot": lambda tx, r: tx.run(
-        waits.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
+        further.WAIT_IS_PROGRESS, {"run": r.held, "now": 1, "boot": 1, "slept": 0, "boot_id": "another boot"}
     ),
     "a hand-over of what is meant for no run": lambda tx, r: tx.run(
-        questions.HAND_OVER, {"message": r.queued, "run": r.held, "answered_by": r.running, "now": 1}
+        further.HAND_OVER, {"message": r.queued, "run": r.held, "answered_by": r.running, "now": 1}
     ),
     "a recovery that was seen": lambda tx, r: tx.run(sql.RECOVERED, {"run": r.held}),
     "an alarm about what runs": lambda tx, r: len(tx.rows(sql.WARN_WAIT, {"message": r.running, "now": 1})),
@@ -189,7 +189,7 @@ def test_a_run_that_is_over_stands_no_more_and_starts_nothing(world: World, rows
         assert stands(tx, rows.held) == []
         assert process(tx, rows.held, rows.held) == 0
         values = {"run": rows.held, "now": 1, "boot": 1, "slept": 0, "boot_id": world.time().boot_id}
-        assert tx.run(waits.WAIT_IS_PROGRESS, values) == 0
+        assert tx.run(further.WAIT_IS_PROGRESS, values) == 0
         raise _Undone
 
     with pytest.raises(_Undone):

@@ -7,7 +7,7 @@ import pytest
 
 from lanes.testing import MINUTE
 from lanes_storage import doors, reads
-from lanes_storage.doors.shared.notices import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
+from lanes_storage.doors.shared import BEFORE_RETRY, NOTED, NOTHING_TO_DO, next_step
 from lanes_storage.law import (
     RETRIABLE,
     AttemptCause,

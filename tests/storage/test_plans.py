@@ -10,13 +10,13 @@ import pytest
 from lanes import filters
 from lanes_storage import open_store, reads
 from lanes_storage.clock import system_clock
-from lanes_storage.doors.shared.journal import event, write_events
+from lanes_storage.doors.shared import event, write_events
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.law import EventType, Prunable
 from lanes_storage.reads.invariants import INVARIANTS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
-from lanes_storage.statements import pruning
+from lanes_storage.statements import upkeep
 from tests.kit import sets
 from tests.kit.world import World
 from tests.mutation.guards import modules
@@ -34,7 +34,7 @@ WRITING = {
     and not name.startswith("_")
     and isinstance(sql, str)
     and re.match(r"\s*(UPDATE|DELETE|SELECT)", sql)
-} | {f"PRUNE_{kind}".upper(): sql for kind, sql in pruning.PRUNE.items()}
+} | {f"PRUNE_{kind}".upper(): sql for kind, sql in upkeep.PRUNE.items()}
 #: Kept for what it forbids: two open runs of one lane.
 ONLY_UNIQUE = {"runs_open"}
 #: How the rows are found where an index holds a few of them, and another would do at the cost of all that waits.
@@ -192,7 +192,7 @@ def test_no_run_is_read_for_a_condition_that_is_about_lanes_alone(store: Store) 
 
 def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
     """Each of them is written with its rows."""
-    asked = [*WRITING.values(), *pruning.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
+    asked = [*WRITING.values(), *upkeep.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
     asked += [reads.old(kind, 0, 10).sql for kind in Prunable] + [invariant.statement for invariant in INVARIANTS]
     asked += [reads.lanes(LaneFilter(), order=LaneOrder(by), limit=50).sql for by in LaneSort]
     asked += [reads.dead_letters(5).sql, reads.refused_writes().sql]

@@ -7,7 +7,7 @@ import pytest
 
 from lanes.testing import DAY, HOUR, broken
 from lanes_storage import doors, reads
-from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared import record
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, EventType, Prunable
 from lanes_storage.records import Idempotency, Waiter

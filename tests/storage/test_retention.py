@@ -11,7 +11,7 @@ from lanes.verbs import messages
 from lanes.verbs.messages import PAGE
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
-from lanes_storage.doors.shared.endings import end_waiting
+from lanes_storage.doors.shared import end_waiting
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.law import BUDGET_OF_LANE, BoundTo, Cause, EventType, MessageState, Prunable
 from lanes_storage.records import BudgetTerms, Idempotency, LaneFilter, RunFailure, Waiter

@@ -6,9 +6,8 @@ import pytest
 
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes_storage import doors, reads
-from lanes_storage.doors.alerts import incidents
+from lanes_storage.doors.claims import refuse_over
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.doors.waiting.budgets import refuse_over
 from lanes_storage.law import PauseKind
 from lanes_storage.records import BudgetTerms, SeenIncident
 from tests.kit.cooling import cool
@@ -60,18 +59,20 @@ def end(world: World) -> None:
 
 def told(world: World) -> None:
     """An alert whose beginning and end were sent."""
-    world.step(lambda tx: incidents.see(tx, [SeenIncident("ops", "held", "b", {})], ["ops"], world.time(), calm_ms=0))
+    world.step(
+        lambda tx: doors.see_incidents(tx, [SeenIncident("ops", "held", "b", {})], ["ops"], world.time(), calm_ms=0)
+    )
     send_due(world)
     world.time.move(SECOND)
-    world.step(lambda tx: incidents.see(tx, [], ["ops"], world.time(), calm_ms=0))
+    world.step(lambda tx: doors.see_incidents(tx, [], ["ops"], world.time(), calm_ms=0))
     send_due(world)
 
 
 def send_due(world: World) -> None:
     (incident,) = due(world)
     now = world.time()
-    world.step(lambda tx: incidents.claim_incident(tx, incident.id, 1, now.wall + MINUTE, now))
-    world.step(lambda tx: incidents.incident_sent(tx, incident.id, 1, now))
+    world.step(lambda tx: doors.claim_incident(tx, incident.id, 1, now.wall + MINUTE, now))
+    world.step(lambda tx: doors.incident_sent(tx, incident.id, 1, now))
 
 
 def test_a_restart_of_the_machine_moves_no_time(noted: World) -> None:

@@ -2,7 +2,7 @@
 
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
-from lanes_storage.doors.waiting.clocks import is_noted, is_set
+from lanes_storage.doors.upkeep import is_noted, is_set
 from lanes_storage.interface import AsyncStore
 from lanes_storage.logs import Log
 

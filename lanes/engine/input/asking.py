@@ -1,8 +1,8 @@
 """Questions and steers of one live run.
 
 Everything is stored first; the run then takes it by one write, in which its message ends
-(``lanes_storage.doors.input``). Here the run only waits for the signal to look: the upkeep gives it (``wake``) when a
-message for the run was stored, in any process, and when the limit of its question has passed.
+(``lanes_storage.doors.conversations``). Here the run only waits for the signal to look: the upkeep gives it (``wake``)
+when a message for the run was stored, in any process, and when the limit of its question has passed.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from lanes.base.errors import NoAnswer
 from lanes.text.spans import span
 from lanes_storage import doors
 from lanes_storage.clock import Clock, Now
-from lanes_storage.doors.input.questions import HAS_ANSWER, HAS_NONE
+from lanes_storage.doors.conversations import HAS_ANSWER, HAS_NONE
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Step
 from lanes_storage.law import MAX_QUESTIONS

@@ -23,7 +23,7 @@ from lanes.runners.usage import run_usage
 from lanes.text.chats import last_user_text
 from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
-from lanes_storage.doors.input.questions import WAITS
+from lanes_storage.doors.conversations import WAITS
 from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import turn_of
 from lanes_storage.logs import Log

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.endings import batch_members, end_waiting, payload
-from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared import batch_members, end_waiting, payload, record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
 from lanes_storage.records import RunFailure, Ticket

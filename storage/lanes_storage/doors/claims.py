@@ -1,4 +1,4 @@
-"""The claim: how a run takes a lane that is free."""
+"""The claim: how a run takes a lane that is free, what it may use, and how a head waits that nobody may take."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,21 @@ from typing import Any, NamedTuple
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
+from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.providers import known, note_asked
-from lanes_storage.doors.shared.endings import batch_members, end_waiting
+from lanes_storage.doors.shared import (
+    array,
+    batch_members,
+    end_waiting,
+    event,
+    next_epochs,
+    parked_for,
+    record,
+    serialized,
+    write_events,
+)
 from lanes_storage.doors.shared.ends import retry_at, waited_out
-from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
-from lanes_storage.doors.shared.sets import array, parked_for, serialized
-from lanes_storage.doors.waiting.places import park_again
-from lanes_storage.interface import CommandStep, Given, Row, Transaction, call
+from lanes_storage.interface import CommandStep, Given, Row, Transaction, call, within
 from lanes_storage.law import (
     MAX_BATCH,
     BoundTo,
@@ -21,22 +29,27 @@ from lanes_storage.law import (
     EventType,
     LaneState,
     MessageState,
+    PauseKind,
     RunnerKind,
     together,
 )
+from lanes_storage.reads.limits import since
+from lanes_storage.reads.limits import spent as used
 from lanes_storage.reads.shapes import optional, to_attempts
 from lanes_storage.records import (
+    BudgetTerms,
     Claimed,
     Head,
     MessageRow,
     ProcessIdentity,
     RetryTerms,
     RunFailure,
+    Spent,
     Terms,
     Ticket,
     WaitingMessage,
 )
-from lanes_storage.statements import processes
+from lanes_storage.statements import further
 
 
 def candidates(
@@ -231,7 +244,7 @@ def keep_session(
     """
     stored = json.dumps({runner: {"id": session, "used": used} if session is not None and used else session})
     values = {"run": ticket.run_id, "epoch": ticket.epoch, "session": stored}
-    return tx.run(processes.KEEP_SESSION, values) == 1
+    return tx.run(further.KEEP_SESSION, values) == 1
 
 
 def postpone(
@@ -257,7 +270,7 @@ def postpone(
         failure = waited_out(RunFailure(cooling, f"no provider takes it now: {told}"))
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
         if retry is not None and again is not None:
-            park_again(tx, head, again, retry, now)
+            _park_again(tx, head, again, retry, now)
             return MessageState.QUEUED
         end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
         return MessageState.FAILED
@@ -266,3 +279,73 @@ def postpone(
     what = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": {"until": until}}
     record(tx, EventType.POSTPONED, now, **what, actor="lanes")
     return MessageState.QUEUED
+
+
+def _park_again(tx: Transaction, head: Head, until: int, retry: RetryTerms, now: Now) -> None:
+    """Let an unclaimed head, which no provider took in time, wait for its next try until ``until`` (wall time)."""
+    aside = {"aside": not retry.hold, "before": MessageState.QUEUED}
+    tx.run(further.RETRY_MESSAGE, aside | {"message": head.message_id, "until": until, "attempts": None})
+    if not retry.hold:
+        tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
+    detail = {"until": until, "retry": head.retries + 1} | ({} if retry.hold else {"aside": True})
+    what = {"lane": head.lane_id, "message": head.message_id, "cause": Cause.PROVIDER_COOLING, "detail": detail}
+    record(tx, EventType.POSTPONED, now, **what, actor="lanes")
+
+
+# --------------------------------------------------------------------------------------------- budgets
+
+
+class Exhausted(NamedTuple):
+    """A budget of which nothing is left, and what was used of it."""
+
+    budget: BudgetTerms
+    spent: Spent
+
+    @property
+    def reason(self) -> str:
+        budget, spent = self.budget, self.spent
+        amounts = [
+            f"{spent.runs} of {budget.runs} runs" if budget.runs is not None else "",
+            f"{spent.tokens} of {budget.tokens} tokens" if budget.tokens is not None else "",
+            f"{spent.cost_micros / 1e6:.4g} of {budget.cost_micros / 1e6:.4g} US dollars"
+            if budget.cost_micros is not None
+            else "",
+        ]
+        whose = f" of all lanes of {budget.name}" if budget.name else ""
+        return f"the budget{whose} is used up: {', '.join(filter(None, amounts))} in {budget.per_ms // 1000} s"
+
+
+def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: Now) -> Exhausted | None:
+    """The first budget of a lane of which nothing is left; None: it may run."""
+    for budget in budgets:
+        spent = within(tx, used(budget, lane, now))
+        if spent.exhausts(budget):
+            return Exhausted(budget, spent)
+    return None
+
+
+def refuse_over(tx: Transaction, head: Head, over: Exhausted, now: Now) -> None:
+    """Pause the lane until a part of what was used no longer counts; or end its head, as the budget says."""
+    if over.budget.reject:
+        failure = RunFailure(Cause.OVER_BUDGET, over.reason)
+        end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
+        return
+    until = over.spent.until
+    pause_lane(tx, head.lane_id, PauseKind.BUDGET, now, actor="lanes", reason=over.reason, until=until)
+
+
+def spend(
+    tx: Transaction,
+    lane: int,
+    budgets: Sequence[BudgetTerms],
+    now: Now,
+    *,
+    runs: int = 0,
+    tokens: int = 0,
+    cost_micros: int = 0,
+) -> None:
+    for budget in budgets:
+        of, bucket = {"name": budget.name, "lane": lane}, now.wall // budget.bucket_ms * budget.bucket_ms
+        tx.run(further.FORGET_SPENT, of | {"after": since(budget, now)})
+        amounts = {"runs": runs, "tokens": tokens, "cost_micros": cost_micros}
+        tx.run(further.SPEND, of | {"bucket": bucket} | amounts)

@@ -4,14 +4,13 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.pauses import Control, find
-from lanes_storage.doors.shared.endings import end_waiting, payload
-from lanes_storage.doors.shared.journal import record
-from lanes_storage.doors.waits import WaitCircle
+from lanes_storage.doors.shared import end_waiting, payload, record
+from lanes_storage.doors.shared.loops import WaitCircle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD, RETRIABLE, Cause, EventType, LaneState, MessageState, turn_of
 from lanes_storage.records import OUTLINE, Admission, NewMessage, RunFailure
-from lanes_storage.statements import again, children
-from lanes_storage.statements.conversations import RETRY_TURN
+from lanes_storage.statements import further
+from lanes_storage.statements.further import RETRY_TURN
 
 
 def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
@@ -22,7 +21,7 @@ def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = 
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    session = tx.rows(children.SESSION, {"key": key})
+    session = tx.rows(further.SESSION_LANES, {"key": key})
     if any(state in HELD for *_, state in session):
         met = met._replace(state=LaneState.RUNNING)
     for each, epoch, state in session:
@@ -42,7 +41,7 @@ def retry(
     ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. ``Refusal.PASSED``: only its outline was
     stored. None: there is no such message.
     """
-    rows = tx.rows(again.TO_RETRY, {"message": message})
+    rows = tx.rows(further.TO_RETRY, {"message": message})
     if not rows:
         return None
     state, retried_as, text, request, runner, key, lane, depth, fresh, acts = rows[0]
@@ -57,7 +56,7 @@ def retry(
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
-        tx.run(again.MARK_RETRIED, {"message": message, "new": accepted.message_id})
+        tx.run(further.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         tx.run(RETRY_TURN, {"turn": turn_of(message)})
         detail = {"retried_as": accepted.message_id}
         record(tx, EventType.RETRIED, now, lane=lane, message=message, actor=actor, detail=detail)
@@ -76,4 +75,22 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
     if state is MessageState.QUEUED:
         failure = RunFailure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
+    return state
+
+
+def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState | None:
+    """Let a waiting message start before all others of its lane, also before what runs there, should that come back.
+
+    Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
+    """
+    met = payload(tx, message)
+    if met is None:
+        return None
+    lane, state = met.lane, MessageState.read(met.state)
+    if state is not MessageState.QUEUED:
+        return state
+    front = min(rank for (rank,) in tx.rows(further.RANKS, {"lane": lane})) - 1
+    tx.run(further.MOVE_MESSAGE, {"message": message, "to": front})
+    tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+    record(tx, EventType.MOVED, now, lane=lane, message=message, actor=actor, detail={"to": "front"})
     return state

@@ -10,16 +10,13 @@ from uuid import uuid4
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.aborts import interrupt_lane
-from lanes_storage.doors.shared.endings import end_waiting
-from lanes_storage.doors.shared.journal import event, write_events
-from lanes_storage.doors.shared.sets import serialized
-from lanes_storage.doors.waiting.loops import chain_before, guard_loop
-from lanes_storage.doors.waits import WaitCircle, begin_wait, closes_cycle
+from lanes_storage.doors.shared import end_waiting, event, serialized, write_events
+from lanes_storage.doors.shared.loops import WaitCircle, begin_wait, chain_before, closes_cycle, guard_loop
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow, PermittedBy
 from lanes_storage.reads.shapes import to_question
 from lanes_storage.records import Admission, NewMessage, RunFailure, RunQuestion, Waiter
-from lanes_storage.statements import children, questions
+from lanes_storage.statements import further
 
 
 class Refusal(StrEnum):
@@ -149,7 +146,7 @@ def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None],
 
 def _with_others(tx: Transaction, met: Met) -> Met:
     """A lane, busy also where another one of its session is."""
-    busy = met.head_id is None and tx.rows(children.BUSY, {"lane": met.lane_id})
+    busy = met.head_id is None and tx.rows(further.BUSY_IN_SESSION, {"lane": met.lane_id})
     return met._replace(head_id=busy[0][0]) if busy else met
 
 
@@ -265,7 +262,7 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
     tx.many(sql.MAKE_MESSAGE, [text + more for text, more in rows if more != _NOTHING_MORE])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
     answers = [{"run": each.for_run, "message": each.message} for each in entries if each.room is Placement.ANSWER]
-    tx.many(questions.NOTE_ANSWER, answers)
+    tx.many(further.NOTE_ANSWER, answers)
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
     write_events(tx, [_event(each) for each in entries])
     return [each.accepted._replace(pauses=True) if _guarded(tx, each) else each.accepted for each in entries]
@@ -349,23 +346,23 @@ def enter_beside(
         new = new._replace(key=_longer(new.key, f" #{uuid4().hex}"))  # the same request twice at once is two
     if new.anonymous or admission.concurrency == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
-    tx.run(children.MAKE, {"key": new.key, "parent": None, "now": now.wall})
+    tx.run(further.MAKE_SESSION_LANE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
-    if admission.if_idle and tx.rows(children.BUSY, {"lane": parent}):
+    if admission.if_idle and tx.rows(further.BUSY_IN_SESSION, {"lane": parent}):
         return Refusal.LANE_BUSY  # before a child is made for it
     key = _child(tx, parent, new.key, admission.concurrency)
-    tx.run(children.MAKE, {"key": key, "parent": parent, "now": now.wall})
+    tx.run(further.MAKE_SESSION_LANE, {"key": key, "parent": parent, "now": now.wall})
     return enter(tx, [Accept(new._replace(key=key), admission, now, retry_of)])[0]
 
 
 def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     """The key of the child that takes the next message."""
-    there = tx.rows(children.CHILDREN, {"parent": parent})
+    there = tx.rows(further.CHILD_LANES, {"parent": parent})
     busy = [child for child in there if not child[2]]
     if len(busy) >= width or len(busy) < len(there):
         return str((busy if len(busy) >= width else there)[0][1])
     number = len(there) + 1
-    while tx.rows(children.TAKEN, {"key": child_key(key, number)}):
+    while tx.rows(further.KEY_TAKEN, {"key": child_key(key, number)}):
         number += 1
     return child_key(key, number)
 

@@ -6,14 +6,12 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.endings import end_waiting
-from lanes_storage.doors.shared.journal import event, record, write_events
-from lanes_storage.doors.shared.sets import array, serialized
-from lanes_storage.doors.waiting.clocks import note_clock
+from lanes_storage.doors.shared import array, end_waiting, event, record, serialized, write_events
+from lanes_storage.doors.upkeep import note_clock
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.records import Beat, NewOwner, RunFailure, Ticket
-from lanes_storage.statements.waits import END_WAITS_OF_OWNER
+from lanes_storage.statements.further import END_WAITS_OF_OWNER
 
 
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.journal import record
-from lanes_storage.doors.shared.repeats import forgive
+from lanes_storage.doors.shared import record
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType, LaneState, PauseKind
-from lanes_storage.statements import children, processes, pruning
+from lanes_storage.statements import further
 
 
 class Control(NamedTuple):
@@ -38,7 +37,7 @@ def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Cont
     if not found:
         return None, Control(False, None)
     lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch) and meant not in {each[1] for each in tx.rows(children.SESSION, {"key": key})}:
+    if meant not in (None, epoch) and meant not in {each[1] for each in tx.rows(further.SESSION_LANES, {"key": key})}:
         return None, Control(False, LaneState.read(state), epoch, moved_on=True)
     return lane, Control(False, LaneState.read(state), epoch)
 
@@ -65,10 +64,17 @@ def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None
     lane, met = find(tx, key, meant)
     if lane is None:
         return met
-    ended, forgiven = tx.run(sql.END_PAUSES, {"lane": lane}) > 0, forgive(tx, lane, now)
+    ended, forgiven = tx.run(sql.END_PAUSES, {"lane": lane}) > 0, _forgive(tx, lane, now)
     if ended or forgiven:
         _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
     return met._replace(applied=ended or forgiven)
+
+
+def _forgive(tx: Transaction, lane: int, now: Now) -> bool:
+    """A person resumed the session; returns whether requests were refused."""
+    known = tx.rows(further.REPEAT, {"lane": lane})
+    tx.run(further.FORGIVE, {"lane": lane, "now": now.wall})
+    return bool(known) and known[0][0] is not None
 
 
 def pause_lane(
@@ -102,9 +108,9 @@ def end_pause(tx: Transaction, lane: int, kind: PauseKind, now: Now, *, actor: s
 def note_survivors(tx: Transaction, run: int, left: Sequence[str], now: Now, *, by: str) -> None:
     """Store which processes of a run are still alive after its forced release. ``()`` proves that none is; once that is
     proven for all such runs of the lane, the lane is no longer paused because of them."""
-    rows = tx.rows(processes.NOTE_SURVIVORS, {"run": run, "survivors": json.dumps([*left])})
+    rows = tx.rows(further.NOTE_SURVIVORS, {"run": run, "survivors": json.dumps([*left])})
     for (lane,) in rows if not left else ():
-        if not tx.rows(processes.UNPROVEN_OF_LANE, {"lane": lane}):
+        if not tx.rows(further.UNPROVEN_OF_LANE, {"lane": lane}):
             end_pause(tx, lane, PauseKind.SURVIVORS, now, actor=by)
 
 
@@ -115,7 +121,7 @@ def pause_matching(
 
     The glob is stored in the syntax of SQLite, which compares it whenever it looks for a head.
     """
-    tx.run(pruning.PRUNE_GLOB_PAUSES, {"now": now.wall})
+    tx.run(sql.PRUNE_GLOB_PAUSES, {"now": now.wall})
     stored = as_sqlite(pattern)
     values = {"pattern": stored, "kind": kind, "reason": reason, "actor": actor, "until": until, "now": now.wall}
     tx.run(sql.PAUSE_PATTERN, values)
@@ -149,7 +155,7 @@ def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
 
 def _own(tx: Transaction, lane: int) -> int:
     """The lane of the session: its journal tells dispatchers to read all lanes of the session again."""
-    return int(tx.rows(children.OWN, {"lane": lane})[0][0])
+    return int(tx.rows(further.OWN_LANE, {"lane": lane})[0][0])
 
 
 def _resumed(tx: Transaction, lane: int, now: Now, *, actor: str, epoch: int | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import EventType
 from lanes_storage.records import PlacesTaken, ProviderCounts, ProviderRefusal, ProviderReset, ProviderRow

@@ -15,13 +15,24 @@ from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.input.untaken import give_back
+from lanes_storage.doors.conversations import give_back
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.doors.shared.endings import Ending, attempts_json, batch_members, finish
+from lanes_storage.doors.shared import (
+    Ending,
+    NewTurn,
+    array,
+    attempts_json,
+    batch_members,
+    event,
+    finish,
+    next_epochs,
+    parked_for,
+    record,
+    serialized,
+    write_events,
+    write_turns,
+)
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
-from lanes_storage.doors.shared.journal import event, next_epochs, record, write_events
-from lanes_storage.doors.shared.sets import array, parked_for, serialized
-from lanes_storage.doors.shared.turns import NewTurn, write_turns
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
     INTERRUPTIONS,
@@ -39,7 +50,7 @@ from lanes_storage.law import (
     turn_of,
 )
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage, Ticket
-from lanes_storage.statements import again, spending
+from lanes_storage.statements import further
 
 # --------------------------------------------------------------------------------------------- commands
 
@@ -213,8 +224,8 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
     retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
     tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
-    tx.many(again.RETRY_MESSAGE, [_retried(*one) for one in retried])
-    if requeued and tx.rows(again.ANY_MOVED, {}):  # their place may not be the first
+    tx.many(further.RETRY_MESSAGE, [_retried(*one) for one in retried])
+    if requeued and tx.rows(further.ANY_MOVED, {}):  # their place may not be the first
         for lane, now in {each.run.lane_id: each.end.now.wall for each, _ in requeued}.items():
             tx.run(sql.RESET_HEAD, {"lane": lane, "now": now})
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
@@ -337,8 +348,8 @@ def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
 
 
 def _note_usages(tx: Transaction, used: Sequence[tuple[int, int, RunUsage]]) -> None:
-    tx.many(spending.NOTE_USAGE, [(json.dumps(usage._asdict()), run) for _, run, usage in used])
-    tx.many(spending.ADD_USAGE, [usage._asdict() | {"lane": lane} for lane, _, usage in used])
+    tx.many(further.NOTE_USAGE, [(json.dumps(usage._asdict()), run) for _, run, usage in used])
+    tx.many(further.ADD_USAGE, [usage._asdict() | {"lane": lane} for lane, _, usage in used])
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared.journal import record
+from lanes_storage.doors.shared import record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD_THERE, EventType, SourceState, WatchedState
 from lanes_storage.records import Freeing, Sighting

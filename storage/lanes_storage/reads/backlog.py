@@ -8,7 +8,7 @@ from lanes_storage.fragments import names, shown_key
 from lanes_storage.interface import FEW_ROWS, Query, Row
 from lanes_storage.law import MAX_INTERRUPTIONS, EventType
 from lanes_storage.records import News, WaitingHead, WaitingLane
-from lanes_storage.statements import again, guarding
+from lanes_storage.statements import further
 
 #: The end of a pause that has no end: later than every time.
 NEVER = 2**63 - 1
@@ -78,12 +78,12 @@ def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
 
 def recallable(wall: int) -> Query[bool]:
     """Whether a message that let others pass takes its place again at that wall time."""
-    return Query(f"{again.RECALLABLE} LIMIT 1", {"now": wall}, bool)
+    return Query(f"{further.RECALLABLE} LIMIT 1", {"now": wall}, bool)
 
 
 def expired(wall: int) -> Query[bool]:
     """Whether a message has waited too long at that wall time."""
-    return Query(f"{guarding.EXPIRED} LIMIT 1", {"now": wall}, bool)
+    return Query(f"{further.EXPIRED} LIMIT 1", {"now": wall}, bool)
 
 
 def anyone_waits() -> Query[bool]:

@@ -34,7 +34,7 @@ from lanes_storage.records import (
     PauseRow,
     Repeated,
 )
-from lanes_storage.statements import children
+from lanes_storage.statements import further
 
 #: Of several pauses, the one that ends last is shown; if several end last, the first of them.
 JOINS = f"""
@@ -133,7 +133,7 @@ def lane(key: str) -> Query[LaneRow | None]:
 
 def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:
     """What is refused on a lane now because it was ended a moment ago."""
-    return Query(children.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
+    return Query(further.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
 
 
 def lanes(

@@ -21,7 +21,7 @@ from lanes_storage.records import (
     UnprovenRun,
     Wait,
 )
-from lanes_storage.statements.clocks import CLOCK_NOTED
+from lanes_storage.statements.upkeep import CLOCK_NOTED
 
 #: The edges by which failed runs end.
 FAILURES = (Edge.FAIL, Edge.EXPIRE, Edge.RECLAIM)

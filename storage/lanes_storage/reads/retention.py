@@ -3,7 +3,7 @@
 from lanes_storage.interface import Query
 from lanes_storage.law import Prunable
 from lanes_storage.records import Old
-from lanes_storage.statements.pruning import KINDS
+from lanes_storage.statements.upkeep import KINDS
 
 
 def old(kind: Prunable, after: int, limit: int) -> Query[list[Old]]:

@@ -154,6 +154,9 @@ END_PAUSE = f"{END_PAUSES} AND kind = :kind"
 END_PATTERN_PAUSES = """
 DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind) AND at = coalesce(:set_at, at)"""
 
+#: The pause of a glob is compared with each head, so those that have expired must not accumulate.
+PRUNE_GLOB_PAUSES = "DELETE FROM pauses WHERE lane_id IS NULL AND until <= :now"
+
 # ------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """

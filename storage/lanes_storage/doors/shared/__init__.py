@@ -1,1 +1,305 @@
-"""What several doors write: events, notices, and how messages end."""
+"""What several doors write: events, turns of conversations, how messages end, and a notice where that is not ``done``.
+And sets of commands, in the form that transitions take."""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from lanes_storage import statements as sql
+from lanes_storage.clock import Now
+from lanes_storage.interface import Given, Transaction, Transition
+from lanes_storage.law import AttemptCause, BoundTo, Cause, Edge, EventType, MessageState, turn_of
+from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
+from lanes_storage.statements import further
+
+
+class SetCommand(Protocol):
+    """A command for a transition. ``about`` names the things that no other command of the same set may change."""
+
+    @property
+    def about(self) -> Iterable[Hashable]: ...
+
+
+C = TypeVar("C", bound=SetCommand)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def serialized(transition: Transition[C, R]) -> Transition[C, R]:
+    """Execute commands about the same thing one after another, in their order, and all other commands as one set.
+
+    So each command is decided after the changes of the earlier commands about the same thing.
+    """
+
+    @wraps(transition)
+    def in_rounds(tx: Transaction, commands: Sequence[C]) -> Sequence[R]:
+        things = [thing for command in commands for thing in command.about] if len(commands) > 1 else []
+        if len(things) == len(set(things)):  # almost always true
+            return transition(tx, commands)
+        results: list[Any] = [None] * len(commands)
+        for places in rounds(commands, lambda command: command.about):
+            for place, result in zip(places, transition(tx, [commands[p] for p in places]), strict=True):
+                results[place] = result
+        return results
+
+    return in_rounds
+
+
+def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> list[list[int]]:
+    """Divide the commands (given by their positions) into as few rounds as possible, such that no thing occurs twice in
+    one round."""
+    made: list[list[int]] = []
+    first_free: dict[Hashable, int] = {}
+    for place, command in enumerate(commands):
+        things = [*about(command)]
+        number = max(first_free.get(thing, 0) for thing in things)
+        if number == len(made):
+            made.append([])
+        made[number].append(place)
+        first_free.update(dict.fromkeys(things, number + 1))
+    return made
+
+
+def array(numbers: list[int] | list[list[int]]) -> str:
+    """Integers as a JSON array, for ``json_each``."""
+    return str(numbers)
+
+
+def parked_for(providers: Sequence[str]) -> str | None:
+    """The providers whose cooldown a message waits for, as its row has them."""
+    return json.dumps([*providers]) if providers else None
+
+
+def event(
+    type: EventType | Edge,  # noqa: A002 - the word that the journal itself uses
+    now: Now,
+    *,
+    lane: int | None = None,
+    from_state: str | None = None,
+    to_state: str | None = None,
+    run: int | None = None,
+    message: int | None = None,
+    epoch: int | None = None,
+    actor: str | None = None,
+    cause: str | None = None,
+    detail: dict[str, Any] | str | None = None,
+) -> Given:
+    """One event, as ``statements.RECORD`` takes it. ``detail``: an object, or the JSON of one."""
+    stored = detail if detail is None or isinstance(detail, str) else json.dumps(detail)
+    return now.wall, str(type), lane, from_state, to_state, run, message, epoch, actor, cause, stored
+
+
+def write_events(tx: Transaction, events: Sequence[Given]) -> None:
+    """Write events, and mark the blocks of the journal in which their lanes have events."""
+    if events:
+        tx.many(sql.RECORD, events)
+        tx.run(sql.MARK_BLOCKS, (len(events),))
+
+
+def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
+    """Write one event; ``what`` is as for ``event``."""
+    write_events(tx, [event(type, now, **what)])
+
+
+def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
+    """New fencing tokens, which were never used before, from the one counter of the database."""
+    if count == 0:
+        return iter(())
+    ((last,),) = tx.rows(sql.NEXT_EPOCHS, (count,))
+    return iter(range(last - count + 1, last + 1))
+
+
+#: The terminal states that have a notice. A message that ends ``done`` has its reply.
+NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPPED})
+
+#: What to do before a retry of a dead letter makes sense.
+BEFORE_RETRY: dict[str, str] = {
+    Cause.PROVIDER_FAILED: "see to the providers that its attempts name",
+    Cause.PROVIDER_COOLING: "wait until a provider is available (`lanes status` says when)",
+    Cause.RUN_TIMEOUT: "raise run_timeout for this lane if it needs longer",
+    Cause.STALL_TIMEOUT: "see what its last progress was; raise stall_timeout for this lane if such silence is normal",
+    Cause.RUNNER_FAILED: "fix the exception that the runner raised",
+    Cause.BACKEND_LOST: "see that the runner's backend is up",
+    Cause.OWNER_GONE: "check what the cut run had done already",
+    Cause.OWNER_SILENT: "check what the cut run had done already",
+    Cause.GHOST: "check what the cut run had done already",
+    Cause.DRAINED: "check what the cut run had done already",
+    Cause.POISON: "find out why the gateway died during its runs",
+    Cause.EXPIRED: "see what its lane was busy with so long, or raise max_wait",
+    Cause.OVER_BUDGET: "raise its budget, or wait until it is free again",
+    Cause.NO_ANSWER: "see to it that somebody answers what its run asks (`lanes answer`)",
+    Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
+}
+#: Endings that a person requested, or that need no action.
+NOTHING_TO_DO: dict[str, str] = {
+    Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
+    BoundTo.CLIENT.gone: "nothing to do: the client that asked has left",
+    BoundTo.WAITER.gone: "nothing to do: the caller that waited has left",
+}
+#: What to do where the same message would end in the same way again.
+INSTEAD_OF_RETRY: dict[str, str] = {
+    AttemptCause.CONTEXT_OVERFLOW: "send a shorter text: no model of its runner can read so much",
+}
+
+
+def next_step(message: int, state: MessageState, cause: str | None, *, bound: bool = False) -> str:
+    """What a person can do about a message that ended in ``state``, as a sentence.
+
+    ``bound``: it belonged to a connection or a process, which was informed and repeats the request by itself.
+    """
+    if cause in NOTHING_TO_DO:
+        return NOTHING_TO_DO[cause]
+    before = BEFORE_RETRY.get(cause) if cause is not None else None
+    if bound:
+        return (f"{before}; " if before else "") + "its caller was told, and asks again if need be"
+    if cause in INSTEAD_OF_RETRY:
+        return INSTEAD_OF_RETRY[cause]
+    if state is MessageState.FAILED:
+        return (f"{before}, then " if before else "") + f"retry it with `lanes retry {message}`"
+    if cause is Cause.OVERFLOW:
+        return "send it again when fewer wait in its lane, or raise queue.cap"
+    if state is MessageState.ABORTED:
+        return f"retry it with `lanes retry {message}` if it is still wanted"
+    return "send it again if it is still wanted"
+
+
+class NewTurn(NamedTuple):
+    """A turn to write. ``before``: the last turn of its lane."""
+
+    message: int
+    lane: int
+    conversation: int
+    before: int | None
+    text: str
+    state: MessageState
+    now: Now
+    answer: RunResult | None = None
+
+
+def write_turns(tx: Transaction, turns: Sequence[NewTurn]) -> None:
+    """Write turns, of a different lane each. The caller stores them as the last ones of their lanes."""
+    tx.many(further.MAKE_TURN, [_row_of_turn(turn) for turn in turns])
+
+
+def _row_of_turn(turn: NewTurn) -> Given:
+    message, lane, conversation, before, text, state, now, answer = turn
+    said = (None, None, None) if answer is None else (answer.text, answer.messages, answer.tokens)
+    reply, messages, tokens = said
+    return turn_of(message), lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
+
+
+def keep_unanswered(tx: Transaction, message: int, state: MessageState, cause: Cause, now: Now) -> None:
+    """Remember what a person said in a message that ends while it waits, unless it was withdrawn before it began: by a
+    drop, or by an abort of the queue."""
+    if state is MessageState.DROPPED:
+        return
+    for text, started_at, lane, conversation, last in tx.rows(further.UNANSWERED, {"message": message}):
+        if started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER:
+            return
+        write_turns(tx, [NewTurn(message, lane, conversation, last, text, state, now)])
+        tx.run(further.NEW_LAST_TURN, {"turn": turn_of(message), "lane": lane})
+
+
+class Ending(NamedTuple):
+    """A message that reaches a terminal state, with its reply or its error.
+
+    ``answered_by``: the message whose reply answers this one too.
+    """
+
+    message: int
+    lane: int
+    run: int | None
+    bound: bool
+    state: MessageState
+    interruptions: int
+    now: Now
+    answer: RunResult | None = None
+    failure: RunFailure | None = None
+    answered_by: int | None = None
+
+
+def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
+    """Write how messages end (skipping those that have already ended), and a notice for each that did not end
+    ``done``."""
+    tx.many(sql.FINISH_MESSAGE, [_row(ending) for ending in endings])
+    write_events(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
+
+
+def _row(ending: Ending) -> Given:
+    answer, failure = ending.answer, ending.failure
+    attempts = attempts_json(answer.attempts if answer else failure.attempts if failure else ())
+    reply = (answer.text, answer.detail) if answer else (None, None)
+    error = (failure.cause, failure.message) if failure else (None, None)
+    end = (ending.interruptions, ending.answered_by, ending.now.wall, ending.message)
+    return str(ending.state), *reply, *error, attempts, *end
+
+
+def _notice(ending: Ending) -> Given:
+    message, lane, run, bound, state, _, now, _, failure, _ = ending
+    cause = None if failure is None else failure.cause
+    detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
+    if failure is not None:
+        detail["message"] = failure.message
+    return event(EventType.NOTICE, now, lane=lane, run=run, message=message, actor="lanes", cause=cause, detail=detail)
+
+
+def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
+    """The provider chain as it is stored."""
+    chain = [{name: value for name, value in attempt._asdict().items() if value is not None} for attempt in attempts]
+    return json.dumps(chain) if chain else None
+
+
+class Payload(NamedTuple):
+    """A message as ``statements.PAYLOAD`` reads it."""
+
+    lane: int
+    state: str
+    text: str | None
+    request: str | None
+    runner: str | None
+    started_at: int | None
+    interruptions: int
+    bound_to: str | None
+    run: int | None
+    batch: int | None
+    for_run: int | None
+
+
+def payload(tx: Transaction, message: int) -> Payload | None:
+    """A message, or None if there is none with this id."""
+    rows = tx.rows(sql.PAYLOAD, {"message": message})
+    return Payload(*rows[0]) if rows else None
+
+
+def end_waiting(
+    tx: Transaction,
+    message: int,
+    state: MessageState,
+    failure: RunFailure,
+    now: Now,
+    *,
+    actor: str,
+    reason: str | None = None,
+) -> bool:
+    """End a waiting message without a run; the journal keeps its content. Returns False if it was not waiting."""
+    met = payload(tx, message)
+    if met is None or met.state != MessageState.QUEUED:
+        return False
+    if met.for_run is not None:  # it is not meant for that run any more; a question that it answered waits for another
+        tx.run(further.FORGET_ANSWER, {"run": met.for_run, "message": message})
+        tx.run(further.GIVE_BACK, {"message": message})
+    content = {"text": met.text, "request": met.request, "runner": met.runner, "reason": reason}
+    detail = {name: value for name, value in content.items() if value is not None}
+    change = {"lane": met.lane, "from_state": met.state, "to_state": state, "message": message}
+    record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
+    bound = met.bound_to is not None
+    finish(tx, [Ending(message, met.lane, met.run, bound, state, met.interruptions, now, failure=failure)])
+    keep_unanswered(tx, message, state, failure.cause, now)
+    tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
+    return True
+
+
+def batch_members(tx: Transaction, batch: int, state: MessageState) -> dict[int, str]:
+    """The messages of a batch that are in the given state, in their order, with their texts."""
+    return {int(row[0]): str(row[1]) for row in tx.rows(sql.BATCH, {"batch": batch, "state": state})}

@@ -9,8 +9,8 @@ from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import INTERRUPTIONS
 from lanes_storage.records import BudgetTerms, DueIncident, Spent
-from lanes_storage.statements import guarding as sql
-from lanes_storage.statements import spending
+from lanes_storage.statements import further
+from lanes_storage.statements import upkeep as sql
 
 #: Rows of one query: of more, people are told together anyway.
 MOST = 1_000
@@ -130,4 +130,4 @@ def spent(budget: BudgetTerms, lane: int, now: Now) -> Query[Spent]:
         return Spent(runs, tokens, cost, None if first is None else first + budget.per_ms + budget.bucket_ms)
 
     values = {"name": budget.name, "lane": lane, "after": since(budget, now)}
-    return Query(spending.SPENT, values, shape, point=True)
+    return Query(further.SPENT, values, shape, point=True)

@@ -1,1 +1,0 @@
-"""Doors about incidents, of which alerts tell people."""

@@ -1,0 +1,227 @@
+"""Conversations: what a run is told of the ones before it, and what is said while it works.
+
+A new conversation begins, one is imported, and a run asks its sender. Answers, and texts that are meant for a run, are
+waiting messages that name the open run (``for_run``). The run takes them one by one, each in one transaction that its
+ticket guards: then the message is ``done``, answered by the message of the run. What a run has not taken when it ends
+waits on as an ordinary message.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lanes_storage.clock import Now
+from lanes_storage.doors.pauses import Control, find
+from lanes_storage.doors.shared import end_waiting, record
+from lanes_storage.interface import Given, Transaction
+from lanes_storage.law import TURNS_OF_A_MESSAGE, Cause, EventType, MessageState, TurnState, turn_of
+from lanes_storage.reads.shapes import to_question
+from lanes_storage.records import HandedText, NewQuestion, RunFailure, RunQuestion, Ticket
+from lanes_storage.statements import RESET_HEAD, further
+
+
+class ImportedTurn(NamedTuple):
+    """A turn of a conversation that took place elsewhere. ``messages``: as for ``RunResult``."""
+
+    text: str
+    reply: str | None
+    messages: str | None = None
+
+
+def begin_conversation(
+    tx: Transaction, lane: int, now: Now, *, actor: str, turns: Sequence[ImportedTurn] = ()
+) -> int | None:
+    """Begin a new conversation in a lane, with these turns; returns its number. The earlier ones stay readable.
+
+    Returns None if the lane is held: what runs belongs to the conversation in which it began.
+    """
+    begun = tx.rows(further.NEW_CONVERSATION, {"lane": lane, "now": now.wall})
+    if not begun:
+        return None
+    ((number, last),) = begun
+    detail: dict[str, int] = {"number": number}
+    if turns:
+        detail["imported"] = len(turns)
+        _enter(tx, lane, number, last, turns, now)
+    record(tx, EventType.CONVERSATION, now, lane=lane, actor=actor, detail=detail)
+    return int(number)
+
+
+def _enter(
+    tx: Transaction, lane: int, number: int, before: int | None, turns: Sequence[ImportedTurn], now: Now
+) -> None:
+    """Write imported turns, after those of the last message of the database and before those of the next one."""
+    ((message,),) = tx.rows(further.LAST_MESSAGE, {})
+    end = turn_of(message + 1)
+    ((last,),) = tx.rows(further.LAST_TURN_SINCE, {"first": turn_of(message)})
+    first = (turn_of(message) if last is None else last) + 1
+    assert first + len(turns) <= end, f"between two messages there is room for {TURNS_OF_A_MESSAGE} turns"
+    rows: list[Given] = []
+    for place, (text, reply, messages) in enumerate(turns, first):
+        state = str(TurnState.DONE if reply is not None else TurnState.ABORTED)
+        rows.append((place, lane, number, before, None, text, reply, messages, state, None, now.wall))
+        before = place
+    tx.many(further.MAKE_TURN, rows)
+    tx.run(further.NEW_LAST_TURN, {"turn": before, "lane": lane})
+
+
+def new_conversation(
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    meant: int | None = None,
+    turns: Sequence[ImportedTurn] | None = None,
+) -> Control:
+    """A person begins a new conversation in a lane; with ``turns``, those are imported, and a lane that is not there is
+    made. Not applied to a lane that is held.
+
+    ``meant``: the epoch that the lane must have; None allows any.
+    """
+    lane, met = find(tx, key, meant)
+    if turns is not None and met.state is None:
+        tx.run(further.MAKE_SESSION_LANE, {"key": key, "parent": None, "now": now.wall})
+        lane, met = find(tx, key, meant)
+    if lane is None or begin_conversation(tx, lane, now, actor=actor, turns=turns or ()) is None:
+        return met
+    return met._replace(applied=True)
+
+
+def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:
+    """From now on a model is told nothing before that turn: it can not read more. Returns False if the run has lost
+    its lane."""
+    return tx.run(further.TELL_FROM, {"run": ticket.run_id, "epoch": ticket.epoch, "turn": turn}) == 1
+
+
+# --------------------------------------------------------------------- questions, and what a run takes
+
+#: What a run shows as its progress while it waits, and afterwards.
+WAITS, HAS_ANSWER, HAS_NONE = "waiting for input", "answered", "not answered"
+
+
+class _Taking(NamedTuple):
+    """A run that takes something."""
+
+    ticket: Ticket
+    lane: int
+    message: int
+    question: RunQuestion | None
+
+
+def ask(tx: Transaction, ticket: Ticket, new: NewQuestion, now: Now, *, by: str) -> RunQuestion | None:
+    """Store what a run asks the sender of its message. While it waits, at most until the limit of the question, neither
+    its ``run_timeout`` nor its ``stall_timeout`` passes.
+
+    Returns None if the run has lost its lane, is to be aborted, or asks something already.
+    """
+    rows = tx.rows(further.ASKING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch})
+    if not rows:
+        return None
+    lane, message, actor, sender = rows[0]
+    question = RunQuestion(*new, actor, sender, now.wall, now.boot, now.slept)
+    progress = {"progress": WAITS, "now": now.wall, "boot": now.boot, "slept": now.slept}
+    stored = json.dumps(question._asdict())
+    tx.run(further.ASK, progress | {"run": ticket.run_id, "question": stored, "busy_until": now.boot + new.limit_ms})
+    detail: dict[str, Any] = {"question": new.id, "text": new.text, "limit_ms": new.limit_ms}
+    detail |= {"options": new.options} if new.options else {}
+    detail |= {"permission": True} if new.permission else {}
+    _told(tx, EventType.ASKED, _Taking(ticket, lane, message, None), now, by, detail)
+    return question
+
+
+def take_answer(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by: str) -> HandedText | None:
+    """The run takes the answer to its open question: the message that gave it is done, and the question is closed.
+
+    Returns None if there is no answer yet, or the run may not take it any more.
+    """
+    taking = _taking(tx, ticket)
+    if taking is None or taking.question is None or taking.question.id != question:
+        return None
+    rows = tx.rows(further.ANSWERING_MESSAGE, {"message": taking.question.answer})
+    if not rows:
+        return None
+    taken = HandedText(*rows[0])
+    answer = taking.question.chosen(taken.text) or taken.text
+    _end_question(tx, taking, HAS_ANSWER, now)
+    _hand_over(tx, taking, taken, EventType.ANSWERED, now, by, {"question": question, "answered_by": taken.actor})
+    return taken._replace(text=answer)
+
+
+def close_question(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by: str, why: str) -> HandedText | None:
+    """The run waits no longer for an answer. If one has arrived meanwhile, it is taken and returned."""
+    taken = take_answer(tx, ticket, question, now, by=by)
+    if taken is not None:
+        return taken
+    taking = _taking(tx, ticket)
+    if taking is not None and taking.question is not None and taking.question.id == question:
+        _end_question(tx, taking, HAS_NONE, now)
+        _told(tx, EventType.UNANSWERED, taking, now, by, {"question": question, "why": why})
+    return None
+
+
+def take_steer(tx: Transaction, ticket: Ticket, now: Now, *, by: str) -> HandedText | None:
+    """The run takes the oldest text that is meant for it, other than an answer: its message is done.
+
+    Returns None if there is none, or the run may not take it any more.
+    """
+    taking = _taking(tx, ticket)
+    if taking is None:
+        return None
+    answer = taking.question.answer if taking.question is not None else None
+    rows = tx.rows(f"{further.OLDEST_MEANT} LIMIT 1", {"run": ticket.run_id, "answer": answer or 0})
+    if not rows:
+        return None
+    taken = HandedText(*rows[0])
+    _hand_over(tx, taking, taken, EventType.STEERED, now, by, {"steered_by": taken.actor})
+    return taken
+
+
+def _taking(tx: Transaction, ticket: Ticket) -> _Taking | None:
+    for lane, message, question in tx.rows(further.TAKING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch}):
+        return _Taking(ticket, lane, message, to_question(question))
+    return None
+
+
+def _end_question(tx: Transaction, taking: _Taking, progress: str, now: Now) -> None:
+    assert taking.question is not None
+    values = {"progress": progress, "now": now.wall, "boot": now.boot, "slept": now.slept}
+    tx.run(further.END_QUESTION, values | {"run": taking.ticket.run_id, "waited": taking.question.waited_ms(now)})
+
+
+def _hand_over(
+    tx: Transaction, taking: _Taking, taken: HandedText, type_: EventType, now: Now, by: str, detail: dict[str, Any]
+) -> None:
+    """The message is done, in the transaction in which the run takes it."""
+    run, message = taking.ticket.run_id, taken.message_id
+    tx.run(further.HAND_OVER, {"message": message, "run": run, "answered_by": taking.message, "now": now.wall})
+    tx.run(RESET_HEAD, {"lane": taking.lane, "now": now.wall})
+    states = {"from_state": str(MessageState.QUEUED), "to_state": str(MessageState.DONE)}
+    _told(tx, type_, taking._replace(message=message), now, by, detail, **states)
+
+
+def _told(
+    tx: Transaction, type_: EventType, taking: _Taking, now: Now, by: str, detail: dict[str, Any], **states: str
+) -> None:
+    of_run = {"lane": taking.lane, "run": taking.ticket.run_id, "message": taking.message, "epoch": taking.ticket.epoch}
+    record(tx, type_, now, **of_run, **states, actor=by, detail=detail)
+
+
+def give_back(tx: Transaction, run: int, stored: str | None, now: Now) -> None:
+    """The messages that were meant for a run wait as others do. ``stored``: the question that was open when it ended.
+
+    An answer gets the text of its question, because on its own it could be understood as something else. The answer to
+    a request for a permission is dropped: it must not permit anything else.
+    """
+    question = to_question(stored)
+    answer = None if question is None else question.answer
+    for row in tx.rows(further.ANSWERING_MESSAGE, {"message": answer}) if answer is not None else ():
+        assert question is not None
+        given = HandedText(*row)
+        if question.permission:
+            gone = RunFailure(Cause.NO_ANSWER, f"the run that asked “{question.text}” has ended")
+            end_waiting(tx, given.message_id, MessageState.DROPPED, gone, now, actor="lanes")
+        else:
+            text = f"(to the question “{question.text}”) {given.text}"
+            tx.run(further.REWORD, {"message": given.message_id, "text": text})
+    tx.run(further.GIVE_ALL_BACK, {"run": run})

@@ -1,0 +1,230 @@
+"""Upkeep: what takes long, what is over and what is seen is recorded; what is old is deleted; times follow a wall clock
+that was set."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from lanes_storage import statements as sql
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared import end_waiting, record
+from lanes_storage.fragments import EVENTS_OF_A_BLOCK
+from lanes_storage.interface import Transaction, within
+from lanes_storage.law import Cause, EventType, MessageState, Prunable
+from lanes_storage.reads.of_owners import clock_noted
+from lanes_storage.reads.shapes import parsed
+from lanes_storage.records import ClockNote, RunFailure, SeenIncident, Ticket
+from lanes_storage.statements import further, upkeep
+from lanes_storage.statements.further import SPEND_AGAIN
+
+
+def warn_held(tx: Transaction, ticket: Ticket, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
+    """Record that a run has held its lane for a long time. Returns False if it no longer holds the lane."""
+    run, epoch = ticket
+    rows = tx.rows(sql.HELD_BY_RUN, {"run": run, "epoch": epoch})
+    for lane, state in rows:
+        same = {"from_state": state, "to_state": state}
+        record(tx, EventType.HELD_LONG, now, lane=lane, **same, run=run, epoch=epoch, actor=by, detail=detail)
+    return bool(rows)
+
+
+def warn_wait(tx: Transaction, message: int, now: Now, *, by: str, detail: dict[str, Any]) -> bool:
+    """Record that the head of a lane has waited for a long time.
+
+    Returns False if that was recorded before, or the message is no longer the head.
+    """
+    rows = tx.rows(sql.WARN_WAIT, {"message": message, "now": now.wall})
+    for (lane,) in rows:
+        record(tx, EventType.WAIT_EXCEEDED, now, lane=lane, message=message, actor=by, detail=detail)
+    return bool(rows)
+
+
+# ------------------------------------------------------------------------- messages whose wait is over
+
+#: Messages that are recalled, or end, in one transaction.
+PAGE = 64
+
+
+def recall(tx: Transaction, now: Now, *, by: str) -> int:
+    """Put messages that let others pass back to their places, once their wait is over; returns how many."""
+    due = tx.rows(f"{further.RECALLABLE} LIMIT {PAGE:d}", {"now": now.wall})
+    for message, lane in due:
+        tx.run(further.RECALL, {"message": message})
+        tx.run(sql.RESET_HEAD, {"lane": lane, "now": now.wall})
+        record(tx, EventType.RECALLED, now, lane=lane, message=message, actor=by)
+    return len(due)
+
+
+def expire_waiting(tx: Transaction, now: Now) -> int:
+    """End waiting messages as ``failed`` (``expired``) whose time is over; returns how many."""
+    due = tx.rows(f"{further.EXPIRED} LIMIT {PAGE:d}", {"now": now.wall})
+    for message, accepted_at, expires_at in due:
+        waited, limit = now.wall - accepted_at, expires_at - accepted_at
+        said = f"it waited for {waited / 1000:g} s, longer than its max_wait of {limit / 1000:g} s"
+        failure = RunFailure(Cause.EXPIRED, said, budget_ms=limit, elapsed_ms=waited)
+        end_waiting(tx, message, MessageState.FAILED, failure, now, actor="lanes")
+    return len(due)
+
+
+# ------------------------------------------------------------------------------------------- incidents
+
+#: Incidents of one alert and kind that are told one by one. More are told together.
+MANY = 20
+
+
+def see_incidents(
+    tx: Transaction, sightings: Sequence[SeenIncident], alerts: Sequence[str], now: Now, *, calm_ms: int
+) -> None:
+    """Begin incidents that are new, and end those of these alerts that were not seen for ``calm_ms``."""
+    open_ = {(alert, kind, subject): id_ for id_, alert, kind, subject, _ in tx.rows(upkeep.OPEN_INCIDENTS, {})}
+    seen = {sighting[:3]: sighting for sighting in _together(sightings, open_)}
+    for which, sighting in seen.items():
+        if which in open_:
+            tx.run(upkeep.SEE_INCIDENT, {"id": open_[which], "now": now.wall})
+        else:
+            values = sighting._asdict() | {"facts": json.dumps(sighting.facts), "now": now.wall}
+            tx.run(upkeep.BEGIN_INCIDENT, values)
+    for which, id_ in open_.items():
+        if which not in seen and which[0] in alerts:
+            tx.run(upkeep.END_INCIDENT, {"id": id_, "now": now.wall, "unseen_since": now.wall - calm_ms})
+
+
+def _together(sightings: Sequence[SeenIncident], open_: Iterable[tuple[str, str, str]]) -> list[SeenIncident]:
+    """The sightings; of each alert and kind a few one by one, first those that were told, and the others as one."""
+    known, grouped = set(open_), dict[tuple[str, str], list[SeenIncident]]()
+    for sighting in sorted(sightings, key=lambda each: each[:3] not in known):
+        grouped.setdefault(sighting[:2], []).append(sighting)
+    told: list[SeenIncident] = []
+    for (alert, kind), group in grouped.items():
+        told += group[:MANY]
+        if len(group) > MANY:
+            told.append(SeenIncident(alert, kind, "", {"count": len(group) - MANY}))
+    return told
+
+
+def claim_incident(tx: Transaction, incident: int, owner: int, until: int, now: Now) -> bool:
+    """Let this owner send it, until that wall time at most. False: another one does, or it was sent."""
+    values = {"id": incident, "owner": owner, "until": until, "now": now.wall}
+    return tx.run(upkeep.CLAIM_INCIDENT, values) == 1
+
+
+def incident_sent(tx: Transaction, incident: int, owner: int, now: Now) -> None:
+    tx.run(upkeep.INCIDENT_SENT, {"id": incident, "owner": owner, "now": now.wall})
+
+
+def incident_not_sent(tx: Transaction, incident: int, owner: int, next_at: int) -> None:
+    """It could not be told; it is tried again at that wall time."""
+    tx.run(upkeep.INCIDENT_NOT_SENT, {"id": incident, "owner": owner, "next_at": next_at})
+
+
+def prune_incidents(tx: Transaction, before: int) -> int:
+    """Forget incidents that were last seen before that wall time; returns how many."""
+    return tx.run(upkeep.PRUNE_INCIDENTS, {"before": before})
+
+
+# ------------------------------------------------------------------------------------------- retention
+
+_WITH_IT = {
+    Prunable.RUNS: upkeep.PRUNE_ALL_OF_RUN,
+    Prunable.LANES: upkeep.PRUNE_ALL_OF_IDLE_LANE,
+    Prunable.ANONYMOUS: upkeep.PRUNE_ALL_OF_LANE,
+}
+
+
+def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) -> int:
+    """Delete rows of one kind, with their dependent rows; returns how many rows of that kind were deleted.
+
+    ``chosen`` contains pairs: an id, and the wall time before which the row must have been finished.
+    """
+    if kind is Prunable.EVENTS:
+        return _prune_events(tx, chosen)
+    gone = [id_ for id_, before in chosen if tx.run(upkeep.PRUNE[kind], {"id": id_, "before": before}) == 1]
+    for id_ in gone:
+        for statement in _WITH_IT.get(kind, ()):
+            tx.run(statement, {"id": id_})
+    return len(gone)
+
+
+def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
+    """Delete events, and the entries of blocks in which their lanes have no other events."""
+    gone = [
+        (id_, lane)
+        for id_, before in chosen
+        for (lane,) in tx.rows(upkeep.PRUNE[Prunable.EVENTS], {"id": id_, "before": before})
+    ]
+    blocks = dict.fromkeys((lane, id_ // EVENTS_OF_A_BLOCK) for id_, lane in gone if lane is not None)
+    tx.many(upkeep.PRUNE_BLOCK, [{"lane": lane, "block": block} for lane, block in blocks])
+    return len(gone)
+
+
+def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:
+    """Delete idempotency keys older than ``before`` (wall time); returns how many."""
+    return tx.run(upkeep.PRUNE_IDEMPOTENCY, {"before": before, "limit": limit})
+
+
+def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int, now: Now, *, actor: str) -> None:
+    detail = {"what": kind, "count": count, "older_than_ms": older_than_ms}
+    record(tx, EventType.PRUNED, now, actor=actor, detail=detail)
+
+
+# -------------------------------------------------------------------------------------- the wall clock
+
+#: The wall clock and the boot clock may drift apart by so much before that counts as set, in milliseconds.
+DRIFT_MS = 2_000
+#: What began so much later than now, as far as is known, was written before the clock was set back: clocks of two
+#: machines may differ by less.
+AHEAD_MS = 60_000
+
+
+def is_set(ahead: int, noted: int) -> bool:
+    """Whether the wall clock was set between two values of how far it is ahead of the boot clock."""
+    return abs(ahead - noted) > DRIFT_MS
+
+
+def is_noted(stored: ClockNote, now: Now) -> bool:
+    """Whether there is nothing to note: it is known in this boot, and was not set since."""
+    ahead, boot = _note(now)
+    return stored.ahead is not None and stored.boot == boot and not is_set(ahead, stored.ahead)
+
+
+def note_clock(tx: Transaction, now: Now) -> int:
+    """Note how far the wall clock is ahead of the boot clock, and move what was written before it was set.
+
+    The first process that notices does it for all. Returns by how much it was set since it was noted in this boot, in
+    milliseconds; 0: it was not.
+    """
+    stored = within(tx, clock_noted())
+    if is_noted(stored, now):
+        return 0
+    ahead, boot = _note(now)
+    tx.run(upkeep.NOTE_CLOCK, {"ahead": ahead, "boot": boot})
+    if stored.ahead is None or stored.boot != boot:
+        latest = now.wall + AHEAD_MS
+        _move(tx, upkeep.END, upkeep.TAKE_LATER_SPENT, {"now": now.wall, "latest": latest})
+        _move_attempts(tx, lambda at: now.wall if at > latest else at)
+        return 0
+    by = ahead - stored.ahead
+    _move(tx, upkeep.MOVE_BACK if by < 0 else upkeep.MOVE_ON, upkeep.TAKE_SPENT, {"by": by, "now": now.wall})
+    _move_attempts(tx, lambda at: at + by if (at > now.wall if by < 0 else at + by <= now.wall) else at)
+    return by
+
+
+def _move(tx: Transaction, statements: Sequence[str], spent: str, times: dict[str, int]) -> None:
+    for statement in statements:
+        tx.run(statement, times)
+    tx.many(SPEND_AGAIN, [tuple(row) for row in tx.rows(spent, times)])
+
+
+def _move_attempts(tx: Transaction, moved: Callable[[int], int]) -> None:
+    """Give the attempts of what is not finished other times; a chain that cannot be read stays."""
+    for message, stored in tx.rows(upkeep.ATTEMPTS, {}):
+        chain = parsed(stored, list) or []
+        if all(isinstance(each, dict) and isinstance(each.get("at"), int) for each in chain):
+            attempts = json.dumps([each | {"at": moved(each["at"])} for each in chain])
+            if chain and attempts != stored:
+                tx.run(upkeep.MOVE_ATTEMPTS, {"id": message, "attempts": attempts})
+
+
+def _note(now: Now) -> tuple[int, int]:
+    return now.wall - now.boot, int.from_bytes(sha256(now.boot_id.encode()).digest()[:6])

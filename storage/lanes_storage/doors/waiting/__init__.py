@@ -1,1 +1,0 @@
-"""Doors about messages that wait: their place in the queue, and how long they wait."""
