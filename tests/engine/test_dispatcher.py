@@ -23,7 +23,7 @@ from lanes_storage.clock import Now
 from lanes_storage.errors import DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState, OnInterrupt
-from lanes_storage.records import Head, Terms
+from lanes_storage.records import Admission, BudgetTerms, Head, NewMessage, Terms
 from tests.kit.cooling import cool
 from tests.kit.engine import FixedPolicies, spec
 from tests.kit.until import PATIENCE_S, until
@@ -447,3 +447,22 @@ async def test_one_look_behind_a_claim_is_enough(
     finally:
         unlisten()
         running.cancel()
+
+
+async def test_F718_a_session_runs_as_much_as_its_budget_allows_whatever_it_asks_at_once(
+    world: World, astore: AsyncStore
+) -> None:
+    """The request that finds nothing left pauses its session: not before the one that got the rest runs."""
+
+    class Limited(FixedPolicies):
+        def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
+            return (BudgetTerms("", HOUR, 2, None, None),)
+
+    bench = Bench(world, astore, {"chat": spec()}, Limited())
+    request = NewMessage("a", request='{"messages": []}', actor="sender")
+    for _ in range(3):
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20, concurrency=3), world.time()))
+    assert await bench.dispatcher.run_once() == 2
+    paused = world.lane("a").pause
+    assert paused is not None
+    assert "2 of 2 runs" in paused.reason

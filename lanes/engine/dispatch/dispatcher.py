@@ -310,6 +310,7 @@ class Dispatcher:
             return
         budgets = self._policies.budgets(head.key)
         if budgets and (over := doors.exhausted(tx, head.lane_id, budgets, now)) is not None:
+            self._take(tx, room, now)  # before its session is paused: what was decided may be of the same session
             doors.refuse_over(tx, head, over, now)
             return
         doors.spend(tx, head.lane_id, budgets, now, runs=1)
