@@ -239,6 +239,76 @@ async def test_F685_an_error_is_noted_in_whatever_form_a_provider_reports_it(gua
     assert (message["state"], message["error"]["attempts"][0]["cause"]) == ("failed", "server_error")
 
 
+CONTENT: dict[str, list[bytes]] = {
+    "chat/completions": [b'data: {"choices":[{"delta":{"content":"a"}}]}'],
+    "responses": [b'data: {"type":"response.output_text.delta","delta":"a"}'],
+    "messages": [b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"a"}}'],
+}
+ENDS: dict[str, list[bytes]] = {
+    "chat/completions": [b"data: [DONE]", b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}'],
+    "responses": [b'data: {"type":"response.completed","response":{}}', b'data: {"type":"response.incomplete"}'],
+    "messages": [
+        b'event: message_stop\ndata: {"type":"message_stop"}',
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}',
+    ],
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_F717_a_stream_that_ends_before_its_answer_does_is_no_success(guard: Guard, route: str) -> None:
+    """It passes as it came; in a list the session is one whose provider failed."""
+    content = CONTENT[route]
+    streams = [([], False), (content, False), *(([*content, end], True) for end in ENDS[route])]
+    async with mirror() as seen:
+        guarded = await guard(seen.url)
+        for events, complete in streams:
+            for behind in (b"\n\n", b""):  # some servers leave out the blank line behind the last event
+                whole = b"\n\n".join(events) + behind if events else b""
+                seen.pieces = [whole] if whole else []
+                body = ROUTES[route] | {"stream": True}
+                came = await guarded.client.post(f"{guarded.base}/{route}", json=body, headers={"x-lanes-session": "s"})
+                assert (came.status_code, came.content) == (200, whole)
+                message, lane = (await guarded.messages())[-1], await guarded.desk.lane("bot:s")
+                if complete:
+                    assert (message["state"], lane.last_error) == ("done", None), events
+                else:
+                    assert (message["state"], message["error"]["attempts"][0]["cause"]) == ("failed", "cut"), events
+                    assert lane.last_error is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [
+        (200, b'{"error": {"code": 429, "message": "wait"}}', "rate_limited"),
+        (200, b'{"id": "r", "status": "failed", "error": {"code": "server_error"}}', "server_error"),
+        (307, b"moved", "bad_request"),
+    ],
+)
+async def test_F717_a_whole_answer_that_is_none_is_no_success(
+    guard: Guard, status: int, body: bytes, cause: str
+) -> None:
+    async with mirror(status=status, body=body) as seen:
+        guarded = await guard(seen.url)
+        came = await guarded.client.post(f"{guarded.base}/responses", json={"input": "hi"})
+    assert (came.status_code, came.content) == (status, body)
+    (message,) = await guarded.messages()
+    assert (message["state"], message["error"]["attempts"][0]["cause"]) == ("failed", cause)
+
+
+async def test_F717_a_refusal_that_says_it_is_a_stream_is_no_success(guard: Guard) -> None:
+    refusal = b'data: {"message": "busy"}\n\n'
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 429 Busy\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n", refusal)
+
+    async with raw_server(answer) as url:
+        guarded = await guard(url)
+        came = await guarded.client.post(f"{guarded.base}/chat/completions", json={"messages": [], "stream": True})
+    assert (came.status_code, came.content) == (429, refusal)
+    (message,) = await guarded.messages()
+    assert (message["state"], message["error"]["attempts"][0]["cause"]) == ("failed", "rate_limited")
+
+
 async def test_F291_what_the_provider_breaks_off_is_broken_off(guard: Guard) -> None:
     async with mirror(pieces=[b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', None]) as seen:
         guarded = await guard(seen.url)

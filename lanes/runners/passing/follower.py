@@ -1,5 +1,6 @@
 """Follows a stream that passes, without keeping it: signs of life, the end, and the usage."""
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,10 +20,12 @@ LONGEST_START = 4_194_304
 
 
 class SignOfLife(NamedTuple):
-    """What an event shows. ``alive``: it counts against silence. ``failed``: it reports an error, by this code."""
+    """What an event shows. ``alive``: it counts against silence. ``finished``: it says that the answer is complete, and
+    ``ended`` that nothing follows. ``failed``: it reports an error, by this code."""
 
     alive: bool = True
     ended: bool = False
+    finished: bool = False
     failed: str | None = None
     usage: dict[str, Any] | None = None
     model: str | None = None
@@ -36,9 +39,10 @@ Reading = Callable[[dict[str, Any]], SignOfLife]
 def of_chat(event: dict[str, Any]) -> SignOfLife:
     """The sign in a chunk of chat; its end is ``[DONE]``."""
     choices, usage = event.get("choices"), event.get("usage")
-    return SignOfLife(
-        bool(choices) or isinstance(usage, dict), False, _error(event.get("error")), _dict(usage), _text(event, "model")
-    )
+    alive, finished = bool(choices) or isinstance(usage, dict), False
+    if isinstance(choices, list):
+        finished = any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    return SignOfLife(alive, False, finished, _error(event.get("error")), _dict(usage), _text(event, "model"))
 
 
 def of_responses(event: dict[str, Any]) -> SignOfLife:
@@ -51,7 +55,7 @@ def of_responses(event: dict[str, Any]) -> SignOfLife:
     alive = kind not in ("response.in_progress", "response.queued")
     usage, number = _dict(response.get("usage")) if ended else None, event.get("sequence_number")
     named = _text(response, "id"), number if isinstance(number, int) else None
-    return SignOfLife(alive, ended, failed, usage, _text(response, "model"), *named)
+    return SignOfLife(alive, ended, ended, failed, usage, _text(response, "model"), *named)
 
 
 def of_messages(event: dict[str, Any]) -> SignOfLife:
@@ -59,8 +63,9 @@ def of_messages(event: dict[str, Any]) -> SignOfLife:
     kind, message = event.get("type"), event.get("message")
     message = message if isinstance(message, dict) else {}
     failed = _error(event.get("error")) if kind == "error" else None
-    usage = _dict(event.get("usage")) or _dict(message.get("usage"))
-    return SignOfLife(kind != "ping", kind == "message_stop", failed, usage, _text(message, "model"))
+    usage, ended = _dict(event.get("usage")) or _dict(message.get("usage")), kind == "message_stop"
+    finished = ended or bool((_dict(event.get("delta")) or {}).get("stop_reason"))
+    return SignOfLife(kind != "ping", ended, finished, failed, usage, _text(message, "model"))
 
 
 READINGS: dict[str, Reading] = {"chat": of_chat, "responses": of_responses, "messages": of_messages}
@@ -76,7 +81,7 @@ class Follower:
     """Follows one event stream of a dialect. What cannot be read is passed all the same, and counts as a sign."""
 
     def __init__(self, dialect: str, encoding: str) -> None:
-        self.ended = False
+        self.ended = self.finished = False
         self.failed: str | None = None
         self.usage: dict[str, Any] = {}
         self.model: str | None = None
@@ -109,10 +114,19 @@ class Follower:
             return True
         return any(signs)
 
+    def close(self) -> bool:
+        """The stream has ended: whether a complete answer came, or an error. True also where it cannot be followed."""
+        if self._reader is None:
+            return True
+        with contextlib.suppress(SseError):
+            for event in self._reader.feed(b"\n\n"):  # some leave out the blank line behind the last event
+                self._sign(event)
+        return self.finished or self.failed is not None
+
     def _sign(self, event: dict[str, Any] | ServerSentEvent) -> bool:
         if isinstance(event, ServerSentEvent):
             if event.data.strip() == DONE.data:
-                self.ended = True
+                self.ended = self.finished = True
                 return True
             told: dict[str, Any] = parsed(event.data, dict) or {}
             name: object = event.name
@@ -122,6 +136,7 @@ class Follower:
             told = {**told, "type": ERROR, ERROR: told}
         sign = self._read(told)
         self.ended |= sign.ended
+        self.finished |= sign.finished
         self.failed = self.failed or sign.failed
         self.usage |= sign.usage or {}
         self.model = sign.model or self.model

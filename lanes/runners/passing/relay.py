@@ -18,6 +18,7 @@ from lanes.runners.passing.follower import USAGES, Follower, unpacked_start
 from lanes.runners.passing.keepalive import Keepalive
 from lanes.runners.passing.patience import ClientPatience
 from lanes.runners.providers.timeouts import LINGER_S, Begins
+from lanes_storage.law import AttemptCause
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import in_thread
 
@@ -66,7 +67,8 @@ async def relay(
 async def _pass(
     answer: ProviderResponse, dialect: str, exchange: Exchange, patience: ClientPatience, alive: Callable[[], None]
 ) -> Passed:
-    follower = Follower(dialect, answer.encoding) if answer.content_type == "text/event-stream" else None
+    streams = answer.status < 300 and answer.content_type == "text/event-stream"
+    follower = Follower(dialect, answer.encoding) if streams else None
     await exchange.head(answer.status, answer.raw_headers, follower)
     looked_at = bytearray()
     async with contextlib.aclosing(answer.packed_chunks()) as chunks:
@@ -88,6 +90,8 @@ async def _pass(
     exchange.whole = True
     if follower is None:
         return await _of_whole(answer, dialect, bytes(looked_at))
+    if not follower.close():
+        raise AttemptFailed(AttemptCause.CUT, "the stream ended before the answer was complete")
     failed = None if follower.failed is None else failures.from_error({"code": follower.failed})
     usage = USAGES[dialect](follower.usage) if follower.usage else None
     return Passed(answer.status, follower.model, usage, failed)
@@ -104,7 +108,7 @@ async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
 async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Passed:
     """What an answer without a stream says about itself."""
     text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
-    if answer.status >= 400:
+    if answer.status >= 300:
         return Passed(answer.status, failed=answer.refusal(text))
     found: dict[str, Any] = parsed(text, dict) or {}
     usage = found.get("usage")
@@ -113,6 +117,7 @@ async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Pass
         answer.status,
         model if isinstance(model, str) else None,
         USAGES[dialect](usage) if isinstance(usage, dict) else None,
+        failures.from_error(found) if found.get("error") else None,
     )
 
 
