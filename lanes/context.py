@@ -93,6 +93,11 @@ class Context:
         config = self._readable()
         return () if config is None else config.budgets(key)
 
+    def runner_of(self, key: str) -> str | None:
+        """The runner of that lane by its policy; None where no configuration tells it."""
+        config = self._readable()
+        return None if config is None else config.policy(key).runner or None
+
     def _readable(self) -> "Config | None":
         """The configuration; None if there is none, or it cannot be read."""
         try:

@@ -10,12 +10,13 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.explain.pauses import pause_told
+from lanes.explain.slots import told_slots
 from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.records import Liveness
 from lanes.text import ages
 from lanes.text.amounts import dollars
-from lanes.text.naming import on_lane
+from lanes.text.naming import abort_command, on_lane
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, Edge
@@ -33,8 +34,6 @@ from lanes_storage.records import (
 )
 from lanes_storage.tuples import NamedTuple
 
-#: So many of the lanes that hold the slots of a runner are named.
-NAMED_HOLDERS = 3
 #: What else may be the matter with an owner that lives and is late: then the file tells less than has happened.
 KEPT_FROM_BEATING = (
     "Its process lives: `lanes doctor` says whether a full disk or a lock keeps it from storing what it does."
@@ -52,7 +51,8 @@ class Circumstances(NamedTuple):
     last: EventRow | None
     waits: Sequence[Wait] = ()  # of its run, for other lanes
     start: Callable[[], str] = lambda: "`lanes up`"  # the command that starts a gateway
-    running: Sequence[RunRow] = ()  # what may have the slot that its head waits for
+    slots: Sequence[RunRow] = ()  # what may have the slot that its head waits for
+    before: RunRow | None = None  # the run of the lane that its head waits in: this one, or another one of its session
     repeated: Repeated | None = None  # what a program asks again that was just ended
     budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
     providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
@@ -69,6 +69,10 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     name = f"Lane {clean(lane.key)}"
     if lane.run is not None:
         said = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
+        if around.head is not None and around.head.lane_id != lane.id:
+            said += ["The first of them waits on another child lane.", *_kept(lane, around.head, around)]
+        if (around.head is None or around.before is not None) and (paused := _paused(lane, around.now)) is not None:
+            said.append(paused)
         said.append(f"To end it now: `{abort_command(lane.run)}`.")
     elif around.head is not None:
         said = [f"{name} is {clean(lane.state)}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
@@ -97,14 +101,15 @@ def _asked_again(again: Repeated, lane: LaneRow, now: Now) -> str:
 
 def held_up(lane: LaneRow, around: Circumstances) -> str | None:
     """The part of the paragraph that tells what keeps the head of a lane from starting; None: nothing waits."""
-    if around.head is None:
-        return None
-    return " ".join(_unclaimed(lane, around.head, around) if lane.run is None else _held(lane.run, lane.owner, around))
+    return None if around.head is None else " ".join(_kept(lane, around.head, around))
 
 
-def abort_command(run: RunRow) -> str:
-    """What ends this run, and no other that the lane may have begun meanwhile."""
-    return on_lane("abort", run.key, f"--epoch {run.epoch}")
+def _kept(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
+    run = around.before
+    if run is None:
+        return _unclaimed(lane, head, around)
+    owner = next((owner for owner in around.owners if owner.id == run.owner_id), None)
+    return _held(run, owner, around)
 
 
 def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:
@@ -333,30 +338,9 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
     return [
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
-        *_slots(head, around),
+        *told_slots(around.slots, now),
         *_expires(head, now),
     ]
-
-
-def _slots(head: MessageRow, around: Circumstances) -> list[str]:
-    """Who has the slots, the longest silent first, and what frees the first of them."""
-    found = [run for run in around.running if head.runner in (None, run.runner)]
-    found.sort(key=lambda run: ages.quiet_ms(run, around.now), reverse=True)
-    if not found:
-        return []
-    named = [
-        f"{clean(run.key)} (runner {clean(run.runner)}, silent for {span(ages.quiet_ms(run, around.now))})"
-        for run in found[:NAMED_HOLDERS]
-    ]
-    more = f" and {len(found) - len(named)} more" if len(found) > len(named) else ""
-    said = f"Slots are held by {len(found)} {'lane' if len(found) == 1 else 'lanes'}, longest silent first:"
-    ends = [end for run in found if (end := ages.end(run, around.now)) is not None]
-    if not ends:
-        freed = "No limit frees one of them"
-    else:
-        name, left = min(ends, key=lambda each: each[1])
-        freed = f"A limit frees the first of them within {span(max(0, left))} ({clean(name)})"
-    return [f"{said} {', '.join(named)}{more}.", f"{freed}; `{abort_command(found[0])}` frees one now."]
 
 
 def _parked(head: MessageRow, around: Circumstances) -> str | None:

@@ -1,6 +1,11 @@
 """How sentences name lanes as a whole, and the commands that end what they tell of."""
 
+from typing import TYPE_CHECKING
+
 from lanes.base.terminal import clean
+
+if TYPE_CHECKING:
+    from lanes_storage.records import RunRow
 
 
 def all_lanes(glob: str) -> str:
@@ -17,6 +22,11 @@ def on_lane(verb: str, key: str, *options: str) -> str:
     """The command that does this to a lane: ``lanes why agent:42``."""
     typed = as_typed(key, "KEY")
     return " ".join(["lanes", verb, *options, "--", typed] if key.startswith("-") else ["lanes", verb, typed, *options])
+
+
+def abort_command(run: "RunRow") -> str:
+    """What ends this run, and no other that the lane may have begun meanwhile."""
+    return on_lane("abort", run.key, f"--epoch {run.epoch}")
 
 
 def as_typed(text: str, place: str) -> str:

@@ -10,8 +10,9 @@ from lanes import connect
 from lanes.engine.upkeep.alarms import LOOK_AT_HEADS_MS, WaitAlarms
 from lanes.records import Event
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
-from lanes_storage import Store
+from lanes_storage import Store, doors
 from lanes_storage.law import EventType
+from lanes_storage.records import Admission, NewMessage
 from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
@@ -134,6 +135,22 @@ async def test_what_holds_up_a_head_is_named_although_nobody_holds_its_lane(tmp_
             holders[key] = (event.detail or {})["holder"]
         assert holders["paused"].startswith("paused by 'alice' ('looking into it')")
         assert holders["unclaimed"].startswith("held by nobody")
+
+
+def test_F720_what_holds_up_the_head_of_a_child_lane_is_not_the_run_of_another_one(store: Store) -> None:
+    world = World(store, Hands())
+    request = NewMessage("a", request='{"messages": []}', actor="sender")
+    for _ in range(3):
+        world.step(lambda tx: doors.enter_beside(tx, request, Admission(20, concurrency=2), world.time()))
+    first, second = (world.claim(f"a\x1f{number}").ticket for number in (1, 2))
+    world.park(second, 5 * MINUTE)
+    world.time.move(2 * MINUTE)
+    assert WaitAlarms(store, store.write, lambda _: MINUTE).run_once(world.time(), by="owner:1") == 2
+    told = {
+        event.message_id: (event.detail or {})["holder"] for event in world.events() if event.type == "wait_exceeded"
+    }
+    assert told[2].startswith("parked for another 3m 0s")
+    assert told[3].startswith(f"held by run {first.run_id} of owner")
 
 
 def test_a_long_row_of_waiting_lanes_is_walked_in_pieces_and_started_anew(store: Store) -> None:

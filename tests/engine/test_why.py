@@ -6,14 +6,16 @@ import sys
 from typing import Any
 
 from lanes.base.procedure import run
+from lanes.config import from_data
 from lanes.context import Context
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
-from lanes.records import Lane, NextLimit
+from lanes.records import Lane, NextLimit, Why
 from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import queries
 from lanes_storage import doors, reads
+from lanes_storage.doors import Accepted
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, Cause
-from lanes_storage.records import AttemptPhase, Beat, RunFailure, Ticket, Waiter
+from lanes_storage.records import Admission, AttemptPhase, Beat, NewMessage, RunFailure, Ticket, Waiter
 from tests.kit.processes import eventually
 from tests.kit.world import OWNER, TERMS, World
 
@@ -260,3 +262,63 @@ def test_a_failure_that_is_a_whole_sentence_ends_with_one_full_stop(world: World
     claimed = world.start("a")
     world.fail(claimed.ticket, RunFailure(Cause.read("agent_error"), "codex: try again in 3s."))
     assert "ended agent_error, 0 ms ago: codex: try again in 3s. The next message starts at once." in why(world)
+
+
+def why_configured(world: World, key: str) -> str:
+    """The same where a policy names the runner of keys that begin with ``code``."""
+    provider = {"name": "main", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    runners = [{"name": name, "kind": "provider", "providers": ["main"]} for name in ("chat", "coder")]
+    policy = {"match": "code*", "runner": "coder"}
+    config = from_data({"provider": [provider], "runner": runners, "policy": [policy]})
+    return run(world.store, queries.why(Context("me", world.time, lambda: config), key)).why
+
+
+def test_F719_it_names_only_who_has_a_slot_of_the_runner_that_the_head_waits_for(world: World) -> None:
+    """To abort a lane of another runner would free nothing for it."""
+    world.start("a", runner="chat")
+    world.send("code:1")
+    assert "Slots are held" not in why_configured(world, "code:1")
+    ticket = world.start("code:2", runner="coder").ticket
+    said = why_configured(world, "code:1")
+    assert "Slots are held by 1 lane, longest silent first: code:2 (runner coder" in said
+    assert f"`lanes abort code:2 --epoch {ticket.epoch}` frees one now." in said
+    world.send("b", runner="coder")
+    assert "Slots are held by 1 lane, longest silent first: code:2" in why_configured(world, "b"), "its message says so"
+
+
+def test_F720_of_a_session_it_says_what_keeps_its_first_message_and_not_only_what_runs(world: World) -> None:
+    request = NewMessage("a", request='{"messages": []}', actor="sender")
+
+    def ask() -> int:
+        admission = Admission(20, concurrency=2)
+        accepted = world.step(lambda tx: doors.enter_beside(tx, request, admission, world.time()))
+        assert isinstance(accepted, Accepted)
+        return accepted.message_id
+
+    def said() -> Why:
+        return run(world.store, queries.why(Context("me", world.time), "a"))
+
+    ask(), ask()
+    first, second = (world.claim(f"a\x1f{number}").ticket for number in (1, 2))
+    world.park(second)
+    told = said()
+    assert f"Run {first.run_id} of runner chat has held it" in told.why
+    apart = "Its head is parked for another 1m 0s, then it is claimed again."
+    assert f"The first of them waits on another child lane. {apart}" in told.why
+    assert told.held_up == apart
+    world.time.move(2 * MINUTE)
+    again = world.claim("a\x1f2").ticket
+    behind_the_first, _ = ask(), ask()
+    world.drop(behind_the_first)
+    told = said()
+    assert told.held_up is not None
+    assert told.held_up.startswith(f"Run {again.run_id} of runner chat has held it for 0 ms;")
+    assert f"The first of them waits on another child lane. {told.held_up}" in told.why
+
+
+def test_a_lane_that_is_held_and_paused_is_told_as_both(world: World) -> None:
+    world.start("a")
+    world.send("a")
+    world.pause("a", reason="to look")
+    said = why(world)
+    assert "1 message waits, the first for 0 ms. It is paused until `lanes resume a` (by alice: to look)." in said

@@ -95,7 +95,7 @@ class WaitAlarms:
     def _warn(self, heads: Sequence[WaitingHead], now: Now, by: str) -> int:
         about = []
         for head in heads:
-            lane = self._reader.read(reads.lane(head.key))
+            lane = self._reader.read(reads.lane(head.lane))
             if lane is not None:
                 about.append((head, _wait_detail(head, lane, now)))
 
@@ -152,13 +152,13 @@ def _wait_detail(head: WaitingHead, lane: LaneRow, now: Now) -> dict[str, Any]:
     return {
         "waited_ms": now.wall - head.accepted_at,
         "queued": lane.queued,
-        "holder": _holder(lane, now),
+        "holder": _holder(head, lane, now),
         "run": None if run is None else run.id,
         "owner": None if owner is None else owner.id,
     }
 
 
-def _holder(lane: LaneRow, now: Now) -> str:
+def _holder(head: WaitingHead, lane: LaneRow, now: Now) -> str:
     """Why the head waits, and since when."""
     if lane.run is not None:
         who = f"owner {lane.run.owner_id}"
@@ -169,6 +169,6 @@ def _holder(lane: LaneRow, now: Now) -> str:
         since = span(now.wall - lane.pause.at)
         of = "" if lane.pause.pattern is None else f" with {all_lanes(lane.pause.pattern)}"
         return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}){of} for {since}"
-    if lane.parked_until is not None and lane.parked_until > now.wall:
-        return f"parked for another {span(lane.parked_until - now.wall)}, until a provider is available"
+    if head.parked_until is not None and head.parked_until > now.wall:
+        return f"parked for another {span(head.parked_until - now.wall)}, until a provider is available"
     return "held by nobody, and no gateway has claimed it: `lanes why KEY` says what is missing"

@@ -98,8 +98,10 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     cooling = [each for each in read(reads.cooldowns(now.wall)) if chain is None or each.provider in chain]
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
-    running = read(reads.open_runs()) if lane.run is None and head is not None else []
-    suspect = lane.run is None and head is not None and head.interruptions >= MAX_INTERRUPTIONS - 1
+    behind = head is not None and lane.run is not None and lane.run.lane_id == head.lane_id
+    running = read(reads.open_runs()) if head is not None and not behind else []
+    before = lane.run if behind else next((run for run in running if head and run.lane_id == head.lane_id), None)
+    suspect = before is None and head is not None and head.interruptions >= MAX_INTERRUPTIONS - 1
     suspects = read(reads.suspects_running()) if suspect else 0
 
     def start() -> str:
@@ -107,10 +109,18 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
 
     budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
-    limited = _limited(ctx, read, now, chain) if lane.run is None and head is not None else []
+    limited = _limited(ctx, read, now, chain) if before is None and head is not None else []
+    runner = None if head is None else _runner(ctx, lane.key, head, owners)
+    slots, me = [run for run in running if runner in (None, run.runner)], this_process()
     return Circumstances(
-        now, this_process(), owners, head, cooling, newest, waits, start, running, again, budgets, limited, suspects
+        now, me, owners, head, cooling, newest, waits, start, slots, before, again, budgets, limited, suspects
     )
+
+
+def _runner(ctx: Context, key: str, head: rows.MessageRow, owners: list[rows.OwnerRow]) -> str | None:
+    """The runner that a head waits for: its own, or that of its lane; None: no living process here has it."""
+    runner = head.runner or ctx.runner_of(key)
+    return runner if any(runner in owner.runners for owner in owners) else None
 
 
 def _limited(ctx: Context, read: Reads, now: Now, chain: tuple[str, ...] | None) -> list[ProviderInFlight]:

@@ -39,7 +39,8 @@ SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value 
 WHERE l.run_id IS NULL
 """
 WAITING_HEADS = f"""
-SELECT l.head_id, {_KEY}, m.accepted_at, m.wait_warned_at FROM lanes l JOIN messages m ON m.id = l.head_id
+SELECT l.head_id, {_KEY}, l.key, m.accepted_at, m.parked_until, m.wait_warned_at
+FROM lanes l JOIN messages m ON m.id = l.head_id
 WHERE l.head_id > :after ORDER BY l.head_id
 """
 #: Events about many lanes at once have no lane id.

@@ -42,11 +42,14 @@ class OwnerOrders(NamedTuple):
 
 
 class WaitingHead(NamedTuple):
-    """The oldest waiting message of a lane. ``warned_at``: when its long wait was reported; None if it was not."""
+    """The oldest waiting message of a lane. ``lane``: the key of that lane itself, also of a child lane, which is shown
+    under ``key``. ``warned_at``: when its long wait was reported; None if it was not."""
 
     message_id: int
     key: str
+    lane: str
     accepted_at: int
+    parked_until: int | None
     warned_at: int | None
 
 
