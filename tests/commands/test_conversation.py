@@ -82,7 +82,7 @@ def test_it_is_taken_along_and_brought_in(lanes: Call, tmp_path: Path) -> None:
         ("user", "hello"), ("assistant", "hi"), ("user", "are you there?"),
     ]  # fmt: skip
     file = tmp_path / "talk.json"
-    file.write_text(taken.out)
+    file.write_text(taken.out, encoding="utf-8-sig")  # as programs of Windows do
     assert lanes("conversation", "import", "another", str(file)).code == 0
     assert [(turn["text"], turn["reply"]) for turn in lanes("conversation", "another", "--json").json["turns"]] == [
         ("hello", "hi"), ("are you there?", None),
@@ -94,7 +94,8 @@ def test_it_is_taken_along_and_brought_in(lanes: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("no json", "is no JSON"),
+        ("no json", "FILE is no JSON"),
+        (" ", "FILE is empty"),
         ('{"messages": "none"}', "no list of chat messages"),
         ('[{"role": "system", "content": "be brief"}]', "'system'"),
         ('[{"role": "assistant", "content": "hi"}]', "the first message is of a user"),

@@ -32,13 +32,17 @@ def feed(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
 
 
+@pytest.mark.parametrize(("arguments", "name"), [("send k -", "TEXT"), ("conversation import k -", "FILE")])
 @pytest.mark.parametrize(
-    ("arguments", "said"), [("send k -", "TEXT is empty"), ("conversation import k -", "is no JSON")]
+    ("given", "said"), [("<&-", "is empty"), ("0>/dev/null", "cannot be read: Bad file descriptor")]
 )
-def test_F672_a_command_is_started_with_its_standard_input_closed(stage: Stage, arguments: str, said: str) -> None:
-    command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" {arguments} <&-'
+def test_F672_F723_a_command_is_started_without_standard_input(
+    stage: Stage, arguments: str, name: str, given: str, said: str
+) -> None:
+    """`nohup` gives it one that is open for writing only."""
+    command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" {arguments} {given}'
     done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, f"{name} {said}" in done.stderr) == (2, True), done.stderr
 
 
 def test_F672_what_is_closed_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

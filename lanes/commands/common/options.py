@@ -1,7 +1,7 @@
 """Options and argument types that several commands share, and the session that the global ones fill."""
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -168,13 +168,23 @@ keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 
 def given_text(given: str) -> str:
     """The text of a message; ``-`` is read from standard input."""
+    if given == "-":
+        given = whole_text("TEXT", sys.stdin.buffer).removesuffix("\n")
     try:
-        if given == "-":
-            given = sys.stdin.buffer.read().decode("utf-8")
-            given = given.removesuffix("\n")
         given.encode("utf-8")
     except UnicodeError:
         fail("TEXT is not valid UTF-8")
     if not given:
         fail("TEXT is empty")
     return given
+
+
+def whole_text(name: str, file: IO[bytes]) -> str:
+    """What there is to read of the argument of that name. `nohup` gives a command a standard input that it cannot
+    read."""
+    try:
+        return file.read().decode("utf-8-sig")  # programs of Windows put a byte order mark before it
+    except OSError as error:
+        fail(f"{name} cannot be read: {error.strerror}")
+    except UnicodeError:
+        fail(f"{name} is not valid UTF-8")

@@ -1,13 +1,12 @@
 """``lanes conversation KEY``: what a lane remembers; ``new``, ``export`` and ``import``."""
 
 import json
-from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import click
 
 from lanes.commands.common.exits import Exit, fail
-from lanes.commands.common.options import with_globals
+from lanes.commands.common.options import whole_text, with_globals
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for, query_command
 from lanes.commands.output.printing import Output
@@ -91,21 +90,23 @@ def export(session: Session, /, **given: Any) -> int:
 
 
 @command_for(import_conversation)
-@click.argument("file", type=click.File(encoding="utf-8"))
-def import_(session: Session, /, key: str, file: TextIO) -> int:
+@click.argument("file", type=click.File("rb"))
+def import_(session: Session, /, key: str, file: IO[bytes]) -> int:
     return _begin(session, import_conversation, key=key, messages=_messages(file))
 
 
-def _messages(file: TextIO) -> tuple[dict[str, Any], ...]:
+def _messages(file: IO[bytes]) -> tuple[dict[str, Any], ...]:
     """The messages of a file: of what an export wrote, or a list of them."""
-    name = Path(file.name).name
+    text = whole_text("FILE", file)
+    if not text.strip():
+        fail("FILE is empty")
     try:
-        said = json.load(file)
+        said = json.loads(text)
     except (ValueError, RecursionError) as error:
-        fail(f"{name} is no JSON: {error}")
+        fail(f"FILE is no JSON: {error}")
     messages = said.get("messages") if isinstance(said, dict) else said
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        fail(f"{name} has no list of chat messages")
+        fail("FILE has no list of chat messages")
     return tuple(messages)
 
 
