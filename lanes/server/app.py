@@ -53,6 +53,8 @@ class App:
             return  # no client is left to answer
         except Exception as error:
             response = render(_problem(error, scope), envelope_at(below(scope["path"])), accepted=call.accepted)
+        finally:
+            call.give_room()
         try:
             await response(scope, receive, send)
         except ClientGone:

@@ -34,6 +34,9 @@ What asks for more is refused with 400, `too_much`, and a sentence that names th
 |---|---|
 {limits}
 
+Bodies of more than 64 KiB are read as long as they have 256 MiB together. The next one waits; where its turn
+does not come within 30 s, it is refused with 503, `busy`.
+
 ## A request that waits
 
 A request with `?wait=`, and a `/v1` request without `stream`, is answered once its message has ended. Until then no

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from lanes.server.asgi import protocol
-from tests.kit.until import PATIENCE_S
+from lanes.server.state import body_room
+from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served
 
+JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
@@ -103,3 +106,58 @@ async def test_hostile_headers_are_only_text(served: Served, name: str) -> None:
         answer = await reader.read(12)
     assert answer in (b"HTTP/1.1 400", b"HTTP/1.1 200", b"HTTP/1.1 202")
     assert (await served.client.get("/api/status")).status_code == 200
+
+
+LARGE = b'{"text": "%b"}' % (b"x" * 100_000)
+
+
+@contextlib.asynccontextmanager
+async def sending(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection on which the body of a large message is awaited."""
+    head = HEAD + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(LARGE)
+    async with talking(served, head) as (reader, writer):
+        assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        await reader.readline()
+        yield reader, writer
+
+
+async def test_F724_large_bodies_wait_for_one_another(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_room, "MOST_BYTES", 2 * len(LARGE))
+    async with sending(served) as (reader, writer), sending(served):
+        third = asyncio.create_task(served.client.post("/api/lanes/b/messages", content=LARGE, headers=JSON))
+        assert (await served.post("/api/lanes/c/messages", {"text": "a small one passes"})).status_code == 202
+        assert not third.done()
+        writer.write(LARGE)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+        assert (await third).status_code == 202
+    async with sending(served), sending(served):  # also the room of the one that left
+        pass
+
+
+async def test_F724_a_large_body_whose_turn_does_not_come(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_room, "MOST_BYTES", len(LARGE) // 2)  # a larger one is read alone
+    monkeypatch.setattr(body_room, "PATIENCE_S", 0.01)
+    async with sending(served):
+        refused = await served.client.post("/v1/chat/completions", content=LARGE, headers=JSON)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert "large bodies" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [b"false", b"true"])
+async def test_F725_a_request_that_waits_is_only_in_the_database(served: Served, stream: bytes) -> None:
+    await served.post("/api/pause")
+    body = b'{"messages": [{"role": "user", "content": "remember me"}], "stream": %b}' % stream
+    head = HEAD.replace(b"/api/lanes/a/messages", b"/v1/chat/completions") + b"X-Lanes-Session: a\r\n"
+
+    def kept() -> int:
+        return sum(type(each) is dict and each.get("content") == "remember me" for each in every_object())
+
+    def every_object() -> Iterator[object]:
+        for each in gc.get_objects():
+            yield each
+            if type(each) is list:  # a dict of nothing but texts is not tracked itself
+                yield from each
+
+    async with talking(served, head + b"Content-Length: %d\r\n\r\n" % len(body) + body):
+        await until(lambda: served.desk.lanes(), "the message")
+        await until(lambda: not kept(), "the request to be forgotten")

@@ -11,7 +11,8 @@ from lanes.base.errors import TooMuch
 from lanes.context import Context
 from lanes.desk import Desk
 from lanes.gateway import Gateway
-from lanes.server.asgi.bodies import parsed
+from lanes.records.problems import RETRY_AFTER_S
+from lanes.server.asgi.bodies import LARGE_BODY, parsed
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.state.app_state import AppState
 from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
@@ -31,11 +32,11 @@ class HttpRequest:
         self.app_state = app_state
         self.headers = headers
         self.path_params: dict[str, str] = {}
-        #: Set once a message is stored for this request: no later error may cause the client to send it again.
         self.accepted = False
         self._scope = scope
         self._receive = receive
         self._query: dict[str, list[str]] | None = None
+        self._room = 0  # taken for the body, in bytes
 
     @property
     def method(self) -> str:
@@ -157,12 +158,15 @@ class HttpRequest:
     async def raw_body(self, most: int) -> bytes:
         """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises
         HttpProblem."""
-        chunks: list[bytes] = []
+        chunks = list[bytes]()
         size, more = 0, True
         too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
         declared = self.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > most:
+        expected = int(declared) if declared.isdecimal() else most
+        if expected > most:
             raise too_large
+        if expected > LARGE_BODY:
+            await self._take_room(expected)
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -173,6 +177,23 @@ class HttpRequest:
             if size > most:
                 raise too_large
         return b"".join(chunks)
+
+    async def _take_room(self, size: int) -> None:
+        try:
+            self._room = await self.app_state.bodies.take(size)
+        except TimeoutError as error:
+            later = {"Retry-After": str(RETRY_AFTER_S), "Connection": "close"}
+            raise HttpProblem(503, "busy", "too many large bodies are sent at the same time", later) from error
+
+    def give_room(self) -> None:
+        """The body of this request is not needed any more."""
+        self.app_state.bodies.give(self._room)
+        self._room = 0
+
+    def stored(self) -> None:
+        """A message is stored for this request: no later error may cause the client to send it again."""
+        self.accepted = True
+        self.give_room()
 
     # -------------------------------------------------------------------------------------- waiting
 

@@ -80,7 +80,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
             said = source.abort_text if came.cause == Cause.ABORTED else ASKED_AGAIN_TEXT
             return render(ended("asked_again", said), dialect.envelope)
         refused.pop_all()
-    call.accepted = True
+    call.stored()
     runner.expect(came.id, exchange)
     return _Run(call, client, runner, exchange, came, outline, dialect)
 

@@ -67,6 +67,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
         client.leave()
         raise
     made = _Answer(call, client, message, dialect.writer(Asking(message.id, int(time.time()), body)))
+    del body, request  # the answer may take an hour
     return await (made.streamed() if stream else made.whole())
 
 

@@ -25,7 +25,7 @@ async def accept(call: HttpRequest, key: str, text: str | None = None, **what: A
         raise Draining(key)
     context = call.desk.context(call.actor)
     message: Message = await call.desk.call(sending.send, context, key=key, text=text, token=call.token_name, **what)
-    call.accepted = True
+    call.stored()
     return message
 
 

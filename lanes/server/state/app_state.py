@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from lanes.config import Config
 from lanes.desk import Desk
 from lanes.gateway import Gateway
+from lanes.server.state.body_room import BodyRoom
 from lanes.server.state.cancellation import CancelScope, ServerClosing
 from lanes.server.state.clients import Clients
 from lanes.server.state.journal import Feed
@@ -19,6 +20,7 @@ class AppState:
         self.config = config
         self.feed = Feed(gateway.desk)
         self.clients = Clients()
+        self.bodies = BodyRoom()
         self.closed = False
         self._waiting: set[CancelScope] = set()
 
