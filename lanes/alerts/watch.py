@@ -24,6 +24,10 @@ from lanes_storage.records import DueIncident
 log = Log("lanes.alerts")
 
 LOOK_S = 2.0
+#: A look takes at most this part of the time (50: one fiftieth), unless it takes very long: one at very many lanes or
+#: dead letters, of which an alert means few, takes tenths of a second, and is repeated less often.
+LOOK_PART = 50
+LONGEST_LOOK_S = 15.0
 #: An incident is over once nothing was seen of it for so long: what comes and goes is one incident.
 CALM_MS = 30_000
 #: Alerts that are sent at the same time.
@@ -56,6 +60,7 @@ class AlertWatch(Loop):
         self._owner = owner
         self._sender = sender
         self._sending: set[threading.Thread] = set()
+        self._took_ms = 0  # the last look
 
     def stop(self) -> None:
         """Stop, and wait a moment for what is being sent: another gateway sends what is not finished by then."""
@@ -67,10 +72,11 @@ class AlertWatch(Loop):
         return [lambda now: self._look(reader, now), lambda now: self._deliver(reader, now)]
 
     def _pause_s(self) -> float:
-        return LOOK_S
+        return min(max(LOOK_S, self._took_ms * LOOK_PART / 1000), LONGEST_LOOK_S)
 
     def _look(self, reader: Reader, now: Now) -> None:
         seen = sightings(reader.read, [*self._alerts.values()], now)
+        self._took_ms = self._clock().mono - now.mono
         if bool(seen) or reader.read(reads.any_open_incident()):
             self._write(lambda tx: doors.see_incidents(tx, seen, [*self._alerts], now, calm_ms=CALM_MS))
         if reader.read(reads.any_old_incident(now.wall - KEPT_MS)):

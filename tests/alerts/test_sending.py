@@ -1,5 +1,6 @@
 """What an alert says, and how it is sent: real sockets, real processes."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -8,16 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from lanes import connect
 from lanes.alerts.sending import NotSent, send
 from lanes.alerts.watch import AlertWatch
 from lanes.alerts.wording import body
 from lanes.testing import MINUTE, Hands
+from lanes_storage.interface import Query, Reader
 from lanes_storage.records import DueIncident
 from tests.alerts.test_seeing import alert
+from tests.kit.databases import lay
 from tests.kit.gateways import REQUEUE, Gates, gateway_on
 from tests.kit.until import until
 
@@ -143,3 +147,22 @@ async def test_F277_a_hanging_send_delays_no_other(tmp_path: Path) -> None:
             began = time.monotonic()
             watch.stop()
         assert time.monotonic() - began < 20
+
+
+async def test_F721_a_look_that_takes_long_is_repeated_less_often(tmp_path: Path) -> None:
+    """Such as one for an alert that means few of very many lanes."""
+    clock, takes_ms = Hands(), [0]
+    async with connect(str(lay(tmp_path / "lanes.db")), clock=clock) as desk:
+        watch = AlertWatch(desk.store, clock, [alert(on=frozenset({"held"}))], lambda: 1)
+        with contextlib.closing(desk.store.reader()) as reader:
+
+            class Slow:
+                def read(self, query: Query[Any]) -> Any:
+                    clock.move(takes_ms[-1])
+                    return reader.read(query)
+
+            look = watch._duties(cast("Reader", Slow()))[0]
+            for took_ms, pause_s in ((0, 2.0), (40, 2.0), (200, 10.0), (60_000, 15.0), (0, 2.0)):
+                takes_ms.append(took_ms)
+                look(clock())
+                assert watch._pause_s() == pause_s

@@ -182,6 +182,11 @@ def test_of_very_many_the_others_are_told_together(world: World) -> None:
     assert tell(world) == [], "those that were told stay"
 
 
+def test_F721_the_child_lanes_of_a_session_are_one_subject(world: World) -> None:
+    see(world, *[sight("session")] * upkeep.MANY, *[sight("other")] * 2)
+    assert tell(world) == [("began", "session"), ("began", "other")]
+
+
 def test_incidents_of_an_alert_that_is_no_longer_configured_here_are_left_to_others(world: World) -> None:
     see(world, sight())
     world.time.move(HOUR)

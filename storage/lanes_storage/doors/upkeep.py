@@ -91,13 +91,14 @@ def see_incidents(
 
 
 def _together(sightings: Sequence[SeenIncident], open_: Iterable[tuple[str, str, str]]) -> list[SeenIncident]:
-    """The sightings; of each alert and kind a few one by one, first those that were told, and the others as one."""
-    known, grouped = set(open_), dict[tuple[str, str], list[SeenIncident]]()
+    """The sightings; of each alert and kind a few one by one, first those that were told, and the others as one. The
+    child lanes of a session are one subject."""
+    known, grouped = set(open_), dict[tuple[str, str], dict[str, SeenIncident]]()
     for sighting in sorted(sightings, key=lambda each: each[:3] not in known):
-        grouped.setdefault(sighting[:2], []).append(sighting)
+        grouped.setdefault(sighting[:2], {}).setdefault(sighting.subject, sighting)
     told: list[SeenIncident] = []
     for (alert, kind), group in grouped.items():
-        told += group[:MANY]
+        told += [*group.values()][:MANY]
         if len(group) > MANY:
             told.append(SeenIncident(alert, kind, "", {"count": len(group) - MANY}))
     return told
