@@ -19,7 +19,7 @@ from lanes.text.amounts import dollars
 from lanes.text.naming import abort_command, on_lane
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
-from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, Edge
+from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, AttemptCause, Edge
 from lanes_storage.records import (
     BudgetTerms,
     CooldownRow,
@@ -203,6 +203,9 @@ def _attempt(limit: ages.Limit) -> str:
         f"It asks provider {clean(attempt.provider)} ({attempt.number} of {attempt.of}), which has been silent for"
         f" {span(silent)}: {clean(limit.name)} ({span(limit.of_ms)}) acts {when}"
     )
+    if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT:  # it got no request, so it cools
+        waits = "" if attempt.of == 1 else ", unless another provider of its chain failed otherwise"
+        return f"{said}, and its message waits{waits}: nobody is asked after that."
     if attempt.next is None:
         return f"{said}, and its message fails: nobody is asked after that."
     return (

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from lanes.base.procedure import run
 from lanes.config import from_data
 from lanes.context import Context
@@ -101,6 +103,14 @@ def test_content_moves_the_end_of_the_attempt_and_the_last_of_a_chain_is_followe
         "main (2 of 2), which has been silent for 5 s: idle_timeout (45 s) acts in 40 s, and its message fails: nobody"
         " is asked after that."
     ) in why(world)
+
+
+@pytest.mark.parametrize(
+    ("of", "told"), [(1, "waits: nobody"), (2, "waits, unless another provider of its chain failed otherwise: nobody")]
+)
+def test_F733_a_message_whose_last_provider_cannot_be_connected_to_waits(world: World, of: int, told: str) -> None:
+    asks(world, world.start("a").ticket, limit="connect_timeout", number=of, of=of, next=None, rest_ms=45 * SECOND)
+    assert f"connect_timeout (45 s) acts in 45 s, and its message {told} is asked after that." in why(world)
 
 
 def test_a_run_timeout_that_comes_first_ends_the_chain(world: World) -> None:
