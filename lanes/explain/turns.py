@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from lanes.base.terminal import clean
 from lanes.text.spans import span
 from lanes_storage.clock import Now
-from lanes_storage.records import CooldownRow, PlacesTaken, ProviderRow
+from lanes_storage.records import CooldownRow, Health, PlacesTaken, ProviderRow
 from lanes_storage.tuples import NamedTuple
 
 
@@ -29,7 +29,7 @@ class ProviderInFlight(NamedTuple):
         most, free = row.most(now.wall, max_requests), row.free(now.wall, taken, max_requests)
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
-        probes = row.recovers(now.wall) and not row.probed and taken.unanswered > 0
+        probes = row.health(now.wall) is Health.PROBING and taken.unanswered > 0
         return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 
 

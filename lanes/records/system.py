@@ -12,6 +12,7 @@ from lanes.records.record import Record
 from lanes.text import ages
 from lanes_storage import records as rows
 from lanes_storage.law import SourceState
+from lanes_storage.records import Health as Health
 
 if TYPE_CHECKING:
     from lanes.records.kinds import INLINE, Anything, ByCause, ByState, Count, Moment, Seconds
@@ -115,16 +116,6 @@ class Cooldown(Record):
     until: Moment
 
 
-class Health(StrEnum):
-    """How a provider is, the worst first."""
-
-    COOLING = "cooling"  # it is not asked until a stored time
-    PROBING = "probing"  # it has cooled; one request at a time finds out whether it answers
-    TRICKLING = "trickling"  # it answers again; few requests at a time may wait for their answer to begin
-    TRIED_LAST = "tried_last"  # it failed: the others of each chain are asked first
-    WELL = "well"
-
-
 class Provider(Record):
     """A provider: whether it may be asked, by how many runs it is, and how the last hour's requests ended."""
 
@@ -144,13 +135,13 @@ class Provider(Record):
     @classmethod
     def of(cls, row: rows.ProviderRow, in_flight: int, max_requests: int | None, now_wall: int) -> Provider:
         """The record of a row; ``max_requests`` is what the configuration says."""
-        health, counts = _health(row, now_wall), rows.ProviderCounts.read(row.counts, now_wall)
+        health, counts = row.health(now_wall), rows.ProviderCounts.read(row.counts, now_wall)
         ill = health is not Health.WELL
         return Provider(
             name=row.provider,
             health=health,
             in_flight=in_flight,
-            max_in_flight=0 if row.cools(now_wall) else row.most(now_wall, max_requests),
+            max_in_flight=0 if health is Health.COOLING else row.most(now_wall, max_requests),
             cause=row.cause if ill else None,
             message=row.message if ill else None,
             since=row.since if ill else None,
@@ -181,14 +172,6 @@ def all_providers(
         Provider.of(known.get(name, rows.ProviderRow(name)), in_flight.get(name, 0), limits.get(name), now_wall)
         for name in sorted({*limits, *known})
     ]
-
-
-def _health(row: rows.ProviderRow, now_wall: int) -> Health:
-    if row.cools(now_wall):
-        return Health.COOLING
-    if row.recovers(now_wall):
-        return Health.TRICKLING if row.probed else Health.PROBING
-    return Health.TRIED_LAST if (row.tried_last_until or 0) > now_wall else Health.WELL
 
 
 class GlobPause(Record):

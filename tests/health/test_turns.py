@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lanes.runners.providers.places import ProviderLine, needs_places
 from lanes_storage import reads
 from lanes_storage.law import MessageState
+from lanes_storage.records.providers import TRICKLE_MS
 from tests.health.conftest import Sim, night
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.until import until
@@ -180,6 +182,28 @@ async def test_F218_after_a_cooldown_they_trickle_in(tmp_path: Path) -> None:
         ended = await site.until_ended(sent)
         assert {message.state for message in ended} == {MessageState.DONE}
         assert busy.refused - first <= 40, "200 answers, and at most one refusal for five of them"
+
+
+async def test_F732_a_provider_that_is_well_again_is_asked_as_if_it_had_never_cooled(tmp_path: Path) -> None:
+    async with model(most=0) as busy, night(busy.config(), tmp_path) as site:
+        (one,) = await site.send("one", "hello")
+        await site.calm()
+        busy.most = 100
+
+        async def counted() -> bool:
+            rows, now = await site.desk.store.read(reads.providers()), site.desk.clock()
+            return needs_places([ProviderLine("first")], rows, now)
+
+        assert await counted()
+        await site.until_ended([one])
+        assert await counted(), "few at a time may wait for their answer to begin"
+        await site.gateway.advance(TRICKLE_MS / 1000)
+        assert not await counted(), "no run reads that any more"
+        busy.open.clear()
+        for number in range(20):
+            await site.send(f"lane:{number}", "hello")
+        await until(lambda: busy.now == 20, "all of them to be asked at once")
+        busy.open.set()
 
 
 async def test_F283_two_lanes_whose_key_is_refused_are_known_over_gateways_and_restarts(tmp_path: Path) -> None:

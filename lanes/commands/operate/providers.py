@@ -73,9 +73,9 @@ def health_told(provider: Provider) -> str:
         case Health.COOLING if provider.until is not None:
             return f"cooling until {clock_time(provider.until)}"
         case Health.PROBING:
-            return "one request at a time probes it"
+            return "probing: one request at a time"
         case Health.TRICKLING:
-            return "answers again, and is asked by a few more at a time"
+            return "trickling: a few more at a time"
         case Health.TRIED_LAST if provider.tried_last_until is not None:
             return f"tried last until {clock_time(provider.tried_last_until)}"
     return str(provider.health)

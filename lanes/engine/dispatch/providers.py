@@ -36,10 +36,14 @@ class ProviderWatch:
     async def look(self, now: Now) -> None:
         """Read again what is known of providers, unless all are well and may be asked without limit."""
         first = self._view is None
-        if not self._lines or not (self._view is None or needs_places(self._lines, self._view.rows)):
+        if not self._lines:
             return
-        rows = await self._store.read(reads.providers())
-        self._view = view = ProviderView(rows, await self._store.read(reads.places_taken(now)), now)
+        if self._view is None or needs_places(self._lines, self._view.rows, now):
+            rows = await self._store.read(reads.providers())
+            view = ProviderView(rows, await self._store.read(reads.places_taken(now)), now)
+        else:
+            view = self._view._replace(now=now)
+        self._view = view
         for line in self._lines if first else ():
             if view.of_another_key(line):
                 await self._start_afresh(line, now)
@@ -63,7 +67,9 @@ class ProviderWatch:
     def view_in(self, tx: Transaction, now: Now) -> ProviderView:
         """What is known of providers, in the transaction of a claim."""
         rows = within(tx, reads.providers()) if self._lines else {}
-        return ProviderView(rows, within(tx, reads.places_taken(now)) if needs_places(self._lines, rows) else {}, now)
+        return ProviderView(
+            rows, within(tx, reads.places_taken(now)) if needs_places(self._lines, rows, now) else {}, now
+        )
 
     def choose(self, spec: RunnerSpec, room: FreeSlots, *, tried: bool) -> ProviderChoice:
         """Whom a run of this runner asks first, for a message that was ``tried`` before, or not."""

@@ -100,7 +100,7 @@ class ProviderHealth:
         now = self.clock()
         try:
             rows = await self._store.read(reads.providers())
-            counts = needs_places(map(self.line, providers), rows)
+            counts = needs_places(map(self.line, providers), rows, now)
             return ProviderView(rows, await self._store.read(reads.places_taken(now)) if counts else {}, now)
         except StorageError as error:
             log.warning("the health of providers cannot be read, every provider is asked all the same: %s", error)

@@ -145,6 +145,7 @@ def room_at(chain: Sequence[ProviderLine], view: ProviderView) -> int:
     return sum(max(0, (place.free or 0) - line.waiting) for line, place in here)
 
 
-def needs_places(lines: Iterable[ProviderLine], rows: Mapping[str, ProviderRow]) -> bool:
-    """Whether places must be counted: some requests are limited."""
-    return any(line.max_requests is not None for line in lines) or any(row.until is not None for row in rows.values())
+def needs_places(lines: Iterable[ProviderLine], rows: Mapping[str, ProviderRow], now: Now) -> bool:
+    """Whether places must be counted: some requests are limited, by the configuration or until a provider is well."""
+    limited = any(line.max_requests is not None for line in lines)
+    return limited or any(row.cools(now.wall) or row.recovers(now.wall) for row in rows.values())

@@ -29,7 +29,7 @@ __getattr__ = lazily(
             "SeenIncident Spent Waiter is_outline"
         ),
         ".lanes": ("LaneCounts LaneGroupRow LaneOrder LaneRow LaneSort LaneTally LastErrorRow PauseRow Repeated"),
-        ".providers": "PlacesTaken ProviderCounts ProviderRefusal ProviderReset ProviderRow",
+        ".providers": "Health PlacesTaken ProviderCounts ProviderRefusal ProviderReset ProviderRow",
         ".runs": (
             "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
             "Terms Ticket WaitingMessage"

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import reduce
 
 from lanes_storage.law import AttemptCause
@@ -28,6 +29,16 @@ OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
 #: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
 PERIOD_MS = 600_000
 PERIODS = 6
+
+
+class Health(StrEnum):
+    """The states of a provider, the worst first; ``ProviderRow.health`` decides which."""
+
+    COOLING = "cooling"  # it refused everybody: it is not asked until a stored time
+    PROBING = "probing"  # it has cooled; one request at a time finds out whether it answers
+    TRICKLING = "trickling"  # it answers again; few requests at a time may wait for their answer to begin
+    TRIED_LAST = "tried_last"  # it failed: the others of each chain are asked first
+    WELL = "well"
 
 
 class ProviderRefusal(NamedTuple):
@@ -81,20 +92,28 @@ class ProviderRow(NamedTuple):
         """Whether the provider has answered since its last cooldown."""
         return self.until is None or (self.answered_at is not None and self.answered_at >= self.until)
 
+    def health(self, now_wall: int) -> Health:
+        """Its state. From any of them, a refusal leads to a cooldown, and a cooldown to the next two."""
+        if self.until is not None and now_wall < self.until:
+            return Health.COOLING
+        if not self.probed:
+            return Health.PROBING
+        if self.until is not None and now_wall < (self.answered_at or 0) + TRICKLE_MS:
+            return Health.TRICKLING
+        return Health.TRIED_LAST if now_wall < (self.tried_last_until or 0) else Health.WELL
+
     def cools(self, now_wall: int) -> bool:
         """Whether no request is sent to it."""
-        return self.until is not None and self.until > now_wall
+        return self.health(now_wall) is Health.COOLING
 
     def recovers(self, now_wall: int) -> bool:
         """Whether it has cooled, and has not shown for long enough that it is well again."""
-        if self.until is None or self.cools(now_wall):
-            return False
-        return not self.probed or now_wall < (self.answered_at or 0) + TRICKLE_MS
+        return self.health(now_wall) in (Health.PROBING, Health.TRICKLING)
 
     def most(self, now_wall: int, max_requests: int | None) -> int | None:
         """How many requests may be in flight; None: any number. ``max_requests`` is what its configuration says."""
         holds = self._holds(now_wall)
-        if holds is None and self.recovers(now_wall) and not self.probed:
+        if holds is None and self.health(now_wall) is Health.PROBING:
             holds = 1
         return min(filter(None, (holds, max_requests)), default=None)
 
