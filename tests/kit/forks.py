@@ -48,7 +48,6 @@ USED = (
     "lanes.simulate.server",
     "lanes_storage.schema.tables",
     "lanes_storage.sqlite.aio",
-    "lanes_storage.sqlite.broad_reads",
     "lanes_storage.sqlite.copies",
     "lanes_storage.sqlite.inspect",
     "lanes_storage.sqlite.point_reads",

@@ -16,7 +16,7 @@ from lanes.verbs import queries
 from lanes_storage import reads
 from lanes_storage.law import Scope
 from lanes_storage.records import LaneFilter
-from lanes_storage.sqlite.broad_reads import MAX_CONNECTIONS
+from lanes_storage.sqlite.aio import MAX_CONNECTIONS
 from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, running
 from tests.server.test_limits import talking

@@ -13,7 +13,7 @@ from lanes_storage.errors import StoreClosed
 from lanes_storage.interface import Query
 from lanes_storage.law import MessageState, Scope
 from lanes_storage.records import Admission, LaneFilter, NewMessage
-from lanes_storage.sqlite.broad_reads import MAX_CONNECTIONS
+from lanes_storage.sqlite.aio import MAX_CONNECTIONS
 from tests.kit.until import PATIENCE_S
 from tests.kit.world import World
 

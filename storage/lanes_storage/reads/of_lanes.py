@@ -20,8 +20,7 @@ from lanes_storage.fragments import (
 )
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import GHOST_AFTER, LaneState
-from lanes_storage.reads.choices import LISTED, Conditions, choice_of
-from lanes_storage.reads.orders import QUEUED, Walk, walks_of
+from lanes_storage.reads.choices import LISTED, QUEUED, Conditions, Walk, choice_of, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
 from lanes_storage.records import (
     LaneCounts,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lanes_storage.records.lanes import *
     from lanes_storage.records.providers import *
     from lanes_storage.records.runs import *
-    from lanes_storage.records.shown import *
     from lanes_storage.records.stored import *
     from lanes_storage.records.watched import *
 
@@ -34,9 +33,9 @@ __getattr__ = lazily(
             "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
             "Terms Ticket WaitingMessage"
         ),
-        ".shown": "DueIncident LetterTallyRow OwnerLoad SilentRun",
         ".stored": (
-            "ClockNote ConversationRow ConversationState CooldownRow EventRow MessageRow TurnRow UnprovenRun Wait"
+            "ClockNote ConversationRow ConversationState CooldownRow DueIncident EventRow LetterTallyRow MessageRow "
+            "OwnerLoad SilentRun TurnRow UnprovenRun Wait"
         ),
         ".watched": "Freeing FreeingRow Sighting SightingRow SourceRow",
     },

@@ -67,7 +67,7 @@ class PlacesTaken(NamedTuple):
 
 
 class ProviderRow(NamedTuple):
-    """What is known of a provider; see ``lanes_storage.schema.providers``."""
+    """What is known of a provider; see ``lanes_storage.schema.tables``."""
 
     provider: str
     cause: str | None = None

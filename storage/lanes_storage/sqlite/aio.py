@@ -3,17 +3,17 @@ engine by aiosqlite, and queries for people on separate connections."""
 
 import asyncio
 import contextlib
+import sqlite3
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from typing import TypeVar, cast
 
 import aiosqlite
 
 from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
-from lanes_storage.sqlite.broad_reads import BroadReads
 from lanes_storage.sqlite.file.connect import on_error, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
@@ -23,6 +23,82 @@ from lanes_storage.sqlite.writer import Listeners, Writer
 from lanes_storage.threads import in_one_thread, to_its_end
 
 T = TypeVar("T")
+
+#: The most queries that run at once; the next ones wait.
+MAX_CONNECTIONS = 4
+#: SQLite calls a check after this many steps, about every ten milliseconds, and stops a query that nobody waits for any
+#: more. The check needs the GIL, which the event loop must release for it, so it is not called more often.
+CHECK_AFTER_STEPS = 200_000
+#: A small cache: such a query reads most pages only once.
+CACHE_KB = 4_096
+
+
+class BroadReads:
+    """A few read connections, each opened when it is first needed. For one event loop."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._path = file.guard.files.path
+        self._threads = ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="lanes-broad-reads")
+        self._idle: list[sqlite3.Connection] = []  # threads take one, or add one, in one step
+        self._closed = threading.Event()
+
+    async def read(self, query: Query[T]) -> T:
+        """Run a query; it is interrupted if its caller is cancelled. Raises StorageError."""
+        return await self.look(lambda read: read(query))
+
+    async def look(self, look: Callable[[Reads], T]) -> T:
+        """Run several queries, one after another, as a single job."""
+        if self._closed.is_set():
+            raise errors.StoreClosed(str(self._path))
+        self._file.guard.check_process()
+        cancelled = threading.Event()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, cancelled)
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError:
+            cancelled.set()
+            running.add_done_callback(_ignore_result)
+            raise
+        return running.result()
+
+    def close(self) -> None:
+        """Interrupt the running queries and close every connection. Not from the event loop. May be called twice."""
+        self._closed.set()
+        self._threads.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run(self, look: Callable[[Reads], T], cancelled: threading.Event) -> T:
+        if self._closed.is_set() or cancelled.is_set():
+            raise errors.StoreClosed(str(self._path))
+        connection = self._take()
+        # Polled by SQLite: an interrupt from outside could arrive just before the query begins, and have no effect.
+        connection.set_progress_handler(lambda: cancelled.is_set() or self._closed.is_set(), CHECK_AFTER_STEPS)
+        try:
+            return SqliteReader(self._path, connection, self._file.guard).look(look)
+        except errors.StorageError:
+            if cancelled.is_set() or self._closed.is_set():
+                raise errors.StoreClosed(str(self._path)) from None
+            raise
+        finally:
+            connection.set_progress_handler(None, 0)
+            self._idle.append(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        connection = self._file.reader()
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        return connection
+
+
+def _ignore_result(running: "asyncio.Future[T]") -> None:
+    """Read the result, for which nobody waits: otherwise asyncio logs an exception that was never retrieved."""
+    if not running.cancelled():
+        running.exception()
+
+
 GAUGE = ReadCost()
 
 
@@ -53,7 +129,7 @@ class AsyncSqliteStore:
         try:
             # A daemon thread: the process must be able to exit if its event loop never closes this. Before aiosqlite
             # 0.22 the connection itself is the thread.
-            cast("Thread", getattr(store._reader, "_thread", store._reader)).daemon = True
+            cast("threading.Thread", getattr(store._reader, "_thread", store._reader)).daemon = True
             await to_its_end(store._reader)  # opened in the thread that uses it
         except BaseException:
             await to_its_end(store.close())
