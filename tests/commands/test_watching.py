@@ -5,11 +5,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pexpect  # type: ignore[import-untyped]
 import pytest
 
+from lanes.commands.operate import events as command
+from lanes.commands.output.printing import Output
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
+from lanes.verbs import system
+from lanes.verbs.verb import Verb
 from tests.kit.forms import is_form
 from tests.kit.processes import PATIENCE_S, environment, eventually, heed_interrupts
 from tests.kit.stage import Stage
@@ -61,6 +67,33 @@ def test_follow_only_what_is_new_of_one_lane_and_type(stage: Stage, database: Pa
     assert "running → idle" in said
     assert f"run {claimed.ticket.run_id}" in said
     assert interrupted(process)[:2] == (130, "")
+
+
+def test_F726_follow_reads_a_long_journal_page_by_page(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "PAGE", 3)
+    sent = stage.send("k", *map(str, range(7)))
+    pages = list[int]()
+
+    class Reading(LocalDriver):
+        def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+            found = super().call(verb, **params)
+            pages.append(len(found))
+            return found
+
+        def changed(self, seconds: float) -> bool:
+            if len(sent) == 9:
+                raise KeyboardInterrupt
+            sent.extend(stage.send("k", "new", "newer"))
+            return super().changed(seconds)
+
+    given = {"key": None, "filter_": system.EVERY, "since": None, "type": None, "limit": None}
+    with pytest.raises(KeyboardInterrupt):
+        command.follow_journal(Output(json=True), Reading(stage.store, Context("test")), given)
+    told = [json.loads(each)["message_id"] for each in capfd.readouterr().out.splitlines()]
+    assert told == [str(message.id) for message in sent]
+    assert pages == [1, 3, 3, 1, 2]
 
 
 def test_since_0s_begins_now(stage: Stage, database: Path) -> None:

@@ -11,6 +11,7 @@ from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_event, print_events
 from lanes.drivers.driver import Driver
 from lanes.records import Event
+from lanes.verbs.paging import PAGE
 from lanes.verbs.system import events
 
 #: How long one wait for the next event lasts, before it is asked whether anybody still reads.
@@ -24,7 +25,7 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
     given |= {"key": key, "limit": out.limit(limit)}
     with session.desk() as desk:
         if follow:
-            _follow(out, desk, given)
+            follow_journal(out, desk, given)
             return
         found = desk.call(events, **given)
         missing = "" if found else nothing_fits(desk, given["filter_"], "no such event")
@@ -36,22 +37,23 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
         out.talk(missing)
 
 
-def _follow(out: Output, desk: Driver, given: dict[str, Any]) -> None:
-    """Print what there is, then each new event, until nobody reads any more."""
+def follow_journal(out: Output, desk: Driver, given: dict[str, Any]) -> None:
+    """Print what there is, then each new event, until nobody reads any more: page by page, however long it is."""
     newest = desk.call(events, limit=1)
     last = newest[-1].id if newest else 0
-    found = desk.call(events, **given)
+    found = desk.call(events, **(given if given["limit"] is not None else given | {"after": 0, "limit": PAGE}))
     while True:
         for event in found:
             _print_followed(out, event, with_key=given["key"] is None)
         out.flush()
+        more = len(found) == PAGE
         if found:
-            last = max(last, found[-1].id)
-        while out.heard and not desk.changed(WAIT_S):
+            last = found[-1].id if more else max(last, found[-1].id)
+        while out.heard and not more and not desk.changed(WAIT_S):
             pass
         if not out.heard:
             return
-        found = desk.call(events, **{**given, "after": last, "since": None, "limit": None})
+        found = desk.call(events, **{**given, "after": last, "since": None, "limit": PAGE})
 
 
 def _print_followed(out: Output, event: Event, *, with_key: bool) -> None:
