@@ -8,7 +8,9 @@ import pytest
 
 from tests.agents.kit import commanded, program
 from tests.agents.test_turns import FAILED, RECORDED, lines
+from tests.kit.until import until
 
+KEY = "agent:main:test"
 STAYS = {"abort_grace": "1s"}
 
 
@@ -35,6 +37,35 @@ async def test_F611_one_that_has_failed_and_stays_has_failed_for_its_reason(tmp_
     async with commanded(tmp_path, argv, output="codex-json", clocks=STAYS) as site:
         ended = await site.ask()
         assert (ended.error and ended.error.cause) == "agent_error"
+
+
+BEHIND: dict[str, Any] = {"type": "system", "subtype": "background_tasks_changed", "tasks": [{"task_id": "t-1"}]}
+
+
+async def test_F735_one_that_works_on_when_its_turn_is_over_has_time_for_another_turn(tmp_path: Path) -> None:
+    first, second = ({"type": "result", "result": said} for said in ("I wait for it.", "It is done."))
+    told, wakes = tmp_path / "told", tmp_path / "wakes"
+    told.write_text("\n".join(lines([BEHIND, first])) + "\n", encoding="ascii")
+    wakes.write_text("\n".join(lines([BEHIND | {"tasks": []}, second])) + "\n", encoding="ascii")
+    argv = ["sh", "-c", f"cat {told}; until [ -e {tmp_path / 'go'} ]; do sleep 0.05; done; cat {wakes}"]
+    clocks = STAYS | {"stall_timeout": "10m", "heartbeat_interval": "100ms"}
+    async with commanded(tmp_path, argv, output="claude-json", clocks=clocks) as site:
+        sent = await site.desk.send(KEY, "hello")
+
+        async def may_be_silent() -> bool:
+            run = (await site.desk.detail(KEY)).run
+            return run is not None and (run.busy_ms or 0) > 600_000
+
+        await until(may_be_silent, "its turn to be over")
+        (tmp_path / "go").touch()
+        assert (await site.desk.wait(sent.id)).reply == "It is done."
+
+
+async def test_F735_one_that_works_on_and_is_silent_for_too_long_is_ended_and_has_answered(tmp_path: Path) -> None:
+    argv = program("speak", "hang", *lines([BEHIND, *RECORDED["claude-json"]]))
+    async with commanded(tmp_path, argv, output="claude-json", clocks=STAYS | {"stall_timeout": "4s"}) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.reply, ended.error) == ("done", "Two files.", None)
 
 
 async def test_F612_too_much_on_standard_error_ends_the_program(tmp_path: Path) -> None:

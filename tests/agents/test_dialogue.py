@@ -25,6 +25,14 @@ async def test_F252_an_agent_asks_before_it_uses_a_tool(tmp_path: Path, said: st
         assert (await site.desk.wait(queued.id)).reply == "yes", "a separate message"
 
 
+async def test_F735_a_turn_that_it_begins_by_itself_may_ask_too(tmp_path: Path) -> None:
+    async with commanded(tmp_path, program("converse"), **HOW) as site:
+        message = await site.desk.send(KEY, "remove it later", actor="alice")
+        await asked(site)
+        await site.desk.answer(KEY, "yes", actor="operator")
+        assert (await site.desk.wait(message.id)).reply == "remove it later, allow"
+
+
 async def test_F255_what_people_add_reaches_the_agent_while_it_works(tmp_path: Path) -> None:
     async with commanded(tmp_path, program("converse"), **HOW) as site:
         message = await site.desk.send(KEY, "wait for me", actor="alice")

@@ -229,6 +229,15 @@ async def test_F312_another_attempt_at_a_failing_provider_is_no_progress(tmp_pat
         assert (ended.state, ended.error and ended.error.cause) == ("failed", "stall_timeout")
 
 
+async def test_F736_a_tool_that_only_goes_on_is_no_progress(tmp_path: Path) -> None:
+    """claude says so every half minute: a tool that hangs would hold the lane up to run_timeout."""
+    argv = program("repeat", json.dumps({"type": "tool_progress", "tool_name": "Bash", "heartbeat": True}))
+    clocks = {"stall_timeout": "1s", "abort_grace": "2s"}
+    async with commanded(tmp_path, argv, output="claude-json", clocks=clocks) as site:
+        ended = await site.ask()
+        assert (ended.state, ended.error and ended.error.cause) == ("failed", "stall_timeout")
+
+
 async def test_F313_a_step_that_is_cut_and_repeated_for_ever_ends_its_program(tmp_path: Path) -> None:
     """opencode asks its provider again at once, without a pause and without an end, when a stream was cut."""
     step: Events = [

@@ -59,9 +59,13 @@ class Rule(NamedTuple):
             (unless if where.endswith("!") else when).append((Pointer.read(where.removesuffix("!")), value))
         return cls(Pointer.read(match["take"]), tuple(when), tuple(unless))
 
+    def applies(self, event: Any) -> bool:
+        """Whether an event is one of those that it is about."""
+        return all(_is(event, *each) for each in self.when) and not any(_is(event, *each) for each in self.unless)
+
     def find(self, event: Any) -> list[Any]:
         """What it takes from an event: values that are null, false or empty are none."""
-        if not all(_is(event, *each) for each in self.when) or any(_is(event, *each) for each in self.unless):
+        if not self.applies(event):
             return []
         return [found for found in self.take.find(event) if found or (found == 0 and found is not False)]
 

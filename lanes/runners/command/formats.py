@@ -20,9 +20,11 @@ class OutputFormat(NamedTuple):
     ``usage_so_far`` and ``cost_so_far`` are those of the whole conversation, of which only the increase belongs to the
     run.
 
-    ``waits`` finds the events of a program that asks its failing provider again. They are no progress: some programs
-    do so for ever. ``futile`` finds steps that brought nothing, as some repeat without a pause. ``reason`` is what may
-    be the reason of a failure that is reported without one.
+    ``waits`` finds the events of a program that asks its failing provider again, or only says that a tool goes on: they
+    are no progress, as some programs write them for ever. ``background`` finds what works on when the turn is over, in
+    each event that tells of that: when it ends, the program begins another turn. ``futile`` finds steps that brought
+    nothing, as some repeat without a pause. ``reason`` is what may be the reason of a failure that is reported without
+    one.
     """
 
     id: tuple[Rule, ...] = ()
@@ -37,6 +39,7 @@ class OutputFormat(NamedTuple):
     usage_so_far: tuple[Rule, ...] = ()
     cost_so_far: tuple[Rule, ...] = ()
     waits: tuple[Rule, ...] = ()
+    background: tuple[Rule, ...] = ()
     futile: tuple[Rule, ...] = ()
     reason: tuple[Rule, ...] = ()
 
@@ -71,7 +74,8 @@ CLAUDE = {
     "tool": ["/message/content/*/name ? /type=assistant"],
     "usage": ["/usage ? /type=result"],
     "cost_so_far": ["/total_cost_usd ? /type=result"],
-    "waits": ["/error ? /type=system /subtype=api_retry"],
+    "waits": ["/error ? /type=system /subtype=api_retry", "/heartbeat ? /type=tool_progress"],
+    "background": ["/tasks ? /type=system /subtype=background_tasks_changed"],
 }
 
 #: ``opencode run --format json``. It may exit with 0 on a stream that was cut: only a step that ended with "stop" is an

@@ -145,7 +145,7 @@ class PlainTranscript:
     session: str | None = None
     error: str | None = None
     ended = True
-    over = False  # only the end of its program tells
+    over = background = False  # only the end of its program tells
     hopeless = False
     usage: dict[str, Any] | None = None
     used_so_far: dict[str, float] = {}  # noqa: RUF012 - stays empty
@@ -184,12 +184,13 @@ class EventTranscript:
         emit: Callable[[str], object],
         progress: Callable[[str], object],
         used_before: Mapping[str, float] | None = None,
-        hear: Callable[[dict[str, Any]], object] | None = None,
+        hear: Callable[[dict[str, Any], bool], object] | None = None,
     ) -> None:
         self.session: str | None = None  # its own id of the conversation
         self.error: str | None = None  # it says that it failed
         self.ended = False  # it has written what it writes at the end of a turn
         self.over = False  # that is the last that it has written
+        self.background = False  # something of it works on, and begins another turn
         self.acted = False  # it has written a text or called a tool: then a repetition could do something twice
         self._futile = 0  # steps in a row
         self._reason: str | None = None
@@ -240,7 +241,7 @@ class EventTranscript:
         if event is not None:
             self._note(event)
             if self._hear is not None:
-                self._hear(event)
+                self._hear(event, self.over and not self.background)
 
     def _note(self, event: dict[str, Any]) -> None:
         rules = self._rules
@@ -263,6 +264,9 @@ class EventTranscript:
             self._signs.note(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
             self._said = short(said, None)
+        for rule in rules.background:
+            if rule.applies(event):
+                self.background = bool(rule.find(event))
         self.over = first(rules.final, event) is not None or first(rules.error, event) is not None
         self.ended = self.ended or first(rules.final, event) is not None
         self._note_failure(event)

@@ -2,7 +2,8 @@
 
 The agent gets the text of the message, and each text that people add while it works (``lanes steer``). Where it was
 started with ``--permission-prompt-tool stdio``, it asks before it uses a tool: that is a question of the run, which an
-operator answers (``lanes answer``), and no answer is a no. When its turn is over, its input is closed, and it ends.
+operator answers (``lanes answer``), and no answer is a no. When its last turn is over, its input is closed, and it
+ends.
 """
 
 import asyncio
@@ -29,9 +30,9 @@ class StreamDialogue:
         self._over = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
 
-    def hear(self, event: dict[str, Any]) -> None:
-        """Take an event of the agent."""
-        if event.get("type") == "result":
+    def hear(self, event: dict[str, Any], over: bool) -> None:
+        """Take an event of the agent. ``over``: its last turn is."""
+        if over:
             self._over.set()
         elif event.get("type") == "control_request":
             task = asyncio.ensure_future(self._answer(event))
