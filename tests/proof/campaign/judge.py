@@ -66,17 +66,19 @@ def judge(told: Iterable[Told], worlds: Worlds, provider: Path) -> History:
     total = History()
     files = {file: path for file, path in worlds.files().items() if _has_schema(path)}
     texts = {file: _texts(path) for file, path in files.items()}
-    own = {file: partial(_is_of, frozenset(of.values())) for file, of in texts.items()}
+    own = {file: frozenset(of.values()) for file, of in texts.items()}
+    histories = {file: _of_file(path, settled=path == worlds.database) for file, path in files.items()}
     for one in told:
         total.lost += _lost(one, texts)
-    for file, path in files.items():
-        history = _of_file(path, settled=path == worlds.database)
-        history.take(read_provider(provider, history.cut_runs, which=own[file]))
+    for file, history in histories.items():
+        # a message that was copied may have been cut in the other file after that
+        cut = set().union(*(histories[other].cut_runs for other in files if own[other] & own[file]))
+        history.take(read_provider(provider, cut, which=partial(_is_of, own[file])))
         total.take(history)
         total.messages += history.messages
     for absence in worlds.absences:
         if absence.file in files:
-            requests = filter(own[absence.file], read_requests(provider))
+            requests = filter(partial(_is_of, own[absence.file]), read_requests(provider))
             total.overlaps += _claimed_elsewhere(absence, files[absence.file], requests)
     return total
 
