@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lanes.server import serve
 from lanes.server.asgi import protocol
 from lanes.server.state import body_room
 from tests.kit.until import PATIENCE_S, until
-from tests.server.conftest import Served
+from tests.server.conftest import Served, Start
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -161,3 +162,54 @@ async def test_F725_a_request_that_waits_is_only_in_the_database(served: Served,
     async with talking(served, head + b"Content-Length: %d\r\n\r\n" % len(body) + body):
         await until(lambda: served.desk.lanes(), "the message")
         await until(lambda: not kept(), "the request to be forgotten")
+
+
+@contextlib.asynccontextmanager
+async def not_reading(served: Served) -> AsyncIterator[socket.socket]:
+    """A client that asks for more of the journal than the system takes for it, and reads nothing."""
+    await served.post("/api/pause")
+    for _ in range(2):
+        sent = await served.desk.send("much", "x" * 8_000_000)
+        await served.desk.drop(sent.id)  # the journal keeps its text
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(("127.0.0.1", urlsplit(served.url).port))
+        client.sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: 0\r\n\r\n")
+        await until(lambda: followers(served, 1), "the client to be answered")
+        yield client
+
+
+def of_server(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of the server itself."""
+    return [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+async def followers(served: Served, number: int) -> bool:
+    return f"lanes_journal_followers {number}\n" in (await served.client.get("/metrics")).text
+
+
+async def test_F727_a_client_that_reads_nothing_is_disconnected(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with not_reading(served) as client:
+        monkeypatch.setattr(protocol, "READ_S", 0.0)
+        await until(lambda: followers(served, 0), "the client to be forgotten")
+        said = b""
+        while piece := client.recv(1_000_000):
+            said = piece
+        assert not said.endswith(b"\r\n0\r\n\r\n"), "it was told that this is the end"
+    assert not of_server(caplog)
+
+
+async def test_F727_a_gateway_stops_quietly_beside_clients_that_neither_read_nor_send(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serve, "STOP_S", 0.05)
+    served = await start()
+    async with not_reading(served), talking(served) as (reader, writer):
+        writer.write(HEAD + b'Content-Length: 100\r\nExpect: 100-continue\r\n\r\n{"text": ')
+        assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        served.stop.set()
+        await served.serving
+        assert b"HTTP/1.1 503" in await reader.read()
+    assert not of_server(caplog)

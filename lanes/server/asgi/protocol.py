@@ -19,6 +19,8 @@ from lanes.server.asgi.writes import TurnTransport
 HEAD_S = 10.0
 #: The longest time from the same start to the end of the body.
 BODY_S = 60.0
+#: A client that reads nothing for this long, while there is something to read, is disconnected.
+READ_S = 300.0
 #: The longest head: request line and headers.
 MOST_HEAD_BYTES = 65_536
 
@@ -50,6 +52,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._heads = 0  # the heads that began in this piece of data
         self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
         self._refused = False  # further data is ignored
+        self._taken: int | None = None  # what the client had read when that changed, and when
+        self._taken_at = 0.0
         self.url, self.headers = b"", []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -115,7 +119,8 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def check_time(self, now: float) -> None:
-        """Close the connection if its request takes too long to arrive."""
+        """Close the connection if its request takes too long to arrive, or its client to read the answer."""
+        self._check_reader(now)
         limit = HEAD_S if self._in_head else BODY_S
         if self._since is None or now - self._since < limit:
             return
@@ -124,6 +129,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(Problem(408, "too_slow", f"the {part} did not arrive within {limit:g} s"))
         elif self._idle:
             self.transport.close()
+
+    def _check_reader(self, now: float) -> None:
+        taken = cast("TurnTransport", self.transport).taken
+        if taken is None or taken != self._taken:
+            self._taken, self._taken_at = taken, now
+        elif now - self._taken_at >= READ_S:
+            self.transport.abort()  # a close would wait for the client to read
 
     @property
     def _idle(self) -> bool:

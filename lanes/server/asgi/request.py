@@ -15,7 +15,7 @@ from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.bodies import LARGE_BODY, parsed
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.state.app_state import AppState
-from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
+from lanes.server.state.cancellation import CancelScope, ClientGone, ServerClosing, until_disconnected
 
 T = TypeVar("T")
 
@@ -156,8 +156,12 @@ class HttpRequest:
         return await parsed(await self.raw_body(self.app_state.config.gateway.max_body_bytes))
 
     async def raw_body(self, most: int) -> bytes:
-        """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises
-        HttpProblem."""
+        """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises HttpProblem,
+        ClientGone, ServerClosing."""
+        with CancelScope() as cut, self.app_state.while_open(cut):
+            return await self._raw_body(most)
+
+    async def _raw_body(self, most: int) -> bytes:
         chunks = list[bytes]()
         size, more = 0, True
         too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})

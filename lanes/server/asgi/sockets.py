@@ -31,6 +31,8 @@ WARN_EVERY_S = 60.0
 #: The interval of ticks, and while the server stops that of looks whether its connections are closed.
 TICK_S = 0.1
 CLOSING_LOOK_S = 0.005
+#: How long what waits for a client may take to end once its connection is gone.
+ABORTED_S = 0.5
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -169,12 +171,18 @@ class Server(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        now = asyncio.get_running_loop().time
-        deadline = now() + (self.config.timeout_graceful_shutdown or math.inf)
-        while (self.server_state.connections or self.server_state.tasks) and now() < deadline:  # noqa: ASYNC110 - they have no event
-            await asyncio.sleep(CLOSING_LOOK_S)
+        await self._closed_within(self.config.timeout_graceful_shutdown or math.inf)
+        for connection in list(self.server_state.connections):  # its client does not read, or does not send
+            connection.transport.abort()
+        await self._closed_within(ABORTED_S)
         for task in self.server_state.tasks:
             task.cancel()
+
+    async def _closed_within(self, seconds: float) -> None:
+        now = asyncio.get_running_loop().time
+        deadline = now() + seconds
+        while (self.server_state.connections or self.server_state.tasks) and now() < deadline:  # noqa: ASYNC110 - they have no event
+            await asyncio.sleep(CLOSING_LOOK_S)
 
     def _close_idle(self) -> None:
         """Close idle connections; the others close after their response."""

@@ -19,6 +19,7 @@ class TurnTransport:
         self._call_soon = asyncio.get_running_loop().call_soon
         self._waiting: list[bytes] = []
         self._size = 0
+        self._written = 0
         self._in_turn = False  # the end of the turn is scheduled
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +41,15 @@ class TurnTransport:
         if self._waiting:
             waiting, self._waiting, self._size = self._waiting, [], 0
             if not self._transport.is_closing():
-                self._transport.write(b"".join(waiting))
+                data = b"".join(waiting)
+                self._written += len(data)
+                self._transport.write(data)
+
+    @property
+    def taken(self) -> int | None:
+        """How many bytes the system has taken for the client; None: all that there were."""
+        left: int = self._transport.get_write_buffer_size()
+        return self._written - left if left else None
 
     def close(self) -> None:
         """Send the waiting data, then close."""

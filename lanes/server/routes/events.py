@@ -19,8 +19,6 @@ from lanes_storage.errors import StorageError
 
 #: The most followers at a time.
 MOST_FOLLOWERS = 200
-#: A follower that reads nothing for this long is disconnected; it can resume where it was.
-PATIENCE_S = 60.0
 #: How soon a client reconnects, in milliseconds.
 RETRY_MS = 2_000
 
@@ -46,7 +44,7 @@ async def get_events(call: HttpRequest) -> ASGIApp:
     async def over(_: bool) -> None:
         follower.close()
 
-    return WatchedStream(_told(follower), over, patience_s=PATIENCE_S)
+    return WatchedStream(_told(follower), over)
 
 
 async def _told(follower: JournalReader) -> AsyncIterator[bytes]:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from lanes.engine.runs.streams import Listener
 from lanes.runners.base import Delta
-from lanes.server.state.cancellation import ClientGone, until_disconnected
+from lanes.server.state.cancellation import until_disconnected
 
 #: A comment is sent after this many seconds of silence, so that no proxy closes the connection.
 KEEPALIVE_S = 10.0
@@ -51,21 +51,11 @@ async def events(
 
 
 class WatchedStream:
-    """A stream that calls ``over`` exactly once, with whether it was sent to its end.
+    """A stream that calls ``over`` exactly once, with whether it was sent to its end."""
 
-    ``patience_s``: a client that reads nothing for this long counts as disconnected. With None, there is no limit.
-    """
-
-    def __init__(
-        self,
-        content: AsyncIterator[bytes],
-        over: Callable[[bool], Coroutine[Any, Any, None]],
-        *,
-        patience_s: float | None = None,
-    ) -> None:
+    def __init__(self, content: AsyncIterator[bytes], over: Callable[[bool], Coroutine[Any, Any, None]]) -> None:
         self._content = content
         self._over = over
-        self._patience_s = patience_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = False
@@ -74,18 +64,8 @@ class WatchedStream:
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
                 if scope["method"] != "HEAD":  # only the head was requested
                     async for said in self._content:
-                        await self._send_in_time(send, {"type": "http.response.body", "body": said, "more_body": True})
+                        await send({"type": "http.response.body", "body": said, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
                 whole = True
         finally:
             await asyncio.shield(self._over(whole))
-
-    async def _send_in_time(self, send: Send, message: Message) -> None:
-        if self._patience_s is None:
-            await send(message)
-            return
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await send(message)
-        except TimeoutError as error:
-            raise ClientGone from error
