@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared import batch_members, end_waiting, payload, record
+from lanes_storage.doors.shared import batch_members, end_waiting, find_message, record
 from lanes_storage.interface import Transaction
 from lanes_storage.law import REPLACED, BoundTo, Cause, EventType, LaneState, MessageState, Scope
 from lanes_storage.records import RunFailure, Ticket
@@ -86,7 +86,7 @@ def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) 
 
     Returns False if it is not bound to anything, or has already ended.
     """
-    met = payload(tx, message)
+    met = find_message(tx, message)
     if met is None or met.bound_to is None:
         return False
     cause = BoundTo.read(met.bound_to).gone
@@ -104,7 +104,7 @@ def _cut_waiting(tx: Transaction, lane: int, asked: _Asked, now: Now) -> int:
 def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
     """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
     was meant for their run would let them run again. Returns how many messages were ended."""
-    met = payload(tx, head)
+    met = find_message(tx, head)
     if met is None or met.started_at is None:
         return 0
     together = [head] if met.batch is None else [*batch_members(tx, met.batch, MessageState.QUEUED)]

@@ -4,7 +4,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.intake import Accepted, Refusal, accept
 from lanes_storage.doors.pauses import Control, find
-from lanes_storage.doors.shared import end_waiting, payload, record
+from lanes_storage.doors.shared import end_waiting, find_message, record
 from lanes_storage.doors.shared.loops import WaitCircle
 from lanes_storage.interface import Transaction
 from lanes_storage.law import HELD, RETRIABLE, Cause, EventType, LaneState, MessageState, turn_of
@@ -41,25 +41,24 @@ def retry(
     ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. ``Refusal.PASSED``: only its outline was
     stored. None: there is no such message.
     """
-    rows = tx.rows(further.TO_RETRY, {"message": message})
-    if not rows:
+    met = find_message(tx, message)
+    if met is None:
         return None
-    state, retried_as, text, request, runner, key, lane, depth, fresh, acts = rows[0]
-    if state not in RETRIABLE or retried_as is not None:
-        return MessageState.read(state)
-    if text is None and request is None:
+    if met.state not in RETRIABLE or met.retried_as is not None:
+        return MessageState.read(met.state)
+    if met.text is None and met.request is None:
         return Refusal.HOLD
-    if request is not None and request.startswith(f'{{"{OUTLINE}"'):
+    if met.request is not None and met.request.startswith(f'{{"{OUTLINE}"'):
         return Refusal.PASSED
-    said = {"text": text, "request": request, "runner": runner, "fresh": bool(fresh), "acts": bool(acts)}
-    new = NewMessage(key, **said, actor=actor, depth=depth)
+    new = NewMessage(met.key, met.text, met.request, met.runner, actor, depth=met.depth)
+    new = new._replace(fresh=bool(met.fresh), acts=bool(met.acts))
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
         tx.run(further.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         tx.run(RETRY_TURN, {"turn": turn_of(message)})
         detail = {"retried_as": accepted.message_id}
-        record(tx, EventType.RETRIED, now, lane=lane, message=message, actor=actor, detail=detail)
+        record(tx, EventType.RETRIED, now, lane=met.lane, message=message, actor=actor, detail=detail)
     return accepted
 
 
@@ -68,7 +67,7 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
 
     Returns its state before: only a ``queued`` message can be dropped. Returns None if there is no such message.
     """
-    met = payload(tx, message)
+    met = find_message(tx, message)
     if met is None:
         return None
     state = MessageState.read(met.state)
@@ -83,7 +82,7 @@ def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> Mes
 
     Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
     """
-    met = payload(tx, message)
+    met = find_message(tx, message)
     if met is None:
         return None
     lane, state = met.lane, MessageState.read(met.state)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import Control, find
-from lanes_storage.doors.shared import end_waiting, record
+from lanes_storage.doors.shared import end_waiting, find_message, record
 from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import TURNS_OF_A_MESSAGE, Cause, EventType, MessageState, TurnState, turn_of
 from lanes_storage.reads.shapes import to_question
@@ -100,13 +100,15 @@ def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:
 WAITS, HAS_ANSWER, HAS_NONE = "waiting for input", "answered", "not answered"
 
 
-class _Taking(NamedTuple):
-    """A run that takes something."""
+class _Asking(NamedTuple):
+    """A run that asks or takes something, and whose message it answers."""
 
     ticket: Ticket
     lane: int
     message: int
     question: RunQuestion | None
+    actor: str
+    sender: str | None
 
 
 def ask(tx: Transaction, ticket: Ticket, new: NewQuestion, now: Now, *, by: str) -> RunQuestion | None:
@@ -115,18 +117,17 @@ def ask(tx: Transaction, ticket: Ticket, new: NewQuestion, now: Now, *, by: str)
 
     Returns None if the run has lost its lane, is to be aborted, or asks something already.
     """
-    rows = tx.rows(further.ASKING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch})
-    if not rows:
+    asking = _asking(tx, ticket)
+    if asking is None or asking.question is not None:
         return None
-    lane, message, actor, sender = rows[0]
-    question = RunQuestion(*new, actor, sender, now.wall, now.boot, now.slept)
+    question = RunQuestion(*new, asking.actor, asking.sender, now.wall, now.boot, now.slept)
     progress = {"progress": WAITS, "now": now.wall, "boot": now.boot, "slept": now.slept}
     stored = json.dumps(question._asdict())
     tx.run(further.ASK, progress | {"run": ticket.run_id, "question": stored, "busy_until": now.boot + new.limit_ms})
     detail: dict[str, Any] = {"question": new.id, "text": new.text, "limit_ms": new.limit_ms}
     detail |= {"options": new.options} if new.options else {}
     detail |= {"permission": True} if new.permission else {}
-    _told(tx, EventType.ASKED, _Taking(ticket, lane, message, None), now, by, detail)
+    _told(tx, EventType.ASKED, asking, now, by, detail)
     return question
 
 
@@ -135,16 +136,15 @@ def take_answer(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by:
 
     Returns None if there is no answer yet, or the run may not take it any more.
     """
-    taking = _taking(tx, ticket)
-    if taking is None or taking.question is None or taking.question.id != question:
+    asking = _asking(tx, ticket)
+    if asking is None or asking.question is None or asking.question.id != question:
         return None
-    rows = tx.rows(further.ANSWERING_MESSAGE, {"message": taking.question.answer})
-    if not rows:
+    taken = _answer(tx, asking.question)
+    if taken is None:
         return None
-    taken = HandedText(*rows[0])
-    answer = taking.question.chosen(taken.text) or taken.text
-    _end_question(tx, taking, HAS_ANSWER, now)
-    _hand_over(tx, taking, taken, EventType.ANSWERED, now, by, {"question": question, "answered_by": taken.actor})
+    answer = asking.question.chosen(taken.text) or taken.text
+    _end_question(tx, asking, HAS_ANSWER, now)
+    _hand_over(tx, asking, taken, EventType.ANSWERED, now, by, {"question": question, "answered_by": taken.actor})
     return taken._replace(text=answer)
 
 
@@ -153,10 +153,10 @@ def close_question(tx: Transaction, ticket: Ticket, question: str, now: Now, *, 
     taken = take_answer(tx, ticket, question, now, by=by)
     if taken is not None:
         return taken
-    taking = _taking(tx, ticket)
-    if taking is not None and taking.question is not None and taking.question.id == question:
-        _end_question(tx, taking, HAS_NONE, now)
-        _told(tx, EventType.UNANSWERED, taking, now, by, {"question": question, "why": why})
+    asking = _asking(tx, ticket)
+    if asking is not None and asking.question is not None and asking.question.id == question:
+        _end_question(tx, asking, HAS_NONE, now)
+        _told(tx, EventType.UNANSWERED, asking, now, by, {"question": question, "why": why})
     return None
 
 
@@ -165,45 +165,51 @@ def take_steer(tx: Transaction, ticket: Ticket, now: Now, *, by: str) -> HandedT
 
     Returns None if there is none, or the run may not take it any more.
     """
-    taking = _taking(tx, ticket)
-    if taking is None:
+    asking = _asking(tx, ticket)
+    if asking is None:
         return None
-    answer = taking.question.answer if taking.question is not None else None
+    answer = asking.question.answer if asking.question is not None else None
     rows = tx.rows(f"{further.OLDEST_MEANT} LIMIT 1", {"run": ticket.run_id, "answer": answer or 0})
     if not rows:
         return None
     taken = HandedText(*rows[0])
-    _hand_over(tx, taking, taken, EventType.STEERED, now, by, {"steered_by": taken.actor})
+    _hand_over(tx, asking, taken, EventType.STEERED, now, by, {"steered_by": taken.actor})
     return taken
 
 
-def _taking(tx: Transaction, ticket: Ticket) -> _Taking | None:
-    for lane, message, question in tx.rows(further.TAKING_RUN, {"run": ticket.run_id, "epoch": ticket.epoch}):
-        return _Taking(ticket, lane, message, to_question(question))
+def _asking(tx: Transaction, ticket: Ticket) -> _Asking | None:
+    for lane, message, question, *whose in tx.rows(further.ASKING_RUN, ticket._asdict()):
+        return _Asking(ticket, lane, message, to_question(question), *whose)
     return None
 
 
-def _end_question(tx: Transaction, taking: _Taking, progress: str, now: Now) -> None:
-    assert taking.question is not None
+def _answer(tx: Transaction, question: RunQuestion) -> HandedText | None:
+    """The message that answers a question: while that names it, it waits."""
+    found = None if question.answer is None else find_message(tx, question.answer)
+    return None if found is None else HandedText(found.id, found.text or "", found.actor, found.sender)
+
+
+def _end_question(tx: Transaction, asking: _Asking, progress: str, now: Now) -> None:
+    assert asking.question is not None
     values = {"progress": progress, "now": now.wall, "boot": now.boot, "slept": now.slept}
-    tx.run(further.END_QUESTION, values | {"run": taking.ticket.run_id, "waited": taking.question.waited_ms(now)})
+    tx.run(further.END_QUESTION, values | {"run": asking.ticket.run_id, "waited": asking.question.waited_ms(now)})
 
 
 def _hand_over(
-    tx: Transaction, taking: _Taking, taken: HandedText, type_: EventType, now: Now, by: str, detail: dict[str, Any]
+    tx: Transaction, asking: _Asking, taken: HandedText, type_: EventType, now: Now, by: str, detail: dict[str, Any]
 ) -> None:
     """The message is done, in the transaction in which the run takes it."""
-    run, message = taking.ticket.run_id, taken.message_id
-    tx.run(further.HAND_OVER, {"message": message, "run": run, "answered_by": taking.message, "now": now.wall})
-    tx.run(RESET_HEAD, {"lane": taking.lane, "now": now.wall})
+    run, message = asking.ticket.run_id, taken.message_id
+    tx.run(further.HAND_OVER, {"message": message, "run": run, "answered_by": asking.message, "now": now.wall})
+    tx.run(RESET_HEAD, {"lane": asking.lane, "now": now.wall})
     states = {"from_state": str(MessageState.QUEUED), "to_state": str(MessageState.DONE)}
-    _told(tx, type_, taking._replace(message=message), now, by, detail, **states)
+    _told(tx, type_, asking._replace(message=message), now, by, detail, **states)
 
 
 def _told(
-    tx: Transaction, type_: EventType, taking: _Taking, now: Now, by: str, detail: dict[str, Any], **states: str
+    tx: Transaction, type_: EventType, asking: _Asking, now: Now, by: str, detail: dict[str, Any], **states: str
 ) -> None:
-    of_run = {"lane": taking.lane, "run": taking.ticket.run_id, "message": taking.message, "epoch": taking.ticket.epoch}
+    of_run = {"lane": asking.lane, "run": asking.ticket.run_id, "message": asking.message, "epoch": asking.ticket.epoch}
     record(tx, type_, now, **of_run, **states, actor=by, detail=detail)
 
 
@@ -214,10 +220,7 @@ def give_back(tx: Transaction, run: int, stored: str | None, now: Now) -> None:
     a request for a permission is dropped: it must not permit anything else.
     """
     question = to_question(stored)
-    answer = None if question is None else question.answer
-    for row in tx.rows(further.ANSWERING_MESSAGE, {"message": answer}) if answer is not None else ():
-        assert question is not None
-        given = HandedText(*row)
+    if question is not None and (given := _answer(tx, question)) is not None:
         if question.permission:
             gone = RunFailure(Cause.NO_ANSWER, f"the run that asked “{question.text}” has ended")
             end_waiting(tx, given.message_id, MessageState.DROPPED, gone, now, actor="lanes")

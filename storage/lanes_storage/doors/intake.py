@@ -362,7 +362,7 @@ def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     if len(busy) >= width or len(busy) < len(there):
         return str((busy if len(busy) >= width else there)[0][1])
     number = len(there) + 1
-    while tx.rows(further.KEY_TAKEN, {"key": child_key(key, number)}):
+    while tx.rows(sql.FIND_LANE, {"key": child_key(key, number)}):
         number += 1
     return child_key(key, number)
 

@@ -24,9 +24,6 @@ SIGHTINGS = f"{_SIGHTED} ORDER BY s.source, s.key"
 SIGHTING = f"{_SIGHTED} WHERE s.source = :source AND s.key = :key"
 NAMED = f"{_SIGHTED} WHERE s.key = :key ORDER BY s.source LIMIT 3"
 FREEING = f"SELECT {columns(FreeingRow._fields)} FROM freeings WHERE id = :id"
-HAS_FREEINGS = """
-SELECT 1 FROM freeings WHERE source = :source AND ended_at IS NULL AND (taken_by IS NULL OR taken_by <> :owner) LIMIT 1
-"""
 #: The lanes among some keys, and which program's requests their newest message was.
 ORIGINS = f"""
 SELECT l.key, (SELECT m.source FROM messages m WHERE m.lane_id IN ({lanes_of("l.id")}) ORDER BY m.id DESC LIMIT 1)
@@ -63,7 +60,9 @@ def freeing(id_: int) -> Query[FreeingRow | None]:
 
 def has_freeings(source: str, owner: int) -> Query[bool]:
     """Whether there is a request that the owner of the source should carry out."""
-    return Query(HAS_FREEINGS, {"source": source, "owner": owner}, bool)
+    from lanes_storage.statements import watched as sql  # imported here: lists of lanes need no statement of it
+
+    return Query(f"{sql.OPEN_FREEINGS} LIMIT 1", {"source": source, "owner": owner}, bool)
 
 
 def origins(keys: Sequence[str]) -> Query[dict[str, str | None]]:

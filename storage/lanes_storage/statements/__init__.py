@@ -218,10 +218,12 @@ HELD_BY_RUN = "SELECT id, state FROM lanes WHERE run_id = :run AND epoch = :epoc
 
 WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank"
 
-#: The content of a message, which the journal keeps if the message ends without a run.
-PAYLOAD = """
-SELECT lane_id, state, text, request, runner, started_at, interruptions, bound_to, run_id, batch, for_run
-FROM messages WHERE id = :message
+#: A message, and of its lane what is needed to end, remember or repeat it without a run.
+FIND_MESSAGE = f"""
+SELECT m.id, m.lane_id, m.state, m.text, m.request, m.runner, m.actor, m.sender, m.fresh AND m.started_at IS NULL,
+  m.acts, m.anonymous, m.started_at, m.interruptions, m.bound_to, m.run_id, m.batch, m.for_run, m.retried_as, m.depth,
+  {shown_key("l")}, l.conversation, l.last_turn
+FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message
 """
 
 WAITING_OF_OWNER = (

@@ -26,14 +26,6 @@ WHERE moved_to >= {ASIDE} AND state = 'queued' AND parked_until <= :now ORDER BY
 #: Its position is that of its acceptance again; that it is named at all says that others passed it.
 RECALL = "UPDATE messages SET moved_to = id WHERE id = :message"
 
-#: A message that a person may retry, if it has ended otherwise than well.
-TO_RETRY = f"""
-SELECT m.state, m.retried_as, m.text, m.request, m.runner, {shown_key("l")}, l.id, m.depth,
-  m.fresh AND m.started_at IS NULL, m.acts
-FROM messages m JOIN lanes l ON l.id = m.lane_id
-WHERE m.id = :message
-"""
-
 MARK_RETRIED = f"""
 UPDATE messages SET retried_as = :new WHERE id = :message AND {one_of("state", RETRIABLE)} AND retried_as IS NULL
 """
@@ -76,8 +68,6 @@ BUSY_IN_SESSION = f"""
 SELECT coalesce(head_id, run_id) FROM lanes
 WHERE id IN ({session_of(":lane")}) AND coalesce(head_id, run_id) IS NOT NULL LIMIT 1
 """
-
-KEY_TAKEN = "SELECT 1 FROM lanes WHERE key = :key"
 
 # -------------------------------------------------------------------------------- requests that come again
 
@@ -214,12 +204,6 @@ VALUES (:id, :lane, :conversation, :before, :message, :text, :reply, :answer, :s
 
 NEW_LAST_TURN = "UPDATE lanes SET last_turn = :turn WHERE id = :lane"
 
-#: The text of a message that ends without a run, and the chain that its turn continues.
-UNANSWERED = """
-SELECT m.text, m.started_at, l.id, l.conversation, l.last_turn FROM messages m JOIN lanes l ON l.id = m.lane_id
-WHERE m.id = :message AND m.text IS NOT NULL AND NOT m.anonymous
-"""
-
 #: A retry says the same text again.
 RETRY_TURN = f"UPDATE turns SET state = '{TurnState.RETRIED}' WHERE id = :turn"
 
@@ -239,24 +223,18 @@ LAST_TURN_SINCE = "SELECT max(id) FROM turns WHERE id >= :first"
 
 # --------------------------------------------------------------------- questions, and what a run takes
 
-#: The run that may ask: it holds its lane, no abort was requested, and it asks nothing yet. With the actor and the
-#: sender of its message, who may answer.
-ASKING_RUN = """
-SELECT r.lane_id, r.message_id, m.actor, m.sender FROM lanes l JOIN runs r ON r.id = l.run_id
-  JOIN messages m ON m.id = r.message_id
-WHERE l.run_id = :run AND l.epoch = :epoch AND r.abort_at IS NULL AND r.question IS NULL
-"""
-
 #: Its limits do not pass while it waits, so it is busy until the limit of the question.
 ASK = """
 UPDATE runs SET question = :question, progress = :progress, progress_at = :now, progress_boot = :boot,
   progress_slept_ms = :slept, busy_until_boot = :busy_until WHERE id = :run
 """
 
-#: The run that may take a message, with what it asks.
-TAKING_RUN = """
-SELECT r.lane_id, r.message_id, r.question FROM lanes l JOIN runs r ON r.id = l.run_id
-WHERE l.run_id = :run AND l.epoch = :epoch AND r.abort_at IS NULL
+#: The run that may ask, and take messages: it holds its lane, and no abort was requested. With what it asks, and the
+#: actor and the sender of its message, who may answer.
+ASKING_RUN = """
+SELECT r.lane_id, r.message_id, r.question, m.actor, m.sender FROM lanes l JOIN runs r ON r.id = l.run_id
+  JOIN messages m ON m.id = r.message_id
+WHERE l.run_id = :run_id AND l.epoch = :epoch AND r.abort_at IS NULL
 """
 
 END_QUESTION = """
@@ -271,9 +249,6 @@ FORGET_ANSWER = """
 UPDATE runs SET question = json_remove(question, '$.answer')
 WHERE id = :run AND json_extract(question, '$.answer') = :message
 """
-
-#: The message that answers a question: while that names it, it waits.
-ANSWERING_MESSAGE = "SELECT id, text, actor, sender FROM messages WHERE id = :message"
 
 #: The oldest message that was meant for a run, other than the answer to its question.
 OLDEST_MEANT = """

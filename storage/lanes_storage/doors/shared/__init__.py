@@ -189,18 +189,6 @@ def _row_of_turn(turn: NewTurn) -> Given:
     return turn_of(message), lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
 
 
-def keep_unanswered(tx: Transaction, message: int, state: MessageState, cause: Cause, now: Now) -> None:
-    """Remember what a person said in a message that ends while it waits, unless it was withdrawn before it began: by a
-    drop, or by an abort of the queue."""
-    if state is MessageState.DROPPED:
-        return
-    for text, started_at, lane, conversation, last in tx.rows(further.UNANSWERED, {"message": message}):
-        if started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER:
-            return
-        write_turns(tx, [NewTurn(message, lane, conversation, last, text, state, now)])
-        tx.run(further.NEW_LAST_TURN, {"turn": turn_of(message), "lane": lane})
-
-
 class Ending(NamedTuple):
     """A message that reaches a terminal state, with its reply or its error.
 
@@ -250,26 +238,37 @@ def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
     return json.dumps(chain) if chain else None
 
 
-class Payload(NamedTuple):
-    """A message as ``statements.PAYLOAD`` reads it."""
+class FoundMessage(NamedTuple):
+    """A message as ``statements.FIND_MESSAGE`` reads it."""
 
+    id: int
     lane: int
     state: str
     text: str | None
     request: str | None
     runner: str | None
+    actor: str
+    sender: str | None
+    fresh: bool | None  # its first run, which has not begun, begins a new conversation
+    acts: bool | None
+    anonymous: bool
     started_at: int | None
     interruptions: int
     bound_to: str | None
     run: int | None
     batch: int | None
     for_run: int | None
+    retried_as: int | None
+    depth: int | None
+    key: str
+    conversation: int
+    last_turn: int | None
 
 
-def payload(tx: Transaction, message: int) -> Payload | None:
+def find_message(tx: Transaction, message: int) -> FoundMessage | None:
     """A message, or None if there is none with this id."""
-    rows = tx.rows(sql.PAYLOAD, {"message": message})
-    return Payload(*rows[0]) if rows else None
+    rows = tx.rows(sql.FIND_MESSAGE, {"message": message})
+    return FoundMessage(*rows[0]) if rows else None
 
 
 def end_waiting(
@@ -283,7 +282,7 @@ def end_waiting(
     reason: str | None = None,
 ) -> bool:
     """End a waiting message without a run; the journal keeps its content. Returns False if it was not waiting."""
-    met = payload(tx, message)
+    met = find_message(tx, message)
     if met is None or met.state != MessageState.QUEUED:
         return False
     if met.for_run is not None:  # it is not meant for that run any more; a question that it answered waits for another
@@ -295,9 +294,19 @@ def end_waiting(
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
     bound = met.bound_to is not None
     finish(tx, [Ending(message, met.lane, met.run, bound, state, met.interruptions, now, failure=failure)])
-    keep_unanswered(tx, message, state, failure.cause, now)
+    _keep_unanswered(tx, met, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
     return True
+
+
+def _keep_unanswered(tx: Transaction, met: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
+    """Remember what a person said in a message that ends while it waits, unless it was withdrawn before it began: by a
+    drop, or by an abort of the queue."""
+    withdrawn = met.started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER
+    if met.text is None or met.anonymous or state is MessageState.DROPPED or withdrawn:
+        return
+    write_turns(tx, [NewTurn(met.id, met.lane, met.conversation, met.last_turn, met.text, state, now)])
+    tx.run(further.NEW_LAST_TURN, {"turn": turn_of(met.id), "lane": met.lane})
 
 
 def batch_members(tx: Transaction, batch: int, state: MessageState) -> dict[int, str]:
