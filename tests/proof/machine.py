@@ -436,10 +436,12 @@ class LaneMachine(RuleBasedStateMachine):
         assert asked.moved_on is (meant == 1)
         if asked.moved_on:
             return
-        cleared = lane.run is None and scope is not Scope.QUEUE and self.model.clear_head(key)
-        assert asked.cleared is cleared
+        waited = len(self.model.waiting(key))
+        if lane.run is None and scope is not Scope.QUEUE:
+            self.model.clear_head(key)
         if scope is not Scope.RUN:
             self.model.end(self.model.waiting(key), "aborted")
+        assert asked.cut == waited - len(self.model.waiting(key))
         if lane.run is not None and scope is not Scope.QUEUE:
             assert asked.ticket == Ticket(lane.run, lane.run)
             self.model.ask(self.model.runs[lane.run], grace, now)

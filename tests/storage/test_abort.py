@@ -84,7 +84,7 @@ def test_an_abort_of_an_idle_lane_finds_nothing(world: World) -> None:
     world.complete(world.start("a").ticket)
     seen = Watch(world)
     asked = world.request_abort("a")
-    assert (asked.ticket, asked.cut, asked.cleared, asked.moved_on) == (None, 0, False, False)
+    assert (asked.ticket, asked.cut, asked.moved_on) == (None, 0, False)
     assert seen.nothing()
 
 
@@ -201,7 +201,7 @@ def test_a_head_that_ran_before_is_ended_by_an_abort_of_its_released_lane(world:
     message = world.interrupted("a", 1)
     waits = world.send("a", "waits")
     asked = world.request_abort("a", reason="stuck")
-    assert (asked.ticket, asked.cut, asked.cleared) == (None, 1, True)
+    assert (asked.ticket, asked.cut) == (None, 1)
     assert world.message(message).state is MessageState.ABORTED
     assert world.lane("a").head_id == waits
     assert world.message(waits).state is MessageState.QUEUED
@@ -210,7 +210,7 @@ def test_a_head_that_ran_before_is_ended_by_an_abort_of_its_released_lane(world:
 def test_a_head_that_never_ran_is_kept_by_an_abort_of_its_released_lane(world: World) -> None:
     message = world.send("a")
     asked = world.request_abort("a")
-    assert (asked.ticket, asked.cut, asked.cleared) == (None, 0, False)
+    assert (asked.ticket, asked.cut) == (None, 0)
     assert world.message(message).state is MessageState.QUEUED
 
 
@@ -218,4 +218,4 @@ def test_an_abort_between_two_runs_is_bound_by_its_epoch(world: World) -> None:
     message = world.interrupted("a", 1)
     assert world.request_abort("a", epoch=0).moved_on
     assert world.message(message).state is MessageState.QUEUED
-    assert world.request_abort("a", epoch=world.lane("a").epoch).cleared
+    assert world.request_abort("a", epoch=world.lane("a").epoch).cut == 1

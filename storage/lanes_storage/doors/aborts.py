@@ -14,8 +14,7 @@ class AbortRequest(NamedTuple):
     """The result of an abort request.
 
     ``ticket`` is the run that must stop, or None if no run was active, or if the lane had ``moved_on`` from the
-    epoch that the caller meant. ``cut`` counts the waiting messages that were ended too. ``cleared``: the first waiting
-    message had run before, and was ended.
+    epoch that the caller meant. ``cut`` counts the waiting messages that were ended too.
     """
 
     lane_id: int
@@ -23,7 +22,6 @@ class AbortRequest(NamedTuple):
     ticket: Ticket | None = None
     moved_on: bool = False
     cut: int = 0
-    cleared: bool = False
 
 
 class _Asked(NamedTuple):
@@ -63,12 +61,13 @@ def request_abort(
     lane, _, current, run, head = found[0]
     if epoch is not None and epoch != current:
         return AbortRequest(lane, current, moved_on=True)
-    asked, cleared = _Asked(actor, reason, cause), 0
+    asked, cut = _Asked(actor, reason, cause), 0
     if run is None and scope is not Scope.QUEUE and head is not None:
-        cleared = _clear_head(tx, head, asked, now)
-    cut = 0 if scope is Scope.RUN else _cut_waiting(tx, lane, asked, now)
+        cut = _clear_head(tx, head, asked, now)
+    if scope is not Scope.RUN:
+        cut += _cut_waiting(tx, lane, asked, now)
     if run is None or scope is Scope.QUEUE:
-        return AbortRequest(lane, current, cut=cut + cleared, cleared=cleared > 0)
+        return AbortRequest(lane, current, cut=cut)
     _request(tx, lane, run, asked, now, grace_ms)
     return AbortRequest(lane, current, Ticket(run, current), cut=cut)
 

@@ -195,18 +195,9 @@ def _start(each: _Taken, message: int) -> Given:
 
 def _event(each: _Taken) -> Given:
     head, taken = each.claim.head, each.claim.members
-    return event(
-        EventType.CLAIM,
-        each.claim.now,
-        lane=head.lane_id,
-        from_state=str(head.state),
-        to_state=str(LaneState.RUNNING),
-        run=each.run,
-        message=taken[-1],
-        epoch=each.run,
-        actor=f"owner:{each.claim.owner}",
-        detail={"members": [*taken]} if len(taken) > 1 else None,
-    )
+    what: dict[str, Any] = {"lane": head.lane_id, "run": each.run, "message": taken[-1], "epoch": each.run}
+    what |= {"from_state": str(head.state), "to_state": str(LaneState.RUNNING), "actor": f"owner:{each.claim.owner}"}
+    return event(EventType.CLAIM, each.claim.now, **what, detail={"members": [*taken]} if len(taken) > 1 else None)
 
 
 def _claimed(tx: Transaction, each: _Taken) -> Claimed:

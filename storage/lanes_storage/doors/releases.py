@@ -220,7 +220,9 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     for each in ended:
         for kind in each.pauses:
             pause_lane(tx, each.run.lane_id, kind, each.end.now, actor=each.end.by, reason=kind)
-    _note_usages(tx, [(each.run.lane_id, each.run.run_id, used) for each in ended if (used := each.end.used)])
+    for each in ended:
+        if each.end.used is not None:
+            note_usage(tx, each.run.lane_id, each.run.run_id, each.end.used)
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
     retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
     tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
@@ -241,16 +243,8 @@ def _lane(each: _Ended, turn: NewTurn | None) -> Given:
     remembers = failure is not None and state is not LaneState.IDLE
     error = (each.cause, failure.message, end.now.wall) if failure and remembers else (None, None, None)
     head = each.members[0] if each.requeued else None
-    return (
-        str(state),
-        each.epoch,
-        head,
-        turn and turn_of(turn.message),
-        *error,
-        end.now.wall,
-        each.run.lane_id,
-        *end.ticket,
-    )
+    of_lane = (str(state), each.epoch, head, turn and turn_of(turn.message))
+    return *of_lane, *error, end.now.wall, each.run.lane_id, *end.ticket
 
 
 def _run(each: _Ended) -> Given:
@@ -270,13 +264,9 @@ def _retried(each: _Ended, message: int) -> dict[str, Any]:
     outcome = each.outcome
     assert outcome.again is not None
     assert outcome.failure is not None
-    return {
-        "message": message,
-        "until": outcome.parked_until,
-        "attempts": attempts_json(outcome.failure.attempts),
-        "aside": not outcome.again.hold,
-        "before": MessageState.RUNNING,
-    }
+    aside = {"aside": not outcome.again.hold, "before": MessageState.RUNNING}
+    attempts = attempts_json(outcome.failure.attempts)
+    return aside | {"message": message, "until": outcome.parked_until, "attempts": attempts}
 
 
 def _ending(each: _Ended, message: int) -> Ending:
@@ -300,19 +290,10 @@ def _event(each: _Ended) -> Given:
     end, run, outcome, epoch, *_ = each
     completed = outcome.edge is Edge.COMPLETE
     told = end.answer.told if end.answer is not None and completed else None
-    return event(
-        outcome.edge,
-        end.now,
-        lane=run.lane_id,
-        from_state=str(LaneState.RUNNING),
-        to_state=str(TRANSITIONS[outcome.edge].target),
-        run=run.run_id,
-        message=run.message_id,
-        epoch=epoch,
-        actor=end.by,
-        cause=each.cause,
-        detail=_DONE if completed and not told else _detail(end, run, outcome) | (told or {}),
-    )
+    detail = _DONE if completed and not told else _detail(end, run, outcome) | (told or {})
+    what: dict[str, Any] = {"lane": run.lane_id, "run": run.run_id, "message": run.message_id, "epoch": epoch}
+    what |= {"from_state": str(LaneState.RUNNING), "to_state": str(TRANSITIONS[outcome.edge].target)}
+    return event(outcome.edge, end.now, **what, actor=end.by, cause=each.cause, detail=detail)
 
 
 def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
@@ -344,12 +325,8 @@ def _event_of_member(each: _Ended, message: int) -> Given:
 
 def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
     """What was spent is spent, whether the reply counts or not."""
-    _note_usages(tx, [(lane, run, usage)])
-
-
-def _note_usages(tx: Transaction, used: Sequence[tuple[int, int, RunUsage]]) -> None:
-    tx.many(further.NOTE_USAGE, [(json.dumps(usage._asdict()), run) for _, run, usage in used])
-    tx.many(further.ADD_USAGE, [usage._asdict() | {"lane": lane} for lane, _, usage in used])
+    tx.run(further.NOTE_USAGE, {"usage": json.dumps(usage._asdict()), "run": run})
+    tx.run(further.ADD_USAGE, usage._asdict() | {"lane": lane})
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
