@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import click
+import pexpect  # type: ignore[import-untyped]  # it has no hints
 import pytest
 
 from lanes.base.errors import LaneBusy
@@ -15,6 +17,7 @@ from lanes.text.naming import on_lane
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from tests.commands.conftest import Call
+from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage
 
 KEYS = ["k", "a b", "it's", "-k"]
@@ -123,3 +126,21 @@ def test_a_client_of_a_gateway_says_the_same_and_an_older_gateway_is_understood(
         assert sentence(problems.error_of(document)) == sentence(error)
         del document["rejects"]
         assert isinstance(problems.error_of(document), LaneBusy)
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_F751_a_command_in_wrapped_prose_is_on_one_line(stage: Stage, database: Path, columns: int) -> None:
+    key = "agent:main:feishu:group:oc_d497"
+    stage.hold(key, stage.owner())
+    screen = pexpect.spawn(
+        sys.executable,
+        ["-m", "lanes", "--db", str(database), "why", key],
+        env=environment(database.parent) | {"COLUMNS": str(columns)},
+        dimensions=(24, columns),
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+    )
+    said = screen.read().splitlines()
+    screen.close()
+    assert any(f"`lanes abort {key} --epoch 1`" in line for line in said), said
+    assert max(len(line) for line in said if "`" not in line) <= max(40, columns), "the rest is wrapped"

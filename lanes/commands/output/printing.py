@@ -30,6 +30,8 @@ Piece = Cell | str
 
 #: How many rows a terminal shows, unless --limit says otherwise.
 ON_A_TERMINAL = 50
+#: Stands for a space at which no line ends. ``clean`` leaves none of these in a text.
+_NO_BREAK = "\x00"
 #: Results are collected up to so many characters before they are written, where no terminal shows them.
 COLLECTED = 1 << 16
 
@@ -156,12 +158,15 @@ class Output:
         self._write(clean(text, keep_newlines=True))
 
     def paragraph(self, text: str) -> None:
-        """Prose: wrapped on a terminal, one line on a pipe."""
+        """Prose: wrapped on a terminal, one line on a pipe. A command in it stays on one line: it is pasted."""
         text = clean(text)
         if self.width is not None:
+            import re
             import textwrap
 
-            text = textwrap.fill(text, min(self.width, 100), break_on_hyphens=False)
+            whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _NO_BREAK), text)
+            wrapped = textwrap.fill(whole, min(self.width, 100), break_long_words=False, break_on_hyphens=False)
+            text = wrapped.replace(_NO_BREAK, " ")
         self._write(text)
 
     def table(self, columns: Sequence[OutputColumn], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
