@@ -9,6 +9,7 @@ from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import KeptView, Views, load_views
 from lanes_tui.screens.journal import JournalScreen
 from lanes_tui.widgets.filter_bar import LaneFilterInput
+from lanes_tui.widgets.sheet import Sheet
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 from tests.tui.test_table import furnish
@@ -57,6 +58,24 @@ async def test_who_comes_back_finds_the_filter_the_cursor_the_marks_and_the_scre
         await driver.closed()
         await driver.until(lambda: driver.key == there and driver.total == 10, "the lanes as they were left")
         assert len(driver.main.marks) == 1
+
+
+async def test_F754_a_cursor_that_is_found_again_far_down_is_in_sight_with_its_lane(
+    stage: Stage, tmp_path: Path
+) -> None:
+    furnish(stage, 100)
+    path = tmp_path / "views.json"
+    async with dashboard(stage.path, (80, 24), settings=Settings(), views=load_views(path)) as driver:
+        await driver.listed()
+        await driver.press("G", "up", "up")
+        await driver.until(lambda: driver.key not in (None, "held:1"), "the lane there")
+        there = driver.key
+        driver.app.exit(0)
+    async with dashboard(stage.path, (80, 24), settings=Settings(), views=load_views(path)) as driver:
+        await driver.until(lambda: driver.key == there, "the lane as it was left")
+        (under,) = (row for row in driver.rows if row.startswith("▌"))
+        assert str(there) in under
+        await driver.until(lambda: f"Lane {there} is idle" in driver.main.detail.query_one("#why", Sheet).plain, "why")
 
 
 @pytest.mark.parametrize(

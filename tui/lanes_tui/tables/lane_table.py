@@ -94,9 +94,10 @@ class LaneList(CursorList):
 
     @property
     def view(self) -> View:
-        """What is seen just now."""
+        """What is seen just now; before there are lanes, what is to be seen: the place where the cursor begins."""
         key = self._key if self._holds and not self._is_left else None
-        return View(self.scroll_offset.y, max(1, self._room.height), self._at, key)
+        top = self._top_for(self._at) if self.window is None else self.scroll_offset.y
+        return View(top, max(1, self._room.height), self._at, key)
 
     @property
     def _is_left(self) -> bool:
