@@ -151,5 +151,16 @@ async def test_on_a_narrow_screen_the_column_is_the_last_to_go(stage: Stage) -> 
         assert "OWNER" not in titles
 
 
+async def test_F753_on_a_narrow_screen_what_is_wrong_comes_before_bars_and_words(stage: Stage) -> None:
+    owner = stage.owner(stale_after_ms=86_400_000)
+    stage.fail(stage.hold("failed:1", owner))
+    stage.send("waits:1", "text")
+    async with dashboard(stage.path, (80, 24)) as driver:
+        await driver.shows("✖ errored 1", "queue 1")
+        for number in range(3):
+            stage.refuse(f"provider-{number}")
+        await driver.shows("provider-0 cools", "provider-1 cools", "queue 1", "✖ 1")
+
+
 def _titles(driver: Driver) -> list[str]:
     return [column.title for column in driver.main.table.columns]

@@ -18,6 +18,8 @@ from lanes_tui.widgets.trends import QUEUE, Trends
 
 #: Where there is less room than that, alarms are short.
 _WORDY = 98
+#: So much it matters what goes wrong just now: more than the words for the states, or the age of the oldest head.
+_URGENT = 6
 #: On narrower screens the time is not shown.
 _WITH_TIME = 70
 
@@ -91,13 +93,14 @@ def _counts(board: Board, picture: Picture, trends: Trends, now: Now, width: int
     sparks = trends.sparks()
     alarms = _alarms(picture, width, muted=board.settings.muted)
     states = _states(status, sparks)
-    # every state counts: where there is no room for bars, words say enough, and at last signs do
-    if _width(states) + _width(alarms) > width:
-        states = _states(status, {})
-    if _width(states) + _width(alarms) > width:
-        states = _states(status, {}, worded=False)
     waiting = _waiting(status, sparks, now.mono - read_at.mono)
-    return _joined([*states, *alarms, *waiting, *_troubles(status, trends.failures(), now)], width)
+    troubles = _troubles(status, trends.failures(), now, width)
+    # every state counts: where there is no room for bars beside what is wrong, words say enough, and at last signs do
+    if _width([*states, *alarms, *waiting, *troubles]) > width:
+        states, waiting = _states(status, {}), _waiting(status, {}, now.mono - read_at.mono)
+    if _width([*states, *alarms, *(each for each in troubles if each.weight >= _URGENT)]) > width:
+        states = _states(status, {}, worded=False)
+    return _joined([*states, *alarms, *waiting, *troubles], width)
 
 
 def _width(pieces: Sequence[_Piece]) -> int:
@@ -130,6 +133,7 @@ def _totals(picture: Picture, marked: int) -> list[_Piece]:
 def _gateways(status: Status) -> Content:
     living = [gateway for gateway in status.gateways if gateway.alive]
     dead = len(status.gateways) - len(living)
+    stopped = sum(gateway.is_stopped for gateway in living)
     draining = sum(gateway.draining is not None for gateway in living)
     if not living:  # an alarm
         return text.EMPTY
@@ -137,6 +141,7 @@ def _gateways(status: Status) -> Content:
     return text.line(
         (said, "muted"),
         (f", {draining} draining" if draining else "", "warn"),
+        (f", {stopped} stopped" if stopped else "", "bad"),
         (f", {dead} dead" if dead else "", "bad"),
     )
 
@@ -156,7 +161,7 @@ def _states(status: Status, sparks: Mapping[str, Content], *, worded: bool = Tru
 def _waiting(status: Status, sparks: Mapping[str, Content], passed_ms: int) -> list[_Piece]:
     counts = status.counts
     count = text.line(("queue ", "muted"), words.number(counts.messages.queued))
-    pieces = [_Piece(6, text.joined([count, sparks.get(QUEUE, text.EMPTY)], " "))]
+    pieces = [_Piece(8, text.joined([count, sparks.get(QUEUE, text.EMPTY)], " "))]
     if counts.oldest_head_ms is not None:
         age = counts.oldest_head_ms + passed_ms
         pieces.append(_Piece(5, text.line(("oldest ", "muted"), (words.short(age), "warn" if age > 30_000 else ""))))
@@ -186,14 +191,15 @@ def _source(source: SourceDetail, now: Now) -> Content:
     return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {said}", "bad"))
 
 
-def _troubles(status: Status, failures: str, now: Now) -> list[_Piece]:
+def _troubles(status: Status, failures: str, now: Now, width: int) -> list[_Piece]:
     pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if failures:
-        pieces.append(_Piece(6, text.line((f"{failures} failed/min", "errored"))))
+        pieces.append(_Piece(_URGENT, text.line((f"{failures} failed/min", "errored"))))
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
-        said = text.line((f"{cooling.provider} cools {left}", "warn"), (f" ({cooling.cause})", "muted"))
-        pieces.append(_Piece(4, said))
+        cause = "" if width < _WORDY else f" ({cooling.cause})"
+        said = text.line((f"{text.in_the_middle(cooling.provider, 20)} cools {left}", "warn"), (cause, "muted"))
+        pieces.append(_Piece(_URGENT, said))
     if status.counts.unlimited:
         pieces.append(_Piece(3, text.line((f"{words.number(status.counts.unlimited)} without limit", "warn"))))
     letters = status.counts.messages.dead_letters
