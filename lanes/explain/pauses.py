@@ -2,7 +2,7 @@
 
 from lanes.base.terminal import clean
 from lanes.text.naming import all_lanes, on_lane, resume_command
-from lanes.text.spans import span
+from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import PauseKind
 from lanes_storage.records import PauseRow
@@ -23,4 +23,4 @@ def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
         until += f", or until its budget is raised and {end}"
     if pause.kind is PauseKind.SURVIVORS:
         until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
-    return f"{what} paused {until} (by {clean(pause.actor)}: {clean(pause.reason)})."
+    return f"{what} paused {until} (by {clean(pause.actor)}, {ago(now.wall - pause.at)}: {clean(pause.reason)})."

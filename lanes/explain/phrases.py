@@ -6,15 +6,33 @@ from typing import TYPE_CHECKING
 
 from lanes.text.naming import all_lanes
 from lanes.text.timestamps import moment
-from lanes_storage.law import EventType
+from lanes_storage.law import EventType, LaneState, WatchedState
 
 if TYPE_CHECKING:
-    from lanes.records import Event, Failure, LastError, Message
+    from lanes.records import Event, Failure, GlobPause, Lane, LastError, Message, Pause
 
 
 def clock_time(at: int | None) -> str:
     """A time as the journal shows it: date and time in UTC, to the second."""
     return "" if at is None else moment(at)[:19].replace("T", " ") + "Z"
+
+
+def standing(lane: Lane, wall: int) -> str:
+    """How a lane stands at wall time ``wall``, as every list says it: its state, or what matters more."""
+    if lane.abort_requested:
+        return "aborting"
+    if lane.run_id is None and lane.parked_until is not None and lane.parked_until > wall:
+        return "parked"
+    if lane.question is not None:
+        return "awaiting input"
+    if lane.seen is not None and lane.seen.state is WatchedState.GHOST:
+        return "ghost"
+    return "paused" if lane.state is LaneState.IDLE and is_paused(lane.paused, wall) else lane.state
+
+
+def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
+    """Whether a pause applies at wall time ``wall``."""
+    return pause is not None and (pause.until is None or pause.until > wall)
 
 
 def asks_for(message: Message) -> str | None:

@@ -75,11 +75,14 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
             said.append(paused)
         said.append(f"To end it now: `{abort_command(lane.run)}`.")
     elif around.head is not None:
-        said = [f"{name} is {clean(lane.state)}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
+        state = clean(lane.state) if _parked(around.head, around) is None else "parked"
+        said = [f"{name} is {state}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
         said += _unclaimed(lane, around.head, around)
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
-        said.append(_paused(lane, around.now) or _nobody_claims(around) or "The next message starts at once.")
+        cooling = told_cooling(around.cooldowns, around.now)
+        starts = f"The next message starts at once{f'; {cooling}' if cooling else ''}."
+        said.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
     if around.repeated is not None:
         said.append(_asked_again(around.repeated, lane, around.now))
     said += [*_used(lane), *(_budget(budget, spent) for budget, spent in around.budgets)]
@@ -256,7 +259,7 @@ def _waiting(lane: LaneRow, now: Now) -> list[str]:
     if not lane.queued or lane.head_accepted_at is None:
         return []
     noun = "message waits" if lane.queued == 1 else "messages wait"
-    return [f"{lane.queued} {noun}, the first for {span(now.wall - lane.head_accepted_at)}."]
+    return [f"{lane.queued:,} {noun}, the first for {span(now.wall - lane.head_accepted_at)}."]
 
 
 def _ended(lane: LaneRow, now: Now) -> list[str]:

@@ -39,6 +39,16 @@ class OwnerDetail(Owner):
     url: str | None
     evidence: Annotated[str, "what is known of its process"]
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its process is stopped; the evidence says what lets it go on."""
+        return f"kill -CONT {self.pid}" in self.evidence
+
+    @property
+    def acts(self) -> bool:
+        """Whether it also does something."""
+        return self.alive and not self.is_stopped
+
     @classmethod
     def of(cls, row: rows.OwnerRow, liveness: Liveness) -> OwnerDetail:
         """The record of a row, with what is known of its process."""

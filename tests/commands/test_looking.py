@@ -175,10 +175,18 @@ def test_F08_a_held_lane_is_listed_with_its_last_progress_and_age(busy: Stage, l
     assert re.search(r"claimed \d+ (ms|s) ago", line)
 
 
+def test_F752_a_lane_whose_message_waits_for_a_provider_is_parked_in_every_list(stage: Stage, lanes: Call) -> None:
+    stage.park(stage.hold("k", stage.owner()))
+    assert lanes("list", "--json").json[0]["state"] == "errored", "the state is told as it is stored"
+    assert re.search(r"^k +parked ", lanes("list").out, re.MULTILINE)
+    assert re.search(r"^state +parked,", lanes("show", "k").out, re.MULTILINE)
+    assert lanes("why", "k").out.startswith("Lane k is parked. ")
+
+
 def test_a_park_that_is_over_is_not_told_as_one(stage: Stage, lanes: Call) -> None:
     stage.park(stage.hold("k", stage.owner()))
-    assert "parked until" in lanes("list").out
-    assert "parked until" in lanes("messages", "k").out
+    assert "parked for" in lanes("list").out
+    assert "parked for" in lanes("messages", "k").out
     stage.store.write(lambda tx: tx.run("UPDATE messages SET parked_until = parked_until - 3600000", {}))
     for command in (["list"], ["messages", "k"], ["why", "k"]):
         assert "parked" not in lanes(*command).out
@@ -336,10 +344,10 @@ def test_F683_a_mistyped_type_of_event_is_named(busy: Stage, lanes: Call, more: 
 
 
 def test_a_moment_that_is_over_is_not_announced(busy: Stage, lanes: Call) -> None:
-    assert "parked until" in lanes("list").out
+    assert "parked for" in lanes("list").out
     over = "UPDATE messages SET parked_until = 1000 WHERE parked_until IS NOT NULL"
     busy.store.write(lambda tx: tx.run(over, {}))
-    assert "parked until" not in lanes("list").out + lanes("messages", "parked").out
+    assert "parked for" not in lanes("list").out + lanes("messages", "parked").out
 
 
 def test_a_gateway_that_was_killed_drains_no_more(stage: Stage, lanes: Call) -> None:
@@ -429,7 +437,7 @@ def test_a_paused_lane_says_so_until_its_pause_has_run_out(stage: Stage, lanes: 
     (lane,) = lanes("list", "--json").json
     assert lane["paused"]["reason"] == "in repair"
     assert MOMENT.fullmatch(lane["paused"]["until"])
-    assert "paused until" in lanes("list").out
+    assert "paused for" in lanes("list").out
     now = system_clock()
     stage.store.write(lambda tx: doors.pause(tx, "k", now, actor="me", reason="in repair", until=now.wall))
     assert lanes("list", "--json").json[0]["paused"] is None

@@ -15,8 +15,8 @@ def test_it_shows_who_cools_and_what_came_of_the_last_hour(stage: Stage, lanes: 
     stage.store.write(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, now))
     stage.store.write(lambda tx: doors.try_last(tx, "backup", now.wall + MINUTE, "it was slow"))
     said = lanes("providers").out
-    assert "cooling until" in said
-    assert "tried last until" in said
+    assert "cooling for" in said
+    assert "tried last for" in said
     assert "2 quota, 1 reset" in said
     assert "codex: quota: it refuses" in said
     backup, codex = lanes("providers", "--json").json

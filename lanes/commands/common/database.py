@@ -13,7 +13,7 @@ def unnamed() -> tuple[FoundDatabase, str]:
     living = places.living_gateways()
     if found.why is ChosenBy.GATEWAY:
         pids = ", ".join(str(note.who.pid) for note in living)
-        return found, f"using {found.url}, of the living gateway (pid {pids})"
+        return found, f"using {found.url}, of the gateway with pid {pids}"
     if found.why is ChosenBy.LAST:
         return found, f"no gateway lives; using {found.url}, of the last one"
     if living:

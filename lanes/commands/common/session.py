@@ -147,13 +147,13 @@ class Session:
 
         ``drained``: also where those that live only end what they run.
         """
-        from lanes.commands.output.words import is_stopped, stopped
+        from lanes.commands.output.words import stopped
         from lanes.verbs.system import gateways
 
         found = desk.advise(gateways)
         if found is None:
             return None
-        lives = [gateway for gateway in found if gateway.alive and not is_stopped(gateway)]
+        lives = [gateway for gateway in found if gateway.acts]
         if lives:
             return DRAINED if drained and all(gateway.draining for gateway in lives) else None
         halted = stopped(found)

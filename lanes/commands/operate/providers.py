@@ -7,15 +7,14 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell
-from lanes.commands.output.words import took
-from lanes.explain.phrases import clock_time
+from lanes.commands.output.words import lasting, took
 from lanes.records import Health, Provider
 from lanes.verbs.outcomes import provider_reset
 from lanes.verbs.system import providers, reset_provider
 
 COLUMNS = (
     OutputColumn("PROVIDER", cut="middle"),
-    OutputColumn("HEALTH", cut="end", least=24),
+    OutputColumn("HEALTH"),
     OutputColumn("IN FLIGHT", right=True),
     OutputColumn("ANSWERS/H", right=True),
     OutputColumn("LATENCY", right=True),
@@ -68,14 +67,6 @@ def _row(provider: Provider) -> list[Cell | str]:
 
 
 def health_told(provider: Provider) -> str:
-    """How a provider is, in words."""
-    match provider.health:
-        case Health.COOLING if provider.until is not None:
-            return f"cooling until {clock_time(provider.until)}"
-        case Health.PROBING:
-            return "probing: one request at a time"
-        case Health.TRICKLING:
-            return "trickling: a few more at a time"
-        case Health.TRIED_LAST if provider.tried_last_until is not None:
-            return f"tried last until {clock_time(provider.tried_last_until)}"
-    return str(provider.health)
+    """How a provider is, in the words of the dashboard."""
+    until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
+    return f"{str(provider.health).replace('_', ' ')}{lasting(until)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
-from lanes.commands.output.words import one_line, state, took
+from lanes.commands.output.words import lasting, one_line, state, took
 from lanes.explain.phrases import asks_for, clock_time, concerned, failed, failed_over, replied, to_do, told
 from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
@@ -109,7 +109,7 @@ def _result(message: Message) -> str:
     if message.answered_by is not None:
         return f"answered by {message.answered_by}"
     if message.state == "queued" and message.parked_until and message.parked_until > system_clock().wall:
-        return f"parked until {clock_time(message.parked_until)}"
+        return f"parked{lasting(message.parked_until)}"
     if message.state == "running" and message.reply_so_far is not None:
         return f"so far: …{one_line(message.reply_so_far[-SO_FAR:])}"
     other = failed_over(message)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lanes.commands.output.printing import Cell
-from lanes.explain.phrases import clock_time, failed
+from lanes.explain.phrases import failed, standing
 from lanes.text.spans import span
 from lanes_storage.clock import system_clock
 from lanes_storage.law import SourceState, WatchedState
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
+    "aborting": "warn", "parked": "warn", "awaiting input": "warn", "ghost": "bad", "paused": "warn",
     "queued": "", "done": "good", "failed": "bad", "dropped": "warn",
 }  # fmt: skip
 
@@ -26,23 +27,23 @@ def state(name: str) -> Cell:
 
 
 def lane_state(lane: Lane) -> Cell:
-    """The state of a lane; of one whose run waits for its sender, what it waits for."""
-    return Cell("awaiting input", "warn") if lane.question is not None else state(lane.state)
-
-
-def is_stopped(owner: OwnerDetail) -> bool:
-    """Whether its process is stopped; the evidence says what lets it go on."""
-    return f"kill -CONT {owner.pid}" in owner.evidence
+    """How a lane stands."""
+    return state(standing(lane, system_clock().wall))
 
 
 def stopped(owners: Iterable[OwnerDetail]) -> list[str]:
     """Each owner whose process is stopped, with the command that lets it go on."""
-    return [f"owner {owner.id}: {owner.evidence}" for owner in owners if is_stopped(owner)]
+    return [f"owner {owner.id}: {owner.evidence}" for owner in owners if owner.is_stopped]
 
 
 def took(ms: float | None) -> str:
     """A duration or age, ``3m 10s``; empty where there is none."""
     return "" if ms is None else span(ms)
+
+
+def lasting(until: int | None) -> str:
+    """`` for 8 s``: how long something goes on; empty where it has no end."""
+    return "" if until is None else f" for {span(max(0, until - system_clock().wall))}"
 
 
 def one_line(text: str | None, longest: int = 200) -> str:
@@ -57,10 +58,7 @@ def note(lane: Lane) -> str:
     """The remarks about a lane in a list, the most urgent first."""
     said = []
     if lane.paused:
-        until = lane.paused.until
-        said.append(f"paused{' until ' + clock_time(until) if until else ''}: {lane.paused.reason}")
-    if lane.abort_requested:
-        said.append("abort requested")
+        said.append(f"paused{lasting(lane.paused.until)}: {lane.paused.reason}")
     if lane.seen is not None:
         said += _watched(lane, lane.seen)
     if lane.seen is not None and lane.run_id is None:
@@ -89,7 +87,8 @@ def _held(lane: Lane) -> list[str]:
     if owner is None:
         said.append("its owner has ended")
     elif not owner.alive:
-        said.append(f"owner {owner.id} (pid {owner.pid}) is dead or silent for {took(lane.heartbeat_age_ms)}")
+        silent = took(lane.heartbeat_age_ms)
+        said.append(f"no heartbeat for {silent}: owner {owner.id} (pid {owner.pid}) is dead or silent")
     if lane.question is not None:
         said.append(f"asks “{one_line(lane.question.text)}”, for another {took(lane.question.left_ms)}")
     said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
@@ -125,7 +124,7 @@ def limits(lane: Lane) -> list[str]:
 def _released(lane: Lane) -> list[str]:
     said = []
     if lane.parked_until and lane.parked_until > system_clock().wall:
-        said.append(f"parked until {clock_time(lane.parked_until)}")
+        said.append(f"parked{lasting(lane.parked_until)}")
     error = lane.last_error
     if error and lane.state != "idle":
         said.append(one_line(failed(error), 80))

@@ -7,7 +7,7 @@ from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
-from lanes.commands.output.words import is_stopped, state, stopped, took
+from lanes.commands.output.words import lasting, state, stopped, took
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import OwnerDetail, SourceDetail, Status
 from lanes.text.naming import all_lanes, resume_command
@@ -59,7 +59,7 @@ def _print(out: Output, found: Status) -> None:
             " that the heartbeats of their owner left out",
         )
     for cooldown in found.cooldowns:
-        out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}) until {clock_time(cooldown.until)}")
+        out.line("cooling   ", f"{cooldown.provider} ({cooldown.cause}){lasting(cooldown.until)}")
     for kind, owners in (("GATEWAY", found.gateways), ("DESK", found.desks)):
         if owners:
             out.line()
@@ -91,7 +91,7 @@ def _notes(source: SourceDetail) -> Iterator[str]:
 
 def _row(owner: OwnerDetail) -> list[Cell | str]:
     alive = Cell("yes", "good") if owner.alive else Cell("no", "bad")
-    if is_stopped(owner):
+    if owner.is_stopped:
         alive = Cell("stopped", "warn")
     return [
         str(owner.id), owner.host, str(owner.pid), alive, str(owner.held),
@@ -101,7 +101,7 @@ def _row(owner: OwnerDetail) -> list[Cell | str]:
 
 def _note(owner: OwnerDetail) -> str:
     """What does not fit a column. A drain ends with the process that it is of, and so does its address."""
-    if is_stopped(owner):
+    if owner.is_stopped:
         return owner.evidence
     if not owner.alive:
         return f"{owner.evidence}; its address was {owner.url}" if owner.url else owner.evidence

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from lanes.config.declared.model import ProviderConfig
+from lanes.explain.phrases import counted
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.providers.judge import OF_ONE_OR_ALL, AtFault, ProviderEvidence, doubtful, judge
@@ -313,7 +314,7 @@ class ProviderHealth:
         if spell.again and now - spell.failed_at <= SPELL_MS:
             return
         spell.over_at = now
-        log.info("provider %s answers again, after %d failures", ascii(provider), spell.failures)
+        log.info("provider %s answers again, after %s", ascii(provider), counted(spell.failures, "failure"))
         await self._note(provider, None, {"failures": spell.failures, "failed_ms": now - spell.since})
 
     async def _note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from textual.content import Content
 
+from lanes.explain.phrases import is_paused
 from lanes.records import GlobPause, Health, OwnerDetail, Provider, Status
 from lanes.text.spans import span
 from lanes.verbs.control import pause_all, resume_all
@@ -135,4 +136,4 @@ class EveryLaneSubject(ActionSubject):
 
 def pauses_of_all(pauses: Sequence[GlobPause], wall: int) -> Iterator[GlobPause]:
     """Those pauses of every lane that have not ended."""
-    return (each for each in pauses if each.of_all and words.is_paused(each, wall))
+    return (each for each in pauses if each.of_all and is_paused(each, wall))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from lanes.explain.phrases import is_paused
 from lanes.records import Lane, Silence, WatchedLane
 from lanes.text.amounts import dollars
 from lanes_storage.clock import Now
@@ -135,7 +136,7 @@ def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
 
 def _state(lane: Lane, sight: ViewedAt, width: int) -> Said:
     look = words.look_of(lane, sight.wall)
-    paused = words.is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
+    paused = is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
     mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
     return (look.said, mark)
@@ -247,7 +248,7 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
             said = f"again in {words.short(parked - sight.wall)}: {lane.last_error.cause}"
             return ((said, words.PARKED.tone),)
         return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
-    if lane.paused is not None and words.is_paused(lane.paused, sight.wall):
+    if lane.paused is not None and is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()
 

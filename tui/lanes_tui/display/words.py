@@ -4,8 +4,9 @@ import time
 from typing import NamedTuple
 
 from lanes.base.terminal import clean
-from lanes.records import GlobPause, Health, Lane, Pause, Provider
-from lanes_storage.law import LaneState, MessageState, WatchedState
+from lanes.explain.phrases import standing
+from lanes.records import Health, Lane, Provider
+from lanes_storage.law import LaneState, MessageState
 
 
 class Appearance(NamedTuple):
@@ -35,6 +36,9 @@ ABORTING = Appearance("▶", "aborting", "aborted")
 #: A run in another program's gateway that nothing there counts.
 GHOST = Appearance("▶", "ghost", "bad")
 
+#: How lanes stand that are more than in a state.
+_STANDING = {"aborting": ABORTING, "parked": PARKED, "awaiting input": AWAITING, "ghost": GHOST, "paused": PAUSED}
+
 #: So many characters are shown of a word that this program does not know.
 LONGEST_WORD = 20
 
@@ -57,17 +61,7 @@ PROVIDERS: dict[Health, Appearance] = {
 
 def look_of(lane: Lane, wall: int) -> Appearance:
     """The look of a lane at wall time ``wall``."""
-    if lane.abort_requested:
-        return ABORTING
-    if lane.run_id is None and lane.parked_until is not None and lane.parked_until > wall:
-        return PARKED
-    if lane.question is not None:
-        return AWAITING
-    if lane.seen is not None and lane.seen.state is WatchedState.GHOST:
-        return GHOST
-    if lane.state is LaneState.IDLE and is_paused(lane.paused, wall):
-        return PAUSED
-    return look_of_state(lane.state)
+    return _STANDING.get(standing(lane, wall)) or look_of_state(lane.state)
 
 
 def look_of_state(state: LaneState | MessageState) -> Appearance:
@@ -80,11 +74,6 @@ def look_of_provider(provider: Provider, wall: int) -> Appearance:
     look = PROVIDERS[provider.health]
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
     return look if until is None else look._replace(word=f"{look.word} {short(max(0, until - wall))}")
-
-
-def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
-    """Whether a pause applies at wall time ``wall``."""
-    return pause is not None and (pause.until is None or pause.until > wall)
 
 
 def short(ms: int | None) -> str:

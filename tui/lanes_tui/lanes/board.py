@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lanes import filters
+from lanes.explain.phrases import is_paused
 from lanes.records import Lane, LaneDetail, Silence, Silences, Status
 from lanes_storage.records import How, LaneFilter, LaneOrder
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.subjects import ActionSubject, LaneSubject, chosen_by
 from lanes_tui.display.settings import Settings
 from lanes_tui.display.views import Views
-from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import CHOOSING
 from lanes_tui.screens.marked import Marking
 from lanes_tui.sources.polling import Rhythm

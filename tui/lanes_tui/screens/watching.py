@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from lanes.base.errors import LanesError
+from lanes.explain.phrases import is_paused
 from lanes.records import Lane
 from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
@@ -16,7 +17,6 @@ from lanes_tui.actions.subjects import LaneSubject
 from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.views import KeptScreen
-from lanes_tui.display.words import is_paused
 from lanes_tui.screens.guarded import ACTING, CHOOSING, Guarded
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.sources.source import AsOf, Lost, MarkedLane, Source

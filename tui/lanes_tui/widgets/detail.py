@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
+from lanes.explain.phrases import is_paused
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
 from lanes_tui.display import text, words
@@ -75,7 +76,7 @@ def title(lane: Lane | None, run: Run | None, sight: ViewedAt) -> Content:
     look = words.look_of(lane, sight.wall)
     facts = f"epoch {lane.epoch}" if lane.run_id is None else f"epoch {lane.epoch}  run {lane.run_id}"
     facts += f" of {run.runner}" if run is not None else ""
-    paused = words.is_paused(lane.paused, sight.wall) and look is not words.PAUSED
+    paused = is_paused(lane.paused, sight.wall) and look is not words.PAUSED
     mark = text.line(words.PAUSED.said) if paused else text.EMPTY
     pieces = [text.line(look.said), mark, text.line((lane.key, "strong"))]
     return text.joined([*pieces, text.line((facts, "muted"))])

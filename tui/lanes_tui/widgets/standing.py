@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from lanes.explain.phrases import is_paused
 from lanes.records import GlobPause
 from lanes_storage.clock import Now
 from lanes_tui.display import text, words
@@ -57,7 +58,7 @@ class Freshness:
 
 def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) -> Content:
     """One red line, for a header of that width; empty where there is nothing of the kind."""
-    paused = [pause for pause in pauses if words.is_paused(pause, now.wall)]
+    paused = [pause for pause in pauses if is_paused(pause, now.wall)]
     parts = [text.line((source.sign, "bad"))] if source.sign else []
     if paused:
         parts.append(text.line((_paused(paused, now, wordy=width >= _WORDY), "bad")))
