@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from textual.screen import Screen
 
+from lanes.host.identity import identity_of
 from lanes.records import LaneDetail, RunProcess
 from lanes.testing import DAY, HOUR, Hands
 from lanes_storage import doors
@@ -20,6 +21,7 @@ from lanes_tui.sources.source import AsOf, Source
 from lanes_tui.tables.rows import Rows
 from lanes_tui.widgets.sheet import Sheet
 from tests.kit.databases import new_store
+from tests.kit.halted import stopped_listener
 from tests.kit.stage import Stage
 from tests.kit.world import World
 from tests.tui.driving import Drive, dashboard
@@ -187,6 +189,19 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         await driver.until(lambda: "draining by" in shown(screen, "whole"), "who drains it")
         await driver.until(lambda: len(driver.said) == 2, "a word on it")
         assert f"gateway {alive} drains" in driver.said[-1]
+
+
+async def test_F755_a_stopped_gateway_is_told_as_stopped_before_its_beat_is_missed(stage: Stage, drive: Drive) -> None:
+    stage.owner(stale_after_ms=86_400_000)
+    with stopped_listener() as (pid, _):
+        stage.owner(identity_of(pid), stale_after_ms=86_400_000)
+        async with drive(stage.path) as driver:
+            await driver.shows("2 gateways, 1 stopped")
+            await driver.press("O")
+            screen = await driver.dialog(OwnersScreen)
+            await driver.until(lambda: "⚠ stopped" in shown(screen, "rows"), "the owners")
+            assert "● alive" in shown(screen, "rows")
+            assert f"`kill -CONT {pid}` lets it go on" in shown(screen, "whole"), "the worst one comes first"
 
 
 async def test_F604_an_owner_that_has_just_begun_is_counted_over_its_life(stage: Stage, drive: Drive) -> None:

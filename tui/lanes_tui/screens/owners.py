@@ -82,7 +82,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
             "OWNER": text.line(str(owner.id), (" desk" if kind == "desk" else "", "muted")),
             "PROCESS": text.line((text.in_the_middle(f"{owner.host}:{owner.pid}", 18), "strong")),
             "STATE": text.line(_state(owner, sight)),
-            "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.alive else "bad")),
+            "BEAT": text.line((words.short(sight.age(owner.heartbeat_age_ms)), "muted" if owner.acts else "bad")),
             "HELD": text.line(words.number(owner.held)),
             "UP": text.line((words.short(sight.wall - owner.started_at), "muted")),
             "URL": text.line((owner.url or "", "muted")),
@@ -92,7 +92,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
     def described(self, known: OwnerKnown, sight: ViewedAt) -> list[Content]:
         kind, owner, health = known
         lines = [
-            text.line((f"{kind.upper()} {owner.id} ", "head"), (owner.evidence, "" if owner.alive else "bad")),
+            text.line((f"{kind.upper()} {owner.id} ", "head"), (owner.evidence, "" if owner.acts else "bad")),
             text.line(("started ", "muted"), sight.moment(owner.started_at), (f"  {owner.url or 'no HTTP'}", "muted")),
         ]
         if owner.draining is not None:
@@ -135,7 +135,7 @@ def _harm(known: OwnerKnown) -> tuple[bool, int, int, int]:
     """The worst first: dead ones that still hold lanes, then those whose runs are silent or fail."""
     _, owner, health = known
     silent, failures = (0, 0) if health is None else (health.silent, health.failures_per_min)
-    return owner.alive, -silent, -failures, owner.id
+    return owner.acts, -silent, -failures, owner.id
 
 
 def _health_cells(health: OwnerHealth) -> dict[str, Content]:
@@ -154,6 +154,8 @@ def _health_cells(health: OwnerHealth) -> dict[str, Content]:
 def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
     if not owner.alive:
         return "✖ dead or silent", "bad"
+    if owner.is_stopped:
+        return "⚠ stopped", "bad"
     if owner.draining is not None:
         until = owner.draining.until
         left = "" if until is None else f" {words.short(max(0, until - sight.wall))}"
