@@ -4,6 +4,7 @@ Keys, texts, errors and names come from outside. Nothing of them may move a curs
 reading direction or write a clipboard, so whatever is shown passes through ``clean``.
 """
 
+import os
 import re
 from typing import TextIO
 from unicodedata import category
@@ -93,6 +94,11 @@ def _escape(character: str) -> str:
 def is_terminal(*streams: TextIO | None) -> bool:
     """Whether all of these are terminals. A stream that was closed when the process started is None."""
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
+def paints(*streams: TextIO | None) -> bool:
+    """Whether all of these are terminals, of a kind on which a screen can be painted."""
+    return is_terminal(*streams) and os.environ.get("TERM") != "dumb"
 
 
 def hung_up(terminal: int) -> bool:

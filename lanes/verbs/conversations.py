@@ -31,7 +31,7 @@ Number = Annotated[Count | None, "One of the earlier conversations, by its numbe
     ),
 )
 def conversation(ctx: Context, key: Key, *, number: Number = None, limit: Limit | None = None) -> Effect[Conversation]:
-    """What a lane remembers of its conversation: each turn, the oldest first, and which conversations there were.
+    """What a lane remembers of its conversation. Each turn, the oldest first, and which conversations there were.
 
     A turn that did not end well has no answer; a model is told its text with the next one.
     """
@@ -69,7 +69,7 @@ def _turns(
     deeds=(DashboardAction("Begin a new conversation in {}", "New conversation", fits=RELEASED),),
 )
 def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
-    """Begin a new conversation: what a lane remembers is not told any more, and the agent of a command run forgets its
+    """Begin a new conversation. What a lane remembers is not told any more, and the agent of a command run forgets its
     own. The earlier turns stay readable.
 
     What waits belongs to the new conversation. Refused while the lane runs: its run began in the present one.
@@ -96,7 +96,7 @@ def _begin(
     examples=("lanes conversation export agent:main:telegram:42 > talk.json",),
 )
 def export_conversation(ctx: Context, key: Key, *, number: Number = None) -> Effect[ConversationExport]:
-    """A whole conversation as chat messages, which other programs and `lanes conversation import` read."""
+    """A whole conversation as chat messages. Other programs and `lanes conversation import` read them."""
     del ctx
 
     def look(read: Reads) -> ConversationExport | LanesError:
@@ -119,7 +119,7 @@ def export_conversation(ctx: Context, key: Key, *, number: Number = None) -> Eff
 def import_conversation(
     ctx: Context, key: NewKey, *, messages: Annotated[tuple[Annotated[dict[str, Any], OBJECT], ...], "chat messages"]
 ) -> Effect[Acted]:
-    """Begin a new conversation with what was said elsewhere: chat messages of users, assistants and tools, as texts.
+    """Begin a new conversation with what was said elsewhere. Chat messages of users, assistants and tools, as texts.
 
     Makes the lane if there is none. Refused while the lane runs.
     """

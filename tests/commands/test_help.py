@@ -58,6 +58,9 @@ def test_help_tells_what_each_does_with_an_example(bare: Call) -> None:
         shown = rf"^ +lanes {' '.join(command)}|Example: lanes {' '.join(command)}"
         assert re.search(shown, helped.out, re.MULTILINE), command
         assert max(map(len, helped.out.splitlines())) <= 80, command
+        assert not re.search(r"^  .*\.\.\.$", helped.out, re.MULTILINE), (
+            f"{command}: what one of its commands does is cut"
+        )
         short = bare(*command, "-h")
         assert (short.code, short.out, short.err) == (0, helped.out, helped.err), command
 

@@ -1,13 +1,16 @@
 """The dashboard without a screen: a plain table, once or whenever it changes, on a file and through a gateway."""
 
 import asyncio
+import sys
 from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]  # it has no hints
 
 from lanes_tui.sources.file import FileSource
 from lanes_tui.sources.polling import Rhythm
 from lanes_tui.still import printed
 from tests.kit.counter import counter
-from tests.kit.processes import PATIENCE_S, House, eventually
+from tests.kit.processes import PATIENCE_S, House, environment, eventually
 from tests.kit.stage import Stage
 from tests.kit.until import until
 
@@ -26,6 +29,21 @@ def test_off_a_terminal_the_lanes_are_printed_once(made: House) -> None:
     assert r"failed:\u202e1" in printed_once[2]
     assert "provider_failed" in printed_once[2]
     assert made.command("dashboard", "--read-only").out.splitlines()[0] == printed_once[0]
+
+
+def test_on_a_terminal_that_cannot_paint_the_lanes_are_printed_once(made: House) -> None:
+    stage = Stage(made.database)
+    stage.send("waits:1", "hello")
+    stage.close()
+    screen = pexpect.spawn(
+        sys.executable,
+        ["-m", "lanes", "dashboard", "--db", str(made.database)],
+        env=environment(made.folder) | {"TERM": "dumb"},
+        timeout=PATIENCE_S,
+    )
+    said = screen.read()
+    screen.close()
+    assert (screen.exitstatus, b"waits:1" in said, b"\x1b" in said) == (0, True, False)
 
 
 def test_an_empty_database_says_what_to_type(made: House) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lanes.base.terminal import is_terminal
+from lanes.base.terminal import paints
 from lanes.commands.common.actor import actor
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import say
@@ -127,4 +127,4 @@ def _source(session: Session, read_only: bool) -> "Source":
 
 def _on_a_terminal() -> bool:
     """Whether there is a screen to paint on: the toolkit would paint, on stderr, all the same."""
-    return is_terminal(sys.stdin, sys.stdout, sys.stderr)
+    return paints(sys.stdin, sys.stdout, sys.stderr)

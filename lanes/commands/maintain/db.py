@@ -40,7 +40,7 @@ def command() -> None:
 @click.command("upgrade", epilog="Example: lanes db upgrade --db /var/lib/lanes/lanes.db")
 @pass_session
 def upgrade(session: Session) -> None:
-    """Bring the schema up to date; make the database where there is none.
+    """Bring the schema up to date. Where there is no database, make one.
 
     A gateway does the same when it starts. Stop the gateways of the older version before. The upgrade is one
     transaction: interrupted at any moment, it leaves the file as it was. A million events take some seconds; the disk
@@ -73,9 +73,9 @@ def _upgrade(session: Session, url: str, path: Path) -> None:
 @click.command("check", epilog="Example: lanes db check --json")
 @pass_session
 def check(session: Session) -> int:
-    """Read the whole file, its indexes too, and say what is wrong with it.
+    """Read the whole file, and say what is wrong with it.
 
-    Takes a while on a large one, and blocks nobody. Exit code 1 for a damaged file.
+    It reads the indexes too. That takes a while on a large file, and blocks nobody. Exit code 1 for a damaged file.
     """
     path = path_of(session.database())
     if not path.exists():

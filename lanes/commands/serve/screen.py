@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lanes.base.terminal import hung_up, is_terminal
+from lanes.base.terminal import hung_up, paints
 from lanes.commands.output.printing import say
 from lanes_storage.logs import Log
 
@@ -21,7 +21,7 @@ PATIENCE_S = 1.0
 
 def on_a_terminal() -> bool:
     """Whether there is a terminal to show a dashboard on."""
-    return is_terminal(sys.stdin, sys.stdout)
+    return paints(sys.stdin, sys.stdout)
 
 
 def log_beside() -> Path:

@@ -10,14 +10,14 @@ from lanes.commands.common.options import with_globals
 from lanes.simulate.faults import FAULTS
 
 DEFAULT_PORT = 8766
-NAME_WIDTH = 18
 
 
 def _faults() -> str:
     names = [name if argument is None else f"{name}-N" for name, (argument, _) in FAULTS.items()]
-    said = (textwrap.wrap(meaning, 76 - NAME_WIDTH) for _, meaning in FAULTS.values())
+    width = max(map(len, names)) + 2
+    said = (textwrap.wrap(meaning, 76 - width, break_on_hyphens=False) for _, meaning in FAULTS.values())
     lines = [
-        f"  {word:<{NAME_WIDTH}}{line}"
+        f"  {word:<{width}}{line}"
         for name, part in zip(names, said, strict=True)
         for word, line in zip_longest([name], part, fillvalue="")
     ]
@@ -47,9 +47,9 @@ def command() -> None:
     help="How many times faster than real time.",
 )
 def provider(port: int, host: str, log: Path | None, tempo: float) -> None:
-    """A provider of every dialect (chat, responses, messages), with faults to choose.
+    """A provider with faults to choose.
 
-    It listens on loopback, and says its address on stderr.
+    It speaks every dialect (chat, responses, messages), listens on loopback, and says its address on stderr.
 
     Ctrl-C or SIGTERM ends it.
     """
