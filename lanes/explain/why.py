@@ -127,7 +127,7 @@ def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[st
     if run.abort_at is not None:
         said.append(_abort_coming(run, around))
     elif owner is not None and Liveness(now, around.me).acts(owner) and run.left_out < GHOST_AFTER:
-        said += _limits(run, around)
+        said += [*_drained(owner, now), *_limits(run, around)]
     return said
 
 
@@ -157,6 +157,15 @@ def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
     if late or sight is ProcessSighting.STOPPED:
         said += f", reclaimed in {span(left)} unless a heartbeat comes"
     return f"{said}).{kept}"
+
+
+def _drained(owner: OwnerRow, now: Now) -> list[str]:
+    """When its owner, which drains, ends the run."""
+    if owner.drain_until is None:
+        return []
+    left = owner.drain_until - now.wall
+    when = f"in {span(left)}" if left > 0 else "now"
+    return [f"Its owner drains (by {clean(owner.drain_by or '')}) and cuts what still runs {when}."]
 
 
 def _asks(run: RunRow, now: Now) -> list[str]:
@@ -336,16 +345,16 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
             f" (at most {MAX_SUSPECTS} at a time): it starts once one of them has ended."
         )
     if missing:
-        return [*missing, *_expires(head, now)]
+        return [*missing, *_expires(head, around)]
     if turns := [told_turn(each) for each in around.providers if each.full]:
-        return [*turns, *_expires(head, now)]
+        return [*turns, *_expires(head, around)]
     cooling = told_cooling(around.cooldowns, around.now)
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
         *told_slots(around.slots, now),
-        *_expires(head, now),
+        *_expires(head, around),
     ]
 
 
@@ -359,10 +368,15 @@ def _parked(head: MessageRow, around: Circumstances) -> str | None:
     return said + (f": {cooling}." if cooling else ".")
 
 
-def _expires(head: MessageRow, now: Now) -> list[str]:
+def _expires(head: MessageRow, around: Circumstances) -> list[str]:
     if head.expires_at is None:
         return []
-    return [f"Its head ends failed (expired) in {span(max(0, head.expires_at - now.wall))} if it still waits then."]
+    left = head.expires_at - around.now.wall
+    if around.acting():
+        return [f"Its head ends failed (expired) in {span(max(0, left))} if it still waits then."]
+    if left > 0:
+        return [f"Its head may wait for another {span(left)}: a gateway that starts later ends it as failed (expired)."]
+    return ["Its head has waited too long: the next gateway that starts ends it as failed (expired)."]
 
 
 def _bound(head: MessageRow, around: Circumstances) -> str | None:

@@ -332,3 +332,24 @@ def test_a_lane_that_is_held_and_paused_is_told_as_both(world: World) -> None:
     world.pause("a", reason="to look")
     said = why(world)
     assert "1 message waits, the first for 0 ms. It is paused until `lanes resume a` (by alice: to look)." in said
+
+
+def test_a_gateway_that_drains_cuts_the_run_before_its_limits_end_it(world: World) -> None:
+    tell(world, world.start("a").ticket)
+    until = world.time().wall + 25 * SECOND
+    world.step(lambda tx: doors.drain(tx, world.me, world.time(), by="alice", until=until))
+    world.time.move(5 * SECOND)
+    alive(world)
+    assert "Its owner drains (by alice) and cuts what still runs in 20 s. It expires in 4m 55s" in why(world)
+    world.time.move(20 * SECOND)
+    alive(world)
+    assert "cuts what still runs now." in why(world)
+
+
+def test_where_no_gateway_lives_nothing_ends_a_head_at_its_time(world: World) -> None:
+    world.send("a", max_wait_ms=MINUTE)
+    assert "Its head ends failed (expired) in 1m 0s if it still waits then." in why(world)
+    world.end_owner(world.me)
+    assert "Its head may wait for another 1m 0s: a gateway that starts later ends it as failed (expired)." in why(world)
+    world.time.move(HOUR)
+    assert "Its head has waited too long: the next gateway that starts ends it as failed (expired)." in why(world)
