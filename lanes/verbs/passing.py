@@ -3,12 +3,12 @@
 from typing import Any
 
 from lanes.base import arguments
-from lanes.base.errors import LanesError, QueueFull
+from lanes.base.errors import Draining, LanesError, QueueFull
 from lanes.context import Context
 from lanes.records import Message
 from lanes.verbs.sending import read_back
 from lanes_storage import doors
-from lanes_storage.doors import Accepted
+from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import BoundTo, Mode, Overflow
 from lanes_storage.records import OUTLINE, NewMessage, Repeated
@@ -18,7 +18,8 @@ def pass_on(
     ctx: Context, key: str, *, request: dict[str, Any], source: str, owner: int, anonymous: bool, concurrency: int
 ) -> Step[Message | Repeated | LanesError]:
     """Accept it for its session, of which ``concurrency`` requests run at once; ``request`` is its outline. It belongs
-    to its connection, and runs once. A full queue is QueueFull; a request that was just ended is Repeated."""
+    to its connection, and runs once. A full queue is QueueFull, an owner that has ended Draining; a request that was
+    just ended is Repeated."""
     stored, now = arguments.json_text(request, "request"), ctx.now()
     bound = BoundTo.CLIENT, owner
     new = NewMessage(key, None, stored, source, ctx.actor, *bound, anonymous, source=source, once=True)
@@ -31,7 +32,7 @@ def pass_on(
             return again
         accepted = doors.enter_beside(tx, new, admission, now)
         if not isinstance(accepted, Accepted):
-            return QueueFull(key, admission.cap)
+            return Draining(key) if accepted is Refusal.OWNER_ENDED else QueueFull(key, admission.cap)
         return read_back(tx, accepted.message_id, now)
 
     return step

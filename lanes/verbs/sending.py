@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from lanes.base import arguments
 from lanes.base.errors import (
+    Draining,
     IdempotencyConflict,
     LaneBusy,
     LanesError,
@@ -172,6 +173,8 @@ def _accepting(
                 return LaneBusy(key, admission.mode is Mode.REJECT)
             case Refusal.NO_LANE:
                 return NotFound("lane", key)
+            case Refusal.OWNER_ENDED:
+                return Draining(key)
             case Refusal.NOT_ASKED | Refusal.NO_OPTION:
                 return _not_asked(tx, key, lane or key, admission.answers)
             case doors.WaitCircle(keys):

@@ -13,6 +13,8 @@ from lanes.runners.passing.exchange import Exchange, PassedRequest
 from lanes.runners.passing.patience import ClientPatience
 from lanes.runners.passing.relay import relay
 from lanes.runners.passing.runner import PassingRunner
+from lanes_storage import doors
+from lanes_storage.law import Cause
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
 from tests.kit.rawserver import STREAM, Call, chunk, raw_server
@@ -216,3 +218,13 @@ async def test_F293_a_gateway_that_stops_says_503(guard: Guard) -> None:
     guarded.stop.set()
     answer = await asking
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "drained")
+
+
+async def test_F722_a_gateway_that_was_given_up_by_others_says_503(guard: Guard) -> None:
+    guarded = await guard()
+    now, owner = guarded.desk.context().now(), guarded.gateway.owner_id
+    await guarded.desk.store.write(
+        lambda tx: doors.end_owner(tx, owner, now, cause=Cause.OWNER_SILENT, by="another gateway")
+    )
+    answer = await guarded.client.post(f"{guarded.base}/responses", json=ASKED["responses"], headers=SESSION)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")

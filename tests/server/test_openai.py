@@ -7,7 +7,8 @@ import openai
 import pytest
 
 from lanes.server.state import streaming
-from lanes_storage.law import MessageState
+from lanes_storage import doors
+from lanes_storage.law import Cause, MessageState
 from lanes_storage.records import LaneFilter
 from tests.kit.official import official_client
 from tests.kit.until import PATIENCE_S, until
@@ -178,6 +179,22 @@ async def test_a_lane_that_rejects_is_423_and_no_conflict(start: Start) -> None:
     native = await served.post("/api/lanes/r%3Aa/messages", {"text": "hi"})
     assert (native.status_code, native.json()["key"]) == (423, "r:a")
     assert len(await served.desk.messages("r:a")) == 1
+
+
+async def test_F722_a_gateway_that_was_given_up_by_others_refuses_until_it_knows(start: Start) -> None:
+    """It was suspended for longer than stale_after. Accepted, the message would wait for ever, and its lane with it."""
+    served = await start()
+    given_up = served.gateway.owner_id
+    now = served.desk.context().now()
+    await served.desk.store.write(
+        lambda tx: doors.end_owner(tx, given_up, now, cause=Cause.OWNER_SILENT, by="another gateway")
+    )
+    body = {"model": "lanes", "messages": said("hello")}
+    refused = await served.post("/v1/chat/completions", body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+    assert "retry-after" in refused.headers
+    await until(lambda: served.gateway.owner_id != given_up, "it to begin anew")
+    assert (await served.post("/v1/chat/completions", body)).status_code == 200
 
 
 async def test_a_draining_gateway_says_when_to_come_back(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lanes_storage.doors import Refusal
 from lanes_storage.law import BoundTo, Edge, MessageState
 from tests.kit.watch import Line, Watch
 from tests.kit.world import World
@@ -60,3 +61,18 @@ def test_the_end_of_an_owner_ends_what_waits_bound_to_it(world: World) -> None:
     assert [line.cause for line in seen.lines()] == ["waiter_gone", "client_gone", None]
     assert seen.events()[-1].detail == {"owner": gone, "cause": "owner_gone", "ended_messages": 2}
     world.reclaim(running.ticket)
+
+
+@pytest.mark.parametrize(("bound", "cause"), BOTH)
+def test_F722_nothing_is_accepted_that_is_bound_to_an_owner_that_has_ended(
+    world: World, bound: BoundTo, cause: str
+) -> None:
+    """Its process was suspended, and does not know that yet: nobody would claim the message, and nobody end it."""
+    del cause
+    gone = world.owner(pid=4712)
+    world.send("a", bound_to=bound, bound_owner=gone)
+    world.end_owner(gone, cause="owner_silent")
+    seen = Watch(world)
+    assert world.accept("a", bound_to=bound, bound_owner=gone) is Refusal.OWNER_ENDED
+    assert seen.nothing()
+    world.send("a", bound_to=bound, bound_owner=world.me)

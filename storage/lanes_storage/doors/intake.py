@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     NO_LANE = "no_lane"  # only if the lane must exist
     NOT_ASKED = "not_asked"  # an answer without its question
     NO_OPTION = "no_option"  # an answer that is none of the words that the question allows
+    OWNER_ENDED = "owner_ended"  # only if it is bound to an owner
 
 
 class Accepted(NamedTuple):
@@ -104,7 +105,7 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
     """Read the lanes of the messages, decide about each message, store those that are accepted."""
     met, last = _met(tx, commands)
     decided = [
-        _cycle(tx, command) or admit(command, lane, _same(tx, command.new))
+        _cycle(tx, command) or _ownerless(tx, command.new) or admit(command, lane, _same(tx, command.new))
         for command, lane in zip(commands, met, strict=True)
     ]
     entering = [
@@ -158,6 +159,13 @@ def _same(tx: Transaction, new: NewMessage) -> Same | None:
 def _name(new: NewMessage) -> dict[str, object]:
     assert new.idempotency is not None
     return {"lane_key": new.key, "token": new.idempotency.token, "key": new.idempotency.key}
+
+
+def _ownerless(tx: Transaction, new: NewMessage) -> Refusal | None:
+    """The refusal of a message that nobody would run, and nobody end: its owner was given up by others while its
+    process was suspended, and that does not know it yet."""
+    owner = new.bound_owner
+    return None if owner is None or tx.rows(sql.LIVING_OWNER, {"owner": owner}) else Refusal.OWNER_ENDED
 
 
 def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
