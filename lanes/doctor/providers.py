@@ -1,5 +1,7 @@
 """The providers: which of them fail, while others answer in their place and nobody notices."""
 
+from collections.abc import Mapping
+
 from lanes.base.terminal import clean
 from lanes.context import Context
 from lanes.doctor.checks import Check, QuotingMessage, ok, warning
@@ -9,14 +11,17 @@ from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.law import EventType
-from lanes_storage.records import CooldownRow, EventRow
+from lanes_storage.records import CooldownRow, EventRow, ProviderCounts
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
+#: A provider that has answered none of so many requests, the only ones of the last hour, is told of.
+UNANSWERED = 3
 
 
 def check_providers(reader: Reader, ctx: Context) -> list[Check]:
-    """One warning for each provider that cools, or has begun to fail and has not answered since.
+    """One warning for each provider that cools, has begun to fail and has not answered since, or has answered
+    none of the last hour's requests: a key that it refuses to the only lane that asks counts as the fault of that.
 
     What only gateways saw that are gone says nothing of now: they may have had other settings, and no successor of
     theirs says that it answers again.
@@ -35,6 +40,11 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     failing = [(name, event) for name, event in last.items() if event.type == EventType.PROVIDER_FAILING]
     found = [_failing(name, event, now) for name, event in sorted(failing) if name not in cooling]
     found += [_cooling(row, now) for row in cooling.values()]
+    told = {*cooling, *(name for name, _ in failing)}
+    for name, row in reader.read(reads.providers()).items():
+        counts = ProviderCounts.read(row.counts, now)
+        if name not in told and not counts.answers and sum(counts.failures.values()) >= UNANSWERED:
+            found.append(_unanswered(name, counts.failures))
     return found or [ok("providers", "none is known to fail")]
 
 
@@ -42,6 +52,13 @@ def _cooling(row: CooldownRow, now: int) -> Check:
     said = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)})"
     fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends that at once"
     return warning("providers", said, fix)
+
+
+def _unanswered(name: str, failures: Mapping[str, int]) -> Check:
+    causes = ", ".join(f"{count} {clean(cause)}" for cause, count in sorted(failures.items()))
+    asked = f"none of the {sum(failures.values())} requests of the last hour"
+    said = f"provider {clean(name)} has answered {asked} ({causes})"
+    return warning("providers", said, "see what it said with `lanes dead-letters` or `lanes show KEY`, and repair it")
 
 
 def _failing(name: str, event: EventRow, now: int) -> Check:

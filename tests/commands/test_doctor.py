@@ -74,6 +74,18 @@ def test_F561_a_provider_that_fails_is_a_warning_until_it_answers_or_its_gateway
     assert "providers" not in wrong(lanes("doctor", "--json"))
 
 
+def test_F734_a_provider_that_refuses_the_only_lane_is_a_warning(stage: Stage, lanes: Call) -> None:
+    """Each refusal is that of its message, since no other lane got one: nothing cools."""
+    stage.owner()
+    stage.counted("main", 0, 0, auth=2)
+    assert "providers" not in wrong(lanes("doctor", "--json")), "two may be those of a text"
+    stage.counted("main", 0, 0, auth=1, bad_request=1)
+    found = wrong(lanes("doctor", "--json"))["providers"]["message"]
+    assert found == "provider main has answered none of the 4 requests of the last hour (3 auth, 1 bad_request)"
+    stage.counted("main", 1, 100)
+    assert "providers" not in wrong(lanes("doctor", "--json"))
+
+
 def test_a_drain_ends_with_its_gateway(stage: Stage, lanes: Call, port: int) -> None:
     living, dead, now = stage.owner(), stage.dead_owner(), system_clock()
     until = now.wall + 60_000
