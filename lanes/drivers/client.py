@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,10 @@ LEAST_BYTES_PER_S = 1_000_000
 #: The largest response: a gateway ends a list where its texts have 16 million characters, each at most 12 bytes of
 #: JSON.
 MOST_BYTES = 256 * 1024 * 1024
+UNKNOWN = "; whether it did what was asked is not known"
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.LocalProtocolError)
+OWN_CA = "where its certificate is of a CA of your own, name the file of that: SSL_CERT_FILE=FILE"
+_UNKNOWN_CA = re.compile(r"CERTIFICATE_VERIFY_FAILED.*(issuer|self.signed)")
 _JSON = frozenset({"application/json", "application/problem+json"})
 
 
@@ -44,7 +49,8 @@ class GatewayClient:
     """One gateway. Raises GatewayUnreachable, and the errors that the gateway reports."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        """Raises ConfigError if the URL is not one of a gateway, or no header can carry the token."""
+        """Raises ConfigError if the URL is not one of a gateway, no header can carry the token, or the environment
+        names a proxy or certificates that cannot be used."""
         base, here = None, False
         with contextlib.suppress(httpx.InvalidURL, UnicodeError):
             here = is_loopback_host(httpx.URL(url).host)  # raises for a name that is none
@@ -62,7 +68,12 @@ class GatewayClient:
             headers["Authorization"] = f"Bearer {token}"
         # A proxy that the environment names is for other machines, not for this one. To read the certificates takes
         # longer than to ask: only where they are needed. No redirect is followed.
-        self._http = httpx.Client(base_url=base, headers=headers, trust_env=not here, verify=base.scheme == "https")
+        try:
+            trusted = base.scheme == "https" and httpx.create_ssl_context()
+            self._http = httpx.Client(base_url=base, headers=headers, trust_env=not here, verify=trusted)
+        except (ImportError, ValueError, OSError) as error:
+            said = f"the proxy or certificates that the environment names cannot be used: {error}"
+            raise ConfigError(f"{said}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
         self._deadline = _Deadline()
 
     def ask(
@@ -97,16 +108,16 @@ class GatewayClient:
             response = self._http.send(request, stream=True)
             self._deadline.in_body()
             try:
-                answer = self._json(response)
+                answer = self._json(response, changes=changes)
             finally:
                 response.close()
-        except httpx.TimeoutException as error:
-            said = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
-            if changes:
-                said += "; whether it did what was asked is not known"
-            raise GatewayUnreachable(self.url, said) from error
         except (httpx.HTTPError, UnicodeError) as error:
-            raise GatewayUnreachable(self.url, str(error) or type(error).__name__) from error
+            said = str(error) or type(error).__name__
+            if isinstance(error, httpx.TimeoutException):
+                said = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
+            fix = OWN_CA if _UNKNOWN_CA.search(said) else None
+            said += UNKNOWN if changes and not isinstance(error, _NOT_SENT) else ""
+            raise GatewayUnreachable(self.url, said, fix=fix) from error
         if response.is_success:
             return answer
         raise self._error(response.status_code, answer)
@@ -122,7 +133,7 @@ class GatewayClient:
         pid = stopped_holder_of(port) if is_loopback_host(base.host) else None
         return "" if pid is None else f": its process {pid} is stopped; `kill -CONT {pid}` lets it go on"
 
-    def _json(self, response: httpx.Response) -> Any:
+    def _json(self, response: httpx.Response, *, changes: bool) -> Any:
         """The body; the server may be something else than a gateway. Raises GatewayUnreachable."""
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _JSON:
             body = bytearray()
@@ -134,7 +145,8 @@ class GatewayClient:
             with contextlib.suppress(ValueError, RecursionError):
                 return json.loads(body)
         said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
-        raise GatewayUnreachable(self.url, said)
+        unknown = changes and response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR  # a proxy may have given up
+        raise GatewayUnreachable(self.url, said + UNKNOWN if unknown else said)
 
     def _error(self, status: int, document: Any) -> LanesError | StorageError | NotStorable:
         if status < 400 or not is_problem(document):

@@ -21,6 +21,7 @@ This page is written from the program by `python -m tests.reference`; a test hol
 
 Commands act on the database itself, so they work with the gateway alive, hung or dead, and wake a living one. With
 `--url` (or `LANES_URL`) those that act on lanes act on a gateway elsewhere instead; its token is in `LANES_TOKEN`.
+Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the file of that.
 
 - **Which database**: `--db`, then `LANES_DB`, then the configuration, then that of this user's living gateway, or that
   of the last gateway until a runner of one's own ever ran on the usual one (both are named on stderr), then `lanes.db`
