@@ -26,11 +26,11 @@ def rows(path: Path, table: str) -> list[Row]:
 
 
 @contextmanager
-def refused(path: Path, error: type[StorageError], match: str) -> Iterator[None]:
+def refused(path: Path, error: type[StorageError], match: str) -> Iterator["pytest.ExceptionInfo[StorageError]"]:
     """What opens the file in this block is refused, and leaves each byte of it as it is."""
     before = path.read_bytes()
-    with pytest.raises(error, match=match):
-        yield
+    with pytest.raises(error, match=match) as found:
+        yield found
     assert path.read_bytes() == before
 
 

@@ -19,10 +19,12 @@ from lanes_storage.schema import versions
 from lanes_storage.sqlite import path_of
 from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.file.wal import log_of
-from lanes_storage.sqlite.inspect import facts, marks
+from lanes_storage.sqlite.inspect import content, facts, marks
 
-#: The upgrade needs at most this multiple of the size of the file: the WAL, and tables that exist twice for a moment.
-UPGRADE_NEEDS = 2
+#: The room that an upgrade needs, as multiples of what is in the file: for the log, into which it writes messages and
+#: turns, and for the file, which grows. Without the least it is not begun; the most is needed where all has been said
+#: and answered in texts.
+UPGRADE_NEEDS = 2, 3
 
 
 @click.group(
@@ -43,8 +45,8 @@ def upgrade(session: Session) -> None:
     """Bring the schema up to date. Where there is no database, make one.
 
     A gateway does the same when it starts. Stop the gateways of the older version before. The upgrade is one
-    transaction: interrupted at any moment, it leaves the file as it was. A million events take some seconds; the disk
-    needs room for twice the size of the file meanwhile.
+    transaction: interrupted at any moment, it leaves the file as it was. A gigabyte takes some minutes; the disk
+    needs room for two to three times as much meanwhile.
     """
     url = session.database()
     path = path_of(url)
@@ -60,11 +62,12 @@ def upgrade(session: Session) -> None:
 
 
 def _upgrade(session: Session, url: str, path: Path) -> None:
-    file = facts(path)
-    whole = file.size + file.log_size  # what the log has is upgraded as well
-    needed = UPGRADE_NEEDS * whole
-    session.out.talk(f"upgrading {size(whole)}: the disk needs up to {size(needed)} of room, {size(file.free)} is free")
-    if file.free < needed:
+    file, whole = facts(path), content(path)
+    free = file.free + file.log_size  # of an upgrade that was killed, the log is large, and used again
+    least, most = (times * whole for times in UPGRADE_NEEDS)
+    room = f"the disk needs {size(least)} to {size(most)} of room, {size(free)} is free"
+    session.out.talk(f"upgrading {size(whole)}: {room}")
+    if free < least:
         raise DatabaseFull(str(path))
     with growing("upgrading", log_of(path), whole):
         open_store(url, create=True).close()

@@ -3,6 +3,10 @@
 This allows any change, even of a CHECK constraint, which ALTER cannot change. References from other tables stay valid,
 they use the name. They must not be enforced during the change (``sqlite.file.upgrading`` turns that off), and are
 checked before the commit.
+
+To undo a single statement that fails, SQLite keeps in memory every page that it changes or uses again: as much as the
+largest table. ``OR FAIL``, and ``DELETE`` without a condition, make that unnecessary (the whole transaction is rolled
+back), unless the statement calls a function.
 """
 
 import re
@@ -27,8 +31,9 @@ def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[
     before, after = _columns(tx, table), _columns(tx, draft)
     filled = {column: given.get(column, f'"{column}"') for column in after if column in given or column in before}
     names = ", ".join(f'"{column}"' for column in filled)
-    tx.run(f"INSERT INTO {draft} ({names}) SELECT {', '.join(filled.values())} FROM {table} ORDER BY rowid", {})
+    tx.run(f"INSERT OR FAIL INTO {draft} ({names}) SELECT {', '.join(filled.values())} FROM {table} ORDER BY rowid", {})
     _keep_counting(tx, table, draft)
+    tx.run(f"DELETE FROM {table}", {})
     tx.run(f"DROP TABLE {table}", {})
     tx.run(f"ALTER TABLE {draft} RENAME TO {table}", {})
     for index in indexes:

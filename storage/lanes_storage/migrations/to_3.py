@@ -4,7 +4,8 @@ from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import make, rebuild
 from lanes_storage.schema.versions import creation
 
-#: The tables that 0.1 did not have, and those that changed.
+#: The tables that 0.1 did not have, and those that changed: messages before any that leaves free pages, since functions
+#: are called for them (see ``rebuilding``).
 NEW = (
     "pauses",
     "providers",
@@ -17,7 +18,7 @@ NEW = (
     "spent",
     "incidents",
 )
-CHANGED = ("waits", "runs", "messages", "lanes", "owners")
+CHANGED = ("messages", "waits", "runs", "lanes", "owners")
 
 #: The reasons with which 0.1 paused a lane automatically; any other reason came from a person.
 KIND = """CASE WHEN pause_until IS NULL AND pause_reason IN ('survivors', 'interrupted', 'restored')
@@ -68,18 +69,18 @@ GIVEN = {
 #: The most turns that are made for a lane. A runner can be told to send no more along.
 TURNS = 1_000
 #: The turns that 0.1 found among the messages: each reply, with the texts that it answers. The order of the joins is
-#: fixed, from the replies to the texts.
+#: fixed, from the replies to the texts. What is numbered and sorted is kept in memory: ids only, never texts.
 TURNS_OF_MESSAGES = """
-INSERT INTO turns (id, lane_id, conversation, before, message_id, text, reply, state, at)
+INSERT OR FAIL INTO turns (id, lane_id, conversation, before, message_id, text, reply, state, at)
 WITH answered AS (
-  SELECT m.*, row_number() OVER (PARTITION BY m.lane_id ORDER BY m.id DESC) AS place FROM messages m
-  WHERE m.state = 'done' AND m.text IS NOT NULL AND m.reply IS NOT NULL AND NOT m.anonymous
-)
-SELECT a.id * 1048576, a.lane_id, 1, lag(a.id * 1048576) OVER (PARTITION BY a.lane_id ORDER BY a.id), a.id,
-  CASE WHEN a.batch IS NULL THEN a.text ELSE (SELECT group_concat(o.text, char(10, 10)) FROM
+  SELECT id, lane_id, row_number() OVER (PARTITION BY lane_id ORDER BY id DESC) AS place FROM messages
+  WHERE state = 'done' AND text IS NOT NULL AND reply IS NOT NULL AND NOT anonymous
+), kept AS (SELECT id, lag(id) OVER (PARTITION BY lane_id ORDER BY id) AS before FROM answered WHERE place <= :most)
+SELECT a.id * 1048576, a.lane_id, 1, k.before * 1048576, a.id,
+  CASE WHEN a.batch IS NULL THEN a.text ELSE (SELECT group_concat(o.text, '\n\n') FROM
     (SELECT b.text FROM messages b WHERE b.batch = a.batch AND (b.answered_by = a.id OR b.id = a.id) ORDER BY b.id) o
   ) END, a.reply, 'done', a.ended_at
-FROM answered a WHERE a.place <= :most ORDER BY a.id
+FROM messages a CROSS JOIN kept k ON k.id = a.id ORDER BY a.id
 """
 LAST_TURNS = """
 UPDATE lanes SET last_turn = t.last FROM (SELECT lane_id, max(id) AS last FROM turns GROUP BY lane_id) t

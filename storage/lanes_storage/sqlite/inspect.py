@@ -129,6 +129,12 @@ def marks(path: Path) -> tuple[int, int]:
         return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
 
 
+def content(path: Path) -> int:
+    """The bytes of all pages, those in the log included, as far as they are committed. Raises StorageError."""
+    with contextlib.closing(SqliteReader(path)) as reader:
+        return reader.read(_pragma("page_count")) * reader.read(_pragma("page_size"))
+
+
 def damage(path: Path, *, whole: bool = False) -> list[str]:
     """The problems that SQLite finds in the file, at most 20 sentences; ``whole`` also compares the indexes.
 

@@ -14,6 +14,8 @@ _OWNERS = """
 SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
 WHERE ended_at IS NULL ORDER BY id
 """
+#: Of a large upgrade, at most this much is still in memory and not in the log: the cache of the connection.
+_CACHE_BYTES = 16 * 1024 * 1024
 
 
 def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
@@ -32,8 +34,8 @@ def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, u
 def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """Create or upgrade the schema, under the write lock, so that only one of several starting processes does it.
 
-    Raises DatabaseInUse while an owner of the older version lives, and the errors of ``check_version``: another process
-    may have changed the file while this one waited for the lock.
+    Raises DatabaseInUse while an owner of the older version lives, DatabaseFull if the result would not fit, and the
+    errors of ``check_version``: another process may have changed the file while this one waited for the lock.
     """
     if _version(connection) == versions.VERSION:
         return
@@ -52,9 +54,11 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
                 versions.create(tx)
             else:
                 _check_use(connection, path)
+                _announce(path, found)
                 _check_references(connection, path)  # a reference of the older version may be none of the newer one
                 versions.upgrade(tx, found)
                 _check_references(connection, path)
+                _check_room(connection, path)
             connection.execute(f"PRAGMA application_id = {versions.APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {versions.VERSION}")
     finally:
@@ -93,6 +97,29 @@ def _is_alive(pid: int, start_time: int) -> bool | None:
     if int(fields[18]) != start_time:
         return None  # a later process, if this /proc belongs to the same pid namespace
     return state not in (b"Z", b"X")
+
+
+def _announce(path: Path, found: int) -> None:
+    """A gateway that starts answers nobody meanwhile."""
+    from lanes_storage.logs import Log  # imports logging, which is slow
+
+    said = "upgrading %s from schema %d to %d: minutes for a file of gigabytes; if ended before, it begins again"
+    Log("lanes.storage").info(said, path, found, versions.VERSION)
+
+
+def _check_room(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the log will fit into the file, too. On a disk that it has filled, nothing more could be written.
+
+    Raises DatabaseFull.
+    """
+    (pages,), (page_bytes,) = (connection.execute(f"PRAGMA page_{name}").fetchone() for name in ("count", "size"))
+    whole, database = pages * page_bytes, path.resolve()
+    room = os.statvfs(database.parent)
+    lacking = whole - database.stat().st_size + min(whole, _CACHE_BYTES) - room.f_bavail * room.f_frsize
+    if lacking > 0:
+        full = errors.DatabaseFull(str(path))
+        full.fix = f"free {lacking // 2**20 + 1} MiB more, then repeat: the file has still its old schema"
+        raise full
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
