@@ -272,6 +272,18 @@ async def test_the_same_idempotency_key_is_one_message(served: Served, client: o
         await client.chat.completions.create(model="lanes", messages=said("other"), extra_headers=headers)
 
 
+@pytest.mark.parametrize("detached", ["true", "false"])
+async def test_F69_a_request_without_a_session_is_sent_again_under_its_name(served: Served, detached: str) -> None:
+    body = {"model": "lanes", "messages": said("hello")}
+    headers = {"Idempotency-Key": "once", "X-Lanes-Detach": detached}
+    asked = [await served.post("/v1/chat/completions", body, **headers) for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [200, 200]
+    assert asked[0].json()["id"] == asked[1].json()["id"]
+    assert (await served.post("/v1/chat/completions", body | {"messages": said("other")}, **headers)).status_code == 422
+    assert len(served.simulator.requests) == 1
+    assert (await served.client.get("/api/lanes")).json()["lanes"] == []
+
+
 async def test_a_token_that_is_wrong(start: Start) -> None:
     served = await start(token_env="TOKEN")
     async with official_client(f"{served.url}/v1", "wrong") as wrong:

@@ -163,6 +163,12 @@ def _paused_anonymous(world: World) -> tuple[Prunable, int]:
     return Prunable.ANONYMOUS, lane
 
 
+def _named_anonymous(world: World) -> tuple[Prunable, int]:
+    world.send("a", anonymous=True, idempotency=NAME)
+    world.complete(world.claim("a").ticket)
+    return Prunable.ANONYMOUS, world.lane("a").id
+
+
 def _with_a_child(world: World, kind: Prunable, lane: int) -> tuple[Prunable, int]:
     child = bare(world, "child")
     world.step(lambda tx: tx.run("UPDATE lanes SET parent_id = :lane WHERE id = :id", {"lane": lane, "id": child}))
@@ -198,6 +204,7 @@ STAYS: dict[str, Callable[[World], tuple[Prunable, int]]] = {
     "an anonymous lane with a message that waits": lambda w: (Prunable.ANONYMOUS, anonymous(w, "a")),
     "an anonymous lane that is held": _held_anonymous,
     "an anonymous lane that is paused": _paused_anonymous,
+    "an anonymous lane with a message that has a name": _named_anonymous,
     "a lane with a child": lambda w: _with_a_child(w, Prunable.LANES, bare(w, "a")),
     "an anonymous lane with a child": lambda w: _with_a_child(w, Prunable.ANONYMOUS, _ended_anonymous(w)),
     "a failure without a session": lambda w: (Prunable.DEAD_LETTERS, failed(w, "a", anonymous=True)),

@@ -45,11 +45,11 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     body = await call.body()
     model, stream = _field(body, "model", TEXT), _field(body, "stream", FLAG)
     _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
+    detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
     key = session_of(call, body)
-    anonymous, key = key is None, key or f"anonymous:{uuid.uuid4()}"
+    anonymous, key = key is None, key or _own_lane(name)
     request, runner = body | (ours or {}), model if model in call.gateway.models else None
     _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
-    detached, name = call.switch("X-Lanes-Detach"), of_header(NAME, call)
     client = call.app_state.clients.come(key, name)
     try:
         message = await accept(
@@ -69,6 +69,11 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     made = _Answer(call, client, message, dialect.writer(Asking(message.id, int(time.time()), body)))
     del body, request  # the answer may take an hour
     return await (made.streamed() if stream else made.whole())
+
+
+def _own_lane(name: str | None) -> str:
+    """A lane for one request; under the same idempotency key it is the same one."""
+    return f"anonymous:{uuid.uuid4() if name is None else uuid.uuid5(uuid.NAMESPACE_OID, name)}"
 
 
 def _check_sayable(call: HttpRequest, dialect: Dialect, request: dict[str, Any], runner: str) -> None:

@@ -208,7 +208,8 @@ KINDS = {
     ),
     Prunable.ANONYMOUS: PrunableRows(
         *("lanes", "updated_at", "created_at"),
-        f"head_id IS NULL AND run_id IS NULL AND {_CHILDLESS}",
+        f"""head_id IS NULL AND run_id IS NULL AND {_CHILDLESS}
+  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.lane_id = lanes.id AND NOT {unnamed("m.id")})""",
         among="anonymous",
         unheld=_UNPAUSED,
     ),
