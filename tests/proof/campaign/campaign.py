@@ -79,6 +79,7 @@ class Campaign:
     worlds: Worlds = field(init=False)
     slots: list[Slot] = field(init=False)
     senders: list[Process] = field(default_factory=list)
+    sent_by: int = 0  # senders so far
     exits: frozenset[int] = frozenset()
     closed: bool = False  # no gateway is started
 
@@ -231,7 +232,8 @@ class Campaign:
         folder, name = self.made.folder, f"sender-{number}"
         log = folder / f"acknowledged-{number}.jsonl"
         log.touch()
-        seed = f"{self.seed}-{number}-{len(self.made.processes)}"
+        self.sent_by += 1  # each sender has texts that no other one sends
+        seed = f"{self.seed}-{number}-{self.sent_by}"
         arguments = [habit, str(self.made.database), str(log), str(LANES), str(self.pause_ms), seed]
         process = Process([sys.executable, str(Path(sender.__file__)), *arguments], folder, name, forked=True)
         self.made.processes.append(process)
