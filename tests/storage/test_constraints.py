@@ -10,7 +10,7 @@ from lanes_storage.schema.tables import metadata
 from tests.kit.world import World
 
 PROVIDER = """
-INSERT INTO providers (provider, tries, refusals, hold_ms, begun, {columns}) VALUES ('codex', 0, 0, 0, 0, {values})
+INSERT INTO providers (provider, tries, hold_ms, begun, {columns}) VALUES ('codex', 0, 0, 0, {values})
 """
 PAUSE = """
 INSERT INTO pauses (lane_id, pattern, kind, reason, actor, at) VALUES ({lane}, {pattern}, '{kind}', 'why', 'me', 1)

@@ -280,7 +280,7 @@ class ProviderHealth:
             log.warning("the cooldown of %s cannot be stored: %s", line.name, error)
             return now.wall + min(refusal.for_ms or UNSTORED_MS, most_ms)
         of_one = refusal.message_id is not None
-        others_first = of_one and (row.refusals > 1 or waited or refusal.cause in OF_ONE_OR_ALL)
+        others_first = of_one and (row.tries > 1 or waited or refusal.cause in OF_ONE_OR_ALL)
         return (row.until or now.wall) + (OTHERS_FIRST_MS if others_first else 0)
 
     async def _try_last(self, line: ProviderLine, row: ProviderRow, failure: AttemptFailed) -> None:

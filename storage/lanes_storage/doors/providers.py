@@ -55,13 +55,11 @@ def cool(
     cooled = row.refusing(now.wall, places(tx, provider, now).runs if refusal.cause in OF_LOAD else 0)
     if not same:
         cooled = cooled._replace(since=now.wall, until=max(before, until), tries=tries)
-    again = refusal.message_id is not None and refusal.message_id == row.refused
     cooled = cooled._replace(
         cause=refusal.cause,
         message=refusal.message,
         refused=refusal.message_id,
         refused_at=None if refusal.message_id is None else now.wall,
-        refusals=row.refusals + 1 if again else int(refusal.message_id is not None),
     )
     if cooled != row:
         save(tx, cooled)
@@ -74,9 +72,7 @@ def cool(
 def refuse(tx: Transaction, provider: str, message: int, now: Now, *, fingerprint: str | None = None) -> None:
     """A provider has refused a message that it refused before, with another one served in between: that says nothing
     new of the provider, so that it does not cool."""
-    row = known(tx, provider, fingerprint)
-    refusals = row.refusals + 1 if row.refused == message else 2
-    save(tx, row._replace(refused=message, refused_at=now.wall, refusals=refusals))
+    save(tx, known(tx, provider, fingerprint)._replace(refused=message, refused_at=now.wall))
 
 
 def answered(

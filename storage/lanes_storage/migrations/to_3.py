@@ -28,8 +28,8 @@ INSERT INTO pauses (lane_id, kind, reason, actor, at, until)
 SELECT id, {KIND}, pause_reason, pause_actor, pause_at, pause_until FROM lanes WHERE pause_at IS NOT NULL ORDER BY id
 """
 PROVIDERS = """
-INSERT INTO providers (provider, cause, since, until, tries, refusals, hold_ms, begun)
-SELECT provider, cause, since, until, tries, 0, 0, 0 FROM cooldowns
+INSERT INTO providers (provider, cause, since, until, tries, hold_ms, begun)
+SELECT provider, cause, since, until, tries, 0, 0 FROM cooldowns
 """
 EVENT_BLOCKS = """
 INSERT INTO event_blocks (lane_id, block)

@@ -80,7 +80,6 @@ class ProviderRow(NamedTuple):
     tried_last_until: int | None = None
     refused: int | None = None
     refused_at: int | None = None
-    refusals: int = 0
     counts: str | None = None
     doubted: str | None = None
     held: int | None = None

@@ -165,10 +165,9 @@ class ProviderTable(Table, table=True):
     fingerprint: str | None = None
     answered_at: int | None = None  # the last answer that was needed to know that it is well
     tried_last_until: int | None = None
-    #: The message that got the last refusal that may be its own (such as a 429), when, and how many in a row it got.
+    #: The message that got the last refusal that may be its own (such as a 429), and when.
     refused: int | None = None
     refused_at: int | None = None
-    refusals: int = 0
     #: Answers, failures by cause and latency of the last hour (JSON array): ``ProviderCounts``.
     counts: str | None = None
     #: The lane that got a refusal which may concern the key or model, or only its request; until any lane is served.
