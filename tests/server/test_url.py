@@ -382,7 +382,7 @@ def test_a_token(tmp_path: Path, call: Callable[..., Called], monkeypatch: pytes
         refused = call("status", "--url", gateway.url)
         assert refused.code == 78
         assert "LANES_TOKEN" in refused.err
-        monkeypatch.setenv("LANES_TOKEN", "se cret")
+        monkeypatch.setenv("LANES_TOKEN", " se cret\r\n")  # as a gateway reads it: a file of variables may have that
         assert call("status", "--url", gateway.url).code == 0
         monkeypatch.setenv("LANES_TOKEN", "the one of last week")
         refused = call("status", "--url", gateway.url)

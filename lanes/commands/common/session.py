@@ -201,7 +201,7 @@ class Session:
         """HTTP to a gateway elsewhere, with the token of the environment. Raises ConfigError."""
         from lanes.drivers.client import GatewayClient
 
-        return GatewayClient(url, os.environ.get("LANES_TOKEN") or None)
+        return GatewayClient(url, os.environ.get("LANES_TOKEN", "").strip() or None)
 
     def _tell_once(self, said: str) -> None:
         """A message on stderr, once per command."""

@@ -32,7 +32,7 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
 
 def _token(session: Session) -> tuple[str, str]:
     """The token, and a sentence about it: that of the environment or the configuration, else one for this time."""
-    if token := os.environ.get("LANES_TOKEN"):
+    if token := os.environ.get("LANES_TOKEN", "").strip():
         return token, "its token is that of LANES_TOKEN"
     config = session.configured()
     if config is not None and config.gateway.token:
