@@ -12,10 +12,10 @@ from lanes.base.terminal import clean
 from lanes.explain.pauses import pause_told
 from lanes.explain.slots import told_slots
 from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
+from lanes.explain.used import told_budget, told_used
 from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
 from lanes.records import Liveness
 from lanes.text import ages
-from lanes.text.amounts import dollars
 from lanes.text.naming import abort_command, on_lane
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
@@ -85,7 +85,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
         said.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
     if around.repeated is not None:
         said.append(_asked_again(around.repeated, lane, around.now))
-    said += [*_used(lane), *(_budget(budget, spent) for budget, spent in around.budgets)]
+    said += [*told_used(lane), *(told_budget(budget, spent) for budget, spent in around.budgets)]
     if around.last is not None and around.last.type == Edge.COMPLETE:
         said += _answered(around.last.detail or {})
     if around.last is not None:
@@ -288,28 +288,6 @@ def _answered(told: Mapping[str, Any]) -> list[str]:
     return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
 
 
-def _used(lane: LaneRow) -> list[str]:
-    """What its runs used, if that is known."""
-    if lane.used is None:
-        return []
-    tokens = lane.used.input_tokens + lane.used.output_tokens
-    cost = "" if lane.used.cost_micros is None else f" and cost {dollars(lane.used.cost_micros)}"
-    return [f"Its runs have used {tokens:,} tokens{cost}."]
-
-
-def _budget(budget: BudgetTerms, spent: Spent) -> str:
-    """What was used of a budget, and its limits."""
-    amounts = []
-    if budget.runs is not None:
-        amounts.append(f"{spent.runs:,}/{budget.runs:,} runs")
-    if budget.tokens is not None:
-        amounts.append(f"{spent.tokens:,}/{budget.tokens:,} tokens")
-    if budget.cost_micros is not None:
-        amounts.append(f"{dollars(spent.cost_micros)}/{dollars(budget.cost_micros)}")
-    whose = f"Budget of {clean(budget.name)}" if budget.name else "Its budget"
-    return f"{whose} for {span(budget.per_ms)}: {', '.join(amounts)}."
-
-
 def _paused(lane: LaneRow, now: Now) -> str | None:
     return pause_told(lane.pause, lane.key, now)
 
@@ -330,15 +308,8 @@ def _nobody_claims(around: Circumstances) -> str | None:
 
 def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
     """Which conditions of claimable are missing; if none is, what should happen now."""
-    now, claiming = around.now, around.acting("gateway")
-    missing = [said for said in (_paused(lane, now), _parked(head, around), _bound(head, around)) if said]
-    nobody = _nobody_claims(around)
-    if nobody is not None:
-        missing.append(nobody)
-    elif all(o.drain_by is not None for o in claiming):
-        missing.append("Every living gateway is draining and claims nothing new.")
-    elif head.runner is not None and not any(head.runner in o.runners for o in claiming):
-        missing.append(f"No living gateway has the runner {clean(head.runner)} that it asks for.")
+    now = around.now
+    missing = [said for said in (_paused(lane, now), _parked(head, around), _unmet(head, around)) if said]
     if around.suspects >= MAX_SUSPECTS:
         missing.append(
             f"Its head was interrupted {head.interruptions} times, and {around.suspects} messages like that run already"
@@ -346,16 +317,32 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
         )
     if missing:
         return [*missing, *_expires(head, around)]
+    bound = [] if head.bound_owner is None else [f"{_bound_to(head)}, which alone may claim it."]
     if turns := [told_turn(each) for each in around.providers if each.full]:
-        return [*turns, *_expires(head, around)]
+        return [*bound, *turns, *_expires(head, around)]
     cooling = told_cooling(around.cooldowns, around.now)
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
+        *bound,
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
         *told_slots(around.slots, now),
         *_expires(head, around),
     ]
+
+
+def _unmet(head: MessageRow, around: Circumstances) -> str | None:
+    """That no owner that lives may claim a head, and why; None: one may."""
+    claiming = around.acting("gateway")
+    if head.bound_owner is not None:
+        return _bound(head, around)
+    if (nobody := _nobody_claims(around)) is not None:
+        return nobody
+    if all(o.drain_by is not None for o in claiming):
+        return "Every living gateway is draining and claims nothing new."
+    if head.runner is not None and not any(head.runner in o.runners for o in claiming):
+        return f"No living gateway has the runner {clean(head.runner)} that it asks for."
+    return None
 
 
 def _parked(head: MessageRow, around: Circumstances) -> str | None:
@@ -380,12 +367,19 @@ def _expires(head: MessageRow, around: Circumstances) -> list[str]:
 
 
 def _bound(head: MessageRow, around: Circumstances) -> str | None:
-    if head.bound_owner is None:
-        return None
     owner = next((o for o in around.owners if o.id == head.bound_owner), None)
     if owner is None or is_gone(owner, around.me):
         return f"Its head belongs to a process that is gone: {_next_pass(around)} ends it."
-    return f"Its head is bound to the connection or process of owner {owner.id}, which alone may claim it."
+    if owner.drain_by is not None:
+        return f"{_bound_to(head)}, which is draining and claims nothing new."
+    if Liveness(around.now, around.me).acts(owner):
+        return None
+    silent, seen = span(ages.beat_ms(owner, around.now)), evidence(owner, around.me)
+    return f"{_bound_to(head)}, which alone may claim it, and which has been silent for {silent}, {seen}."
+
+
+def _bound_to(head: MessageRow) -> str:
+    return f"Its head is bound to the connection or process of owner {head.bound_owner}"
 
 
 def _next_pass(around: Circumstances) -> str:

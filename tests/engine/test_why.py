@@ -16,7 +16,7 @@ from lanes.testing import HOUR, MINUTE, SECOND
 from lanes.verbs import queries
 from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
-from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, Cause
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, BoundTo, Cause
 from lanes_storage.records import Admission, AttemptPhase, Beat, NewMessage, RunFailure, Ticket, Waiter
 from tests.kit.processes import eventually
 from tests.kit.world import OWNER, TERMS, World
@@ -296,6 +296,33 @@ def test_F719_it_names_only_who_has_a_slot_of_the_runner_that_the_head_waits_for
     assert "Slots are held by 1 lane, longest silent first: code:2" in why_configured(world, "b"), "its message says so"
 
 
+def test_F719_what_is_bound_to_a_client_waits_for_the_slots_of_its_gateway(world: World) -> None:
+    """As every request to ``/v1`` is; the slots of another gateway are none for it."""
+    other = world.owner(pid=4712)
+    world.start("b", owner=other)
+    world.send("a", bound_to=BoundTo.CLIENT, bound_owner=world.me)
+    bound = f"Its head is bound to the connection or process of owner {world.me}, which"
+    assert f"{bound} alone may claim it. Nothing in the database keeps it from being claimed" in why(world)
+    assert "Slots are held" not in why(world)
+    world.start("c")
+    assert "Slots are held by 1 lane, longest silent first: c (runner chat" in why(world)
+    world.step(lambda tx: doors.drain(tx, world.me, world.time(), by="alice", until=world.time().wall + HOUR))
+    assert f"{bound} is draining and claims nothing new." in why(world)
+    assert "Nothing in the database" not in why(world)
+
+
+def test_F719_a_hold_needs_no_gateway(world: World) -> None:
+    desk = world.owner(kind="desk", pid=4712, runners=())
+    world.send("a", None, runner="hold-1", bound_to=BoundTo.WAITER, bound_owner=desk)
+    world.end_owner(world.me)
+    assert "which alone may claim it. Nothing in the database keeps it" in why(world)
+    assert "gateway" not in why(world)
+    world.time.move(OWNER.stale_after_ms)
+    said = why(world)
+    assert "which alone may claim it, and which has been silent for 30 s" in said
+    assert "start one" not in said
+
+
 def test_F720_of_a_session_it_says_what_keeps_its_first_message_and_not_only_what_runs(world: World) -> None:
     request = NewMessage("a", request='{"messages": []}', actor="sender")
 
@@ -331,7 +358,7 @@ def test_a_lane_that_is_held_and_paused_is_told_as_both(world: World) -> None:
     world.send("a")
     world.pause("a", reason="to look")
     said = why(world)
-    assert "1 message waits, the first for 0 ms. It is paused until `lanes resume a` (by alice: to look)." in said
+    assert "1 message waits, the first for 0 ms. It is paused until `lanes resume a` (by alice" in said
 
 
 def test_a_gateway_that_drains_cuts_the_run_before_its_limits_end_it(world: World) -> None:

@@ -111,9 +111,23 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
     limited = _limited(ctx, read, now, chain) if before is None and head is not None else []
     runner = None if head is None else _runner(ctx, lane.key, head, owners)
-    slots, me = [run for run in running if runner in (None, run.runner)], this_process()
+    bound = None if head is None else head.bound_owner
+    slots = [run for run in running if runner in (None, run.runner) and bound in (None, run.owner_id)]
     return Circumstances(
-        now, me, owners, head, cooling, newest, waits, start, slots, before, again, budgets, limited, suspects
+        now,
+        this_process(),
+        owners,
+        head,
+        cooling,
+        newest,
+        waits,
+        start,
+        slots,
+        before,
+        again,
+        budgets,
+        limited,
+        suspects,
     )
 
 
