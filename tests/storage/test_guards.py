@@ -10,8 +10,10 @@ import pytest
 from lanes.testing import MINUTE, Hands
 from lanes_storage import doors
 from lanes_storage import statements as sql
+from lanes_storage.clock import Now
+from lanes_storage.doors.shared import parking
 from lanes_storage.interface import Row, Transaction
-from lanes_storage.law import BoundTo, PauseKind
+from lanes_storage.law import BoundTo, MessageState, PauseKind
 from lanes_storage.records import Head
 from lanes_storage.statements import further, providers
 from tests.kit.watch import Watch
@@ -110,8 +112,12 @@ def stands(tx: Transaction, run: int) -> list[Row]:
 
 
 def requeue(tx: Transaction, message: int) -> int:
-    names = ("parked_until", "parked_since", "parked_for", "attempts")
-    return tx.run(sql.REQUEUE_MESSAGE, dict.fromkeys(names) | {"message": message, "interruptions": 0})
+    return park(tx, message, MessageState.RUNNING)
+
+
+def park(tx: Transaction, message: int, before: MessageState) -> int:
+    now = Now(1, 1, 1, "b")
+    return tx.run(sql.PARK_MESSAGE, parking(message, before, 1, now, (), None))
 
 
 def start(tx: Transaction, message: int, run: int) -> int:
@@ -153,13 +159,8 @@ REFUSED: dict[str, Callable[[Transaction, Rows], int]] = {
     "a start of what is done": lambda tx, r: start(tx, r.done, r.held),
     "a second end of a message": lambda tx, r: finish(tx, r.done),
     "a requeue of what waits": lambda tx, r: requeue(tx, r.queued),
-    "a wait for another try of what is over": lambda tx, r: tx.run(
-        further.RETRY_MESSAGE,
-        {"message": r.failed, "until": 1, "attempts": None, "aside": False, "before": "running"},
-    ),
-    "a parking of what runs": lambda tx, r: tx.run(
-        sql.POSTPONE_MESSAGE, {"message": r.running, "until": 1, "now": 1, "parked_for": None}
-    ),
+    "a wait for another try of what is over": lambda tx, r: park(tx, r.failed, MessageState.RUNNING),
+    "a parking of what runs": lambda tx, r: park(tx, r.running, MessageState.QUEUED),
     "a place for a run that is over": lambda tx, r: tx.run(providers.TAKE_PLACE, {"run": r.ended, "provider": "p"}),
     "a second retry": lambda tx, r: retried(tx, r.retried),
     "a retry of what did not fail": lambda tx, r: retried(tx, r.done),

@@ -247,14 +247,6 @@ def test_a_park_is_in_its_columns(world: World) -> None:
         "run": run,
         "epoch": run,
     }
-    assert one(named, "REQUEUE_MESSAGE") == {
-        "interruptions": 0,
-        "parked_until": until,
-        "parked_since": now.wall,
-        "parked_for": '["codex"]',
-        "attempts": CHAIN,
-        "message": message.id,
-    }
 
 
 def test_an_aborted_reply_and_a_failed_message_are_in_their_columns(world: World) -> None:

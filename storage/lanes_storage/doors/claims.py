@@ -15,7 +15,7 @@ from lanes_storage.doors.shared import (
     end_waiting,
     event,
     next_epochs,
-    parked_for,
+    parking,
     record,
     serialized,
     write_events,
@@ -255,32 +255,24 @@ def postpone(
     parks it once more.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
-    if until > since + max_park_ms:
+    detail: dict[str, Any] = {"until": until}
+    if until <= since + max_park_ms:
+        retry = None
+    else:
         rows = [known(tx, provider, None) for provider in providers]
         told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows if row.cause is not None)
         failure = waited_out(RunFailure(cooling, f"no provider takes it now: {told}"))
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
-        if retry is not None and again is not None:
-            _park_again(tx, head, again, retry, now)
-            return MessageState.QUEUED
-        end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
-        return MessageState.FAILED
-    values = {"message": head.message_id, "until": until, "now": now.wall, "parked_for": parked_for(providers)}
-    tx.run(sql.POSTPONE_MESSAGE, values)
-    what = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": {"until": until}}
+        if retry is None or again is None:
+            end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
+            return MessageState.FAILED
+        until, detail = again, {"until": again, "retry": head.retries + 1} | ({} if retry.hold else {"aside": True})
+    tx.run(sql.PARK_MESSAGE, parking(head.message_id, MessageState.QUEUED, until, now, providers, retry))
+    if "aside" in detail:
+        tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
+    what = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": detail}
     record(tx, EventType.POSTPONED, now, **what, actor="lanes")
     return MessageState.QUEUED
-
-
-def _park_again(tx: Transaction, head: Head, until: int, retry: RetryTerms, now: Now) -> None:
-    """Let an unclaimed head, which no provider took in time, wait for its next try until ``until`` (wall time)."""
-    aside = {"aside": not retry.hold, "before": MessageState.QUEUED}
-    tx.run(further.RETRY_MESSAGE, aside | {"message": head.message_id, "until": until, "attempts": None})
-    if not retry.hold:
-        tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
-    detail = {"until": until, "retry": head.retries + 1} | ({} if retry.hold else {"aside": True})
-    what = {"lane": head.lane_id, "message": head.message_id, "cause": Cause.PROVIDER_COOLING, "detail": detail}
-    record(tx, EventType.POSTPONED, now, **what, actor="lanes")
 
 
 # --------------------------------------------------------------------------------------------- budgets

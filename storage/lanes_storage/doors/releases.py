@@ -26,7 +26,7 @@ from lanes_storage.doors.shared import (
     event,
     finish,
     next_epochs,
-    parked_for,
+    parking,
     record,
     serialized,
     write_events,
@@ -224,9 +224,7 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
         if each.end.used is not None:
             note_usage(tx, each.run.lane_id, each.run.run_id, each.end.used)
     requeued = [(each, message) for each in ended if each.requeued for message in each.members]
-    retried = [(each, message) for each, message in requeued if each.outcome.again is not None]
-    tx.many(sql.REQUEUE_MESSAGE, [_requeued(*one) for one in requeued if one[0].outcome.again is None])
-    tx.many(further.RETRY_MESSAGE, [_retried(*one) for one in retried])
+    tx.many(sql.PARK_MESSAGE, [_parked(*one) for one in requeued])
     if requeued and tx.rows(further.ANY_MOVED, {}):  # their place may not be the first
         for lane, now in {each.run.lane_id: each.end.now.wall for each, _ in requeued}.items():
             tx.run(sql.RESET_HEAD, {"lane": lane, "now": now})
@@ -253,20 +251,11 @@ def _run(each: _Ended) -> Given:
     return edge, each.cause, int(end.forced), end.now.wall, end.by, late, edge, each.run.run_id
 
 
-def _requeued(each: _Ended, message: int) -> Given:
-    failure, until = each.outcome.failure, each.outcome.parked_until
-    attempts = attempts_json(failure.attempts) if failure else None
-    since, providers = (None, ()) if until is None else (each.end.now.wall, each.end.providers)
-    return each.outcome.interruptions, until, since, parked_for(providers), attempts, message
-
-
-def _retried(each: _Ended, message: int) -> dict[str, Any]:
-    outcome = each.outcome
-    assert outcome.again is not None
-    assert outcome.failure is not None
-    aside = {"aside": not outcome.again.hold, "before": MessageState.RUNNING}
-    attempts = attempts_json(outcome.failure.attempts)
-    return aside | {"message": message, "until": outcome.parked_until, "attempts": attempts}
+def _parked(each: _Ended, message: int) -> dict[str, Any]:
+    end, outcome, failure = each.end, each.outcome, each.outcome.failure
+    row = parking(message, MessageState.RUNNING, outcome.parked_until, end.now, end.providers, outcome.again)
+    row["attempts"] = attempts_json(failure.attempts) if failure else None
+    return row if outcome.again is not None else row | {"interruptions": outcome.interruptions}
 
 
 def _ending(each: _Ended, message: int) -> Ending:

@@ -196,15 +196,16 @@ UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail
 WHERE id = :message AND NOT {one_of("state", TERMINAL)}
 """
 
-REQUEUE_MESSAGE = """
-UPDATE messages SET state = 'queued', interruptions = :interruptions, parked_until = :parked_until,
-  parked_since = coalesce(parked_since, :parked_since), parked_for = :parked_for, attempts = :attempts
-WHERE id = :message AND state = 'running'
-"""
-
-POSTPONE_MESSAGE = """
-UPDATE messages SET parked_until = :until, parked_since = coalesce(parked_since, :now), parked_for = :parked_for
-WHERE id = :message AND state = 'queued'
+#: A message waits, after its run or as a head that nobody takes (``:before``). ``:retry``: for its next run by itself,
+#: and its time at providers is counted from the end of this wait; ``:aside``: it lets others pass meanwhile. One that
+#: did not run keeps the attempts that it has.
+PARK_MESSAGE = f"""
+UPDATE messages SET state = 'queued', interruptions = coalesce(:interruptions, interruptions), parked_until = :until,
+  parked_since = CASE WHEN :retry THEN :until ELSE coalesce(parked_since, :since) END, parked_for = :parked_for,
+  attempts = CASE state WHEN 'running' THEN :attempts ELSE attempts END,
+  retries = CASE WHEN :retry THEN coalesce(retries, 0) + 1 ELSE retries END,
+  moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
+WHERE id = :message AND state = :before
 """
 
 #: Several gateways may notice a long wait: only the first one warns.

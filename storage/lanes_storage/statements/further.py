@@ -5,15 +5,6 @@ from lanes_storage.law import ASIDE, BUDGET_OF_LANE, RETRIABLE, TurnState
 
 # --------------------------------------------------------------------- once more, and in another order
 
-#: By itself: its time at providers is counted from the end of this wait. ``:aside``: it lets others pass. A message
-#: that did not run keeps the attempts that it has.
-RETRY_MESSAGE = f"""
-UPDATE messages SET state = 'queued', retries = coalesce(retries, 0) + 1, parked_until = :until, parked_since = :until,
-  parked_for = NULL, attempts = CASE state WHEN 'running' THEN :attempts ELSE attempts END,
-  moved_to = CASE WHEN :aside THEN id + {ASIDE} ELSE moved_to END
-WHERE id = :message AND state = :before
-"""
-
 #: Whether a waiting message has another position than that of its acceptance.
 ANY_MOVED = "SELECT 1 FROM messages WHERE moved_to IS NOT NULL AND state = 'queued' LIMIT 1"
 

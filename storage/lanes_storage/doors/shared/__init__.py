@@ -10,7 +10,7 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.interface import Given, Transaction, Transition
 from lanes_storage.law import AttemptCause, BoundTo, Cause, Edge, EventType, MessageState, turn_of
-from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
+from lanes_storage.records import ProviderAttempt, RetryTerms, RunFailure, RunResult
 from lanes_storage.statements import further
 
 
@@ -64,11 +64,6 @@ def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> l
 def array(numbers: list[int] | list[list[int]]) -> str:
     """Integers as a JSON array, for ``json_each``."""
     return str(numbers)
-
-
-def parked_for(providers: Sequence[str]) -> str | None:
-    """The providers whose cooldown a message waits for, as its row has them."""
-    return json.dumps([*providers]) if providers else None
 
 
 def event(
@@ -297,6 +292,23 @@ def end_waiting(
     _keep_unanswered(tx, met, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
     return True
+
+
+def parking(
+    message: int, before: MessageState, until: int | None, now: Now, providers: Sequence[str], retry: RetryTerms | None
+) -> dict[str, Any]:
+    """How a message waits until a wall time (None: for a free slot), as ``statements.PARK_MESSAGE`` takes it: for its
+    next run by itself, or for one of these providers."""
+    row: dict[str, Any] = {
+        "message": message,
+        "before": before,
+        "until": until,
+        "attempts": None,
+        "interruptions": None,
+    }
+    row |= {"retry": retry is not None, "aside": retry is not None and not retry.hold}
+    named = json.dumps([*providers]) if providers and retry is None and until is not None else None
+    return row | {"since": None if until is None else now.wall, "parked_for": named}
 
 
 def _keep_unanswered(tx: Transaction, met: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
