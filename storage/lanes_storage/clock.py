@@ -31,6 +31,11 @@ class Now(NamedTuple):
         """How long the machine has slept in this boot, plus an unknown constant: only differences are meaningful."""
         return self.boot - self.mono
 
+    @property
+    def params(self) -> dict[str, int | str]:
+        """The clocks as parameters of statements: ``now`` is wall time."""
+        return {"now": self.wall, "boot": self.boot, "mono": self.mono, "slept": self.slept, "boot_id": self.boot_id}
+
     def awake_since(self, boot: int, slept: int | None) -> int:
         """How long the machine was awake since a moment of this boot, in milliseconds.
 

@@ -118,8 +118,7 @@ def _cut(tx: Transaction, messages: list[int], asked: _Asked, now: Now) -> int:
 
 def _request(tx: Transaction, lane: int, run: int, asked: _Asked, now: Now, grace_ms: int | None = None) -> bool:
     """Store the abort request. Returns False if there was one before; then only its grace may become shorter."""
-    clocks = {"now": now.wall, "boot": now.boot, "boot_id": now.boot_id, "slept": now.slept}
-    first = tx.run(sql.REQUEST_ABORT, asked._asdict() | clocks | {"run": run, "grace_ms": grace_ms}) == 1
+    first = tx.run(sql.REQUEST_ABORT, asked._asdict() | now.params | {"run": run, "grace_ms": grace_ms}) == 1
     if not first and (grace_ms is None or tx.run(sql.HURRY_ABORT, {"run": run, "grace_ms": grace_ms}) != 1):
         return False
     where = {"lane": lane, "from_state": LaneState.RUNNING, "to_state": LaneState.RUNNING, "run": run, "epoch": run}

@@ -121,9 +121,8 @@ def ask(tx: Transaction, ticket: Ticket, new: NewQuestion, now: Now, *, by: str)
     if asking is None or asking.question is not None:
         return None
     question = RunQuestion(*new, asking.actor, asking.sender, now.wall, now.boot, now.slept)
-    progress = {"progress": WAITS, "now": now.wall, "boot": now.boot, "slept": now.slept}
-    stored = json.dumps(question._asdict())
-    tx.run(further.ASK, progress | {"run": ticket.run_id, "question": stored, "busy_until": now.boot + new.limit_ms})
+    asked = {"question": json.dumps(question._asdict()), "busy_until": now.boot + new.limit_ms, "progress": WAITS}
+    tx.run(further.ASK, now.params | asked | {"run": ticket.run_id})
     detail: dict[str, Any] = {"question": new.id, "text": new.text, "limit_ms": new.limit_ms}
     detail |= {"options": new.options} if new.options else {}
     detail |= {"permission": True} if new.permission else {}
@@ -191,8 +190,8 @@ def _answer(tx: Transaction, question: RunQuestion) -> HandedText | None:
 
 def _end_question(tx: Transaction, asking: _Asking, progress: str, now: Now) -> None:
     assert asking.question is not None
-    values = {"progress": progress, "now": now.wall, "boot": now.boot, "slept": now.slept}
-    tx.run(further.END_QUESTION, values | {"run": asking.ticket.run_id, "waited": asking.question.waited_ms(now)})
+    waited = {"run": asking.ticket.run_id, "waited": asking.question.waited_ms(now), "progress": progress}
+    tx.run(further.END_QUESTION, now.params | waited)
 
 
 def _hand_over(

@@ -16,8 +16,7 @@ from lanes_storage.statements.further import END_WAITS_OF_OWNER
 
 def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     """Store a process as an owner; returns its id."""
-    clocks = {"now": now.wall, "boot": now.boot, "slept": now.slept}
-    values = new._asdict() | {"runners": json.dumps(new.runners)} | clocks
+    values = now.params | new._asdict() | {"runners": json.dumps(new.runners)}
     owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
     note_clock(tx, now)
     who = {"kind": new.kind, "host": new.host, "pid": new.pid}

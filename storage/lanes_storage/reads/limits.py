@@ -66,16 +66,12 @@ Found = list[tuple[str, int, object]]
 def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Found]:
     """Lanes that have been held for so long: their keys, runs, and since when (wall time). ``glob``, here and below:
     only those with such keys."""
-    values = _times(now) | {"after": after_ms, "glob": _stored(glob)}
+    values = now.params | {"after": after_ms, "glob": _stored(glob)}
     return Query(LONG_HELD, values, lambda rows: [(k, r, at) for k, r, at in rows])
 
 
 def _stored(glob: str | None) -> str | None:
     return None if glob is None else as_sqlite(glob)
-
-
-def _times(now: Now) -> dict[str, object]:
-    return {"now": now.wall, "mono": now.mono, "slept": now.slept, "boot_id": now.boot_id}
 
 
 def long_waiting(before: int, glob: str | None = None) -> Query[Found]:
@@ -98,7 +94,7 @@ def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[
 
 def gateways_down(now: Now, after: int) -> Query[list[tuple[str, int, str, int]]]:
     """Gateways that died or fell silent since that wall time and have no successor: host, pid, cause, when."""
-    return Query(GATEWAYS_DOWN, _times(now) | {"after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
+    return Query(GATEWAYS_DOWN, now.params | {"after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
 
 
 def any_open_incident() -> Query[bool]:

@@ -1,7 +1,8 @@
 """Queries about messages, and about the turns of conversations."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from lanes_storage import law
 from lanes_storage.fragments import characters, columns, dead_letter, names, session_of, shown_key, unnamed
@@ -43,6 +44,7 @@ SELECT {MESSAGE_COLUMNS} FROM json_each(:ids) j CROSS JOIN messages m ON m.id = 
 JOIN lanes ml ON ml.id = m.lane_id WHERE m.ended_at IS NOT NULL
 """
 NO_LIMIT = -1
+T = TypeVar("T")
 EVERY = LaneFilter(of=Subject.MESSAGE)
 #: Larger than every message id.
 LAST = 2**63 - 1
@@ -137,47 +139,49 @@ def _letters(until: int | None, *, waiting: bool) -> str:
     return condition + (" AND c.retried_as IS NULL" if waiting else "")
 
 
+def _over(
+    chosen: LaneFilter, select: str, condition: str, shape: Callable[[list[Row]], T], tail: str = "", **params: object
+) -> Query[T]:
+    """A query over the messages ``c`` that meet a condition and that a filter chooses."""
+    choice = messages_among(chosen)
+    sql = f"SELECT {select} FROM messages c WHERE {condition}{choice.where} {tail}"
+    return Query(sql, choice.params | params, shape, broad=True)
+
+
 def letter_tally(
     chosen: LaneFilter, until: int | None = None, up_to: int = LAST, *, waiting: bool = False
 ) -> Query[LetterTallyRow]:
     """How many dead letters there are up to that id, how many of them a prune would keep, and which is the oldest."""
-    choice = messages_among(chosen)
     sums = f"count(*), count(c.retried_as), coalesce(sum(NOT ({unnamed('c.id')})), 0), min(c.id), max(c.id)"
-    sql = f"SELECT {sums} FROM messages c WHERE {_letters(until, waiting=waiting)} AND c.id <= :up_to{choice.where}"
-    return Query(
-        sql, choice.params | {"until": until, "up_to": up_to}, lambda rows: LetterTallyRow(*rows[0]), broad=True
-    )
+    condition = f"{_letters(until, waiting=waiting)} AND c.id <= :up_to"
+    return _over(chosen, sums, condition, lambda rows: LetterTallyRow(*rows[0]), until=until, up_to=up_to)
 
 
 def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Query[int]:
     """How many of the chosen dead letters are newer than this one."""
-    choice = messages_among(chosen)
-    sql = f"SELECT count(*) FROM messages c WHERE {_letters(None, waiting=waiting)} AND c.id > :letter{choice.where}"
-    return Query(sql, choice.params | {"letter": letter}, lambda rows: int(rows[0][0]), broad=True)
+    return message_count(chosen, f"{_letters(None, waiting=waiting)} AND c.id > {letter:d}")
 
 
 def prunable(chosen: LaneFilter, until: int, after: int, limit: int, up_to: int = LAST) -> Query[list[int]]:
     """The ids of chosen dead letters after id ``after`` and up to ``up_to`` that failed by wall time ``until``, oldest
     first."""
-    choice = messages_among(chosen)
-    condition = f"{_letters(until, waiting=False)} AND c.id > :after AND c.id <= :up_to{choice.where}"
-    sql = f"SELECT c.id FROM messages c WHERE {condition} ORDER BY c.id LIMIT {limit:d}"
-    params = choice.params | {"until": until, "after": after, "up_to": up_to}
-    return Query(sql, params, lambda rows: [row[0] for row in rows], broad=True)
+    condition = f"{_letters(until, waiting=False)} AND c.id > :after AND c.id <= :up_to"
+    page, ids = f"ORDER BY c.id LIMIT {limit:d}", {"after": after, "up_to": up_to}
+    return _over(chosen, "c.id", condition, many(_id), page, until=until, **ids)
 
 
 def message_count(chosen: LaneFilter, condition: str = "1 = 1") -> Query[int]:
     """How many messages meet a condition and are chosen by a filter."""
-    choice = messages_among(chosen)
-    sql = f"SELECT count(*) FROM messages c WHERE {condition}{choice.where}"
-    return Query(sql, choice.params, lambda rows: int(rows[0][0]), broad=True)
+    return _over(chosen, "count(*)", condition, lambda rows: int(rows[0][0]))
 
 
 def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:
     """The ids of the messages that meet a condition and that a filter chooses, the oldest first."""
-    choice = messages_among(chosen)
-    sql = f"SELECT c.id FROM messages c WHERE {condition}{choice.where} ORDER BY c.id"
-    return Query(sql, choice.params, lambda rows: [row[0] for row in rows], broad=True)
+    return _over(chosen, "c.id", condition, many(_id), "ORDER BY c.id")
+
+
+def _id(row: Row) -> int:
+    return int(row[0])
 
 
 #: Waiting messages, and dead letters that were not retried yet and have an input: conditions for the two functions

@@ -101,7 +101,7 @@ def clock_noted() -> Query[ClockNote]:
 def _age(of: str, boot: str, slept: str, wall: str) -> str:
     """An age, computed like ``Now.awake_since`` for a run of the same boot, and by the wall clock for other runs."""
     awake = f":boot - {boot} - CASE WHEN {slept} IS NULL THEN 0 ELSE max(0, :slept - {slept}) END"
-    return f"max(0, CASE WHEN {of}.boot_id = :boot_id THEN {awake} ELSE :wall - {wall} END)"
+    return f"max(0, CASE WHEN {of}.boot_id = :boot_id THEN {awake} ELSE :now - {wall} END)"
 
 
 #: What a run waits for from a provider, if that can be read.
@@ -251,12 +251,11 @@ def real_runner_ever_ran(simulated: str) -> Query[bool]:
 
 def silent_runs(now: Now, limit: int) -> Query[tuple[list[SilentRun], int]]:
     """At most ``limit`` of the silent runs, the one nearest to its limit first; and how many there are."""
-    params = {"boot_id": now.boot_id, "boot": now.boot, "slept": now.slept, "wall": now.wall, "most": limit}
 
     def shape(rows: list[Row]) -> tuple[list[SilentRun], int]:
         return [SilentRun(*row[:6]) for row in rows], int(rows[0][6]) if rows else 0
 
-    return Query(SILENT_RUNS, params, shape, broad=True)
+    return Query(SILENT_RUNS, now.params | {"most": limit}, shape, broad=True)
 
 
 # ------------------------------------------------------------------------------------------- providers

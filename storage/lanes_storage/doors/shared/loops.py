@@ -45,8 +45,7 @@ def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitC
     if cycle is not None:
         return cycle
     tx.run(further.MAKE_WAIT, process._asdict() | {"run": run, "message": message, "now": now.wall})
-    progress = {"run": run, "now": now.wall, "boot": now.boot, "slept": now.slept, "boot_id": now.boot_id}
-    tx.run(further.WAIT_IS_PROGRESS, progress)
+    tx.run(further.WAIT_IS_PROGRESS, now.params | {"run": run})
     return True
 
 
