@@ -121,7 +121,7 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
     return results
 
 
-# ------------------------------------------------------------------------------------------------- read
+# ------------------------------------------------------------------------------------------------ read
 
 
 class Last(NamedTuple):
@@ -173,7 +173,7 @@ def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
     return None if waiter is None else closes_cycle(tx, waiter.run_id, command.new.key)
 
 
-# ----------------------------------------------------------------------------------------------- decide
+# ---------------------------------------------------------------------------------------------- decide
 
 
 def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Placement:
@@ -220,7 +220,7 @@ def _answers(command: Accept, question: RunQuestion) -> bool:
     return plain and asked and may and free and question.chosen(new.text or "") is not None
 
 
-# ------------------------------------------------------------------------------------------------ write
+# ----------------------------------------------------------------------------------------------- write
 
 
 class _Entry(NamedTuple):
@@ -331,7 +331,7 @@ def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) 
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
 
 
-# ---------------------------------------------------------------------------------------- child lanes
+# ----------------------------------------------------------------------------------------- child lanes
 
 
 def _runs_beside(new: NewMessage, admission: Admission) -> bool:

@@ -52,7 +52,7 @@ from lanes_storage.law import (
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage, Ticket
 from lanes_storage.statements import further
 
-# --------------------------------------------------------------------------------------------- commands
+# -------------------------------------------------------------------------------------------- commands
 
 
 def complete(ticket: Ticket, answer: RunResult, now: Now, *, by: str) -> CommandStep[Release]:
@@ -141,7 +141,7 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     return [ended[place].release if place in ended else Release(applied=False) for place in range(len(ends))]
 
 
-# ------------------------------------------------------------------------------------------------- read
+# ------------------------------------------------------------------------------------------------ read
 
 
 def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
@@ -172,7 +172,7 @@ def _pauses(end: End, run: HeldRun, outcome: RunEnd) -> Sequence[PauseKind]:
     return [kind for kind in (outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
 
 
-# ------------------------------------------------------------------------------------------------ write
+# ----------------------------------------------------------------------------------------------- write
 
 
 class _Ended(NamedTuple):

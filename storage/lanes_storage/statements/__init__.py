@@ -9,7 +9,7 @@ from lanes_storage.fragments import block_of, columns, no_pause, one_of, own_lan
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
 from lanes_storage.records import Terms, WaitingMessage
 
-# ------------------------------------------------------------------------------------------- counters
+# -------------------------------------------------------------------------------------------- counters
 
 #: The last of ``:count`` new epochs.
 NEXT_EPOCHS = "UPDATE counters SET value = value + :count WHERE name = 'epoch' RETURNING value"
@@ -20,7 +20,7 @@ RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least 
 #: The value changes: an engine may write nothing if it does not.
 TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
-# ---------------------------------------------------------------------------------------------- lanes
+# ----------------------------------------------------------------------------------------------- lanes
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
@@ -138,7 +138,7 @@ UPDATE lanes SET
 WHERE id = :lane
 """
 
-# --------------------------------------------------------------------------------------------- pauses
+# ---------------------------------------------------------------------------------------------- pauses
 
 #: A second pause of the same kind replaces the first.
 _PAUSE = """
@@ -157,7 +157,7 @@ DELETE FROM pauses WHERE pattern = :pattern AND kind = coalesce(:kind, kind) AND
 #: The pause of a glob is compared with each head, so those that have expired must not accumulate.
 PRUNE_GLOB_PAUSES = "DELETE FROM pauses WHERE lane_id IS NULL AND until <= :now"
 
-# ------------------------------------------------------------------------------------------- messages
+# -------------------------------------------------------------------------------------------- messages
 
 MAKE_MESSAGE = """
 INSERT INTO messages (id, lane_id, state, text, actor, anonymous, interruptions, accepted_at, request, runner, fresh,
@@ -242,7 +242,7 @@ INSERT INTO idempotency (lane_key, token, key, digest, message_id, accepted_at)
 VALUES (:lane_key, :token, :key, :digest, :message, :now)
 """
 
-# ----------------------------------------------------------------------------------------------- runs
+# ------------------------------------------------------------------------------------------------ runs
 
 #: ``recovering``: the last run of its message was reclaimed.
 MAKE_RUN = f"""
@@ -329,7 +329,7 @@ WHERE id = :run AND owner_id = :owner AND ended_at IS NULL
 
 RECOVERED = "UPDATE runs SET recovering = false WHERE id = :run AND recovering"
 
-# --------------------------------------------------------------------------------------------- owners
+# ---------------------------------------------------------------------------------------------- owners
 
 MAKE_OWNER = """
 INSERT INTO owners (kind, host, boot_id, pid_ns, pid, start_time, fingerprint, heartbeat_interval_ms, stale_after_ms,
@@ -358,7 +358,7 @@ UPDATE owners SET ended_at = :now, ended_cause = :cause
 WHERE id = :owner AND ended_at IS NULL AND heartbeats = coalesce(:heartbeats, heartbeats)
 """
 
-# ------------------------------------------------------------------------------------------- journal
+# --------------------------------------------------------------------------------------------- journal
 
 RECORD = """
 INSERT INTO events (at, type, lane_id, from_state, to_state, run_id, message_id, epoch, actor, cause, detail)

@@ -34,7 +34,7 @@ UNION ALL SELECT m.rank FROM lanes l JOIN runs r ON r.id = l.run_id JOIN message
 MOVE_MESSAGE = "UPDATE messages SET moved_to = :to, batch = NULL WHERE id = :message"
 
 
-# -------------------------------------------------------------- sessions, and requests that come again
+# -------------------------------------------------------------------------------------------- sessions
 
 #: The lane of a session, or a child of it; harmless if it exists.
 MAKE_SESSION_LANE = """
@@ -60,7 +60,7 @@ SELECT coalesce(head_id, run_id) FROM lanes
 WHERE id IN ({session_of(":lane")}) AND coalesce(head_id, run_id) IS NOT NULL LIMIT 1
 """
 
-# -------------------------------------------------------------------------------- requests that come again
+# ---------------------------------------------------------------------------- requests that come again
 
 
 #: How the newest messages of a lane ended, with the digests of those that were passed on.
