@@ -82,7 +82,7 @@ async def _something_stays() -> bool:
         return True
     threads = asyncio.gather(shut_down(), asyncio.get_running_loop().shutdown_default_executor())
     if (await asyncio.wait({threads}, timeout=LAST_WAIT_S))[1]:
-        log.error("a runner or a hook blocks in a thread: the process ends without it")
+        log.error("a thread still works (a runner, a hook, or the look-up of a name): the process ends without it")
         return True
     return False
 
