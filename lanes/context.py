@@ -77,10 +77,13 @@ class Context:
 
     def chain(self, key: str, runner: str | None) -> tuple[str, ...] | None:
         """The providers that a message of that lane may ask, by the runner that it names or its policy; None where no
-        configuration tells."""
+        configuration tells. What is passed on waits for none."""
         config = self._readable()
-        found = None if config is None else config.runner(runner or config.policy(key).runner)
-        return None if found is None else found.providers
+        if config is None:
+            return None
+        name = runner or config.policy(key).runner
+        found = config.runner(name)
+        return found.providers if found is not None else () if name in config.sources else None
 
     def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
         """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""

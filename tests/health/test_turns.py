@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lanes.config import from_data
+from lanes.context import Context
 from lanes.runners.providers.places import ProviderLine, needs_places
 from lanes_storage import reads
 from lanes_storage.law import MessageState
@@ -153,6 +155,21 @@ async def test_F729_why_tells_only_of_the_providers_that_the_lane_may_ask(sim: S
             await site.gateway.advance(0)
             assert "provider second cools" in await site.desk.why("other:3")
             assert "second" not in await site.desk.why("chat:2")
+
+
+def test_F729_a_lane_waits_for_the_providers_of_its_runner_and_what_is_passed_on_for_none() -> None:
+    tables = {
+        "provider": [{"name": name, "base_url": "http://127.0.0.1:1/v1", "model": "m"} for name in ("one", "two")],
+        "runner": [{"name": f"ask {name}", "kind": "provider", "providers": [name]} for name in ("one", "two")],
+        "policy": [{"match": "b:*", "runner": "ask two"}],
+        "source": [{"name": "codex", "provider": "one", "token_env": "TOKEN"}],
+    }
+    config = from_data(tables, env={"TOKEN": "t" * 32})
+    context = Context("me", configured=lambda: config)
+    chains = [context.chain(*asked) for asked in (("a", None), ("b:1", None), ("b:1", "ask one"), ("a", "codex"))]
+    assert chains == [("one",), ("two",), ("one",), ()]
+    assert context.chain("a", "gone") is None
+    assert Context("me").chain("a", None) is None
 
 
 async def test_F217_a_probe_whose_gateway_is_killed_frees_its_place(tmp_path: Path) -> None:
