@@ -219,9 +219,9 @@ def _attempt(limit: ages.Limit) -> str:
         waits = "" if attempt.of == 1 else ", unless another provider of its chain failed otherwise"
         return f"{said}, and its message waits{waits}: nobody is asked after that."
     if attempt.next is None:
-        return f"{said}, and its message fails: nobody is asked after that."
+        return f"{said}, and the run fails: nobody is asked after that."
     return (
-        f"{said}, then {clean(attempt.next)} is asked. If none answers, its message fails within"
+        f"{said}, then {clean(attempt.next)} is asked. If none answers, the run fails within"
         f" {span(max(0, limit.exhausted_ms or 0))}."
     )
 

@@ -69,7 +69,7 @@ def test_it_names_the_attempt_its_limit_that_acts_first_and_who_is_asked_then(wo
     said = why(world)
     assert (
         "It asks provider main (1 of 2), which has been silent for 12 s: first_byte_timeout (45 s) acts in 33 s, then"
-        " backup is asked. If none answers, its message fails within 1m 28s. It expires in 4m 48s (run_timeout 5m 0s)."
+        " backup is asked. If none answers, the run fails within 1m 28s. It expires in 4m 48s (run_timeout 5m 0s)."
     ) in said
     assert "stall" not in said, "its clock begins again with the next provider"
     shown = lane(world)
@@ -100,7 +100,7 @@ def test_content_moves_the_end_of_the_attempt_and_the_last_of_a_chain_is_followe
     asks(world, ticket, limit="idle_timeout", number=2, next=None, rest_ms=0, **since)  # with progress just now
     world.time.move(5 * SECOND)
     assert (
-        "main (2 of 2), which has been silent for 5 s: idle_timeout (45 s) acts in 40 s, and its message fails: nobody"
+        "main (2 of 2), which has been silent for 5 s: idle_timeout (45 s) acts in 40 s, and the run fails: nobody"
         " is asked after that."
     ) in why(world)
 
@@ -118,7 +118,7 @@ def test_a_run_timeout_that_comes_first_ends_the_chain(world: World) -> None:
     world.time.move(4 * MINUTE)
     asks(world, ticket)
     said = why(world)
-    assert "first_byte_timeout (45 s) acts in 45 s, then backup is asked. If none answers, its message fails" in said
+    assert "first_byte_timeout (45 s) acts in 45 s, then backup is asked. If none answers, the run fails" in said
     assert "fails within 1m 0s." in said
     world.time.move(20 * SECOND)
     asks(world, ticket)

@@ -91,7 +91,8 @@ _QUEUE = (
     _queue("overflow", Kind.CHOICE, "reject", "what happens to the message that finds the queue full",
            choices=tuple(Overflow)),
     _queue("concurrency", Kind.WHOLE, 1,
-           "how many requests of one session run at once; only of requests that carry their own history",
+           "how many requests of one session run at once, only of requests that carry their own history; one more waits"
+           " behind the one of them where the fewest wait, also when another one ends before that",
            "1; that of a source for its lanes", least=1, most=1_000),
     _queue("permissions", Kind.CHOICE, "operator",
            "who may answer where a run asks for a permission: an operator, or also its sender by a message",
