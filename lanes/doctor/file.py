@@ -1,15 +1,17 @@
-"""The file: whether it is whole, who may read it, and whether there is room."""
+"""The file: whether it is whole, who may read and write it, and whether there is room."""
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
 from lanes.base.terminal import clean
-from lanes.config.reading.access import exposed, readable
+from lanes.config.reading.access import exposed, readable, user_name
 from lanes.doctor.checks import Check, broken, ok, warning
 from lanes_storage.errors import StorageError
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.identity import Stranger, strangers
+from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
 
 #: Less free space than this is reported; every commit needs some, and so does the WAL.
@@ -114,9 +116,27 @@ def _place(seen: FileFacts) -> Check:
 def _mode(seen: FileFacts) -> Check:
     if (found := exposed(seen.path)) is not None:
         return warning("permissions", *found)
+    if (found := _barred(Files.of(seen.path))) is not None:
+        return warning("permissions", *found)
     if seen.mode & 0o077:
         return warning("permissions", f"others may read {seen.path} (mode {seen.mode:04o})", f"chmod 600 {seen.path}")
     return ok("permissions", f"mode {seen.mode:04o}")
+
+
+def _barred(files: Files) -> tuple[str, str] | None:
+    """What keeps this user from writing the database, with the remedy; None: nothing."""
+    me, beside = user_name(os.geteuid()), (files.log, files.memory, files.side)
+    needed = [files.database, *(path for path in beside if path.exists())]
+    if len(needed) <= len(beside):  # some are still to be made
+        needed.append(files.database.parent)
+    for path in needed:
+        if os.access(path, os.R_OK if path == files.side else os.R_OK | os.W_OK):
+            continue
+        said = f"{me} may not write {path} (mode {path.stat().st_mode & 0o7777:04o})"
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return f"{said}: its file system is read-only", "mount it for writing"
+        return said, f"chmod u+rw {path}" if path.stat().st_uid == os.geteuid() else f"chown {me} {path}"
+    return None
 
 
 def _folder(seen: FileFacts) -> Check:

@@ -44,16 +44,18 @@ def none_left() -> bool:
 
 def raise_limit(runs: int) -> int:
     """Raise the soft limit, up to the hard one, for so many concurrent runs; returns the new soft limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return LEAST
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max(LEAST, needed(runs))
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
-    if wanted > soft:
+    if wanted > _limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return soft
+    return _limit()
+
+
+def _limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def needed(runs: int) -> int:
@@ -83,8 +85,7 @@ def room(runs: int) -> int:
 def most_connections() -> int:
     """How many clients may be connected: one for each run, so that waiting clients leave descriptors for running
     ones."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else allowed(soft)
+    return allowed(_limit())
 
 
 def note_shortage() -> None:

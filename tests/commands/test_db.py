@@ -1,11 +1,13 @@
 """lanes db: upgrade, check, backup, restore; copies made under traffic, and what a restore must not let happen."""
 
+import os
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import time
 from itertools import count
 from pathlib import Path
 
@@ -169,6 +171,26 @@ def test_a_backup_whose_name_was_taken_meanwhile_leaves_no_draft(stage: Stage, t
     with pytest.raises(DatabaseUnavailable):
         copies.copy(stage.path, copy, lambda done, pages: copy.mkdir(exist_ok=True))
     assert not [name for name in files(tmp_path) if "part" in name]
+
+
+def test_F713_what_a_killed_backup_left_is_removed_by_a_later_one(stage: Stage, tmp_path: Path) -> None:
+    """Not what may still be written, nor what only resembles it."""
+    for number in range(40):
+        stage.send(f"k{number}", "text " * 2_000)
+    pid = os.fork()
+    if pid == 0:
+        copies.copy(stage.path, tmp_path / "monday.db", lambda done, pages: os._exit(9))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    (left,) = (tmp_path / name for name in files(tmp_path) if name.endswith(copies.DRAFT))
+    other = tmp_path / "film.part"
+    other.write_bytes(b"not ours")
+    copies.copy(stage.path, tmp_path / "tuesday.db")
+    assert left.exists()
+    for path in (left, other):
+        os.utime(path, (0, time.time() - copies.ABANDONED_S - 60))
+    copies.copy(stage.path, tmp_path / "wednesday.db")
+    assert not {name for name in files(tmp_path) if name.startswith(left.name)}
+    assert other.exists()
 
 
 def keys_of(path: Path) -> int:

@@ -23,21 +23,26 @@ from tests.scenarios.conftest import configure
 pytestmark = pytest.mark.disk
 
 UNREACHABLE = 69
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
 def obey_modes() -> None:
     """Let the child obey the modes of files, also where this process is root and need not."""
     if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def send_where_modes_hold(made: House) -> Finished:
+def where_modes_hold(made: House, *words: str) -> Finished:
     """What may be done is limited from the start of a program on: this one is not forked."""
-    command = [sys.executable, "-m", "lanes", "--db", str(made.database), "send", "a", "hello"]
+    command = [sys.executable, "-m", "lanes", "--db", str(made.database), *words]
     env = environment(made.folder)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, preexec_fn=obey_modes)
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def send_where_modes_hold(made: House) -> Finished:
+    return where_modes_hold(made, "send", "a", "hello")
 
 
 def send(made: House) -> Finished:
@@ -65,6 +70,30 @@ def test_a_file_that_may_not_be_written(made: House) -> None:
         refused(made, "may not be written", "owner and mode", send=send_where_modes_hold)
     finally:
         made.folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("barred", ["lanes.db", "lanes.db-wal", "lanes.db-shm", "lanes.db-lock", "."])
+def test_F714_the_doctor_names_what_this_user_may_not_write(made: House, barred: str) -> None:
+    made.lanes("send", "a", "before")
+    path = made.folder if barred == "." else made.folder / barred
+    if barred == ".":
+        (made.folder / "lanes.db-lock").unlink()
+    mode = path.stat().st_mode & 0o777
+    assert permissions(made)["level"] == "ok"
+    path.chmod(0o555 if barred == "." else 0)
+    try:
+        found = permissions(made)
+    finally:
+        path.chmod(mode)
+    assert found["level"] == "warning"
+    assert f"may not write {path} (mode 0" in found["message"]
+    assert found["fix"] == f"chmod u+rw {path}"
+
+
+def permissions(made: House) -> dict[str, str]:
+    """What the doctor says of them."""
+    (found,) = (one for one in where_modes_hold(made, "doctor", "--json").json if one["check"] == "permissions")
+    return dict(found)
 
 
 def test_a_file_of_a_newer_lanes(made: House) -> None:

@@ -79,6 +79,13 @@ def test_the_limit_is_raised_towards_the_hard_one() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE_S)
 
 
+def test_a_limit_that_is_none_is_enough_for_any_number_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux has no such limit for files: only the number that other systems return is tried here."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert descriptors.raise_limit(100_000) >= descriptors.needed(100_000)
+    assert descriptors.most_connections() >= 100_000
+
+
 def test_F120_streams_beyond_the_descriptors_wait_and_none_fails(made: House) -> None:
     configure(made, made.provider(10))
     log = made.folder / "few.log"

@@ -21,6 +21,9 @@ from lanes_storage.sqlite.inspect import damage, marks
 
 #: Pages that are copied between two calls of ``progress``.
 STEP_PAGES = 512
+#: The end of the name of a copy that is not complete, and after how long without a change it never will be.
+DRAFT = ".lanes-part"
+ABANDONED_S = 86_400
 
 #: Also of a table that never had a row.
 _NUMBERS = """
@@ -44,12 +47,14 @@ Progress = Callable[[int, int], None]
 def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
     """Copy a consistent snapshot of a database, even while others write to it, to a file that must not exist.
 
-    It gets its name only when it is complete; see ``draw``. Raises StorageError, FileExistsError.
+    It gets its name only when it is complete; see ``draw``. What killed copies left in that folder is removed.
+    Raises StorageError, FileExistsError.
     """
     if os.path.lexists(target):  # also for a dangling link
         raise FileExistsError(target)
+    _remove_abandoned(target.parent)
     # a draft for this call alone: another process may be copying to the same name
-    draft = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
+    draft = target.with_name(f"{target.name}.{os.urandom(4).hex()}{DRAFT}")
     draw(source, draft, progress)
     try:
         with translated(str(draft)):
@@ -57,6 +62,14 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
             _sync(target.absolute().parent)
     finally:
         remove(draft)  # if it did not get its name
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove drafts that nobody writes any more. No lock tells: the folder may be on another machine, as a backup's."""
+    with contextlib.suppress(OSError):
+        for draft in folder.glob(f"*{DRAFT}"):
+            if time.time() - draft.stat().st_mtime > ABANDONED_S:
+                remove(draft)
 
 
 def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
