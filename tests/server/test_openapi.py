@@ -1,6 +1,9 @@
 """The OpenAPI document is one, and tells of every route what it answers."""
 
+import json
 import re
+import subprocess
+import sys
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -27,3 +30,19 @@ async def test_it_is_valid_and_whole(served: Served) -> None:
 def test_no_answer_is_409() -> None:
     """Clients repeat it by themselves."""
     assert not any(409 in route.problems for route in ROUTES)
+
+
+def test_F741_a_python_without_docstrings_leaves_out_the_summaries_alone() -> None:
+    """``python -OO``, or PYTHONOPTIMIZE=2 in a container."""
+    asked = (
+        "import json; from lanes.server.routes import openapi as o, table; print(json.dumps(o.document(table.ROUTES)))"
+    )
+    whole, stripped = (
+        json.loads(subprocess.run([sys.executable, *how, "-c", asked], check=True, capture_output=True).stdout)
+        for how in ([], ["-OO"])
+    )
+    for document in (whole, stripped):
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                del operation["summary"]
+    assert whole == stripped

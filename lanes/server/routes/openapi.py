@@ -71,7 +71,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     name = route.path.translate(str.maketrans("/.-", "___", "{}"))
     operation: dict[str, Any] = {
-        "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
+        "summary": (route.handler.__doc__ or "").strip().partition("\n")[0],
         "operationId": f"{route.method.lower()}{name}",
         "parameters": _parameters(route),
         "responses": _responses(route),
