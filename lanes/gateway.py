@@ -204,9 +204,9 @@ class Gateway:
         await self._engine.drain(by=arguments.actor(by), wait_ms=wait_ms)
 
     async def stop(self) -> None:
-        """Interrupt the remaining runs, end the owner's row, and end every loop. A second call does nothing.
+        """Interrupt the remaining runs, end the owner's row, and end every loop.
 
-        It completes even if its caller is cancelled meanwhile.
+        Who calls it again waits for the same end. It completes even if its caller is cancelled meanwhile.
         """
         await self.desk.check_loop()
         await to_its_end(self._stop())

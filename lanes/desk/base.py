@@ -10,7 +10,7 @@ from lanes.drivers.on_loop import LoopDriver
 from lanes.waiting import Endings
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
-from lanes_storage.threads import to_its_end
+from lanes_storage.threads import Once
 
 if TYPE_CHECKING:
     from lanes.engine.holds import Holds
@@ -28,14 +28,18 @@ class DeskBase(LoopDriver):
         self._endings = Endings(store, self.changes)
         self._holds: Holds | None = None
         self._starting_holds = asyncio.Lock()
+        self._closing = Once()
 
     def context(self, actor: str = EMBEDDER, *, frees_watched: bool = True) -> Context:
         """The context of an operation of this actor."""
         return Context(actor, self.clock, self._configured, self.store.name, frees_watched)
 
     async def close(self) -> None:
-        """Cancel the holds, finish pending writes and close the database, also if the caller is cancelled meanwhile."""
-        await to_its_end(self._close())
+        """Cancel the holds, finish pending writes and close the database, also if the caller is cancelled meanwhile.
+
+        Who calls it again waits for the same end.
+        """
+        await self._closing.do(self._close)
 
     async def _close(self) -> None:
         async with AsyncExitStack() as ending:  # each runs even if another fails, the last one first

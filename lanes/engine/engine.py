@@ -6,6 +6,7 @@ A gateway is an engine that runs messages; the holds of a desk use an engine tha
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from lanes.base.errors import Unfit
 from lanes.engine.background.loop import LONGEST_COMMIT_MS, Pulse
@@ -29,7 +30,7 @@ from lanes_storage.interface import AsyncStore, Step, Transaction
 from lanes_storage.lazily import whole
 from lanes_storage.logs import Log
 from lanes_storage.records import NewOwner
-from lanes_storage.threads import call_off, in_thread, to_its_end
+from lanes_storage.threads import Once, call_off, in_thread, to_its_end
 
 log = Log("lanes.engine")
 
@@ -84,6 +85,7 @@ class Engine:
         self._upkeep: Upkeep | None = None
         self._pulse = Pulse(clock)  # of the event loop
         self._ticking: asyncio.Task[None] | None = None
+        self._ending = Once()
         self._unlisten: Callable[[], None] = lambda: None
 
     @property
@@ -237,9 +239,10 @@ class Engine:
         return True
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. May be called twice. It completes even if its
-        caller is cancelled meanwhile."""
-        await to_its_end(self._end(releasing=True))
+        """Cut what still runs, end the owner's row, and end every loop. Who calls it again waits for the same end. It
+        completes even if its caller is cancelled meanwhile."""
+        if self._upkeep is not None:
+            await self._ending.do(partial(self._end, releasing=True))
 
     async def abandon(self) -> None:
         """End every loop without changing the database, like the death of the process."""

@@ -5,7 +5,7 @@ Also: work that is completed even if its caller is cancelled, and the end of tas
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -65,6 +65,20 @@ async def to_its_end(work: Awaitable[T]) -> T:
     if cancelled is not None:
         raise cancelled from (None if task.cancelled() else task.exception())
     return task.result()
+
+
+class Once:
+    """Work that is done once, to its end. Who asks for it again waits for that end, and hears of no error."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def do(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(work())
+            await to_its_end(self._task)
+        elif not self._task.done():
+            await to_its_end(asyncio.wait({self._task}))
 
 
 async def call_off(*tasks: asyncio.Future[Any]) -> None:

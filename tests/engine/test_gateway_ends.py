@@ -216,3 +216,20 @@ async def test_F118_a_cancellation_during_that_drain_cuts_what_runs(tmp_path: Pa
         (message,) = await desk.messages("a")
         assert (message.state, message.interruptions) == (MessageState.QUEUED, 0)
         assert (await desk.status()).gateways == ()
+
+
+async def test_F742_who_closes_a_desk_that_is_being_closed_waits_for_the_same_end(tmp_path: Path) -> None:
+    for number in range(10):
+        async with connect(str(tmp_path / f"{number}.db")) as desk, asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*(desk.close() for _ in range(8)))
+
+
+async def test_F742_the_end_of_the_block_waits_for_a_stop_that_is_under_way(tmp_path: Path) -> None:
+    runner, stopping = Gates(), list[asyncio.Task[None]]()
+    async with connect(str(tmp_path / "lanes.db")) as desk, Gateway(desk, runner) as gateway:
+        await desk.send("a", "hello")
+        await until(lambda: runner.running, "the run")
+        stopping.append(asyncio.create_task(gateway.stop()))
+        await until(lambda: gateway.draining is not None, "the stop to begin")
+    assert stopping[0].done()
+    assert left_in(tmp_path / "lanes.db").state is not LaneState.RUNNING
