@@ -102,7 +102,8 @@ class Turn:
 class Inbox:
     """The texts that people send to a run while it works, the oldest first: ``async for given in run.inbox()``.
 
-    Each is taken once, when the run asks for it. What is not taken before the run ends waits in the lane.
+    Each is taken once, when the run asks for it. What is not taken before the run ends waits in the lane. The loop ends
+    with the run.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Inbox:
         self._left = left
 
     async def get(self) -> HandedText:
-        """The next text; waits until there is one."""
+        """The next text; waits until there is one. Raises NoAnswer once the run has ended."""
         return await self._take()
 
     async def left(self) -> list[HandedText]:
@@ -125,7 +126,10 @@ class Inbox:
         return self
 
     async def __anext__(self) -> HandedText:
-        return await self._take()
+        try:
+            return await self._take()
+        except NoAnswer:
+            raise StopAsyncIteration from None
 
 
 async def permitted(run: "RunContext", what: str, timeout: float) -> bool:

@@ -17,7 +17,7 @@ from lanes_storage.law import MessageState, Mode
 from lanes_storage.records import Beat, NewQuestion, RunQuestion
 from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, Site, gateway_on
-from tests.kit.until import until
+from tests.kit.until import PATIENCE_S, until
 from tests.kit.world import World
 
 
@@ -349,6 +349,36 @@ async def test_F255_a_text_that_was_taken_for_nobody_is_kept_for_the_next(tmp_pa
         for number in range(20):
             await site.desk.steer("a", str(number))
         assert (await site.desk.wait(message.id)).reply == " ".join(map(str, range(20)))
+
+
+@pytest.mark.parametrize("way", ["end", "abort", "loss"])
+async def test_F743_the_texts_for_a_run_end_with_it(tmp_path: Path, way: str) -> None:
+    """Also for a task that outlives it: it would wait for ever, and keep the run and its message in memory."""
+    gates, tasks = Gates(stubborn=way == "loss"), list[asyncio.Task[list[str]]]()
+
+    async def left_behind(run: RunContext) -> str:
+        inbox = run.inbox()
+
+        async def listen() -> list[str]:
+            heard = [given.text async for given in inbox]
+            with pytest.raises(NoAnswer, match="has ended"):
+                await inbox.get()
+            return heard
+
+        tasks.append(asyncio.create_task(listen()))
+        return await gates(run)
+
+    async with gateway_on(tmp_path, left_behind, Hands(), abort_grace="1s") as site, asyncio.timeout(PATIENCE_S):
+        await site.desk.send("a", "hello")
+        await site.running(gates, "a")
+        await site.desk.wait((await site.desk.steer("a", "quickly")).id)
+        if way == "end":
+            gates.open()
+        else:
+            aborting = asyncio.create_task(site.desk.abort("a", actor="alice"))
+            await site.by_and_by(aborting.done, "the abort")
+        assert await tasks[0] == ["quickly"]
+        gates.open()
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["of its boot", "of another boot"])

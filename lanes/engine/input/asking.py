@@ -43,6 +43,11 @@ class Asker(Protocol):
         """It was told to stop, or has lost its lane."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Its work has ended, or it has lost its lane: it is given nothing more."""
+        ...
+
     def wait_for_input(self, limit_ms: int) -> bool:
         """Its limits do not pass, at most for so long, and it needs no slot. False: too many others wait, too."""
         ...
@@ -178,7 +183,7 @@ class RunInput:
         return lambda tx: doors.close_question(tx, run, question, self._clock(), by=by, why=why)
 
     async def steer(self) -> HandedText:
-        """The next text that is meant for the run."""
+        """The next text that is meant for the run. Raises NoAnswer once the run is over."""
         run, by = self._run.ticket, self._run.by
         while True:
             while self._taking:  # these texts come first
@@ -189,6 +194,8 @@ class RunInput:
             taken = await self._taken(lambda tx: doors.take_steer(tx, run, self._clock(), by=by))
             if taken is not None:
                 return taken
+            if self._run.over:
+                raise NoAnswer("its run has ended, and is given no text any more")
             await signal.wait()
 
     async def left(self) -> list[HandedText]:

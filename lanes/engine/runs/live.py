@@ -235,6 +235,10 @@ class ActiveRun:
     def ends(self) -> bool:
         return self.stop is not None or self.lost
 
+    @property
+    def over(self) -> bool:
+        return self.body_ended_at is not None or self.lost
+
     def wait_for_input(self, limit_ms: int) -> bool:
         if self.slots is not None and not self.slots.begin_input(self):
             return False
@@ -278,6 +282,7 @@ class ActiveRun:
     def note_end(self) -> None:
         """The body of the run has ended: from now on no limit applies to it."""
         self.body_ended_at = self._clock().wall
+        self.wake_input()  # a task that outlives it may wait there
 
     def sign(self) -> "Sign":
         """Its last sign of progress, for the watchdog of this process."""
@@ -316,6 +321,7 @@ class ActiveRun:
     def lose(self) -> None:
         """This run has lost its lane: stop it, and do not wait for it. From any thread."""
         self.lost = True
+        self.wake_input()
         self._stop_outside(0)
         self._loop.call_soon_threadsafe(self._lose)
 
