@@ -174,6 +174,7 @@ def test_F90_what_a_check_of_the_doctor_quotes_is_left_out(
     )
     with sqlite3.connect(stage.path) as connection:
         connection.execute("UPDATE lanes SET epoch = epoch + 7")
+    connection.close()
     (tmp_path / "lanes.toml").write_text('[clocks]\nrun_timeout = "xyzzy"\n')
     monkeypatch.setattr(doctor, "_LOOKS", doctor._LOOKS | {"new": lambda *_: [ok("new", "a xyzzy text")]})
     shown = lanes("doctor").out

@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -178,7 +179,7 @@ async def test_F292_nothing_of_a_request_or_an_answer_is_kept(guard: Guard, capl
         assert secret.encode() not in stored, secret
         logged = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]  # the test's own
         assert not [line for line in logged if secret in line]
-    with sqlite3.connect(guarded.path) as database:
+    with closing(sqlite3.connect(guarded.path)) as database:
         ((request, source),) = database.execute("SELECT request, source FROM messages WHERE state = 'done'")
     outline = json.loads(request)["lanes_outline"]
     assert (outline["model"], outline["tools"], source) == ("m", ["read_file"], "bot")
