@@ -229,8 +229,9 @@ class Gateway:
         just accepted or read, which is then not read once more. From the event loop.
         """
         message_id = message.id if isinstance(message, Message) else message
-        listener = self._engine.streams.of(message_id).listen()
-        if message_id not in self._watchers:
+        stream = self._engine.streams.of(message_id)
+        listener = stream.listen()
+        if message_id not in self._watchers and not stream.ended:
             watching = asyncio.create_task(self._watch(message), name=f"lanes-watch-{message_id}")
             self._watchers[message_id] = watching
         return listener

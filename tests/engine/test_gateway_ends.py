@@ -233,3 +233,12 @@ async def test_F742_the_end_of_the_block_waits_for_a_stop_that_is_under_way(tmp_
         await until(lambda: gateway.draining is not None, "the stop to begin")
     assert stopping[0].done()
     assert left_in(tmp_path / "lanes.db").state is not LaneState.RUNNING
+
+
+async def test_F744_who_listens_once_a_gateway_has_stopped_does_not_wait(tmp_path: Path) -> None:
+    """A message that was accepted just then: its stream would keep a web server from ending."""
+    async with gateway_on(tmp_path, Gates(), Hands()) as site, asyncio.timeout(PATIENCE_S):
+        await site.gateway.stop()
+        message = await site.desk.send("a", "hello")
+        assert [piece async for piece in site.gateway.listen(message.id)] == []
+        assert [piece async for piece in site.gateway.listen(message)] == []

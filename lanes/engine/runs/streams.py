@@ -173,14 +173,17 @@ class Streams:
 
     def __init__(self) -> None:
         self._streams: dict[int, ReplyStream] = {}
+        self._over = False
         self.unheard: Callable[[int], None] = lambda _: None
 
     def of(self, message_id: int) -> ReplyStream:
-        """The stream of a message, created at its first use."""
+        """The stream of a message, created at its first use; it has ended if the gateway has stopped."""
         stream = self._streams.get(message_id)
         if stream is not None:
             return stream
         made = self._streams[message_id] = ReplyStream(lambda: self._unheard(message_id, made))
+        if self._over:
+            made.end()
         return made
 
     def end(self, message_id: int, error: Exception | None = None) -> None:
@@ -200,7 +203,8 @@ class Streams:
             self._streams.pop(message_id)
 
     def end_all(self) -> None:
-        """End every stream: the gateway stops."""
+        """End every stream, also those that are asked for from now on: the gateway stops."""
+        self._over = True
         for stream in list(self._streams.values()):
             stream.end()
 
