@@ -165,6 +165,16 @@ class DeskOperating(DeskBase):
         """The messages of a lane, newest first. Raises NotFound."""
         return await self.perform(messages.messages(self.context(), key, state=tuple(states), limit=limit))
 
+    async def dead_letters(
+        self, *, waiting: bool = False, limit: int | None = None, before: int | None = None
+    ) -> list[Message]:
+        """The failed messages of all lanes, newest first; ``waiting``: only those that were not retried yet.
+
+        ``before``: the id of the last one, for the next page. Raises Unfit.
+        """
+        effect = messages.dead_letters(self.context(), waiting=waiting, limit=limit, before=before)
+        return await self.perform(effect)
+
     async def retry(self, message_id: int, *, actor: str = EMBEDDER) -> Message:
         """Retry a dead letter; returns the new message. Raises NotFound, NotAllowed, QueueFull, LaneBusy."""
         return await self.perform(messages.retry(self.context(actor), message_id))

@@ -72,6 +72,7 @@ FACES = {
         ),
         result="list[Lane]",
     ),
+    "dead-letters": Face("dead_letters", besides=NONE, left_out=frozenset({"filter_", "older_than", "within"})),
     "messages": Face(
         "messages",
         {"states": "state"},
@@ -114,7 +115,6 @@ NOT_IN_PYTHON = {
     "tally-dead-letters",
     "owner-health",
     "silent",
-    "dead-letters",
     "message-ids",
     "message-count",
     "reconcile",
