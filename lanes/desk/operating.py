@@ -102,7 +102,8 @@ class DeskOperating(DeskBase):
     ) -> list[Lane]:
         """Lanes in some order; by attention, unfinished ones first, the longest wait at the top. Raises Unfit."""
         arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
-        queries.list_.checked({"limit": limit, "cursor": offset})
+        queries.list_.checked({"limit": limit})
+        arguments.count(offset, "offset")
         return list(await self.perform(queries.lanes_of(self.context(), chosen or LaneFilter(), order, limit, offset)))
 
     async def lanes_total(self, chosen: LaneFilter | None = None) -> int:

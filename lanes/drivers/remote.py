@@ -155,19 +155,20 @@ class RemoteDriver:
         last = limit if from_oldest else None  # a limit means the last so many
         if last is not None and last <= paging.PAGE:
             return self._ask(verb, params, until)
-        place = 0 if from_oldest else None
-        rows: list[Any] = []
+        place: int | str | None = 0 if from_oldest else None
+        rows, seen = list[Any](), {place}
         while True:
             most = paging.PAGE if limit is None or last is not None else min(paging.PAGE, limit - len(rows))
             page = self._ask(verb, {**params, **({} if place is None else {how.param: place}), "limit": most}, until)
             rows += how.rows(page)
             if last is not None:
                 del rows[:-last]
-            before, place = place, how.place(page)
+            place = how.place(page)
             if place is None or (limit is not None and last is None and len(rows) >= limit):
                 return how.whole(page, rows)
-            if before is not None and not how.goes_on(before, place):
+            if place in seen:  # whatever answers, no page comes twice
                 raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
+            seen.add(place)
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
         """One request, whose answer is complete by ``until``."""

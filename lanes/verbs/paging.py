@@ -1,11 +1,8 @@
 """How long lists are read over HTTP page by page."""
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lanes.base import arguments
-from lanes.base.errors import Unreadable
 from lanes.verbs.kinds import MOST_LISTED
 from lanes_storage.tuples import NamedTuple
 
@@ -30,16 +27,14 @@ class Paging(NamedTuple):
     """``param`` says where the next page begins, and ``place`` gives its value by the page before (None: that was the
     last one). ``rows`` are those of a page; ``whole`` makes the result of the last page and all rows.
 
-    ``forward``: the oldest row comes first, and a limit means the last ones. ``goes_on``: whether one place is behind
-    another, so that no page comes twice, whatever answers.
+    ``forward``: the oldest row comes first, and a limit means the last ones.
     """
 
     param: str
-    place: Callable[[Page], int | None]
+    place: Callable[[Page], int | str | None]
     rows: Callable[[Page], Sequence[Row]] = lambda page: page
     whole: Callable[[Page, list[Row]], Any] = _as_they_are
     forward: bool = False
-    goes_on: Callable[[int, int], bool] = operator.lt
 
 
 def _last_id(page: Page) -> int | None:
@@ -47,16 +42,13 @@ def _last_id(page: Page) -> int | None:
     return page[-1].id if page else None
 
 
-def _next_cursor(page: Page) -> int | None:
-    if page.next is None or not page.lanes:
-        return None
-    if (cursor := arguments.digits(page.next)) is None:
-        raise Unreadable(f"this is no cursor of a page: {page.next!r:.100}")
-    return cursor
+def _next_cursor(page: Page) -> str | None:
+    following: str | None = page.next
+    return following if page.lanes else None
 
 
 #: The newest first.
-BACKWARD = Paging("before", _last_id, goes_on=operator.gt)
+BACKWARD = Paging("before", _last_id)
 #: The oldest first.
 FORWARD = Paging("after", _last_id, forward=True)
 #: In the order that was asked for, in pages that name the next one. A lane that moves may be on two of them.

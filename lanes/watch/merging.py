@@ -10,7 +10,7 @@ from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reads
 from lanes_storage.law import LaneState, SourceState, WatchedState
-from lanes_storage.records import How, LaneFilter, LaneOrder, LaneRow, SightingRow
+from lanes_storage.records import How, LaneFilter, LaneOrder, LaneRow, SightingRow, SortPlace
 from lanes_storage.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -171,6 +171,18 @@ class MergedLanes:
         begin = max(0, skipped - own)
         more = watched.last[begin : None if left is None else begin + left - len(rows)]
         return shown + [lane_of(row, self._liveness) for row in more]
+
+    def behind(self, place: SortPlace, order: LaneOrder) -> int | None:
+        """How many of them come before the lanes behind that place; None: it is none of this order."""
+        before: int | None = self._read(reads.lanes_until(self._chosen, place, order=order))
+        return None if before is None else len(self._watched.first) + before
+
+    def sort_place(self, lane: Lane, order: LaneOrder) -> SortPlace | None:
+        """Where one of them stands in that order; None: in none, as it is a lane of another program alone."""
+        if any(lane.key == row.address for rows in self._watched[:2] for row in rows):
+            return None
+        row = self._read(reads.lane(lane.key))
+        return None if row is None else self._read(reads.sort_place(row.id, order=order))
 
     def total(self) -> int:
         """How many there are."""

@@ -69,8 +69,8 @@ are those of OpenAI; `/v1/messages` has Anthropic's (`api_error`, `overloaded_er
 A list of messages is a page of at most `limit`, and of no more than have {characters} characters together, though never
 of none; `before` the last of them is the next page. The list has ended where a page is empty.
 
-A page of lanes goes on at its `next`, which is a place in the order of that moment: a lane whose place changes between
-two pages may come twice, or not at all. With `sort=lane` only lanes that come or go change places.
+A page of lanes goes on at its `next`: behind the place that its last lane had. A lane that moves across that place
+before the next page is asked for comes twice, or not at all; each other one comes once, whatever moves beside it.
 """
 
 

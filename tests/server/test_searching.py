@@ -196,3 +196,20 @@ async def test_F125_what_could_be_aborted_is_found_by_the_database(served: Serve
         assert ([lane["key"] for lane in page["lanes"]], page["next"]) == (keys, None)
     assert sum(query.sql == reads.message(1).sql for query in queries) == 0
     assert await served.desk.lanes_total(LaneFilter(abortable=Scope.BOTH)) == 1
+
+
+async def test_a_lane_that_stays_where_it_is_is_listed_once_whatever_moves_between_two_pages(served: Served) -> None:
+    await served.post("/api/pause")
+    sent = [await served.desk.send(str(number), "waits") for number in range(6)]
+    first = (await served.client.get("/api/lanes?limit=2")).json()
+    await served.desk.drop(sent[0].id)  # its lane comes last from now on, and each other one moves up
+    await served.desk.send("6", "waits")
+    pages, cursor = [first], first["next"]
+    while cursor is not None:
+        pages.append((await served.client.get("/api/lanes", params={"limit": 2, "cursor": cursor})).json())
+        cursor = pages[-1]["next"]
+    assert [lane["key"] for page in pages for lane in page["lanes"]] == ["0", "1", "2", "3", "4", "5", "6", "0"]
+    by_place = (await served.client.get("/api/lanes?limit=2&cursor=1")).json()["lanes"]
+    assert [lane["key"] for lane in by_place] == ["2", "3"], "as 0.1.0 asked"
+    refused = await served.client.get("/api/lanes?cursor=x")
+    assert (refused.status_code, refused.json()["code"]) == (400, "unfit")

@@ -10,7 +10,7 @@ from lanes import filters
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes_storage import doors, open_store, reads
 from lanes_storage.law import LaneState
-from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort, RunUsage
+from lanes_storage.records import LaneFilter, LaneOrder, LaneRow, LaneSort, RunUsage, SortPlace
 from tests.kit.world import World
 from tests.storage.conftest import Engine
 
@@ -81,6 +81,11 @@ def test_pages_are_parts_of_the_whole_and_every_lane_knows_its_place(
     assert [lane.key for lane in pages] == [lane.key for lane in whole]
     places = [seen.store.read(reads.lane_place(LaneFilter(), lane.key, order=order)) for lane in whole]
     assert places == list(range(60))
+    behind = [seen.store.read(reads.sort_place(lane.id, order=order)) for lane in whole]
+    assert [seen.store.read(reads.lanes_until(LaneFilter(), place, order=order)) for place in behind if place] == [
+        *range(1, 61)
+    ]
+    assert seen.store.read(reads.lanes_until(LaneFilter(), SortPlace(9, "", 0, 0), order=order)) is None
 
 
 def _held(lane: LaneRow) -> int | None:

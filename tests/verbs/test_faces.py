@@ -53,9 +53,9 @@ FACES = {
     "why": Face("why", besides=NONE, result="str"),
     "list": Face(
         "lanes",
-        {"chosen": "filter_", "order": "sort", "offset": "cursor"},
+        {"chosen": "filter_", "order": "sort"},
         converted=frozenset({"chosen", "order"}),
-        besides=NONE,
+        besides=frozenset({"offset"}),
         left_out=frozenset(
             {
                 "state",
@@ -66,6 +66,7 @@ FACES = {
                 "abortable",
                 "keys",
                 "counted",
+                "cursor",
                 "reverse",
                 "source",
             }  # the filter says all that

@@ -175,7 +175,7 @@ async def test_lists_page_and_filter_over_both(site: WatchSite) -> None:
         *(f"here:{n}" for n in range(3)),
         "openclaw:agent:idle",
     ]
-    paged = [lane.key for at in range(0, 8, 2) for lane in await site.lanes(limit=2, cursor=at)]
+    paged = [lane.key for at in range(0, 8, 2) for lane in await site.lanes(limit=2, cursor=str(at))]
     assert paged == every
     assert len(await site.lanes(source="openclaw")) == 4
     assert len(await site.lanes(source="here")) == 3

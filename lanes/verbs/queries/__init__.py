@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        ".listing": "ALL BY_ATTENTION MOST_KEYS MOST_OFFSET MOST_SILENT lanes_of list_ total_of",
+        ".listing": "ALL BY_ATTENTION MOST_KEYS MOST_SILENT lanes_of list_ total_of",
         ".looking": "SHOWN_CHARACTERS SHOWN_EVENTS SHOWN_MESSAGES lane_of show why",
         ".searching": "MOST_PARTS find groups marks search silent tally",
     },

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from lanes import filters
-from lanes.base.errors import TooMuch
+from lanes.base.errors import LanesError, TooMuch
 from lanes.base.procedure import Effect, QueryBlock
 from lanes.context import Context
 from lanes.records import Lane, LanePage
@@ -23,6 +23,8 @@ from lanes.verbs.kinds import (
     words,
 )
 from lanes.verbs.paging import OF_LANES
+from lanes.verbs.queries import cursors
+from lanes.verbs.queries.cursors import MOST_OFFSET
 from lanes.verbs.verb import verb
 from lanes.watch import merging
 from lanes_storage import reads
@@ -33,8 +35,6 @@ from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
 #: The most keys of a choice: a dashboard marks no more.
 MOST_KEYS = 10_000
-MOST_OFFSET = 10**9
-
 #: So many silent runs come before the other lanes.
 MOST_SILENT = 1_000
 BY_ATTENTION = LaneOrder()
@@ -47,6 +47,7 @@ Sort = Annotated[
 ]
 Reverse = Annotated[Flag, NOT_TYPED, "in reverse order"]
 Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
+Cursor = Annotated[Text, NOT_TYPED, "where the page begins: `next` of the one before, or the place of its first lane"]
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 
@@ -80,7 +81,7 @@ def list_(
     sort: Sort = LaneSort.ATTENTION,
     reverse: Reverse = False,
     limit: Limit | None = None,
-    cursor: Offset = 0,
+    cursor: Cursor = "0",
     counted: Annotated[Flag, NOT_TYPED, "whether to count all lanes by state, for `counts`"] = True,
 ) -> Effect[LanePage]:
     """Lanes, the most urgent first.
@@ -98,13 +99,18 @@ def list_(
     if source is not None:
         chosen = chosen.where("source", How.IS, source)
     chosen = timed(only(chosen, keys)._replace(abortable=abortable or chosen.abortable), now)
-    asked = LaneOrder(sort, reverse)
+    asked, begin = LaneOrder(sort, reverse), cursors.read(cursor)
 
-    def look(read: Reads) -> LanePage:
+    def look(read: Reads) -> LanePage | LanesError:
         order = silent_named(asked, None, now, read)
-        more = None if limit is None else limit + 1
-        found = merging.MergedLanes(read, chosen, now).page(order, more, cursor)
-        following = None if limit is None or len(found) <= limit else str(cursor + limit)
+        merged = merging.MergedLanes(read, chosen, now)
+        offset = begin if isinstance(begin, int) else merged.behind(begin, order)
+        if offset is None:
+            return cursors.unknown(cursor)
+        found = merged.page(order, None if limit is None else limit + 1, offset)
+        following = None
+        if limit is not None and len(found) > limit:
+            following = cursors.written(merged.sort_place(found[limit - 1], order), offset + limit)
         counts = read(reads.counts(now.wall)).lanes if counted else {}
         return LanePage(tuple(found[:limit]), counts, following)
 

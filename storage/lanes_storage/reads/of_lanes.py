@@ -32,6 +32,7 @@ from lanes_storage.records import (
     LaneTally,
     PauseRow,
     Repeated,
+    SortPlace,
 )
 from lanes_storage.statements import further
 
@@ -177,20 +178,43 @@ def lane_place(
 
     ``outside``: also return the position that the lane would have if it were chosen; None if there is no such lane.
     """
-    choice, walks = choice_of(chosen), walks_of(order)
-    among = Conditions([], {}) if outside else choice
-    sought = " UNION ALL ".join(
-        f"{_walk(number, walk, among)} AND {shown_key('l')} = :sought" for number, walk in enumerate(walks)
-    )
-    cases = []
+    choice = choice_of(chosen)
+    sought = _in_order(order, Conditions([], {}) if outside else choice, f"{shown_key('l')} = :sought")
+    statement = _before(sought, order, choice)
+    return Query(statement, choice.params | {"sought": key} | _named(order), one(lambda row: int(row[0])), broad=True)
+
+
+def sort_place(lane_id: int, *, order: LaneOrder = BY_ATTENTION) -> Query[SortPlace | None]:
+    """Where a lane stands in an order."""
+    statement = f"SELECT walk, word, first, second FROM ({_in_order(order, Conditions([], {}), 'l.id = :id')})"
+    return Query(statement, {"id": lane_id} | _named(order), one(lambda row: SortPlace(*row)), broad=True)
+
+
+def lanes_until(chosen: LaneFilter, place: SortPlace, *, order: LaneOrder = BY_ATTENTION) -> Query[int | None]:
+    """How many of the chosen lanes stand at a place in the order of ``lanes`` or before it; None if that is none of
+    this order."""
+    choice = choice_of(chosen)
+    given = "SELECT :walk AS walk, :word AS word, :first AS first, :second AS second"
+    statement = _before(given, order, choice, "<=")
+    return Query(statement, choice.params | place._asdict() | _named(order), one(lambda row: row[0]), broad=True)
+
+
+def _in_order(order: LaneOrder, among: Conditions, condition: str) -> str:
+    """The places of the lanes that meet a condition."""
+    walks = enumerate(walks_of(order))
+    return " UNION ALL ".join(f"{_walk(number, walk, among)} AND {condition}" for number, walk in walks)
+
+
+def _before(sought: str, order: LaneOrder, choice: Conditions, compared: str = "<") -> str:
+    """The number of the chosen lanes before a place, which a query gives."""
+    walks, cases = walks_of(order), []
     for number, walk in enumerate(walks):
         whole = "".join(f"{_count(before, choice)} + " for before in walks[:number])
         word = f"word {'>' if walk.text is not None and walk.text.descending else '<'} sought.word"
         inside = f"SELECT count(*) FROM ({_walk(number, walk, choice)}) AS w WHERE w.{word}"
-        inside += " OR (w.word = sought.word AND (w.first, w.second) < (sought.first, sought.second))"
+        inside += f" OR (w.word = sought.word AND (w.first, w.second) {compared} (sought.first, sought.second))"
         cases.append(f"WHEN {number} THEN {whole}({inside})")
-    statement = f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
-    return Query(statement, choice.params | {"sought": key} | _named(order), one(lambda row: int(row[0])), broad=True)
+    return f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
 
 
 def _named(order: LaneOrder) -> dict[str, object]:

@@ -27,7 +27,9 @@ __getattr__ = lazily(
             "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "
             "SeenIncident Spent Waiter is_outline"
         ),
-        ".lanes": ("LaneCounts LaneGroupRow LaneOrder LaneRow LaneSort LaneTally LastErrorRow PauseRow Repeated"),
+        ".lanes": (
+            "LaneCounts LaneGroupRow LaneOrder LaneRow LaneSort LaneTally LastErrorRow PauseRow Repeated SortPlace"
+        ),
         ".providers": "Health PlacesTaken ProviderCounts ProviderRefusal ProviderReset ProviderRow",
         ".runs": (
             "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "

@@ -129,3 +129,12 @@ class LaneOrder(NamedTuple):
     by: LaneSort = LaneSort.ATTENTION
     reverse: bool = False
     silent: tuple[int, ...] = ()
+
+
+class SortPlace(NamedTuple):
+    """Where a lane stands in an order: the number of its walk, and the values that it is sorted by there."""
+
+    walk: int
+    word: str
+    first: int
+    second: int
