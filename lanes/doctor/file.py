@@ -51,7 +51,7 @@ def check_users(path: Path) -> list[Check]:
             broken("names", f"{alias.detail}: what is written under one, nobody sees under another", alias.fix)
         )
     for one in strangers(path):
-        named = ", ".join(f"{clean(name)} (as {at})" for name, at in one.files)
+        named = ", ".join(map(clean, one.files))
         said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
         found.append(broken("users", said, _saving(one)))
     return found or [ok("users", "every process that has it open has these files open")]

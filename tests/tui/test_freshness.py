@@ -41,6 +41,22 @@ async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: S
         assert not driver.main.table.stale
 
 
+async def test_F756_what_is_wrong_with_the_source_is_told_to_its_end_also_on_a_narrow_screen(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    away = stage.path.with_name("away")
+    async with dashboard(stage.path, (80, 24)) as driver:
+        counts = driver.main.query_one("#counts", Sheet)
+
+        def painted() -> str:
+            return " ".join(counts.render_line(y).text.strip() for y in range(counts.size.height))
+
+        await driver.shows("● live")
+        stage.path.rename(away)
+        await driver.until(lambda: "`lanes doctor`" in painted() and painted().endswith(")"), "what helps")
+        away.rename(stage.path)
+        await driver.until(lambda: "▶ running 1" in painted() and counts.size.height == 1, "one line, as before")
+
+
 async def test_what_acts_is_greyed_out_while_nothing_may_be_acted_on(stage: Stage) -> None:
     stage.hold("held:1", stage.owner())
     away = stage.path.with_name("away")

@@ -36,7 +36,7 @@ class Header(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self._about, self._as_of, self._counts = Sheet(id="about-all"), Sheet(id="as-of"), Sheet(id="counts")
+        self._about, self._as_of, self._counts = Sheet(id="about-all"), Sheet(id="as-of"), Sheet(wrap=True, id="counts")
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
@@ -56,7 +56,7 @@ class Header(Vertical):
         counts = (
             lost if freshness.lost or board.picture is None else _counts(board, board.picture, trends, now, width - 2)
         )
-        self._counts.show([text.line(" ", counts)])
+        self._counts.show([counts])
 
     @property
     def plain(self) -> str:

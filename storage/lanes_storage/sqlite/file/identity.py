@@ -83,7 +83,7 @@ class Stranger(NamedTuple):
 
     pid: int
     command: str
-    files: tuple[tuple[str, str], ...]  # the name of the open file, and a path where it can still be read
+    files: tuple[str, ...]  # the names of the open files
     database: str | None  # paths where its file and its WAL can be read
     log: str | None
 
@@ -149,7 +149,7 @@ def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger
     database = _first(other, bases) or _first(sorted(opened), bases)
     logs = [f"{base}-wal" for base in bases]
     log = _first(other, logs) or _first(sorted(opened), logs)
-    listed = tuple((one.name, one.at) for one in other)
+    listed = tuple(dict.fromkeys(one.name for one in other))  # each is open several times
     return Stranger(int(process), _command(process), listed, database, log)
 
 
