@@ -142,7 +142,7 @@ def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
         return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
     beat, seen = ages.beat_ms(owner, around.now), evidence(owner, around.me)
     left = owner.stale_after_ms - beat
-    late = beat > 2 * owner.heartbeat_interval_ms
+    late = _is_late(owner, around.now)
     kept = "" if sight is not ProcessSighting.ALIVE or not late else f" {KEPT_FROM_BEATING}"
     if not around.acting() and (left <= 0 or sight is ProcessSighting.STOPPED):
         do = "let it go on" if sight is ProcessSighting.STOPPED else "start one"
@@ -166,6 +166,10 @@ def _drained(owner: OwnerRow, now: Now) -> list[str]:
     left = owner.drain_until - now.wall
     when = f"in {span(left)}" if left > 0 else "now"
     return [f"Its owner drains (by {clean(owner.drain_by or '')}) and cuts what still runs {when}."]
+
+
+def _is_late(owner: OwnerRow, now: Now) -> bool:
+    return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
 
 
 def _asks(run: RunRow, now: Now) -> list[str]:
@@ -342,6 +346,9 @@ def _unmet(head: MessageRow, around: Circumstances) -> str | None:
         return "Every living gateway is draining and claims nothing new."
     if head.runner is not None and not any(head.runner in o.runners for o in claiming):
         return f"No living gateway has the runner {clean(head.runner)} that it asks for."
+    if all(_is_late(o, around.now) and look(o, around.me) is ProcessSighting.ALIVE for o in claiming):
+        beat = min(ages.beat_ms(o, around.now) for o in claiming)
+        return f"No gateway has stored a heartbeat for {span(beat)}. {KEPT_FROM_BEATING}"
     return None
 
 

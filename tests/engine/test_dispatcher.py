@@ -20,7 +20,7 @@ from lanes.runners.providers.places import OTHERS_FIRST_MS
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import AsyncStore, doors, open_async_store
 from lanes_storage.clock import Now
-from lanes_storage.errors import DatabaseReplaced
+from lanes_storage.errors import DatabaseFull, DatabaseReplaced
 from lanes_storage.interface import Step, Transaction
 from lanes_storage.law import MAX_SUSPECTS, BoundTo, LaneState, MessageState, OnInterrupt
 from lanes_storage.records import Admission, BudgetTerms, Head, NewMessage, Terms
@@ -73,6 +73,26 @@ async def bench(world: World, astore: AsyncStore) -> Bench:
 
 
 # ----------------------------------------------------------------------------------------- the claim
+
+
+async def test_a_database_that_refuses_for_long_is_told_once_in_a_while(
+    world: World, astore: AsyncStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FixedPolicies):
+        def terms(self, head: Head, spec: RunnerSpec) -> Terms:
+            raise DatabaseFull("lanes.db")
+
+    monkeypatch.setattr(claiming_heads, "REFUSED_S", 0.0)
+    world.send("a")
+    refused = Bench(world, astore, {"chat": spec()}, Full()).dispatcher
+    task = asyncio.create_task(refused.run())
+    await until(lambda: refused.looks >= 3, "another look")
+    assert caplog.text.count("nothing can be claimed") == 1
+    world.time.move(claiming_heads.COMPLAIN_EVERY_MS + 1)
+    refused.wake()
+    await until(lambda: caplog.text.count("nothing can be claimed") == 2, "another word")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_F79_a_claim_in_a_file_that_was_moved_away_is_given_back_once_that_is_back(

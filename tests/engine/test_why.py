@@ -82,11 +82,16 @@ def test_F563_a_gateway_that_lives_and_stores_nothing_is_told_with_where_to_look
     """Such as on a full disk: what its run has done since is not in the file, however much that has come to."""
     owner = world.owner(**this_process()._asdict())
     world.start("a", owner=owner)
+    world.step(lambda tx: doors.end_owner(tx, world.me, world.time(), cause="stopped", by="tester"))
+    world.send("b")
     kept = "`lanes doctor` says whether a full disk or a lock keeps it from storing"
     world.time.move(OWNER.heartbeat_interval_ms)
     assert kept not in why(world)
+    assert "as soon as a run slot" in why(world, "b")
     world.time.move(2 * OWNER.heartbeat_interval_ms)
     assert kept in why(world)
+    assert "No gateway has stored a heartbeat for 15 s. Its process lives: " + kept in why(world, "b")
+    assert "as soon as a run slot" not in why(world, "b"), "nothing is known of that"
     world.time.move(OWNER.stale_after_ms)
     assert kept in why(world)
 

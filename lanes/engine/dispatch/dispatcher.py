@@ -41,8 +41,8 @@ TICK_S, TICK_MS = 0.1, 100
 IDLE_S = 1.0
 #: Claims per transaction, so that other writers get the lock in between.
 PAGE = 64
-#: Seconds between two retries while the database fails.
-REFUSED_S = 0.5
+#: Seconds between two retries while the database fails, and milliseconds between two lines of the log about it.
+REFUSED_S, COMPLAIN_EVERY_MS = 0.5, 5_000
 
 
 class Dispatcher:
@@ -80,6 +80,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._is_open = is_open  # False while draining: nothing is claimed
         self.ticked_at = clock().mono
+        self._silent_until = -1
         self.looks = 0  # completed rounds: tests that move the clock wait for them
 
     def wake(self) -> None:
@@ -90,6 +91,13 @@ class Dispatcher:
         """Start a round at once. From any thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing is claimed any more
             self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _refused(self, error: StorageError) -> None:
+        """Log it once in a while: it may last for hours. That the file was replaced, the upkeep logs."""
+        now = self._clock().mono
+        if not isinstance(error, DatabaseReplaced) and now > self._silent_until:
+            self._silent_until = now + COMPLAIN_EVERY_MS
+            log.warning("nothing can be claimed at the moment: %s", error)
 
     async def run(self) -> None:
         """Claim until cancelled. While the database fails, it retries."""
@@ -104,8 +112,7 @@ class Dispatcher:
             except StoreClosed:
                 return
             except StorageError as error:
-                if not isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
-                    log.warning("nothing can be claimed at the moment: %s", error)
+                self._refused(error)
                 await asyncio.sleep(REFUSED_S)
             except Exception:  # for example, a policy that raises: it must not stop the dispatcher
                 log.exception("claiming failed; it will be retried")
