@@ -89,7 +89,9 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     if around.last is not None and around.last.type == Edge.COMPLETE:
         said += _answered(around.last.detail or {})
     if around.last is not None:
-        said.append(f"Last event: {clean(around.last.type)}, {ago(around.now.wall - around.last.at)}.")
+        step = clean(str((around.last.detail or {}).get("next", "")))  # what to do now, in a notice
+        when = f"{ago(around.now.wall - around.last.at)}{step and f': {step}'}"
+        said.append(f"Last event: {clean(around.last.type)}, {when}.")
     return " ".join(said)
 
 

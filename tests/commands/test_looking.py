@@ -183,6 +183,13 @@ def test_F752_a_lane_whose_message_waits_for_a_provider_is_parked_in_every_list(
     assert lanes("why", "k").out.startswith("Lane k is parked. ")
 
 
+def test_what_to_do_about_a_failed_message_is_told_by_why_too(stage: Stage, lanes: Call) -> None:
+    claimed = stage.hold("k", stage.owner())
+    stage.fail(claimed)
+    assert "Last event: notice, " in lanes("why", "k").out
+    assert f"then retry it with `lanes retry {claimed.message.id}`" in lanes("why", "k").out
+
+
 def test_a_park_that_is_over_is_not_told_as_one(stage: Stage, lanes: Call) -> None:
     stage.park(stage.hold("k", stage.owner()))
     assert "parked for" in lanes("list").out

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ORPHANED = (
     "the gateway that this dashboard came with has ended: `lanes up` starts it again, "
-    "`lanes dashboard` looks at what is there"
+    "`lanes dashboard` looks at what is there; `stty sane` helps where Ctrl-C does nothing now"
 )
 
 
