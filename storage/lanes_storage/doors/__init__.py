@@ -38,9 +38,7 @@ __getattr__ = lazily(
         ".intake": "Accepted Refusal accept enter_beside",
         ".owners": "drain end_owner heartbeat note_progress register touch",
         ".pauses": "Control end_pause note_survivors pause pause_matching restored resume resume_matching",
-        ".providers": (
-            "answered cool count doubt leave_place note_asked note_provider refuse reset_provider take_place try_last"
-        ),
+        ".providers": ("answered cool count doubt leave_place note_provider refuse reset_provider take_place try_last"),
         ".releases": "abort complete expire fail interrupt note_usage park reclaim",
         ".shared": "record",
         ".shared.ends": "Evidence",
