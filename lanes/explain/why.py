@@ -300,8 +300,11 @@ def _paused(lane: LaneRow, now: Now) -> str | None:
 
 def _nobody_claims(around: Circumstances) -> str | None:
     """That no gateway claims anything now, and what to do about that; None: one does."""
-    if around.acting("gateway"):
+    acting = around.acting("gateway")
+    if any(o.drain_by is None for o in acting):
         return None
+    if acting:
+        return f"Every living gateway is draining and claims nothing new: start another one ({around.start()})."
     idle = [o for o in around.owners if o.kind == "gateway" and not is_gone(o, around.me)]
     if not idle:
         return f"No gateway lives, so nothing is claimed: start one ({around.start()})."
@@ -309,7 +312,9 @@ def _nobody_claims(around: Circumstances) -> str | None:
         f"gateway {o.id} has been silent for {span(ages.beat_ms(o, around.now))}, {evidence(o, around.me)}"
         for o in idle
     )
-    return f"No gateway claims anything now: {seen}."
+    sights = {look(o, around.me) for o in idle}
+    do = KEPT_FROM_BEATING if ProcessSighting.ALIVE in sights else f"To go on without it, start one ({around.start()})."
+    return f"No gateway claims anything now: {seen}." + ("" if ProcessSighting.STOPPED in sights else f" {do}")
 
 
 def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
@@ -339,13 +344,11 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
 
 def _unmet(head: MessageRow, around: Circumstances) -> str | None:
     """That no owner that lives may claim a head, and why; None: one may."""
-    claiming = around.acting("gateway")
     if head.bound_owner is not None:
         return _bound(head, around)
     if (nobody := _nobody_claims(around)) is not None:
         return nobody
-    if all(o.drain_by is not None for o in claiming):
-        return "Every living gateway is draining and claims nothing new."
+    claiming = around.acting("gateway")
     if head.runner is not None and not any(head.runner in o.runners for o in claiming):
         return f"No living gateway has the runner {clean(head.runner)} that it asks for."
     if all(_is_late(o, around.now) and look(o, around.me) is ProcessSighting.ALIVE for o in claiming):

@@ -143,6 +143,9 @@ def test_where_nobody_lives_it_promises_nothing_and_says_what_to_do(world: World
     assert "expires" not in said
     assert lane(world).acts_next is None
     assert "No gateway claims anything now: gateway" in why(world, "b")
+    assert "To go on without it, start one (`lanes gateway --db " in why(world, "b"), (
+        "it is on a host that cannot be seen here"
+    )
     world.request_abort("a")
     assert "no gateway lives that would end it, but `lanes abort a --epoch " in why(world)
     world.end_owner(world.me)
@@ -376,6 +379,19 @@ def test_a_gateway_that_drains_cuts_the_run_before_its_limits_end_it(world: Worl
     world.time.move(20 * SECOND)
     alive(world)
     assert "cuts what still runs now." in why(world)
+
+
+def test_where_no_gateway_claims_it_says_what_to_do_about_that(world: World) -> None:
+    world.send("a")
+    world.step(lambda tx: doors.drain(tx, world.me, world.time(), by="alice", until=world.time().wall + HOUR))
+    assert "draining and claims nothing new: start another one (`lanes gateway --db " in why(world)
+    world.drop(world.send("b"))
+    assert "at once" not in why(world, "b"), "nor does a next message start"
+    world.end_owner(world.me)
+    world.owner(**this_process()._asdict())
+    assert "claims nothing" not in why(world)
+    world.time.move(OWNER.stale_after_ms)
+    assert "is alive. Its process lives: `lanes doctor` says whether a full disk or a lock" in why(world)
 
 
 def test_where_no_gateway_lives_nothing_ends_a_head_at_its_time(world: World) -> None:
