@@ -29,7 +29,7 @@ class ProviderInFlight(NamedTuple):
         most, free = row.most(now.wall, max_requests), row.free(now.wall, taken, max_requests)
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
-        probes = row.health(now.wall) is Health.PROBING and taken.unanswered > 0
+        probes = row.health(now.wall) is Health.PROBING and taken.waiting > 0
         return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 
 
@@ -37,7 +37,7 @@ def told_turn(provider: ProviderInFlight) -> str:
     """That it waits for its turn at a provider, which is no stall."""
     said = f"It waits for its turn at provider {clean(provider.name)}:"
     if provider.probes:
-        return f"{said} that has cooled, and one request probes it now; if it answers, the others follow."
+        return f"{said} that has cooled, and is probed now; if it answers, the others follow."
     if provider.most is None or provider.requests < provider.most:
         return (
             f"{said} that has refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"

@@ -149,7 +149,7 @@ def test_after_a_cooldown_one_request_probes_and_then_few_at_a_time_wait_for_the
     assert len(given(world, runs[7:])) == 2
     begins(world, runs[7])
     assert len(given(world, runs[9:])) == 2, "after eight answers three at a time"
-    assert world.store.read(reads.places_taken(world.time())) == {"codex": PlacesTaken(11, 3)}, (
+    assert world.store.read(reads.places_taken(world.time())) == {"codex": PlacesTaken(11, 3, 3)}, (
         "however long the answers take"
     )
     world.time.move(TRICKLE_MS)
@@ -182,6 +182,27 @@ def test_F631_a_request_that_waits_for_its_answer_to_begin_is_not_waited_for_by_
     assert given(world, runs[1:]) == runs[1:2], "the next probe"
     begins(world, runs[1])
     assert given(world, runs[2:]) == runs[2:4]
+
+
+@pytest.mark.parametrize(("cause", "sent"), [("unreachable", 2), ("overloaded", 12)])
+def test_F631_of_the_probes_that_hang_after_an_outage_two_are_sent_in_a_minute(
+    world: World, cause: str, sent: int
+) -> None:
+    """After a refusal for load a model may think for long: what is not refused within seconds will be answered."""
+    runs = started(world, 13)
+    cool(world, cause=cause)
+    world.time.move(SECOND)
+    given = 0
+    for _ in range(12):
+        given += place(world, runs[given], most=None)
+        world.time.move(REFUSES_WITHIN_MS)
+    assert given == sent
+    taken = world.store.read(reads.places_taken(world.time()))["codex"]
+    waits = ProviderInFlight.of(row(world), taken, None, world.time())
+    assert waits is not None
+    assert "is probed now" in told_turn(waits)
+    begins(world, runs[0])
+    assert place(world, runs[given], most=None), "it answers"
 
 
 def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:

@@ -172,7 +172,7 @@ def note_provider(
 def places(tx: Transaction, provider: str, now: Now, *, but: int | None = None) -> PlacesTaken:
     """How many runs have a place at a provider, not counting the run ``but``."""
     found = tx.rows(sql.PLACES_AT, {"boot": now.boot, "provider": provider, "but": but})
-    return PlacesTaken(int(found[0][1]), int(found[0][2])) if found else PlacesTaken()
+    return PlacesTaken(*map(int, found[0][1:])) if found else PlacesTaken()
 
 
 def known(tx: Transaction, provider: str, fingerprint: str | None) -> ProviderRow:

@@ -289,7 +289,7 @@ def places_taken(now: Now) -> Query[dict[str, PlacesTaken]]:
     return Query(
         PLACES_TAKEN,
         {"boot": now.boot},
-        lambda rows: {row[0]: PlacesTaken(int(row[1]), int(row[2])) for row in rows},
+        lambda rows: {row[0]: PlacesTaken(*map(int, row[1:])) for row in rows},
     )
 
 

@@ -17,6 +17,8 @@ TRICKLE_MS = 600_000
 AT_ONCE, ONE_MORE = 2, 8
 #: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
 REFUSES_WITHIN_MS = 5_000
+#: After an outage a provider may take requests and answer none: of its probes, ``AT_ONCE`` at most are sent in so long.
+HANGS_WITHIN_MS = 60_000
 #: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
 #: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
 #: twice as long; each time that it answers while it is asked by more, half as long.
@@ -55,10 +57,11 @@ class ProviderRefusal(NamedTuple):
 
 class PlacesTaken(NamedTuple):
     """How many runs have a place at a provider, and how many of these it may still refuse: it has not begun to answer,
-    and they have not waited for long."""
+    and they have not waited for long. ``waiting``: with those that have waited for less than a minute."""
 
     runs: int = 0
     unanswered: int = 0
+    waiting: int = 0
 
     @property
     def answered(self) -> int:
@@ -124,6 +127,8 @@ class ProviderRow(NamedTuple):
         if self.recovers(now_wall):
             at_once = AT_ONCE + self.begun // ONE_MORE if self.probed else 1
             free.append(at_once - taken.unanswered)
+            if not self.probed and self.cause not in OF_LOAD:
+                free.append(AT_ONCE - taken.waiting)
         return max(0, min(free)) if free else None
 
     def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":

@@ -2,7 +2,7 @@
 
 from lanes_storage.fragments import columns
 from lanes_storage.records import ProviderRow
-from lanes_storage.records.providers import REFUSES_WITHIN_MS, TRICKLE_MS
+from lanes_storage.records.providers import HANGS_WITHIN_MS, REFUSES_WITHIN_MS, TRICKLE_MS
 
 _COLUMNS = ProviderRow._fields
 _SELECT = f"SELECT {columns(_COLUMNS)} FROM providers"
@@ -16,13 +16,16 @@ ON CONFLICT (provider) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for 
 """
 
 _PLACES = """
-SELECT provider, count(*), count(CASE WHEN asked_boot > :boot - {within:d} THEN 1 END) FROM runs
+SELECT provider, count(*), count(CASE WHEN asked_boot > :boot - {within:d} THEN 1 END),
+  count(CASE WHEN asked_boot > :boot - {hangs:d} THEN 1 END) FROM runs
 WHERE {chosen} AND ended_at IS NULL GROUP BY provider
 """
-#: How many runs have a place at each provider, and how many of these it may still refuse.
-PLACES_TAKEN = _PLACES.format(chosen="provider IS NOT NULL", within=REFUSES_WITHIN_MS)
+_WITHIN = {"within": REFUSES_WITHIN_MS, "hangs": HANGS_WITHIN_MS}
+#: How many runs have a place at each provider, how many of these it may still refuse, and how many it has not begun to
+#: answer that asked it lately.
+PLACES_TAKEN = _PLACES.format(chosen="provider IS NOT NULL", **_WITHIN)
 #: The same of one provider; the run ``:but`` is not counted.
-PLACES_AT = _PLACES.format(chosen="provider = :provider AND id IS NOT :but", within=REFUSES_WITHIN_MS)
+PLACES_AT = _PLACES.format(chosen="provider = :provider AND id IS NOT :but", **_WITHIN)
 
 TAKE_PLACE = "UPDATE runs SET provider = :provider, asked_boot = NULL WHERE id = :run AND ended_at IS NULL"
 
