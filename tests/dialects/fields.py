@@ -49,7 +49,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "output_format": {"type": "json_schema", "schema": SCHEMA}, "service_tier": "standard_only", "speed": "fast",
         "stop_sequences": ["x"], "system": "Be brief.", "temperature": 0.5, "thinking": {"type": "adaptive"},
         "tool_choice": {"type": "any"}, "tools": [{"name": "f", "input_schema": {"type": "object"}}], "top_k": 5,
-        "top_p": 0.5, "user_profile_id": "u", "workspace_id": "w",
+        "thread": {"type": "create"}, "top_p": 0.5, "user_profile_id": "u", "workspace_id": "w",
     },
 }  # fmt: skip
 _LEAST: dict[str, dict[str, Any]] = {

@@ -103,6 +103,25 @@ async def test_a_client_of_messages_is_told_in_its_own_envelope(tmp_path: Path) 
     assert (event, json.loads(data.removeprefix("data: "))["type"]) == ("event: error", "error")
 
 
+async def test_F737_what_a_client_of_messages_recovers_from_keeps_its_code(tmp_path: Path) -> None:
+    """Anthropic's tool runners tell a conversation again that is no longer kept. That is no fault of the provider."""
+    details = {"error_code": "thread_not_found"}
+    body = json.dumps({"error": {"type": "not_found_error", "message": "lost", "details": details}}).encode()
+    continued = {"thread": {"type": "continue", "previous_message_id": "msg_1"}, "max_tokens": 10}
+
+    async def answer(call: Call) -> None:
+        await call.say(
+            b"HTTP/1.1 404 No\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body), body
+        )
+
+    async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
+        asked = [client.post(ROUTES["messages"], json=asking("messages", "hi", **continued)) for _ in range(3)]
+        told = await asyncio.gather(*asked)
+        status = (await client.get("/api/status")).json()
+    assert [(each.status_code, each.json()["error"]["details"]) for each in told] == [(400, details)] * 3
+    assert status["cooldowns"] == []
+
+
 async def test_a_response_that_fails_in_the_middle_says_so_in_words_of_responses(tmp_path: Path) -> None:
     async with serve(simulator=Simulator(tempo=20)) as url, gateway(tmp_path, {"one": ("chat", url)}) as client:
         cut = await client.post(ROUTES["responses"], json=asking("responses", "[[sim-cut]]", stream=True))

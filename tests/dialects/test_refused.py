@@ -74,6 +74,17 @@ async def test_by_name(tmp_path: Path, ingress: str, provider: str, request_body
     assert asked == []
 
 
+@pytest.mark.parametrize("provider", ["chat", "responses"])
+async def test_F737_a_kept_conversation_is_refused_so_that_the_client_goes_on_without(
+    tmp_path: Path, provider: str
+) -> None:
+    """Anthropic's tool runners ask for one by themselves."""
+    async with gateway(tmp_path, {"one": (provider, "http://127.0.0.1:9")}) as client:
+        told = await client.post(ROUTES["messages"], json=MESSAGES | {"thread": {"type": "create"}})
+    error = told.json()["error"]
+    assert (told.status_code, error["details"]) == (400, {"error_code": "thread_unsupported_request"})
+
+
 async def test_what_one_provider_of_a_chain_cannot_be_told_the_other_is_told(tmp_path: Path) -> None:
     """The chain goes on, and says of the first what it could not be told."""
     asked: list[Any] = []

@@ -24,6 +24,8 @@ _ERRORS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+#: The code that tells Anthropic's tool runners to go on without what was refused, by its place in the request.
+_CODES = {"thread": "thread_unsupported_request"}
 
 
 class MessagesWriter(EventWriter):
@@ -135,7 +137,8 @@ class MessagesWriter(EventWriter):
 def envelope(problem: Problem) -> dict[str, Any]:
     """The error envelope of this dialect."""
     kind = _ERRORS.get(problem.status, "invalid_request_error" if problem.status < 500 else "api_error")
-    return {"type": "error", "error": {"type": kind, "message": problem.sentence}}
+    code = _CODES.get(problem.members.get("param", ""), problem.code)
+    return {"type": "error", "error": {"type": kind, "message": problem.sentence, "details": {"error_code": code}}}
 
 
 def _add(content: list[dict[str, Any]], piece: Piece) -> None:

@@ -62,6 +62,8 @@ _BY_STATUS = {
     429: AttemptCause.RATE_LIMITED,
     529: AttemptCause.OVERLOADED,
 }
+#: Anthropic's code, with status 404, for a conversation that it does not keep: the client tells it again.
+THREAD_GONE = "thread_not_found"
 #: Refusals that may say when to come again.
 _SAY_WHEN = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
 # Servers that give no code for it say it in one of these ways. How many tokens an answer may have is another matter: to
@@ -133,6 +135,8 @@ class NoPlace(NoRoom):
 def from_response(status: int, body: bytes, retry_after_ms: int | None) -> AttemptFailed:
     """The failure for a response with another status than 200."""
     error = _error_in(body)
+    if _code(error) == THREAD_GONE:
+        status = 400
     cause = _cause(error, status)
     said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
     if status == 503 and cause is AttemptCause.SERVER_ERROR and retry_after_ms is not None:
@@ -217,8 +221,16 @@ def _words(error: Any) -> list[str]:
 
 def _called(error: Any, status: int | None) -> Words:
     said = error if isinstance(error, dict) else {}
-    words = (said.get(name) for name in ("type", "param", "code"))
+    words = (said.get("type"), said.get("param"), _code(error))
     return Words(status, *(_short(str(word)) if isinstance(word, str | int) else None for word in words))
+
+
+def _code(error: Any) -> Any:
+    """The code of an error, which Anthropic has among its details."""
+    said = error if isinstance(error, dict) else {}
+    if (code := said.get("code")) is None and isinstance(details := said.get("details"), dict):
+        code = details.get("error_code")
+    return code
 
 
 def _sentence(error: Any) -> str:

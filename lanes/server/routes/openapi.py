@@ -38,7 +38,9 @@ PROBLEM: Schema = {
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
-ANTHROPIC_ERROR = exactly(type={"const": "error"}, error=exactly(type=TEXT, message=TEXT))
+ANTHROPIC_ERROR = exactly(
+    type={"const": "error"}, error=exactly(type=TEXT, message=TEXT, details=exactly(error_code=TEXT))
+)
 OPENAI_ERROR = exactly(error=exactly(message=TEXT, type=TEXT, param=nullable(TEXT), code=nullable(TEXT)))
 
 
