@@ -47,9 +47,9 @@ class ChangedFile(NamedTuple):
 
     def diff(self) -> str:
         """The change for a person: only the lines that differ, without the secrets in them."""
-        before, after = (each.splitlines(keepends=True) for each in (self.before or "", self.after))
-        lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0)
-        return "".join(_SECRET.sub(r"\1\3\4\5***", line) for line in lines)
+        before, after = (each.splitlines() for each in (self.before or "", self.after))
+        lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0, lineterm="")
+        return "".join(_SECRET.sub(r"\1\3\4\5***", line) + "\n" for line in lines)
 
 
 def read(path: Path) -> str | None:

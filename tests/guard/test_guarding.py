@@ -89,6 +89,11 @@ def test_F296_it_changes_its_own_keys_and_takes_back_exactly_that(home: Path, na
     assert not (home / ".config/lanes/lanes.toml").exists()
 
 
+def test_a_file_whose_last_line_has_no_end_is_shown_line_by_line(home: Path) -> None:
+    (home / KEPT["claude"][0]).write_text('{"env": {}}')
+    assert '-{"env": {}}' in guard("claude").output.splitlines()
+
+
 def test_its_trial_with_the_token_goes_through_no_proxy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_server(("127.0.0.1", 0)) as unused:
         closed = unused.getsockname()[1]

@@ -66,6 +66,14 @@ def test_F481_a_gateway_that_ends_at_once_is_started_again_for_ever(home: Path) 
     assert (unit["Unit"]["StartLimitIntervalSec"], unit["Service"]["Restart"]) == ("0", "always")
 
 
+def test_F738_where_no_service_manager_starts_it_the_person_is_told_to(home: Path) -> None:
+    systemctl = home / "bin" / "systemctl"
+    systemctl.write_text("#!/bin/sh\nprintf 'Created symlink.\\nNo bus.\\n' >&2\nexit 1\n")
+    said = guard("--write").output
+    assert "failed: No bus.\n" in said
+    assert "no gateway answers yet: start it with `lanes gateway`;" in said
+
+
 def test_F482_a_stop_of_the_unit_leaves_the_agents_to_the_gateway(home: Path) -> None:
     guard("--write")
     assert unit_of(home)["Service"]["KillMode"] == "mixed"

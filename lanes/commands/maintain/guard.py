@@ -86,9 +86,8 @@ def _write(session: Session, plan: "Installation") -> int:
 
     def begin() -> None:
         out.changed = True
-        if plan.unit is not None:
-            _run(out, plan.unit.start)  # one that runs goes on
-        trials.append(tried(plan))
+        begun = plan.unit is not None and _run(out, plan.unit.start)  # one that runs goes on
+        trials.append(tried(plan if begun else plan._replace(unit=None)))
         out.talk(trials[0].told)
 
     install(plan, begin)
@@ -123,7 +122,10 @@ def _tell(out: "Output", plan: "Installation", state: str) -> None:
         out.data({"program": plan.program.name, "upstream": plan.upstream, "files": files, "state": state})
 
 
-def _run(out: "Output", command_line: tuple[str, ...]) -> None:
+def _run(out: "Output", command_line: tuple[str, ...]) -> bool:
+    """Whether it worked; if not, its last word is told."""
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        out.talk(f"`{' '.join(command_line)}` failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        out.talk(f"`{' '.join(command_line)}` failed: {said[-1]}")
+    return done.returncode == 0
