@@ -48,10 +48,11 @@ class Chat:
 
     # --------------------------------------------------------------------------------- as its user
 
-    async def begin(self, name: str) -> str:
-        """A new session that has answered once: the first run of a process loads much."""
+    async def begin(self, name: str, model: str = MODEL) -> str:
+        """A new session that has answered once: the first run of a process loads much. Its model is set before, as the
+        end of a run may store the former one again."""
         key = f"agent:main:{name}-{uuid.uuid4().hex[:6]}"
-        await self.call("sessions.patch", key=key, model=f"{self.door}/{MODEL}")
+        await self.call("sessions.patch", key=key, model=f"{self.door}/{model}")
         await self.answered(key)
         return key
 

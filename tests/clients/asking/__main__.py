@@ -5,10 +5,18 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.clients.asking import anthropic_asks, langchain_asks, litellm_asks, llm_asks, openai_asks
+from tests.clients.asking import (
+    anthropic_asks,
+    langchain_asks,
+    litellm_asks,
+    llm_asks,
+    openai_asks,
+    pydantic_ai_asks,
+)
 from tests.clients.asking.scene import FEATURES, PROVIDERS, Way
 
-WAYS = (*openai_asks.WAYS, *anthropic_asks.WAYS, *llm_asks.WAYS, *langchain_asks.WAYS, *litellm_asks.WAYS)
+MODULES = (openai_asks, anthropic_asks, llm_asks, langchain_asks, litellm_asks, pydantic_ai_asks)
+WAYS: tuple[Way, ...] = tuple(way for module in MODULES for way in module.WAYS)
 YES = "yes"
 
 

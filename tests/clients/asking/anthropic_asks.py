@@ -44,6 +44,28 @@ def ask_tools(client: Any, model: str, stream: bool) -> None:
     content = [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input} for call in calls]
     asked += [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
     same(message(client, model, stream, asked, tools=[TOOL]).content[0].text, ANSWER)
+    same(_by_runner(client, model, stream), ANSWER)
+
+
+def _by_runner(client: anthropic.Anthropic, model: str, stream: bool) -> str:
+    """The same by its own tool runner, which asks the provider to keep the conversation."""
+    heard: list[dict[str, str]] = []
+
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        heard.append({"city": city})
+        return RESULT
+
+    asked: list[Any] = [{"role": "user", "content": "[[sim-tools]]"}]
+    more: dict[str, Any] = {
+        "max_tokens": 500,
+        "tools": [anthropic.beta_tool(weather)],
+        "messages": asked,
+        "stream": stream,
+    }
+    said = client.beta.messages.tool_runner(model=model, **more).until_done()
+    same(heard, [ARGUMENTS] * 2)
+    return str(said.content[0].text)
 
 
 def ask_structured(client: Any, model: str, stream: bool) -> None:

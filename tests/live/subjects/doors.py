@@ -89,8 +89,7 @@ class DoorTrial(FaultTrial):
 
     async def _recovered(self, door: str) -> int:
         self._talk.door = door
-        key = await self._talk.begin("recovers")
-        await self._talk.call("sessions.patch", key=key, model=f"{door}/{FLAKY}")
+        key = await self._talk.begin("recovers", FLAKY)
         await self._talk.answered(key, f"flaky {key}")
         asked = self._talk.asked_of(FLAKY, f"flaky {key}")
         assert asked > FAILURES, f"it was asked only {asked} times"

@@ -1,26 +1,13 @@
-// Asks a gateway by the Vercel AI SDK, through each route, whole and streamed, before a provider of each dialect.
-// `node asking.mjs URL` prints the rows of a table as JSON.
+// Asks a gateway by the Vercel AI SDK. `node ai_sdk.mjs URL` prints the rows of a table as JSON.
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, Output, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { ANSWER, ARGUMENTS, PNG, RESULT, SCHEMA, THOUGHT, tell, url } from "./scene.mjs";
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
-const [url] = process.argv.slice(2);
-const PROVIDERS = ["chat", "responses", "messages"];
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-const ANSWER = "All is well here, says the simulated provider.";
-const THOUGHT = "The question is short. So is the answer.";
-const ARGUMENTS = { city: "simulated" };
-const SCHEMA = jsonSchema({
-  type: "object",
-  properties: { city: { type: "string" } },
-  required: ["city"],
-  additionalProperties: false,
-});
-
+const FORM = jsonSchema(SCHEMA);
 const known = { baseURL: `${url}/v1`, apiKey: "unused" };
 const openai = createOpenAI(known);
 const anthropic = createAnthropic(known);
@@ -65,7 +52,7 @@ const FEATURES = {
   async tools(model, stream) {
     const heard = [];
     const weather = tool({
-      description: "The weather of a city.", inputSchema: SCHEMA, execute: (given) => (heard.push(given), "rain"),
+      description: "The weather of a city.", inputSchema: FORM, execute: (given) => (heard.push(given), RESULT),
     });
     const more = { tools: { weather }, stopWhen: stepCountIs(3) };
     const said = await asked(stream, { model, prompt: "[[sim-tools]]", ...more });
@@ -74,7 +61,7 @@ const FEATURES = {
     assert.equal(said.text, ANSWER);
   },
   async structured(model, stream, providerOptions) {
-    const output = Output.object({ schema: SCHEMA });
+    const output = Output.object({ schema: FORM });
     const said = await asked(stream, { model, prompt: "[[sim-json]]", output, providerOptions });
     assert.deepEqual(said.output, ARGUMENTS);
   },
@@ -97,26 +84,11 @@ const FEATURES = {
   },
 };
 // Its package for OpenAI shows no thoughts of chat completions.
-const HIDDEN = new Set(["@ai-sdk/openai chat reasoning"]);
+const HIDDEN = { "@ai-sdk/openai chat": { reasoning: "not shown by it" } };
 
-const versions = JSON.parse(readFileSync(new URL("package.json", import.meta.url))).dependencies;
-const rows = [];
-for (const [name, route, model, options] of WAYS) {
-  const row = [name, versions[name], route];
-  for (const [feature, ask] of Object.entries(FEATURES)) {
-    if (HIDDEN.has(`${name} ${route} ${feature}`)) {
-      row.push("not shown by it");
-      continue;
-    }
-    const failed = [];
-    for (const provider of PROVIDERS)
-      for (const stream of [false, true])
-        await ask(model(provider), stream, options).catch((error) => {
-          failed.push(`${provider}${stream ? " streamed" : ""}`);
-          console.error(name, route, feature, provider, stream, error);
-        });
-    row.push(failed.length ? `no: ${failed.join(", ")}` : "yes");
-  }
-  rows.push(row);
-}
-console.log(JSON.stringify(rows));
+await tell(WAYS.map(([name, route, model, options]) => {
+  const asks = Object.entries(FEATURES).map(([feature, ask]) => [
+    feature, (provider, stream) => ask(model(provider), stream, options),
+  ]);
+  return [name, route, { ...Object.fromEntries(asks), ...HIDDEN[`${name} ${route}`] }];
+}));
