@@ -48,11 +48,10 @@ class Chat:
 
     # --------------------------------------------------------------------------------- as its user
 
-    async def begin(self, name: str, model: str = MODEL) -> str:
-        """A new session that has answered once: the first run of a process loads much. Its model is set before, as the
-        end of a run may store the former one again."""
+    async def begin(self, name: str) -> str:
+        """A new session that has answered once: the first run of a process loads much."""
         key = f"agent:main:{name}-{uuid.uuid4().hex[:6]}"
-        await self.call("sessions.patch", key=key, model=f"{self.door}/{model}")
+        await self.call("sessions.patch", key=key, model=f"{self.door}/{MODEL}")
         await self.answered(key)
         return key
 
@@ -64,6 +63,11 @@ class Chat:
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """A request to the gateway."""
         return await self._client.call(method, params, 120)
+
+    async def idle(self, key: str) -> bool:
+        """Whether the last run of a session is over: before that it may store again what it began with."""
+        listed = (await self.call("sessions.list", limit=100))["sessions"]
+        return any(row["key"] == key and row.get("status") == "done" and not row.get("hasActiveRun") for row in listed)
 
     async def answered(self, key: str, text: str = "hello") -> None:
         """Send a message, and wait for its answer."""

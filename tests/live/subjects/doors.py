@@ -89,7 +89,9 @@ class DoorTrial(FaultTrial):
 
     async def _recovered(self, door: str) -> int:
         self._talk.door = door
-        key = await self._talk.begin("recovers", FLAKY)
+        key = await self._talk.begin("recovers")
+        await until(lambda: self._talk.idle(key), f"{key} to be idle")
+        await self._talk.call("sessions.patch", key=key, model=f"{door}/{FLAKY}")
         await self._talk.answered(key, f"flaky {key}")
         asked = self._talk.asked_of(FLAKY, f"flaky {key}")
         assert asked > FAILURES, f"it was asked only {asked} times"
