@@ -18,17 +18,12 @@ VERSION = 3
 APPLICATION_ID = 0x6C616E65
 
 
-def _step(version: int) -> Callable[[Transaction], None]:
-    """The step to a version. It is imported only when it runs, which is once in the life of a file."""
-
-    def step(tx: Transaction) -> None:
-        import_module(f"lanes_storage.migrations.to_{version}").step(tx)
-
-    return step
+def _to_3(tx: Transaction) -> None:
+    import_module("lanes_storage.migrations.to_3").step(tx)  # once in the life of a file
 
 
 #: The step from each released version to the next one. A released step is never edited.
-MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _step(3)}
+MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _to_3}
 
 
 def check(database: str, found: int, *, upgrade: bool = False) -> None:

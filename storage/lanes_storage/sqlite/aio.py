@@ -16,7 +16,7 @@ from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
 from lanes_storage.sqlite.file.connect import on_error, translated
 from lanes_storage.sqlite.file.file import SqliteFile
-from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes, log_of
+from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
@@ -108,7 +108,8 @@ class AsyncSqliteStore:
     def __init__(self, file: SqliteFile, point_reads: PointReads) -> None:
         self._file = file
         self._path = file.guard.files.path
-        self._name = str(self._path)
+        self.name = str(self._path)
+        self.changes_file = file.guard.files.log
         self._point_reads = point_reads
         self._listeners = Listeners()
         self._writer = Writer(file, self._listeners.tell, asyncio.get_running_loop())
@@ -135,14 +136,6 @@ class AsyncSqliteStore:
             await to_its_end(store.close())
             raise
         return store
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def changes_file(self) -> Path | None:
-        return log_of(self._path)
 
     async def write(self, step: Step[T]) -> T:
         return await self._writer.submit(step, asyncio.get_running_loop())

@@ -27,14 +27,9 @@ class SqliteReader:
     def __init__(
         self, path: Path, connection: sqlite3.Connection | None = None, guard: FileGuard | None = None
     ) -> None:
-        self._path = path
-        self._name = str(path)
+        self.name = str(path)
         self._connection: sqlite3.Connection | None = connection or open_reader(path)
         self._guard = guard  # None: the file is not watched for a replacement
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     def read(self, query: Query[T]) -> T:
         return self.look(lambda read: read(query))
