@@ -112,7 +112,7 @@ class GatewayClient:
             finally:
                 response.close()
         except (httpx.HTTPError, UnicodeError) as error:
-            said = str(error) or type(error).__name__
+            said = str(error).rstrip(".") or type(error).__name__
             if isinstance(error, httpx.TimeoutException):
                 said = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
             fix = OWN_CA if _UNKNOWN_CA.search(said) else None

@@ -24,6 +24,9 @@ log = Log("lanes.server")
 
 #: How long responses may take to end once everything that they wait for has ended.
 STOP_S = 1
+#: How long an idle connection is kept: for longer than proxies keep theirs (most 60 s, Google's 600 s). A request that
+#: goes out just as it is closed gets no answer.
+KEEP_S = 620
 #: The longest time from the end of the drain, or from a second signal, to the exit.
 CLOSING_S = 4.75
 #: The server ticks ten times a second; it checks its connections every so many ticks.
@@ -155,4 +158,5 @@ def _config(app: App) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # any client can send them, and the journal names the client
         timeout_graceful_shutdown=STOP_S,
+        timeout_keep_alive=KEEP_S,
     )

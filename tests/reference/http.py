@@ -1,6 +1,7 @@
 """docs/http.md: every route with its parameters and answers."""
 
 from lanes import filters
+from lanes.server import serve
 from lanes.server.asgi import bodies, request
 from lanes.server.asgi.routing import Route, RouteParam
 from lanes.server.routes.table import ROUTES
@@ -51,6 +52,8 @@ one is in between:
   gets the same message; or
 - raise the limit of the proxy (nginx: `proxy_read_timeout`) above `run_timeout` and the longest wait in the queue.
 
+Between two requests a connection is kept for {kept} s, longer than proxies and clients usually keep theirs.
+
 A message that was accepted and not answered is an error that is not to be sent again (`x-should-retry: false`):
 
 | what happened | status | type under `/v1` |
@@ -95,7 +98,7 @@ def http_page() -> str:
 
 def _introduction() -> str:
     said = INTRODUCTION.replace("{limits}", _limits()).replace("{characters}", f"{MOST_CHARACTERS:,}")
-    said = said.replace("{keepalive}", f"{streaming.KEEPALIVE_S:g}")
+    said = said.replace("{kept}", f"{serve.KEEP_S}").replace("{keepalive}", f"{streaming.KEEPALIVE_S:g}")
     return said.strip()
 
 

@@ -164,6 +164,17 @@ async def test_F725_a_request_that_waits_is_only_in_the_database(served: Served,
         await until(lambda: not kept(), "the request to be forgotten")
 
 
+async def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(served: Served) -> None:
+    """Else a request that a proxy or a client sends just as the gateway closes its connection gets no answer."""
+    async with talking(served, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as (reader, writer):
+        await reader.readuntil(b"}")
+        mine = writer.get_extra_info("sockname")
+        there = [each for each in gc.get_objects() if type(each) is protocol.BoundedProtocol and each.client == mine]
+        closing = there[0].timeout_keep_alive_task
+        assert closing is not None
+        assert closing.when() - asyncio.get_running_loop().time() > 600
+
+
 @contextlib.asynccontextmanager
 async def not_reading(served: Served) -> AsyncIterator[socket.socket]:
     """A client that asks for more of the journal than the system takes for it, and reads nothing."""
