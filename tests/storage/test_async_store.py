@@ -50,16 +50,18 @@ async def test_a_thread_writes_and_reads_beside_the_loop(astore: AsyncStore) -> 
 
 
 async def test_a_thread_that_does_not_wait_is_told(astore: AsyncStore) -> None:
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     def wait(tx: Transaction) -> None:
+        begun.set()
         go.wait()
 
-    with pytest.raises(TimeoutError):
-        await asyncio.to_thread(astore.write_blocking, wait, 0.01)
+    busy = asyncio.create_task(astore.write(wait))
+    await asyncio.to_thread(begun.wait)
     with pytest.raises(TimeoutError):
         await asyncio.to_thread(astore.write_blocking, send("given up"), 0.01)
     go.set()
+    await busy
     await astore.write(send("a"))
     assert await keys(astore) == ["a"]
 
