@@ -1,9 +1,13 @@
 """What is refused, how it is said, and that nothing was stored for it."""
 
+import asyncio
+import contextlib
 import gzip
 import json
 from collections.abc import Callable
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -351,6 +355,26 @@ async def test_F507_such_a_line_behind_a_message_takes_nothing_from_its_answer(s
     assert answer.startswith(b"HTTP/1.1 202")
     assert answer.count(b"HTTP/1.1") == 1
     assert len(await served.desk.messages("a")) == 1
+
+
+@pytest.mark.parametrize("size", [{}, {"Content-Length": "20000000"}], ids=["chunked", "sized"])
+async def test_a_client_that_sends_all_of_a_body_that_is_too_large_reads_the_answer(
+    served: Served, size: dict[str, str]
+) -> None:
+    """It is read to its end: a client whose connection is closed meanwhile is told of a reset, and tries again."""
+    address = urlsplit(served.url)
+
+    def ask() -> tuple[int, int]:
+        with contextlib.closing(HTTPConnection("127.0.0.1", address.port)) as client:
+            body = iter([b"x" * 1_000_000] * 20)
+            headers = {"Content-Type": "application/json"} | size
+            client.request("POST", "/api/lanes/a/messages", body, headers, encode_chunked=not size)
+            refused = client.getresponse()
+            refused.read()
+            client.request("GET", "/healthz")
+            return refused.status, client.getresponse().status
+
+    assert await asyncio.to_thread(ask) == (413, 200)
 
 
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(served: Served) -> None:

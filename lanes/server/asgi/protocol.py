@@ -147,6 +147,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = True
         if not self._idle and (self._in_head or self.cycle.response_started):
             self.cycle.keep_alive = False
+        elif not self._in_head and self.cycle.response_complete:  # the rest of a body that was refused
+            self.transport.close()
         elif not self.transport.is_closing():
             openai = not self._in_head and self.scope["path"].startswith("/v1/")
             self.transport.write(_closing(problem, openai))

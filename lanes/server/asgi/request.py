@@ -164,7 +164,7 @@ class HttpRequest:
     async def _raw_body(self, most: int) -> bytes:
         chunks = list[bytes]()
         size, more = 0, True
-        too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", {"Connection": "close"})
+        too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", self._closing)
         declared = self.headers.get("content-length", "")
         expected = int(declared) if declared.isdecimal() else most
         if expected > most:
@@ -186,8 +186,14 @@ class HttpRequest:
         try:
             self._room = await self.app_state.bodies.take(size)
         except TimeoutError as error:
-            later = {"Retry-After": str(RETRY_AFTER_S), "Connection": "close"}
+            later = {"Retry-After": str(RETRY_AFTER_S), **self._closing}
             raise HttpProblem(503, "busy", "too many large bodies are sent at the same time", later) from error
+
+    @property
+    def _closing(self) -> dict[str, str]:
+        """For a refusal before the body was read. What a client still sends of it is read and forgotten: it would not
+        see the answer of a connection that is closed meanwhile. One that waits for leave to send it sends nothing."""
+        return {"Connection": "close"} if "expect" in self.headers else {}
 
     def give_room(self) -> None:
         """The body of this request is not needed any more."""
