@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 import lanes
+from lanes.base.errors import Draining
 from lanes.desk import Desk
 from lanes.engine.runs.live import ActiveRun
 from lanes.records import Message
 from lanes.testing import SECOND, Hands
+from lanes_storage import doors, reads
 from lanes_storage.errors import DatabaseLocked
 from lanes_storage.law import BoundTo, Cause, LaneState, MessageState
 from tests.kit.gateways import let_pass
@@ -74,6 +76,26 @@ async def test_holds_and_messages_stand_in_one_queue(desk: Desk) -> None:
     async with lanes.Gateway(desk, runner):
         await asyncio.gather(hold, desk.wait(first.id), desk.wait(last.id))
     assert order == ["one", "two", "three"]
+
+
+async def test_F722_a_process_that_was_given_up_by_others_takes_no_hold_until_it_knows(desk: Desk) -> None:
+    """It was suspended for longer than stale_after. Accepted, its hold and what waits behind would wait for ever."""
+    async with desk.hold("a"):
+        (given_up,) = {run.owner_id for run in await desk.store.read(reads.open_runs())}
+    now = desk.context().now()
+    await desk.store.write(lambda tx: doors.end_owner(tx, given_up, now, cause=Cause.OWNER_SILENT, by="another"))
+    with pytest.raises(Draining):
+        async with desk.hold("a", timeout=PATIENCE_S):
+            raise AssertionError("it has no owner that lives")
+
+    async def held() -> bool:
+        try:
+            async with desk.hold("a"):
+                return True
+        except Draining:
+            return False
+
+    assert await until(held, "it to begin anew")
 
 
 async def test_an_exception_in_the_block_fails_the_run_and_comes_out(desk: Desk) -> None:
