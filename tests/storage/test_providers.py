@@ -201,8 +201,7 @@ def test_F631_of_the_probes_that_hang_after_an_outage_two_are_sent_in_a_minute(
     waits = ProviderInFlight.of(row(world), taken, None, world.time())
     assert waits is not None
     assert "is probed now" in told_turn(waits)
-    begins(world, runs[0])
-    assert place(world, runs[given], most=None), "it answers"
+    assert place(world, runs[given], most=None), "a minute later the next"
 
 
 def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:

@@ -80,9 +80,7 @@ class ProviderHealth:
         self._lines: dict[str, ProviderLine] = {}
         self._asked_by: dict[str, set[int]] = {}  # the runs here that ask a provider, without a place yet
         self._spells: dict[str, Spell] = {}
-        self._doubted: set[str] = (
-            set()
-        )  # providers of which a run here got a doubtful refusal, and none an answer since
+        self._doubted = set[str]()  # providers of which a run here got a doubtful refusal, and none an answer since
         #: How often each provider was asked, by what came of it: ``answered``, or the cause of the failure.
         self.asked: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, ProviderCounts] = {}  # not stored yet
