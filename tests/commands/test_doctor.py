@@ -153,6 +153,8 @@ def test_what_is_a_warning_and_what_to_do(stage: Stage, lanes: Call, port: int) 
     assert found["permissions"]["fix"] == f"chmod 600 {stage.path}"
     text = lanes("doctor")
     assert text.out.count("→") == 5
+    said = [line.split()[0] for line in text.out.splitlines() if not line.startswith(" ")]
+    assert said == ["ok"] * (len(said) - 5) + ["warning"] * 5, "what is wrong stays on the screen"
     assert "nothing is broken; 5 warnings" in text.err
 
 

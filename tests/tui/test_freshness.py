@@ -268,7 +268,7 @@ async def test_a_look_that_ends_while_the_dashboard_is_left_shows_nothing(stage:
     async with dashboard(stage.path) as driver:
         await driver.press("enter")
         screen = await driver.dialog(LaneScreen)
-        await driver.until(lambda: "held:1 is running" in shown(screen, "why"), "the lane")
+        await driver.until(lambda: "Run 1 of " in shown(screen, "why"), "the lane")
         assert screen.is_open
         main, picture = driver.main, driver.main.picture
         assert picture is not None

@@ -75,7 +75,9 @@ async def test_F754_a_cursor_that_is_found_again_far_down_is_in_sight_with_its_l
         await driver.until(lambda: driver.key == there, "the lane as it was left")
         (under,) = (row for row in driver.rows if row.startswith("▌"))
         assert str(there) in under
-        await driver.until(lambda: f"Lane {there} is idle" in driver.main.detail.query_one("#why", Sheet).plain, "why")
+        await driver.until(
+            lambda: "Idle and nothing waits." in driver.main.detail.query_one("#why", Sheet).plain, "why"
+        )
 
 
 @pytest.mark.parametrize(

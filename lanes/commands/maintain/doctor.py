@@ -8,11 +8,12 @@ from lanes.explain.phrases import counted
 from lanes.records import Check, Level
 from lanes.verbs.examining import doctor
 
+WORSE = [Level.OK, Level.WARNING, Level.BROKEN]
 LOOKS = {Level.OK: "good", Level.WARNING: "warn", Level.BROKEN: "bad"}
 
 
 def _print(out: Output, found: list[Check]) -> None:
-    for check in found:
+    for check in sorted(found, key=lambda check: WORSE.index(check.level)):  # the worst stays on the screen
         out.line(Cell(f"{check.level:<8}", LOOKS[check.level]), f" {check.check}: {check.message}")
         if check.fix is not None:
             out.line(" " * 9, f"→ {check.fix}")

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
+from lanes.base.terminal import clean
 from lanes.explain.phrases import asks_for, concerned, failed_over, replied, to_do, told
-from lanes.records import Attempt, Event, Lane, Message, RunProcess
+from lanes.records import Attempt, Event, Lane, LaneDetail, Message, RunProcess
 from lanes.text.amounts import dollars
 from lanes.text.spans import span
 from lanes_storage.law import MessageState
@@ -143,6 +144,13 @@ def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 
     if shown < len(processes):
         lines.append(text.line((f"{'':9}and {words.number(len(processes) - shown)} more", "muted")))
     return lines
+
+
+def why_told(detail: LaneDetail) -> str:
+    """Why a lane is where it is, below a line that names it and its state."""
+    told = detail.why.removeprefix(f"Lane {clean(detail.lane.key)} is ")
+    first, _, rest = told.partition(". ")
+    return rest if first.isalpha() else told[:1].upper() + told[1:]
 
 
 def described(lane: Lane, sight: ViewedAt) -> list[Content]:

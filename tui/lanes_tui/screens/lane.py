@@ -15,7 +15,7 @@ from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
-from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines
+from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines, why_told
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
@@ -83,7 +83,7 @@ class LaneScreen(Watching):
         if self._detail is None:
             return
         detail, sight = self._detail, self.sight()
-        self.query_one("#why", Sheet).show([text.line(detail.why)])
+        self.query_one("#why", Sheet).show([text.line(why_told(detail))])
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))

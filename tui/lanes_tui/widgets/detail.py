@@ -12,7 +12,7 @@ from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import event_line, message_line
+from lanes_tui.display.describing import event_line, message_line, why_told
 from lanes_tui.widgets.bars import abreast, clocks
 from lanes_tui.widgets.sheet import Sheet
 
@@ -48,7 +48,7 @@ class Detail(Vertical):
         shown = lane if detail is None else detail.lane
         run = None if detail is None else detail.run
         self._show("title", [title(shown, run, sight)])
-        self._tell_why("" if detail is None else detail.why)
+        self._tell_why("" if detail is None else why_told(detail))
         running = [] if shown is None else clocks(shown, run, sight)
         self.query_one("#clocks").display = bool(running)
         self._show("clocks", [abreast(running, self.size.width - 3)])
