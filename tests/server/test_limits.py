@@ -5,6 +5,7 @@ import contextlib
 import gc
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from tests.kit.until import PATIENCE_S, until
 from tests.server.conftest import Served, Start
 
 JSON = {"Content-Type": "application/json"}
+CONNECTIONS = Path("/proc/net/tcp")
 HEAD = b"POST /api/lanes/a/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
@@ -173,6 +175,26 @@ async def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(serve
         closing = there[0].timeout_keep_alive_task
         assert closing is not None
         assert closing.when() - asyncio.get_running_loop().time() > 600
+
+
+def connections() -> list[list[str]]:
+    """What the system says of each."""
+    return [line.split() for line in CONNECTIONS.read_text().splitlines()]
+
+
+@pytest.mark.skipif(not CONNECTIONS.exists(), reason="the system does not show the timers of connections")
+async def test_F55_the_system_finds_out_that_the_machine_of_a_waiting_client_is_gone(served: Served) -> None:
+    """That sends no end of its connection, and nothing is sent to it while it waits."""
+    await served.post("/api/pause")
+    body = b'{"text": "waits"}'
+    head = HEAD.replace(b"messages", b"messages?wait=60") + b"Content-Length: %d\r\n\r\n" % len(body)
+    async with talking(served, head + body) as (_, writer):
+        await until(lambda: served.desk.lanes(), "the message")
+        there, here = (f"0100007F:{writer.get_extra_info(end)[1]:04X}" for end in ("peername", "sockname"))
+        (timer,) = (row[5] for row in connections() if row[1:3] == [there, here])
+        kind, until_it = timer.split(":")
+        assert kind == "02", "no timer that asks whether the other end is there"
+        assert int(until_it, 16) <= 6_000, "a minute, in hundredths of a second"
 
 
 @contextlib.asynccontextmanager
