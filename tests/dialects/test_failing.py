@@ -104,7 +104,8 @@ async def test_a_client_of_messages_is_told_in_its_own_envelope(tmp_path: Path) 
 
 
 async def test_F737_what_a_client_of_messages_recovers_from_keeps_its_code(tmp_path: Path) -> None:
-    """Anthropic's tool runners tell a conversation again that is no longer kept. That is no fault of the provider."""
+    """Anthropic's tool runners tell a conversation again that is no longer kept. That is no fault of the provider. They
+    say nothing new where an answer is to go on."""
     details = {"error_code": "thread_not_found"}
     body = json.dumps({"error": {"type": "not_found_error", "message": "lost", "details": details}}).encode()
     continued = {"thread": {"type": "continue", "previous_message_id": "msg_1"}, "max_tokens": 10}
@@ -115,8 +116,9 @@ async def test_F737_what_a_client_of_messages_recovers_from_keeps_its_code(tmp_p
         )
 
     async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
-        asked = [client.post(ROUTES["messages"], json=asking("messages", "hi", **continued)) for _ in range(3)]
-        told = await asyncio.gather(*asked)
+        bodies = [asking("messages", "hi", **continued, stream=streamed) for streamed in (False, True)]
+        bodies.append(asking("messages", "hi", **continued, messages=[]))
+        told = await asyncio.gather(*(client.post(ROUTES["messages"], json=body) for body in bodies))
         status = (await client.get("/api/status")).json()
     assert [(each.status_code, each.json()["error"]["details"]) for each in told] == [(400, details)] * 3
     assert status["cooldowns"] == []
