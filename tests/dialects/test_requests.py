@@ -1,5 +1,6 @@
 """Translations of requests, one part each."""
 
+import json
 from typing import Any
 
 import pytest
@@ -26,6 +27,21 @@ def translated(one: str, other: str, request: dict[str, Any]) -> dict[str, Any]:
 )
 def test_what_changes_nothing_is_left_out(more: dict[str, Any]) -> None:
     assert translated("chat", "messages", {"messages": [USER], **more}) == {"messages": [USER], "max_tokens": 8192}
+
+
+@pytest.mark.parametrize("other", ["chat", "responses"])
+def test_F739_claude_code_may_ask_a_provider_of_another_dialect(other: str) -> None:
+    """It asks to keep all of its thoughts, names who asks in a long text, and has system messages in the middle."""
+    keeps: dict[str, Any] = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    asked: dict[str, Any] = {"messages": [USER, {"role": "system", "content": "here"}], "max_tokens": 9}
+    more = {"context_management": keeps, "metadata": {"user_id": json.dumps({"device_id": "d" * 64})}}
+    told, again = (translated("messages", other, asked | more) for _ in range(2))
+    assert len(told["user"]) == 64
+    assert told == again
+    assert told == translated("messages", other, asked) | {"user": told["user"]}
+    keeps["edits"][0]["keep"] = {"type": "thinking_turns", "value": 1}
+    with pytest.raises(Unsayable):
+        translated("messages", other, asked | more)
 
 
 def test_documents_pass_as_data() -> None:

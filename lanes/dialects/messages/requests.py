@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -32,6 +33,8 @@ _NAMES = {
     "top_p": "top_p",
     "stop_sequences": "stop",
 }
+#: The longest name of who asks, in characters, that OpenAI takes: as long as a digest.
+LONGEST_USER = 64
 #: How hard a model is to think, by the tokens that it may think for.
 _BUDGETS = ((2048, "low"), (8192, "medium"))
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
@@ -49,10 +52,12 @@ def read(body: dict[str, Any]) -> Prompt:
     options.update(_effort(node))
     if (metadata := node.node("metadata")) is not None:
         if (user := metadata.take("user_id", str)) is not None:
-            options["user"] = Option(user, metadata.place("user_id"))
+            options["user"] = Option(_name(user), metadata.place("user_id"))
         metadata.done()
     if (tier := node.take("service_tier", str)) not in (None, "auto"):
         options["messages_tier"] = Option(tier, "service_tier")
+    if (managed := node.node("context_management")) is not None:
+        _check_keeps_all(managed)
     node.leave("cache_control")
     for name, option in node.rest():
         options[_NAMES.get(name, name)] = option
@@ -194,6 +199,21 @@ def _effort(node: Node) -> dict[str, Option]:
         found |= _format(config.node("format"))
         config.done()
     return found | _format(node.node("output_format"))  # as it was called in the beta, and as litellm calls it
+
+
+def _name(user: str) -> str:
+    """Who asks, as OpenAI takes it. Claude Code says it in JSON, with the session."""
+    return user if len(user) <= LONGEST_USER else sha256(user.encode(errors="replace")).hexdigest()
+
+
+def _check_keeps_all(managed: Node) -> None:
+    """Refuse what would leave out something of the conversation. Claude Code always asks to keep all thoughts. Raises
+    Unsayable."""
+    for edit in managed.nodes("edits"):
+        if not edit.need("type", str).startswith("clear_thinking_") or edit.any("keep") != "all":
+            raise untold(edit.param)
+        edit.done()
+    managed.done()
 
 
 def _format(form: Node | None) -> dict[str, Option]:
