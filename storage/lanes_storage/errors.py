@@ -90,7 +90,7 @@ class DatabaseTooNew(StorageError):
 
 class DatabaseTooOld(StorageError):
     says = "{database} has schema {found}; this lanes needs {known}"
-    fix = "run `lanes db upgrade`, or start a gateway on it, which does the same"
+    fix = "stop what still runs of the older lanes, then run `lanes db upgrade` or start a gateway: both upgrade it"
 
     def __init__(self, database: str, found: int, known: int) -> None:
         self.found, self.known = found, known
