@@ -24,6 +24,8 @@ from tests.kit.engine import active
 from tests.kit.until import until
 from tests.kit.world import World
 
+EAGER = getattr(asyncio, "eager_task_factory", None)
+
 
 class Bench:
     """An execution, and what it has in its hands."""
@@ -205,6 +207,28 @@ async def test_an_aborted_run_confirms(bench: Bench, world: World) -> None:
     row = world.run(run.ticket)
     assert (row.edge, row.forced) == (Edge.ABORT, False)
     assert world.lane("a").epoch == run.epoch
+
+
+@pytest.mark.skipif(EAGER is None, reason="before Python 3.12 no task begins at once")
+async def test_F745_a_run_that_is_to_stop_does_not_begin_where_tasks_begin_at_once(bench: Bench, world: World) -> None:
+    """A program may set ``asyncio.eager_task_factory``: a task then begins before it can be cancelled."""
+    begun: list[str] = []
+
+    async def runner(run: RunContext) -> str:
+        begun.append(run.text)
+        return run.text
+
+    run = active(world, bench.astore, world.start("a"), runner)
+    bench.live.join(run)
+    run.order_stop(told(StopKind.DRAIN, Cause.DRAINED))
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(EAGER)
+    try:
+        bench.execution.start(run)
+    finally:
+        loop.set_task_factory(None)
+    await bench.execution.idle()
+    assert (begun, world.lane("a").state) == ([], LaneState.ERRORED)
 
 
 async def test_a_run_that_is_past_a_limit_expires(bench: Bench, world: World) -> None:

@@ -84,7 +84,8 @@ class Execution:
         await call_off(*self._tasks)
 
     async def _execute(self, run: ActiveRun) -> None:
-        body = asyncio.create_task(_body(run), name=f"lanes-runner-{run.id}")
+        # No task of a factory: an eager one begins at once, also a run that is to stop before it has begun.
+        body = asyncio.Task(_body(run), name=f"lanes-runner-{run.id}")
         run.attach(body)
         try:
             await self._over_or_taken(run, body)
