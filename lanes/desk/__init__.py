@@ -32,6 +32,7 @@ async def connect(
 
     ``config`` sets policies and the limits of holds; without it no file is looked for. Creates the database, and
     upgrades an older one, unless ``create`` is False: programs of the older version refuse the file from then on.
+    ``synchronous``: ``full``, or ``normal``, which may lose the last messages when the machine loses power.
     Raises Unfit; ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
     arguments.instance(config, Config, "config", "lanes.config.load(path)")
