@@ -11,7 +11,7 @@ import pytest
 from lanes import Gateway, connect
 from lanes.commands.common.entry import run
 from lanes.runners.base import RunContext
-from lanes_storage.sqlite import aio
+from lanes_storage.sqlite import aio, copies
 from lanes_storage.sqlite.file import wal
 from tests.kit.until import until
 
@@ -49,7 +49,7 @@ class Day:
                 others = {writer for one, writer in self._writing.items() if one != number}
                 if "PASSIVE" not in statement or name not in others:
                     self.wrong.append(f"{name}: {statement} without the write lock")
-            elif "JOURNAL_MODE = DELETE" in statement and not name.endswith((".part", ".restoring")):
+            elif "JOURNAL_MODE = DELETE" in statement and not name.endswith((copies.DRAFT, ".restoring")):
                 self.wrong.append(f"{name}: {statement}")
 
 
