@@ -12,7 +12,7 @@ from lanes.records import Event
 from lanes.testing import HOUR, MINUTE, SECOND, Hands
 from lanes_storage import Store, doors
 from lanes_storage.law import EventType
-from lanes_storage.records import Admission, NewMessage
+from lanes_storage.records import Admission, NewMessage, RetryTerms
 from tests.kit.databases import new_store
 from tests.kit.gateways import Gates, Site, gateway_on
 from tests.kit.until import until
@@ -151,6 +151,15 @@ def test_F720_what_holds_up_the_head_of_a_child_lane_is_not_the_run_of_another_o
     }
     assert told[2].startswith("parked for another 3m 0s")
     assert told[3].startswith(f"held by run {first.run_id} of owner")
+
+
+def test_a_head_that_waits_for_its_retry_is_not_told_to_wait_for_a_provider(store: Store) -> None:
+    world = World(store, Hands())
+    world.fail(world.start("a").ticket, retry=RetryTerms(3, 5 * MINUTE, frozenset({"provider_failed"}), HOUR, True))
+    world.time.move(2 * MINUTE)
+    assert WaitAlarms(store, store.write, lambda _: MINUTE).run_once(world.time(), by="owner:1") == 1
+    (event,) = world.events(type=EventType.WAIT_EXCEEDED)
+    assert (event.detail or {})["holder"].endswith("then it is run once more (retry 1)")
 
 
 def test_a_long_row_of_waiting_lanes_is_walked_in_pieces_and_started_anew(store: Store) -> None:

@@ -170,5 +170,6 @@ def _holder(head: WaitingHead, lane: LaneRow, now: Now) -> str:
         of = "" if lane.pause.pattern is None else f" with {all_lanes(lane.pause.pattern)}"
         return f"paused by {lane.pause.actor!a} ({lane.pause.reason!a}){of} for {since}"
     if head.parked_until is not None and head.parked_until > now.wall:
-        return f"parked for another {span(head.parked_until - now.wall)}, until a provider is available"
+        then = f"then it is run once more (retry {head.retries})" if head.retries else "until a provider is available"
+        return f"parked for another {span(head.parked_until - now.wall)}, {then}"
     return "held by nobody, and no gateway has claimed it: `lanes why KEY` says what is missing"

@@ -39,7 +39,7 @@ SELECT {_COLUMNS} FROM json_each(:lanes) j CROSS JOIN lanes l ON l.id = j.value 
 WHERE l.run_id IS NULL
 """
 WAITING_HEADS = f"""
-SELECT l.head_id, {_KEY}, l.key, m.accepted_at, m.parked_until, m.wait_warned_at
+SELECT l.head_id, {_KEY}, l.key, m.accepted_at, m.parked_until, coalesce(m.retries, 0), m.wait_warned_at
 FROM lanes l JOIN messages m ON m.id = l.head_id
 WHERE l.head_id > :after ORDER BY l.head_id
 """

@@ -50,6 +50,7 @@ class WaitingHead(NamedTuple):
     lane: str
     accepted_at: int
     parked_until: int | None
+    retries: int
     warned_at: int | None
 
 
