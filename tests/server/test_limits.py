@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from lanes.server import serve
@@ -115,35 +116,47 @@ LARGE = b'{"text": "%b"}' % (b"x" * 100_000)
 
 
 @contextlib.asynccontextmanager
-async def sending(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection on which the body of a large message is awaited."""
-    head = HEAD + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(LARGE)
-    async with talking(served, head) as (reader, writer):
-        assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
-        await reader.readline()
-        yield reader, writer
+async def sending(
+    served: Served, size: bytes = b"Content-Length: %d" % len(LARGE)
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection on which a large message has come but for its last byte."""
+    chunked = b"" if b"Length" in size else b"%x\r\n" % len(LARGE)
+    async with talking(served, HEAD + size + b"\r\n\r\n" + chunked + LARGE[:-1]) as both:
+        yield both
+
+
+async def refused(served: Served) -> httpx.Response | None:
+    """The refusal of a large message; None: it was accepted."""
+    answer = await served.client.post("/v1/chat/completions", content=LARGE, headers=JSON)
+    return answer if answer.status_code == 503 else None
 
 
 async def test_F724_large_bodies_wait_for_one_another(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_room, "MOST_BYTES", 2 * len(LARGE))
     async with sending(served) as (reader, writer), sending(served):
+        with monkeypatch.context() as hasty:
+            hasty.setattr(body_room, "PATIENCE_S", 0.0)
+            await until(lambda: refused(served), "both to be read")
         third = asyncio.create_task(served.client.post("/api/lanes/b/messages", content=LARGE, headers=JSON))
         assert (await served.post("/api/lanes/c/messages", {"text": "a small one passes"})).status_code == 202
         assert not third.done()
-        writer.write(LARGE)
+        writer.write(LARGE[-1:])
         assert (await reader.readline()).startswith(b"HTTP/1.1 202")
         assert (await third).status_code == 202
-    async with sending(served), sending(served):  # also the room of the one that left
-        pass
+    assert (await served.client.post("/api/lanes/d/messages", content=LARGE, headers=JSON)).status_code == 202
 
 
-async def test_F724_a_large_body_whose_turn_does_not_come(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [b"Content-Length: %d" % len(LARGE), b"Transfer-Encoding: chunked"])
+async def test_F724_a_large_body_whose_turn_does_not_come(
+    served: Served, monkeypatch: pytest.MonkeyPatch, size: bytes
+) -> None:
     monkeypatch.setattr(body_room, "MOST_BYTES", len(LARGE) // 2)  # a larger one is read alone
-    monkeypatch.setattr(body_room, "PATIENCE_S", 0.01)
-    async with sending(served):
-        refused = await served.client.post("/v1/chat/completions", content=LARGE, headers=JSON)
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
-        assert "large bodies" in refused.json()["error"]["message"]
+    monkeypatch.setattr(body_room, "PATIENCE_S", 0.0)
+    async with sending(served, size):
+        answer = await until(lambda: refused(served), "it to be read")
+        assert answer is not None
+        assert answer.headers["retry-after"] == "2"
+        assert "large bodies" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("stream", [b"false", b"true"])

@@ -164,13 +164,10 @@ class HttpRequest:
     async def _raw_body(self, most: int) -> bytes:
         chunks = list[bytes]()
         size, more = 0, True
-        too_large = HttpProblem(413, "too_large", f"the body is larger than {most} bytes", self._closing)
         declared = self.headers.get("content-length", "")
         expected = int(declared) if declared.isdecimal() else most
         if expected > most:
-            raise too_large
-        if expected > LARGE_BODY:
-            await self._take_room(expected)
+            raise self._too_large(most, unread=True)
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -179,21 +176,23 @@ class HttpRequest:
             more = message.get("more_body", False)
             size += len(chunks[-1])
             if size > most:
-                raise too_large
+                raise self._too_large(most)
+            if size > LARGE_BODY and not self._room:
+                await self._take_room(expected)
         return b"".join(chunks)
+
+    def _too_large(self, most: int, *, unread: bool = False) -> HttpProblem:
+        """What a client still sends of a refused body is read and forgotten: it would not see the answer where its
+        connection is closed meanwhile. One that waits for leave to send it sends nothing."""
+        closing = {"Connection": "close"} if unread and "expect" in self.headers else {}
+        return HttpProblem(413, "too_large", f"the body is larger than {most} bytes", closing)
 
     async def _take_room(self, size: int) -> None:
         try:
             self._room = await self.app_state.bodies.take(size)
         except TimeoutError as error:
-            later = {"Retry-After": str(RETRY_AFTER_S), **self._closing}
+            later = {"Retry-After": str(RETRY_AFTER_S)}
             raise HttpProblem(503, "busy", "too many large bodies are sent at the same time", later) from error
-
-    @property
-    def _closing(self) -> dict[str, str]:
-        """For a refusal before the body was read. What a client still sends of it is read and forgotten: it would not
-        see the answer of a connection that is closed meanwhile. One that waits for leave to send it sends nothing."""
-        return {"Connection": "close"} if "expect" in self.headers else {}
 
     def give_room(self) -> None:
         """The body of this request is not needed any more."""
