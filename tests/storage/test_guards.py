@@ -11,7 +11,7 @@ from lanes.testing import MINUTE, Hands
 from lanes_storage import doors
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared import parking
+from lanes_storage.doors.shared.ends import parking
 from lanes_storage.interface import Row, Transaction
 from lanes_storage.law import BoundTo, MessageState, PauseKind
 from lanes_storage.records import Head

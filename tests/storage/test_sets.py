@@ -10,7 +10,7 @@ import pytest
 from lanes.testing import Hands, broken
 from lanes_storage import AsyncStore, doors, open_store
 from lanes_storage.doors.intake import Accept
-from lanes_storage.doors.shared import rounds
+from lanes_storage.doors.shared.sets import rounds
 from lanes_storage.errors import NotStorable
 from lanes_storage.interface import CommandStep, carry_out
 from lanes_storage.law import Edge, LaneState, MessageState

@@ -9,18 +9,9 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.providers import known, note_asked
-from lanes_storage.doors.shared import (
-    array,
-    batch_members,
-    end_waiting,
-    event,
-    next_epochs,
-    parking,
-    record,
-    serialized,
-    write_events,
-)
-from lanes_storage.doors.shared.ends import retry_at, waited_out
+from lanes_storage.doors.shared import batch_members, end_waiting, event, next_epochs, record, write_events
+from lanes_storage.doors.shared.ends import parking, retry_at, waited_out
+from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Row, Transaction, call, within
 from lanes_storage.law import (
     MAX_BATCH,

@@ -10,8 +10,9 @@ from uuid import uuid4
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.aborts import interrupt_lane
-from lanes_storage.doors.shared import end_waiting, event, serialized, write_events
+from lanes_storage.doors.shared import end_waiting, event, write_events
 from lanes_storage.doors.shared.loops import WaitCircle, begin_wait, chain_before, closes_cycle, guard_loop
+from lanes_storage.doors.shared.sets import serialized
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow, PermittedBy
 from lanes_storage.reads.shapes import to_question

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.doors.shared import array, end_waiting, event, record, serialized, write_events
+from lanes_storage.doors.shared import end_waiting, event, record, write_events
+from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.doors.upkeep import note_clock
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState

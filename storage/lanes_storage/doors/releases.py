@@ -20,19 +20,17 @@ from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.shared import (
     Ending,
     NewTurn,
-    array,
     attempts_json,
     batch_members,
     event,
     finish,
     next_epochs,
-    parking,
     record,
-    serialized,
     write_events,
     write_turns,
 )
-from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide
+from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide, parking
+from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Transaction, call
 from lanes_storage.law import (
     INTERRUPTIONS,

@@ -1,69 +1,15 @@
-"""What several doors write: events, turns of conversations, how messages end, and a notice where that is not ``done``.
-And sets of commands, in the form that transitions take."""
+"""What several doors write: events, turns of conversations, how messages end, and a notice unless it is ``done``."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from functools import wraps
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.interface import Given, Transaction, Transition
+from lanes_storage.interface import Given, Transaction
 from lanes_storage.law import AttemptCause, BoundTo, Cause, Edge, EventType, MessageState, turn_of
-from lanes_storage.records import ProviderAttempt, RetryTerms, RunFailure, RunResult
+from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
 from lanes_storage.statements import further
-
-
-class SetCommand(Protocol):
-    """A command for a transition. ``about`` names the things that no other command of the same set may change."""
-
-    @property
-    def about(self) -> Iterable[Hashable]: ...
-
-
-C = TypeVar("C", bound=SetCommand)
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def serialized(transition: Transition[C, R]) -> Transition[C, R]:
-    """Execute commands about the same thing one after another, in their order, and all other commands as one set.
-
-    So each command is decided after the changes of the earlier commands about the same thing.
-    """
-
-    @wraps(transition)
-    def in_rounds(tx: Transaction, commands: Sequence[C]) -> Sequence[R]:
-        things = [thing for command in commands for thing in command.about] if len(commands) > 1 else []
-        if len(things) == len(set(things)):  # almost always true
-            return transition(tx, commands)
-        results: list[Any] = [None] * len(commands)
-        for places in rounds(commands, lambda command: command.about):
-            for place, result in zip(places, transition(tx, [commands[p] for p in places]), strict=True):
-                results[place] = result
-        return results
-
-    return in_rounds
-
-
-def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> list[list[int]]:
-    """Divide the commands (given by their positions) into as few rounds as possible, such that no thing occurs twice in
-    one round."""
-    made: list[list[int]] = []
-    first_free: dict[Hashable, int] = {}
-    for place, command in enumerate(commands):
-        things = [*about(command)]
-        number = max(first_free.get(thing, 0) for thing in things)
-        if number == len(made):
-            made.append([])
-        made[number].append(place)
-        first_free.update(dict.fromkeys(things, number + 1))
-    return made
-
-
-def array(numbers: list[int] | list[list[int]]) -> str:
-    """Integers as a JSON array, for ``json_each``."""
-    return str(numbers)
 
 
 def event(
@@ -292,23 +238,6 @@ def end_waiting(
     _keep_unanswered(tx, met, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
     return True
-
-
-def parking(
-    message: int, before: MessageState, until: int | None, now: Now, providers: Sequence[str], retry: RetryTerms | None
-) -> dict[str, Any]:
-    """How a message waits until a wall time (None: for a free slot), as ``statements.PARK_MESSAGE`` takes it: for its
-    next run by itself, or for one of these providers."""
-    row: dict[str, Any] = {
-        "message": message,
-        "before": before,
-        "until": until,
-        "attempts": None,
-        "interruptions": None,
-    }
-    row |= {"retry": retry is not None, "aside": retry is not None and not retry.hold}
-    named = json.dumps([*providers]) if providers and retry is None and until is not None else None
-    return row | {"since": None if until is None else now.wall, "parked_for": named}
 
 
 def _keep_unanswered(tx: Transaction, met: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:

@@ -1,7 +1,8 @@
 """How a run ends: the command, what is read about the run, and the decision. Pure functions, without a database."""
 
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lanes_storage.clock import Now
 from lanes_storage.law import (
@@ -152,6 +153,23 @@ def retry_at(
         return None
     at = now.wall + retry.wait_ms(retries, message)
     return at if at <= accepted_at + retry.max_age_ms else None
+
+
+def parking(
+    message: int, before: MessageState, until: int | None, now: Now, providers: Sequence[str], retry: RetryTerms | None
+) -> dict[str, Any]:
+    """How a message waits until a wall time (None: for a free slot), as ``statements.PARK_MESSAGE`` takes it: for its
+    next run by itself, or for one of these providers."""
+    row: dict[str, Any] = {
+        "message": message,
+        "before": before,
+        "until": until,
+        "attempts": None,
+        "interruptions": None,
+    }
+    row |= {"retry": retry is not None, "aside": retry is not None and not retry.hold}
+    named = json.dumps([*providers]) if providers and retry is None and until is not None else None
+    return row | {"since": None if until is None else now.wall, "parked_for": named}
 
 
 def _still_so(evidence: Evidence, held: HeldRun) -> bool:
