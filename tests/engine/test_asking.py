@@ -10,6 +10,7 @@ import lanes
 from lanes.base.errors import NoAnswer, Unfit
 from lanes.engine.reconcile.observer import Observer
 from lanes.runners.base import RunContext
+from lanes.runners.python import ThreadRunner
 from lanes.testing import MINUTE, SECOND, Hands
 from lanes.testing.passing import LONGEST_STEP_MS
 from lanes_storage import doors, reads
@@ -379,6 +380,38 @@ async def test_F743_the_texts_for_a_run_end_with_it(tmp_path: Path, way: str) ->
             await site.by_and_by(aborting.done, "the abort")
         assert await tasks[0] == ["quickly"]
         gates.open()
+
+
+async def test_F746_a_runner_in_a_thread_asks_and_takes_texts(tmp_path: Path) -> None:
+    """A plain function has no event loop of its own, or another one than its run."""
+
+    def plain(run: RunContext) -> str:
+        return f"{asyncio.run(run.ask('Which branch?'))}, {asyncio.run(run.inbox().get()).text}"
+
+    async with gateway_on(tmp_path, ThreadRunner(plain), Hands()) as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        await site.desk.send("a", "main", actor="alice")
+        await site.desk.steer("a", "quickly")
+        assert (await site.desk.wait(message.id)).reply == "main, quickly"
+
+
+async def test_F746_a_thread_that_asks_ends_once_its_lane_is_lost(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def plain(run: RunContext) -> str:
+        with pytest.raises(NoAnswer) as told:
+            asyncio.run(run.ask("Which branch?"))
+        ended.append(str(told.value))
+        return "never"
+
+    async with gateway_on(tmp_path, ThreadRunner(plain), Hands(), abort_grace="1s") as site:
+        await site.desk.send("a", "hello", actor="alice")
+        await asked(site)
+        aborting = asyncio.create_task(site.desk.abort("a", actor="alice"))
+        await site.by_and_by(aborting.done, "the abort")
+        await until(lambda: ended, "the end of the thread")
+        await until(lambda: site.gateway.strays == 0, "its slot")
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["of its boot", "of another boot"])

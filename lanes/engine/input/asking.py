@@ -160,6 +160,8 @@ class RunInput:
                 taken = await self._taken(lambda tx: doors.take_answer(tx, run, new.id, self._clock(), by=by))
                 if taken is not None:
                     return taken
+                if self._run.over:
+                    raise NoAnswer(f"its run has ended, and nobody can answer “{new.text}” any more")
                 await signal.wait()
         except asyncio.CancelledError:
             if not self._run.ends:  # the caller has given up, and the run goes on

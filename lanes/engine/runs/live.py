@@ -7,9 +7,9 @@ only when its lane is known to be released.
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lanes.base import arguments
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
@@ -30,6 +30,7 @@ from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, Beat, BudgetTerms, Claimed, RetryTerms, RunUsage
 
 log = Log("lanes.run")
+T = TypeVar("T")
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
@@ -152,14 +153,14 @@ class ActiveRun:
         self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
     ) -> str:
         asked = arguments.question(question, timeout, options, permission)
-        return (await self._given().ask(*asked, permission=permission)).text
+        return (await self._in_its_loop(self._given().ask(*asked, permission=permission))).text
 
     async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
         return await permitted(self, what, timeout)
 
     def inbox(self) -> Inbox:
         given = self._given()
-        return Inbox(given.steer, given.left)
+        return Inbox(lambda: self._in_its_loop(given.steer()), lambda: self._in_its_loop(given.left()))
 
     def progress(self, what: str) -> None:
         said = arguments.text(what, "progress")
@@ -271,9 +272,16 @@ class ActiveRun:
             self._input.wake()
 
     def _given(self) -> RunInput:
-        if self._input is None:
-            self._input = RunInput(self, self._store, self._clock, self._loop)
-        return self._input
+        with self._lock:
+            if self._input is None:
+                self._input = RunInput(self, self._store, self._clock, self._loop)
+            return self._input
+
+    async def _in_its_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it in the event loop of the run: a runner may be in a thread, with an event loop of its own."""
+        if _in_loop(self._loop):
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def note_shown(self) -> None:
         """The last heartbeat, which contained the attempt, is committed."""
