@@ -125,6 +125,11 @@ def untold(param: str) -> Unsayable:
     return refused(param, "the provider speaks another dialect, which cannot express it")
 
 
+def unknown_tool(node: Node, kind: str) -> Unsayable:
+    """The refusal of a tool of a type that not every dialect has."""
+    return refused(node.param, f"the provider speaks another dialect, which has no tools of type {kind!r}")
+
+
 def unknown_role(node: Node, role: str) -> Unsayable:
     """The refusal of a message of a role that not every dialect has."""
     return refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")

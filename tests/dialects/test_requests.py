@@ -44,6 +44,20 @@ def test_F739_claude_code_may_ask_a_provider_of_another_dialect(other: str) -> N
         translated("messages", other, asked | more)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "asked"),
+    [
+        ("responses", "chat", {"input": "hi", "tools": [{"type": "namespace", "name": "agents", "tools": []}]}),
+        ("messages", "chat", {"messages": [USER], "tools": [{"type": "namespace", "name": "agents"}]}),
+        ("chat", "messages", {"messages": [USER], "tools": [{"type": "namespace"}]}),
+    ],
+)
+def test_F740_a_tool_that_others_do_not_have_is_named_by_its_type(one: str, other: str, asked: dict[str, Any]) -> None:
+    """Its place alone tells nobody what to turn off in an agent that has two dozen tools."""
+    with pytest.raises(Unsayable, match=r"^tools\[0\]: .* no tools of type 'namespace'$"):
+        translated(one, other, asked)
+
+
 def test_documents_pass_as_data() -> None:
     files = [{"type": "file", "file": {"file_data": data, "filename": "a"}} for data in (PDF, NOTE)]
     asked = {"messages": [{"role": "user", "content": files}]}

@@ -20,7 +20,7 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, untold
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untold
 from lanes.dialects.writing import WriteOption, named, present, write_options
 
 #: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
@@ -154,8 +154,8 @@ def _calls(node: Node) -> Iterable[CallPart]:
 
 def _tool(node: Node) -> Tool:
     called = node.node("function")
-    if node.need("type", str) != "function" or called is None:
-        raise untold(node.param)
+    if (kind := node.need("type", str)) != "function" or called is None:
+        raise unknown_tool(node, kind)
     name, description = called.need("name", str), called.take("description", str)
     tool = Tool(name, description, called.take("parameters", dict), called.take("strict", bool), node.param)
     called.done()

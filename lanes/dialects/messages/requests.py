@@ -23,7 +23,7 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import Node, data_of, refused, unknown_role, untold
+from lanes.dialects.reading import Node, data_of, refused, unknown_role, unknown_tool, untold
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what messages calls them, and by the inner name.
@@ -163,8 +163,8 @@ _PARTS: dict[str, Callable[[Node], Part]] = {
 
 
 def _tool(node: Node) -> Tool:
-    if node.take("type", str) not in (None, "custom"):
-        raise untold(node.param)
+    if (kind := node.take("type", str) or "custom") != "custom":
+        raise unknown_tool(node, kind)
     node.leave("cache_control", "eager_input_streaming")
     name, description = node.need("name", str), node.take("description", str)
     tool = Tool(name, description, node.take("input_schema", dict), node.take("strict", bool), node.param)

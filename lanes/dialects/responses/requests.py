@@ -20,7 +20,7 @@ from lanes.dialects.model import (
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, untold
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untold
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what responses calls them, and by the inner name.
@@ -142,8 +142,8 @@ def _thought(node: Node) -> Iterable[Part]:
 
 
 def _tool(node: Node) -> Tool:
-    if node.need("type", str) != "function":
-        raise untold(node.param)
+    if (kind := node.need("type", str)) != "function":
+        raise unknown_tool(node, kind)
     name, description = node.need("name", str), node.take("description", str)
     tool = Tool(name, description, node.take("parameters", dict), node.take("strict", bool), node.param)
     node.done()
