@@ -1,5 +1,6 @@
 """The files under the path change while a gateway has them open, or its locks on them fall."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -124,10 +125,8 @@ def test_F78_a_file_that_is_deleted_under_a_gateway(made: House, running: Proces
     assert f"process {running.pid}" in found["message"]
     assert "lanes gateway" in found["message"]
     # what it was told before is saved from what it has open
-    where = dict(part.split(" (as ") for part in found["message"].split(": ", 1)[1].split(", ") if " (as " in part)
-    for name, at in where.items():
-        end = name.split()[0].removeprefix(str(made.database))
-        shutil.copyfile(at.rstrip(")"), made.folder / f"saved.db{end}")
+    for at, name in re.findall(r"cp (\S+) (saved\.db(?:-wal)?)", found["fix"]):
+        shutil.copyfile(at, made.folder / name)
     assert made.lanes("--db", str(made.folder / "saved.db"), "list", "--json").json[0]["key"] == "a"
     assert running.terminate() == 0, "it ends in good order all the same"
 
