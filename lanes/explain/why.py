@@ -57,6 +57,8 @@ class Circumstances(NamedTuple):
     budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
     providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
     suspects: int = 0  # how many run, if its head is one
+    parks: bool = True  # its run waits where no provider takes it
+    rests: bool = False  # every provider that its next message may ask cools
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:
         """The owners, of a kind, that do something."""
@@ -81,7 +83,8 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
         cooling = told_cooling(around.cooldowns, around.now)
-        starts = f"The next message starts at once{f'; {cooling}' if cooling else ''}."
+        starts = "waits" if around.rests else "starts at once"
+        starts = f"The next message {starts}{f'; {cooling}' if cooling else ''}."
         said.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
     if around.repeated is not None:
         said.append(_asked_again(around.repeated, lane, around.now))
@@ -197,7 +200,7 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
         return [f"Its work ended {when}; no limit ends it any more, while its end waits to be stored."]
     said = [_wait(wait, around) for wait in around.waits]
     attempts = [limit for limit in ages.limits(run, now) if limit.attempt is not None]
-    said += [_attempt(limit) for limit in attempts]
+    said += [_attempt(limit, around) for limit in attempts]
     if terms.run_timeout_ms is None and terms.stall_timeout_ms is None:
         return [*said, "It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
     clocks = []
@@ -211,7 +214,7 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
     return [*said, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else said
 
 
-def _attempt(limit: ages.Limit) -> str:
+def _attempt(limit: ages.Limit, around: Circumstances) -> str:
     """Whom it asks, which limit ends that, and who is asked then."""
     attempt = limit.attempt
     assert attempt is not None
@@ -221,7 +224,7 @@ def _attempt(limit: ages.Limit) -> str:
         f"It asks provider {clean(attempt.provider)} ({attempt.number} of {attempt.of}), which has been silent for"
         f" {span(silent)}: {clean(limit.name)} ({span(limit.of_ms)}) acts {when}"
     )
-    if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT:  # it got no request, so it cools
+    if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT and around.parks:  # it got no request
         waits = "" if attempt.of == 1 else ", unless another provider of its chain failed otherwise"
         return f"{said}, and its message waits{waits}: nobody is asked after that."
     if attempt.next is None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lanes.base.procedure import run
-from lanes.config import from_data
+from lanes.config import Config, from_data
 from lanes.context import Context
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes.records import Lane, NextLimit, Why
@@ -18,6 +18,7 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, BoundTo, Cause
 from lanes_storage.records import Admission, AttemptPhase, Beat, NewMessage, RunFailure, Ticket, Waiter
+from tests.kit.cooling import cool
 from tests.kit.processes import eventually
 from tests.kit.world import OWNER, TERMS, World
 
@@ -287,8 +288,56 @@ def why_configured(world: World, key: str) -> str:
     provider = {"name": "main", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
     runners = [{"name": name, "kind": "provider", "providers": ["main"]} for name in ("chat", "coder")]
     policy = {"match": "code*", "runner": "coder"}
-    config = from_data({"provider": [provider], "runner": runners, "policy": [policy]})
+    return why_by(world, key, from_data({"provider": [provider], "runner": runners, "policy": [policy]}))
+
+
+def why_by(world: World, key: str, config: Config) -> str:
+    """The same with that configuration."""
     return run(world.store, queries.why(Context("me", world.time, lambda: config), key)).why
+
+
+def test_F757_a_request_that_is_passed_on_waits_for_no_provider(world: World) -> None:
+    """Its client is told, and asks again."""
+    config = from_data(
+        {
+            "provider": [{"name": "main", "base_url": "http://127.0.0.1:9/v1", "model": "m"}],
+            "source": [{"name": "bot", "provider": "main", "token_env": "TOKEN"}],
+        },
+        env={"TOKEN": "t" * 32},
+    )
+
+    for key, runner, told in (("a", "bot", "and the run fails:"), ("b", "chat", "and its message waits:")):
+        ticket = world.start(key, runner=runner).ticket
+        asks(world, ticket, limit="connect_timeout", number=1, of=1, next=None, rest_ms=0)
+        assert told in why_by(world, key, config)
+
+
+def test_F758_a_lane_in_which_nothing_waits_is_told_of_the_providers_that_it_may_ask(world: World) -> None:
+    """Where all of them cool, its next message does not start at once."""
+    providers = [{"name": name, "base_url": "http://127.0.0.1:9/v1", "model": "m"} for name in ("one", "two", "three")]
+    runners = [
+        {"name": "chat", "kind": "provider", "providers": ["one", "two"]},
+        {"name": "other", "kind": "provider", "providers": ["three"]},
+    ]
+    source = {"name": "bot", "provider": "one", "token_env": "TOKEN"}
+    config = from_data({"provider": providers, "runner": runners, "source": [source]}, env={"TOKEN": "t" * 32})
+
+    def said(key: str = "a") -> str:
+        return why_by(world, key, config)
+
+    def cools(provider: str) -> None:
+        world.step(lambda tx: cool(tx, provider, "overloaded", SECOND, world.time()))
+
+    world.complete(world.start("a").ticket)
+    world.drop(world.send("b", source="bot"))
+    cools("three")
+    assert "The next message starts at once. " in said()
+    cools("one")
+    assert "The next message starts at once; provider one cools for 1 s (overloaded). " in said()
+    cools("two")
+    waits = "The next message waits; provider one cools for 1 s (overloaded), provider two cools for 1 s (overloaded). "
+    assert waits in said()
+    assert "The next message starts at once. " in said("b"), "what is passed on waits for none"
 
 
 def test_F719_it_names_only_who_has_a_slot_of_the_runner_that_the_head_waits_for(world: World) -> None:

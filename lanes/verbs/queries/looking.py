@@ -94,7 +94,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     now = ctx.now()
     owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
-    chain = None if head is None else ctx.chain(lane.key, head.runner)
+    chain = ctx.chain(lane.key, _asked(lane, head, read))
     cooling = [each for each in read(reads.cooldowns(now.wall)) if chain is None or each.provider in chain]
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
@@ -128,7 +128,16 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
         budgets,
         limited,
         suspects,
+        parks=lane.run is None or ctx.chain(lane.key, lane.run.runner) != (),
+        rests=bool(chain and len(cooling) == len(chain)),
     )
+
+
+def _asked(lane: rows.LaneRow, head: rows.MessageRow | None, read: Reads) -> str | None:
+    """The runner that what waits in a lane names, or what runs; where nothing does, the source that it was of."""
+    if head is not None:
+        return head.runner
+    return read(reads.origins([lane.key])).get(lane.key) if lane.run is None else lane.run.runner
 
 
 def _runner(ctx: Context, key: str, head: rows.MessageRow, owners: list[rows.OwnerRow]) -> str | None:
