@@ -72,8 +72,8 @@ def spoilt(stage: Stage, lanes: Call) -> Stage:
     names = "UPDATE owners SET host = :text, url = :text, kind = 'gateway'"
     stage.store.write(lambda tx: tx.run(names, {"text": HOSTILE}))
     cooling = (
-        "INSERT INTO providers (provider, cause, since, until, tries, refusals, hold_ms, begun)"
-        " VALUES (:text, :text, 0, 9999999999999, 1, 0, 0, 0)"
+        "INSERT INTO providers (provider, cause, since, until, tries, hold_ms, begun)"
+        " VALUES (:text, :text, 0, 9999999999999, 1, 0, 0)"
     )
     stage.store.write(lambda tx: tx.run(cooling, {"text": HOSTILE}))
     return stage
