@@ -2,7 +2,9 @@
 
 SQLite's own wait backs off up to a tenth of a second. While seven other processes write without a pause, a waiting
 process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. This wait
-always retries after a few milliseconds, with random intervals, so that processes do not retry in step.
+always retries after a few milliseconds, with random intervals, so that processes do not retry in step. Against one that
+writes without a pause, luck is still needed: it takes the lock back in less time. So on Linux a process that has waited
+for a tenth of a second stands in a line, and nobody who came after it tries before it.
 
 SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
 closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
@@ -14,11 +16,11 @@ import errno
 import fcntl
 import os
 import sqlite3
+import struct
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,9 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
 #: Seconds between two attempts to get the lock: at least, at most.
 RETRY_S = (0.0005, 0.004)
+#: After how long a process that waits stands in line, and for how long it respects those before it: one of them may be
+#: stopped.
+IN_LINE_AFTER_S, RESPECT_S = 0.1, 1.0
 #: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
 OPENING_TIMEOUT_S = 0.5
 #: Seconds between two checks of which processes use the file under another name.
@@ -38,6 +43,8 @@ _LOOK_TWICE_S = 0.05
 
 #: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
+#: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
+_FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -83,6 +90,28 @@ class SideLock:
         """Release the lock. Does nothing if it is not held."""
         if self.is_open:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def stand_in_line(self, since: float | None) -> None:
+        """Stand in line, as one that waits since that time (``time.monotonic``); None: no longer."""
+        if since is None:
+            self._line(fcntl.F_UNLCK, 0, 0)  # all of the file
+        else:
+            self._line(fcntl.F_RDLCK, int(since * 1e6), 1)
+
+    def is_next(self, since: float) -> bool:
+        """Whether no other process in line waits for longer. Of those beyond the timeout, each is stopped."""
+        first = max(0, int((since - BUSY_TIMEOUT_MS / 1000) * 1e6))
+        return self._line(fcntl.F_WRLCK, first, int(since * 1e6) - first, ask=True) == fcntl.F_UNLCK
+
+    def _line(self, kind: int, first: int, length: int, *, ask: bool = False) -> int:
+        if _FLOCK is None or not self.is_open:
+            return fcntl.F_UNLCK
+        wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, first, length, 0)
+        try:  # "open file description" locks: no other close drops them
+            told = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK if ask else fcntl.F_OFD_SETLK, wanted)
+        except OSError:  # some sandboxes have none: without the line, luck decides
+            return fcntl.F_UNLCK
+        return int(struct.unpack(_FLOCK, told)[0])
 
     def close(self) -> None:
         """Release the lock and close the descriptors. May be called twice."""
@@ -175,18 +204,30 @@ def begin(connection: sqlite3.Connection, lock: SideLock | None = None, timeout_
 
     Raises sqlite3.OperationalError and DatabaseLocked after ``timeout_s`` (BUSY_TIMEOUT_MS).
     """
-    retry_while_locked(partial(_begin, connection, lock), timeout_s)
+    if lock is None:
+        retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"), timeout_s)
+        return
+    since, in_line = time.monotonic(), False
 
-
-def _begin(connection: sqlite3.Connection, lock: SideLock | None) -> None:
-    if lock is not None and not lock.take():
-        raise errors.DatabaseLocked(lock.database)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        if lock is not None:
+    def attempt() -> None:
+        nonlocal in_line
+        waited = time.monotonic() - since
+        if waited > IN_LINE_AFTER_S and not in_line:
+            in_line = True
+            lock.stand_in_line(since)
+        if (waited <= RESPECT_S and not lock.is_next(since)) or not lock.take():
+            raise errors.DatabaseLocked(lock.database)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
             lock.release()
-        raise
+            raise
+
+    try:
+        retry_while_locked(attempt, timeout_s)
+    finally:
+        if in_line:
+            lock.stand_in_line(None)
 
 
 def retry_while_locked(attempt: Callable[[], T], timeout_s: float | None = None) -> T:
