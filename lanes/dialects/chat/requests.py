@@ -153,9 +153,10 @@ def _calls(node: Node) -> Iterable[CallPart]:
 
 
 def _tool(node: Node) -> Tool:
-    called = node.node("function")
-    if (kind := node.need("type", str)) != "function" or called is None:
+    if (kind := node.need("type", str)) != "function":
         raise unknown_tool(node, kind)
+    if (called := node.node("function")) is None:
+        raise untold(node.param)
     name, description = called.need("name", str), called.take("description", str)
     tool = Tool(name, description, called.take("parameters", dict), called.take("strict", bool), node.param)
     called.done()
