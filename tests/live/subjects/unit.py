@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.host.holder import processes
+from lanes.watch.openclaw.wire import OpenClawLink
 from tests.kit.processes import House, Process
 from tests.kit.until import until
 from tests.live.manager import UserManager, inside, user_manager
@@ -57,6 +58,7 @@ class Operator:
         self._watch: Process | None = None
         self._key = f"agent:main:feishu:group:{uuid.uuid4().hex[:6]}"
         self._before: dict[Path, bytes] = {}
+        self._client: OpenClawLink | None = None
         self._chat: Chat
 
     async def ready(self) -> None:
@@ -128,7 +130,14 @@ class Operator:
 
     async def _openclaw(self) -> None:
         self._gateway.start()
-        self._chat = Chat(await self._gateway.client(), self._house)
+        await self.leave()
+        self._client = await self._gateway.client()
+        self._chat = Chat(self._client, self._house)
+
+    async def leave(self) -> None:
+        """Close what is connected to OpenClaw."""
+        if self._client is not None:
+            await self._client.close()
 
     async def _hang(self) -> str:
         mark = f"[[sim-hang]] {uuid.uuid4().hex[:8]}"
@@ -202,6 +211,7 @@ async def _tried(version: str) -> None:
                 await operator.ready()
                 for trial in TRIALS.values():
                     _tell(await outcome(trial(operator)))
+                await operator.leave()
         except Unavailable as why:
             _tell(f"{SKIPPED}{why}")
 
