@@ -10,7 +10,7 @@ import pytest
 from lanes_storage import open_store
 from lanes_storage.errors import DatabaseFull
 from lanes_storage.schema import versions
-from lanes_storage.sqlite.file.wal import log_bytes
+from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, log_bytes
 from lanes_storage.sqlite.inspect import damage, marks
 from tests.kit.filesystems import MEGABYTE, small_disk
 from tests.storage.of_0_1_0 import refused, rows, upgraded
@@ -60,6 +60,7 @@ def test_F711_an_upgrade_needs_no_memory_for_what_is_in_the_file(old: Path) -> N
     command = [sys.executable, "-W", "ignore", "-c", MEASURED, str(filled(old, 60))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) <= MOST_MEGABYTES
+    assert log_bytes(old) <= LARGE_LOG_BYTES, "and leaves no log that each command would have to read"
 
 
 def test_F712_an_upgrade_that_would_leave_no_room_on_the_disk_is_undone(old: Path, tmp_path: Path) -> None:

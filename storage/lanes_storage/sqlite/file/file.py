@@ -22,7 +22,7 @@ from lanes_storage.sqlite.file.connect import (
 from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import SideLock
 from lanes_storage.sqlite.file.paths import Files, seen
-from lanes_storage.sqlite.file.wal import Stuck, WriteAheadLog
+from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, WriteAheadLog, log_bytes
 
 #: What may prevent the maintenance of the WAL; it is retried later. OSError: the WAL cannot be read.
 _LATER = (sqlite3.Error, errors.StorageError, OSError)
@@ -85,6 +85,11 @@ class SqliteFile:
             undo.pop_all()
         if made:
             opened.idle()  # so that a plain copy of a new file is not empty
+            if (
+                log_bytes(path) > LARGE_LOG_BYTES
+            ):  # of an upgrade: each command that opens the file would read all of it
+                with contextlib.suppress(*_LATER):
+                    opened.shorten()
         return opened
 
     def reader(self) -> sqlite3.Connection:
