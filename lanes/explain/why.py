@@ -5,15 +5,16 @@ missing, and the next automatic action with its time. It decides nothing; it rea
 nothing that nobody lives to do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lanes.base.terminal import clean
+from lanes.explain.circumstances import Circumstances
 from lanes.explain.pauses import pause_told
 from lanes.explain.slots import told_slots
-from lanes.explain.turns import ProviderInFlight, told_cooling, told_turn
+from lanes.explain.turns import told_cooling, told_turn
 from lanes.explain.used import told_budget, told_used
-from lanes.host.identity import Identity, ProcessSighting, evidence, is_gone, look
+from lanes.host.identity import ProcessSighting, evidence, is_gone, look
 from lanes.records import Liveness
 from lanes.text import ages
 from lanes.text.naming import abort_command, on_lane
@@ -21,49 +22,18 @@ from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
 from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, AttemptCause, Edge
 from lanes_storage.records import (
-    BudgetTerms,
-    CooldownRow,
-    EventRow,
     LaneRow,
     MessageRow,
     OwnerRow,
     Repeated,
     RunRow,
-    Spent,
     Wait,
 )
-from lanes_storage.tuples import NamedTuple
 
 #: What else may be the matter with an owner that lives and is late: then the file tells less than has happened.
 KEPT_FROM_BEATING = (
     "Its process lives: `lanes doctor` says whether a full disk or a lock keeps it from storing what it does."
 )
-
-
-class Circumstances(NamedTuple):
-    """What surrounds a lane, read at ``now``: every owner that has not ended, its head, what cools."""
-
-    now: Now
-    me: Identity
-    owners: list[OwnerRow]
-    head: MessageRow | None
-    cooldowns: list[CooldownRow]
-    last: EventRow | None
-    waits: Sequence[Wait] = ()  # of its run, for other lanes
-    start: Callable[[], str] = lambda: "`lanes up`"  # the command that starts a gateway
-    slots: Sequence[RunRow] = ()  # what may have the slot that its head waits for
-    before: RunRow | None = None  # the run of the lane that its head waits in: this one, or another one of its session
-    repeated: Repeated | None = None  # what a program asks again that was just ended
-    budgets: Sequence[tuple[BudgetTerms, Spent]] = ()  # and what was used of each
-    providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
-    suspects: int = 0  # how many run, if its head is one
-    parks: bool = True  # its run waits where no provider takes it
-    rests: bool = False  # every provider that its next message may ask cools
-
-    def acting(self, kind: str | None = None) -> list[OwnerRow]:
-        """The owners, of a kind, that do something."""
-        liveness = Liveness(self.now, self.me)
-        return [owner for owner in self.owners if kind in (None, owner.kind) and liveness.acts(owner)]
 
 
 def why_paragraph(lane: LaneRow, around: Circumstances) -> str:

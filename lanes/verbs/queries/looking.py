@@ -3,8 +3,9 @@
 from lanes.base.errors import Ambiguous, LanesError, NotFound
 from lanes.base.procedure import Effect, QueryBlock, made_of
 from lanes.context import Context
+from lanes.explain.circumstances import Circumstances
 from lanes.explain.turns import ProviderInFlight
-from lanes.explain.why import Circumstances, held_up, why_paragraph
+from lanes.explain.why import held_up, why_paragraph
 from lanes.host.identity import Identity, this_process
 from lanes.records import Event, Lane, LaneDetail, Liveness, Message, Run, RunProcess, Why
 from lanes.verbs.kinds import Key, Source
