@@ -6,7 +6,7 @@ from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.providers.judge import QUOTA_MS, AtFault, FailureJudgement, ProviderEvidence, judge
 from lanes_storage.law import AttemptCause
 
-REFUSES, FAILS, WAITS, OWN = AtFault.REFUSES, AtFault.FAILS, AtFault.WAITS, AtFault.OWN
+REFUSES, FAILS, STAYS, WAITS, OWN = AtFault
 
 #: The cause, the status, when to come again, what is known; whose it is, and how long the provider cools.
 TABLE: list[tuple[str, int | None, int | None, ProviderEvidence, AtFault, int | None]] = [
@@ -49,6 +49,10 @@ TABLE: list[tuple[str, int | None, int | None, ProviderEvidence, AtFault, int | 
     ("reset", None, None, ProviderEvidence(), FAILS, None),
     ("cut", None, None, ProviderEvidence(), FAILS, None),
     ("garbage", None, None, ProviderEvidence(), FAILS, None),
+    ("server_error", 502, None, ProviderEvidence(down=True), STAYS, None),
+    ("first_byte_timeout", None, None, ProviderEvidence(down=True), STAYS, None),
+    ("bad_request", 400, None, ProviderEvidence(down=True), OWN, None),
+    ("auth", 401, None, ProviderEvidence(down=True), OWN, None),
 ]
 
 

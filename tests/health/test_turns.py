@@ -1,11 +1,14 @@
 """Limits of requests in flight, probes and the trickle: who may ask a provider, and who waits for its turn."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lanes.config import from_data
 from lanes.context import Context
@@ -14,6 +17,7 @@ from lanes_storage import reads
 from lanes_storage.law import MessageState
 from lanes_storage.records.providers import TRICKLE_MS
 from tests.health.conftest import Sim, night
+from tests.kit.cooling import cool
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.until import until
 
@@ -199,6 +203,29 @@ async def test_F218_after_a_cooldown_they_trickle_in(tmp_path: Path) -> None:
         ended = await site.until_ended(sent)
         assert {message.state for message in ended} == {MessageState.DONE}
         assert busy.refused - first <= 40, "200 answers, and at most one refusal for five of them"
+
+
+@pytest.mark.parametrize("says", [(b"HTTP/1.1 502 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",), (STREAM,)])
+async def test_F759_a_provider_that_fails_after_an_outage_costs_few_of_those_that_wait(
+    says: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    """As a proxy does whose server begins to start: it takes each probe, and each is a message lost."""
+    good = asyncio.Event()
+
+    async def answer(call: Call) -> None:
+        await call.say(*(OK if good.is_set() else says))
+
+    async with raw_server(answer) as url, night(Sim(None, url).config(), tmp_path) as site:  # type: ignore[arg-type]
+        store, clock = site.desk.store, site.desk.clock
+        await store.write(lambda tx: cool(tx, "first", "unreachable", 1_000, clock()))
+        sent = [message for number in range(60) for message in await site.send(f"lane:{number}", "hello")]
+        for _ in range(60):
+            await site.passes(1)
+        lost = (await site.states(sent)).count("failed")
+        assert 1 <= lost <= 6, "one after each cooldown, which doubles"
+        good.set()
+        ended = await site.until_ended(sent)
+        assert Counter(str(message.state) for message in ended) == {"failed": lost, "done": 60 - lost}
 
 
 async def test_F732_a_provider_that_is_well_again_is_asked_as_if_it_had_never_cooled(tmp_path: Path) -> None:

@@ -185,9 +185,7 @@ def test_F631_a_request_that_waits_for_its_answer_to_begin_is_not_waited_for_by_
 
 
 @pytest.mark.parametrize(("cause", "sent"), [("unreachable", 2), ("overloaded", 12)])
-def test_F631_of_the_probes_that_hang_after_an_outage_two_are_sent_in_a_minute(
-    world: World, cause: str, sent: int
-) -> None:
+def test_F631_of_the_probes_that_hang_after_an_outage_two_wait_at_a_time(world: World, cause: str, sent: int) -> None:
     """After a refusal for load a model may think for long: what is not refused within seconds will be answered."""
     runs = started(world, 13)
     cool(world, cause=cause)

@@ -190,7 +190,8 @@ class ProviderHealth:
             return await self._wait(run, line, min(found.for_ms or 0, provider.max_cooldown_ms), known)
         of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
         refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
-        return await self._cool(run, line, refusal, provider.max_cooldown_ms)
+        until = await self._cool(run, line, refusal, provider.max_cooldown_ms)
+        return None if found.fault is AtFault.STAYS else until
 
     async def answered(self, request: ProviderRequest) -> None:
         """Remember that a provider answered."""
@@ -243,6 +244,7 @@ class ProviderHealth:
             full=row.filled(view.now.wall, view.taken_at(line)),
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
+            down=row.down and not row.cools(view.now.wall),
         )
 
     async def _refusals(self, run: RunContext, row: ProviderRow) -> int:

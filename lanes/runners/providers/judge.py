@@ -32,6 +32,7 @@ class AtFault(StrEnum):
 
     REFUSES = "refuses"  # the provider refuses everybody for now: it cools, and the message waits
     FAILS = "fails"  # the provider failed: it is tried last for a while, and the message fails with its chain
+    STAYS = "stays"  # a probe failed after an outage: the provider cools again, and the message fails with its chain
     WAITS = "waits"  # only this message waits: another one was served since it was refused in the same way
     OWN = "own"  # the message's own: nothing follows for the provider
 
@@ -43,7 +44,8 @@ class ProviderEvidence(NamedTuple):
     ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
     ``waited_ms`` ago; ``refusals``: how many runs of the message ended so since it last began to cool. ``served``:
     whether the provider answered another one since the last of them, and since it cooled. ``full``: whether this
-    one was more than it is known to answer at a time, so that it would have refused any message.
+    one was more than it is known to answer at a time, so that it would have refused any message. ``down``: it has
+    cooled after an outage, and answered none since.
     """
 
     several: bool = False
@@ -53,6 +55,7 @@ class ProviderEvidence(NamedTuple):
     served: bool = False
     full: bool = False
     waited_ms: int = 0
+    down: bool = False
 
 
 class FailureJudgement(NamedTuple):
@@ -63,6 +66,7 @@ class FailureJudgement(NamedTuple):
 
 
 FAILS, OWN, REFUSES = FailureJudgement(AtFault.FAILS), FailureJudgement(AtFault.OWN), FailureJudgement(AtFault.REFUSES)
+STAYS = FailureJudgement(AtFault.STAYS)
 
 
 def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
@@ -79,7 +83,7 @@ def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
             return FailureJudgement(AtFault.REFUSES, _for_ms(failure))
         case cause if cause in NOT_SENT:
             return REFUSES
-    return FAILS
+    return STAYS if known.down else FAILS
 
 
 def _for_ms(failure: AttemptFailed) -> int | None:

@@ -17,7 +17,7 @@ TRICKLE_MS = 600_000
 AT_ONCE, ONE_MORE = 2, 8
 #: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
 REFUSES_WITHIN_MS = 5_000
-#: After an outage a provider may take requests and answer none: of its probes, ``AT_ONCE`` at most are sent in so long.
+#: After an outage a provider may take requests and answer none: of those sent within so long, ``AT_ONCE`` at most wait.
 HANGS_WITHIN_MS = 60_000
 #: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
 #: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
@@ -94,6 +94,11 @@ class ProviderRow(NamedTuple):
         """Whether the provider has answered since its last cooldown."""
         return self.until is None or (self.answered_at is not None and self.answered_at >= self.until)
 
+    @property
+    def down(self) -> bool:
+        """Whether it has not answered since an outage, or another refusal that was not for load."""
+        return not self.probed and self.cause not in OF_LOAD
+
     def health(self, now_wall: int) -> Health:
         """Its state. From any of them, a refusal leads to a cooldown, and a cooldown to the next two."""
         if self.until is not None and now_wall < self.until:
@@ -127,7 +132,7 @@ class ProviderRow(NamedTuple):
         if self.recovers(now_wall):
             at_once = AT_ONCE + self.begun // ONE_MORE if self.probed else 1
             free.append(at_once - taken.unanswered)
-            if not self.probed and self.cause not in OF_LOAD:
+            if self.down:
                 free.append(AT_ONCE - taken.waiting)
         return max(0, min(free)) if free else None
 
