@@ -10,13 +10,15 @@ from lanes.text.naming import as_typed
 from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
-from lanes_storage.law import EventType
+from lanes_storage.law import AttemptCause, EventType
 from lanes_storage.records import CooldownRow, EventRow, ProviderCounts
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
 #: A provider that has answered none of so many requests, the only ones of the last hour, is told of.
 UNANSWERED = 3
+#: A request that is too long does not count: the provider that says so works.
+TOO_LONG = AttemptCause.CONTEXT_OVERFLOW
 
 
 def check_providers(reader: Reader, ctx: Context) -> list[Check]:
@@ -43,8 +45,9 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     told = {*cooling, *(name for name, _ in failing)}
     for name, row in reader.read(reads.providers()).items():
         counts = ProviderCounts.read(row.counts, now)
-        if name not in told and not counts.answers and sum(counts.failures.values()) >= UNANSWERED:
-            found.append(_unanswered(name, counts.failures))
+        failures = {cause: count for cause, count in counts.failures.items() if cause != TOO_LONG}
+        if name not in told and not counts.answers and sum(failures.values()) >= UNANSWERED:
+            found.append(_unanswered(name, failures))
     return found or [ok("providers", "none is known to fail")]
 
 

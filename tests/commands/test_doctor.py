@@ -79,6 +79,8 @@ def test_F734_a_provider_that_refuses_the_only_lane_is_a_warning(stage: Stage, l
     stage.owner()
     stage.counted("main", 0, 0, auth=2)
     assert "providers" not in wrong(lanes("doctor", "--json")), "two may be those of a text"
+    stage.counted("main", 0, 0, context_overflow=3)
+    assert "providers" not in wrong(lanes("doctor", "--json")), "a text that is too long is no fault of the provider"
     stage.counted("main", 0, 0, auth=1, bad_request=1)
     found = wrong(lanes("doctor", "--json"))["providers"]["message"]
     assert found == "provider main has answered none of the 4 requests of the last hour (3 auth, 1 bad_request)"
