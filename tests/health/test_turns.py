@@ -15,6 +15,7 @@ from lanes.context import Context
 from lanes.runners.providers.places import ProviderLine, needs_places
 from lanes_storage import reads
 from lanes_storage.law import MessageState
+from lanes_storage.records import Health
 from lanes_storage.records.providers import TRICKLE_MS
 from tests.health.conftest import Sim, night
 from tests.kit.cooling import cool
@@ -226,6 +227,27 @@ async def test_F759_a_provider_that_fails_after_an_outage_costs_few_of_those_tha
         good.set()
         ended = await site.until_ended(sent)
         assert Counter(str(message.state) for message in ended) == {"failed": lost, "done": 60 - lost}
+
+
+async def test_F759_a_request_from_before_the_outage_is_no_probe(tmp_path: Path) -> None:
+    """Many of them may fail one after the other, when their provider answers again."""
+    later = asyncio.Event()
+
+    async def answer(call: Call) -> None:
+        await later.wait()
+        await call.say(b"HTTP/1.1 502 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+    async with raw_server(answer) as url, night(Sim(None, url).config(), tmp_path) as site:  # type: ignore[arg-type]
+        store, clock = site.desk.store, site.desk.clock
+        (sent,) = await site.send("before", "hello")
+        await until(lambda: site.gateway.held == 1, "the request")
+        await store.write(lambda tx: cool(tx, "first", "unreachable", 1_000, clock()))
+        await site.gateway.advance(2)
+        later.set()
+        await site.calm()
+        assert await site.cause_of(sent) == ["server_error"]
+        (row,) = (await store.read(reads.providers())).values()
+        assert (row.health(clock().wall), row.cause) == (Health.PROBING, "unreachable")
 
 
 async def test_F732_a_provider_that_is_well_again_is_asked_as_if_it_had_never_cooled(tmp_path: Path) -> None:

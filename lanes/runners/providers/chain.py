@@ -87,7 +87,7 @@ class ProviderRunner:
             except NoDescriptor:
                 raise NoRoom(trail.attempts) from None
             except AttemptFailed as failure:
-                await self._failed(run, provider, failure, trail)
+                await self._failed(run, provider, failure, trail, view)
                 shorter = overflow.shorter(asked, failure)
                 if shorter is not None and not asked.left_out:
                     trail.left.insert(0, provider)  # once: the following are asked what is left
@@ -162,7 +162,9 @@ class ProviderRunner:
         finally:
             run.attempt(None)
 
-    async def _failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, trail: _Trail) -> None:
+    async def _failed(
+        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, trail: _Trail, before: ProviderView
+    ) -> None:
         """Record a failure. Raises RunFailed if it is final."""
         # Asked and discarded before anything is awaited: in between, a listener could take a piece.
         reached = run.reached_caller
@@ -170,7 +172,7 @@ class ProviderRunner:
             run.discard()
         now = self._health.clock().wall
         trail.attempts.append(ProviderAttempt(provider.name, failure.cause, failure.message, now, *failure.words))
-        until = await self._health.failed(run, provider, failure)
+        until = await self._health.failed(run, provider, failure, before)
         if reached:
             sentence = f"{_told(trail.attempts[-1:])} in the middle of a reply that had begun to reach the caller"
             raise RunFailed(Cause.PROVIDER_FAILED, sentence, trail.attempts) from failure

@@ -170,15 +170,18 @@ class ProviderHealth:
             request.noting.add_done_callback(self._noting.discard)
         return request.noting
 
-    async def failed(self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed) -> int | None:
+    async def failed(
+        self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, before: ProviderView
+    ) -> int | None:
         """Judge a failure, and remember it; until when the message waits for this provider (wall time, ms), None
-        where it does not."""
+        where it does not. ``before``: what was known when it was asked."""
         name, line = provider.name, self.line(provider)
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         view = await self.look(())
         row = view.row(line)
         several = doubtful(failure) and await self._doubt(run, line)
         known = await self._evidence(run, view, line, failure, several=several)
+        known = known._replace(down=before.down(line) and view.down(line))
         found = judge(failure, known)
         if found.fault is AtFault.OWN:
             return None
@@ -244,7 +247,6 @@ class ProviderHealth:
             full=row.filled(view.now.wall, view.taken_at(line)),
             again=refused_at is not None,
             waited_ms=0 if refused_at is None else self.clock().wall - refused_at,
-            down=row.down and not row.cools(view.now.wall),
         )
 
     async def _refusals(self, run: RunContext, row: ProviderRow) -> int:

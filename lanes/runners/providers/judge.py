@@ -44,8 +44,8 @@ class ProviderEvidence(NamedTuple):
     ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
     ``waited_ms`` ago; ``refusals``: how many runs of the message ended so since it last began to cool. ``served``:
     whether the provider answered another one since the last of them, and since it cooled. ``full``: whether this
-    one was more than it is known to answer at a time, so that it would have refused any message. ``down``: it has
-    cooled after an outage, and answered none since.
+    one was more than it is known to answer at a time, so that it would have refused any message. ``down``: it had
+    cooled after an outage when it was asked, and has answered none since.
     """
 
     several: bool = False

@@ -100,6 +100,11 @@ class ProviderView(NamedTuple):
         row = self.rows.get(line.name, ProviderRow(line.name))
         return row.cools(self.now.wall) and row.of_another(line.fingerprint)
 
+    def down(self, line: ProviderLine) -> bool:
+        """Whether a provider has cooled after an outage, and has answered none since."""
+        row = self.row(line)
+        return row.down and not row.cools(self.now.wall)
+
     def last(self, line: ProviderLine) -> bool:
         """Whether a provider is asked after the others of its chain."""
         return (self.row(line).tried_last_until or 0) > self.now.wall
