@@ -1,12 +1,13 @@
 """Threads for the short blocking work of lanes. Those of asyncio are few and shared with all other code: a runner that
 blocks in them, or a name server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
 
-Also: work that is completed even if its caller is cancelled, and the end of tasks."""
+Also: work in the event loop of another thread, work that is completed even if its caller is cancelled, and the end of
+tasks."""
 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -50,6 +51,37 @@ async def shut_down() -> None:
     loop = asyncio.get_running_loop()
     if (pool := _pools.pop(loop, None)) is not None:
         await asyncio.wrap_future(in_one_thread(pool.shutdown))
+
+
+def is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is called in that event loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+async def in_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], keep: Callable[[T], None]) -> T:
+    """Do it in that event loop, also from the one of another thread. The work is cancelled with its caller; ``keep`` is
+    called, in either thread, with what it returns nonetheless."""
+    if is_running(loop):
+        return await work
+    handed = Future[T]()
+
+    async def hand() -> None:
+        result = await work
+        try:
+            handed.set_result(result)
+        except InvalidStateError:
+            keep(result)
+
+    try:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hand(), loop))
+    except asyncio.CancelledError:
+        if not handed.cancel():
+            keep(handed.result())
+        raise
+    return handed.result()
 
 
 async def to_its_end(work: Awaitable[T]) -> T:

@@ -1,6 +1,7 @@
 """A run asks its sender: its clocks stand still, its slot is free, and it takes each text once."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -394,6 +395,31 @@ async def test_F746_a_runner_in_a_thread_asks_and_takes_texts(tmp_path: Path) ->
         await site.desk.send("a", "main", actor="alice")
         await site.desk.steer("a", "quickly")
         assert (await site.desk.wait(message.id)).reply == "main, quickly"
+
+
+async def test_F761_a_text_comes_just_as_a_thread_gives_up_waiting_for_it(tmp_path: Path) -> None:
+    waits, came = threading.Event(), threading.Event()
+
+    async def taken(run: RunContext) -> str:
+        getting = asyncio.ensure_future(run.inbox().get())
+        await asyncio.sleep(0)
+        waits.set()
+        came.wait(PATIENCE_S)  # it has been handed over, and this event loop does not know yet
+        getting.cancel()
+        await asyncio.wait({getting})
+        texts = list[str]()
+        while "second" not in texts:
+            texts.append((await run.inbox().get()).text)
+        return ", ".join(texts)
+
+    async with gateway_on(tmp_path, ThreadRunner(lambda run: asyncio.run(taken(run))), Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        await until(waits.is_set, "the thread to wait")
+        steered = await site.desk.steer("a", "first")
+        await site.desk.wait(steered.id)
+        await site.desk.steer("a", "second")
+        came.set()
+        assert (await site.desk.wait(message.id)).reply == "first, second"
 
 
 async def test_F746_a_thread_that_asks_ends_once_its_lane_is_lost(tmp_path: Path) -> None:

@@ -207,6 +207,11 @@ class RunInput:
         left, self._left_over = list(self._left_over), deque()
         return left
 
+    def keep(self, *taken: HandedText) -> None:
+        """What was taken for one who was cancelled meanwhile. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._keep, *taken)
+
     # -------------------------------------------------------------------------------------------- writing
 
     async def _taken(self, step: Step[HandedText | None]) -> HandedText | None:
@@ -216,21 +221,26 @@ class RunInput:
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(self._keep)
-            self._taking.add(taking)
+            self._keep_from(taking)
             raise
 
     def _kept(self, step: Step[HandedText | None]) -> "asyncio.Task[HandedText | None]":
         taking = self._loop.create_task(self._written(step))
-        taking.add_done_callback(self._keep)
-        self._taking.add(taking)
+        self._keep_from(taking)
         return taking
 
-    def _keep(self, taking: "asyncio.Task[HandedText | None]") -> None:
-        self._taking.discard(taking)
-        if not taking.cancelled() and taking.exception() is None and (taken := taking.result()) is not None:
-            self._left_over.append(taken)
-            self._look()
+    def _keep_from(self, taking: "asyncio.Task[HandedText | None]") -> None:
+        def ended(_: object) -> None:
+            self._taking.discard(taking)
+            if not taking.cancelled() and taking.exception() is None and (taken := taking.result()) is not None:
+                self._keep(taken)
+
+        taking.add_done_callback(ended)
+        self._taking.add(taking)
+
+    def _keep(self, *taken: HandedText) -> None:
+        self._left_over += taken
+        self._look()
 
     async def _written(self, step: Step[T]) -> T:
         """Write, again and again while the database fails. Raises DatabaseReplaced, StoreClosed."""

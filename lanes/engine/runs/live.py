@@ -7,9 +7,9 @@ only when its lane is known to be released.
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
@@ -28,9 +28,9 @@ from lanes_storage.interface import AsyncStore, Transaction
 from lanes_storage.law import turn_of
 from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, Beat, BudgetTerms, Claimed, RetryTerms, RunUsage
+from lanes_storage.threads import in_loop, is_running
 
 log = Log("lanes.run")
-T = TypeVar("T")
 
 #: An attempt at a provider that takes longer than this is stored before the next heartbeat.
 SHOWN_AFTER_MS = 250
@@ -152,15 +152,18 @@ class ActiveRun:
     async def ask(
         self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
     ) -> str:
-        asked = arguments.question(question, timeout, options, permission)
-        return (await self._in_its_loop(self._given().ask(*asked, permission=permission))).text
+        asked, given = arguments.question(question, timeout, options, permission), self._given()
+        return (await in_loop(self._loop, given.ask(*asked, permission=permission), given.keep)).text
 
     async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
         return await permitted(self, what, timeout)
 
     def inbox(self) -> Inbox:
         given = self._given()
-        return Inbox(lambda: self._in_its_loop(given.steer()), lambda: self._in_its_loop(given.left()))
+        return Inbox(
+            lambda: in_loop(self._loop, given.steer(), given.keep),
+            lambda: in_loop(self._loop, given.left(), lambda texts: given.keep(*texts)),
+        )
 
     def progress(self, what: str) -> None:
         said = arguments.text(what, "progress")
@@ -193,7 +196,7 @@ class ActiveRun:
             self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
         if self.stream is None or self.lost:
             return
-        if _in_loop(self._loop):
+        if is_running(self._loop):
             self.stream.put(*deltas)
         else:
             self._loop.call_soon_threadsafe(self.stream.put, *deltas)
@@ -276,12 +279,6 @@ class ActiveRun:
             if self._input is None:
                 self._input = RunInput(self, self._store, self._clock, self._loop)
             return self._input
-
-    async def _in_its_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it in the event loop of the run: a runner may be in a thread, with an event loop of its own."""
-        if _in_loop(self._loop):
-            return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def note_shown(self) -> None:
         """The last heartbeat, which contained the attempt, is committed."""
@@ -367,10 +364,3 @@ class ActiveRun:
         if not self.taken.done():
             self.taken.set_result(None)
         self._cancel()
-
-
-def _in_loop(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
