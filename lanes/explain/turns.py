@@ -29,6 +29,8 @@ class ProviderInFlight(NamedTuple):
         most, free = row.most(now.wall, max_requests), row.free(now.wall, taken, max_requests)
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
+        if max_requests is not None and taken.runs >= max_requests:
+            most = max_requests  # it would take no more, whether it is probed or not
         probes = row.health(now.wall) is Health.PROBING and taken.waiting > 0
         return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 

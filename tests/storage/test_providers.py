@@ -202,6 +202,21 @@ def test_F631_of_the_probes_that_hang_after_an_outage_two_wait_at_a_time(world: 
     assert place(world, runs[given], most=None), "a minute later the next"
 
 
+def test_F760_of_a_full_provider_it_is_told_how_many_requests_it_takes(world: World) -> None:
+    """Also while it is probed: a slow model has not begun to answer its probe after a minute."""
+    runs = started(world, 3)
+    assert given(world, runs[:1], 2) == runs[:1]
+    cool(world, cause="unreachable")
+    world.time.move(SECOND)
+    assert place(world, runs[1], most=2)
+    world.time.move(MINUTE)
+    assert not place(world, runs[2], most=2)
+    taken = world.store.read(reads.places_taken(world.time()))["codex"]
+    waits = ProviderInFlight.of(row(world), taken, 2, world.time())
+    assert waits is not None
+    assert "2 of 2 requests are in flight" in told_turn(waits)
+
+
 def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:
     runs = started(world, 5)
     assert given(world, runs[:4], 3) == runs[:3]
