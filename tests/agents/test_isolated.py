@@ -38,12 +38,26 @@ async def speak(run):
 async def asks(run):
     steer = run.inbox()
     try:
-        async with asyncio.timeout(0.01):
+        async with asyncio.timeout(0):
             await steer.get()  # nothing is sent before the question: it is cancelled, and the text is for the next one
     except TimeoutError:
         pass
     branch = await run.ask("Which branch?", options=["main", "dev"])
     return f"{branch} {await run.permit('Sure?', timeout=0.01)} {(await steer.get()).text}"
+
+async def gives_up(run):
+    if run.text != "hello":
+        return run.text
+    for waits in (run.inbox().get, lambda: run.ask("Which branch?")):
+        try:
+            async with asyncio.timeout(0.01):
+                await waits()
+        except TimeoutError:
+            await run.history(1)  # by then the gateway knows
+    open("gave_up", "w").close()
+    while not os.path.exists("sent"):
+        await asyncio.sleep(0.01)
+    return "done"
 
 def environment(run):
     return " ".join(os.environ)
@@ -154,6 +168,23 @@ async def test_F255_the_run_asks_and_is_steered_through_its_gateway(tmp_path: Pa
         await site.desk.send("a", "2", actor="alice")
         await site.desk.steer("a", "quickly")
         assert (await site.desk.wait(message.id)).reply == "dev False quickly"
+
+
+async def test_F762_what_the_run_waits_for_no_longer_is_for_nobody_else(tmp_path: Path) -> None:
+    async with isolated(tmp_path, "gives_up") as site:
+        message = await site.desk.send("a", "hello", actor="alice")
+        await until((tmp_path / "gave_up").exists, "the run to go on")
+
+        async def withdrawn() -> bool:
+            return (await site.desk.lane("a")).question is None
+
+        await until(withdrawn, "the question to be withdrawn")
+        steered = await site.desk.steer("a", "quickly")
+        sent = await site.desk.send("a", "main", actor="alice")
+        (tmp_path / "sent").touch()
+        assert [(await site.desk.wait(each.id)).reply for each in (message, steered, sent)] == [
+            "done", "quickly", "main",
+        ]  # fmt: skip
 
 
 async def test_a_plain_function_has_a_process_too(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -51,8 +51,7 @@ class GatewayLine:
         """Take the answers, in a thread by itself, until the gateway is gone."""
         for line in self._listens:
             answer: Answer = read(line)
-            asked = self._asked.pop(answer.ask)
-            with contextlib.suppress(asyncio.InvalidStateError):  # nobody waits any more
+            if (asked := self._asked.pop(answer.ask, None)) is not None:  # it may be dropped as it is answered
                 asked.set_exception(answer.error) if answer.error is not None else asked.set_result(answer.value)
 
     def say(self, **said: Any) -> None:
@@ -66,14 +65,40 @@ class GatewayLine:
         """Call a method of the run that returns nothing."""
         self.say(call=name, args=args)
 
-    def ask(self, name: str, *args: Any) -> "Future[Any]":
+    def ask(self, name: str, *args: Any) -> "AwaitedAnswer":
         """Call a method of the run that returns something."""
         with self._lock:
             self._count += 1
-            number, asked = self._count, Future[Any]()
-            self._asked[number] = asked
-        self.say(call=name, args=args, ask=number)
+            asked = AwaitedAnswer(self, self._count)
+            self._asked[self._count] = asked.answer
+        self.say(call=name, args=args, ask=asked.number)
         return asked
+
+
+class AwaitedAnswer:
+    """What the gateway was asked for."""
+
+    def __init__(self, gateway: GatewayLine, number: int) -> None:
+        self.number = number
+        self.answer = Future[Any]()
+        self._gateway = gateway
+
+    async def given(self) -> Any:
+        """The answer. If its caller is cancelled, the gateway is told so: it then answers None, unless it has answered
+        before."""
+        given = Future[Any]()  # of this event loop, which may end before the answer comes
+
+        def give(answer: Future[Any]) -> None:
+            with contextlib.suppress(InvalidStateError):  # nobody waits any more
+                error = answer.exception()
+                given.set_result(answer.result()) if error is None else given.set_exception(error)
+
+        self.answer.add_done_callback(give)
+        try:
+            return await asyncio.wrap_future(given)
+        except asyncio.CancelledError:
+            self._gateway.say(drop=self.number)
+            raise
 
 
 class RemoteRun:
@@ -83,7 +108,7 @@ class RemoteRun:
         self.key, self.id, self.epoch = job.key, job.id, job.epoch
         self.message, self.text, self.request = job.message, job.text, job.request
         self._gateway = gateway
-        self._steering: Future[Any] | None = None
+        self._steering: AwaitedAnswer | None = None
 
     async def history(self, turns: int) -> list[Turn]:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
@@ -92,18 +117,17 @@ class RemoteRun:
         return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
-        found: list[Turn] = await asyncio.wrap_future(self._gateway.ask("recall", turns, characters))
+        found: list[Turn] = await self._gateway.ask("recall", turns, characters).given()
         return found
 
     async def tell_from(self, turn: int | None) -> None:
-        await asyncio.wrap_future(self._gateway.ask("tell_from", turn))
+        await self._gateway.ask("tell_from", turn).given()
 
     async def ask(
         self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
     ) -> str:
         arguments.question(question, timeout, options, permission)
-        asked = self._gateway.ask("ask", question, timeout, list(options), permission)
-        answer: str = await asyncio.wrap_future(asked)
+        answer: str = await self._gateway.ask("ask", question, timeout, list(options), permission).given()
         return answer
 
     async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
@@ -113,11 +137,12 @@ class RemoteRun:
         return Inbox(self._steer)
 
     async def _steer(self) -> HandedText:
-        """What was asked for before by one who was cancelled meanwhile is for the next one."""
-        if self._steering is None:
-            self._steering = self._gateway.ask("steer")
-        given: HandedText = await asyncio.shield(asyncio.wrap_future(self._steering))
-        self._steering = None
+        """What came just as another one was cancelled that had asked for it is for the next one."""
+        given: HandedText | None = None
+        while given is None:
+            self._steering = self._steering or self._gateway.ask("steer")
+            given = await self._steering.given()
+            self._steering = None
         return given
 
     def progress(self, what: str) -> None:
@@ -138,7 +163,7 @@ class RemoteRun:
 
     @property
     def reached_caller(self) -> bool:
-        return bool(self._gateway.ask("reached_caller").result())
+        return bool(self._gateway.ask("reached_caller").answer.result())
 
     def discard(self) -> None:
         self._gateway.call("discard")

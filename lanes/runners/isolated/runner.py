@@ -130,7 +130,7 @@ class _Dialogue:
         self._end: dict[str, Any] | None = None  # how the run ended, as the process says
         self._too_long = False
         self._printed = b""
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering: dict[int, asyncio.Task[None]] = {}
 
     async def hold(self) -> None:
         """Give the process its run, and do what it asks for, until its tree has ended."""
@@ -144,7 +144,7 @@ class _Dialogue:
             await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
-            await call_off(*tasks, *self._answering)
+            await call_off(*tasks, *self._answering.values())
 
     def result(self) -> Reply:
         """The reply of a run whose tree has ended. Raises RunFailed or RunParked."""
@@ -185,18 +185,31 @@ class _Dialogue:
         try:
             said = json.loads(line)
             name, number = said.get("call"), said.get("ask")
-            if name is None:
+            if (dropped := said.get("drop")) is not None:
+                self._drop(dropped)
+            elif name is None:
                 self._end = self._end or said
             elif number is None:
                 CALLS[name](self._run, *said["args"])
             else:
                 task = asyncio.ensure_future(self._answer(number, name, said["args"]))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._answering[number] = task
+                task.add_done_callback(lambda _: self._answering.pop(number, None))
         except Exception as error:  # the process of a user's own code may say anything
             log.warning(
                 "run %d of lane %a: its process said nonsense: %s", self._run.id, self._run.key, sentence(error)
             )
+
+    def _drop(self, number: int) -> None:
+        """The process waits for that answer no longer."""
+
+        def tell(task: asyncio.Task[None]) -> None:
+            if task.cancelled():
+                self._input.write(written(Answer(number)))
+
+        if (task := self._answering.get(number)) is not None:
+            task.add_done_callback(tell)
+            task.cancel()
 
     async def _answer(self, number: int, name: str, args: list[Any]) -> None:
         try:

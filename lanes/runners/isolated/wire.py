@@ -2,8 +2,8 @@
 
 To the process, on its standard input: a ``Job``, then the ``Answer`` to each call that needs one, as pickles. From it,
 on its standard output, JSON objects, since it may belong to a user who has fewer rights than the gateway: calls of the
-run's context, ``{"call": name, "args": […]}``, with ``"ask": number`` if it needs the answer, and last the end:
-``{"reply": {…}}``, ``{"failed": […]}`` or ``{"parked": […]}``.
+run's context, ``{"call": name, "args": […]}``, with ``"ask": number`` if it needs the answer; ``{"drop": number}`` if
+nobody waits for that any more; and last the end: ``{"reply": {…}}``, ``{"failed": […]}`` or ``{"parked": […]}``.
 """
 
 import base64
