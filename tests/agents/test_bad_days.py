@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.kit import commanded, program
+from tests.agents.kit import Site, commanded, program
 from tests.agents.test_turns import FAILED, RECORDED, lines
 from tests.kit.until import until
 
@@ -40,6 +40,8 @@ async def test_F611_one_that_has_failed_and_stays_has_failed_for_its_reason(tmp_
 
 
 BEHIND: dict[str, Any] = {"type": "system", "subtype": "background_tasks_changed", "tasks": [{"task_id": "t-1"}]}
+OF_SUBAGENT = {"type": "tool_progress", "parent_tool_use_id": "t-1", "tool_name": "Bash"}
+BEATS = STAYS | {"heartbeat_interval": "100ms"}
 
 
 async def test_F735_one_that_works_on_when_its_turn_is_over_has_time_for_another_turn(tmp_path: Path) -> None:
@@ -48,24 +50,57 @@ async def test_F735_one_that_works_on_when_its_turn_is_over_has_time_for_another
     told.write_text("\n".join(lines([BEHIND, first])) + "\n", encoding="ascii")
     wakes.write_text("\n".join(lines([BEHIND | {"tasks": []}, second])) + "\n", encoding="ascii")
     argv = ["sh", "-c", f"cat {told}; until [ -e {tmp_path / 'go'} ]; do sleep 0.05; done; cat {wakes}"]
-    clocks = STAYS | {"stall_timeout": "10m", "heartbeat_interval": "100ms"}
-    async with commanded(tmp_path, argv, output="claude-json", clocks=clocks) as site:
+    async with commanded(tmp_path, argv, output="claude-json", clocks=BEATS) as site:
         sent = await site.desk.send(KEY, "hello")
-
-        async def may_be_silent() -> bool:
-            run = (await site.desk.detail(KEY)).run
-            return run is not None and (run.busy_ms or 0) > 600_000
-
-        await until(may_be_silent, "its turn to be over")
+        await _has_told(site, "event result")  # and not that it is to end
         (tmp_path / "go").touch()
         assert (await site.desk.wait(sent.id)).reply == "It is done."
 
 
-async def test_F735_one_that_works_on_and_is_silent_for_too_long_is_ended_and_has_answered(tmp_path: Path) -> None:
-    argv = program("speak", "hang", *lines([BEHIND, *RECORDED["claude-json"]]))
-    async with commanded(tmp_path, argv, output="claude-json", clocks=STAYS | {"stall_timeout": "4s"}) as site:
+@pytest.mark.parametrize("more", [[], [OF_SUBAGENT]], ids=["silent", "writes"])
+async def test_F735_one_that_works_on_and_is_silent_for_too_long_is_ended_and_has_answered(
+    tmp_path: Path, more: list[Any]
+) -> None:
+    argv = program("speak", "hang", *lines([BEHIND, *RECORDED["claude-json"], *more]))
+    async with commanded(tmp_path, argv, output="claude-json", clocks=STAYS | {"stall_timeout": "2s"}) as site:
         ended = await site.ask()
         assert (ended.state, ended.reply, ended.error) == ("done", "Two files.", None)
+
+
+@pytest.mark.parametrize("way", ["stop", "abort"])
+async def test_F765_one_that_works_on_when_its_gateway_stops_has_answered(tmp_path: Path, way: str) -> None:
+    """Its message failed, or ran again and did everything twice. An abort is one also then."""
+    argv = program("speak", "hang", *lines([BEHIND, *RECORDED["claude-json"], OF_SUBAGENT]))
+    async with commanded(tmp_path, argv, output="claude-json", clocks=BEATS) as site:
+        sent = await site.desk.send(KEY, "hello")
+        await _has_told(site, "event tool_progress")
+        if way == "stop":
+            await site.gateway.stop()
+        else:
+            await site.desk.abort(KEY, actor="alice")
+        ended = await site.desk.message(sent.id)
+        assert (ended.state, ended.reply) == (("done", "Two files.") if way == "stop" else ("aborted", None))
+
+
+async def test_F765_one_that_has_begun_another_turn_has_not_answered_yet(tmp_path: Path) -> None:
+    """Something else of it goes on behind that."""
+    begins = {"type": "system", "subtype": "init", "session_id": "s-1"}
+    argv = program("speak", "hang", *lines([BEHIND, *RECORDED["claude-json"], begins, OF_SUBAGENT]))
+    async with commanded(tmp_path, argv, output="claude-json", clocks=BEATS) as site:
+        sent = await site.desk.send(KEY, "hello")
+        await _has_told(site, "event tool_progress")
+        await site.gateway.stop()
+        assert (await site.desk.message(sent.id)).state == "failed"
+
+
+async def _has_told(site: Site, progress: str) -> None:
+    """Return once the last sign of its run is that."""
+
+    async def told() -> bool:
+        run = (await site.desk.detail(KEY)).run
+        return run is not None and (run.progress or "").startswith(progress)
+
+    await until(told, progress)
 
 
 async def test_F612_too_much_on_standard_error_ends_the_program(tmp_path: Path) -> None:

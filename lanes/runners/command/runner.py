@@ -1,7 +1,7 @@
 """The command runner: one message, one program, and before the lane is released the proof that nothing is left."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lanes.base.errors import RunFailed
@@ -21,7 +21,7 @@ from lanes_storage.threads import call_off
 log = Log("lanes.command")
 
 #: A program whose turn is over has at least so long to end by itself: it may have to store its session.
-LEAVE_MS = 2_000
+LEAVE_S = 2.0
 
 
 class CommandRunner:
@@ -50,13 +50,20 @@ class CommandRunner:
         child = new_child()
         dialogue = StreamDialogue(run, steered) if self._config.converses else None
         output = _Output(self._transcript(run, lane, dialogue), dialogue)
+        told = output.transcript
         async with self._program.trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
             try:
                 await self._follow(run, child, output, lane)
+            except asyncio.CancelledError:
+                if not told.background:  # else its turn is over, and its reply is whole
+                    raise
+                output.stayed = True
             finally:
-                run.spent(output.transcript.usage)
+                run.spent(told.usage)
+        if told.session is not None and self._config.resume and told.used_so_far:
+            await self._program.keep(run, told.session, told.used_so_far)
         return self._reply(child, output, lane)
 
     def _transcript(self, run: RunContext, lane: AgentLane, dialogue: StreamDialogue | None) -> Transcript:
@@ -98,30 +105,27 @@ class CommandRunner:
                 if task.done():
                     task.result()
             output.transcript.close()
-            kept = await self._keep(run, output, lane, kept)
-            if kept is not None and output.transcript.used_so_far:
-                await self._program.keep(run, kept, output.transcript.used_so_far)
+            await self._keep(run, output, lane, kept)
         finally:
             await call_off(feeding, leaving, *reading)
 
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
         """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits. While
-        something of it works on in the background, it may be silent for as long as any program."""
-        terms, told = self._program.terms(run.key), output.transcript
-
-        def limit_s() -> float | None:
-            limit_ms = terms.stall_timeout_ms if told.background else max(terms.abort_grace_ms, LEAVE_MS)
-            if not told.over or limit_ms is None:
-                return None
-            run.busy(2 * limit_ms / 1000, "its turn is over")
-            return limit_ms / 1000
-
-        await output.silence(child.gone, limit_s)
-        if child.exit is None and not child.gone.done():
-            output.stayed = True
-            said = "run %d of lane %a: its turn is over, and %s stays: it is ended"
-            log.warning(said, run.id, run.key, self._program.name)
-            child.stop(terms.abort_grace_ms)
+        something of it works on in the background, it has the limits of any program."""
+        grace_ms, told = self._program.terms(run.key).abort_grace_ms, output.transcript
+        silent_s = max(grace_ms / 1000, LEAVE_S)
+        while child.exit is None and not child.gone.done():
+            if not told.over:
+                await asyncio.wait({output.news()})
+                continue
+            run.busy(2 * silent_s, "its turn is over")
+            await output.silence(child.gone, silent_s)
+            if told.over and child.exit is None and not child.gone.done():
+                output.stayed = True
+                said = "run %d of lane %a: its turn is over, and %s stays: it is ended"
+                log.warning(said, run.id, run.key, self._program.name)
+                child.stop(grace_ms)
+                return
 
     async def _keep(self, run: RunContext, output: "_Output", lane: AgentLane, kept: str | None) -> str | None:
         """Store the id of the conversation where it is new. Returns what is stored."""
@@ -185,14 +189,13 @@ class _Output:
         if not self._news.done():
             self._news.set_result(None)
 
-    async def silence(self, end: "asyncio.Future[Any]", limit_s: Callable[[], float | None]) -> None:
-        """Wait for that end, or until nothing was written for so long (None: for any time). Time in which output is
-        read does not count, and the event loop may have stood still once."""
+    async def silence(self, end: "asyncio.Future[Any]", span_s: float) -> None:
+        """Wait for that end, or until nothing was written for so long. Time in which output is read does not count, and
+        the event loop may have stood still once."""
         idle = 0
         while not end.done() and idle < 2:
-            more, limit = self.news(), limit_s()
-            half = None if limit is None else limit / 2
-            await asyncio.wait({end, more}, timeout=half, return_when=asyncio.FIRST_COMPLETED)
+            more = self.news()
+            await asyncio.wait({end, more}, timeout=span_s / 2, return_when=asyncio.FIRST_COMPLETED)
             idle = 0 if more.done() or self.busy else idle + 1
 
 
@@ -213,6 +216,6 @@ async def _drain(reading: "list[asyncio.Task[None]]", output: _Output) -> None:
     """The tree is gone: wait until what it wrote is read, which may be much."""
     ended = asyncio.ensure_future(asyncio.wait(reading))
     try:
-        await output.silence(ended, lambda: DRAIN_S)
+        await output.silence(ended, DRAIN_S)
     finally:
         ended.cancel()

@@ -189,9 +189,10 @@ class EventTranscript:
         self.session: str | None = None  # its own id of the conversation
         self.error: str | None = None  # it says that it failed
         self.ended = False  # it has written what it writes at the end of a turn
-        self.over = False  # that is the last that it has written
-        self.background = False  # something of it works on, and begins another turn
+        self.over = False  # that is the last that it has written, and nothing of it works on
+        self.background = False  # its turn is over, but something of it works on, and begins another turn
         self.acted = False  # it has written a text or called a tool: then a repetition could do something twice
+        self._works_on = False  # something in the background, as it was last told
         self._futile = 0  # steps in a row
         self._reason: str | None = None
         self._tool: str | None = None  # the last one
@@ -241,7 +242,7 @@ class EventTranscript:
         if event is not None:
             self._note(event)
             if self._hear is not None:
-                self._hear(event, self.over and not self.background)
+                self._hear(event, self.over)
 
     def _note(self, event: dict[str, Any]) -> None:
         rules = self._rules
@@ -264,13 +265,21 @@ class EventTranscript:
             self._signs.note(f"tool:started {self._tool}")
         if (said := first(rules.reply, event)) is not None:
             self._said = short(said, None)
-        for rule in rules.background:
-            if rule.applies(event):
-                self.background = bool(rule.find(event))
-        self.over = first(rules.final, event) is not None or first(rules.error, event) is not None
-        self.ended = self.ended or first(rules.final, event) is not None
+        self._note_end(event)
         self._note_failure(event)
         self._note_usage(event)
+
+    def _note_end(self, event: dict[str, Any]) -> None:
+        rules = self._rules
+        for rule in rules.background:
+            if rule.applies(event):
+                self._works_on = bool(rule.find(event))
+        ended = first(rules.final, event) is not None
+        over = ended or first(rules.error, event) is not None
+        self.over = over and not self._works_on
+        # what works on in the background may write, too: the next turn begins with the id
+        self.background = self._works_on and (over or (self.background and first(rules.id, event) is None))
+        self.ended = self.ended or ended
 
     def _note_failure(self, event: dict[str, Any]) -> None:
         rules = self._rules
