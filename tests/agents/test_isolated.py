@@ -45,6 +45,10 @@ async def asks(run):
     branch = await run.ask("Which branch?", options=["main", "dev"])
     return f"{branch} {await run.permit('Sure?', timeout=0.01)} {(await steer.get()).text}"
 
+async def both(run):
+    taken = await asyncio.gather(run.inbox().get(), run.inbox().get())
+    return " ".join(sorted(each.text for each in taken))
+
 async def gives_up(run):
     if run.text != "hello":
         return run.text
@@ -185,6 +189,15 @@ async def test_F762_what_the_run_waits_for_no_longer_is_for_nobody_else(tmp_path
         assert [(await site.desk.wait(each.id)).reply for each in (message, steered, sent)] == [
             "done", "quickly", "main",
         ]  # fmt: skip
+
+
+async def test_F763_two_tasks_of_a_run_get_a_text_each(tmp_path: Path) -> None:
+    async with isolated(tmp_path, "both") as site:
+        message = await site.desk.send("a", "hello")
+        await until(lambda: site.gateway.held == 1, "the run")
+        for text in ("first", "second"):
+            await site.desk.steer("a", text)
+        assert (await site.desk.wait(message.id)).reply == "first second"
 
 
 async def test_a_plain_function_has_a_process_too(tmp_path: Path) -> None:

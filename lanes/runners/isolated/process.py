@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import asdict
@@ -108,7 +109,7 @@ class RemoteRun:
         self.key, self.id, self.epoch = job.key, job.id, job.epoch
         self.message, self.text, self.request = job.message, job.text, job.request
         self._gateway = gateway
-        self._steering: AwaitedAnswer | None = None
+        self._given_up = deque[AwaitedAnswer]()  # asked for texts by those that were cancelled
 
     async def history(self, turns: int) -> list[Turn]:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
@@ -140,9 +141,12 @@ class RemoteRun:
         """What came just as another one was cancelled that had asked for it is for the next one."""
         given: HandedText | None = None
         while given is None:
-            self._steering = self._steering or self._gateway.ask("steer")
-            given = await self._steering.given()
-            self._steering = None
+            asked = self._given_up.popleft() if self._given_up else self._gateway.ask("steer")
+            try:
+                given = await asked.given()
+            except asyncio.CancelledError:
+                self._given_up.append(asked)
+                raise
         return given
 
     def progress(self, what: str) -> None:
