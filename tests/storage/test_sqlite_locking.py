@@ -69,21 +69,41 @@ def test_F715_who_waits_for_long_goes_before_one_that_writes_without_a_pause(
     assert busy[1].is_next(time.monotonic()), "nobody stands there any more"
 
 
+def test_F769_one_that_opens_the_file_gets_its_turn_too(writers: list[Writer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "RESPECT_S", PATIENCE_S)
+    busy, (_, opening), _ = writers
+    order = []
+
+    def wait() -> None:
+        with opening.held(PATIENCE_S) as taken:
+            order.append(f"opening: {taken}")
+
+    begin(*busy)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    eventually(lambda: not busy[1].is_next(time.monotonic()), "the other one to stand in line")
+    end(busy)
+    begin(*busy)
+    order.append("busy")
+    end(busy)
+    thread.join()
+    assert order == ["opening: True", "busy"]
+    assert busy[1].is_next(time.monotonic()), "nobody stands there any more"
+
+
 def test_F715_the_line_is_in_the_order_in_which_they_came(writers: list[Writer]) -> None:
     first, second, third = (lock for _, lock in writers)
-    first.stand_in_line(1_000.0)
-    second.stand_in_line(1_000.5)
-    assert [lock.is_next(since) for lock, since in ((first, 1_000.0), (second, 1_000.5), (third, 1_001))] == [
-        True,
-        False,
-        False,
-    ]
-    assert third.is_next(999.0)
-    first.stand_in_line(None)
-    assert second.is_next(1_000.5)
-    assert not third.is_next(1_001)
+    came = time.monotonic() - 2
+    first.wait_in_line(came)
+    second.wait_in_line(came + 0.5)
+    asked = (first, came), (second, came + 0.5), (third, came + 1)
+    assert [lock.is_next(since) for lock, since in asked] == [True, False, False]
+    assert third.is_next(came - 1)
+    first.leave_line()
+    assert second.is_next(came + 0.5)
+    assert not third.is_next(came + 1)
     second.close()  # as its process ends
-    assert third.is_next(1_001)
+    assert third.is_next(came + 1)
 
 
 def test_F715_one_that_is_stopped_in_the_line_keeps_nobody_out(
@@ -91,8 +111,8 @@ def test_F715_one_that_is_stopped_in_the_line_keeps_nobody_out(
 ) -> None:
     monkeypatch.setattr(locking, "RESPECT_S", 0.02)
     stopped, other, _ = writers
-    since = time.monotonic()
-    stopped[1].stand_in_line(since)
+    since = time.monotonic() - 2 * locking.IN_LINE_AFTER_S
+    stopped[1].wait_in_line(since)
     begin(*other)
     end(other)
     assert other[1].is_next(since + locking.BUSY_TIMEOUT_MS / 1000 + 1), "by then, it would have given up"

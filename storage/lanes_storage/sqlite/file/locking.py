@@ -4,7 +4,7 @@ SQLite's own wait backs off up to a tenth of a second. While seven other process
 process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. This wait
 always retries after a few milliseconds, with random intervals, so that processes do not retry in step. Against one that
 writes without a pause, luck is still needed: it takes the lock back in less time. So on Linux a process that has waited
-for a tenth of a second stands in a line, and nobody who came after it tries before it.
+for a tenth of a second stands in a line, and no transaction that came after it begins before it.
 
 SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
 closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
@@ -60,6 +60,7 @@ class SideLock:
         self._names = Names(files.side)
         self.database = str(files.path)
         self._descriptor = -1
+        self._in_line = False
         self._file: Seen = None
         self._open()
         self._mark = -1
@@ -91,12 +92,17 @@ class SideLock:
         if self.is_open:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    def stand_in_line(self, since: float | None) -> None:
-        """Stand in line, as one that waits since that time (``time.monotonic``); None: no longer."""
-        if since is None:
-            self._line(fcntl.F_UNLCK, 0, 0)  # all of the file
-        else:
+    def wait_in_line(self, since: float) -> None:
+        """Stand in line, as one that waits since that time (``time.monotonic``), once that is long enough ago."""
+        if not self._in_line and time.monotonic() - since > IN_LINE_AFTER_S:
+            self._in_line = True
             self._line(fcntl.F_RDLCK, int(since * 1e6), 1)
+
+    def leave_line(self) -> None:
+        """Stand in line no longer."""
+        if self._in_line:
+            self._in_line = False
+            self._line(fcntl.F_UNLCK, 0, 0)  # all of the file
 
     def is_next(self, since: float) -> bool:
         """Whether no other process in line waits for longer. Of those beyond the timeout, each is stopped."""
@@ -128,10 +134,14 @@ class SideLock:
     @contextlib.contextmanager
     def held(self, timeout_s: float) -> Iterator[bool]:
         """Hold the lock for a block; wait at most so many seconds for it, and yield False if another process kept
-        it."""
-        until = time.monotonic() + timeout_s
-        while not (taken := self.take()) and time.monotonic() < until:
-            _pause()
+        it. It does not wait for those in line; a transaction that came later waits for it once it stands there."""
+        since = time.monotonic()
+        try:
+            while not (taken := self.take()) and time.monotonic() < since + timeout_s:
+                self.wait_in_line(since)
+                _pause()
+        finally:
+            self.leave_line()
         try:
             yield taken
         finally:
@@ -166,7 +176,7 @@ class SideLock:
     def _open(self) -> None:
         if self.is_open:
             os.close(self._descriptor)
-            self._descriptor = -1
+            self._descriptor, self._in_line = -1, False
         try:
             self._descriptor = self._make_or_open()
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -207,15 +217,12 @@ def begin(connection: sqlite3.Connection, lock: SideLock | None = None, timeout_
     if lock is None:
         retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"), timeout_s)
         return
-    since, in_line = time.monotonic(), False
+    since = time.monotonic()
 
     def attempt() -> None:
-        nonlocal in_line
-        waited = time.monotonic() - since
-        if waited > IN_LINE_AFTER_S and not in_line:
-            in_line = True
-            lock.stand_in_line(since)
-        if (waited <= RESPECT_S and not lock.is_next(since)) or not lock.take():
+        lock.wait_in_line(since)
+        respects = time.monotonic() - since <= RESPECT_S
+        if (respects and not lock.is_next(since)) or not lock.take():
             raise errors.DatabaseLocked(lock.database)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -226,8 +233,7 @@ def begin(connection: sqlite3.Connection, lock: SideLock | None = None, timeout_
     try:
         retry_while_locked(attempt, timeout_s)
     finally:
-        if in_line:
-            lock.stand_in_line(None)
+        lock.leave_line()
 
 
 def retry_while_locked(attempt: Callable[[], T], timeout_s: float | None = None) -> T:
