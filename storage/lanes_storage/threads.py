@@ -9,6 +9,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -100,17 +101,20 @@ async def to_its_end(work: Awaitable[T]) -> T:
 
 
 class Once:
-    """Work that is done once, to its end. Who asks for it again waits for that end, and hears of no error."""
+    """Work that is done once, to its end. Who asks for it again, also in another event loop, waits for that end, and
+    hears of no error."""
 
     def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
+        self._begun = Lock()
+        self._ended = Future[None]()
 
     async def do(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(work())
-            await to_its_end(self._task)
-        elif not self._task.done():
-            await to_its_end(asyncio.wait({self._task}))
+        if not self._begun.acquire(blocking=False):
+            return await to_its_end(asyncio.wrap_future(self._ended))
+        try:
+            await to_its_end(work())
+        finally:
+            self._ended.set_result(None)
 
 
 async def call_off(*tasks: asyncio.Future[Any]) -> None:

@@ -224,6 +224,14 @@ async def test_F742_who_closes_a_desk_that_is_being_closed_waits_for_the_same_en
             await asyncio.gather(*(desk.close() for _ in range(8)))
 
 
+async def test_F766_two_event_loops_may_close_a_desk_at_the_same_time(tmp_path: Path) -> None:
+    """One of them waited for ever."""
+    for number in range(10):
+        async with connect(str(tmp_path / f"{number}.db")) as desk, asyncio.timeout(PATIENCE_S):
+            others = [asyncio.to_thread(asyncio.run, desk.close()) for _ in range(3)]
+            await asyncio.gather(*others, desk.close())
+
+
 async def test_F742_the_end_of_the_block_waits_for_a_stop_that_is_under_way(tmp_path: Path) -> None:
     runner, stopping = Gates(), list[asyncio.Task[None]]()
     async with connect(str(tmp_path / "lanes.db")) as desk, Gateway(desk, runner) as gateway:
