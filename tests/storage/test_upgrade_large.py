@@ -81,3 +81,17 @@ def test_F712_an_upgrade_that_would_leave_no_room_on_the_disk_is_undone(old: Pat
         other.unlink()
         assert marks(upgraded(path))[1] == versions.VERSION
         assert damage(path) == []
+
+
+def test_F770_an_upgrade_that_fills_the_disk_gives_it_back(old: Path, tmp_path: Path) -> None:
+    """Its log does not fit."""
+    size = filled(old, 20).stat().st_size
+    with small_disk(tmp_path / "disk", size // MEGABYTE + 10) as disk:
+        if disk is None:
+            pytest.skip("no file system may be mounted here")
+        path = disk.folder / "lanes.db"
+        path.write_bytes(old.read_bytes())
+        with refused(path, DatabaseFull, "no room left"):
+            open_store(str(path), create=True)
+        assert log_bytes(path) == 0
+        assert damage(path) == []

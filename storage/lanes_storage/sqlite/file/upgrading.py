@@ -1,5 +1,6 @@
 """Creating the schema in a new file, and upgrading an older one: atomically, and by one process only."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -44,6 +45,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
     versions.creation()  # imports SQLModel, which is slow: done before the lock is taken
     # A rebuilt table is missing for a moment. Inside a transaction this pragma has no effect.
     connection.execute("PRAGMA foreign_keys = OFF")
+    began = False
     try:
         with SqliteTransaction(connection) as tx:
             check_version(connection, path, create=create, upgrade=upgrade)
@@ -54,6 +56,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
                 versions.create(tx)
             else:
                 _check_use(connection, path)
+                began = True
                 _announce(path, found)
                 _check_references(connection, path)  # a reference of the older version may be none of the newer one
                 versions.upgrade(tx, found)
@@ -61,6 +64,11 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
                 _check_room(connection, path)
             connection.execute(f"PRAGMA application_id = {versions.APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {versions.VERSION}")
+    except BaseException:
+        if began:  # what it wrote to the log may have filled the disk, and nobody needs it
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # takes the write lock
+        raise
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
 
