@@ -379,7 +379,8 @@ async def test_F743_the_texts_for_a_run_end_with_it(tmp_path: Path, way: str) ->
         else:
             aborting = asyncio.create_task(site.desk.abort("a", actor="alice"))
             await site.by_and_by(aborting.done, "the abort")
-        assert await tasks[0] == ["quickly"]
+        await site.by_and_by(tasks[0].done, "the gateway to find out")
+        assert tasks[0].result() == ["quickly"]
         gates.open()
 
 
