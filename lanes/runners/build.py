@@ -20,7 +20,6 @@ from lanes.runners.providers.places import ChainSpec
 from lanes_storage.clock import Clock, system_clock
 from lanes_storage.interface import AsyncStore
 from lanes_storage.law import RunnerKind
-from lanes_storage.records import Terms
 
 if TYPE_CHECKING:
     from lanes.runners.acp.runner import AcpRunner
@@ -105,15 +104,15 @@ def _client(config: Config) -> HttpClient:
 def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | None, specs: Specs) -> RunnerSpec:
     assert memory is not None, "their processes are stored"
 
-    def terms(key: str) -> Terms:
-        return config.terms(key, runner.kind, runner=runner.name)
+    def grace_ms(key: str) -> int:
+        return config.terms(key, runner.kind, runner=runner.name).abort_grace_ms
 
     if runner.isolated is None:
-        started = _program(runner)(runner, memory, terms)
+        started = _program(runner)(runner, memory, grace_ms)
         return RunnerSpec(runner.name, runner.kind, started, runner.max_runs, stop=started.stop)
     from lanes.runners.isolated.runner import IsolatedRunner
 
-    isolated = IsolatedRunner(runner, _folder(config), _environment(runner, config), memory, terms)
+    isolated = IsolatedRunner(runner, _folder(config), _environment(runner, config), memory, grace_ms)
     specs.closing.append(isolated.aclose)
     return RunnerSpec(runner.name, runner.kind, isolated, runner.max_runs, stop=isolated.stop)
 

@@ -8,7 +8,7 @@ from lanes.config.declared.model import RunnerConfig
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.program import AgentProgram
-from lanes.runners.command.trees import TermsOf, new_child
+from lanes.runners.command.trees import GraceOf, new_child
 from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ LIBRARY = "acp"
 class AcpRunner:
     """The runner of one ``[[runner]]`` of kind ``acp``. Raises ConfigError where the library is not installed."""
 
-    def __init__(self, config: RunnerConfig, memory: AgentMemory, terms: TermsOf) -> None:
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
         find_library(config.name)
-        self._program = AgentProgram(config, memory, terms, asked=True)
+        self._program = AgentProgram(config, memory, grace, asked=True)
         self.stop = self._program.trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:
@@ -37,7 +37,7 @@ class AcpRunner:
                 await child.start(program.order(run, keeper, program.config.argv, places))
                 run.progress("command:started")
                 try:
-                    reply = await turn.hold(places["cwd"], program.terms(run.key).abort_grace_ms)
+                    reply = await turn.hold(places["cwd"], program.grace(run.key))
                 finally:
                     run.spent(turn.usage)
                     await turn.keep_usage()

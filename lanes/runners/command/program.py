@@ -15,7 +15,7 @@ from lanes.runners.base import RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.folders import working_folder
 from lanes.runners.command.memory import AgentLane, AgentMemory
-from lanes.runners.command.trees import DRAIN_S, RunTrees, TermsOf, ended_with, new_child, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.http.redaction import redacted
 from lanes_storage.errors import DatabaseReplaced, StorageError
@@ -46,13 +46,13 @@ class AgentProgram:
     """The program of one ``[[runner]]``, and the trees of its runs. Raises ConfigError for a user that it cannot start
     as. ``asked``: see ``RunTrees``."""
 
-    def __init__(self, config: RunnerConfig, memory: AgentMemory, terms: TermsOf, *, asked: bool = False) -> None:
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
         assert config.command is not None
         self.config: CommandConfig = config.command
         self.name = os.path.basename(self.config.argv[0])  # noqa: PTH119 - no path of ours
         self.runner = config.name
-        self.trees = RunTrees(memory, terms, asked=asked)
-        self.terms = terms
+        self.trees = RunTrees(memory, grace, asked=asked)
+        self.grace = grace
         self._memory = memory
         self._user = system_user(self.config.limits.user, config.name)
         self._keys = words_of((name, os.environ.get(name, "")) for name in self.config.env)
@@ -104,7 +104,7 @@ class AgentProgram:
     ) -> StartOrder:
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
         given = environment_of(self._user, environment(os.environ, self.config.env, {}))
-        return start_order(argv, given | own, cwd, self.terms(run.key).abort_grace_ms, limits, self._user)
+        return start_order(argv, given | own, cwd, self.grace(run.key), limits, self._user)
 
     async def _git(self, run: RunContext, held: int, words: Sequence[str]) -> str | None:
         """Run git as a program of this run, with its user and environment: a repository can name programs that git

@@ -12,7 +12,7 @@ from lanes.runners.command.formats import JSONL, PRESETS, TEXT, format_of
 from lanes.runners.command.memory import AgentLane, AgentMemory
 from lanes.runners.command.program import AgentProgram, Complaints, unknown_session
 from lanes.runners.command.transcript import EventTranscript, PlainTranscript, Transcript, short
-from lanes.runners.command.trees import DRAIN_S, TermsOf, new_child
+from lanes.runners.command.trees import DRAIN_S, GraceOf, new_child
 from lanes.runners.dialogue.stream_json import StreamDialogue
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
@@ -27,8 +27,8 @@ LEAVE_S = 2.0
 class CommandRunner:
     """The runner of one ``[[runner]]`` of kind ``command``."""
 
-    def __init__(self, config: RunnerConfig, memory: AgentMemory, terms: TermsOf) -> None:
-        self._program = AgentProgram(config, memory, terms)
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
+        self._program = AgentProgram(config, memory, grace)
         self._config = self._program.config
         self.stop = self._program.trees.stop
 
@@ -112,7 +112,7 @@ class CommandRunner:
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
         """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits. While
         something of it works on in the background, it has the limits of any program."""
-        grace_ms, told = self._program.terms(run.key).abort_grace_ms, output.transcript
+        grace_ms, told = self._program.grace(run.key), output.transcript
         silent_s = max(grace_ms / 1000, LEAVE_S)
         while child.exit is None and not child.gone.done():
             if not told.over:

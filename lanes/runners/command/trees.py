@@ -17,7 +17,7 @@ from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.users import SystemUser
 from lanes.runners.http.failures import NoRoom
 from lanes_storage.logs import Log
-from lanes_storage.records import ProcessIdentity, Terms
+from lanes_storage.records import ProcessIdentity
 from lanes_storage.threads import in_thread, to_its_end
 
 log = Log("lanes.command")
@@ -27,8 +27,8 @@ SWEEP_S = 0.05
 #: How long the pipes may stay open once the tree is gone: another process may have inherited them.
 DRAIN_S = 2.0
 
-#: The limits of a lane, by its key.
-TermsOf = Callable[[str], Terms]
+#: The grace of a lane in milliseconds, by its key.
+GraceOf = Callable[[str], int]
 
 
 class RunTrees:
@@ -37,9 +37,9 @@ class RunTrees:
     ``asked``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
     """
 
-    def __init__(self, memory: AgentMemory, terms: TermsOf, *, asked: bool = False) -> None:
+    def __init__(self, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
         self._memory = memory
-        self._terms = terms
+        self._grace = grace
         self._asked = asked
         self._children: dict[int, Child] = {}
 
@@ -63,7 +63,7 @@ class RunTrees:
             yield keeper
         finally:
             if not child.gone.done():
-                child.stop(self._terms(run.key).abort_grace_ms)
+                child.stop(self._grace(run.key))
             try:
                 await to_its_end(_ended(run, child, keeper))
             finally:

@@ -18,7 +18,7 @@ from lanes.host.tree import TAG, tag
 from lanes.runners.base import Delta, Reply, RunContext
 from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.command.trees import DRAIN_S, RunTrees, TermsOf, ended_with, new_child, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.current import CURRENT
 from lanes.runners.isolated.wire import Answer, Job, written
@@ -45,15 +45,15 @@ class IsolatedRunner:
     """The runner of one ``[[runner]]`` of kind ``python`` with a process for each run. For the event loop."""
 
     def __init__(
-        self, config: RunnerConfig, folder: Path, env: Mapping[str, str], memory: AgentMemory, terms: TermsOf
+        self, config: RunnerConfig, folder: Path, env: Mapping[str, str], memory: AgentMemory, grace: GraceOf
     ) -> None:
         assert config.isolated is not None
         self._limits: ProcessLimits = config.isolated
         self._user = system_user(self._limits.user, config.name)
         self._argv = _argv(config.target or "", folder)
         self._env = environment_of(self._user, env)
-        self._terms = terms
-        self._trees = RunTrees(memory, terms)
+        self._grace = grace
+        self._trees = RunTrees(memory, grace)
         self._spares = deque[Child]()
         self._most_spares = min(SPARE, config.max_runs)
         self._preparing: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class IsolatedRunner:
         child = new_child()
         try:
             env = self._env | {TAG: tag(child.identity)}
-            grace, limits = self._terms("").abort_grace_ms, self._limits
+            grace, limits = self._grace(""), self._limits
             await child.start(start_order(self._argv, env, str(Path.cwd()), grace, limits, self._user))
         except BaseException:
             child.close()

@@ -62,7 +62,7 @@ def test_without_its_library_the_configuration_is_refused(tmp_path: Path, monkey
     config = from_data({"runner": [{"name": "coder", "kind": "acp", "argv": ["x"]}]}, cwd=tmp_path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'session-lanes\[acp\]'"):
-        AcpRunner(config.runners[0], cast("Any", None), cast("Any", None))
+        AcpRunner(config.runners[0], cast("Any", None), lambda key: 0)
 
 
 def test_the_library_is_imported_only_where_such_a_runner_runs() -> None:
