@@ -159,7 +159,7 @@ def letter_tally(
 
 def letter_place(chosen: LaneFilter, letter: int, *, waiting: bool = False) -> Query[int]:
     """How many of the chosen dead letters are newer than this one."""
-    return message_count(chosen, f"{_letters(None, waiting=waiting)} AND c.id > {letter:d}")
+    return _over(chosen, "count(*)", f"{_letters(None, waiting=waiting)} AND c.id > :letter", _number, letter=letter)
 
 
 def prunable(chosen: LaneFilter, until: int, after: int, limit: int, up_to: int = LAST) -> Query[list[int]]:
@@ -172,12 +172,16 @@ def prunable(chosen: LaneFilter, until: int, after: int, limit: int, up_to: int 
 
 def message_count(chosen: LaneFilter, condition: str = "1 = 1") -> Query[int]:
     """How many messages meet a condition and are chosen by a filter."""
-    return _over(chosen, "count(*)", condition, lambda rows: int(rows[0][0]))
+    return _over(chosen, "count(*)", condition, _number)
 
 
 def message_ids(chosen: LaneFilter, condition: str = "1 = 1") -> Query[list[int]]:
     """The ids of the messages that meet a condition and that a filter chooses, the oldest first."""
     return _over(chosen, "c.id", condition, many(_id), "ORDER BY c.id")
+
+
+def _number(rows: list[Row]) -> int:
+    return int(rows[0][0])
 
 
 def _id(row: Row) -> int:

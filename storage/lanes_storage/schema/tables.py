@@ -1,4 +1,5 @@
-"""The schema, as SQLModel tables with the rules of ``law`` as CHECK constraints: the lanes, and here all other tables.
+"""The schema, as SQLModel tables with the rules of ``law`` as CHECK constraints: lanes, messages and runs are in
+``schema.lanes``, all other tables here.
 
 This is the only description of the newest schema: a fresh database is created from it, and migrations
 (``lanes_storage.schema.versions``) upgrade an older one to it. Nothing on the hot path imports this package.

@@ -34,7 +34,10 @@ CACHE_KB = 4_096
 
 
 class BroadReads:
-    """A few read connections, each opened when it is first needed. For one event loop."""
+    """A few connections for queries that may take long, each opened when it is first needed. For one event loop.
+
+    They delay neither the engine, which has its own connection and thread, nor the query of another client.
+    """
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file

@@ -85,9 +85,7 @@ class SqliteFile:
             undo.pop_all()
         if made:
             opened.idle()  # so that a plain copy of a new file is not empty
-            if (
-                log_bytes(path) > LARGE_LOG_BYTES
-            ):  # of an upgrade: each command that opens the file would read all of it
+            if log_bytes(path) > LARGE_LOG_BYTES:  # of an upgrade: each command that opens the file would read it all
                 with contextlib.suppress(*_LATER):
                     opened.shorten()
         return opened

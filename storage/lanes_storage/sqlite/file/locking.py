@@ -176,7 +176,8 @@ class SideLock:
     def _open(self) -> None:
         if self.is_open:
             os.close(self._descriptor)
-            self._descriptor, self._in_line = -1, False
+            self._descriptor = -1
+        self._in_line = False
         try:
             self._descriptor = self._make_or_open()
         except (FileNotFoundError, NotADirectoryError) as error:
