@@ -1,8 +1,9 @@
 """From schema 1, that of lanes 0.1, to schema 3. No release had schema 2."""
 
+from collections.abc import Sequence
+
 from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import make, rebuild
-from lanes_storage.schema.versions import creation
 
 #: The tables that 0.1 did not have, and those that changed: messages before any that leaves free pages, since functions
 #: are called for them (see ``rebuilding``).
@@ -88,15 +89,18 @@ WHERE t.lane_id = lanes.id
 """
 
 
-def step(tx: Transaction) -> None:
+def step(tx: Transaction, creation: Sequence[str]) -> None:
     """Pauses, the health of providers and the turns of conversations move to separate tables; the events of a lane are
-    found by blocks of the journal; tables and columns for later features are added."""
+    found by blocks of the journal; tables and columns for later features are added.
+
+    ``creation``: the statements that create an empty database of schema 3.
+    """
     for table in NEW:
-        make(tx, table, creation())
+        make(tx, table, creation)
     for filled in (PAUSES, PROVIDERS, EVENT_BLOCKS):
         tx.run(filled, {})
     for table in CHANGED:
-        rebuild(tx, table, creation(), GIVEN.get(table, {}))
+        rebuild(tx, table, creation, GIVEN.get(table, {}))
     tx.run(TURNS_OF_MESSAGES, {"most": TURNS})
     tx.run(LAST_TURNS, {})
     tx.run("DROP INDEX IF EXISTS events_of_lane", {})

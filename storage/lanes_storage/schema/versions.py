@@ -19,7 +19,7 @@ APPLICATION_ID = 0x6C616E65
 
 
 def _to_3(tx: Transaction) -> None:
-    import_module("lanes_storage.migrations.to_3").step(tx)  # once in the life of a file
+    import_module("lanes_storage.migrations.to_3").step(tx, creation())  # once in the life of a file
 
 
 #: The step from each released version to the next one. A released step is never edited.
