@@ -133,7 +133,7 @@ def run(
     elif isinstance(effect, Query):
         given = store.read(effect)
     else:
-        given = effect.look(store.read) if isinstance(effect, QueryBlock) else store.write(effect)
+        given = store.look(effect.look) if isinstance(effect, QueryBlock) else store.write(effect)
     return cast("T", raised(given))
 
 

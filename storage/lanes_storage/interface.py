@@ -149,7 +149,7 @@ class Reader(Protocol):
         ...
 
     def look(self, look: Callable[[Reads], T]) -> T:
-        """Run several queries and a function of their results: what is checked besides is checked once for all."""
+        """Run several queries, of one moment of the database, and a function of their results."""
         ...
 
     def version(self) -> int:

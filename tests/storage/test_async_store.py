@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from lanes.testing import START
 from lanes_storage import AsyncStore, doors, open_async_store, open_store, reads
 from lanes_storage.errors import DatabaseMissing, StoreClosed
-from lanes_storage.interface import Step, Transaction
+from lanes_storage.interface import Reads, Step, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.threads import in_thread
@@ -34,6 +35,19 @@ async def test_what_was_written_is_read(astore: AsyncStore) -> None:
 async def test_many_at_once_are_all_kept(astore: AsyncStore) -> None:
     await asyncio.gather(*(astore.write(send(str(n))) for n in range(50)))
     assert len(await keys(astore)) == 50
+
+
+async def test_F771_the_queries_of_a_look_read_one_moment(astore: AsyncStore) -> None:
+    def look_while_others_write(read: Reads) -> list[int]:
+        found = []
+        for number in range(3):
+            found.append(read(reads.lanes_total(LaneFilter())))
+            other.write(send(str(number)))
+        return found
+
+    with closing(open_store(astore.name)) as other, closing(open_store(astore.name)) as blocking:
+        assert await astore.look(look_while_others_write) == [0, 0, 0]
+        assert blocking.look(look_while_others_write) == [3, 3, 3]
 
 
 async def test_a_thread_writes_and_reads_beside_the_loop(astore: AsyncStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,6 @@ from lanes_storage.sqlite.file.locking import retry_while_locked
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 _VERSION = Query("PRAGMA data_version", {}, lambda rows: int(rows[0][0]))
 
@@ -32,16 +32,19 @@ class SqliteReader:
         self._guard = guard  # None: the file is not watched for a replacement
 
     def read(self, query: Query[T]) -> T:
-        return self.look(lambda read: read(query))
+        connection = self._open()
+        with translated(self.name, self._guard):
+            return _read(connection, query)
 
     def look(self, look: Callable[[Reads], T]) -> T:
         connection = self._open()
-
-        def read(query: Query[U]) -> U:
-            return query.shape(retry_while_locked(lambda: connection.execute(query.sql, query.params).fetchall()))
-
         with translated(self.name, self._guard):
-            return look(read)
+            connection.execute("BEGIN")  # all queries read what is committed at the first one
+            try:
+                return look(partial(_read, connection))
+            finally:
+                if connection.in_transaction:  # some errors of the disk have ended it
+                    connection.execute("ROLLBACK")
 
     def version(self) -> int:
         return self.read(_VERSION)
@@ -57,6 +60,10 @@ class SqliteReader:
         if self._guard is not None:
             self._guard.check_process()
         return self._connection
+
+
+def _read(connection: sqlite3.Connection, query: Query[T]) -> T:
+    return query.shape(retry_while_locked(lambda: connection.execute(query.sql, query.params).fetchall()))
 
 
 class SqliteStore(SqliteReader):
