@@ -371,17 +371,19 @@ async def test_F743_the_texts_for_a_run_end_with_it(tmp_path: Path, way: str) ->
         return await gates(run)
 
     async with gateway_on(tmp_path, left_behind, Hands(), abort_grace="1s") as site, asyncio.timeout(PATIENCE_S):
-        await site.desk.send("a", "hello")
-        await site.running(gates, "a")
-        await site.desk.wait((await site.desk.steer("a", "quickly")).id)
-        if way == "end":
-            gates.open()
-        else:
-            aborting = asyncio.create_task(site.desk.abort("a", actor="alice"))
-            await site.by_and_by(aborting.done, "the abort")
-        await site.by_and_by(tasks[0].done, "the gateway to find out")
-        assert tasks[0].result() == ["quickly"]
-        gates.open()
+        try:
+            await site.desk.send("a", "hello")
+            await site.running(gates, "a")
+            await site.desk.wait((await site.desk.steer("a", "quickly")).id)
+            if way == "end":
+                gates.open()
+            else:
+                aborting = asyncio.create_task(site.desk.abort("a", actor="alice"))
+                await site.by_and_by(aborting.done, "the abort")
+            await site.by_and_by(tasks[0].done, "the gateway to find out")
+            assert tasks[0].result() == ["quickly"]
+        finally:
+            gates.open()  # nothing else ends a stubborn run
 
 
 async def test_F746_a_runner_in_a_thread_asks_and_takes_texts(tmp_path: Path) -> None:
