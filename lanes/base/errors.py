@@ -94,7 +94,7 @@ class WaitCycle(Refused):
 
 
 class Draining(Refused):
-    """The gateway is draining, or was given up by others while it was suspended and has not begun anew yet."""
+    """The gateway is draining, or was given up by others while it was suspended and has not registered again yet."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key, "the gateway accepts nothing at the moment; send it to another one, or later")

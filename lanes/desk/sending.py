@@ -143,7 +143,7 @@ class DeskSending(DeskBase):
         ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
         ``if_idle``: do not wait at all (LaneBusy). Pass ``run.epoch`` to systems that must refuse a superseded holder.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for),
-        Draining (its process was suspended and given up by others, and has not begun anew yet: try again).
+        Draining (its process was suspended and given up by others, and has not registered again yet: try again).
         """
         holds = await self._started_holds()
         async with holds.hold(

@@ -387,7 +387,7 @@ async def test_F743_the_texts_for_a_run_end_with_it(tmp_path: Path, way: str) ->
 
 
 async def test_F746_a_runner_in_a_thread_asks_and_takes_texts(tmp_path: Path) -> None:
-    """A plain function has no event loop of its own, or another one than its run."""
+    """A plain function has no event loop, or another one than its run."""
 
     def plain(run: RunContext) -> str:
         return f"{asyncio.run(run.ask('Which branch?'))}, {asyncio.run(run.inbox().get()).text}"

@@ -95,7 +95,7 @@ async def test_F722_a_process_that_was_given_up_by_others_takes_no_hold_until_it
         except Draining:
             return False
 
-    assert await until(held, "it to begin anew")
+    assert await until(held, "it to register again")
 
 
 async def test_an_exception_in_the_block_fails_the_run_and_comes_out(desk: Desk) -> None:

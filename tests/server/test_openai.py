@@ -193,7 +193,7 @@ async def test_F722_a_gateway_that_was_given_up_by_others_refuses_until_it_knows
     refused = await served.post("/v1/chat/completions", body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
     assert "retry-after" in refused.headers
-    await until(lambda: served.gateway.owner_id != given_up, "it to begin anew")
+    await until(lambda: served.gateway.owner_id != given_up, "it to register again")
     assert (await served.post("/v1/chat/completions", body)).status_code == 200
 
 
