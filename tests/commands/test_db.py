@@ -23,7 +23,7 @@ from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
 from lanes_storage.sqlite.inspect import damage
 from tests.commands.conftest import Call
-from tests.kit.filesystems import small_disk
+from tests.kit.filesystems import needed_disk
 from tests.kit.forms import are_forms
 from tests.kit.processes import PATIENCE_S, House, environment
 from tests.kit.stage import Stage
@@ -110,9 +110,7 @@ def test_a_backup_is_whole_private_and_alone(stage: Stage, lanes: Call, bare: Ca
 
 
 def test_a_backup_on_a_full_disk_names_that_disk(stage: Stage, lanes: Call, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "small", 1) as disk:
-        if disk is None:
-            pytest.skip("only root may mount a file system")
+    with needed_disk(tmp_path / "small", 1) as disk:
         disk.fill()
         full = lanes("db", "backup", str(disk.folder / "copy.db"))
         assert (full.code, str(stage.path) in full.err) == (69, False)

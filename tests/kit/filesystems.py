@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 MEGABYTE = 1 << 20
 
 
@@ -38,6 +40,15 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk | None]:
     finally:
         if mounted:
             _run("umount", "--lazy", str(folder))
+
+
+@contextlib.contextmanager
+def needed_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
+    """The same for a test that proves nothing without one: there it is skipped."""
+    with small_disk(folder, megabytes) as disk:
+        if disk is None:
+            pytest.skip("no file system may be mounted here")
+        yield disk
 
 
 def _run(*command: str) -> bool:

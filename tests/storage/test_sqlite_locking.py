@@ -4,7 +4,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -44,51 +44,40 @@ def end(writer: Writer) -> None:
     lock.release()
 
 
+def goes_first(writers: list[Writer], patch: pytest.MonkeyPatch, wait: Callable[[list[str]], None]) -> list[str]:
+    """The order in which one that stands in line, as ``wait`` notes it, and one that writes without a pause go on."""
+    patch.setattr(locking, "RESPECT_S", PATIENCE_S)
+    busy, order = writers[0], list[str]()
+    begin(*busy)
+    thread = threading.Thread(target=wait, args=(order,))
+    thread.start()
+    eventually(lambda: not busy[1].is_next(time.monotonic()), "the other one to stand in line")
+    end(busy)
+    begin(*busy)
+    order.append("busy")
+    end(busy)
+    thread.join()
+    assert busy[1].is_next(time.monotonic()), "nobody stands there any more"
+    return order
+
+
 def test_F715_who_waits_for_long_goes_before_one_that_writes_without_a_pause(
     writers: list[Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "RESPECT_S", PATIENCE_S)
-    busy, waiting, _ = writers
-    order = []
-
-    def wait() -> None:
-        begin(*waiting)
+    def wait(order: list[str]) -> None:
+        begin(*writers[1])
         order.append("waiting")
-        end(waiting)
+        end(writers[1])
 
-    begin(*busy)
-    thread = threading.Thread(target=wait)
-    thread.start()
-    eventually(lambda: not busy[1].is_next(time.monotonic()), "the other one to stand in line")
-    end(busy)
-    begin(*busy)
-    order.append("busy")
-    end(busy)
-    thread.join()
-    assert order == ["waiting", "busy"]
-    assert busy[1].is_next(time.monotonic()), "nobody stands there any more"
+    assert goes_first(writers, monkeypatch, wait) == ["waiting", "busy"]
 
 
 def test_F769_one_that_opens_the_file_gets_its_turn_too(writers: list[Writer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locking, "RESPECT_S", PATIENCE_S)
-    busy, (_, opening), _ = writers
-    order = []
-
-    def wait() -> None:
-        with opening.held(PATIENCE_S) as taken:
+    def wait(order: list[str]) -> None:
+        with writers[1][1].held(PATIENCE_S) as taken:
             order.append(f"opening: {taken}")
 
-    begin(*busy)
-    thread = threading.Thread(target=wait)
-    thread.start()
-    eventually(lambda: not busy[1].is_next(time.monotonic()), "the other one to stand in line")
-    end(busy)
-    begin(*busy)
-    order.append("busy")
-    end(busy)
-    thread.join()
-    assert order == ["opening: True", "busy"]
-    assert busy[1].is_next(time.monotonic()), "nobody stands there any more"
+    assert goes_first(writers, monkeypatch, wait) == ["opening: True", "busy"]
 
 
 def test_F715_the_line_is_in_the_order_in_which_they_came(writers: list[Writer]) -> None:

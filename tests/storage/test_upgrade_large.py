@@ -12,7 +12,7 @@ from lanes_storage.errors import DatabaseFull
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, log_bytes
 from lanes_storage.sqlite.inspect import damage, marks
-from tests.kit.filesystems import MEGABYTE, small_disk
+from tests.kit.filesystems import MEGABYTE, needed_disk
 from tests.storage.of_0_1_0 import refused, rows, upgraded
 
 #: The bytes of a text and of its answer.
@@ -68,9 +68,7 @@ def test_F712_an_upgrade_that_would_leave_no_room_on_the_disk_is_undone(old: Pat
     tried = tmp_path / "tried.db"
     tried.write_bytes(filled(old, 20).read_bytes())
     size, log = upgraded(tried).stat().st_size, log_bytes(tried)
-    with small_disk(tmp_path / "disk", SPARE + (size + log) // MEGABYTE) as disk:
-        if disk is None:
-            pytest.skip("no file system may be mounted here")
+    with needed_disk(tmp_path / "disk", SPARE + (size + log) // MEGABYTE) as disk:
         path, other = disk.folder / "lanes.db", disk.folder / "other"
         path.write_bytes(old.read_bytes())
         other.write_bytes(bytes(SPARE * MEGABYTE + (size - old.stat().st_size) // 2))
@@ -86,9 +84,7 @@ def test_F712_an_upgrade_that_would_leave_no_room_on_the_disk_is_undone(old: Pat
 def test_F770_an_upgrade_that_fills_the_disk_gives_it_back(old: Path, tmp_path: Path) -> None:
     """Its log does not fit."""
     size = filled(old, 20).stat().st_size
-    with small_disk(tmp_path / "disk", size // MEGABYTE + 10) as disk:
-        if disk is None:
-            pytest.skip("no file system may be mounted here")
+    with needed_disk(tmp_path / "disk", size // MEGABYTE + 10) as disk:
         path = disk.folder / "lanes.db"
         path.write_bytes(old.read_bytes())
         with refused(path, DatabaseFull, "no room left"):
