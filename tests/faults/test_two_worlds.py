@@ -69,7 +69,8 @@ def test_F76_a_runner_that_reads_the_files_of_its_folder_loses_nothing(
 ) -> None:
     told = {}
     for number in range(3):
-        told[int(made.lanes("send", "a", str(number)).out)] = f"read for {number}"
+        # asked of the gateway, as in ``running``: a command would open the file just as the runner reads it
+        told[int(ask(gateway, "a", str(number)).json()["id"])] = f"read for {number}"
         eventually(lambda: set(told) <= set(answers_of(gateway, told)), "its answer")
         assert made.lanes("list", "--json").json[0]["key"] == "a"  # would take itself for the last
     log = made.folder / "lanes.db-wal"
