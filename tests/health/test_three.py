@@ -52,8 +52,9 @@ class Fickle:
         if not self.says:
             call.reset()
             return
-        await call.say(*self.says)
-        if self.says is OK:
+        says = self.says
+        await call.say(*says)
+        if says is OK:
             self.answered.append(call.body["messages"][-1]["content"])
 
 

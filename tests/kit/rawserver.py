@@ -24,11 +24,11 @@ class Call:
     body: Any = None
 
     async def say(self, *pieces: bytes) -> None:
-        """Send bytes, each piece on its own."""
+        """Send bytes, each piece on its own; what follows is done before a client in this loop hears the last one."""
         for piece in pieces:
+            await asyncio.sleep(0)
             self.writer.write(piece)
             await self.writer.drain()
-            await asyncio.sleep(0)
 
     async def until_left(self) -> None:
         """Wait until the client closes the connection."""
