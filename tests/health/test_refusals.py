@@ -70,7 +70,7 @@ async def test_F633_a_tiny_limit_makes_no_message_fail(tmp_path: Path) -> None:
     busy = Busy(takes_s=5, a_minute=1)
     came = await hour(busy, evenly(0.5, 40), tmp_path)
     assert (came.sent, came.done) == (20, 20)
-    assert busy.refused <= 4 * 20, "a few in each minute, of which one is answered"
+    assert busy.refused <= 6 * 20, "a few in each minute, of which one is answered: all would be 210"
 
 
 async def test_F634_runs_that_failed_at_the_providers_of_each_other_do_not_wait_for_ever(tmp_path: Path) -> None:
