@@ -13,6 +13,7 @@ from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.providers import attempt
 from lanes.runners.providers.outgoing import Outgoing
+from lanes.runners.providers.timeouts import Begins
 from tests.kit.runs import KitRun
 
 
@@ -22,6 +23,7 @@ async def ask(
     text: str = "hi there",
     *,
     emit: Callable[[Delta], None] = lambda _: None,
+    begins: Begins = lambda *_: None,
     extra: dict[str, str] | None = None,
 ) -> Reply:
     """Send one text and read the reply. Raises AttemptFailed."""
@@ -35,7 +37,7 @@ async def ask(
         for piece in pieces:
             emit(piece)
 
-    return await attempt.attempt(client, provider, url, asked.body(provider), sent, draft, each, lambda *_: None)
+    return await attempt.attempt(client, provider, url, asked.body(provider), sent, draft, each, begins)
 
 
 async def refused(client: HttpClient, provider: ProviderConfig, text: str = "hi there") -> AttemptFailed:

@@ -41,7 +41,7 @@ USED = (
     "lanes.logs.unblocked",
     "lanes.runners.acp.turn",
     "lanes.runners.build",
-    "lanes.runners.http.direct",
+    "lanes.runners.http.connections",
     "lanes.runners.providers.attempt",
     "lanes.server.preflight",
     "lanes.server.serve",

@@ -1,4 +1,4 @@
-"""What is loaded, and when, to ask a provider without a proxy."""
+"""What is loaded, and when, to ask a provider, and for whom a proxy stands between."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ STARTED = """
 import asyncio, sys
 from lanes.runners.http.client import HttpClient
 asyncio.run(HttpClient().aclose())
-assert "httpx" not in sys.modules, "it is for proxies"
+assert "httpx" not in sys.modules, "it is for commands"
 assert "aiohttp" not in sys.modules, "the start of a gateway waits for it"
 """
 
@@ -65,18 +65,31 @@ async def test_a_body_of_many_pieces_arrives_whole(client: HttpClient) -> None:
     assert heard == [text]
 
 
+PROXY = "http://127.0.0.1:9"
+
+
 @pytest.mark.parametrize(
-    ("variable", "direct"),
-    [("HTTPS_PROXY", False), ("ALL_PROXY", False), ("LANES_NO_SUCH", True), ("NO_PROXY", True), ("FTP_PROXY", True)],
+    ("named", "url", "proxy"),
+    [
+        ({"HTTPS_PROXY": PROXY}, "https://elsewhere/v1", PROXY),
+        ({"HTTPS_PROXY": PROXY}, "http://elsewhere/v1", None),
+        ({"ALL_PROXY": PROXY}, "https://elsewhere/v1", PROXY),
+        ({"ALL_PROXY": "me:secret@127.0.0.1:9"}, "http://elsewhere/v1", "http://me:secret@127.0.0.1:9"),
+        ({"ALL_PROXY": PROXY}, "http://127.0.0.1:9/v1", None),
+        ({"ALL_PROXY": PROXY}, "http://[::1]/", None),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": "here.example, .inside"}, "https://a.here.example/v1", None),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": "here.example:8080"}, "https://here.example:8080/v1", None),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": "here.example:8080"}, "https://here.example/v1", PROXY),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": "*"}, "https://elsewhere/v1", None),
+        ({"NO_PROXY": PROXY, "FTP_PROXY": PROXY}, "https://elsewhere/v1", None),
+    ],
 )
 async def test_only_what_no_proxy_is_named_for_is_asked_directly(
-    monkeypatch: pytest.MonkeyPatch, variable: str, direct: bool
+    monkeypatch: pytest.MonkeyPatch, named: dict[str, str], url: str, proxy: str | None
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    made = HttpClient()
-    assert made.way("http://127.0.0.1:9/v1") is made.way("http://[::1]/") is None, "it is loaded with the first request"
-    assert (made.way("https://elsewhere/v1") is None) == direct
-    await made.aclose()
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert HttpClient().proxy(url) == proxy

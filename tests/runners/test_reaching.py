@@ -96,6 +96,60 @@ async def test_through_its_own_proxy(client: HttpClient) -> None:
     server.close()
 
 
+@pytest.mark.parametrize("opens", [True, False])
+async def test_through_a_tunnel_of_its_proxy(client: HttpClient, opens: bool) -> None:
+    """The request itself goes out once the tunnel stands: only then the wait for its answer begins."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(STREAM + chunk("in the tunnel", "stop") + DONE)
+        await writer.drain()
+        writer.close()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        before.extend(phases)
+        if not opens:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        there = await asyncio.open_connection("127.0.0.1", port)
+        ways = [(reader, there[1]), (there[0], writer)]
+        await asyncio.gather(*(_passed_on(*way) for way in ways))
+
+    phases: list[str] = []
+    before: list[str] = []  # when the proxy was asked
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    port, trusted = server.sockets[0].getsockname()[1], str(TLS / "cert.pem")
+    through = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    client.prepare("one", Through(through, trusted))
+    reached = provider(f"https://127.0.0.1:{port}/v1", proxy=through, ca_file=trusted)
+    if opens:
+        assert (await ask(client, reached, begins=lambda cause, _: phases.append(cause))).text == "in the tunnel"
+        assert asked[1] == b"POST /v1/chat/completions HTTP/1.1"
+        assert phases[:2] == ["connect_timeout", "first_byte_timeout"]
+    else:
+        failure = await refused(client, reached)
+        assert (failure.cause, failure.message) == ("unreachable", "not reachable: its proxy answers HTTP 407")
+    assert asked[0] == f"CONNECT 127.0.0.1:{port} HTTP/1.1".encode()
+    assert before == phases[:1]
+    server.close()
+    proxy.close()
+
+
+async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
 @pytest.fixture
 async def heads() -> AsyncIterator[tuple[str, list[bytes]]]:
     """The address of what answers as a provider and as a proxy, and the heads of the requests that came there."""
@@ -160,7 +214,7 @@ def test_certificates_that_are_none_are_a_matter_of_configuration(tmp_path: Path
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConfigError, match="provider 'one': its proxy or ca_file"):
+    with pytest.raises(ConfigError, match="provider 'one': its ca_file"):
         HttpClient().prepare("one", Through(None, str(file)))
 
 

@@ -1,4 +1,4 @@
-"""HTTP towards providers: which way a request goes, and where to."""
+"""HTTP towards providers: where a request goes, through which proxy, and which certificates are trusted."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache, lru_cache
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import certifi
@@ -16,30 +16,14 @@ import certifi
 from lanes.base.errors import ConfigError
 from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
-from lanes.runners.http.answers import Headers, ProviderResponse
 from lanes.runners.http.failures import NoDescriptor
 from lanes_storage.threads import in_thread
 
-#: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
-#: while a request goes out on it looks like a reset, so ours go first.
-KEPT_IDLE_S = 4.0
+if TYPE_CHECKING:
+    from lanes.runners.http.connections import Connections, Headers, ProviderResponse
 
 # A proxy named by the environment is for the outside; what runs on this machine is reached directly.
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Way(Protocol):
-    """Connections of one library."""
-
-    async def send(
-        self, url: str, body: bytes, headers: Headers, connected: Callable[[], None], method: str = "POST"
-    ) -> ProviderResponse:
-        """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
 
 
 class Through(NamedTuple):
@@ -68,31 +52,23 @@ class HttpClient:
 
     def __init__(self, mono: Callable[[], float] = time.monotonic) -> None:
         self._mono = mono
-        self._ways: dict[tuple[Through, bool], Way] = {}  # by how, and whether a proxy stands between
-        self._trusted: dict[str | None, ssl.SSLContext] = {}
+        self._connections: Connections | None = None
         self._loading = asyncio.Lock()
-        self._proxied = _proxy_named()
         try:
-            self._trusted[None] = _trusted()
-            if self._proxied:
-                self._ways[_AS_ALL, True] = _proxied(self._trusted[None], self._mono, None)
-        except (ImportError, ValueError, OSError) as error:
+            self._proxies = _proxies()
+            self._trusted: dict[str | None, ssl.SSLContext] = {None: _trusted()}
+        except (ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
 
     def prepare(self, provider: str, through: Through) -> None:
-        """Read the certificates of a provider, and prepare its proxy. Raises ConfigError."""
-        if through == _AS_ALL:
-            return
+        """Read the certificates of a provider. Raises ConfigError."""
         try:
             if through.ca_file not in self._trusted:
                 self._trusted[through.ca_file] = ssl.create_default_context(cafile=through.ca_file)
-            if through.proxy is not None or self._proxied:
-                self._ways[through, True] = _proxied(self._trusted[through.ca_file], self._mono, through.proxy)
-        except (ImportError, ValueError, OSError) as error:
-            named = " or ".join(filter(None, through))
+        except (ValueError, OSError) as error:
             raise ConfigError(
-                f"provider {provider!a}: its proxy or ca_file ({named}) cannot be used: {error}"
+                f"provider {provider!a}: its ca_file ({through.ca_file}) cannot be used: {error}"
             ) from error
 
     @contextlib.asynccontextmanager
@@ -100,48 +76,55 @@ class HttpClient:
         self,
         url: str,
         body: bytes,
-        headers: Headers,
+        headers: "Headers",
         connected: Callable[[], None],
         through: Through = _AS_ALL,
         *,
         method: str = "POST",
-    ) -> AsyncIterator[ProviderResponse]:
+    ) -> AsyncIterator["ProviderResponse"]:
         """Send a request and give the answer; ``connected`` is called when the request starts to go out.
 
         However the block is left, a response that was not read to its end closes its connection at once.
         Raises AttemptFailed, and NoDescriptor where the fault is this process's own.
         """
-        way = self.way(url, through) or await self._load(through)
-        answer = await way.send(url, body, headers, connected, method)
+        connections = self._connections or await self._load()
+        trusted, proxy = self._trusted[through.ca_file], self.proxy(url, through)
+        answer = await connections.send(method, url, body, headers, connected, trusted=trusted, proxy=proxy)
         del body  # it may have megabytes, and the answer may take an hour
         try:
             yield answer
         finally:
             await answer.aclose()
 
-    def way(self, url: str, through: Through = _AS_ALL) -> Way | None:
-        """The connections for a request to this address; None if their library is not loaded yet."""
-        here = through.proxy is None and (not self._proxied or urlsplit(url).hostname in _HERE)
-        return self._ways.get((through, not here))
+    def proxy(self, url: str, through: Through = _AS_ALL) -> str | None:
+        """The proxy for a request to this address: that of its provider, else the one that the environment names."""
+        if through.proxy is not None or not self._proxies:
+            return through.proxy
+        from urllib.request import proxy_bypass
 
-    async def _load(self, through: Through) -> Way:
+        asked = urlsplit(url)
+        if asked.hostname in _HERE or proxy_bypass(asked.hostname or "") or proxy_bypass(asked.netloc):
+            return None
+        return self._proxies.get(asked.scheme, self._proxies.get("all"))
+
+    async def _load(self) -> "Connections":
         """Load the library with the first request, in a thread: the start of a gateway does not wait for it."""
         async with self._loading:
-            if (through, False) not in self._ways:
+            if self._connections is None:
                 try:
-                    made_by = await in_thread(_connections)
+                    made_by = await in_thread(_library)
                 except OSError as error:
                     if not descriptors.is_shortage(error):
                         raise
                     descriptors.note_shortage()  # what is loaded is files, too
                     raise NoDescriptor from error
-                self._ways[through, False] = made_by(self._trusted[through.ca_file], KEPT_IDLE_S, self._mono)
-        return self._ways[through, False]
+                self._connections = made_by(self._mono)
+        return self._connections
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for way in self._ways.values():
-            await way.aclose()
+        if self._connections is not None:
+            await self._connections.aclose()
 
 
 def endpoint_of(provider: ProviderConfig, path: str) -> str:
@@ -163,13 +146,19 @@ def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) 
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
 
 
-def _proxy_named() -> bool:
-    """Whether the environment, or on macOS the system, names a proxy."""
+def _proxies() -> dict[str, str]:
+    """What the environment, or on macOS the system, names for the schemes ``http``, ``https`` and ``all``. Raises
+    ValueError."""
     if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
-        return False
+        return {}
     from urllib.request import getproxies  # a megabyte with what it imports
 
-    return not {"http", "https", "all"}.isdisjoint(getproxies())  # NO_PROXY alone names none
+    named = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https", "all")}
+    made = {scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in named.items()}
+    for proxy in map(urlsplit, made.values()):
+        if proxy.scheme not in ("http", "https") or not proxy.hostname:  # not shown: it may hold a password
+            raise ValueError("it is no address of an HTTP proxy (http://host:3128)")
+    return made
 
 
 def _trusted() -> ssl.SSLContext:
@@ -186,13 +175,7 @@ def _packaged() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def _proxied(trusted: ssl.SSLContext, mono: Callable[[], float], proxy: str | None) -> Way:
-    from lanes.runners.http.proxied import Proxied
-
-    return Proxied(trusted, KEPT_IDLE_S, mono, proxy)
-
-
-def _connections() -> Callable[[ssl.SSLContext, float, Callable[[], float]], Way]:
-    from lanes.runners.http.direct import Connections
+def _library() -> "Callable[[Callable[[], float]], Connections]":
+    from lanes.runners.http.connections import Connections
 
     return Connections

@@ -14,6 +14,8 @@ from lanes_storage.law import AttemptCause
 #: The most that one step makes, and the most that one answer may come to, in bytes.
 STEP = 262_144
 MOST = 67_108_864
+#: The encoding of a body that is not packed.
+PLAIN = "identity"
 #: What zlib reads.
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 

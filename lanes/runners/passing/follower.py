@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from lanes.dialects.messages.draft import usage_in_chat as messages_usage
 from lanes.dialects.responses.draft import usage_in_chat as responses_usage
-from lanes.runners.http.answers import PLAIN
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
-from lanes.runners.http.unpacking import PACKED, unpacker
+from lanes.runners.http.unpacking import PACKED, PLAIN, unpacker
 from lanes_storage.reads.shapes import parsed
 
 #: The name of an event that reports an error, and the key of the error in it.

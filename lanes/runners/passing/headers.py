@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from lanes.config.declared.model import SourceConfig
-from lanes.runners.http.answers import PLAIN
+from lanes.runners.http.unpacking import PLAIN
 
 #: Headers of one connection (RFC 9110, 7.6.1), and those that each side makes for itself.
 OF_THE_CONNECTION = frozenset(

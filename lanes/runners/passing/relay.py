@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.http import failures
-from lanes.runners.http.answers import PLAIN, ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed, Words
 from lanes.runners.http.redaction import keys_in
+from lanes.runners.http.unpacking import PLAIN
 from lanes.runners.passing.exchange import Exchange
 from lanes.runners.passing.facts import kept_model, kept_usage
 from lanes.runners.passing.follower import USAGES, Follower, unpacked_start
@@ -21,6 +21,9 @@ from lanes.runners.providers.timeouts import LINGER_S, Begins
 from lanes_storage.law import AttemptCause
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import in_thread
+
+if TYPE_CHECKING:
+    from lanes.runners.http.connections import ProviderResponse  # loaded with the first request
 
 #: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
 LOOKED_AT = 1_048_576
@@ -65,7 +68,7 @@ async def relay(
 
 
 async def _pass(
-    answer: ProviderResponse, dialect: str, exchange: Exchange, patience: ClientPatience, alive: Callable[[], None]
+    answer: "ProviderResponse", dialect: str, exchange: Exchange, patience: ClientPatience, alive: Callable[[], None]
 ) -> Passed:
     streams = answer.status < 300 and answer.content_type == "text/event-stream"
     follower = Follower(dialect, answer.encoding) if streams else None
@@ -105,7 +108,7 @@ async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
                 await exchange.piece(chunk)
 
 
-async def _of_whole(answer: ProviderResponse, dialect: str, body: bytes) -> Passed:
+async def _of_whole(answer: "ProviderResponse", dialect: str, body: bytes) -> Passed:
     """What an answer without a stream says about itself."""
     text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 300:

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.dialects.dialect import Draft
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http import failures
-from lanes.runners.http.answers import ProviderResponse
 from lanes.runners.http.client import HttpClient, Through
 from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader, decode
@@ -18,6 +17,9 @@ from lanes.runners.http.redaction import keys_in
 from lanes.runners.http.sse import ServerSentEvent, SseError
 from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
 from lanes_storage.law import AttemptCause
+
+if TYPE_CHECKING:
+    from lanes.runners.http.connections import ProviderResponse  # loaded with the first request
 
 #: At most this many bytes of an error body are read, for at most this many seconds.
 ERROR_BODY = 64 * 1024
@@ -126,7 +128,7 @@ async def _rest(chunks: AsyncIterator[bytes]) -> None:
                 pass
 
 
-async def _refusal(answer: ProviderResponse) -> AttemptFailed:
+async def _refusal(answer: "ProviderResponse") -> AttemptFailed:
     """The failure that a status other than 200 stands for; the status alone will do where the body does not come."""
     body = b""
     with contextlib.suppress(TimeoutError, AttemptFailed):
@@ -135,7 +137,7 @@ async def _refusal(answer: ProviderResponse) -> AttemptFailed:
     return answer.refusal(body)
 
 
-async def _check_type(answer: ProviderResponse) -> None:
+async def _check_type(answer: "ProviderResponse") -> None:
     """Refuse an answer that is no event stream; one JSON object is mostly an error under the wrong status."""
     if answer.content_type in _STREAMS:
         return

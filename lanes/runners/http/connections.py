@@ -1,0 +1,223 @@
+"""Connections to providers, directly or through an HTTP proxy: aiohttp. Loaded with the first request.
+
+A pool of httpcore goes over all that it has for each request, and h11 reads every piece of an answer in Python:
+together that took two thirds of the processor time of a message.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import lru_cache
+from io import BytesIO
+from types import SimpleNamespace
+
+import aiohttp
+from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+from yarl import URL
+
+from lanes.host import descriptors
+from lanes.runners.http import failures
+from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor
+from lanes.runners.http.unpacking import PLAIN, unpacked
+from lanes_storage.law import AttemptCause
+
+#: The headers of a request; a header that is repeated needs the second form.
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+#: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
+#: while a request goes out on it looks like a reset, so ours go first.
+KEPT_IDLE_S = 4.0
+#: A kept connection that was closed before a request reached its server breaks within a round trip, in seconds. One
+#: that breaks later had taken the request, and the provider may have worked on it.
+AT_ONCE_S = 1.0
+#: The longest line of an answer's head, and the longest header.
+_LONGEST = 65_536
+#: A larger body goes out piece by piece, with the event loop at work in between.
+_LARGE = 262_144
+#: Where an answer says when to come again; a LiteLLM proxy passes on what its provider said under another name.
+_WHEN = ("retry-after", "llm_provider-retry-after")
+
+
+class Connections:
+    """Connections whose number is not limited. Belongs to the event loop. ``mono`` is a monotonic time in seconds."""
+
+    def __init__(self, mono: Callable[[], float]) -> None:
+        self._mono = mono
+        traced = aiohttp.TraceConfig()
+        traced.on_connection_reuseconn.append(_reused)
+        traced.on_request_headers_sent.append(_connected)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_IDLE_S),
+            timeout=aiohttp.ClientTimeout(),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[traced],
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            max_line_size=_LONGEST,
+            max_field_size=_LONGEST,
+        )
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Headers,
+        connected: Callable[[], None],
+        *,
+        trusted: ssl.SSLContext,
+        proxy: str | None,
+    ) -> "ProviderResponse":
+        """Send a request; ``connected`` is called when it starts to go out. Raises AttemptFailed, NoDescriptor."""
+        sending = _Sending(connected, self._mono)
+        try:
+            answer = await self._session.request(
+                method,
+                _url(url),
+                headers=headers,
+                data=(body if len(body) < _LARGE else BytesIO(body)) or None,
+                allow_redirects=False,
+                ssl=trusted,
+                proxy=proxy,
+                trace_request_ctx=sending,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _told(error, sending.kept_s()) from error
+        return ProviderResponse(answer)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+
+class ProviderResponse:
+    """A response whose status and headers have arrived."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self.status = answer.status
+        self.raw_headers: Sequence[tuple[bytes, bytes]] = answer.raw_headers
+        said = answer.headers.get("content-type", "").encode(errors="replace").decode()
+        self.content_type = said.partition(";")[0].strip().lower()
+        self.encoding = (self.header("content-encoding") or PLAIN).strip().lower()
+
+    def header(self, name: str) -> str | None:
+        """One header, None if it is missing."""
+        return self._answer.headers.get(name)
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, as it arrives. Raises AttemptFailed: reset, cut, garbage."""
+        # Not decompressed by the library, which decompresses each received chunk completely.
+        return self.packed_chunks() if self.encoding == PLAIN else unpacked(self.packed_chunks(), self.encoding)
+
+    async def packed_chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, unchanged. Raises AttemptFailed: reset, cut, garbage."""
+        try:
+            async for chunk in self._answer.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise _told(error) from error
+
+    async def start_of_body(self, limit: int) -> bytes:
+        """The body up to ``limit`` bytes. Raises AttemptFailed."""
+        kept = bytearray()
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept += chunk
+                if len(kept) >= limit:
+                    break
+        return bytes(kept[:limit])
+
+    def refusal(self, body: bytes) -> AttemptFailed:
+        """The failure that its status, another than 200, and its unpacked body stand for."""
+        now = time.time_ns() // 1_000_000
+        said = next((said for name in _WHEN if (said := self.header(name)) is not None), None)
+        return failures.from_response(self.status, body, failures.retry_after_ms(said, now))
+
+    async def aclose(self) -> None:
+        """Release the response. If it was not read to its end, its connection is closed at once."""
+        if self._answer.content.at_eof():
+            self._answer.release()
+        else:
+            self._answer.close()
+
+
+def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
+    """Our failure for an error of the library; NoDescriptor if this process itself is the cause.
+
+    ``kept_s``: how long the request was out, if it went out on a connection that had served another one and nothing of
+    an answer came. The frames of the error are dropped: they hold all that was sent, and some hold the error.
+    """
+    if descriptors.is_shortage(error) or (isinstance(error, aiohttp.ClientConnectorError) and descriptors.none_left()):
+        descriptors.note_shortage()
+        return NoDescriptor()
+    failure = _failure(error)
+    inner: BaseException | None = error
+    while inner is not None:
+        inner.__traceback__ = None
+        inner = inner.__cause__ or inner.__context__
+    if kept_s is not None and kept_s <= AT_ONCE_S and failure.cause in (AttemptCause.CUT, AttemptCause.RESET):
+        return ConnectionClosed(failure.cause, failure.message)
+    return failure
+
+
+def _failure(error: Exception) -> AttemptFailed:
+    match error:
+        case aiohttp.InvalidURL() | aiohttp.ClientConnectorError():
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {_root(error)}")
+        case aiohttp.ClientHttpProxyError():
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: its proxy answers HTTP {error.status}")
+        case aiohttp.ServerDisconnectedError():
+            return _cut()
+        case aiohttp.ClientPayloadError() if ConnectionResetError.__name__ in str(error):  # it names no other cause
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {os.strerror(errno.ECONNRESET)}")
+        case aiohttp.ClientConnectionError() | OSError():
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {_root(error)}")
+        case ValueError():
+            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {_root(error)}")
+    if isinstance(error.__cause__, TransferEncodingError | ContentLengthError) and "Not enough data" in str(error):
+        return _cut()
+    return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {_root(error)}")
+
+
+def _cut() -> AttemptFailed:
+    return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
+
+
+def _root(error: BaseException) -> str:
+    """The text of the innermost error: the outer errors only say that something failed."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words)
+
+
+class _Sending:
+    """A request on its way out. ``reused_at``: since when on a connection that has served another one."""
+
+    def __init__(self, connected: Callable[[], None], mono: Callable[[], float]) -> None:
+        self.connected, self.mono = connected, mono
+        self.reused_at: float | None = None
+
+    def kept_s(self) -> float | None:
+        """How long it is out on such a connection."""
+        return None if self.reused_at is None else self.mono() - self.reused_at
+
+
+async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    sending: _Sending = context.trace_request_ctx
+    sending.reused_at = sending.mono()
+
+
+async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.connected()
+
+
+@lru_cache(maxsize=256)
+def _url(address: str) -> URL:
+    return URL(address, encoded=address.isascii())  # what came percent-encoded goes on as it is
