@@ -69,8 +69,7 @@ def test_F76_a_runner_that_reads_the_files_of_its_folder_loses_nothing(
 ) -> None:
     told = {}
     for number in range(3):
-        # asked of the gateway, as in ``running``: a command would open the file just as the runner reads it
-        told[int(ask(gateway, "a", str(number)).json()["id"])] = f"read for {number}"
+        told[int(made.lanes("send", "a", str(number)).out)] = f"read for {number}"
         eventually(lambda: set(told) <= set(answers_of(gateway, told)), "its answer")
         assert made.lanes("list", "--json").json[0]["key"] == "a"  # would take itself for the last
     log = made.folder / "lanes.db-wal"
@@ -84,22 +83,17 @@ def test_F76_a_runner_that_reads_the_files_of_its_folder_loses_nothing(
 
 
 def answers_of(gateway: Process, ids: dict[int, str]) -> list[int]:
-    """Which of these the gateway shows as done: a look that is no lanes process would disturb it, whose locks fell."""
-    return [one for one in ids if state_of(gateway, one) == "done"]
-
-
-def state_of(gateway: Process, message: int | str) -> str:
-    return str(httpx.get(f"{gateway.url}/api/messages/{message}", timeout=PATIENCE_S, verify=False).json()["state"])
+    """Which of these the gateway shows as done."""
+    url = f"{gateway.url}/api/messages"
+    asked = {one: httpx.get(f"{url}/{one}", timeout=PATIENCE_S, verify=False).json() for one in ids}
+    return [one for one, message in asked.items() if message["state"] == "done"]
 
 
 @pytest.fixture
-def running(gateway: Process) -> Process:
+def running(made: House, gateway: Process) -> Process:
     """A gateway with a run that goes on until it is told to stop."""
-    accepted = ask(gateway, "a", "until done")
-    assert accepted.status_code == 202
-    # Asked of the gateway: its runner reads the files, so its locks fall, and whoever else opened them at that moment
-    # would make the shared memory again under it (docs/design.md, "What remains for readers").
-    eventually(lambda: state_of(gateway, accepted.json()["id"]) == "running", "the run")
+    assert ask(gateway, "a", "until done").status_code == 202
+    eventually(lambda: made.count("SELECT count(*) FROM runs"), "the run")
     return gateway
 
 

@@ -331,7 +331,34 @@ def test_F77_a_side_file_that_is_deleted_is_made_again(store: Store, path: Path)
     assert side.exists()
 
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a lock that no other close drops is Linux's")
+
+
+@LINUX
+def test_F773_shared_memory_whose_locks_fell_is_not_made_again_under_its_reader(store: Store, path: Path) -> None:
+    """A reader that meets it while it is empty would end with SIGBUS."""
+    memory = beside(path, "-shm")
+    with memory.open("ab") as file:  # behind what is in use: whoever makes it again cuts it off
+        file.write(bytes(32768))
+    run_elsewhere(f"{PRELUDE}open_reader(path).close()", str(path))
+    assert memory.stat().st_size == 65536
+
+
 # --------------------------------------------------------------------------------------------- closes
+
+
+@LINUX
+def test_F773_another_program_that_closes_last_takes_no_log_away_that_is_in_use(store: Store, path: Path) -> None:
+    """SQLite itself, without the care that lanes takes."""
+    store.write(send("a"))
+    log = beside(path, "-wal").stat().st_ino
+    path.read_bytes()
+    beside(path, "-shm").read_bytes()
+    look = "import sqlite3\nother = sqlite3.connect(path)\nother.execute('SELECT count(*) FROM lanes').fetchone()\n"
+    run_elsewhere(f"{PRELUDE}{look}other.close()", str(path))
+    assert beside(path, "-wal").stat().st_ino == log
+    store.write(send("b"))
+    assert keys(path) == ["a", "b"]
 
 
 @pytest.mark.parametrize("what", SHORT.values(), ids=SHORT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lanes_storage import errors
 from lanes_storage.sqlite.file.identity import FileGuard, check_vacant, missing
-from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, used_elsewhere
+from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, keep_open, used_elsewhere
 from lanes_storage.sqlite.file.paths import Files, mount_of
 from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
 
@@ -239,6 +239,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection = connect_reading(files.database)
         with on_error(connection.close):
             check_users(files, connection)
+            keep_open(files)
         return connection
 
 

@@ -20,7 +20,7 @@ from lanes_storage.sqlite.file.connect import (
     translated,
 )
 from lanes_storage.sqlite.file.identity import FileGuard
-from lanes_storage.sqlite.file.locking import SideLock
+from lanes_storage.sqlite.file.locking import SideLock, keep_open
 from lanes_storage.sqlite.file.paths import Files, seen
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, WriteAheadLog, log_bytes
 
@@ -78,6 +78,7 @@ class SqliteFile:
                 connection.execute("PRAGMA busy_timeout = 0")  # from here on, ``locking`` does the waiting
                 # this opens the WAL, in a new file too
                 made = keeper.execute("PRAGMA user_version").fetchone() != found
+                keep_open(files)
                 guard = FileGuard(files, lock)
                 if before != seen(name):
                     raise errors.DatabaseReplaced(name, "it was replaced while it was opened")

@@ -8,7 +8,8 @@ for a tenth of a second stands in a line, and no transaction that came after it 
 
 SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
 closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
-checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops.
+checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops. And on Linux each
+process locks the same bytes a second time, through SQLite's own descriptors, in the way that no other close drops.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.paths import Files, Names, Seen, own_like
+from lanes_storage.sqlite.file.paths import Files, Names, Seen, own_like, seen
 
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ _LOOK_TWICE_S = 0.05
 
 #: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
+#: Bytes of the database of which SQLite locks all while the file is open: the first, and how many.
+_SHARED_BYTES = 0x40000002, 510
 #: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -110,14 +113,7 @@ class SideLock:
         return self._line(fcntl.F_WRLCK, first, int(since * 1e6) - first, ask=True) == fcntl.F_UNLCK
 
     def _line(self, kind: int, first: int, length: int, *, ask: bool = False) -> int:
-        if _FLOCK is None or not self.is_open:
-            return fcntl.F_UNLCK
-        wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, first, length, 0)
-        try:  # "open file description" locks: no other close drops them
-            told = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK if ask else fcntl.F_OFD_SETLK, wanted)
-        except OSError:  # some sandboxes have none: without the line, luck decides
-            return fcntl.F_UNLCK
-        return int(struct.unpack(_FLOCK, told)[0])
+        return _lasting(self._descriptor, kind, first, length, ask=ask) if self.is_open else fcntl.F_UNLCK
 
     def close(self) -> None:
         """Release the lock and close the descriptors. May be called twice."""
@@ -196,6 +192,39 @@ def mark(side: Path) -> str:
     """What a process that has the database of this side file open calls an empty file in its memory: unlike the names
     of its open files, this one stays when they are moved. Of a long path the end."""
     return os.fsdecode(os.fsencode(f"lanes:{side}")[-200:])
+
+
+def _lasting(descriptor: int, kind: int, first: int, length: int, *, ask: bool = False) -> int:
+    """Take, release or ask for an "open file description" lock, which stays until its own descriptor is closed.
+
+    Returns the kind of lock that is in the way. Where the system or a sandbox has none, nothing is ever in the way.
+    """
+    if _FLOCK is None:
+        return fcntl.F_UNLCK
+    wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, first, length, 0)
+    try:
+        told = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK if ask else fcntl.F_OFD_SETLK, wanted)
+    except OSError:
+        return fcntl.F_UNLCK
+    return int(struct.unpack(_FLOCK, told)[0])
+
+
+def keep_open(files: Files) -> None:
+    """Lock a second time what SQLite locks while the files are open, through its own descriptors: they close last.
+
+    Else another process, once those locks have fallen, would take itself for the only one: it would make the shared
+    memory again while this process reads it, which ends it with SIGBUS, or delete the log behind it. Call it after a
+    connection has opened the log.
+    """
+    meant = {seen(str(files.memory)): (_OPEN_BYTE, 1), seen(str(files.database)): _SHARED_BYTES}
+    if None in meant:  # no log, so nothing is shared; or the files are being replaced
+        return
+    with contextlib.suppress(OSError):  # the system does not show open files
+        for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found = os.fstat(number)
+                if where := meant.get((found.st_dev, found.st_ino)):
+                    _lasting(number, fcntl.F_RDLCK, *where)
 
 
 #: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
