@@ -99,6 +99,30 @@ class Leaving(Exception):
         raise self.how
 
 
+class Untouchable(Exception):
+    """Whatever is asked of it, also by isinstance(), it raises itself."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise self
+
+
+class Uncountable(Exception):
+    def __bool__(self) -> bool:
+        raise self
+
+
+class UntouchableFailure(RunFailed):
+    def __init__(self) -> None:
+        pass
+
+    def __getattribute__(self, name: str) -> Any:
+        raise self
+
+
+class LeavingTwice(SystemExit):
+    code = cast("Any", property(lambda _: sys.exit(3)))
+
+
 class LeavingFailure(RunFailed):
     """A program's own kind that leaves when it is asked why."""
 
@@ -187,6 +211,11 @@ UNFIT_ENDS: dict[str, Any] = {
     "words that leave as the sentence": (raising(RunFailed("tool_missing", Leaving(SystemExit))), "Leaving"),
     "a kind that leaves": (raising(LeavingFailure()), "cannot be stored: SystemExit: 3"),
     "a message that leaves": (returning(Reply("x", message=LeavingParts(a=1))), "cannot be stored: SystemExit: 4"),
+    "an error that raises itself": (raising(Untouchable()), "Untouchable, which can not be shown"),
+    "an error that is neither true nor false": (raising(Uncountable()), "Uncountable"),
+    "a kind that raises itself": (raising(UntouchableFailure()), "UntouchableFailure, which can not be shown"),
+    "a group of one that raises itself": (raising(ExceptionGroup("one", [Untouchable()])), "Untouchable"),
+    "an end of the process that leaves": (raising(LeavingTwice(3)), "sys.exit(3)"),
     "the end of the process": (raising(SystemExit(3)), "sys.exit(3)"),
     "a group": (raising(ExceptionGroup("several", [Speechless(), ValueError("one")])), "several"),
 }

@@ -56,8 +56,8 @@ def by_page(
 
 def why_left(left: BaseException) -> str:
     """One of ``LEAVES`` as a sentence. Raises it again if it is Ctrl-C."""
-    if isinstance(left, SystemExit):
-        return f"it called sys.exit({sentence(left.code)})"
+    if issubclass(type(left), SystemExit):  # no code of the error is run, which could leave once more
+        return f"it called sys.exit({sentence(SystemExit.__dict__['code'].__get__(left))})"
     if _of_signal(left):
         raise left
     return "it raised KeyboardInterrupt"

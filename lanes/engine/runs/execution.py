@@ -185,12 +185,13 @@ class Execution:
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
         """The release that matches the end of the body."""
-        lost = not body.cancelled() and isinstance(body.exception(), DatabaseReplaced)
+        error = None if body.cancelled() else body.exception()
+        lost = issubclass(type(error), DatabaseReplaced)  # isinstance() could run code of the error
         if lost:
             cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
         if lost or body.cancelled():
             return self._stopped(run)
-        ticket, by, retry = run.ticket, run.by, _repeatable(run) if body.exception() else None
+        ticket, by, retry = run.ticket, run.by, None if error is None else _repeatable(run)
         end = result_of(body, run.named, self._clock())
         if isinstance(end, RunResult):
             self._count(run.spec.name, end.usage)

@@ -41,7 +41,7 @@ def result_of(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Pa
         error = body.exception()
         return to_answer(body.result()) if error is None else _raised(error, about, now)
     except BaseException as wrong:  # the object may not be what its type says, and its code may raise anything
-        said = str(wrong) if isinstance(wrong, Unfit) else sentence(wrong)  # of others the type says more than the text
+        said = str(wrong) if type(wrong) is Unfit else sentence(wrong)  # of others the type says more than the text
         return failure_of(Cause.RUNNER_FAILED, f"the result of its runner cannot be stored: {said}")
 
 
