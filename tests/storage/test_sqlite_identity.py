@@ -51,6 +51,16 @@ SHORT = {
     "dropped in a thread": "held = [open_store(str(path))]\nother = Thread(target=held.clear)\nother.start()",
     "a child": "store = open_store(str(path))\nif os.fork(): os.wait(); os._exit(0)",
 }
+#: A creation for which there is no room.
+NO_ROOM = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    open_store(str(path), create=True)
+except errors.DatabaseUnavailable:
+    sys.exit()
+sys.exit("it had room")
+"""
 PRELUDE = """
 import asyncio, contextlib, os, sys
 from pathlib import Path
@@ -458,6 +468,17 @@ def test_F106_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> No
         open_store(str(path))
     assert path.read_bytes() == b""
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("room", [5_000, 60_000])
+def test_F790_what_a_creation_without_room_leaves_counts_as_no_database(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "lanes.db"
+    run_elsewhere(PRELUDE + NO_ROOM, str(path), str(room))
+    assert path.stat().st_size, "it has begun"
+    with pytest.raises(errors.DatabaseMissing):
+        open_store(str(path))
+    with contextlib.closing(open_store(str(path), create=True)) as store:
+        assert store.read(reads.lanes_total(LaneFilter())) == 0
 
 
 def test_F106_an_older_file_is_refused_untouched_by_who_may_not_upgrade_it(path: Path) -> None:
