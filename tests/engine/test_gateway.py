@@ -8,6 +8,7 @@ import pytest
 import lanes
 from lanes import Gateway, connect
 from lanes.base.errors import Unfit
+from lanes.config import from_data
 from lanes.host.identity import this_process
 from lanes.runners.base import RunContext, RunnerSpec
 from lanes.runners.http.failures import NoRoom
@@ -227,6 +228,17 @@ async def test_a_runner_that_is_handed_in_has_as_many_slots_as_is_said(tmp_path:
         assert (await site.desk.message(last.id)).state is MessageState.QUEUED
         runner.open()
         assert (await site.desk.wait(last.id)).state is MessageState.DONE
+
+
+async def test_a_policy_names_a_runner_that_is_handed_in_where_the_configuration_has_none(tmp_path: Path) -> None:
+    async def slow(run: RunContext) -> str:
+        return "slowly"
+
+    specs = {name: RunnerSpec(name, RunnerKind.PYTHON, runner, 1) for name, runner in (("quick", echo), ("slow", slow))}
+    config = from_data({"policy": [{"match": "batch:*", "runner": "slow"}]})
+    async with connect(str(tmp_path / "lanes.db")) as desk, Gateway(desk, specs=specs, config=config):
+        assert (await desk.ask("batch:7", "hello")).reply == "slowly"
+        assert (await desk.ask("chat:7", "hello")).reply != "slowly"
 
 
 async def test_what_a_run_has_said_so_far_is_stored_with_the_heartbeats(tmp_path: Path) -> None:
