@@ -88,37 +88,66 @@ class DeskSending(DeskBase):
         """
         return await self.perform(sending.steer(self.context(actor), key, text))
 
-    async def wait(self, message_id: int, *, timeout: float | None = None) -> Message:
+    async def wait(self, message: int | Message, *, timeout: float | None = None) -> Message:
         """The message once it has ended, or after ``timeout`` seconds.
 
-        A run that waits does not count as stalled. Raises NotFound; WaitCycle if the message waits for that run.
+        ``message``: its id, or the message itself, as it was just accepted or read, which is then not read once more.
+        A run that waits does not count as stalled. Raises NotFound, Unfit; WaitCycle if the message waits for that run.
         """
-        timeout = arguments.patience_s(timeout)
-        return await self.when_ended(await self.message(message_id), timeout=timeout)
-
-    async def when_ended(self, message: Message, *, timeout: float | None = None) -> Message:
-        """Like ``wait``, for a message that was just read."""
         timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
-        if run is None or message.ended_at is not None:
-            return await self._ended(message, timeout)
-        await self.perform(sending.begin_wait(self.context(), run, message.id))
+        given = message if isinstance(message, Message) else await self.message(message)
+        if run is None or given.ended_at is not None:
+            return await self._ended(given, timeout)
+        await self.perform(sending.begin_wait(self.context(), run, given.id))
         try:
-            return await self._ended(message, timeout)
+            return await self._ended(given, timeout)
         finally:
-            await asyncio.shield(self.perform(sending.end_wait(run, message.id)))
+            await asyncio.shield(self.perform(sending.end_wait(run, given.id)))
 
     async def _ended(self, message: Message, timeout: float | None) -> Message:
         if message.ended_at is not None:
             return message
         return await self._endings.wait(message.id, timeout) or await self.message(message.id)
 
-    async def ask(self, key: str, text: str, *, timeout: float | None = None, **how: Any) -> Message:
-        """Send a message and wait for its end; ``how``: further parameters of ``send``.
+    async def ask(
+        self,
+        key: str,
+        text: str | None = None,
+        *,
+        timeout: float | None = None,
+        request: dict[str, Any] | None = None,
+        runner: str | None = None,
+        actor: str = EMBEDDER,
+        idempotency_key: str | None = None,
+        token: str = "",
+        if_idle: bool = False,
+        fresh: bool = False,
+        cap: int | None = None,
+        mode: Mode | str | None = None,
+        overflow: Overflow | str | None = None,
+        sender: str | None = None,
+    ) -> Message:
+        """Send a message and wait for its end, at most ``timeout`` seconds; the rest is as for ``send``.
 
         From within a run, a wait that would never end is refused before anything is stored (WaitCycle).
         """
-        message = await self.send(key, text, waiting_run=current_run(self.store.name), **how)
-        return await self.when_ended(message, timeout=timeout)
+        message = await self.send(
+            key,
+            text,
+            request=request,
+            runner=runner,
+            actor=actor,
+            idempotency_key=idempotency_key,
+            token=token,
+            if_idle=if_idle,
+            fresh=fresh,
+            cap=cap,
+            mode=mode,
+            overflow=overflow,
+            waiting_run=current_run(self.store.name),
+            sender=sender,
+        )
+        return await self.wait(message, timeout=timeout)
 
     async def message(self, message_id: int) -> Message:
         """One message. Raises NotFound."""

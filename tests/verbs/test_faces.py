@@ -31,6 +31,8 @@ class Face(NamedTuple):
 
 
 NONE: frozenset[str] = frozenset()
+#: What ``send`` takes of who waits for the message, or owns it; ``ask`` knows who waits.
+OF_WAITERS = {"waiting_run", "from_run", "bound_to", "bound_owner", "anonymous"}
 BY_ID = types.MappingProxyType({"message_id": "id"})
 FACES = {
     "send": Face("send"),
@@ -123,7 +125,7 @@ NOT_IN_PYTHON = {
 }
 #: Methods that are no verb: they wait in this process, hold a lane, or count.
 OF_THE_DESK = {"ask", "call", "call_each", "check_loop", "client_gone", "close", "context", "counts", "hold", "lane",
-               "lanes_total", "perform", "register", "wait", "when_ended"}  # fmt: skip
+               "lanes_total", "perform", "register", "wait"}  # fmt: skip
 
 
 def test_each_verb_has_a_face_and_each_method_a_verb() -> None:
@@ -157,6 +159,12 @@ def test_a_method_gives_what_its_verb_gives(name: str) -> None:
     face, verb = FACES[name], table()[name]
     given = _types(getattr(Desk, face.method))["return"]
     assert _shown(given) == (face.result or _told(verb))
+
+
+def test_to_ask_takes_what_to_send_takes() -> None:
+    send, ask = (dict(inspect.signature(method).parameters) for method in (Desk.send, Desk.ask))
+    assert ask.pop("timeout").default is None
+    assert ask == {name: param for name, param in send.items() if name not in OF_WAITERS}
 
 
 def _types(function: Any) -> dict[str, Any]:

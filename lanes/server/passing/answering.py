@@ -129,7 +129,7 @@ class _Run:
         message: Message | None = None
         try:
             with until_disconnected(receive) as cut, self.call.app_state.while_open(cut):
-                message = await self.call.desk.when_ended(self.message)
+                message = await self.call.desk.wait(self.message)
         except ServerClosing:
             pass
         except BaseException as error:

@@ -139,7 +139,7 @@ class _Answer:
     async def whole(self) -> ASGIApp:
         """Wait for the end, and answer with all of it."""
         try:
-            message = await waiting(self._call, self._message.id, self._call.desk.when_ended(self._message))
+            message = await waiting(self._call, self._message.id, self._call.desk.wait(self._message))
         except ClientGone:
             await self._gone()
             return TextResponse(status=499)

@@ -45,7 +45,7 @@ async def get_message(call: HttpRequest) -> ASGIApp:
 
 async def _when_ended(call: HttpRequest, message: Message, wait_ms: int, *, unfinished: int = 202) -> ASGIApp:
     try:
-        message = await waiting(call, message.id, call.desk.when_ended(message, timeout=wait_ms / 1000))
+        message = await waiting(call, message.id, call.desk.wait(message, timeout=wait_ms / 1000))
     except ServerClosing:
         message = await call.desk.message(message.id)
     return JsonResponse(message, 200 if message.state in TERMINAL else unfinished)
