@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lanes.base import arguments
-from lanes.base.errors import LanesError
+from lanes.base.errors import LanesError, Unfit
 from lanes.config import Config, from_data
 from lanes.desk import Desk
 from lanes.engine.engine import Engine
@@ -68,6 +68,8 @@ class Gateway:
             raise TypeError("give a gateway either one runner or specs")
         if runner is None and max_runs is not None:
             raise TypeError("max_runs is for one runner; each of the specs has its own")
+        if specs is not None and not _are_specs(specs):
+            raise Unfit("specs must be a dict with one RunnerSpec at least, each under its own name")
         arguments.instance(config, Config, "config", "lanes.config.from_data(...)")
         arguments.instance(hooks, Hooks, "hooks", "lanes.Hooks(...)")
         if runner is not None:
@@ -239,7 +241,7 @@ class Gateway:
     async def _watch(self, message: int | Message) -> None:
         message_id, error = message.id if isinstance(message, Message) else message, None
         try:
-            await (self.desk.when_ended(message) if isinstance(message, Message) else self.desk.wait(message))
+            await self.desk.wait(message)
         except Exception as failed:
             error = failed
             if not isinstance(failed, LanesError):
@@ -265,6 +267,14 @@ class Gateway:
                 log.info("a wait of lane %s is over: %s", ascii(finding.wait.key), finding.evidence)
             elif applied and finding.run is not None:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
+
+
+def _are_specs(given: object) -> bool:
+    return (
+        isinstance(given, Mapping)
+        and len(given) > 0
+        and all(isinstance(spec, RunnerSpec) and spec.name == name for name, spec in given.items())
+    )
 
 
 class _GatewayPolicies:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -241,6 +242,12 @@ async def test_a_policy_names_a_runner_that_is_handed_in_where_the_configuration
         assert (await desk.ask("chat:7", "hello")).reply != "slowly"
 
 
+async def test_who_waits_may_give_the_message_itself(tmp_path: Path) -> None:
+    async with gateway_on(tmp_path, echo, Hands()) as site:
+        message = await site.desk.send("a", "hello")
+        assert (await site.desk.wait(message)).reply == (await site.desk.wait(message.id)).reply == "you said: hello"
+
+
 async def test_what_a_run_has_said_so_far_is_stored_with_the_heartbeats(tmp_path: Path) -> None:
     runner = Gates()
 
@@ -269,6 +276,17 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
             Gateway(desk, max_runs=2, specs={"chat": RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)})
         with pytest.raises(Unfit):
             Gateway(desk, echo, max_runs=0)
+
+
+async def test_F791_runners_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
+    spec: Any = RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)
+    bad: list[Any] = [{}, {"chat": echo}, {"other": spec}, [spec], {"chat": None}]
+    async with connect(str(tmp_path / "lanes.db")) as desk:
+        for specs in bad:
+            with pytest.raises(Unfit, match="specs"):
+                Gateway(desk, specs=specs)
+        with pytest.raises(Unfit, match="after_run"):
+            lanes.Hooks(after_run=cast("Any", "print"))
 
 
 async def test_F105_a_gateway_that_has_stopped_is_told_of_no_commit(tmp_path: Path) -> None:

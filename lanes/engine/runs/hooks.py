@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.base import arguments
+from lanes.base.errors import Unfit
 from lanes.config import Config
 from lanes.records import Event
 from lanes.runners.base import RunContext
@@ -50,6 +51,9 @@ class Hooks:
     def __post_init__(self) -> None:
         """Raises Unfit."""
         arguments.span_ms(self.timeout_s, "timeout_s")
+        for name in ("before_run", "after_run", "notice"):
+            if (hook := getattr(self, name)) is not None and not callable(hook):
+                raise Unfit(f"{name} must be an async function, not {type(hook).__name__}")
 
 
 def configured_hooks(config: Config) -> Hooks:
