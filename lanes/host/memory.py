@@ -10,12 +10,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lanes_storage.clock import Now
-
 #: How many bytes the process must have grown since the last time.
 GROWN = 8 << 20
-#: Seconds between two checks.
-LOOK_EVERY_MS = 1_000
 
 _STATUS = Path("/proc/self/statm")
 
@@ -41,13 +37,9 @@ class Memory:
         self._occupied = occupied
         self._give_back = give_back
         self._least: int | None = None  # since the last time
-        self._next_mono = 0
 
-    def look(self, now: Now) -> None:
-        """Return memory, if a check is due and the process has grown."""
-        if now.mono < self._next_mono:
-            return
-        self._next_mono = now.mono + LOOK_EVERY_MS
+    def look(self) -> None:
+        """Return memory, if the process has grown."""
         has = self._occupied()
         if self._least is None or has < self._least:
             self._least = has

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.engine.background.loop import COMPLAIN_EVERY_MS, Duty, Loop
+from lanes.engine.background.loop import COMPLAIN_EVERY_MS, Duty, Loop, every
 from lanes.testing import Hands
 from lanes_storage import AsyncStore, doors
 from lanes_storage.clock import Now
@@ -129,3 +129,13 @@ async def test_a_store_that_is_closed_under_it_ends_it(store: AsyncStore) -> Non
     await store.close()
     await until(lambda: "lanes-test" not in {thread.name for thread in threading.enumerate()}, "the thread to end")
     loop.stop()
+
+
+def test_a_duty_that_is_not_done_in_every_round(time: Hands) -> None:
+    done: list[int] = []
+    duty = every(100, lambda now: done.append(now.mono))
+    begun = time().mono
+    for _ in range(5):
+        duty(time())
+        time.move(50)
+    assert done == [begun, begun + 100, begun + 200]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lanes.base.errors import RunFailed
-from lanes.host.memory import GROWN, LOOK_EVERY_MS, Memory
+from lanes.host.memory import GROWN, Memory
 from lanes.runners.base import RunContext
 from lanes.testing import Hands
 from lanes_storage.law import Cause, MessageState
@@ -60,13 +60,12 @@ async def test_F128_a_run_that_is_over_is_gone(tmp_path: Path, time: Hands, text
         await until(lambda: runner.runs[0]() is None, "the run to be forgotten")
 
 
-def test_F128_what_is_free_is_given_back_when_there_may_be_much(time: Hands) -> None:
+def test_F128_what_is_free_is_given_back_when_there_may_be_much() -> None:
     has, given = [GROWN], list[int]()
 
     def look(grown: int) -> int:
         has[0] = grown
-        time.move(LOOK_EVERY_MS)
-        memory.look(time())
+        memory.look()
         return len(given)
 
     memory = Memory(lambda: has[0], lambda: given.append(has[0]))
@@ -74,7 +73,6 @@ def test_F128_what_is_free_is_given_back_when_there_may_be_much(time: Hands) -> 
     assert look(2 * GROWN) == 0
     assert look(2 * GROWN + 1) == 1
     assert look(2 * GROWN + 2) == 1, "it could not give back that much"
-    memory.look(time())
     assert look(3 * GROWN + 2) == 2
     assert look(GROWN) == 2
     assert look(2 * GROWN + 1) == 3

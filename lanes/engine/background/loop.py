@@ -34,6 +34,19 @@ T = TypeVar("T")
 Duty = Callable[[Now], object]
 
 
+def every(ms: int, duty: Duty) -> Duty:
+    """That duty, but not again within so many milliseconds."""
+    next_mono = 0
+
+    def when_due(now: Now) -> None:
+        nonlocal next_mono
+        if now.mono >= next_mono:
+            next_mono = now.mono + ms
+            duty(now)
+
+    return when_due
+
+
 class WriteFunction(Protocol):
     """The write function of a duty: like ``AsyncStore.write_blocking``, with the timeout of its loop."""
 

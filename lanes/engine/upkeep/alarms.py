@@ -74,13 +74,9 @@ class WaitAlarms:
         self._patience_ms = patience_ms
         self._per_look = per_look
         self._behind = 0
-        self._next_mono = 0
 
     def run_once(self, now: Now, *, by: str) -> int:
-        """Check the next heads, if it is time to; returns how many were warned about. Raises StorageError."""
-        if now.mono < self._next_mono:
-            return 0
-        self._next_mono = now.mono + LOOK_AT_HEADS_MS
+        """Check the next heads; returns how many were warned about. Raises StorageError."""
         heads = self._reader.read(reads.waiting_heads(self._behind, self._per_look))
         self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
         due = []

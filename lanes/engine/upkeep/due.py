@@ -9,21 +9,10 @@ from lanes_storage.interface import Reader
 LOOK_MS = 250
 
 
-class DueMessages:
-    """Ends messages that have waited too long, and puts those back to their places that let others pass while their
-    retry waited."""
-
-    def __init__(self, reader: Reader, write: WriteFunction) -> None:
-        self._reader = reader
-        self._write = write
-        self._looked_mono: int | None = None
-
-    def run_once(self, now: Now, *, by: str) -> None:
-        """Do what is due. Raises StorageError."""
-        if self._looked_mono is not None and now.mono - self._looked_mono < LOOK_MS:
-            return
-        self._looked_mono = now.mono
-        while self._reader.read(reads.expired(now.wall)):
-            self._write(lambda tx: doors.expire_waiting(tx, now))
-        while self._reader.read(reads.recallable(now.wall)):
-            self._write(lambda tx: doors.recall(tx, now, by=by))
+def settle_due(reader: Reader, write: WriteFunction, now: Now, *, by: str) -> None:
+    """End messages that have waited too long, and put those back to their places that let others pass while their retry
+    waited. Raises StorageError."""
+    while reader.read(reads.expired(now.wall)):
+        write(lambda tx: doors.expire_waiting(tx, now))
+    while reader.read(reads.recallable(now.wall)):
+        write(lambda tx: doors.recall(tx, now, by=by))

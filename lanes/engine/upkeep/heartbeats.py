@@ -33,7 +33,6 @@ class Heartbeats:
         self._new_owner = new_owner
         self._live = live
         self._next_mono = now.mono + new_owner.heartbeat_interval_ms
-        self._next_look = now.mono
         self._written: dict[int, Beat] = {}  # by the last heartbeat, of the runs whose rows were not written since
 
     @property
@@ -71,14 +70,11 @@ class Heartbeats:
         for run in self._live.among(lost or ()):
             lose(run)
 
-    def show_when_new(self, now: Now) -> None:
+    def show_new(self, now: Now) -> None:
         """Store the current attempts of some runs between two heartbeats: a run that ends quickly costs nothing.
 
         Raises StorageError, TimeoutError.
         """
-        if now.mono < self._next_look:
-            return
-        self._next_look = now.mono + LOOK_EVERY_MS
         new = self._live.unseen(now)
         if not new:
             return

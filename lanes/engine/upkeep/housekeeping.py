@@ -10,7 +10,7 @@ from functools import partial
 from lanes.config import Config
 from lanes.config.declared.model import Clocks
 from lanes.engine.background.isolation import isolated
-from lanes.engine.background.loop import Duty, Loop
+from lanes.engine.background.loop import Duty, Loop, every
 from lanes.host.cgroups import remove_leftovers
 from lanes.host.memory import Memory
 from lanes_storage import doors, reads
@@ -31,8 +31,9 @@ STEP_S = 0.02
 IDLE_S = 1.0
 PASS_EVERY_MS = 600_000
 FIRST_PASS_MS = 30_000
-#: Seconds between two checks of the size of the WAL.
+#: Milliseconds between two checks of the size of the WAL, and of the memory of this process.
 LOG_EVERY_MS = 5_000
+MEMORY_EVERY_MS = 1_000
 #: How long a lane that was made for one request is kept after the end of the request.
 KEEP_ANONYMOUS_MS = 900_000
 #: How long an idempotency key is kept; its message is not pruned before.
@@ -156,12 +157,17 @@ class Housekeeper(Loop):
         super().__init__("housekeeping", store, clock)
         self._keep = keep
         self._pruner: Pruner | None = None
-        self._next_log = 0
         self._tidied = False
 
     def _duties(self, reader: Reader) -> list[Duty]:
         self._pruner = pruner = Pruner(reader, self._write, self._keep, self._clock())
-        return [self._shorten_log, pruner.step, Memory().look, self._tidy]
+        memory = Memory()
+        return [
+            every(LOG_EVERY_MS, self._shorten_log),
+            pruner.step,
+            every(MEMORY_EVERY_MS, lambda _: memory.look()),
+            self._tidy,
+        ]
 
     def _pause_s(self) -> float:
         return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S
@@ -173,9 +179,7 @@ class Housekeeper(Loop):
             remove_leftovers(now.wall / 1000)
 
     def _shorten_log(self, now: Now) -> None:
-        if now.mono < self._next_log:
-            return
-        self._next_log = now.mono + LOG_EVERY_MS
+        del now
         in_the_way = self._store.shorten_log()
         if in_the_way is not None:
             log.warning("%s", in_the_way)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from lanes.engine.background.inotify import pause_on
 from lanes.engine.background.isolation import by_page, isolated
-from lanes.engine.background.loop import Duty, Loop, Pulse
+from lanes.engine.background.loop import Duty, Loop, Pulse, every
 from lanes.engine.reconcile.observer import Observer
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.reconcile.survivors import SurvivorWatch
@@ -20,9 +20,9 @@ from lanes.engine.runs.live import ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.upkeep.agenda import Agenda
-from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
-from lanes.engine.upkeep.due import DueMessages
-from lanes.engine.upkeep.heartbeats import Heartbeats, Losses, lose
+from lanes.engine.upkeep.alarms import LOOK_AT_HEADS_MS, HeldAlarms, WaitAlarms
+from lanes.engine.upkeep.due import LOOK_MS, settle_due
+from lanes.engine.upkeep.heartbeats import LOOK_EVERY_MS, Heartbeats, Losses, lose
 from lanes.engine.upkeep.watchdog import is_stubborn, judge, look_again_at
 from lanes.records import Drain
 from lanes_storage import doors, reads
@@ -113,7 +113,7 @@ class Upkeep(Loop):
             self._judge,
             self._file.run_once,
             self.heartbeats.beat_when_due,
-            self.heartbeats.show_when_new,
+            every(LOOK_EVERY_MS, self.heartbeats.show_new),
             lambda now: self._look(reader, now),
             lambda now: losses.run_once(now, self._version),
             self._drain.cut_when_over,
@@ -124,10 +124,9 @@ class Upkeep(Loop):
         ]
         if self._wait_patience_ms is not None:
             waits = WaitAlarms(reader, self._write, self._wait_patience_ms)
-            due = DueMessages(reader, self._write)
             duties += [
-                lambda now: waits.run_once(now, by=self.heartbeats.by),
-                lambda now: due.run_once(now, by=self.heartbeats.by),
+                every(LOOK_AT_HEADS_MS, lambda now: waits.run_once(now, by=self.heartbeats.by)),
+                every(LOOK_MS, lambda now: settle_due(reader, self._write, now, by=self.heartbeats.by)),
             ]
         return duties
 
