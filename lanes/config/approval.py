@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 
 from lanes.base.errors import ConfigError
@@ -28,12 +27,12 @@ CODE = frozenset(
 )
 
 
-def refuse_found_code(config: Config, *, env: Mapping[str, str] | None = None) -> None:
+def refuse_found_code(config: Config) -> None:
     """Refuse code from a configuration file that was only found in the current folder and was never named explicitly.
 
     A file that was named once, and has not changed since, is accepted. Raises ConfigError.
     """
-    if config.source is None or not config.found_here or _remembered(env).get(_name(config.source)) == _digest(config):
+    if config.source is None or not config.found_here or _remembered().get(_name(config.source)) == _digest(config):
         return
     for value in _code(config):
         problem = f"it runs {value.value!r}, and {config.source} was only found in this folder"
@@ -50,19 +49,19 @@ def needs_naming(config: Config) -> bool:
     return False
 
 
-def remember(config: Config, *, env: Mapping[str, str] | None = None) -> None:
+def remember(config: Config) -> None:
     """Record that a person named this file, so that its present content is also accepted when it is only found.
 
     Raises OSError where the state directory cannot be written.
     """
     if config.source is None or not _code(config):
         return
-    known, name, digest = _remembered(env), _name(config.source), _digest(config)
+    known, name, digest = _remembered(), _name(config.source), _digest(config)
     if known.get(name) == digest:
         return
     from lanes.host.files import put
 
-    path = _notes(env)
+    path = _notes()
     places.make_private(path.parent)
     put(path, json.dumps(known | {name: digest}, indent=1))
 
@@ -82,12 +81,12 @@ def _name(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _notes(env: Mapping[str, str] | None) -> Path:
-    return places.state_dir(env=env) / "trusted.json"
+def _notes() -> Path:
+    return places.state_dir() / "trusted.json"
 
 
-def _remembered(env: Mapping[str, str] | None) -> dict[str, str]:
+def _remembered() -> dict[str, str]:
     with contextlib.suppress(OSError):
-        found = parsed(_notes(env).read_bytes(), dict) or {}
+        found = parsed(_notes().read_bytes(), dict) or {}
         return {str(path): str(digest) for path, digest in found.items()}
     return {}

@@ -29,9 +29,14 @@ providers = ["one"]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user who has nothing yet."""
-    return {"HOME": str(tmp_path / "home")}
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a user who has nothing yet; also that of this process."""
+    env = {"HOME": str(tmp_path / "home")}
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return env
 
 
 @pytest.fixture

@@ -141,19 +141,19 @@ def test_code_of_a_file_that_was_merely_found_runs_once_the_file_was_named(
     found = load(env=home, cwd=tmp_path)
     assert found.found_here
     with pytest.raises(ConfigError, match=r"lanes.toml:12: hooks.notice: it runs 'mine:told', and .* --config lanes"):
-        approval.refuse_found_code(found, env=home)
+        approval.refuse_found_code(found)
     named = load(Path("lanes.toml"), env=home, cwd=tmp_path)
-    approval.refuse_found_code(named, env=home)
-    approval.remember(named, env=home)
-    approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+    approval.refuse_found_code(named)
+    approval.remember(named)
+    approval.refuse_found_code(load(env=home, cwd=tmp_path))
     notes = tmp_path / "home/.local/state/lanes/trusted.json"
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
     path.write_text(HOOKED.replace("told", "else"))
     with pytest.raises(ConfigError, match="mine:else"):
-        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+        approval.refuse_found_code(load(env=home, cwd=tmp_path))
     notes.write_text(json.dumps([]))
     with pytest.raises(ConfigError):
-        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+        approval.refuse_found_code(load(env=home, cwd=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_whatever_names_code_counts(write: Write, home: Mapping[str, str], tmp_p
     for config in (found, simulated("http://127.0.0.1:1/v1", over=found, env=home)):
         if code.startswith("[hooks]") or config is found:
             with pytest.raises(ConfigError, match="it runs 'a:b'"):
-                approval.refuse_found_code(config, env=home)
+                approval.refuse_found_code(config)
 
 
 def test_every_setting_that_is_a_program_with_its_arguments_counts(
@@ -175,14 +175,14 @@ def test_every_setting_that_is_a_program_with_its_arguments_counts(
     assert programs <= approval.CODE
     write(RUNNER + '[[alert]]\nname = "page"\non = ["held"]\ncommand = ["page-me"]\n')
     with pytest.raises(ConfigError, match="page-me"):
-        approval.refuse_found_code(load(env=home, cwd=tmp_path), env=home)
+        approval.refuse_found_code(load(env=home, cwd=tmp_path))
 
 
 def test_a_file_without_code_is_taken_where_it_is_found(write: Write, home: Mapping[str, str], tmp_path: Path) -> None:
     write(RUNNER)
     found = load(env=home, cwd=tmp_path)
-    approval.refuse_found_code(found, env=home)
-    approval.remember(found, env=home)
+    approval.refuse_found_code(found)
+    approval.remember(found)
     assert not (tmp_path / "home").exists()
     assert not load(env={**home, "LANES_CONFIG": "lanes.toml"}, cwd=tmp_path).found_here
 

@@ -11,9 +11,12 @@ from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 
 
-def test_it_lies_in_the_configuration_directory_of_the_user() -> None:
-    assert settings_path(env={"XDG_CONFIG_HOME": "/somewhere"}) == Path("/somewhere/lanes/dashboard.toml")
-    assert settings_path(env={"HOME": "/nowhere"}) == Path("/nowhere/.config/lanes/dashboard.toml")
+def test_it_lies_in_the_configuration_directory_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/somewhere")
+    assert settings_path() == Path("/somewhere/lanes/dashboard.toml")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", "/nowhere")
+    assert settings_path() == Path("/nowhere/.config/lanes/dashboard.toml")
 
 
 def test_what_is_saved_is_loaded_again_with_what_others_wrote(tmp_path: Path) -> None:

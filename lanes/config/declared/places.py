@@ -53,19 +53,19 @@ def home_dir(*, env: Mapping[str, str] | None = None) -> Path:
         return Path("/")
 
 
-def state_dir(*, env: Mapping[str, str] | None = None) -> Path:
+def state_dir() -> Path:
     """``$XDG_STATE_HOME/lanes``, else ``~/.local/state/lanes``. It may not exist yet."""
-    return _xdg("XDG_STATE_HOME", ".local/state", env)
+    return _xdg("XDG_STATE_HOME", ".local/state", os.environ)
 
 
-def default_database(*, env: Mapping[str, str] | None = None) -> Path:
+def default_database() -> Path:
     """The database where none is named."""
-    return state_dir(env=env) / "lanes.db"
+    return state_dir() / "lanes.db"
 
 
-def demo_database(*, env: Mapping[str, str] | None = None) -> Path:
+def demo_database() -> Path:
     """The database of the simulated provider, separate from real work."""
-    return state_dir(env=env) / "demo.db"
+    return state_dir() / "demo.db"
 
 
 def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> list[Path]:
@@ -75,12 +75,12 @@ def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None 
 
 def config_dir(*, env: Mapping[str, str] | None = None) -> Path:
     """``$XDG_CONFIG_HOME/lanes``, else ``~/.config/lanes``. It may not exist yet."""
-    return _xdg("XDG_CONFIG_HOME", ".config", env)
+    return _xdg("XDG_CONFIG_HOME", ".config", os.environ if env is None else env)
 
 
-def gateways_dir(*, env: Mapping[str, str] | None = None) -> Path:
+def gateways_dir() -> Path:
     """Where the notes of living gateways lie."""
-    return state_dir(env=env) / "gateways"
+    return state_dir() / "gateways"
 
 
 def make_private(folder: Path) -> Path:
@@ -93,7 +93,7 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
-def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mapping[str, str] | None = None) -> Path:
+def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
     """Note the living gateway ``pid``, in place of those that died.
 
     The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
@@ -104,11 +104,11 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     from lanes.host.files import put
 
     who = this_process() if pid == os.getpid() else identity_of(pid)
-    folder = make_private(gateways_dir(env=env))
+    folder = make_private(gateways_dir())
     path = folder / f"{who.pid}-{who.start_time}.json"
     used = _absolute(database)
-    put(_last(env), used)
-    for note, sight in _notes(env):
+    put(_last(), used)
+    for note, sight in _notes():
         # One of another boot may be that of another machine of this name, which shares this folder.
         if sight.gone or (sight is ProcessSighting.OTHER_BOOT and note.database == used):
             with contextlib.suppress(OSError):
@@ -117,40 +117,40 @@ def note_gateway(pid: int, database: str, *, url: str | None = None, env: Mappin
     return path
 
 
-def last_database(*, env: Mapping[str, str] | None = None) -> str | None:
+def last_database() -> str | None:
     """The database of the gateway of this user that started last, whatever became of it; None: none is known."""
     try:
-        return _last(env).read_text(encoding="utf-8") or None
+        return _last().read_text(encoding="utf-8") or None
     except (OSError, ValueError):
         return None
 
 
-def _last(env: Mapping[str, str] | None) -> Path:
-    return state_dir(env=env) / "last-database"
+def _last() -> Path:
+    return state_dir() / "last-database"
 
 
-def living_gateways(*, env: Mapping[str, str] | None = None) -> list[GatewayNote]:
+def living_gateways() -> list[GatewayNote]:
     """The gateways of this user that live on this host, oldest first."""
-    return [note for note, sight in _notes(env) if sight in (ProcessSighting.ALIVE, ProcessSighting.STOPPED)]
+    return [note for note, sight in _notes() if sight in (ProcessSighting.ALIVE, ProcessSighting.STOPPED)]
 
 
-def _notes(env: Mapping[str, str] | None) -> list[tuple[GatewayNote, ProcessSighting]]:
+def _notes() -> list[tuple[GatewayNote, ProcessSighting]]:
     """Every note, the oldest process first, with what is seen of that."""
     me = this_process()
-    notes = [note for path in gateways_dir(env=env).glob("*.json") if (note := _read(path)) is not None]
+    notes = [note for path in gateways_dir().glob("*.json") if (note := _read(path)) is not None]
     return [(note, look(note.who, me)) for note in sorted(notes, key=lambda note: note.who.start_time)]
 
 
-def find_database(*, really_used: Callable[[str], bool], env: Mapping[str, str] | None = None) -> FoundDatabase:
+def find_database(*, really_used: Callable[[str], bool]) -> FoundDatabase:
     """The database where none is named: that of the living gateways, if they have one, else that of the last one.
 
     Otherwise the default one; that also stays the chosen one once it is ``really_used``, by a real runner.
     """
-    default = default_database(env=env)
-    databases = {note.database for note in living_gateways(env=env)}
+    default = default_database()
+    databases = {note.database for note in living_gateways()}
     if len(databases) == 1:
         return FoundDatabase(databases.pop(), ChosenBy.GATEWAY)
-    last = last_database(env=env)
+    last = last_database()
     if databases or last is None or not _is_there(last) or (default.exists() and really_used(str(default))):
         return FoundDatabase(str(default), ChosenBy.DEFAULT)
     return FoundDatabase(last, ChosenBy.LAST)
@@ -160,8 +160,7 @@ def _is_there(database: str) -> bool:
     return database.startswith("postgresql://") or Path(database.removeprefix("sqlite:///")).exists()
 
 
-def _xdg(variable: str, fallback: str, env: Mapping[str, str] | None) -> Path:
-    env = os.environ if env is None else env
+def _xdg(variable: str, fallback: str, env: Mapping[str, str]) -> Path:
     named = env.get(variable, "")
     if named.startswith("/"):  # the specification: a relative one is to be ignored
         return Path(named) / "lanes"

@@ -6,7 +6,7 @@ read is as if it had not been chosen. A broken file is left as it is.
 
 import contextlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,9 @@ def keep(path: Path, text: str) -> None:
         draft.replace(path)
 
 
-def settings_path(*, env: Mapping[str, str] | None = None) -> Path:
+def settings_path() -> Path:
     """Where it is kept."""
-    return config_dir(env=env) / "dashboard.toml"
+    return config_dir() / "dashboard.toml"
 
 
 def load(path: Path) -> Settings:
