@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from lanes.base.errors import Unreadable
 from lanes.base.sentences import in_json
+from lanes_storage.tuples import constructor
 
 if TYPE_CHECKING:
     from lanes.records.codec import FormField
@@ -51,7 +52,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
-        cls.__new__ = staticmethod(_maker(cls))  # type: ignore[method-assign]
+        cls.__new__ = constructor(cls._fields, cls._defaults)  # type: ignore[method-assign]
         return cls(*values, **named)
 
     def to_json(self) -> Json:
@@ -110,12 +111,3 @@ def ids_from_json(said: Any) -> list[int]:
     if isinstance(said, list) and all(isinstance(each, str) and each.isdecimal() for each in said):
         return [int(each) for each in said]
     raise Unreadable(f"this is no array of ids: {in_json(said)}")
-
-
-def _maker(cls: type[Record]) -> Any:
-    """The constructor of a record."""
-    given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._defaults else name for name in cls._fields)
-    code = f"def __new__(cls, {given}): return new(cls, ({', '.join(cls._fields)},))"
-    scope: dict[str, Any] = {"new": tuple.__new__, "defaults": cls._defaults, "__name__": cls.__module__}
-    exec(code, scope)  # only names of fields, as in collections.namedtuple
-    return scope["__new__"]

@@ -31,7 +31,7 @@ else:
         """The base of them, with what ``typing.NamedTuple`` gives."""
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
-            cls.__new__ = _constructor(cls)
+            cls.__new__ = constructor(cls._fields, cls._field_defaults)
             return cls(*values, **named)
 
         @classmethod
@@ -58,9 +58,8 @@ else:
             return tuple(self)
 
 
-def _constructor(cls: Any) -> Any:
-    given = ", ".join(f"{name}=defaults[{name!r}]" if name in cls._field_defaults else name for name in cls._fields)
-    code = f"lambda cls, {given}: new(cls, ({' '.join(f'{name},' for name in cls._fields)}))"
-    return eval(
-        code, {"new": tuple.__new__, "defaults": cls._field_defaults}
-    )  # only names, as in collections.namedtuple
+def constructor(fields: Iterable[str], defaults: dict[str, Any]) -> Any:
+    """The function that makes a tuple of a class from these fields, given by place or by name."""
+    given = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
+    code = f"lambda cls, {given}: new(cls, ({' '.join(f'{name},' for name in fields)}))"
+    return eval(code, {"new": tuple.__new__, "defaults": defaults})  # only names, as in collections.namedtuple

@@ -35,7 +35,7 @@ from lanes.server.passing.naming import LONGEST
 from lanes.server.passing.outline import Outline, outline_of
 from lanes.server.passing.places import BASE, SourcePlace
 from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
-from lanes.server.state.clients import Client
+from lanes.server.state.clients import Leave
 from lanes.verbs.kinds import NEW_KEY
 from lanes.verbs.passing import pass_on
 from lanes_storage.law import Cause, MessageState
@@ -59,8 +59,8 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
     del body  # the exchange drops it when it was sent; the answer may take an hour
     runner, (key, anonymous) = _runner(call, source), _key(call, source, outline)
     with contextlib.ExitStack() as refused:
-        client = call.app_state.clients.come(key, None)
-        refused.callback(client.leave)
+        leave = call.app_state.clients.come(key, None)
+        refused.callback(leave)
         if call.gateway.draining is not None:
             raise Draining(key)
         passing = pass_on(
@@ -82,7 +82,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         refused.pop_all()
     call.stored()
     runner.expect(came.id, exchange)
-    return _Run(call, client, runner, exchange, came, outline, dialect)
+    return _Run(call, leave, runner, exchange, came, outline, dialect)
 
 
 def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
@@ -117,7 +117,7 @@ class _Run:
     """The answer to a request that is a run. Its run writes to the connection; this ends it."""
 
     call: HttpRequest
-    client: Client
+    leave: Leave
     runner: PassingRunner
     exchange: Exchange
     message: Message
@@ -141,7 +141,7 @@ class _Run:
         finally:
             self.exchange.close()
             self.runner.forget(self.message.id)
-            self.client.leave()
+            self.leave()
         await self._end(message, scope, receive, send)
 
     async def _end(self, message: Message | None, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,7 +26,7 @@ from lanes.server.passing.naming import named
 from lanes.server.routes.intake import RUN, accept, end_wait, waiting
 from lanes.server.routes.verbs import of_header
 from lanes.server.state.cancellation import ClientGone, ServerClosing
-from lanes.server.state.clients import Client
+from lanes.server.state.clients import Leave
 from lanes.server.state.sent import Differs, Sent
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
 from lanes.verbs.kinds import FLAG, OBJECT, TEXT, ParamKind
@@ -50,7 +50,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     anonymous, key = key is None, key or _own_lane(name)
     request, runner = body | (ours or {}), model if model in call.gateway.models else None
     _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
-    client = call.app_state.clients.come(key, name)
+    leave = call.app_state.clients.come(key, name)
     try:
         message = await accept(
             call,
@@ -64,9 +64,9 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
             anonymous=anonymous,
         )
     except BaseException:
-        client.leave()
+        leave()
         raise
-    made = _Answer(call, client, message, dialect.writer(Asking(message.id, int(time.time()), body)))
+    made = _Answer(call, leave, message, dialect.writer(Asking(message.id, int(time.time()), body)))
     del body, request  # the answer may take an hour
     return await (made.streamed() if stream else made.whole())
 
@@ -127,9 +127,9 @@ def _named(call: HttpRequest, body: dict[str, Any], word: str) -> str | None:
 class _Answer:
     """One answer, in the words of its writer."""
 
-    def __init__(self, call: HttpRequest, client: Client, message: Message, writer: AnswerWriter) -> None:
+    def __init__(self, call: HttpRequest, leave: Leave, message: Message, writer: AnswerWriter) -> None:
         self._call = call
-        self._client = client
+        self._leave = leave
         self._message = message
         self._writer = writer
         self._begun = False
@@ -146,7 +146,7 @@ class _Answer:
         except ServerClosing:
             message = await self._call.desk.message(self._message.id)
         finally:
-            self._client.leave()
+            self._leave()
         if message.state is not MessageState.DONE:
             raise of_failure(message.error)
         return JsonResponse(self._writer.whole(_told(message)))
@@ -162,7 +162,7 @@ class _Answer:
             return TextResponse(status=499)
         except BaseException:
             listener.close()
-            self._client.leave()
+            self._leave()
             raise
 
         async def over(whole: bool) -> None:
@@ -172,7 +172,7 @@ class _Answer:
             finally:
                 if not whole:
                     await self._gone()
-                self._client.leave()
+                self._leave()
 
         return WatchedStream(self._events(events(first, listener, self._said, self._ending, self._silence)), over)
 
@@ -225,7 +225,7 @@ class _Answer:
     async def _gone(self) -> None:
         """The client has left, and unless another one waits for it the message ends with that: in the gateway that
         took it. A client of another one, which found it by its name, leaves alone."""
-        if self._client.leave() and self._message.bound_owner == self._call.gateway.owner_id:
+        if self._leave() and self._message.bound_owner == self._call.gateway.owner_id:
             await self._call.desk.client_gone(self._message.id)
 
 
