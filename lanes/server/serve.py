@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable
 
 import uvicorn
 
-from lanes.base.errors import ConfigError
 from lanes.config import Config
 from lanes.gateway import Gateway
-from lanes.host.holder import holder_of
 from lanes.server.app import App
 from lanes.server.asgi.protocol import BoundedProtocol
-from lanes.server.asgi.sockets import Server, listen, url_of
+from lanes.server.asgi.sockets import Server
+from lanes.server.listening import bound, url_of
 from lanes.server.signals import handled_signals
 from lanes.server.state.app_state import AppState
 from lanes_storage.logs import Log
@@ -39,22 +38,13 @@ def bind(config: Config) -> socket.socket:
     Raises ConfigError: in use, not permitted, beyond loopback without a token, a missing secret.
     """
     config.check_gateway()
-    host, port = config.gateway.host, config.gateway.port
-    try:
-        return listen(host, port)
-    except OSError as error:
-        other = "address with gateway.host or LANES_GATEWAY_HOST"
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            other = "port with --port, gateway.port or LANES_GATEWAY_PORT"
-        raise ConfigError(f"cannot listen on {host}:{port}: {_why(error, port)}. Choose another {other}") from error
+    return bound(config.gateway.host, config.gateway.port, _instead)
 
 
-def _why(error: OSError, port: int) -> str:
-    why = error.strerror or str(error)
-    if error.errno != errno.EADDRINUSE:
-        return why
-    holder = holder_of(port)
-    return f"{why}, and another gateway may be running" if holder is None else f"{why}, by {holder}"
+def _instead(error: OSError) -> str:
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        return "port with --port, gateway.port or LANES_GATEWAY_PORT"
+    return "address with gateway.host or LANES_GATEWAY_HOST"
 
 
 async def serve(

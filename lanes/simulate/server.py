@@ -14,7 +14,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lanes.server.asgi.sockets import Acceptor, Server, listen, url_of
+from lanes.server.asgi.sockets import Acceptor, Server
+from lanes.server.listening import listen, url_of
 from lanes.simulate.app import Simulator
 from lanes.simulate.wire import KILL_EXTENSION
 

@@ -12,7 +12,8 @@ import lanes
 from lanes.config import from_data
 from lanes.desk import Desk
 from lanes.server.app import App
-from lanes.server.asgi.sockets import Server, url_of
+from lanes.server.asgi.sockets import Server
+from lanes.server.listening import url_of
 from lanes.server.serve import bind
 from lanes.server.state.app_state import AppState
 from lanes_storage import open_async_store

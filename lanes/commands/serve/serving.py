@@ -18,7 +18,7 @@ from lanes.gateway import Gateway
 from lanes.host import descriptors
 from lanes.runners.build import build_specs
 from lanes.runners.command.memory import AgentMemory
-from lanes.server.asgi.sockets import url_of
+from lanes.server.listening import url_of
 from lanes.server.serve import serve
 from lanes_storage.law import SIMULATED
 from lanes_storage.logs import Log

@@ -35,37 +35,6 @@ CLOSING_LOOK_S = 0.005
 ABORTED_S = 0.5
 
 
-#: When the system asks a silent client whether its machine is still there (s), at which interval, and how many times in
-#: vain: otherwise a message would run on for one that lost its power or its network. It also keeps the connection in
-#: the memory of what is between.
-ASKED = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 takes a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol, since asyncio disables delays only on sockets that are known to be TCP.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # its connections get that from it
-        for name in ASKED.keys() & vars(socket).keys():  # not every system has all of them
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), ASKED[name])
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """The URL of a bound socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 class Acceptor:
     """Accepts the connections of one listening socket. Belongs to the event loop.
 

@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import WSMsgType, web
 
-from lanes.base.errors import ConfigError
-from lanes.host.holder import holder_of
+from lanes.server.listening import bound, url_of
 from lanes_storage.clock import Clock, system_clock
 from lanes_tui.web.access import Access, new_nonce, page_policy, shut
 from lanes_tui.web.files import page, page_files
@@ -30,17 +28,7 @@ STOP_S = 5.0
 
 def listen(port: int) -> socket.socket:
     """Take the port on loopback; 0: any that is free. Raises ConfigError where it is in use."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        holder = holder_of(port) if error.errno == errno.EADDRINUSE else None
-        why = f"{error.strerror}{'' if holder is None else f', by {holder}'}"
-        raise ConfigError(f"cannot listen on {HOST}:{port}: {why}. Choose another port with --port") from error
-    return listener
+    return bound(HOST, port, lambda _: "port with --port")
 
 
 class WebServer:
@@ -68,7 +56,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Where it is reached."""
-        return f"http://{HOST}:{self._listener.getsockname()[1]}/"
+        return f"{url_of(self._listener)}/"
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
