@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import click
+
 from lanes.base.errors import LanesError, Refused, Unfit
 from lanes.commands.common.exits import Exit, exit_of, fail, gravest, sentence
 from lanes.commands.output.printing import Output, say
@@ -72,6 +74,15 @@ class InOrder(Generic[R]):
         except Refused as refused:
             self._refused |= dict.fromkeys(self._behind(refused.key), refused)
             raise
+
+
+def confirmed(out: Output, would: str, *, look: str = "with --dry-run", named: Sequence[str] = ()) -> bool:
+    """Ask the person at the terminal whether to do it, below what it is about; without one, --yes is the answer."""
+    if not out.asks:
+        fail(f"this would {would}: look {look}, then confirm with --yes")
+    for line in named:
+        say(f"  {line}")
+    return click.confirm(f"{would[0].upper()}{would[1:]}?", err=True)
 
 
 def do_each(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.each import InOrder, chosen_keys, do_each, nothing_fits, refuse_unless_one
+from lanes.commands.common.each import InOrder, chosen_keys, confirmed, do_each, nothing_fits, refuse_unless_one
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.options import ID, given_text, keys_argument
 from lanes.commands.common.session import Session, pass_session
@@ -127,7 +127,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
                 return [int(number) for number in desk.call(message_ids, for_=action, filter_=filter_)]
 
             numbers = ids(chosen)
-            if len(numbers) > 1 and not yes and not _confirmed(out, action, len(numbers)):
+            if len(numbers) > 1 and not yes and not confirmed(out, _would(action, len(numbers))):
                 return Exit.FAILED
             code = do_each(
                 out,
@@ -145,12 +145,9 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
 
 def _count(out: Output, desk: Driver, action: Action, chosen: LaneFilter | None) -> int:
     found = desk.call(message_count, for_=action, filter_=chosen)
-    out.result(found, f"it would {action} {counted(found.messages, 'message')}")
+    out.result(found, f"it would {_would(action, found.messages)}")
     return Exit.DONE
 
 
-def _confirmed(out: Output, action: Action, number: int) -> bool:
-    count = counted(number, "message")
-    if not out.asks:
-        fail(f"this would {action} {count}: look with --dry-run, then confirm with --yes")
-    return click.confirm(f"{action.capitalize()} {count}?", err=True)
+def _would(action: Action, number: int) -> str:
+    return f"{action} {counted(number, 'message')}"

@@ -72,11 +72,11 @@ def query_command(
             given["limit"] = out.limit(given["limit"])
         with session.desk(opened=opened) as desk:
             found = desk.call(verb, **given)
-            missing = nothing_fits(desk, given.get("filter_"), nothing) if nothing and not found else None
-        if out.json:
+            missing = nothing_fits(desk, given.get("filter_"), nothing) if nothing and not found else ""
+        if nothing:
+            out.found(found, lambda: print_(out, found), missing)
+        elif out.json:
             out.data(found)
-        elif missing is not None:
-            out.talk(missing)
         else:
             print_(out, found)
         return exit_code(session, found)

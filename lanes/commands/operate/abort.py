@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.each import refuse_unless_one
+from lanes.commands.common.each import confirmed, refuse_unless_one
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.options import keys_argument
 from lanes.commands.common.session import Session
@@ -60,12 +60,6 @@ def _check(keys: tuple[str, ...], given: dict[str, Any]) -> None:
 
 
 def _confirmed(out: Output, plan: AbortPlan) -> bool:
-    """Ask the person at the terminal; without one, --yes is the answer."""
-    count = counted(len(plan.targets), "lane")
-    if not out.asks:
-        fail(f"this would abort {count}: look with --dry-run, then confirm with --yes")
-    for line in plan.described()[:NAMED]:
-        say(f"  {line}")
-    if len(plan.targets) > NAMED:
-        say(f"  and {counted(len(plan.targets) - NAMED, 'more lane')}")
-    return click.confirm(f"Abort {count}?", err=True)
+    more = len(plan.targets) - NAMED
+    named = [*plan.described()[:NAMED], *([f"and {counted(more, 'more lane')}"] if more > 0 else [])]
+    return confirmed(out, f"abort {counted(len(plan.targets), 'lane')}", named=named)

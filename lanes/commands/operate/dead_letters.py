@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lanes.commands.common.each import nothing_fits
+from lanes.commands.common.each import confirmed, nothing_fits
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
@@ -29,7 +29,11 @@ def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **gi
             _list(out, desk, given, out.limit(limit))
             return Exit.DONE
         found = _number(desk, given["older_than"])
-        if found and not yes and not _confirmed(out, found):
+        if (
+            found
+            and not yes
+            and not confirmed(out, f"delete {counted(found, 'dead letter')} for good", look="without --prune")
+        ):
             out.talk("nothing was pruned")
             return Exit.FAILED
         gone = desk.call(prune_dead_letters, older_than=given["older_than"]).pruned
@@ -55,13 +59,6 @@ def _check(given: dict[str, Any], prune: bool, yes: bool) -> None:
         fail("--yes is for --prune")
 
 
-def _confirmed(out: Output, number: int) -> bool:
-    count = counted(number, "dead letter")
-    if not out.asks:
-        fail(f"this would delete {count}: look without --prune, then confirm with --yes")
-    return click.confirm(f"Delete {count} for good?", err=True)
-
-
 def _report(out: Output, gone: int, *, kept: int) -> None:
     out.result(Pruned(gone), f"{counted(gone, 'dead letter')} pruned")
     if kept > 0:
@@ -71,11 +68,7 @@ def _report(out: Output, gone: int, *, kept: int) -> None:
 def _list(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
     found = desk.call(dead_letters, **given, limit=one_more(limit))
     shown = found[:limit]
-    if out.json:
-        out.data(shown)
-    elif not shown:
-        out.talk(nothing_fits(desk, given["filter_"], "no dead letter"))
-    else:
-        print_dead_letters(out, shown)
-        if len(found) > len(shown):
-            out.talk(f"the newest {counted(len(shown), 'dead letter')}; --limit shows more")
+    missing = "" if shown or out.json else nothing_fits(desk, given["filter_"], "no dead letter")
+    out.found(shown, lambda: print_dead_letters(out, shown), missing)
+    if len(found) > len(shown) and not out.json:
+        out.talk(f"the newest {counted(len(shown), 'dead letter')}; --limit shows more")

@@ -29,12 +29,7 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
             return
         found = desk.call(events, **given)
         missing = "" if found else nothing_fits(desk, given["filter_"], "no such event")
-    if out.json:
-        out.data(found)
-    elif found:
-        print_events(out, found, with_key=key is None)
-    else:
-        out.talk(missing)
+    out.found(found, lambda: print_events(out, found, with_key=key is None), missing)
 
 
 def follow_journal(out: Output, desk: Driver, given: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.layout import OutputColumn
-from lanes.commands.output.printing import Cell
+from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import lasting, took
 from lanes.records import Health, Provider
 from lanes.verbs.outcomes import provider_reset
@@ -31,16 +31,15 @@ def command(session: Session, /, reset: tuple[str, ...]) -> int:
         return _reset(session, reset)
     with session.desk() as desk:
         found = desk.call(providers)
-    if out.json:
-        out.data(found)
-    elif not found:
-        out.talk("no provider is configured here, and none is known in this database")
-    else:
-        out.table(COLUMNS, [_row(each) for each in found])
-        for each in found:
-            if each.message:
-                out.line(f"{each.name}: {each.cause or 'failed'}: {each.message}")
+    out.found(found, lambda: _print(out, found), "no provider is configured here, and none is known in this database")
     return Exit.DONE
+
+
+def _print(out: Output, found: list[Provider]) -> None:
+    out.table(COLUMNS, [_row(each) for each in found])
+    for each in found:
+        if each.message:
+            out.line(f"{each.name}: {each.cause or 'failed'}: {each.message}")
 
 
 def _reset(session: Session, words: tuple[str, ...]) -> int:

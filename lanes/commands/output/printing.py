@@ -7,7 +7,7 @@ terminal, so nothing in data can be one.
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -110,6 +110,15 @@ class Output:
             self.data(value)
         else:
             self.line(sentence)
+
+    def found(self, records: Sequence[Any], show: Callable[[], object], nothing: str) -> None:
+        """A result of several: as JSON if that is asked for, otherwise as ``show`` prints it, or that there is none."""
+        if self.json:
+            self.data(records)
+        elif records:
+            show()
+        else:
+            self.talk(nothing)
 
     def flush(self) -> None:
         """Write what was printed so far. A reader that left is no error: the command goes on, without a reader.

@@ -43,7 +43,9 @@ def command(session: Session, /, gateway: str | None, wait: int | None, dry_run:
             return Exit.UNREACHABLE
         one = None if gateway is None else chosen[0].id
         if dry_run:
-            _rehearse(out, desk.call(drain_rehearsal, gateway=one))
+            cuts = desk.call(drain_rehearsal, gateway=one)
+            nothing = "nothing runs: nothing would be cut"
+            out.found(cuts, lambda: out.table(REHEARSAL, [_row(cut) for cut in cuts]), nothing)
             return Exit.DONE
         return _drain(out, desk, one, session.context().drain_timeout_ms() if wait is None else wait)
 
@@ -70,15 +72,6 @@ def _drain(out: Output, desk: Driver, gateway: int | None, patience_ms: int) -> 
             left = f"still holds {counted(each.held, 'lane')}" if each.held else "holds nothing"
             out.line(f"gateway {each.id} (pid {each.pid} on {each.host}): drained, {left}")
     return Exit.UNCONFIRMED if any(each.held for each in ended) else Exit.DONE
-
-
-def _rehearse(out: Output, cuts: list[Cut]) -> None:
-    if out.json:
-        out.data(cuts)
-    elif cuts:
-        out.table(REHEARSAL, [_row(cut) for cut in cuts])
-    else:
-        out.talk("nothing runs: nothing would be cut")
 
 
 def _row(cut: Cut) -> list[Piece]:

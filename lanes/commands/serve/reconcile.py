@@ -39,12 +39,8 @@ def command(session: Session, /, dry_run: bool, wait: bool, watch: bool) -> None
             desk.call(reconcile, **here, each_pass=lambda decided: _print_pass(out, decided))
             return
         decided = desk.call(reconcile, **here, dry_run=dry_run)
-    if out.json:
-        out.data(decided)
-    elif decided:
-        out.table(COLUMNS, [_row(decision) for decision in decided])
-    else:
-        out.talk("nothing is held" if dry_run else "nothing to reconcile")
+    nothing = "nothing is held" if dry_run else "nothing to reconcile"
+    out.found(decided, lambda: out.table(COLUMNS, [_row(decision) for decision in decided]), nothing)
 
 
 def _print_pass(out: Output, decided: list[Finding]) -> bool:
