@@ -26,6 +26,8 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _ORDERED = {">": How.MORE, ">=": How.LEAST, "<": How.LESS, "<=": How.MOST, "=": How.IS}
 _WRITTEN = {how: sign for sign, how in _ORDERED.items()}
 _YES_NO = {"yes": 1, "y": 1, "true": 1, "no": 0, "n": 0, "false": 0}
+#: What lists show in place of a state, and what finds such lanes.
+_NO_STATES = {"parked": "wait:>0s", "paused": "paused:yes"}
 _STATES = {Subject.LANE: LaneState, Subject.MESSAGE: MessageState, Subject.EVENT: LaneState}
 
 
@@ -155,7 +157,9 @@ def _words(name: str, value: str, of: Subject) -> Iterator[Comparison]:
         if name == "state":
             states = [state for state in _STATES[of] if state.startswith(word.lower())]
             if not states:
-                raise _Problem(f"no state “{word}”: {', '.join(_STATES[of])}")
+                instead = _NO_STATES.get(word.lower()) if of is Subject.LANE else None
+                find = "" if instead is None else f"; {instead} finds those that are shown as {word.lower()}"
+                raise _Problem(f"no state “{word}”: {', '.join(_STATES[of])}{find}")
             yield from (Comparison(How.IS, state.value) for state in states)
         else:
             known = word.lower() if name == "cause" else word

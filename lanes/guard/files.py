@@ -28,6 +28,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
+_LINE = re.compile(r".*\n|.+")
+
 
 class Replaced(NamedTuple):
     """A piece of a file."""
@@ -47,9 +49,14 @@ class ChangedFile(NamedTuple):
 
     def diff(self) -> str:
         """The change for a person: only the lines that differ, without the secrets in them."""
-        before, after = (each.splitlines() for each in (self.before or "", self.after))
-        lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0, lineterm="")
-        return "".join(_SECRET.sub(r"\1\3\4\5***", line) + "\n" for line in lines)
+        before, after = (_LINE.findall(each) for each in (self.before or "", self.after))
+        lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0)
+        return "".join(_SECRET.sub(r"\1\3\4\5***", _whole(line)) for line in lines)
+
+
+def _whole(line: str) -> str:
+    """A line of a diff with its end; where the file has none there, the next line says so, as `diff` does."""
+    return line.replace("\r\n", "\n") if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 def read(path: Path) -> str | None:

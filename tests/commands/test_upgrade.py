@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lanes.commands.output.progress import growing
+from lanes_storage.errors import DatabaseFull
 from lanes_storage.law import LaneState
 from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite.inspect import marks
@@ -74,8 +75,27 @@ def test_a_long_upgrade_shows_how_far_it_is(tmp_path: Path, monkeypatch: pytest.
         log.write_bytes(b"x" * 500)
         eventually(lambda: "50%" in seen.getvalue(), "half of it")
         log.write_bytes(b"x" * 2_000)
-        eventually(lambda: "100%" in seen.getvalue(), "all of it")
+        eventually(lambda: "99%" in seen.getvalue(), "all of it")
+        assert "100%" not in seen.getvalue(), "it is not done, and may yet be refused"
     assert "upgrading" in seen.getvalue()
+    assert "100%" in seen.getvalue()
+
+
+def test_F800_an_upgrade_that_is_refused_was_never_shown_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, seen = tmp_path / "log", Terminal()
+    log.write_bytes(b"x" * 2_000)  # left by an upgrade that was killed
+    monkeypatch.setattr(sys, "stderr", seen)
+
+    def refused() -> None:
+        with growing("upgrading", log, 1_000):
+            eventually(lambda: "99%" in seen.getvalue(), "all of it")
+            raise DatabaseFull("lanes.db")
+
+    with pytest.raises(DatabaseFull):
+        refused()
+    assert "100%" not in seen.getvalue()
 
 
 def told_before(before: Any, now: Any) -> Any:

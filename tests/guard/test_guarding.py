@@ -192,6 +192,11 @@ def test_F433_a_preview_shows_what_is_no_secret_and_only_what_changes() -> None:
     assert "mine" not in shown
 
 
+def test_a_preview_shows_a_change_of_the_last_line_end_alone() -> None:
+    shown = files.ChangedFile(Path("x"), "mine = 1", "mine = 1\n", ()).diff()
+    assert shown.endswith("-mine = 1\n\\ No newline at end of file\n+mine = 1\n")
+
+
 @pytest.mark.parametrize("name", KEPT)
 def test_F435_a_file_with_the_line_ends_of_windows_keeps_them(home: Path, name: str) -> None:
     path, toml = home / KEPT[name][0], home / ".config/lanes/lanes.toml"

@@ -32,13 +32,16 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def growing(label: str, file: Path, whole: int) -> Iterator[None]:
-    """A bar for work that reports no progress and writes about ``whole`` bytes into a file."""
-    over = threading.Event()
+    """A bar for work that reports no progress and writes about ``whole`` bytes into a file.
+
+    It is full only when the work is done: what was written may not fit, and a file that is used again is large at once.
+    """
+    over, most = threading.Event(), whole * 99 // 100
 
     def watch(told: Callable[[int, int], None]) -> None:
         while not over.wait(LOOK_S):
             with contextlib.suppress(OSError):  # not there yet, or no longer
-                told(min(file.stat().st_size, whole), whole)
+                told(min(file.stat().st_size, most), whole)
 
     with bar(label) as told:
         watcher = threading.Thread(target=watch, args=(told,), daemon=True)
@@ -48,6 +51,7 @@ def growing(label: str, file: Path, whole: int) -> Iterator[None]:
         finally:
             over.set()
             watcher.join()
+        told(whole, whole)
 
 
 def _silent(done: int, whole: int) -> None:

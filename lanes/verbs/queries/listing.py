@@ -47,7 +47,12 @@ Sort = Annotated[
 ]
 Reverse = Annotated[Flag, NOT_TYPED, "in reverse order"]
 Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
-Cursor = Annotated[Text, NOT_TYPED, "where the page begins: `next` of the one before, or the place of its first lane"]
+Cursor = Annotated[
+    Text,
+    NOT_TYPED,
+    "where the page begins: `next` of the one before, or the place of its first lane. With `sort` = `silent` a lane may"
+    " be left out where one of the page before is silent no longer: `POST /api/search` takes the runs that come first",
+]
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 
 
