@@ -5,10 +5,10 @@ database, which is cheap, and only while there is a waiter.
 """
 
 import asyncio
-import contextlib
 
 from lanes_storage.errors import StorageError
 from lanes_storage.interface import AsyncStore
+from lanes_storage.threads import call_off
 
 #: Seconds between two polls of the version while there is a waiter.
 LOOK_EVERY_S = 0.02
@@ -53,9 +53,7 @@ class Changes:
         """Stop polling; waiters wait until their timeout."""
         self._unlisten()
         if self._poll is not None:
-            self._poll.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._poll
+            await call_off(self._poll)
         self._next.cancel()
 
     def notify(self) -> None:

@@ -18,6 +18,7 @@ from lanes.server.listening import bound, url_of
 from lanes.server.signals import handled_signals
 from lanes.server.state.app_state import AppState
 from lanes_storage.logs import Log
+from lanes_storage.threads import call_off
 
 log = Log("lanes.server")
 
@@ -119,8 +120,7 @@ async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task, given in zip(tasks, (one, other), strict=True):
         if task not in done and task is not given:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await call_off(task)
     for task in done:
         task.result()
 

@@ -22,6 +22,7 @@ from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Wire
 from lanes_storage.reads.shapes import parsed
+from lanes_storage.threads import call_off
 
 #: Called for each request before it is answered; returns what happens instead of what the request names.
 Weather = Callable[[SimulatedRequest], Awaitable[str]]
@@ -126,9 +127,7 @@ class Simulator:
                 return RequestEnd.FAILED if wire.was_reset else RequestEnd.CLIENT_LEFT
             return RequestEnd.STOPPED
         finally:
-            for task in (play, left, stop):
-                task.cancel()
-            await asyncio.gather(play, left, stop, return_exceptions=True)
+            await call_off(play, left, stop)
 
 
 class _Endpoint:

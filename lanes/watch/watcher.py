@@ -27,7 +27,7 @@ from lanes_storage.interface import AsyncStore, Step, Transaction, within
 from lanes_storage.law import SourceState
 from lanes_storage.logs import Log
 from lanes_storage.records import Freeing, Sighting
-from lanes_storage.threads import in_thread
+from lanes_storage.threads import call_off, in_thread, kept
 
 log = Log("lanes.watch")
 T = TypeVar("T")
@@ -116,10 +116,7 @@ class WatchedSource:
                 pause = FIRST_S if self._clock().mono - began > 1000 * LAST_S else min(2 * pause, LAST_S)
                 await asyncio.sleep(pause)
         finally:
-            tasks = (requests, *self._freeings)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await call_off(requests, *self._freeings)
             await self._adapter.close()
 
     async def _take(self) -> bool:
@@ -185,9 +182,7 @@ class WatchedSource:
             stopped = await self._stopped() if down.state is SourceState.HUNG else None
             raise stopped or down from None
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await call_off(task)
 
     def _is_taken(self) -> bool:
         watch = self._watch
@@ -311,9 +306,7 @@ class WatchedSource:
                     now = self._clock()
                     taken = await self._store.write(lambda tx: doors.take_freeings(tx, self.name, owner, now))  # noqa: B023
                     for request in taken:
-                        task = asyncio.create_task(self._free(request), name=f"lanes-freeing-{request.id}")
-                        self._freeings.add(task)
-                        task.add_done_callback(self._freeings.discard)
+                        kept(self._freeings, self._free(request), f"lanes-freeing-{request.id}")
             except StorageError as error:
                 log.warning("requests to free lanes of %s are not read: %s", self.name, error)
             await self._changes.wait(1.0, mark)
@@ -373,5 +366,4 @@ async def watching(watcher: Watcher) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await call_off(task)

@@ -1,13 +1,14 @@
 """Threads for the short blocking work of lanes. Those of asyncio are few and shared with all other code: a runner that
 blocks in them, or a name server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
 
-Also: work in the event loop of another thread, work that is completed even if its caller is cancelled, and the end of
-tasks."""
+Also: work in the event loop of another thread, work that is completed even if its caller is cancelled, and how tasks
+begin and end."""
 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
@@ -115,6 +116,22 @@ class Once:
             await to_its_end(work())
         finally:
             self._ended.set_result(None)
+
+
+def kept(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    """Begin a task, which is one of ``tasks`` until it has ended: asyncio itself lets it be collected as garbage."""
+    task = asyncio.create_task(work, name=name)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, at most this long; whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 async def call_off(*tasks: asyncio.Future[Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lanes.base.terminal import hung_up, paints
 from lanes.commands.output.printing import say
 from lanes_storage.logs import Log
+from lanes_storage.threads import call_off
 
 log = Log("lanes")
 
@@ -46,8 +47,7 @@ class Screen:
     async def close(self) -> None:
         """End it, if it has not ended."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await call_off(self._task)
 
     async def _run(self, stop: asyncio.Event) -> None:
         import termios

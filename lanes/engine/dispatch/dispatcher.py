@@ -30,7 +30,7 @@ from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out, wi
 from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
 from lanes_storage.logs import Log
 from lanes_storage.records import Head, WaitingLane
-from lanes_storage.threads import to_its_end
+from lanes_storage.threads import set_within, to_its_end
 
 log = Log("lanes.dispatcher")
 T = TypeVar("T")
@@ -119,10 +119,7 @@ class Dispatcher:
                 await asyncio.sleep(REFUSED_S)
             self.looks += 1
             self.ticked_at = self._clock().mono
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_S if self._backlog.empty else TICK_S):
-                    await self._wake.wait()
-            woken = self._wake.is_set()
+            woken = await set_within(self._wake, IDLE_S if self._backlog.empty else TICK_S)
 
     async def run_once(self, *, woken: bool = False) -> int:
         """Claim everything that is claimable now, page by page, and start the runs; returns their number.

@@ -31,7 +31,7 @@ from lanes_storage.interface import AsyncStore, CommandStep, Transaction
 from lanes_storage.law import Cause, MessageState, OnInterrupt
 from lanes_storage.logs import Log
 from lanes_storage.records import Release, RetryTerms, RunFailure, RunResult, RunUsage
-from lanes_storage.threads import call_off
+from lanes_storage.threads import call_off, kept
 
 log = Log("lanes.run")
 
@@ -68,9 +68,7 @@ class Execution:
     def start(self, run: ActiveRun) -> None:
         run.stream = self._streams.of(run.claimed.message.id).begin()
         self._hook_runner.before(run)
-        task = asyncio.create_task(self._execute(run), name=f"lanes-run-{run.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        kept(self._tasks, self._execute(run), f"lanes-run-{run.id}")
 
     async def idle(self) -> None:
         """Return once no run holds a lane any more."""

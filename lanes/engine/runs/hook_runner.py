@@ -16,7 +16,7 @@ from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 from lanes_storage.logs import Log
 from lanes_storage.records import Release
-from lanes_storage.threads import call_off
+from lanes_storage.threads import call_off, kept, set_within
 
 T = TypeVar("T")
 log = Log("lanes.hooks")
@@ -108,9 +108,7 @@ class HookRunner:
             except Exception:
                 log.exception("telling notices failed; it goes on")
             await asyncio.sleep(REST_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_ANYWAY_S):
-                    await self._changed.wait()
+            await set_within(self._changed, LOOK_ANYWAY_S)
 
     async def _tell_new(self) -> None:
         hook = self._hooks.notice
@@ -134,10 +132,7 @@ class HookRunner:
         if len(self._calls) >= MOST_AT_ONCE:
             self._count(name, "skipped", f"{MOST_AT_ONCE} calls of hooks are under way")
             return None
-        call = asyncio.create_task(self._timed(name, hook, about, behind), name=f"lanes-hook-{name}")
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        return call
+        return kept(self._calls, self._timed(name, hook, about, behind), f"lanes-hook-{name}")
 
     async def _timed(
         self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None

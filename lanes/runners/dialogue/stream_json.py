@@ -13,7 +13,7 @@ from typing import Any
 
 from lanes.runners.base import RunContext
 from lanes.runners.dialogue.permissions import may_it_use
-from lanes_storage.threads import call_off
+from lanes_storage.threads import call_off, kept
 
 
 class StreamDialogue:
@@ -35,9 +35,7 @@ class StreamDialogue:
         if over:
             self._over.set()
         elif event.get("type") == "control_request":
-            task = asyncio.ensure_future(self._answer(event))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            kept(self._asking, self._answer(event), "lanes-agent-asks")
 
     async def hold(self, writer: asyncio.StreamWriter) -> None:
         """Give the agent its message and what people add, until its turn is over; then close its input."""

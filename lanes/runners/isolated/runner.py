@@ -25,7 +25,7 @@ from lanes.runners.isolated.wire import Answer, Job, written
 from lanes_storage.law import Cause
 from lanes_storage.logs import Log
 from lanes_storage.records import AttemptPhase, ProviderAttempt
-from lanes_storage.threads import call_off
+from lanes_storage.threads import call_off, kept
 
 log = Log("lanes.isolated")
 
@@ -87,9 +87,7 @@ class IsolatedRunner:
     def _prepare(self) -> None:
         """Start another process, so that the next run need not wait for that."""
         if len(self._spares) + len(self._preparing) < self._most_spares:
-            task = asyncio.create_task(self._fill(), name="lanes-spare-process")
-            self._preparing.add(task)
-            task.add_done_callback(self._preparing.discard)
+            kept(self._preparing, self._fill(), "lanes-spare-process")
 
     async def _fill(self) -> None:
         with contextlib.suppress(RunFailed):  # the next run says so

@@ -25,6 +25,7 @@ from lanes_storage.interface import AsyncStore, Transaction, within
 from lanes_storage.law import AttemptCause
 from lanes_storage.logs import Log
 from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow
+from lanes_storage.threads import kept
 
 log = Log("lanes.providers")
 
@@ -165,9 +166,7 @@ class ProviderHealth:
         """Remember that a provider has begun to answer: it does not refuse, however long the answer takes. Returns what
         stores that."""
         if request.noting is None:
-            request.noting = asyncio.create_task(self._begun(request), name="lanes-provider-answers")
-            self._noting.add(request.noting)
-            request.noting.add_done_callback(self._noting.discard)
+            request.noting = kept(self._noting, self._begun(request), "lanes-provider-answers")
         return request.noting
 
     async def failed(

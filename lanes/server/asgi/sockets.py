@@ -18,6 +18,7 @@ import uvicorn
 
 from lanes.host import descriptors
 from lanes_storage.logs import Log
+from lanes_storage.threads import kept
 
 log = Log("lanes.server")
 
@@ -82,9 +83,7 @@ class Acceptor:
                 return
             connection.setblocking(False)
             self._taken.add(connection)
-            task = self._loop.create_task(self._connect(connection))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            kept(self._connecting, self._connect(connection), "lanes-connect")
         if self._room() <= 0:
             self._full()
             self._pause(FULL_S)

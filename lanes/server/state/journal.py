@@ -4,7 +4,6 @@ A follower gets new events from a window in memory, and reads the database only 
 """
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from lanes.records import Event
 from lanes.verbs import system
 from lanes_storage.errors import StorageError
 from lanes_storage.records import LaneFilter
+from lanes_storage.threads import set_within
 
 #: The events that are kept in memory for followers, and their most bytes. An event may hold a dropped text of
 #: megabytes.
@@ -193,11 +193,7 @@ class JournalReader:
 
     async def wait(self, seconds: float) -> bool:
         """Wait for new events, at most this long; returns whether there are any."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-                return True
-        return False
+        return await set_within(self._news, seconds)
 
     def close(self) -> None:
         """Stop following."""

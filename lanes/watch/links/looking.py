@@ -1,9 +1,10 @@
 """Looking again until something is proven."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
+
+from lanes_storage.threads import set_within
 
 #: Between two looks for a proof.
 LOOK_S = 0.1
@@ -27,8 +28,6 @@ async def proof_by(
 async def heard_within(heard: asyncio.Event, seconds: float, check: Callable[[], object]) -> None:
     """Wait for an event of the gateway, at most this long, and take it. ``check`` raises SourceDown where it was the
     end of the connection."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await heard.wait()
-            heard.clear()
-            check()
+    if await set_within(heard, seconds):
+        heard.clear()
+        check()

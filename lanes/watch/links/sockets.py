@@ -12,6 +12,7 @@ from lanes.watch.adapter import SourceDown
 from lanes.watch.links.failing import closed, hung, said, unreachable
 from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
+from lanes_storage.threads import call_off
 
 #: A gateway that is not hung takes a connection, and answers a request, within these times. OpenClaw's first run loads
 #: so much that it answered nothing for 9 s on a busy machine.
@@ -144,8 +145,7 @@ class JsonSocket:
         if self._socket is not None:
             await self._socket.close()
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await call_off(self._reading)
         if self._session is not None:
             await self._session.close()
 

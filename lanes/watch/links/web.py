@@ -1,7 +1,6 @@
 """Requests to a gateway over HTTP with JSON answers, and one stream of events that is read as it comes."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from lanes.watch.links.failing import closed, hung, said, unreachable
 from lanes.watch.links.sockets import ANSWER_S, MOST_ANSWER, REFUSED
 from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
+from lanes_storage.threads import call_off
 
 #: A stream that says nothing for so long has ended, whatever its connection looks like. opencode beats each 10 s.
 QUIET_S = 60.0
@@ -130,9 +130,7 @@ class JsonWeb:
     async def close(self) -> None:
         """Close it. May be called twice."""
         if self._stream is not None:
-            self._stream.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(self._stream, return_exceptions=True)
+            await call_off(self._stream)
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lanes.base.errors import LanesError
+from lanes_storage.threads import set_within
 from lanes_tui.sources.source import Lost, Source
 
 #: Reads that are caused by commits take at most this fraction (one part in so many) of the time.
@@ -75,20 +76,12 @@ class Looking:
         gap = max(rhythm.least_gap, SHARE * cost, rhythm.look_every if rhythm.look_every > 1 else 0)
         until = began + (rhythm.retry_every if version is None else max(rhythm.look_every, gap))
         while (left := until - loop.time()) > 0 or self.frozen:
-            if await self._woken(min(rhythm.ask_every, left) if left > 0 else rhythm.ask_every):
+            if await set_within(self._wake, min(rhythm.ask_every, left) if left > 0 else rhythm.ask_every):
                 return
             if version is None or self.frozen or loop.time() - began < gap:
                 continue
             if await self._changed(version):
                 return
-
-    async def _woken(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _changed(self, version: int) -> bool:
         try:
