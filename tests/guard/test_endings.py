@@ -17,6 +17,7 @@ from lanes_storage import doors
 from lanes_storage.law import Cause
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
+from tests.kit.providers import SOON_MS
 from tests.kit.rawserver import STREAM, Call, chunk, raw_server
 from tests.kit.until import until
 
@@ -127,8 +128,8 @@ async def test_F293_an_abort_may_end_as_an_ordinary_answer(guard: Guard, route: 
 
 
 LIMITED = [
-    ({"first_byte_timeout": "60ms"}, [], "first_byte_timeout"),
-    ({"idle_timeout": "60ms"}, [BEGUN["chat/completions"]], "idle_timeout"),
+    ({"first_byte_timeout": f"{SOON_MS}ms"}, [], "first_byte_timeout"),
+    ({"idle_timeout": f"{SOON_MS}ms"}, [BEGUN["chat/completions"]], "idle_timeout"),
 ]
 
 
@@ -150,7 +151,7 @@ async def test_F293_a_spent_limit_ends_a_request_once(
 async def test_F426_a_client_that_reads_slowly_is_no_silence_of_the_provider(guard: Guard) -> None:
     slow = asyncio.Event()
     async with mirror(pieces=[BEGUN["chat/completions"], slow, b"data: [DONE]\n\n"]) as seen:
-        guarded = await guard(seen.url, source={"idle_timeout": "300ms"})
+        guarded = await guard(seen.url, source={"idle_timeout": "1s"})
         runner = guarded.gateway.specs["bot"].run
         assert isinstance(runner, PassingRunner)
         request = PassedRequest("POST", f"{seen.url}/chat/completions", b"{}", [], "chat", streamed=True)
@@ -159,7 +160,7 @@ async def test_F426_a_client_that_reads_slowly_is_no_silence_of_the_provider(gua
         async def send(message: Any) -> None:
             if message.get("body"):
                 slow.set()
-                await asyncio.sleep(0.4)  # longer than the provider may be silent
+                await asyncio.sleep(1.2)  # longer than the provider may be silent
 
         exchange.connect(send)
         passed = await relay(runner.client, runner.source.provider, exchange, lambda *_: None, lambda: None)

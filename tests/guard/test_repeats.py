@@ -9,6 +9,7 @@ import pytest
 from lanes_storage.doors.shared.loops import EndedRequest, judge
 from tests.guard.conftest import Guard, Guarded
 from tests.guard.mirror import mirror
+from tests.kit.providers import SOON_MS
 
 BODY: dict[str, Any] = {"model": "sim-hang", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -49,7 +50,7 @@ async def test_F295_another_request_passes_and_its_success_ends_the_refusal(guar
 
 async def test_F295_a_spent_limit_is_remembered_without_a_session_too(guard: Guard) -> None:
     async with mirror(pieces=[asyncio.Event()]) as seen:
-        guarded = await guard(seen.url, source={"first_byte_timeout": "60ms"})
+        guarded = await guard(seen.url, source={"first_byte_timeout": f"{SOON_MS}ms"})
         for _ in range(3):
             answer = await ask(guarded, None, stream=True)
             assert "error" in answer.text

@@ -4,6 +4,9 @@ from typing import Any
 
 from lanes.config import ProviderConfig
 
+#: A limit that a test meets: also on a busy machine, what comes before it has happened by then.
+SOON_MS = 500
+
 
 def provider(
     base_url: str,

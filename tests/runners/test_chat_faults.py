@@ -12,7 +12,7 @@ from lanes.simulate.record import RequestEnd, Seen
 from lanes.simulate.server import serve
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
-from tests.kit.providers import provider
+from tests.kit.providers import SOON_MS, provider
 from tests.kit.until import until
 from tests.runners.simulated import Simulated
 
@@ -51,17 +51,17 @@ async def test_an_override_in_the_text_goes_before_the_model(sim: Simulated, cli
 
 
 async def test_hang(sim: Simulated, client: HttpClient) -> None:
-    failure = await refused(client, provider(sim.url, "sim-hang", first_ms=60))
+    failure = await refused(client, provider(sim.url, "sim-hang", first_ms=SOON_MS))
     assert failure.cause is AttemptCause.FIRST_BYTE_TIMEOUT
-    assert failure.message.startswith("no content within 60ms; waited ")
+    assert failure.message.startswith(f"no content within {SOON_MS}ms; waited ")
     seen = await ended(sim)
     assert (seen.outcome, seen.tokens) == (RequestEnd.CLIENT_LEFT, 0)
 
 
 async def test_stall(sim: Simulated, client: HttpClient) -> None:
-    failure = await refused(client, provider(sim.url, "sim-stall", idle_ms=60))
+    failure = await refused(client, provider(sim.url, "sim-stall", idle_ms=SOON_MS))
     assert failure.cause is AttemptCause.IDLE_TIMEOUT
-    assert failure.message.startswith("no further content within 60ms; waited ")
+    assert failure.message.startswith(f"no further content within {SOON_MS}ms; waited ")
     seen = await ended(sim)
     assert (seen.outcome, seen.tokens) == (RequestEnd.CLIENT_LEFT, 3)
 

@@ -13,7 +13,7 @@ from lanes.runners.base import Delta
 from lanes.runners.http.client import HttpClient, endpoint
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
-from tests.kit.providers import provider
+from tests.kit.providers import SOON_MS, provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
 from tests.kit.until import until
 
@@ -275,10 +275,10 @@ async def test_an_event_loop_that_was_held_up_is_not_the_providers_silence(clien
         await call.say(chunk("two", "stop"), DONE)
 
     async with raw_server(answer) as url:
-        attempt = asyncio.create_task(ask(client, provider(url, idle_ms=50), emit=pieces.append))
+        attempt = asyncio.create_task(ask(client, provider(url, idle_ms=SOON_MS), emit=pieces.append))
         await until(lambda: pieces, "the first piece")
         go_on.set()
-        time.sleep(0.7)  # noqa: ASYNC251 # what is tested: the loop stands still for longer than the limit
+        time.sleep(1.2)  # noqa: ASYNC251 # what is tested: the loop stands still for longer than the limit
         assert (await attempt).text == "one two"
 
 

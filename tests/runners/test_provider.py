@@ -13,7 +13,7 @@ from lanes.simulate.plays import ANSWER
 from lanes.simulate.record import RequestEnd
 from lanes_storage.law import Cause
 from lanes_storage.records import AttemptPhase
-from tests.kit.providers import provider
+from tests.kit.providers import SOON_MS, provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, raw_server
 from tests.kit.runs import KitRun
 from tests.kit.until import until
@@ -73,9 +73,9 @@ async def test_a_provider_that_cools_is_nobodys_next(house: House) -> None:
     ],
 )
 async def test_the_second_answers_when_the_first_fails(house: House, model: str, cause: str) -> None:
-    limited = house.provider(model, first_ms=60) if model == "sim-hang" else house.provider(model, idle_ms=60)
+    limits = {"sim-hang": {"first_ms": SOON_MS}, "sim-stall": {"idle_ms": SOON_MS}}.get(model, {})
     run = KitRun("hello")
-    reply = await answered(house.chain(limited, "sim-echo"), run)
+    reply = await answered(house.chain(house.provider(model, **limits), "sim-echo"), run)
     assert reply.text == "hello"
     assert [(a.provider, a.cause) for a in reply.attempts] == [("first", cause)]
     assert run.notes == [
@@ -145,7 +145,7 @@ async def _run(runner: Runner, run: KitRun) -> None:
 
 
 async def test_f66_one_that_timed_out_is_tried_last_for_a_while(house: House) -> None:
-    chain = house.chain(house.provider("sim-hang", first_ms=60), "sim-echo")
+    chain = house.chain(house.provider("sim-hang", first_ms=SOON_MS), "sim-echo")
     await answered(chain, KitRun("one"))
     await answered(chain, KitRun("two"))
     assert house.asked == ["sim-hang", "sim-echo", "sim-echo"]
@@ -158,7 +158,7 @@ async def test_f66_one_that_timed_out_is_tried_last_for_a_while(house: House) ->
 
 
 async def test_one_that_timed_out_is_still_tried(house: House) -> None:
-    chain = house.chain(house.provider("sim-hang", first_ms=60), "sim-500")
+    chain = house.chain(house.provider("sim-hang", first_ms=SOON_MS), "sim-500")
     await failing(chain, KitRun("one"))
     failure = (await failing(chain, KitRun("two"))).failure
     assert house.asked == ["sim-hang", "sim-500"] * 2, "both are tried last"
@@ -166,7 +166,7 @@ async def test_one_that_timed_out_is_still_tried(house: House) -> None:
 
 
 async def test_a_timeout_cools_nothing(house: House) -> None:
-    await answered(house.chain(house.provider("sim-hang", first_ms=60), "sim-echo"), KitRun("one"))
+    await answered(house.chain(house.provider("sim-hang", first_ms=SOON_MS), "sim-echo"), KitRun("one"))
     assert await house.cooling() == {}
 
 

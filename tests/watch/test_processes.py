@@ -15,7 +15,7 @@ KEY = "ses_01a22284"
 CONFIG = """
 [clocks]
 heartbeat_interval = "200ms"
-stale_after = "2s"
+stale_after = "1m"
 
 [[watch]]
 name = "opencode"
