@@ -40,7 +40,7 @@ kind = "python"
 target = "blocker:block"
 [[policy]]
 match = "time out:*"
-run_timeout = "3s"
+run_timeout = "6s"
 [[policy]]
 match = "leave:*"
 runner = "leave"

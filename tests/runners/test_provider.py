@@ -1,6 +1,7 @@
 """The chain of providers: failing over, cooling, parking, and when none of them."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_a_provider_that_cools_is_nobodys_next(house: House) -> None:
     ],
 )
 async def test_the_second_answers_when_the_first_fails(house: House, model: str, cause: str) -> None:
-    limits = {"sim-hang": {"first_ms": SOON_MS}, "sim-stall": {"idle_ms": SOON_MS}}.get(model, {})
+    limits: dict[str, Any] = {"sim-hang": {"first_ms": SOON_MS}, "sim-stall": {"idle_ms": SOON_MS}}.get(model, {})
     run = KitRun("hello")
     reply = await answered(house.chain(house.provider(model, **limits), "sim-echo"), run)
     assert reply.text == "hello"
