@@ -52,12 +52,13 @@ async def both(run):
 async def gives_up(run):
     if run.text != "hello":
         return run.text
-    for waits in (run.inbox().get, lambda: run.ask("Which branch?")):
-        try:
-            async with asyncio.timeout(0.01):
-                await waits()
-        except TimeoutError:
-            await run.history(1)  # by then the gateway knows
+    waits = [asyncio.ensure_future(each) for each in (run.inbox().get(), run.ask("Which branch?"))]
+    while not os.path.exists("asked"):
+        await asyncio.sleep(0.01)
+    for each in waits:
+        each.cancel()
+    await asyncio.wait(waits)
+    await run.history(1)  # by then the gateway knows
     open("gave_up", "w").close()
     while not os.path.exists("sent"):
         await asyncio.sleep(0.01)
@@ -177,11 +178,16 @@ async def test_F255_the_run_asks_and_is_steered_through_its_gateway(tmp_path: Pa
 async def test_F762_what_the_run_waits_for_no_longer_is_for_nobody_else(tmp_path: Path) -> None:
     async with isolated(tmp_path, "gives_up") as site:
         message = await site.desk.send("a", "hello", actor="alice")
-        await until((tmp_path / "gave_up").exists, "the run to go on")
+
+        async def asked() -> bool:
+            return (await site.desk.lane("a")).question is not None
 
         async def withdrawn() -> bool:
-            return (await site.desk.lane("a")).question is None
+            return not await asked()
 
+        await until(asked, "the question")
+        (tmp_path / "asked").touch()
+        await until((tmp_path / "gave_up").exists, "the run to go on")
         await until(withdrawn, "the question to be withdrawn")
         steered = await site.desk.steer("a", "quickly")
         sent = await site.desk.send("a", "main", actor="alice")
