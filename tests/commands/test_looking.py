@@ -3,14 +3,22 @@
 import json
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 
+from lanes.commands.common.verbs import pages
 from lanes.commands.maintain import config
 from lanes.commands.operate import list as list_command
 from lanes.commands.output import tables
 from lanes.commands.output.layout import OutputColumn, lay_out, width_of
 from lanes.commands.serve import status
+from lanes.context import Context
+from lanes.drivers.local import LocalDriver
+from lanes.verbs.messages import messages
+from lanes.verbs.paging import PAGE
+from lanes.verbs.system import events
+from lanes.verbs.verb import Verb
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
@@ -323,6 +331,26 @@ def test_events(busy: Stage, lanes: Call) -> None:
     assert [event["id"] for event in lanes("events", "--limit", "2", "--json").json] == [e["id"] for e in events[-2:]]
     assert "running → errored" in lanes("events", "parked").out
     assert "parked" in lanes("events").out
+
+
+@pytest.mark.parametrize(("listed", "verb"), [(("events",), events), (("messages", "held"), messages)])
+def test_F801_a_list_without_a_limit_is_read_page_by_page(
+    busy: Stage, lanes: Call, listed: tuple[str, ...], verb: Verb[..., Any]
+) -> None:
+    """All of it may be larger than the memory."""
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {2 * PAGE})"
+    of_held = "SELECT id, 'dropped', 'text', 'tester', 0, 0, 1, 1 FROM lanes, n WHERE key = 'held'"
+    for into in (
+        "events (at, type) SELECT 1, 'note' FROM n",
+        f"messages (lane_id, state, text, actor, anonymous, interruptions, accepted_at, ended_at) {of_held}",
+    ):
+        busy.store.write(lambda tx, into=into: tx.run(f"{numbers} INSERT INTO {into}", {}))  # type: ignore[misc]
+    shown, told = lanes(*listed), lanes(*listed, "--json").json
+    assert len(told) > 2 * PAGE
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["ID", *(each["id"] for each in told)]
+    given = {"key": listed[1] if listed[1:] else None, "limit": None}
+    sizes = [len(page) for page in pages(LocalDriver(busy.store, Context("tester")), verb, given)]
+    assert (max(sizes), sum(sizes)) == (PAGE, len(told))
 
 
 def test_a_notice_tells_the_next_step(busy: Stage, lanes: Call) -> None:

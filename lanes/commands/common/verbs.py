@@ -1,7 +1,9 @@
 """Commands of the table of verbs: name, help, arguments, options and call as they are declared there."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,10 +12,14 @@ from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import DURATION, ID, KEY, ChoiceType, FilterType, NumberType, all_option
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.printing import ON_A_TERMINAL, Output
+from lanes.commands.output.printing import ON_A_TERMINAL
 from lanes.verbs import kinds
+from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb, VerbParam
 from lanes_storage.records import Subject
+
+if TYPE_CHECKING:
+    from lanes.drivers.driver import Driver
 
 #: More words than these are not named in the usage.
 MOST_SHOWN = 6
@@ -54,7 +60,7 @@ def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., 
 
 def query_command(
     verb: Verb[..., Any],
-    print_: Callable[[Output, Any], None],
+    print_: Callable[..., None],
     *,
     nothing: str = "",
     exit_code: Callable[[Session, Any], int] = lambda _, __: Exit.DONE,
@@ -62,7 +68,7 @@ def query_command(
 ) -> click.Command:
     """The command of a verb that only reads: it prints what that gives.
 
-    ``nothing`` is printed for an empty list. ``opened``: as for ``Session.desk``.
+    ``nothing`` is printed for an empty list, which is read page by page. ``opened``: as for ``Session.desk``.
     """
 
     @command_for(verb)
@@ -71,17 +77,37 @@ def query_command(
         if "limit" in given:
             given["limit"] = out.limit(given["limit"])
         with session.desk(opened=opened) as desk:
+            if nothing:
+                out.pages(
+                    pages(desk, verb, given),
+                    lambda page, titles: print_(out, page, titles=titles),
+                    lambda: nothing_fits(desk, given.get("filter_"), nothing),
+                )
+                return Exit.DONE
             found = desk.call(verb, **given)
-            missing = nothing_fits(desk, given.get("filter_"), nothing) if nothing and not found else ""
-        if nothing:
-            out.found(found, lambda: print_(out, found), missing)
-        elif out.json:
+        if out.json:
             out.data(found)
         else:
             print_(out, found)
         return exit_code(session, found)
 
     return command
+
+
+def pages(desk: Driver, verb: Verb[..., Any], given: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+    """What a verb lists; without a limit page by page, since all of it may be larger than the memory."""
+    how = verb.paging
+    assert how is not None
+    if given["limit"] is not None:
+        yield desk.call(verb, **given)
+        return
+    place: dict[str, Any] = {how.param: 0} if how.forward else {}
+    while True:
+        page = desk.call(verb, **{**given, **place, "limit": PAGE})
+        yield page
+        if len(page) < PAGE:
+            return
+        place = {how.param: how.place(page)}
 
 
 def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None = None) -> Callable[[Any], Any]:

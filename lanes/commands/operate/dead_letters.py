@@ -1,5 +1,6 @@
 """``lanes dead-letters``: the failed messages of every lane."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -7,12 +8,12 @@ import click
 from lanes.commands.common.each import confirmed, nothing_fits
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.session import Session
-from lanes.commands.common.verbs import command_for
+from lanes.commands.common.verbs import command_for, pages
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_dead_letters
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.records import Pruned
+from lanes.records import Message, Pruned
 from lanes.verbs.messages import dead_letters, prune_dead_letters, tally_dead_letters
 from lanes.verbs.paging import one_more
 from lanes_storage.errors import StorageError
@@ -66,9 +67,18 @@ def _report(out: Output, gone: int, *, kept: int) -> None:
 
 
 def _list(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
-    found = desk.call(dead_letters, **given, limit=one_more(limit))
-    shown = found[:limit]
-    missing = "" if shown or out.json else nothing_fits(desk, given["filter_"], "no dead letter")
-    out.found(shown, lambda: print_dead_letters(out, shown), missing)
-    if len(found) > len(shown) and not out.json:
-        out.talk(f"the newest {counted(len(shown), 'dead letter')}; --limit shows more")
+    more = False
+
+    def found() -> Iterator[Sequence[Message]]:
+        nonlocal more
+        for page in pages(desk, dead_letters, {**given, "limit": one_more(limit)}):
+            more = limit is not None and len(page) > limit
+            yield page[:limit]
+
+    out.pages(
+        found(),
+        lambda page, titles: print_dead_letters(out, page, titles=titles),
+        lambda: nothing_fits(desk, given["filter_"], "no dead letter"),
+    )
+    if more and not out.json:
+        out.talk(f"the newest {counted(limit or 0, 'dead letter')}; --limit shows more")

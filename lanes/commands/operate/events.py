@@ -6,7 +6,7 @@ import click
 
 from lanes.commands.common.each import nothing_fits
 from lanes.commands.common.session import Session
-from lanes.commands.common.verbs import command_for
+from lanes.commands.common.verbs import command_for, pages
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_event, print_events
 from lanes.drivers.driver import Driver
@@ -27,9 +27,11 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
         if follow:
             follow_journal(out, desk, given)
             return
-        found = desk.call(events, **given)
-        missing = "" if found else nothing_fits(desk, given["filter_"], "no such event")
-    out.found(found, lambda: print_events(out, found, with_key=key is None), missing)
+        out.pages(
+            pages(desk, events, given),
+            lambda page, titles: print_events(out, page, with_key=key is None, titles=titles),
+            lambda: nothing_fits(desk, given["filter_"], "no such event"),
+        )
 
 
 def follow_journal(out: Output, desk: Driver, given: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ terminal, so nothing in data can be one.
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -98,11 +98,7 @@ class Output:
 
     def data(self, value: Any, *, one_line: bool = False) -> None:
         """A result as JSON, records too, ASCII-escaped; indented on a terminal unless each is to be ``one_line``."""
-        import json
-
-        from lanes.records import jsonable
-
-        self._write(json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None))
+        self._write(self._as_json(value, one_line=one_line))
 
     def result(self, value: Any, sentence: str) -> None:
         """A result: as JSON if that is asked for, otherwise as a sentence."""
@@ -119,6 +115,24 @@ class Output:
             show()
         else:
             self.talk(nothing)
+
+    def pages(
+        self, pages: Iterable[Sequence[Any]], show: Callable[[Any, bool], object], nothing: Callable[[], str]
+    ) -> None:
+        """The same of a result that may be larger than the memory. ``show`` prints one page, with its titles or not."""
+        shown = False
+        for page in filter(None, pages):
+            if self.json:
+                self._write(("," if shown else "[") + self._as_json(page)[1:-1].rstrip("\n"), end="")
+            else:
+                show(page, not shown)
+            shown = True
+            if self._reader_left:
+                return
+        if self.json:
+            self._write("" if shown else "[", end="\n]\n" if shown and self.tty else "]\n")
+        elif not shown:
+            self.talk(nothing())
 
     def flush(self) -> None:
         """Write what was printed so far. A reader that left is no error: the command goes on, without a reader.
@@ -192,6 +206,13 @@ class Output:
     def talk(self, text: str) -> None:
         """A message to the person; never part of the result."""
         say(text)
+
+    def _as_json(self, value: Any, *, one_line: bool = False) -> str:
+        import json
+
+        from lanes.records import jsonable
+
+        return json.dumps(jsonable(value), ensure_ascii=True, indent=2 if self.tty and not one_line else None)
 
     def _paint(self, text: str, look: str) -> str:
         if not look or not self._coloured or not text.strip():

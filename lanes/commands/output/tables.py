@@ -46,20 +46,20 @@ PROCESSES = (
 USUAL = {"ID": 0, "AT": 0, "KEY": 16, "TYPE": 15, "": 0}
 
 
-def print_messages(out: Output, messages: Iterable[Message]) -> None:
+def print_messages(out: Output, messages: Iterable[Message], *, titles: bool = True) -> None:
     """Messages, one a line."""
-    out.table(MESSAGES, [_message(message) for message in messages])
+    out.table(MESSAGES, [_message(message) for message in messages], titles=titles)
 
 
-def print_dead_letters(out: Output, messages: Iterable[Message]) -> None:
+def print_dead_letters(out: Output, messages: Iterable[Message], *, titles: bool = True) -> None:
     """Failed messages of any lane, one a line."""
-    out.table(DEAD_LETTERS, [_dead_letter(message) for message in messages])
+    out.table(DEAD_LETTERS, [_dead_letter(message) for message in messages], titles=titles)
 
 
-def print_events(out: Output, events: Sequence[Event], *, with_key: bool) -> None:
+def print_events(out: Output, events: Sequence[Event], *, with_key: bool, titles: bool = True) -> None:
     """Events, one a line."""
     columns = [column for column in EVENTS if with_key or column.title != "KEY"]
-    out.table(columns, [_event(event, with_key=with_key) for event in events])
+    out.table(columns, [_event(event, with_key=with_key) for event in events], titles=titles)
 
 
 def print_processes(out: Output, processes: Iterable[RunProcess]) -> None:
