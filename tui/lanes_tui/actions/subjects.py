@@ -1,7 +1,8 @@
 """What an action is for, as its dialog tells it: how many, which, in which states; what ends and what is kept."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from textual.content import Content
 
@@ -22,17 +23,19 @@ NAMED = 6
 LISTED = 20
 #: So many cells of a key are shown.
 _KEY = 48
+COUNTING = text.line(("counting …", "muted"))
 #: The states in the order in which lanes are named.
 _FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
 
 
 class ActionSubject(ABC):
-    """What an action is for. ``count``: how many these are; above some number a person has to type it.
+    """What an action is for. ``count``: how many ``noun``s these are; above some number a person has to type it.
 
     ``renewed``: it is read again while the question stands. ``scope``: what of a lane is meant.
     """
 
     count: int
+    noun = "lane"
     renewed = False
     scope = Scope.RUN
 
@@ -51,9 +54,15 @@ class ActionSubject(ABC):
         """The question whether to do it to that."""
         return f"{self.action.title.format(what)}?"
 
-    @abstractmethod
     def title(self) -> str:
         """The question, or that there is nothing to do."""
+        return self.asked(f"this {self.noun}" if self.count == 1 else words.counted(self.count, self.noun))
+
+    def named(self, lines: Iterable[Content]) -> list[Content]:
+        """The first of these, and how many more there are."""
+        first = list(islice(lines, NAMED))
+        more = self.count - len(first)
+        return [*first, *([text.line((f"and {words.number(more)} more", "muted"))] if more > 0 else [])]
 
     @abstractmethod
     def lines(self) -> list[Content]:
@@ -88,7 +97,6 @@ class LaneSubject(ActionSubject):
         self._sight, self._chosen, self._hidden = sight, chosen, hidden
         self._tally: Tally | None = None
         self._now: dict[str, MarkedLane] | None = None
-        self._read_at: ViewedAt | None = None
 
     @property
     def targets(self) -> list[ActionTarget]:
@@ -115,7 +123,7 @@ class LaneSubject(ActionSubject):
             return "Nothing to abort"
         if self.action.verb.name == "abort":
             return self.asked("this run" if self.lane.run_id is not None else "what ran before")
-        return self.asked("this lane")
+        return super().title()
 
     def possible(self) -> bool:
         if self.action.verb.name != "abort" or self._tally is None:
@@ -145,18 +153,10 @@ class LaneSubject(ActionSubject):
         return [text.line((mark.key, "strong")), text.line((moved, "warn"))]
 
     def _many(self) -> list[Content]:
-        lines = (
-            [_by_state(self._tally, self.count)] if self._tally is not None else [text.line(("counting …", "muted"))]
-        )
-        lines += [text.line((sentence, "warn")) for sentence in self._warnings()] + [text.EMPTY]
-        for mark in sorted(self.marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]:
-            look = words.LANES[mark.state]
-            key = text.in_the_middle(mark.key, _KEY)
-            epoch = "" if mark.epoch is None else f"  epoch {mark.epoch}"
-            lines.append(text.line((f"{look.symbol} ", look.tone), key, (epoch, "muted")))
-        if self.count > NAMED:
-            lines.append(text.line((f"and {words.number(self.count - NAMED)} more", "muted")))
-        return lines
+        states = COUNTING if self._tally is None else _by_state(self._tally, self.count)
+        warnings = [text.line((sentence, "warn")) for sentence in self._warnings()]
+        marks = sorted(self.marks, key=lambda mark: _FIRST.index(mark.state))
+        return [states, *warnings, text.EMPTY, *self.named(map(_marked, marks))]
 
     def _warnings(self) -> list[str]:
         warnings = []
@@ -193,6 +193,8 @@ class LaneSubject(ActionSubject):
 class MessageSubject(ActionSubject):
     """Messages: one that is shown whole, or the ids of many. ``hidden``: how many the list does not show."""
 
+    noun = "message"
+
     def __init__(
         self,
         action: OfferedAction,
@@ -215,9 +217,6 @@ class MessageSubject(ActionSubject):
     async def load(self, source: Source) -> None:
         if not self._messages:
             self._messages = await source.messages_of(self._ids[:NAMED])
-
-    def title(self) -> str:
-        return self.asked("this message" if self.count == 1 else words.counted(self.count, "message"))
 
     def lines(self) -> list[Content]:
         named = [
@@ -261,7 +260,7 @@ class LetterSubject(ActionSubject):
     def lines(self) -> list[Content]:
         found = self._tally
         if found is None:
-            return [text.line(("counting …", "muted"))]
+            return [COUNTING]
         retried = f", {words.number(found.retried)} of them retried since" if found.retried else ""
         which = " that fit the filter" if self.chosen.conditions else ""
         gone = f"{which} {'is' if self.count == 1 else 'are'} deleted for good{retried}."
@@ -276,6 +275,12 @@ class LetterSubject(ActionSubject):
 
     def words(self) -> list[str] | None:
         return None  # a command can not name the moment up to which they are deleted
+
+
+def _marked(mark: MarkedLane) -> Content:
+    look = words.LANES[mark.state]
+    epoch = "" if mark.epoch is None else f"  epoch {mark.epoch}"
+    return text.line((f"{look.symbol} ", look.tone), text.in_the_middle(mark.key, _KEY), (epoch, "muted"))
 
 
 _AFTER = {

@@ -11,7 +11,7 @@ from lanes.verbs.control import pause_all, resume_all
 from lanes.verbs.system import drain, reset_provider
 from lanes_storage.law import LaneState
 from lanes_tui.actions.acting import ActionTarget, OfferedAction
-from lanes_tui.actions.subjects import NAMED, ActionSubject
+from lanes_tui.actions.subjects import COUNTING, ActionSubject
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import AsOf, Source
 
@@ -24,21 +24,20 @@ RESET = OfferedAction("reset", reset_provider, "Ask {} again at once", "Reset")
 class OwnerSubject(ActionSubject):
     """Gateways that are to claim nothing more."""
 
+    noun = "gateway"
+
     def __init__(self, owners: Sequence[OwnerDetail]) -> None:
         super().__init__(DRAIN)
         self.owners, self.count = owners, len(owners)
-
-    def title(self) -> str:
-        return self.asked("this gateway" if self.count == 1 else words.counted(self.count, "gateway"))
 
     def lines(self) -> list[Content]:
         held = sum(owner.held for owner in self.owners)
         what = "It holds" if self.count == 1 else "They hold"
         runs = f"{what} {words.counted(held, 'lane')}: each run may end for 30 s, then it is cut and goes"
         return [
-            *(
+            *self.named(
                 text.line((f"{owner.host}:{owner.pid}", "strong"), (f"  gateway {owner.id}", "muted"))
-                for owner in self.owners[:NAMED]
+                for owner in self.owners
             ),
             text.line(f"{runs} on as its policy says." if held else "Nothing is held just now."),
             text.line(("Nothing more is claimed until the process is started again.", "warn")),
@@ -51,6 +50,8 @@ class OwnerSubject(ActionSubject):
 class ProviderSubject(ActionSubject):
     """Providers against which nothing is to be known any more."""
 
+    noun = "provider"
+
     def __init__(self, providers: Sequence[Provider], wall: int) -> None:
         super().__init__(RESET)
         self.providers, self.count = providers, len(providers)
@@ -61,18 +62,12 @@ class ProviderSubject(ActionSubject):
         """Each of them; the result of one names it."""
         return [ActionTarget(each.name if self.count > 1 else "", {"name": each.name}) for each in self.providers]
 
-    def title(self) -> str:
-        return self.asked("this provider" if self.count == 1 else words.counted(self.count, "provider"))
-
     def lines(self) -> list[Content]:
         looks = [(each.name, words.look_of_provider(each, self._wall)) for each in self.providers]
-        named = [text.line((name, "strong"), (f"  {each.symbol} {each.word}", each.tone)) for name, each in looks]
-        named = named[:NAMED]
-        if self.count > NAMED:
-            named.append(text.line((f"and {words.number(self.count - NAMED)} more", "muted")))
+        named = (text.line((name, "strong"), (f"  {each.symbol} {each.word}", each.tone)) for name, each in looks)
         after = "What waits for it may start at once. If it fails again, it cools again."
         well = all(each.health is Health.WELL for each in self.providers)
-        return [*named, text.line("Nothing is known against it." if well else after)]
+        return [*self.named(named), text.line("Nothing is known against it." if well else after)]
 
     def words(self) -> list[str] | None:
         return ["providers", "reset", self.providers[0].name] if self.count == 1 else None
@@ -102,7 +97,7 @@ class EveryLaneSubject(ActionSubject):
 
     def lines(self) -> list[Content]:
         if self._status is None:
-            return [text.line(("counting …", "muted"))]
+            return [COUNTING]
         now = next(pauses_of_all(self._status.record.pauses, self._status.at.wall), None)
         if self._pause is not None:
             lines = [self._told(self._pause)]
