@@ -1,6 +1,6 @@
 """The interface of blocking drivers, which commands use."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from lanes.base.errors import LanesError
@@ -8,7 +8,12 @@ from lanes.verbs.verb import Verb
 
 
 class Driver(Protocol):
-    """One database: a local file, or that of a remote gateway. Raises LanesError and StorageError."""
+    """One database: a local file, or that of a remote gateway. Raises LanesError and StorageError.
+
+    ``noted`` is called with each verb that was carried out, and its parameters.
+    """
+
+    noted: Callable[[Verb[..., Any], Mapping[str, Any]], object]
 
     @property
     def name(self) -> str:

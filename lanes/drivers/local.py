@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
@@ -27,6 +27,7 @@ class LocalDriver:
     def __init__(self, store: Store, ctx: Context) -> None:
         self.store = store
         self.ctx = ctx
+        self.noted: Callable[[Verb[..., Any], Mapping[str, Any]], object] = lambda *_: None
         self._version: int | None = None
 
     @property
@@ -38,7 +39,9 @@ class LocalDriver:
         return bool(self.store.read(reads.sources()))
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        return self.perform(verb.of(self.ctx, params))
+        came = self.perform(verb.of(self.ctx, params))
+        self.noted(verb, params)
+        return came
 
     def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         with contextlib.suppress(LanesError, StorageError):
@@ -52,7 +55,9 @@ class LocalDriver:
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        return run_each(self.store, [verb.of(self.ctx, each) for each in params], self.ctx.clock)
+        for place, came in run_each(self.store, [verb.of(self.ctx, each) for each in params], self.ctx.clock):
+            self.noted(verb, params[place])
+            yield place, came
 
     def changed(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lanes.base.errors import LanesError
@@ -80,6 +80,7 @@ class RemoteDriver:
     def __init__(self, client: GatewayClient, wait_s: float = WAIT_S) -> None:
         self._client = client
         self._wait_s = wait_s
+        self.noted: Callable[[Verb[..., Any], Mapping[str, Any]], object] = lambda *_: None
         self._newest: str | None = None
         self._is_gateway = False
 
@@ -184,6 +185,7 @@ class RemoteDriver:
         if form == [] and not self._is_gateway:  # any program may answer that: a gateway has a status as well
             Status.from_json(self._client.ask("GET", "/api/status"))
         self._is_gateway = True
+        self.noted(verb, params)
         return answer
 
     def changed(self, seconds: float) -> bool:

@@ -1,7 +1,7 @@
 """One call of the command line: its global options, and access to what they name."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,6 @@ import click
 from lanes.commands.output.printing import Output
 
 if TYPE_CHECKING:
-    from lanes.base.errors import LanesError
     from lanes.config import Config
     from lanes.context import Context
     from lanes.drivers.client import GatewayClient
@@ -170,7 +169,8 @@ class Session:
         """
         if self.url is not None:
             with self.remote(self.url) as remote:
-                yield NotingDriver(remote, self.out)
+                remote.noted = self._note
+                yield remote
             return
         from lanes.drivers.local import LocalDriver
         from lanes_storage import open_store
@@ -182,7 +182,9 @@ class Session:
             return
         store = open_store(self.database(), create=create, upgrade=False)
         try:
-            yield NotingDriver(LocalDriver(store, self.context(store.name)), self.out)
+            local = LocalDriver(store, self.context(store.name))
+            local.noted = self._note
+            yield local
         finally:
             store.close()
 
@@ -203,6 +205,10 @@ class Session:
 
         return GatewayClient(url, os.environ.get("LANES_TOKEN", "").strip() or None)
 
+    def _note(self, verb: "Verb[..., Any]", params: Mapping[str, Any]) -> None:
+        """The output learns that something was changed."""
+        self.out.changed |= verb.changes and not params.get("dry_run")
+
     def _tell_once(self, said: str) -> None:
         """A message on stderr, once per command."""
         if said not in self._told:
@@ -218,34 +224,6 @@ class Session:
             if said:
                 self.out.talk(said)
         return self._found
-
-
-class NotingDriver:
-    """Implements ``Driver``: another driver, of which the output learns that a verb has changed something."""
-
-    def __init__(self, driver: "Driver", out: Output) -> None:
-        self._driver, self._out = driver, out
-        self.name, self.changed, self.close = driver.name, driver.changed, driver.close
-        self.advise = driver.advise
-
-    @property
-    def watches(self) -> bool:
-        return self._driver.watches
-
-    def call(self, verb: "Verb[..., Any]", /, **params: Any) -> Any:
-        came = self._driver.call(verb, **params)
-        self._note(verb, params)
-        return came
-
-    def call_each(
-        self, verb: "Verb[..., Any]", params: Sequence[Mapping[str, Any]]
-    ) -> "Iterator[tuple[int, Any | LanesError]]":
-        for place, came in self._driver.call_each(verb, params):
-            self._note(verb, params[place])
-            yield place, came
-
-    def _note(self, verb: "Verb[..., Any]", params: Mapping[str, Any]) -> None:
-        self._out.changed |= verb.changes and not params.get("dry_run")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
