@@ -18,9 +18,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from lanes.drivers import client, remote
+from tests.kit.until import PATIENCE_S
+
 # An example of a property may take any time: the machine may be busy.
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
+# Nor does a test meet a limit of those who ask a gateway unless it sets a shorter one.
+client.PATIENCE_S = client.TRANSFER_S = remote.ADVICE_S = PATIENCE_S
 
 #: A file system in memory, where there is one (Linux), and what must be free there.
 MEMORY = Path("/dev/shm")

@@ -133,7 +133,9 @@ def test_F152_the_tree_of_a_gateway_that_was_killed_is_found_and_ended(made: Hou
     made.lanes("send", "k", "next")
     if keeper == "killed":
         os.kill(gateway.pid, signal.SIGSTOP)
+        keeper_start = identity_of(keeper_pid).start_time
         os.kill(keeper_pid, signal.SIGKILL)
+        eventually(lambda: not alive([(keeper_pid, keeper_start)]), "its end: what it had started is an orphan by then")
     gateway.kill()
     if keeper == "killed":
         assert len(alive(tree)) == EACH

@@ -54,7 +54,7 @@ def all_ended(made: House) -> bool:
 
 
 def test_F25_stopped_for_longer_than_stale_after_then_continued(made: House) -> None:
-    first, second = two_gateways(made, stale_after="5s")
+    first, second = two_gateways(made, stale_after="8s")
     first.freeze(made.database)
     (owner,) = made.row("SELECT owner_id FROM runs")
     eventually(lambda: events(made, "reclaim"), "its lane to be taken back")
@@ -74,11 +74,11 @@ def test_F25_stopped_for_longer_than_stale_after_then_continued(made: House) -> 
 
 def test_F19_an_observer_that_was_suspended_itself_condemns_nobody(made: House) -> None:
     """The whole machine slept: the observer wakes first, and the owner a little later."""
-    first, second = two_gateways(made, stale_after="5s")
+    first, second = two_gateways(made, stale_after="8s")
     first.freeze(made.database)
     second.freeze(made.database)
     slept = time.monotonic()
-    eventually(lambda: time.monotonic() - slept > 6, "more than stale_after")
+    eventually(lambda: time.monotonic() - slept > 9, "more than stale_after")
     second.thaw()
     eventually(lambda: "was suspended" in second.said(), "the observer to notice")
     first.thaw()
@@ -90,14 +90,14 @@ def test_F19_an_observer_that_was_suspended_itself_condemns_nobody(made: House) 
 
 def test_a_blocked_event_loop_keeps_its_lane(made: House) -> None:
     """Heartbeats come from a thread: a runner that blocks for longer than stale_after is slow, not dead."""
-    configure(made, made.provider(), stale_after="4s")
+    configure(made, made.provider(), stale_after="8s")
     made.gateway("first")
     made.gateway("second")
     go = made.folder / "go"
     made.lanes("send", "blocking:1", str(go))
     eventually(made.held, "the run to block its loop")
     began = time.monotonic()
-    eventually(lambda: time.monotonic() - began > 5, "more than its stale_after to pass")
+    eventually(lambda: time.monotonic() - began > 9, "more than its stale_after to pass")
     go.touch()
     eventually(lambda: all_ended(made), "the run to end")
     assert events(made, "reclaim") == 0

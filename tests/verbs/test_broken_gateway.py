@@ -16,6 +16,7 @@ from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.drivers.remote import RemoteDriver
 from lanes.verbs import control, queries, sending
 from lanes.verbs.messages import message_count
+from tests.kit.ports import kept_port
 
 UNKNOWN = "whether it did what was asked is not known"
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
@@ -46,7 +47,7 @@ def test_of_an_action_it_is_not_known(silent: RemoteDriver) -> None:
 
 def test_how_long_it_was_waited_for_is_a_round_number(silent: RemoteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the wait of the call itself is over: a little of the patience is used up when it is sent."""
-    monkeypatch.setattr(client, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(client, "PATIENCE_S", 0.9)
     with pytest.raises(GatewayUnreachable, match=r"no answer within 0\.\d{1,3} s$"):
         silent.call(sending.message, id=1, wait=0)
 
@@ -96,12 +97,13 @@ def test_F728_of_an_action_whose_answer_is_cut_it_is_not_known(said: bytes, know
 
 
 def test_F728_where_nothing_is_reached_nothing_was_done() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        free = server.getsockname()[1]
-    with contextlib.closing(RemoteDriver(GatewayClient(f"http://127.0.0.1:{free}", None))) as driver:
-        with pytest.raises(GatewayUnreachable) as met:
-            driver.call(control.pause, key="a")
-        assert UNKNOWN not in str(met.value)
+    with (
+        kept_port() as free,
+        contextlib.closing(RemoteDriver(GatewayClient(f"http://127.0.0.1:{free}", None))) as driver,
+        pytest.raises(GatewayUnreachable) as met,
+    ):
+        driver.call(control.pause, key="a")
+    assert UNKNOWN not in str(met.value)
 
 
 def test_F728_a_gateway_here_with_the_certificate_of_an_own_authority(monkeypatch: pytest.MonkeyPatch) -> None:
