@@ -1,9 +1,29 @@
 """How a connection fails, in words that are the same for every program."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lanes.watch.adapter import SourceDown
 from lanes_storage.law import SourceState
 
 BUSY = "its process may be stopped or busy"
+
+
+class RequestRefused(Exception):
+    """A request that the gateway refused, or whose answer cannot be read. ``status``: of HTTP."""
+
+    def __init__(self, why: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(why)
+
+
+@contextmanager
+def answered_by(why: str, fix: str) -> Iterator[None]:
+    """Requests that the program would answer: where they are refused, another one is there. Raises SourceDown."""
+    try:
+        yield
+    except RequestRefused as error:
+        raise SourceDown(SourceState.FOREIGN, f"{why} ({error})", fix) from error
 
 
 def said(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import aiohttp
 
 from lanes.runners.http.sse import SseError, SseParser
 from lanes.watch.adapter import SourceDown
-from lanes.watch.links.failing import closed, hung, said, unreachable
+from lanes.watch.links.failing import RequestRefused, closed, hung, said, unreachable
 from lanes.watch.links.sockets import ANSWER_S, MOST_ANSWER, REFUSED
 from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
@@ -19,14 +19,6 @@ from lanes_storage.threads import call_off
 QUIET_S = 60.0
 
 Query = Mapping[str, str | int] | list[tuple[str, str]]
-
-
-class WebError(Exception):
-    """A request that the gateway refused, or whose answer cannot be read."""
-
-    def __init__(self, what: str, status: int) -> None:
-        self.status = status
-        super().__init__(f"{what}: {status}")
 
 
 class JsonWeb:
@@ -45,13 +37,13 @@ class JsonWeb:
             raise self.ended
 
     async def get(self, path: str, query: Query | None = None) -> Any:
-        """The answer to a GET. Raises WebError, SourceDown."""
+        """The answer to a GET. Raises RequestRefused, SourceDown."""
         return await self._ask("GET", path, query, None, ANSWER_S)
 
     async def post(
         self, path: str, body: Mapping[str, Any], query: Query | None = None, seconds: float = ANSWER_S
     ) -> Any:
-        """The answer to a POST; None: it has no body. Raises WebError, SourceDown."""
+        """The answer to a POST; None: it has no body. Raises RequestRefused, SourceDown."""
         return await self._ask("POST", path, query, body, seconds)
 
     async def _ask(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> Any:
@@ -65,7 +57,7 @@ class JsonWeb:
                     raise SourceDown(SourceState.REFUSED, f"{self.url} refuses the token ({answer.status})", "give it")
                 text = await self._text(answer)
                 if not 200 <= answer.status < 300 or text is None:
-                    raise WebError(what, answer.status)
+                    raise RequestRefused(f"{what}: {answer.status}", answer.status)
         except TimeoutError:
             raise hung(self.url, what, seconds) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -73,7 +65,7 @@ class JsonWeb:
         try:
             return json.loads(text) if text else None
         except (ValueError, RecursionError):
-            raise WebError(f"{what}: no JSON", answer.status) from None
+            raise RequestRefused(f"{what}: no JSON: {answer.status}", answer.status) from None
 
     @staticmethod
     async def _text(answer: aiohttp.ClientResponse) -> bytes | None:

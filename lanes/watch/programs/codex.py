@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
-from lanes.watch.links.failing import silent
+from lanes.watch.links.failing import RequestRefused, answered_by, silent
 from lanes.watch.links.looking import heard_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
 from lanes.watch.reading import ShownKeys, latest, moment, objects, typed, words
@@ -26,13 +26,6 @@ _NOTICE = re.compile(r'\s*\{\s*"method"')
 SHAPE = "is it `codex app-server` 0.171 or newer?"
 INTERRUPT = "turn/interrupt"
 WAITS_FOR_A_PERSON = frozenset({"waitingOnApproval", "waitingOnUserInput"})
-
-
-class CodexError(Exception):
-    """A request that the server refused."""
-
-    def __init__(self, method: str, error: Any) -> None:
-        super().__init__(f"{method}: {words(error, 'message') or 'refused'}")
 
 
 class CodexTurn(NamedTuple):
@@ -76,10 +69,8 @@ class CodexAdapter(Adapter):
         await self._socket.open(self._headers)
         self._socket.read_on("lanes-codex")
         about = {"name": "lanes", "title": "lanes", "version": __version__}
-        try:
+        with answered_by(f"{self._url} is no codex", SHAPE):
             hello = await self._call("initialize", {"clientInfo": about})
-        except CodexError as error:
-            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no codex ({error})", SHAPE) from error
         found = _VERSION.search(words(hello, "userAgent"))
         if found is None or not words(hello, "codexHome"):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
@@ -91,7 +82,7 @@ class CodexAdapter(Adapter):
         form = {"id": name, "method": method, "params": params}
         frame = await self._socket.ask(name, form, seconds)
         if "result" not in frame:
-            raise CodexError(method, frame.get("error"))
+            raise RequestRefused(f"{method}: {words(frame.get('error'), 'message') or 'refused'}")
         return typed(frame, "result", dict, {})
 
     def _hear(self, frame: Form | None) -> None:
@@ -121,10 +112,8 @@ class CodexAdapter(Adapter):
 
     async def list(self) -> Sequence[Sighting]:
         """The threads that are loaded: others run nothing. Raises SourceDown."""
-        try:
+        with answered_by("codex does not list its threads", SHAPE):
             answer = await self._call("thread/loaded/list", {"limit": MOST_LISTED})
-        except CodexError as error:
-            raise SourceDown(SourceState.FOREIGN, f"codex does not list its threads: {error}", SHAPE) from error
         loaded = [each for each in typed(answer, "data", list, []) if isinstance(each, str) and each][:MOST_LISTED]
         self._active = {thread: self._active[thread] for thread in loaded if thread in self._active}
         return [await self._row(thread) for thread in loaded]
@@ -146,7 +135,7 @@ class CodexAdapter(Adapter):
             if not self._active.get(thread):
                 return None
             newest = await self._newest(thread)
-        except CodexError:  # it was unloaded meanwhile
+        except RequestRefused:  # it was unloaded meanwhile
             self._active.pop(thread, None)
             return None
         status = words(newest, "status")
@@ -170,7 +159,7 @@ class CodexAdapter(Adapter):
         """Take it. Raises SourceDown."""
         try:
             await self._call(rung.method, rung.params, ABORT_S)
-        except CodexError as error:
+        except RequestRefused as error:
             return RungAnswer(False, str(error))
         return RungAnswer(True, "interrupted")
 
@@ -184,7 +173,7 @@ class CodexAdapter(Adapter):
                 return None
             try:
                 newest = await self._newest(thread)
-            except CodexError:
+            except RequestRefused:
                 newest = {}
             if words(newest, "id") in seen.runs:
                 status = words(newest, "status")

@@ -14,8 +14,9 @@ from lanes.config.reading.watches import is_loopback
 from lanes.host.holder import connections_of
 from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
+from lanes.watch.links.failing import RequestRefused, answered_by
 from lanes.watch.links.looking import proof_by
-from lanes.watch.links.web import JsonWeb, WebError
+from lanes.watch.links.web import JsonWeb
 from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
@@ -49,10 +50,8 @@ class LangGraphAdapter(Adapter):
 
     async def connect(self) -> str:
         """Connect, and return the version. Raises SourceDown."""
-        try:
+        with answered_by(f"{self._url} is no LangGraph server", SHAPE):
             about = await self._web.get("/info")
-        except WebError as error:
-            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no LangGraph server ({error})", SHAPE) from error
         version = words(about, "version")
         if not version or not (words(about, "langgraph_py_version") or words(about, "langgraph_js_version")):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not answer as a LangGraph server does", SHAPE)
@@ -66,11 +65,8 @@ class LangGraphAdapter(Adapter):
     async def list(self) -> Sequence[Sighting]:
         """Its threads, the newest first. Raises SourceDown."""
         asked = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
-        try:
+        with answered_by("the server does not list its threads", SHAPE):
             threads = dicts(await self._web.post("/threads/search", asked))
-        except WebError as error:
-            why = f"the server does not list its threads ({error})"
-            raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
         return [await self._row(thread) for thread in threads[:MOST_LISTED] if typed(thread, "thread_id", str, "")]
 
     async def _row(self, thread: Mapping[str, Any]) -> Sighting:
@@ -99,7 +95,7 @@ class LangGraphAdapter(Adapter):
         query: list[tuple[str, str]] = [("limit", str(MOST_LISTED)), *(("select", name) for name in RUN)]
         try:
             return dicts(await self._web.get(f"/threads/{quote(thread, safe='')}/runs", query))[::-1]
-        except WebError:  # it was deleted meanwhile
+        except RequestRefused:  # it was deleted meanwhile
             return []
 
     # ------------------------------------------------------------------------------------ freeing
@@ -115,7 +111,7 @@ class LangGraphAdapter(Adapter):
         self._before = await self._connections()
         try:
             await self._web.post(rung.method, {}, rung.params, CANCEL_S)
-        except WebError as error:
+        except RequestRefused as error:
             return RungAnswer(False, "it knows no such run that goes on" if error.status == 404 else str(error))
         return RungAnswer(True, f"{CANCELLED}, which it also says while a synchronous node goes on")
 

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
+from lanes.watch.links.failing import RequestRefused, answered_by
 from lanes.watch.links.looking import heard_within, proof_by, wall
-from lanes.watch.links.web import JsonWeb, WebError
+from lanes.watch.links.web import JsonWeb
 from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
@@ -66,10 +67,8 @@ class OpencodeAdapter(Adapter):
         self._web.ended, self._looked = None, False
         for known in (self._folders, self._asked, self._runs, self._signs, self._ended, self._recalled):
             known.clear()
-        try:
+        with answered_by(f"{self._url} is no opencode", SHAPE):
             health = await self._web.get("/global/health")
-        except WebError as error:
-            raise SourceDown(SourceState.FOREIGN, f"{self._url} is no opencode ({error})", SHAPE) from error
         version = words(health, "version")
         if health is None or not version.startswith("1."):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} is opencode {version or 'of no version'}", SHAPE)
@@ -78,11 +77,8 @@ class OpencodeAdapter(Adapter):
         return version
 
     async def _list_all(self) -> None:
-        try:
+        with answered_by("opencode does not list its sessions", SHAPE):
             found = await self._web.get("/experimental/session", {"limit": MOST_LISTED})
-        except WebError as error:
-            why = f"opencode does not list its sessions ({error})"
-            raise SourceDown(SourceState.FOREIGN, why, SHAPE) from error
         for row in dicts(found)[:MOST_LISTED]:
             self._know(row)
         self._asked.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
@@ -175,7 +171,7 @@ class OpencodeAdapter(Adapter):
         """The sessions of a folder that are held."""
         try:
             found = await self._web.get("/session/status", {"directory": folder} if folder else None)
-        except WebError as error:
+        except RequestRefused as error:
             if folder:  # it may be there no more
                 self._asked.pop(folder, None)
                 return {}
@@ -191,7 +187,7 @@ class OpencodeAdapter(Adapter):
         run = self._runs[key] = OpencodeRun(None, whole=self._looked)
         try:
             found = await self._web.get(f"/session/{quote(key, safe='')}/message", self._of(key) | {"limit": NEWEST})
-        except WebError:
+        except RequestRefused:
             return
         for each in dicts(found):
             info = typed(each, "info", dict, {})
@@ -232,7 +228,7 @@ class OpencodeAdapter(Adapter):
         """Take it. Raises SourceDown."""
         try:
             answer = await self._web.post(rung.method, {}, rung.params, ABORT_S)
-        except WebError as error:
+        except RequestRefused as error:
             return RungAnswer(False, str(error))
         return RungAnswer(answer is True, "true, as it says of any session" if answer is True else "it says no")
 
@@ -256,7 +252,7 @@ class OpencodeAdapter(Adapter):
             found = await self._web.get(
                 f"/session/{quote(key, safe='')}/message/{quote(message, safe='')}", self._of(key)
             )
-        except WebError as error:
+        except RequestRefused as error:
             return error.status == 404
         return moment(typed(typed(found, "info", dict, {}), "time", dict, {}), "completed") is not None
 
