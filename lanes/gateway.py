@@ -65,9 +65,9 @@ class Gateway:
         hooks: Hooks | None = None,
     ) -> None:
         if (runner is None) == (specs is None):
-            raise TypeError("give a gateway either one runner or specs")
+            raise Unfit("give a gateway either one runner or specs")
         if runner is None and max_runs is not None:
-            raise TypeError("max_runs is for one runner; each of the specs has its own")
+            raise Unfit("max_runs is for one runner; each of the specs has its own")
         if specs is not None and not _are_specs(specs):
             raise Unfit("specs must be a dict with one RunnerSpec at least, each under its own name")
         arguments.instance(config, Config, "config", "lanes.config.from_data(...)")
@@ -116,7 +116,8 @@ class Gateway:
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner. It changes if other processes have declared this one dead."""
+        """The id of this process as an owner. It changes if other processes have declared this one dead. Raises Unfit
+        before the start."""
         return self._engine.owner_id
 
     @property

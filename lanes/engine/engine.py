@@ -90,8 +90,10 @@ class Engine:
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner. It changes if other processes have declared this one dead."""
-        assert self._upkeep is not None, "the engine was not started"
+        """The id of this process as an owner. It changes if other processes have declared this one dead. Raises Unfit
+        before the start."""
+        if self._upkeep is None:
+            raise Unfit("it was not started, and is no owner yet")
         return self._upkeep.owner_id
 
     @property

@@ -19,10 +19,10 @@ from lanes.engine.upkeep.alarms import HeldAlarms, WaitAlarms
 from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, ConfiguredKeep, Pruner
 from lanes.host.identity import this_process
 from lanes.records import Event
-from lanes.runners.base import RunnerSpec
-from lanes.testing import DAY, MINUTE, SECOND, Hands
+from lanes.runners.base import RunnerSpec, StopHow
+from lanes.testing import DAY, MINUTE, SECOND, Hands, gateway as timed
 from lanes_storage import AsyncStore, Store
-from lanes_storage.law import Cause, EventType, LaneState
+from lanes_storage.law import Cause, EventType, LaneState, RunnerKind
 from lanes_storage.records import Head, Terms
 from tests.engine.test_upkeep import STALL_LIMIT, Bench
 from tests.kit.engine import FixedPolicies, active, spec
@@ -270,3 +270,25 @@ async def test_F97_a_hook_that_raises_what_it_likes_costs_only_itself(tmp_path: 
         await until(lambda: counts["notice failed"] == 2, "the count")
         assert counts["before_run failed"] == 3
         assert len({event.id for event in told}) == len(told)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ValueError("no")], ids=repr)
+async def test_F792_a_stop_that_leaves_costs_only_itself(tmp_path: Path, error: BaseException) -> None:
+    """It is called in the thread that beats and judges."""
+
+    def leaves(run: RunContext, how: StopHow) -> None:
+        raise error
+
+    async def hangs(run: RunContext) -> str:
+        if run.text == "hang":
+            await asyncio.Event().wait()
+        return "well"
+
+    specs = {"chat": RunnerSpec("chat", RunnerKind.PYTHON, hangs, 1, stop=leaves)}
+    async with timed(specs=specs) as gateway:
+        for _ in range(2):
+            await gateway.desk.send("a", "hang")
+            await gateway.advance(0)
+            assert (await gateway.desk.abort("a")).outcome == "released"
+        assert (await gateway.desk.ask("a", "hello")).reply == "well"
+        assert gateway.healthy()

@@ -268,14 +268,16 @@ async def test_what_a_run_has_said_so_far_is_stored_with_the_heartbeats(tmp_path
 
 async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
     async with connect(str(tmp_path / "lanes.db")) as desk:
-        with pytest.raises(TypeError):
+        with pytest.raises(Unfit):
             Gateway(desk)
-        with pytest.raises(TypeError):
+        with pytest.raises(Unfit):
             Gateway(desk, echo, specs={})
-        with pytest.raises(TypeError):
+        with pytest.raises(Unfit):
             Gateway(desk, max_runs=2, specs={"chat": RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)})
         with pytest.raises(Unfit):
             Gateway(desk, echo, max_runs=0)
+        with pytest.raises(Unfit):
+            _ = Gateway(desk, echo).owner_id
 
 
 async def test_F791_runners_that_are_none_are_refused_at_once(tmp_path: Path) -> None:

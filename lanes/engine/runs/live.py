@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
-from lanes.engine.background.isolation import isolated
+from lanes.engine.background.isolation import LEAVES, isolated, why_left
 from lanes.engine.input.asking import RunInput, Slots
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import RunStream
@@ -334,7 +334,10 @@ class ActiveRun:
         """End what the run has started outside of its task: the event loop may be blocked."""
         if self.spec.stop is not None:
             with isolated(log, f"{self.named} can not be stopped"):
-                self.spec.stop(self, StopHow(grace_ms))
+                try:
+                    self.spec.stop(self, StopHow(grace_ms))
+                except LEAVES as left:
+                    raise RuntimeError(why_left(left)) from left
 
     def attach(self, body: "asyncio.Task[Any]") -> None:
         """Set the task that does the work. An earlier stop request is passed on to it."""
