@@ -69,7 +69,7 @@ class Gateway:
         if runner is None and max_runs is not None:
             raise Unfit("max_runs is for one runner; each of the specs has its own")
         if specs is not None and not _are_specs(specs):
-            raise Unfit("specs must be a dict with one RunnerSpec at least, each under its own name")
+            raise Unfit("specs must be a dict of RunnerSpecs, each under its own name")
         arguments.instance(config, Config, "config", "lanes.config.from_data(...)")
         arguments.instance(hooks, Hooks, "hooks", "lanes.Hooks(...)")
         if runner is not None:
@@ -271,10 +271,8 @@ class Gateway:
 
 
 def _are_specs(given: object) -> bool:
-    return (
-        isinstance(given, Mapping)
-        and len(given) > 0
-        and all(isinstance(spec, RunnerSpec) and spec.name == name for name, spec in given.items())
+    return isinstance(given, Mapping) and all(
+        isinstance(spec, RunnerSpec) and spec.name == name for name, spec in given.items()
     )
 
 

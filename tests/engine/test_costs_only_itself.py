@@ -20,7 +20,8 @@ from lanes.engine.upkeep.housekeeping import FIRST_PASS_MS, ConfiguredKeep, Prun
 from lanes.host.identity import this_process
 from lanes.records import Event
 from lanes.runners.base import RunnerSpec, StopHow
-from lanes.testing import DAY, MINUTE, SECOND, Hands, gateway as timed
+from lanes.testing import DAY, MINUTE, SECOND, Hands
+from lanes.testing import gateway as timed
 from lanes_storage import AsyncStore, Store
 from lanes_storage.law import Cause, EventType, LaneState, RunnerKind
 from lanes_storage.records import Head, Terms

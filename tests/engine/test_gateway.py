@@ -282,7 +282,7 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
 
 async def test_F791_runners_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
     spec: Any = RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)
-    bad: list[Any] = [{}, {"chat": echo}, {"other": spec}, [spec], {"chat": None}]
+    bad: list[Any] = [{"chat": echo}, {"other": spec}, [spec], {"chat": None}]
     async with connect(str(tmp_path / "lanes.db")) as desk:
         for specs in bad:
             with pytest.raises(Unfit, match="specs"):
