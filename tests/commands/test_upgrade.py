@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from lanes.commands.common.entry import run
+from lanes.commands.output import progress
 from lanes.commands.output.progress import growing
 from lanes_storage.errors import DatabaseFull
 from lanes_storage.law import LaneState
@@ -20,6 +22,7 @@ from lanes_storage.sqlite.inspect import marks
 from tests.commands.conftest import Call
 from tests.kit.filesystems import MEGABYTE, needed_disk
 from tests.kit.processes import eventually
+from tests.kit.stage import Stage
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "of_0_1_0"
 
@@ -96,6 +99,27 @@ def test_F800_an_upgrade_that_is_refused_was_never_shown_as_done(
     with pytest.raises(DatabaseFull):
         refused()
     assert "100%" not in seen.getvalue()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("doctor",), ("bundle", "b.zip"), ("db", "check"), ("db", "backup", "b.db"), ("db", "restore", "saved.db")],
+    ids=" ".join,
+)
+def test_F802_what_reads_a_large_file_as_a_whole_says_so_first(
+    stage: Stage, lanes: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage.send("k", "text")
+    assert lanes("db", "backup", "saved.db").err == ""
+    monkeypatch.setattr(progress, "LARGE_BYTES", 1)
+    assert "of it are read" not in lanes(*command).err, "no terminal"
+    for made in ("b.zip", "b.db"):
+        Path(made).unlink(missing_ok=True)
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stderr", seen)
+    assert run(("--db", str(stage.path), *command)) == 0
+    assert seen.getvalue().index("of it are read") < 100, "before it begins"
 
 
 def told_before(before: Any, now: Any) -> Any:

@@ -64,11 +64,10 @@ def query_command(
     *,
     nothing: str = "",
     exit_code: Callable[[Session, Any], int] = lambda _, __: Exit.DONE,
-    opened: bool = True,
 ) -> click.Command:
     """The command of a verb that only reads: it prints what that gives.
 
-    ``nothing`` is printed for an empty list, which is read page by page. ``opened``: as for ``Session.desk``.
+    ``nothing`` is printed for an empty list, which is read page by page.
     """
 
     @command_for(verb)
@@ -76,7 +75,7 @@ def query_command(
         out = session.out
         if "limit" in given:
             given["limit"] = out.limit(given["limit"])
-        with session.desk(opened=opened) as desk:
+        with session.desk() as desk:
             if nothing:
                 out.pages(
                     pages(desk, verb, given),

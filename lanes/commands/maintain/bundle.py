@@ -19,8 +19,10 @@ def command(session: Session, file: Path, texts: bool) -> None:
     what the doctor found, and versions. What was said is left out, and keys stand under other names.
     """
     from lanes.commands.maintain.archive import WITH, WITHOUT, write_bundle
+    from lanes.commands.output.progress import announce
+    from lanes_storage.sqlite import path_of
 
-    session.database()  # the file itself is described: no gateway elsewhere
+    announce(session.out, "examining", path_of(session.database()))  # the file itself: no gateway elsewhere
     try:
         config = session.config()
     except ConfigError as error:

@@ -8,7 +8,7 @@ from lanes.commands.common.actor import actor
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.options import with_globals
 from lanes.commands.common.session import Session, pass_session
-from lanes.commands.output.progress import bar, growing
+from lanes.commands.output.progress import announce, bar, growing
 from lanes.doctor import Check, Level
 from lanes.doctor.file import check_whole, size
 from lanes.explain.phrases import counted
@@ -79,6 +79,7 @@ def check(session: Session) -> int:
     path = path_of(session.database())
     if not path.exists():
         raise missing(path)
+    announce(session.out, "checking", path)
     try:
         found = check_whole(path, indexes=True)
     except StorageError as error:
@@ -105,6 +106,7 @@ def backup(session: Session, file: Path) -> None:
     path = path_of(session.database())
     if not path.exists():
         raise missing(path)
+    announce(session.out, "copying, then checking the copy", path)
     try:
         with bar("copying") as progress:
             make(path, file, progress)
@@ -130,6 +132,7 @@ def restore(session: Session, file: Path) -> int:
     from lanes.backups import restore as put
 
     path = path_of(session.database())
+    announce(session.out, "checking the copy, then copying", file)
     try:
         with bar("copying") as progress:
             done = put(file, path, system_clock, actor=actor(), progress=progress)

@@ -2,11 +2,13 @@
 
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session
-from lanes.commands.common.verbs import query_command
+from lanes.commands.common.verbs import command_for
 from lanes.commands.output.printing import Cell, Output
+from lanes.commands.output.progress import announce
 from lanes.explain.phrases import counted
 from lanes.records import Check, Level
 from lanes.verbs.examining import doctor
+from lanes_storage.sqlite import path_of
 
 WORSE = [Level.OK, Level.WARNING, Level.BROKEN]
 LOOKS = {Level.OK: "good", Level.WARNING: "warn", Level.BROKEN: "bad"}
@@ -27,8 +29,15 @@ def _print(out: Output, found: list[Check]) -> None:
         out.talk("all is well")
 
 
-def _exit_code(_: Session, found: list[Check]) -> int:
+@command_for(doctor)
+def command(session: Session, /) -> int:
+    out = session.out
+    if session.url is None:
+        announce(out, "examining", path_of(session.database()))
+    with session.desk(opened=False) as desk:
+        found = desk.call(doctor)
+    if out.json:
+        out.data(found)
+    else:
+        _print(out, found)
     return Exit.FAILED if any(check.level is Level.BROKEN for check in found) else Exit.DONE
-
-
-command = query_command(doctor, _print, exit_code=_exit_code, opened=False)

@@ -6,9 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lanes.base.terminal import is_terminal
+from lanes.commands.output.printing import Output
+from lanes.doctor.file import size
 
+#: A smaller file is read within seconds.
+LARGE_BYTES = 256 * 1024 * 1024
 #: So often a growing file is looked at, in seconds.
 LOOK_S = 0.2
 
@@ -21,13 +26,24 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
         return
     import click
 
-    with click.progressbar(length=1, label=label, file=sys.stderr) as shown:
+    with contextlib.ExitStack() as stack:
+        shown: list[Any] = []  # from the first word on, since it tells the time that is left
 
         def told(done: int, whole: int) -> None:
-            shown.length = max(1, whole)
-            shown.update(done - shown.pos)
+            if not shown:
+                shown.append(stack.enter_context(click.progressbar(length=1, label=label, file=sys.stderr)))
+            shown[0].length = max(1, whole)
+            shown[0].update(done - shown[0].pos)
 
         yield told
+
+
+def announce(out: Output, what: str, path: Path) -> None:
+    """Say on a terminal that a large file is read as a whole, of which no progress can be shown."""
+    with contextlib.suppress(OSError):
+        whole = path.stat().st_size
+        if out.watched and whole >= LARGE_BYTES:
+            out.talk(f"{what}: all {size(whole)} of it are read, which takes minutes for some gigabytes")
 
 
 @contextmanager
