@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lanes.commands.serve import drain
 from tests.commands.conftest import CONFIG
 from tests.kit.forms import are_forms, is_form
 from tests.kit.processes import PATIENCE_S, House, Process, eventually, house
@@ -76,7 +77,8 @@ class Night:
 
 
 @pytest.fixture(params=STATES)
-def night(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Night]:
+def night(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    monkeypatch.setattr(drain, "CUT_MS", round(1000 * PATIENCE_S))  # a gateway that obeys may take its time
     with house(tmp_path) as made:
         one = Night(made, request.param)
         one.prepare()

@@ -26,9 +26,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TextIO
 
+from tests.kit.until import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
-#: How long an answer of the parent may take on a busy machine.
-PATIENCE_S = 120.0
 #: What the processes use beyond what these import.
 USED = (
     "aiohttp",
@@ -101,6 +101,11 @@ class Forked:
         """SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
 
 def run_elsewhere(
     program: str, *arguments: str, folder: Path = ROOT, env: Mapping[str, str] = os.environ, check: bool = True
@@ -122,7 +127,11 @@ def run_forked(
         out, err = Path(kept) / "out", Path(kept) / "err"
         with out.open("wb") as to_out, err.open("wb") as to_err:
             to = to_out.fileno() if output is None else output
-            code = Forked(arguments, folder, env, to, to_err.fileno()).wait()
+            forked = Forked(arguments, folder, env, to, to_err.fileno())
+            try:
+                code = forked.wait()
+            finally:
+                forked.kill()
         done = subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
     assert not check or code == 0, done.stderr
     return done

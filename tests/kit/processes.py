@@ -25,13 +25,13 @@ from lanes import connect
 from lanes.commands.common.entry import run
 from lanes.testing import History, broken, read_history
 from lanes_storage import open_store
+from tests.kit import until
 from tests.kit.databases import lay
 from tests.kit.forks import Forked, run_forked
 from tests.kit.simulated import provider_beside
 
 T = TypeVar("T")
-#: How long a condition may take on a busy machine before a test gives up. Never a measure of speed.
-PATIENCE_S = 120.0
+PATIENCE_S = until.PATIENCE_S
 ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
-PATIENCE_S = 120.0
+#: How long a condition, or a process, may take on a busy machine before a test gives up. Never a measure of speed.
+PATIENCE_S = 300.0
 
 
 @overload

@@ -139,7 +139,7 @@ async def test_F124_a_filter_of_very_many_words_is_refused_at_once(served: Serve
         answer = await served.post("/api/search", {"filter": typed})
         assert answer.status_code == 400
         assert "at most" in answer.json()["detail"]
-    assert time.monotonic() - began < PATIENCE_S / 4
+    assert time.monotonic() - began < 30
     assert (await served.post("/api/search", {"filter": "a " * 64})).status_code == 200
 
 

@@ -100,7 +100,7 @@ def test_F124_very_many_keys_are_one_parameter(world: World) -> None:
     assert len(query.params) == 1
     began = time.monotonic()
     assert world.store.read(query) == 1
-    assert time.monotonic() - began < PATIENCE_S / 4
+    assert time.monotonic() - began < 30
     assert world.store.read(reads.lanes_total(LaneFilter(keys=()))) == 0, "an empty choice chooses nothing"
     assert world.store.read(reads.lanes_total(LaneFilter())) == 3
 
