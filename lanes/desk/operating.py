@@ -1,6 +1,7 @@
 """What an operator, or an embedding program, does with lanes and asks of them: most verbs, typed by hand."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from lanes import records
@@ -63,11 +64,14 @@ class DeskOperating(DeskBase):
         *,
         actor: str = EMBEDDER,
         reason: str | None = None,
-        until: int | None = None,
+        until: int | datetime | None = None,
         epoch: int | None = None,
     ) -> Lane:
-        """Stop a lane from claiming until ``until`` (a wall time to come, ms) or resumed. Raises NotFound, Changed."""
-        effect = control.pause(self.context(actor), key, until=until, reason=reason, epoch=epoch)
+        """Stop a lane from claiming until ``until`` or resumed. Raises NotFound, Changed, Unfit.
+
+        ``until``: a wall time to come, in milliseconds or as a datetime with a time zone.
+        """
+        effect = control.pause(self.context(actor), key, until=_ms(until, "until"), reason=reason, epoch=epoch)
         return (await self.perform(effect)).lane
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
@@ -75,10 +79,12 @@ class DeskOperating(DeskBase):
         return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
 
     async def pause_all(
-        self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | None = None
+        self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | datetime | None = None
     ) -> records.GlobActed:
         """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
-        return await self.perform(control.pause_all(self.context(actor), match=match, until=until, reason=reason))
+        return await self.perform(
+            control.pause_all(self.context(actor), match=match, until=_ms(until, "until"), reason=reason)
+        )
 
     async def resume_all(
         self, match: str = "*", *, set_at: int | None = None, actor: str = EMBEDDER
@@ -135,7 +141,7 @@ class DeskOperating(DeskBase):
         *,
         key: str | None = None,
         after: int = 0,
-        since: int | None = None,
+        since: int | datetime | None = None,
         type: str | None = None,  # noqa: A002 - the journal's own word
         limit: int | None = None,
         newest: bool = False,
@@ -143,7 +149,7 @@ class DeskOperating(DeskBase):
     ) -> list[records.Event]:
         """The journal after event ``after``, oldest first; ``newest`` takes the last ``limit``.
 
-        ``since`` is wall time in milliseconds; ``chosen`` is a filter of events. Raises NotFound, and Unfit for a
+        ``since`` is a wall time, as for ``pause``; ``chosen`` is a filter of events. Raises NotFound, and Unfit for a
         type that no event has.
         """
         effect = system.events(
@@ -153,7 +159,7 @@ class DeskOperating(DeskBase):
             type=type,
             after=after,
             limit=limit,
-            since_at=since,
+            since_at=_ms(since, "since"),
             newest=newest,
         )
         return await self.perform(effect)
@@ -240,13 +246,13 @@ class DeskOperating(DeskBase):
         return await self.perform(system.reset_provider(self.context(actor), name=name))
 
     async def drain(
-        self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | None = None
+        self, owner_id: int | None = None, *, by: str = EMBEDDER, until: int | datetime | None = None
     ) -> list[records.OwnerDetail]:
-        """Stop one gateway, or all, from claiming, and cut at ``until`` (wall time, ms) the runs that are left.
+        """Stop one gateway, or all, from claiming, and cut at ``until`` (as for ``pause``) the runs that are left.
 
         Raises NotFound.
         """
-        return await self.perform(system.drain(self.context(by), gateway=owner_id, until=until))
+        return await self.perform(system.drain(self.context(by), gateway=owner_id, until=_ms(until, "until")))
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
         """The runs that such a drain would cut, and the result for their messages. Raises NotFound."""
@@ -256,3 +262,7 @@ class DeskOperating(DeskBase):
         """Wait until none of these owners holds a lane, at most ``timeout`` seconds; returns the owners."""
         wait = arguments.patience_ms(timeout, none=durations.LONGEST_MS)
         return await self.perform(system.gateways(self.context(), id=tuple(owner_ids), wait=wait))
+
+
+def _ms(moment: int | datetime | None, name: str) -> int | None:
+    return None if moment is None else arguments.moment_ms(moment, name)

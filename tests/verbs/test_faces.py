@@ -42,9 +42,9 @@ FACES = {
     "abort": Face(
         "abort", {"grace_ms": "grace"}, converted=frozenset({"timeout"}), left_out=frozenset({"run_id", "freeing"})
     ),
-    "pause": Face("pause", left_out=frozenset({"for_"}), result="Lane"),
+    "pause": Face("pause", converted=frozenset({"until"}), left_out=frozenset({"for_"}), result="Lane"),
     "resume": Face("resume", result="Lane"),
-    "pause-all": Face("pause_all", left_out=frozenset({"for_"})),
+    "pause-all": Face("pause_all", converted=frozenset({"until"}), left_out=frozenset({"for_"})),
     "resume-all": Face("resume_all"),
     "ack": Face("ack", result="Lane"),
     "conversation": Face("conversation", besides=NONE),
@@ -100,11 +100,13 @@ FACES = {
     "events": Face(
         "events",
         {"chosen": "filter_", "since": "since_at"},
-        converted=frozenset({"after", "chosen", "newest"}),
+        converted=frozenset({"after", "chosen", "newest", "since"}),
         besides=NONE,
         left_out=frozenset({"since", "within", "before"}),
     ),
-    "drain": Face("drain", {"owner_id": "gateway"}, besides=frozenset({"by"}), left_out=frozenset({"for_"})),
+    "drain": Face(
+        "drain", {"owner_id": "gateway"}, frozenset({"until"}), besides=frozenset({"by"}), left_out=frozenset({"for_"})
+    ),
     "drain-rehearsal": Face("drain_rehearsal", {"owner_id": "gateway"}, besides=NONE),
 }
 #: What only surfaces ask: pages and places of a screen, the ids of a filter, and the health of the machine.
