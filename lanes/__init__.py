@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         StopHow as StopHow,
         Turn as Turn,
     )
+    from lanes.runners.python import ThreadRunner as ThreadRunner
     from lanes_storage.clock import Clock as Clock, Now as Now
     from lanes_storage.errors import NotStorable as NotStorable, StorageError as StorageError
     from lanes_storage.law import (
@@ -139,6 +140,7 @@ _HOMES = {
         "WatchedStep"
     ),
     "lanes.runners.base": "Delta Inbox Reply RunContext Runner RunnerSpec StopHow Turn",
+    "lanes.runners.python": "ThreadRunner",
     "lanes.base.sentences": "Tried",
     "lanes_storage.errors": "NotStorable StorageError",
     "lanes_storage.law": (

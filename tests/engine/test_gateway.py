@@ -1,6 +1,7 @@
 """A whole gateway in this process: from its start, past what others left behind, to its end."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -240,6 +241,29 @@ async def test_a_policy_names_a_runner_that_is_handed_in_where_the_configuration
     async with connect(str(tmp_path / "lanes.db")) as desk, Gateway(desk, specs=specs, config=config):
         assert (await desk.ask("batch:7", "hello")).reply == "slowly"
         assert (await desk.ask("chat:7", "hello")).reply != "slowly"
+
+
+async def test_F793_a_function_in_a_thread_keeps_its_lane_until_it_ends_or_is_forced(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def works(run: RunContext) -> str:
+        if run.text == "long":
+            begun.set()
+            assert go.wait(PATIENCE_S)
+        return "worked"
+
+    async with timed(lanes.ThreadRunner(works)) as gateway:
+        await gateway.desk.send("a", "long")
+        await until(begun.is_set, "the thread")
+        aborting = asyncio.create_task(gateway.desk.abort("a"))
+        await gateway.advance("5s")
+        assert (await gateway.desk.lane("a")).state == "running", "it still works"
+        await gateway.advance("6s")
+        assert (await aborting).outcome == "forced"
+        assert gateway.strays == 1
+        go.set()
+        await until(lambda: gateway.strays == 0, "its end")
+        assert (await gateway.desk.ask("a", "short")).reply == "worked"
 
 
 async def test_who_waits_may_give_the_message_itself(tmp_path: Path) -> None:
