@@ -149,7 +149,10 @@ def _folder(seen: FileFacts) -> Check:
 
 def _room(seen: FileFacts) -> Check:
     if seen.free < max(LEAST_ROOM, seen.log_size):
-        fix = "free some disk space, or prune: `lanes dead-letters --prune --older-than D`, shorter keep_messages"
+        fix = (
+            "free some disk space; so that the file grows no more, prune: `lanes dead-letters --prune --older-than D`,"
+            " shorter keep_messages"
+        )
         return warning("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}", fix)
     return ok("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}")
 

@@ -64,6 +64,22 @@ def test_F772_an_upgrade_that_fits_is_done_and_one_that_does_not_is_undone(tmp_p
         assert marks(path)[1] == VERSION
 
 
+def test_F803_on_a_full_disk_who_only_looks_is_told_so(tmp_path: Path, lanes: Call) -> None:
+    """The shared memory beside the file has no room, which SQLite calls an I/O error."""
+    with needed_disk(tmp_path / "disk", 8) as disk:
+        path = disk.folder / "lanes.db"
+        assert lanes("send", "k", "text", "--db", str(path)).code == 0
+        for beside in ("lanes.db-wal", "lanes.db-shm"):  # with no process alive, lanes.db alone has everything
+            (disk.folder / beside).unlink()
+        disk.fill()
+        looked = lanes("list", "--db", str(path))
+        assert (looked.code, looked.out) == (69, "")
+        assert "no room left" in looked.err
+        found = lanes("doctor", "--db", str(path), "--json").json
+        assert [check["level"] for check in found if check["check"] == "disk"] == ["warning"]
+        assert "no room left" in json.dumps(found)
+
+
 class Terminal(io.StringIO):
     """What a person would see."""
 

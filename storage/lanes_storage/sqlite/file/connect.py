@@ -110,7 +110,7 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseUnavailable(
             name, "it cannot be written: a quota or a limit is used up, or the disk fails"
         )
-    if primary == sqlite3.SQLITE_FULL:
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # also to look, it writes the latter
         return errors.DatabaseFull(name)
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return errors.DatabaseReadOnly(name)
