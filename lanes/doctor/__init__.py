@@ -66,6 +66,11 @@ def _examine(path: Path, ctx: Context) -> list[Check]:
     return found
 
 
+#: What to do where nothing more is known of an error.
+OTHERWISE = (
+    "put right what else is found here; if that is nothing, keep the file and restore a backup: `lanes db restore FILE`"
+)
+
 _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
     "invariants": check_invariants,
     "owners": check_gateways,
@@ -81,4 +86,5 @@ _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
 def _unread(name: str, error: StorageError) -> Check:
     """A part that could not be read: damage, or something in the way."""
     level = broken if isinstance(error, DatabaseDamaged) else warning
-    return level(name, f"it cannot be read: {error}", error.fix)
+    ours = error.fix == StorageError.fix  # which leads to the doctor
+    return level(name, f"it cannot be read: {error}", OTHERWISE if ours else error.fix)

@@ -23,6 +23,7 @@ from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
 from lanes_storage.sqlite.inspect import has_reset_fault
 from tests.commands.conftest import Call, Called
+from tests.kit.filesystems import needed_disk
 from tests.kit.forms import are_forms
 from tests.kit.ports import kept_port
 from tests.kit.processes import PATIENCE_S, House, eventually
@@ -385,3 +386,17 @@ def test_F84_a_process_with_another_file_under_this_name_is_found(stage: Stage, 
     assert found["level"] == "broken"
     assert f"process {os.getpid()}" in found["message"]
     assert str(aside) in found["message"]
+
+
+def test_F804_what_cannot_be_read_leads_to_more_than_the_doctor_again(tmp_path: Path, lanes: Call) -> None:
+    """On a file system that is read-only, SQLite cannot even look: it makes the shared memory beside the file."""
+    with needed_disk(tmp_path / "disk", 8) as disk:
+        path = disk.folder / "lanes.db"
+        assert lanes("send", "k", "text", "--db", str(path)).code == 0
+        (disk.folder / "lanes.db-shm").unlink()
+        subprocess.run(("mount", "-o", "remount,ro", str(disk.folder)), check=True)
+        assert "lanes doctor" in lanes("list", "--db", str(path)).err
+        found = lanes("doctor", "--db", str(path), "--json")
+        wrong = {check["check"]: check["fix"] for check in found.json if check["level"] != "ok"}
+        assert wrong["permissions"] == "mount it for writing"
+        assert not any("lanes doctor" in fix for fix in wrong.values())
