@@ -119,14 +119,14 @@ async def test_an_outage_is_no_connection_for_anyone_and_ends(sim: Simulated, cl
     """Nothing listens there; who was connected is cut off. The same text is answered once it is over."""
     hanging = asyncio.create_task(refused(client, provider(sim.url, "sim-hang")))
     await until(lambda: sim.simulator.requests, "a request that hangs")
-    cut = await refused(client, provider(sim.url), "[[sim-outage-5]]")
+    cut = await refused(client, provider(sim.url), "[[sim-outage-30]]")  # three seconds, at this tempo
     assert {cut.cause, (await hanging).cause} <= {AttemptCause.RESET, AttemptCause.CUT}
     gone = await refused(client, provider(sim.url))
     assert gone.cause is AttemptCause.UNREACHABLE
 
     async def answers() -> bool:
         try:
-            return (await ask(client, provider(sim.url), "[[sim-outage-5]]")).text == ANSWER
+            return (await ask(client, provider(sim.url), "[[sim-outage-30]]")).text == ANSWER
         except AttemptFailed:
             return False
 

@@ -115,6 +115,7 @@ def test_F05_F21_a_lane_that_hangs_is_warned_about_and_then_expires_once(made: H
     assert f"held by run {first}" in waited["detail"]["holder"]
     assert events(made, "quiet:1", "--type", "held_long") == []
     assert events(made, "quiet:1", "--type", "wait_exceeded") == []
+    eventually(lambda: "lane wait exceeded: lane 'a'" in gateway.said(), "the line in the log")
     assert gateway.said().count("lane wait exceeded: lane 'a'") == 1
 
 
