@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lanes import filters
 from lanes.base.errors import Unfit
-from lanes.filters.spelling import distance, resembling
+from lanes.filters.spelling import resembling
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subject
 
 NOW = 1_000_000_000
@@ -161,9 +161,21 @@ def test_any_text_is_a_filter_or_is_told_why_it_is_none(typed: str) -> None:
     assert parsed.chosen.everything == (not typed.strip())
 
 
-def test_the_nearest_word_is_the_one_with_the_fewest_slips() -> None:
-    assert [distance(*pair) for pair in (("state", "state"), ("sate", "state"), ("satte", "state"), ("", "key"))] == [
-        0, 1, 1, 3,
-    ]  # fmt: skip
-    assert resembling("chnagde", filters.FIELDS) == "changed"
-    assert resembling("agent", filters.FIELDS) is None
+SLIPS = {
+    "state": "state sate satte statte stats",
+    "held": "hold hedl heldd hel",
+    "provider": "provdier porvider provier prvoider providr porvidre",
+    "changed": "chnaged change chagned chanegd",
+    "error": "eror erorr err errors",
+}
+
+
+@pytest.mark.parametrize("meant", SLIPS)
+def test_a_word_with_a_slip_resembles_what_was_meant(meant: str) -> None:
+    for typed in SLIPS[meant].split():
+        assert resembling(typed, filters.FIELDS) == meant
+
+
+def test_what_keys_begin_with_resembles_no_field() -> None:
+    for word in ("agent", "main", "cron", "telegram", "feishu", "slack", "session", "user", "task", "demo", "claude"):
+        assert resembling(word, filters.FIELDS) is None
