@@ -17,7 +17,7 @@ from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import lane_state, note, took
 from lanes.explain.phrases import counted
 from lanes.records import Lane
-from lanes.verbs.paging import one_more
+from lanes.verbs.paging import PAGE, one_more
 from lanes.verbs.queries import list_
 from lanes_storage.records import LaneFilter
 
@@ -98,15 +98,18 @@ def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) 
 def _show(out: Output, desk: Driver, given: dict[str, Any], lanes: list[Lane], limit: int | None) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
-    if out.json:
-        out.data(lanes)
-    elif not lanes:
-        everything = given["filter_"].everything and not any(given[name] for name in given if name != "filter_")
-        out.talk("no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, given["filter_"]))
-    else:
-        out.table(COLUMNS, [_row(lane) for lane in lanes])
-        if more:
-            out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
+    out.pages(
+        (lanes[at : at + PAGE] for at in range(0, len(lanes), PAGE)),
+        lambda page, titles: out.table(COLUMNS, [_row(lane) for lane in page], titles=titles),
+        lambda: _nothing(desk, given),
+    )
+    if more and not out.json:
+        out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
+
+
+def _nothing(desk: Driver, given: dict[str, Any]) -> str:
+    everything = given["filter_"].everything and not any(given[name] for name in given if name != "filter_")
+    return "no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, given["filter_"])
 
 
 def _row(lane: Lane) -> list[Piece]:
