@@ -13,8 +13,6 @@ from lanes.base.errors import InvalidKey
 from lanes.base.secrets import SECRET_NAME
 from lanes_storage.law import MAX_KEY
 
-#: What a reader knows by a shorter name than its number.
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _TAB = "    "
 #: Patterns are text here and in other modules of a quick command: ``re`` compiles one when it is first used.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
@@ -83,12 +81,7 @@ def _plain(character: str) -> bool:
 
 
 def _escape(character: str) -> str:
-    code = ord(character)
-    if character in _SHORT:
-        return _SHORT[character]
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return character.encode("unicode_escape").decode()
 
 
 def is_terminal(*streams: TextIO | None) -> bool:

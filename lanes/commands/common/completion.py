@@ -10,6 +10,7 @@ from lanes.base.terminal import clean
 from lanes.commands.common.each import listed
 from lanes.commands.common.session import Session
 from lanes_storage.errors import StorageError
+from lanes_storage.globs import exactly
 from lanes_storage.records import How, LaneFilter
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 #: So many keys are offered, those of the greatest harm first.
 OFFERED = 100
-_LITERAL = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
 
 
 def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[Any]]":
@@ -25,9 +25,8 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
     from click.shell_completion import CompletionItem
 
     session = ctx.ensure_object(Session)
-    match = beginning.translate(_LITERAL) + "*"
     with contextlib.suppress(LanesError, StorageError, OSError), session.desk() as desk:
-        chosen = LaneFilter().where("key", How.FITS, match)
+        chosen = LaneFilter().where("key", How.FITS, exactly(beginning) + "*")
         found = listed(desk, filter_=chosen, limit=OFFERED)
         return [CompletionItem(lane.key) for lane in found if _harmless(lane.key)]
     return []

@@ -1,7 +1,8 @@
 """Options and argument types that several commands share, and the session that the global ones fill."""
 
 import sys
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -25,13 +26,7 @@ else:  # older ones of click cannot be subscripted
     ChoiceType = click.Choice
 
 
-class OptionCallback(Protocol):
-    """A callback of click."""
-
-    def __call__(self, ctx: click.Context, param: click.Parameter, value: Any) -> None: ...
-
-
-def _keep(name: str) -> OptionCallback:
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Store a global option in the session; one after the command overrides one before it."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ARG001 - click's signature

@@ -24,7 +24,6 @@ The rules of failing over:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lanes.base.errors import RunFailed, RunParked
@@ -38,6 +37,7 @@ from lanes.runners.providers.health import ProviderHealth, ProviderRequest
 from lanes.runners.providers.outgoing import Outgoing, outgoing
 from lanes.runners.providers.places import ProviderView
 from lanes.runners.usage import cost_of
+from lanes.text.timestamps import moment
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, ProviderAttempt
 
@@ -185,8 +185,7 @@ class ProviderRunner:
         trail.left.remove(provider)
         trail.untils.append(until)
         cause = view.row(self._health.line(provider)).cause or AttemptCause.RATE_LIMITED
-        said = datetime.fromtimestamp(until / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        sentence = f"not asked, cooling until {said}"
+        sentence = f"not asked, cooling until {moment(until)[:19]}Z"
         trail.attempts.append(ProviderAttempt(provider.name, cause, sentence, self._health.clock().wall))
 
 
