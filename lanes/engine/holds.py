@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from lanes.base import arguments
-from lanes.base.errors import HoldEnded, RunFailed, Unfit
+from lanes.base.errors import HoldEnded, RunError, RunFailed, Unfit
 from lanes.base.terminal import check_key
 from lanes.config import Config
 from lanes.engine.dispatch.policies import Policies
@@ -62,6 +62,8 @@ class HoldRunner:
             raise
         if error is None:
             return ""
+        if isinstance(error, RunError):  # also one that would park a message: no block is run again
+            raise RunFailed(error.failure.cause, error.failure.message, error.failure.attempts)
         if isinstance(error, Exception | asyncio.CancelledError):
             raise error
         raise RunFailed(Cause.RUNNER_FAILED, f"its block was left by {type(error).__name__}")

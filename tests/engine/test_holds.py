@@ -109,6 +109,20 @@ async def test_an_exception_in_the_block_fails_the_run_and_comes_out(desk: Desk)
     assert "ZeroDivisionError" in lane.last_error.message
 
 
+async def test_F794_what_would_park_a_message_ends_a_block_at_once(desk: Desk) -> None:
+    with pytest.raises(lanes.RunParked):
+        async with desk.hold("a"):
+            raise lanes.RunParked(60, "later")
+    lane = await desk.lane("a")
+    assert (lane.state, lane.queued) == (LaneState.ERRORED, 0)
+    assert lane.last_error is not None
+    assert (lane.last_error.cause, lane.last_error.message) == (Cause.PROVIDER_COOLING, "later")
+    with pytest.raises(lanes.RunFailed):
+        async with desk.hold("a"):
+            raise lanes.RunFailed("tool_missing", "git is not there")
+    assert "git is not there" in await desk.why("a")
+
+
 async def test_F577_a_block_may_be_ended_in_another_task(desk: Desk) -> None:
     hold = desk.hold("a")  # as a fixture does, whose two halves are two tasks
     await asyncio.create_task(hold.__aenter__())
