@@ -171,7 +171,7 @@ def raised(given: T | LanesError) -> T:
 
 
 def wait_since(
-    store: Store, seen: int, seconds: float, clock: Clock, sleep: Callable[[float], None] = time.sleep
+    store: Store, seen: int | None, seconds: float, clock: Clock, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Wait, at most for ``seconds``, for a commit of others since the store had the version ``seen``. What is waited
     for mostly comes soon, so the first looks are close together."""

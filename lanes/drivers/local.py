@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lanes.base.errors import LanesError
-from lanes.base.procedure import Effect, run, run_each
+from lanes.base.procedure import Effect, run, run_each, wait_since
 from lanes.context import Context
 from lanes.verbs.verb import Verb
 from lanes_storage import reads
@@ -16,9 +15,6 @@ from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 
 T = TypeVar("T")
-
-#: The interval of checks for changes while a command watches the database.
-LOOK_EVERY_S = 0.05
 
 
 class LocalDriver:
@@ -60,11 +56,9 @@ class LocalDriver:
             yield place, came
 
     def changed(self, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while (version := self.store.version()) == self._version and (left := until - time.monotonic()) > 0:
-            time.sleep(min(LOOK_EVERY_S, left))
-        before, self._version = self._version, version
-        return version != before
+        wait_since(self.store, self._version, seconds, self.ctx.clock)
+        before, self._version = self._version, self.store.version()
+        return self._version != before
 
     def close(self) -> None:
         self.store.close()
