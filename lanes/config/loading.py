@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.base.addresses import is_host
+from lanes.base.errors import ConfigError
 from lanes.config import consistency
 from lanes.config.config import Config
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
@@ -51,8 +52,11 @@ def from_data(
 ) -> Config:
     """The same from a mapping of the file's form, for a program that has its settings elsewhere.
 
-    Raises ConfigError, which names the key and the fix.
+    ``env``: where the variables ``LANES_…`` are, which go before it as they go before a file; without it, those of this
+    process. Raises ConfigError, which names the key and the fix.
     """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"configuration: it must be a mapping of sections, not {type(data).__name__}")
     env, cwd = _surroundings(env, cwd)
     return _from_document(Document(data, cwd), env, flags or {}, cwd)
 

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -220,6 +221,10 @@ def test_from_data(home: Mapping[str, str], tmp_path: Path) -> None:
     assert config.database.url == str(tmp_path / "x.db")
     with pytest.raises(ConfigError, match=r"^configuration: gateway\.prot: unknown name"):
         from_data({"gateway": {"prot": 1}}, env=home)
+    bad: list[Any] = [None, [], "x.db"]
+    for data in bad:
+        with pytest.raises(ConfigError, match="a mapping of sections"):
+            from_data(data, env=home)
 
 
 def test_the_simulated_provider(home: Mapping[str, str]) -> None:
