@@ -111,10 +111,11 @@ def let_go(path: Path, process: "subprocess.Popen[str]") -> None:
 def test_F85_nothing_is_lost_that_is_sent_while_a_process_is_inside_its_checkpoint(
     shim: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 100)
     with held(shim, path, LANES) as process:
-        with contextlib.closing(open_store(str(path))) as sender, pytest.raises(errors.DatabaseLocked):
-            sender.write(send("meanwhile"))
+        with contextlib.closing(open_store(str(path))) as sender, monkeypatch.context() as hasty:
+            hasty.setattr(locking, "BUSY_TIMEOUT_MS", 100)
+            with pytest.raises(errors.DatabaseLocked):
+                sender.write(send("meanwhile"))
         let_go(path, process)
         told = []
         for number in range(SENDS):

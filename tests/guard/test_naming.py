@@ -80,7 +80,7 @@ KEPT = {
 async def test_F293_a_silent_stream_is_kept_alive_by_events_of_its_dialect(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
-    monkeypatch.setattr("lanes.runners.passing.keepalive.EVERY_S", 0.02)
+    monkeypatch.setattr("lanes.runners.passing.keepalive.EVERY_S", 0.3)
     first, alive = KEPT[route]
     async with mirror(pieces=[first, asyncio.Event()]) as seen:
         guarded = await guard(seen.url)

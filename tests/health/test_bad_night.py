@@ -110,7 +110,7 @@ async def lost_of(plan: NightPlan, settings: dict[str, Any], folder: Path) -> Mo
     morning, messages = await played(plan, settings, folder)
     failed = [(m.key, str(m.state), m.error) for m in messages if m.state != MessageState.DONE]
     assert (morning.out_of_order, morning.twice, morning.lost) == (0, 0, len(failed)), f"{morning}, {failed[:3]}"
-    assert morning.ratio <= 1.2, str(morning)
+    assert morning.requests <= 1.2 * morning.answered + 10, str(morning)  # few messages are asked for by chance
     return morning
 
 

@@ -200,7 +200,7 @@ async def test_F591_where_the_file_stays_locked_all_callers_wait_once(
         begun.append(given)
         locking.begin(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 300)
     monkeypatch.setattr(transaction, "begin", counted)
     other = sqlite3.connect(desk.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

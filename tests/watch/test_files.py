@@ -93,7 +93,7 @@ def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
 async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    monkeypatch.setattr(wire, "CONNECT_S", 1.0)
     state = tmp_path / "openclaw"
     of_9(state)
     async with watch_site(tmp_path, OF_9, files=str(state)) as site:
@@ -110,7 +110,7 @@ async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_cl
 async def test_F677_a_lock_that_names_no_possible_process_ends_no_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    monkeypatch.setattr(wire, "CONNECT_S", 1.0)
     state = tmp_path / "openclaw"
     of_5(state, 2**70)
     async with watch_site(tmp_path, OF_9, files=str(state)) as site:
@@ -124,7 +124,7 @@ async def test_F677_a_lock_that_names_no_possible_process_ends_no_watch(
 async def test_F677_an_adapter_that_fails_at_the_files_of_its_program_ends_no_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "CONNECT_S", 0.2)
+    monkeypatch.setattr(wire, "CONNECT_S", 1.0)
     monkeypatch.setattr(adapter, "sessions_in", lambda *_: 1 / 0)
     async with watch_site(tmp_path, OF_9, files=str(tmp_path)) as site:
         site.gateway.silent = True

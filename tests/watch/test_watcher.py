@@ -261,7 +261,7 @@ async def test_F678_a_gateway_whose_adapter_fails_is_not_shown_as_connected(
 async def test_F679_where_the_database_is_locked_as_a_watch_begins_it_begins_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 500)
     monkeypatch.setattr(watcher, "LEASE_S", 0.01)
     async with watch_site(tmp_path, OF_9) as site:
         owner = await site.register()
@@ -276,7 +276,7 @@ async def test_F679_where_the_database_is_locked_as_a_watch_begins_it_begins_lat
 async def test_F680_what_came_of_freeing_is_told_also_where_the_database_is_locked_by_then(
     site: WatchSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 500)
     monkeypatch.setattr(watcher, "LEASE_S", 0.01)
     await site.gateway.begin(KEY)
     await site.lane(state=LaneState.RUNNING)
