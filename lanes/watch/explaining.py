@@ -57,7 +57,7 @@ def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> 
     if row.from_files:
         said.append("This was read from the files of the gateway, which does not answer.")
     if source.state is not SourceState.CONNECTED:
-        why = clean(source.why or "")
+        why = clean(source.why or "it was not reached yet")
         fix = f" Next: {clean(source.fix)}." if source.fix else ""
         said.append(f"Its gateway is {source.state}: {why}.{fix} Nothing can be freed there meanwhile.")
     if watcher is None or not liveness.lives(watcher):

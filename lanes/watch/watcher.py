@@ -152,10 +152,8 @@ class WatchedSource:
         stored = await self._store.read(reads.sightings())
         self._adapter.recall([row.seen for row in stored if row.source.name == self.name and not row.from_files])
         self._kept, self._whole = {}, True
-        await self._look()
-        self._down = None  # before it is told: who reads that it is connected may ask to free a session
+        await self._look(version)
         self._tried.set()
-        await self._note(SourceState.CONNECTED, version=version)
         while True:
             rows = list(self._kept.values())
             await self._judge(rows)
@@ -198,21 +196,26 @@ class WatchedSource:
         fix = f"`kill -CONT {pid}` lets it go on; else restart it"
         return SourceDown(SourceState.HUNG, f"its process {pid} is stopped", fix)
 
-    async def _look(self) -> None:
-        """Read its sessions and store what has changed. Raises SourceDown."""
+    async def _look(self, version: str | None = None) -> None:
+        """Read its sessions and store what has changed. ``version``: of a gateway that was just connected, which is
+        stored with them. Raises SourceDown."""
         async with self._looking:
             rows = {row.key: row for row in await self._answered(self._adapter.list)}
-            await self._keep(rows, from_files=False)
+            if version is not None:
+                self._down = None  # before it is told: who reads that it is connected may ask to free a session
+            await self._keep(rows, version, from_files=False)
 
-    async def _keep(self, rows: dict[str, Sighting], *, from_files: bool) -> None:
+    async def _keep(self, rows: dict[str, Sighting], version: str | None = None, *, from_files: bool) -> None:
         changed = [row for row in rows.values() if _differs(self._kept.get(row.key), row)]
         whole = self._whole or bool(self._kept.keys() - rows.keys())
-        if not (changed or whole):
+        if not (changed or whole or version is not None):
             return
         owner, now = self._owner(), self._clock()
         every = list(rows.values()) if whole else changed
 
         def step(tx: Transaction) -> bool:
+            if version is not None and owner is not None:
+                doors.note_source(tx, self.name, owner, SourceState.CONNECTED, now, version=version)
             return owner is not None and doors.keep_sightings(
                 tx, self.name, owner, every, now, from_files=from_files, whole=whole
             )

@@ -63,6 +63,23 @@ async def test_a_held_session_is_listed_shown_explained_and_freed(site: WatchSit
     assert (await aborted(site)).outcome is Outcome.NOT_HELD
 
 
+async def test_F780_what_is_seen_is_stored_with_the_word_that_its_gateway_is_connected(tmp_path: Path) -> None:
+    """For a moment, ``why`` said of a held session that its gateway is unreachable, and an abort gave up."""
+    states = set[str]()
+
+    def look() -> None:
+        with closing(sqlite3.connect(tmp_path / "lanes.db")) as connection:
+            states.update(*connection.execute("SELECT s.state FROM sightings JOIN sources s ON s.name = source"))
+
+    async with watch_site(tmp_path, OF_9) as site:
+        await site.gateway.begin(KEY)
+        unlisten = site.desk.store.on_commit(look)
+        async with site.watched():
+            await site.lane(state=LaneState.RUNNING, gateway=SourceState.CONNECTED)
+        unlisten()
+    assert states == {"connected"}
+
+
 async def test_F336_nothing_of_a_conversation_is_stored(site: WatchSite, tmp_path: Path) -> None:
     run = await site.gateway.begin(KEY)
     secret = "what-a-person-wrote"
