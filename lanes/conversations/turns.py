@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lanes.runners.base import Turn
+from lanes.text.chats import text_of
 from lanes_storage.law import together
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import TurnRow
@@ -102,23 +103,17 @@ def closed(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
             continue
         made += [_no_result(call) for call in calls]
         calls = [str(call.get("id")) for call in message.get("tool_calls") or ()]
-        if calls or _text(message).strip():
+        if calls or text_of(message.get("content")).strip():
             made.append(message)
     return made + [_no_result(call) for call in calls]
 
 
 def spoken(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
     """The answer without calls of tools: a provider that was told of no tools may refuse them."""
-    texts = [text for each in messages if each.get("role") == "assistant" and (text := _text(each)).strip()]
+    texts = [text_of(each.get("content")) for each in messages if each.get("role") == "assistant"]
+    texts = [text for text in texts if text.strip()]
     return [{"role": "assistant", "content": together(texts)}] if texts else []
 
 
 def _no_result(call: str) -> ChatMessage:
     return {"role": "tool", "tool_call_id": call, "content": NO_RESULT}
-
-
-def _text(message: ChatMessage) -> str:
-    content = message.get("content")
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""

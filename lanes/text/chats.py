@@ -20,9 +20,9 @@ def last_user_text(request: dict[str, Any]) -> str:
     for message in reversed(_messages(request)):
         if message.get("role") == "user" and not _only_results(message):
             content = message.get("content")
-            parts = dicts(content)
-            text = "".join(str(part.get("text", "")) for part in parts if part.get("type") in _TEXTS)
-            said = content if isinstance(content, str) else text
+            if not isinstance(content, str):
+                content = [part for part in dicts(content) if part.get("type") in _TEXTS]
+            said = text_of(content)
             if not said.startswith(_INJECTED):
                 return said
     return ""
@@ -91,6 +91,13 @@ def _results_in(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _only_results(message: dict[str, Any]) -> bool:
     return bool(results := _results_in(message)) and len(results) == len(dicts(message.get("content")))
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content, which some send as a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(text for part in dicts(content) if isinstance(text := part.get("text"), str))
 
 
 def dicts(value: object) -> list[dict[str, Any]]:

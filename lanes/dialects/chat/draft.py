@@ -7,6 +7,7 @@ from lanes.dialects.gathering import MAX_REPLY, Gathering, garbage
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import AttemptFailed, from_error
 from lanes.runners.http.merging import Merger, plain, whole
+from lanes.text.chats import text_of
 from lanes_storage.law import AttemptCause
 
 #: What each chunk says of the whole reply.
@@ -96,7 +97,7 @@ class ChatDraft:
             self.contents += 1
         if not isinstance(delta, dict):
             return
-        text = self._gathered.add(_text_of(delta.get("content")))
+        text = self._gathered.add(text_of(delta.get("content")))
         if text and len(delta) == 1 and not (logprobs or self._fresh):  # as nearly all are
             self.contents += 1
             pieces.append(Delta(text))
@@ -125,11 +126,3 @@ class ChatDraft:
 
 def _beside_text(delta: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in delta.items() if value and name not in ("role", "content")}
-
-
-def _text_of(content: Any) -> str:
-    """The text of a delta's content. Some providers send a list of parts."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "".join(t for p in parts if isinstance(p, dict) and isinstance(t := p.get("text"), str))

@@ -8,6 +8,7 @@ from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import from_error
+from lanes.text.chats import text_of
 
 _THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _FINISHES = {"max_output_tokens": "length", "max_messages": "length"}
@@ -114,9 +115,7 @@ class ResponsesDraft(EventDraft[_Item]):
             return []
         if known.kind == "function_call":
             return [CallPiece(known.call, str(item.get("arguments") or "{}"))]
-        parts = item.get("content") if known.kind == "message" else None
-        texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-        text = "".join(text for text in texts if isinstance(text, str))
+        text = text_of(item.get("content")) if known.kind == "message" else ""
         return [TextPiece(text)] if text else []
 
 
