@@ -57,7 +57,7 @@ import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
     open_store(str(path), create=True)
-except errors.DatabaseUnavailable:
+except (errors.DatabaseUnavailable, errors.DatabaseFull):
     sys.exit()
 sys.exit("it had room")
 """
