@@ -18,6 +18,7 @@ from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Query, Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
 from lanes_storage.sqlite.file import locking, paths
+from lanes_storage.sqlite.file.connect import open_reader
 from tests.kit.databases import lay
 from tests.kit.forks import run_elsewhere
 
@@ -369,6 +370,19 @@ def test_F773_another_program_that_closes_last_takes_no_log_away_that_is_in_use(
     assert beside(path, "-wal").stat().st_ino == log
     store.write(send("b"))
     assert keys(path) == ["a", "b"]
+
+
+def test_F815_shared_memory_that_was_left_behind_lets_no_reader_keep_a_writer_out(path: Path) -> None:
+    """As beside a backup that was copied into the place of the database: one file, in another mode of the journal."""
+    open_store(str(path), create=True).close()
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    beside(path, "-shm").write_bytes(bytes(32768))
+    with contextlib.closing(open_reader(path)) as reading:
+        reading.execute("SELECT count(*) FROM lanes").fetchone()
+        with contextlib.closing(open_store(str(path))) as store:
+            store.write(send("a"))
+        assert reading.execute("SELECT key FROM lanes").fetchall() == [("a",)]
 
 
 @pytest.mark.parametrize("what", SHORT.values(), ids=SHORT)

@@ -217,7 +217,7 @@ def keep_open(files: Files) -> None:
     connection has opened the log.
     """
     meant = {seen(str(files.memory)): (_OPEN_BYTE, 1), seen(str(files.database)): _SHARED_BYTES}
-    if None in meant:  # no log, so nothing is shared; or the files are being replaced
+    if None in meant or not files.log.exists():  # no log, so nothing is shared; or the files are being replaced
         return
     with contextlib.suppress(OSError):  # the system does not show open files
         for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
