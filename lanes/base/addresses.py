@@ -1,4 +1,4 @@
-"""Addresses of hosts."""
+"""Addresses of hosts, and URLs."""
 
 import re
 
@@ -19,6 +19,17 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_http(url: str) -> bool:
+    """Whether it is a URL of HTTP that names a host."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is none
+        return False
 
 
 def is_loopback_host(host: str) -> bool:

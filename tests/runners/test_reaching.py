@@ -3,6 +3,8 @@
 import asyncio
 import json
 import ssl
+import traceback
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,53 @@ async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_F816_the_name_and_the_password_of_a_proxy_go_out_in_utf_8(
+    monkeypatch: pytest.MonkeyPatch, encrypted: bool
+) -> None:
+    """As curl sends them."""
+    came: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(answer, "127.0.0.1", 0)
+    monkeypatch.setenv("ALL_PROXY", f"http://m%C3%BCller:5%E2%82%AC%40@127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    client = HttpClient()
+    await refused(client, provider(f"http{'s' if encrypted else ''}://elsewhere.example/v1"))
+    (head,) = came
+    sent = b64encode("müller:5€@".encode()).decode()
+    assert f"\r\nproxy-authorization: basic {sent}\r\n".lower().encode() in head.lower()
+    assert (b"\r\nauthorization:" in head.lower()) is False
+    await client.aclose()
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "http://me:s3cr3t/x@h:3128",
+        "http://me:s3cr3t#x@h:3128",
+        "http://me:[s3cr3t]@h:3128",
+        "http://me:s3cr3t\u2100@h:3128",
+        "http://me:s3cr3t@h:99999",
+        "http://me:s3cr3t@h:0",
+        "socks5://me:s3cr3t@h:1080",
+        "http://",
+    ],
+)
+def test_F816_a_proxy_of_the_environment_that_is_none_is_refused_at_the_start_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", named)
+    with pytest.raises(ConfigError, match="it is no address of an HTTP proxy") as refusal:
+        HttpClient()
+    assert "s3cr3t" not in "".join(traceback.format_exception(refusal.value))
 
 
 @pytest.fixture

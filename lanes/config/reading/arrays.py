@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
+from lanes.base.addresses import is_http
 from lanes.base.terminal import without_password
 from lanes.config.declared.model import PROGRAMS, AlertConfig, PolicyConfig, Price, ProviderConfig, RunnerConfig
 from lanes.config.declared.refusal import shown
@@ -159,16 +159,8 @@ def _check_url(row: ArrayElement) -> None:
     if "@" in url.value or without_password(url.value) != url.value:
         fix = "take the password or key out and use api_key_env or api_key_file"
         raise url.refused("secrets are named, never written", fix)
-    if not _is_base_url(url.value):  # not shown: whatever is wrong with it may be a secret
+    if not (_URL.fullmatch(url.value) and is_http(url.value)):  # not shown: whatever is wrong with it may be a secret
         raise url.refused("it is no base URL", "write, say, https://host/v1")
-
-
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return _URL.fullmatch(url) is not None and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # half an IPv6 address, or a port that is none
-        return False
 
 
 def check_target(target: Value) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 
+from lanes.base.addresses import is_http
 from lanes.config.declared.presets import HEADER_NAME
 from lanes.config.declared.refusal import refusal, shown
 from lanes.config.reading.sections import ArrayElement
@@ -23,7 +24,8 @@ def check(row: ArrayElement) -> None:
     _check_headers(row)
     _check_body(row)
     proxy = row.values["proxy"]
-    if proxy.value is not None and not _PROXY.fullmatch(proxy.value):  # not shown: it may hold a password
+    # not shown: it may hold a password
+    if proxy.value is not None and not (_PROXY.fullmatch(proxy.value) and is_http(proxy.value)):
         fix = "write, say, http://host:3128, without a name and a password"
         raise proxy.refused("it is no address of an HTTP proxy", fix)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import certifi
 
+from lanes.base.addresses import is_http
 from lanes.base.errors import ConfigError
 from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
@@ -135,13 +136,9 @@ def endpoint_of(provider: ProviderConfig, path: str) -> str:
 @lru_cache(maxsize=256)
 def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
     """The address of one route below a base URL, with that query. Raises ConfigError."""
-    try:
-        url = urlsplit(base_url)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_http(base_url):
         raise ConfigError("the address of the provider is no base URL; write https://host/v1")
+    url = urlsplit(base_url)
     asked = "&".join(part for part in (url.query, urlencode(query)) if part)
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
 
@@ -155,9 +152,8 @@ def _proxies() -> dict[str, str]:
 
     named = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https", "all")}
     made = {scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in named.items()}
-    for proxy in map(urlsplit, made.values()):
-        if proxy.scheme not in ("http", "https") or not proxy.hostname:  # not shown: it may hold a password
-            raise ValueError("it is no address of an HTTP proxy (http://host:3128)")
+    if not all(map(is_http, made.values())):  # not shown: it may hold a password
+        raise ValueError("it is no address of an HTTP proxy (http://host:3128; in a password / is %2F, and @ is %40)")
     return made
 
 

@@ -81,7 +81,7 @@ class Connections:
                 data=(body if len(body) < _LARGE else BytesIO(body)) or None,
                 allow_redirects=False,
                 ssl=trusted,
-                proxy=proxy,
+                proxy=None if proxy is None else _proxy(proxy),
                 trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -221,3 +221,12 @@ async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: obj
 @lru_cache(maxsize=256)
 def _url(address: str) -> URL:
     return URL(address, encoded=address.isascii())  # what came percent-encoded goes on as it is
+
+
+@lru_cache(maxsize=256)
+def _proxy(address: str) -> URL:
+    """A proxy as the library takes it: of its name and its password, each character goes out as one byte, and so these
+    are those of UTF-8, as from other clients."""
+    url = URL(address)
+    user, password = (part and part.encode().decode("latin-1") for part in (url.user, url.password))
+    return url.with_user(user).with_password(password) if user or password else url
