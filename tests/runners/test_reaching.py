@@ -152,6 +152,23 @@ async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.close()
 
 
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+async def test_F817_a_provider_whose_proxy_opens_no_tunnel_got_no_request(client: HttpClient, answer: bytes) -> None:
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    through = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    client.prepare("one", Through(through))
+    failure = await refused(client, provider("https://elsewhere.example/v1", proxy=through))
+    assert failure.cause == "unreachable"
+    assert failure.message.startswith("not reachable: ")
+    proxy.close()
+
+
 @pytest.mark.parametrize("encrypted", [False, True])
 async def test_F816_the_name_and_the_password_of_a_proxy_go_out_in_utf_8(
     monkeypatch: pytest.MonkeyPatch, encrypted: bool

@@ -85,7 +85,7 @@ class Connections:
                 trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _told(error, sending.kept_s()) from error
+            raise _told(error, sending) from error
         return ProviderResponse(answer)
 
     async def aclose(self) -> None:
@@ -145,11 +145,11 @@ class ProviderResponse:
             self._answer.close()
 
 
-def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDescriptor:
+def _told(error: Exception, sending: "_Sending | None" = None) -> AttemptFailed | NoDescriptor:
     """Our failure for an error of the library; NoDescriptor if this process itself is the cause.
 
-    ``kept_s``: how long the request was out, if it went out on a connection that had served another one and nothing of
-    an answer came. The frames of the error are dropped: they hold all that was sent, and some hold the error.
+    ``sending``: the request, if nothing of an answer came. The frames of the error are dropped: they hold all that was
+    sent, and some hold the error.
     """
     if descriptors.is_shortage(error) or (isinstance(error, aiohttp.ClientConnectorError) and descriptors.none_left()):
         descriptors.note_shortage()
@@ -159,7 +159,11 @@ def _told(error: Exception, kept_s: float | None = None) -> AttemptFailed | NoDe
     while inner is not None:
         inner.__traceback__ = None
         inner = inner.__cause__ or inner.__context__
-    if kept_s is not None and kept_s <= AT_ONCE_S and failure.cause in (AttemptCause.CUT, AttemptCause.RESET):
+    if sending is None or failure.cause not in (AttemptCause.CUT, AttemptCause.RESET, AttemptCause.GARBAGE):
+        return failure
+    if not sending.is_out:
+        return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: its proxy opens no tunnel: {failure.message}")
+    if sending.was_kept() and failure.cause is not AttemptCause.GARBAGE:
         return ConnectionClosed(failure.cause, failure.message)
     return failure
 
@@ -198,15 +202,17 @@ def _root(error: BaseException) -> str:
 
 
 class _Sending:
-    """A request on its way out. ``reused_at``: since when on a connection that has served another one."""
+    """A request on its way out. ``reused_at``: since when on a connection that has served another one. ``is_out``:
+    its head was sent; before that, a proxy may be asked for a tunnel."""
 
     def __init__(self, connected: Callable[[], None], mono: Callable[[], float]) -> None:
         self.connected, self.mono = connected, mono
         self.reused_at: float | None = None
+        self.is_out = False
 
-    def kept_s(self) -> float | None:
-        """How long it is out on such a connection."""
-        return None if self.reused_at is None else self.mono() - self.reused_at
+    def was_kept(self) -> bool:
+        """Whether it has been out on such a connection, and for a moment only."""
+        return self.reused_at is not None and self.mono() - self.reused_at <= AT_ONCE_S
 
 
 async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
@@ -215,7 +221,9 @@ async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object
 
 
 async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx.connected()
+    sending: _Sending = context.trace_request_ctx
+    sending.is_out = True
+    sending.connected()
 
 
 @lru_cache(maxsize=256)
