@@ -11,7 +11,7 @@ from textual.strip import Strip
 from lanes_tui.painting import NarrowUpdate
 from tests.kit.stage import Stage
 from tests.tui.terminal import terminal
-from tests.tui.test_calm import next_second
+from tests.tui.test_calm import be_calm
 
 RED = Style(color="red")
 #: Two lines: the first of two parts that lie side by side, the second with a part that is not painted.
@@ -42,7 +42,8 @@ def test_a_cell_that_changes_is_sent_without_the_key_of_its_lane(stage: Stage) -
         opened.shows("session:one", "LAST EVENTS")
         opened.press("v")
         opened.hides("LAST EVENTS")
-        before = len([next_second(opened) for _ in range(2)][-1])  # the list has moved up by then
+        be_calm(opened)  # the list has moved up by then
+        before = len(opened.sent)
         stage.send("session:one", *["more"] * 11)
         opened.until(lambda: any("session:one" in line and " 12 " in line for line in opened.lines), "the queue")
         assert b"session:one" not in opened.sent[before:]
