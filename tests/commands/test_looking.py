@@ -15,6 +15,7 @@ from lanes.commands.output.layout import OutputColumn, lay_out, width_of
 from lanes.commands.serve import status
 from lanes.context import Context
 from lanes.drivers.local import LocalDriver
+from lanes.testing.moments import Hands
 from lanes.verbs.messages import messages
 from lanes.verbs.paging import PAGE
 from lanes.verbs.system import events
@@ -351,6 +352,18 @@ def test_F801_a_list_without_a_limit_is_read_page_by_page(
     given = {"key": listed[1] if listed[1:] else None, "limit": None}
     sizes = [len(page) for page in pages(LocalDriver(busy.store, Context("tester")), verb, given)]
     assert (max(sizes), sum(sizes)) == (PAGE, len(told))
+
+
+def test_F801_the_pages_of_a_period_begin_at_the_same_time(stage: Stage) -> None:
+    clock = Hands()
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= {PAGE})"
+    sql = f"{numbers} INSERT INTO events (at, type) SELECT :now, 'note' FROM n"
+    stage.store.write(lambda tx: tx.run(sql, {"now": clock().wall}))
+    given = {"key": None, "limit": None, "since": MINUTE}
+    read = pages(LocalDriver(stage.store, Context("tester", clock)), events, given)
+    assert len(next(read)) == PAGE
+    clock.move(2 * MINUTE)
+    assert len(next(read)) == 1
 
 
 def test_a_notice_tells_the_next_step(busy: Stage, lanes: Call) -> None:

@@ -107,6 +107,8 @@ def pages(desk: Driver, verb: Verb[..., Any], given: Mapping[str, Any]) -> Itera
         if len(page) < PAGE:
             return
         place = {how.param: how.place(page)}
+        if "since" in given:  # that moves on with the clock, and what follows a page is within it
+            place["since"] = None
 
 
 def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None = None) -> Callable[[Any], Any]:
