@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from lanes.base.errors import ConfigError
+from lanes.base.errors import ConfigError, Unfit
 from lanes.runners.base import Reply, RunContext, Runner
 from lanes_storage.threads import to_its_end
 
@@ -54,6 +54,9 @@ class ThreadRunner:
     """
 
     def __init__(self, function: Callable[[RunContext], str | Reply]) -> None:
+        """Raises Unfit."""
+        if not callable(function) or _is_async(function):
+            raise Unfit("a ThreadRunner takes a plain function; an async one is a runner by itself")
         self._function = function
 
     async def __call__(self, run: RunContext) -> str | Reply:

@@ -304,6 +304,13 @@ async def test_a_gateway_needs_one_runner_or_specs(tmp_path: Path) -> None:
             _ = Gateway(desk, echo).owner_id
 
 
+def test_F818_what_needs_no_thread_is_refused_where_it_is_handed_in() -> None:
+    """Each run would fail, and an async function would never begin."""
+    for wrong in (echo, lanes.ThreadRunner(lambda run: run.text), "echo"):
+        with pytest.raises(Unfit, match="plain function"):
+            lanes.ThreadRunner(cast("Any", wrong))
+
+
 async def test_F791_runners_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
     spec: Any = RunnerSpec("chat", RunnerKind.PYTHON, echo, 1)
     bad: list[Any] = [{"chat": echo}, {"other": spec}, [spec], {"chat": None}]
