@@ -216,6 +216,14 @@ def test_F816_a_proxy_of_the_environment_that_is_none_is_refused_at_the_start_an
     assert "s3cr3t" not in "".join(traceback.format_exception(refusal.value))
 
 
+def test_F819_a_proxy_of_another_kind_for_what_has_its_own_is_not_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Desktops name all three."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://h:3128")
+    monkeypatch.setenv("ALL_PROXY", "socks5://h:1080")
+    assert HttpClient().proxy("https://elsewhere.example/v1") == "http://h:3128"
+
+
 @pytest.fixture
 async def heads() -> AsyncIterator[tuple[str, list[bytes]]]:
     """The address of what answers as a provider and as a proxy, and the heads of the requests that came there."""

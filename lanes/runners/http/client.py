@@ -106,7 +106,7 @@ class HttpClient:
         asked = urlsplit(url)
         if asked.hostname in _HERE or proxy_bypass(asked.hostname or "") or proxy_bypass(asked.netloc):
             return None
-        return self._proxies.get(asked.scheme, self._proxies.get("all"))
+        return self._proxies.get(asked.scheme)
 
     async def _load(self) -> "Connections":
         """Load the library with the first request, in a thread: the start of a gateway does not wait for it."""
@@ -144,14 +144,14 @@ def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) 
 
 
 def _proxies() -> dict[str, str]:
-    """What the environment, or on macOS the system, names for the schemes ``http``, ``https`` and ``all``. Raises
-    ValueError."""
+    """What the environment, or on macOS the system, names for the schemes ``http`` and ``https``. Raises ValueError."""
     if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
     from urllib.request import getproxies  # a megabyte with what it imports
 
-    named = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https", "all")}
-    made = {scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in named.items()}
+    named = getproxies()
+    used = {scheme: proxy for scheme in ("http", "https") if (proxy := named.get(scheme, named.get("all")))}
+    made = {scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in used.items()}
     if not all(map(is_http, made.values())):  # not shown: it may hold a password
         raise ValueError("it is no address of an HTTP proxy (http://host:3128; in a password / is %2F, and @ is %40)")
     return made
