@@ -255,12 +255,17 @@ async def test_F793_a_function_in_a_thread_keeps_its_lane_until_it_ends_or_is_fo
     async with timed(lanes.ThreadRunner(works)) as gateway:
         await gateway.desk.send("a", "long")
         await until(begun.is_set, "the thread")
+
+        async def requested() -> bool:
+            return (await gateway.desk.lane("a")).abort_requested
+
         aborting = asyncio.create_task(gateway.desk.abort("a"))
+        await until(requested, "the request")
         await gateway.advance("5s")
         assert (await gateway.desk.lane("a")).state == "running", "it still works"
         await gateway.advance("6s")
         assert (await aborting).outcome == "forced"
-        assert gateway.strays == 1
+        await until(lambda: gateway.strays == 1, "its gateway to know")
         go.set()
         await until(lambda: gateway.strays == 0, "its end")
         assert (await gateway.desk.ask("a", "short")).reply == "worked"
