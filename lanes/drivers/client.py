@@ -10,6 +10,7 @@ from typing import Any
 
 from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError, LanesError
+from lanes.base.proxies import Proxies
 from lanes.base.terminal import without_password
 from lanes.host.holder import stopped_holder_of
 from lanes.host.optional import without
@@ -70,8 +71,9 @@ class GatewayClient:
         # longer than to ask: only where they are needed. No redirect is followed.
         try:
             trusted = base.scheme == "https" and httpx.create_ssl_context()
-            self._http = httpx.Client(base_url=base, headers=headers, trust_env=not here, verify=trusted)
-        except (ImportError, ValueError, OSError) as error:
+            proxy = None if here else Proxies().of(str(base))
+            self._http = httpx.Client(base_url=base, headers=headers, trust_env=False, verify=trusted, proxy=proxy)
+        except (httpx.InvalidURL, ValueError, OSError) as error:
             said = f"the proxy or certificates that the environment names cannot be used: {error}"
             raise ConfigError(f"{said}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
         self._deadline = _Deadline()

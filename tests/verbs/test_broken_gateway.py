@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,29 @@ def test_F728_a_proxy_or_certificates_of_the_environment_that_cannot_be_used(
     monkeypatch.setenv(*named)
     with pytest.raises(ConfigError, match="that the environment names cannot be used"):
         GatewayClient("https://elsewhere.example", None)
+
+
+@pytest.mark.parametrize("named", ["http://me:s3cr3t/x@h:3128", "http://me:[s3cr3t]@h:3128", "socks5://me:s3cr3t@h:1"])
+def test_F816_a_proxy_of_the_environment_that_is_none_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", named)
+    with pytest.raises(ConfigError, match="it is no address of an HTTP proxy") as refusal:
+        GatewayClient("https://elsewhere.example", None)
+    assert "s3cr3t" not in "".join(traceback.format_exception(refusal.value))
+    GatewayClient("https://127.0.0.1:1", None).close()
+
+
+def test_F819_a_proxy_of_another_kind_for_what_has_its_own_is_not_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://h:3128")
+    monkeypatch.setenv("ALL_PROXY", "socks5://h:1080")
+    GatewayClient("https://elsewhere.example", None).close()
+
+
+def test_a_gateway_elsewhere_is_reached_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"messages":3}'
+    with answering(found) as here:
+        monkeypatch.setenv("HTTP_PROXY", here.name)
+        with contextlib.closing(RemoteDriver(GatewayClient("http://elsewhere.example", None))) as driver:
+            assert driver.call(message_count, for_="retry").messages == 3

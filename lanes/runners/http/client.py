@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import ssl
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache, lru_cache
@@ -15,6 +14,7 @@ import certifi
 
 from lanes.base.addresses import is_http
 from lanes.base.errors import ConfigError
+from lanes.base.proxies import Proxies
 from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
 from lanes.runners.http.failures import NoDescriptor
@@ -22,9 +22,6 @@ from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
     from lanes.runners.http.connections import Connections, Headers, ProviderResponse
-
-# A proxy named by the environment is for the outside; what runs on this machine is reached directly.
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Through(NamedTuple):
@@ -56,7 +53,7 @@ class HttpClient:
         self._connections: Connections | None = None
         self._loading = asyncio.Lock()
         try:
-            self._proxies = _proxies()
+            self._proxies = Proxies()
             self._trusted: dict[str | None, ssl.SSLContext] = {None: _trusted()}
         except (ValueError, OSError) as error:
             problem = f"the proxy or certificates that the environment names cannot be used: {error}"
@@ -99,14 +96,7 @@ class HttpClient:
 
     def proxy(self, url: str, through: Through = _AS_ALL) -> str | None:
         """The proxy for a request to this address: that of its provider, else the one that the environment names."""
-        if through.proxy is not None or not self._proxies:
-            return through.proxy
-        from urllib.request import proxy_bypass
-
-        asked = urlsplit(url)
-        if asked.hostname in _HERE or proxy_bypass(asked.hostname or "") or proxy_bypass(asked.netloc):
-            return None
-        return self._proxies.get(asked.scheme)
+        return self._proxies.of(url) if through.proxy is None else through.proxy
 
     async def _load(self) -> "Connections":
         """Load the library with the first request, in a thread: the start of a gateway does not wait for it."""
@@ -141,20 +131,6 @@ def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) 
     url = urlsplit(base_url)
     asked = "&".join(part for part in (url.query, urlencode(query)) if part)
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
-
-
-def _proxies() -> dict[str, str]:
-    """What the environment, or on macOS the system, names for the schemes ``http`` and ``https``. Raises ValueError."""
-    if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
-        return {}
-    from urllib.request import getproxies  # a megabyte with what it imports
-
-    named = getproxies()
-    used = {scheme: proxy for scheme in ("http", "https") if (proxy := named.get(scheme, named.get("all")))}
-    made = {scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in used.items()}
-    if not all(map(is_http, made.values())):  # not shown: it may hold a password
-        raise ValueError("it is no address of an HTTP proxy (http://host:3128; in a password / is %2F, and @ is %40)")
-    return made
 
 
 def _trusted() -> ssl.SSLContext:

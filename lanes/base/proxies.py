@@ -1,0 +1,37 @@
+"""The HTTP proxies that the environment names."""
+
+import os
+import sys
+from urllib.parse import urlsplit
+
+from lanes.base.addresses import is_http, is_loopback_host
+
+
+class Proxies:
+    """Those that the environment, or on macOS the system, names. Raises ValueError for one that cannot be used."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, str] = {}
+        if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
+            return
+        from urllib.request import getproxies  # a megabyte with what it imports
+
+        named = getproxies()
+        for scheme in ("http", "https"):
+            if proxy := named.get(scheme, named.get("all")):
+                self._named[scheme] = proxy if "://" in proxy else f"http://{proxy}"
+        if not all(map(is_http, self._named.values())):  # not shown: it may hold a password
+            form = "http://host:3128; in a password / is %2F, and @ is %40"
+            raise ValueError(f"it is no address of an HTTP proxy ({form})")
+
+    def of(self, url: str) -> str | None:
+        """The proxy for a request to this address; what runs on this machine is reached without one."""
+        if not self._named:
+            return None
+        from urllib.request import proxy_bypass
+
+        asked = urlsplit(url)
+        host = asked.hostname or ""
+        if is_loopback_host(host) or proxy_bypass(host) or proxy_bypass(asked.netloc):
+            return None
+        return self._named.get(asked.scheme)
