@@ -40,7 +40,7 @@ def bound(host: str, port: int, instead: Callable[[OSError], str]) -> socket.soc
         why = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
             holder = holder_of(port)
-            why += ", and another gateway may be running" if holder is None else f", by {holder}"
+            why += f", by {holder or 'another program'}"
         raise ConfigError(f"cannot listen on {host}:{port}: {why}. Choose another {instead(error)}") from error
 
 
