@@ -169,6 +169,18 @@ async def test_F817_a_provider_whose_proxy_opens_no_tunnel_got_no_request(client
     proxy.close()
 
 
+async def test_F820_a_proxy_that_refuses_the_password_says_nothing_of_the_message(client: HttpClient) -> None:
+    """Of a provider without encryption, it answers the request itself."""
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    async with raw_server(answer) as through:
+        client.prepare("one", Through(through))
+        failure = await refused(client, provider("http://elsewhere.example/v1", proxy=through))
+    assert (failure.cause, failure.message) == ("unreachable", "HTTP 407")
+
+
 @pytest.mark.parametrize("encrypted", [False, True])
 async def test_F816_the_name_and_the_password_of_a_proxy_go_out_in_utf_8(
     monkeypatch: pytest.MonkeyPatch, encrypted: bool

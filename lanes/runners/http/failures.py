@@ -55,6 +55,7 @@ _BY_STATUS = {
     401: AttemptCause.AUTH,
     402: AttemptCause.QUOTA,
     403: AttemptCause.AUTH,
+    407: AttemptCause.UNREACHABLE,  # said by a proxy on the way
     408: AttemptCause.SERVER_ERROR,
     409: AttemptCause.SERVER_ERROR,
     413: AttemptCause.CONTEXT_OVERFLOW,
