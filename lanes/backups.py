@@ -1,4 +1,4 @@
-"""Backup and restore of a database file."""
+"""Backup and restore of a database file, and giving room back to the disk."""
 
 import contextlib
 import fcntl
@@ -47,7 +47,7 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     is paused. Raises NotAllowed while an owner of the database lives, and StorageError.
     """
     copies.check_copy(copy)
-    _refuse_while_used(path, clock)
+    _refuse_while_used(path, clock, "restore")
     draft = Files.of(path).draft
     draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone_in(draft.parent):
@@ -56,12 +56,21 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
         try:
             copies.take_back(draft)
             paused, epoch = _tell(draft, clock, actor, _assigned(path))
-            _refuse_while_used(path, clock)
+            _refuse_while_used(path, clock, "restore")
             kept = copies.put_in_place(draft, path)
         except BaseException:
             copies.remove(draft)
             raise
     return Restored(paused, epoch, kept)
+
+
+def compact(path: Path, clock: Clock) -> None:
+    """Give the room of deleted rows back to the disk. Nothing can be written meanwhile.
+
+    Raises NotAllowed while an owner of the database lives, which could send no heartbeat, and StorageError.
+    """
+    _refuse_while_used(path, clock, "compact it")
+    copies.compact(path)
 
 
 @contextlib.contextmanager
@@ -94,7 +103,7 @@ def _assigned(path: Path) -> dict[str, int]:
     return {}
 
 
-def _refuse_while_used(path: Path, clock: Clock) -> None:
+def _refuse_while_used(path: Path, clock: Clock, then: str) -> None:
     try:
         with contextlib.closing(SqliteReader(path)) as reader:
             owners = reader.read(reads.owners())
@@ -103,7 +112,7 @@ def _refuse_while_used(path: Path, clock: Clock) -> None:
     using = [owner for owner in owners if _may_write(owner, clock)]
     if using:
         named = ", ".join(f"{o.kind} {o.id} ({evidence(o, this_process())})" for o in using)
-        raise NotAllowed(f"{path} is in use by {named}: stop it first, then restore")
+        raise NotAllowed(f"{path} is in use by {named}: stop it first, then {then}")
 
 
 def _may_write(owner: OwnerRow, clock: Clock) -> bool:

@@ -1,4 +1,5 @@
-"""lanes db: upgrade, check, backup, restore; copies made under traffic, and what a restore must not let happen."""
+"""lanes db: upgrade, check, compact, backup, restore; copies made under traffic, and what a restore must not let
+happen."""
 
 import os
 import signal
@@ -80,7 +81,7 @@ def test_check(stage: Stage, lanes: Call) -> None:
     assert {check["level"] for check in damaged.json} >= {"broken"}
 
 
-@pytest.mark.parametrize("command", [["check"], ["backup", "copy.db"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["check"], ["compact"], ["backup", "copy.db"]], ids=" ".join)
 def test_without_a_database_it_is_69(lanes: Call, database: Path, command: list[str]) -> None:
     missing = lanes("db", *command)
     assert (missing.code, missing.out) == (69, "")
@@ -212,6 +213,27 @@ def test_a_bar_on_a_terminal(stage: Stage, database: Path, tmp_path: Path) -> No
     screen.expect("copying")
     screen.expect("100%")
     screen.expect(pexpect.EOF)
+
+
+# -------------------------------------------------------------------------------------------- compact
+
+
+def test_F774_compact_gives_the_room_of_deleted_rows_back(stage: Stage, lanes: Call, database: Path) -> None:
+    """Also while somebody reads. What is left stays as it was."""
+    for number in range(40):
+        stage.send(f"k{number}", f"{number} " * 20_000)
+    with sqlite3.connect(database) as other:
+        other.execute("UPDATE messages SET text = 'short' WHERE id > 2")
+    kept, assigned = other.execute("SELECT id, text FROM messages").fetchall(), numbers(database)
+    done = lanes("db", "compact", "--json").json
+    assert done == {"database": str(database), "before": done["before"], "after": database.stat().st_size}
+    assert done["after"] < done["before"] / 2
+    assert other.execute("SELECT id, text FROM messages").fetchall() == kept
+    assert numbers(database) == assigned
+    assert damage(database, whole=True) == []
+    other.close()
+    stage.send("k0", "one more")
+    assert lanes("doctor").code == 0
 
 
 # -------------------------------------------------------------------------------------------- restore
@@ -382,7 +404,7 @@ def test_F594_a_restore_that_is_killed_leaves_the_old_file_or_none(stage: Stage,
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_restore_is_refused_while_a_gateway_lives_or_hangs(
+def test_a_restore_and_a_compact_are_refused_while_a_gateway_lives_or_hangs(
     served: House, lanes: Call, tmp_path: Path, frozen: bool
 ) -> None:
     gateway = served.gateway()
@@ -394,6 +416,8 @@ def test_a_restore_is_refused_while_a_gateway_lives_or_hangs(
     assert refused.code == 1
     assert f"process {gateway.pid}" in refused.err
     assert "stop it first" in refused.err
+    compacted = lanes("db", "compact")
+    assert (compacted.code, "stop it first, then compact it" in compacted.err) == (1, True)
     gateway.kill()
     assert lanes("db", "restore", str(copy)).code == 0
 

@@ -76,6 +76,7 @@ JSON = {
     "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`",
     "db upgrade": "an object: `database`, `from`, `to`",
     "db check": "an array of [Check]",
+    "db compact": "an object: `database`, `before`, `after`, both in bytes",
     "db backup": "an object: `database`, `backup`, `bytes`",
     "db restore": "an object: `database`, `paused`, `epoch`, `kept`",
 }
@@ -87,7 +88,8 @@ EXITS = {
     "doctor": (1,), "bundle": (1,),
     "conversation show": (3,), "conversation export": (3,), "conversation new": (1, 3),
     "conversation import": (1,),
-    "db check": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,), "up": (), "gateway": (),
+    "db check": (1,), "db compact": (1,), "db backup": (1,), "db restore": (1,), "simulate provider": (1,),
+    "up": (), "gateway": (),
 }  # fmt: skip
 #: The rest is in the table of verbs.
 for verb in (table()[name] for name in OF_VERBS):

@@ -82,7 +82,13 @@ async def test_F85_every_checkpoint_of_a_day_runs_under_the_write_lock(
         before = day.checkpoints
         await desk.send("b", "hello")
         await until(lambda: day.checkpoints > before, "an idle store to copy its log back")
-    commands(database, f"db backup {tmp_path / 'copy.db'}", f"db restore {tmp_path / 'copy.db'}", "send a once-more")
+    commands(
+        database,
+        f"db backup {tmp_path / 'copy.db'}",
+        f"db restore {tmp_path / 'copy.db'}",
+        "send a once-more",
+        "db compact",
+    )
     commands(database, "list", "dead-letters", "reconcile", "db upgrade")
     assert day.checkpoints > 10
     assert day.wrong == []

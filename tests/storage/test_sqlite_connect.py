@@ -1,10 +1,15 @@
 """Opening the file: what is made, with which mode and pragmas, and what is refused untouched."""
 
+import asyncio
 import contextlib
 import os
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +31,8 @@ from lanes_storage.errors import (
 from lanes_storage.interface import Query, Store
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file import connect, locking
+from lanes_storage.sqlite.file.interrupts import interruptible
+from tests.kit.processes import PATIENCE_S, eventually
 from tests.kit.world import World
 
 pytestmark = pytest.mark.disk
@@ -342,3 +349,53 @@ def test_a_new_file_has_small_pages_and_an_older_one_keeps_its_own(tmp_path: Pat
             assert connection.execute("PRAGMA page_size").fetchone() == (size,)
         finally:
             connection.close()
+
+
+# -------------------------------------------------------------------------------------------- Ctrl-C
+
+#: It works for ever in one statement, which has begun when there is a journal.
+ENDLESS = """
+import signal, sqlite3, sys
+from lanes_storage.sqlite.file.interrupts import interruptible
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have it ignored
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"
+try:
+    with interruptible(connection):
+        connection.execute(f"CREATE TABLE t AS {endless}")
+except KeyboardInterrupt:
+    print("ended", connection.execute("SELECT count(*) FROM sqlite_schema").fetchone(), flush=True)
+"""
+
+
+def test_F775_ctrl_c_ends_a_long_statement(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(file)], stdout=subprocess.PIPE, text=True)
+    try:
+        eventually(file.with_name("a.db-journal").exists, "the statement to begin")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=PATIENCE_S)[0] == "ended (0,)\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("beside", ["a thread", "an event loop"])
+def test_F775_where_no_signal_comes_it_is_in_nobodys_way(beside: str) -> None:
+    handed = []
+
+    def use() -> None:
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection, interruptible(connection):
+            handed.append(connection.execute("SELECT 1").fetchone())
+
+    async def within() -> None:
+        use()
+        await asyncio.get_running_loop().run_in_executor(None, use)  # wakes the loop as ever
+
+    if beside == "a thread":
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    else:
+        asyncio.run(within())
+    assert set(handed) == {(1,)}

@@ -32,6 +32,7 @@ UPGRADE_NEEDS = 3
     Examples:
       lanes db backup lanes-$(date +%F).db
       lanes db check
+      lanes db compact
     """,
 )
 def command() -> None:
@@ -93,6 +94,28 @@ def check(session: Session) -> int:
     return Exit.FAILED if broken else Exit.DONE
 
 
+@click.command("compact", epilog="Example: lanes db compact")
+@pass_session
+def compact(session: Session) -> None:
+    """Give the room of deleted rows back to the disk.
+
+    The file does not shrink by itself: what is written later takes that room. Stop the gateways first, since nothing
+    can be written meanwhile, for some minutes where gigabytes are left. The disk needs room for all that is left, and
+    so does the folder for temporary files (SQLITE_TMPDIR; /var/tmp if that is not set). Interrupted at any moment, the
+    file is as it was. Exit code 1 while an owner lives.
+    """
+    from lanes.backups import compact as pack
+
+    path = path_of(session.database())
+    before = facts(path).size
+    announce(session.out, "compacting", path)
+    pack(path, system_clock)
+    after = facts(path).size
+    session.out.changed = True
+    told = f"{path}: {size(before)} before, {size(after)} now"
+    session.out.result({"database": str(path), "before": before, "after": after}, told)
+
+
 @click.command("backup", epilog="Example: lanes db backup lanes-backup.db")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_session
@@ -151,5 +174,5 @@ def restore(session: Session, file: Path) -> int:
     return Exit.DONE
 
 
-for one in (upgrade, check, backup, restore):
+for one in (upgrade, check, compact, backup, restore):
     command.add_command(with_globals(one))

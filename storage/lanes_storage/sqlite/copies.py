@@ -1,4 +1,4 @@
-"""Copying a database file while others use it, and replacing a database with a copy."""
+"""Copying a database file while others use it, replacing a database with a copy, and giving room back to the disk."""
 
 import contextlib
 import os
@@ -13,6 +13,8 @@ from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import continue_ids
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
+from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock
 from lanes_storage.sqlite.file.paths import Files, own_like
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
@@ -214,6 +216,25 @@ def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
         reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         reading.backup(writing, pages=STEP_PAGES, progress=report, sleep=0)
         writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a WAL
+
+
+def compact(path: Path) -> None:
+    """Write the rows of a database close together, and give the room that deleted ones left back to the disk.
+
+    One transaction: interrupted at any moment, it leaves the file as it was. Others can read meanwhile; a writer fails
+    once it has waited for BUSY_TIMEOUT_MS. Raises StorageError.
+    """
+    with translated(str(path)), contextlib.closing(SqliteFile.open(path)) as file:
+        try:
+            with file.guard.lock.held(BUSY_TIMEOUT_MS / 1000) as held, interruptible(file.connection):
+                if not held:
+                    raise errors.DatabaseLocked(str(path))
+                file.guard.check()
+                file.connection.execute("PRAGMA temp_store = FILE")  # all that is left, which memory may not hold
+                file.connection.execute("VACUUM")
+                file.guard.check()
+        finally:
+            file.shorten()  # all of it goes from the log into the file, and both are cut
 
 
 def remove(path: Path) -> None:

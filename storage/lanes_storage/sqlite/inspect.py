@@ -12,6 +12,7 @@ from lanes_storage.interface import Query
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.connect import open_reader, translated
 from lanes_storage.sqlite.file.identity import missing
+from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.store import SqliteReader
@@ -141,7 +142,11 @@ def damage(path: Path, *, whole: bool = False) -> list[str]:
     Raises StorageError if the file cannot be read at all.
     """
     pragma = "integrity_check" if whole else "quick_check"
-    with translated(str(path)), contextlib.closing(open_reader(path)) as connection:
+    with (
+        translated(str(path)),
+        contextlib.closing(open_reader(path)) as connection,
+        interruptible(connection),
+    ):
         found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
         found += [
             f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"

@@ -8,6 +8,7 @@ from pathlib import Path
 from lanes_storage import errors
 from lanes_storage.clock import boot_id, system_clock
 from lanes_storage.schema import versions
+from lanes_storage.sqlite.file.interrupts import interruptible
 
 #: Works with every version of the schema. Selects the owners that have not ended, and whether their heartbeat is
 #: recent.
@@ -48,7 +49,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
     connection.execute("PRAGMA foreign_keys = OFF")
     began = False
     try:
-        with SqliteTransaction(connection) as tx:
+        with interruptible(connection), SqliteTransaction(connection) as tx:
             check_version(connection, path, create=create, upgrade=upgrade)
             found = _version(connection)
             if found == versions.VERSION:
