@@ -15,6 +15,7 @@ from lanes.commands.output.layout import OutputColumn, lay_out, width_of
 from lanes.commands.serve import status
 from lanes.context import Context
 from lanes.drivers.local import LocalDriver
+from lanes.filters import parse
 from lanes.testing.moments import Hands
 from lanes.verbs.messages import messages
 from lanes.verbs.paging import PAGE
@@ -23,7 +24,7 @@ from lanes.verbs.verb import Verb
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.law import EventType
-from lanes_storage.records import Admission, NewMessage, ProviderAttempt, RunResult
+from lanes_storage.records import Admission, NewMessage, ProviderAttempt, RunResult, Subject
 from tests.commands.conftest import Call
 from tests.kit.stage import MINUTE, TERMS, Stage
 
@@ -364,6 +365,23 @@ def test_F801_the_pages_of_a_period_begin_at_the_same_time(stage: Stage) -> None
     assert len(next(read)) == PAGE
     clock.move(2 * MINUTE)
     assert len(next(read)) == 1
+
+
+def test_F801_a_filter_judges_ages_at_the_same_time_on_every_page(stage: Stage) -> None:
+    """A reader such as ``less`` may come back for the next page after an hour."""
+    times: list[int] = []
+
+    class Noting(LocalDriver):
+        def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
+            times.append(params["filter_"].at)
+            return super().call(verb, **params)
+
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= {PAGE})"
+    sql = f"{numbers} INSERT INTO events (at, type) SELECT :now, 'note' FROM n"
+    stage.store.write(lambda tx: tx.run(sql, {"now": system_clock().wall}))
+    given = {"key": None, "limit": None, "filter_": parse("since:1h", 0, Subject.EVENT).chosen}
+    assert [len(page) for page in pages(Noting(stage.store, Context("tester")), events, given)] == [PAGE, 1]
+    assert times[0] == times[1] > 0
 
 
 def test_a_notice_tells_the_next_step(busy: Stage, lanes: Call) -> None:

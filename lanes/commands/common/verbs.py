@@ -16,6 +16,7 @@ from lanes.commands.output.printing import ON_A_TERMINAL
 from lanes.verbs import kinds
 from lanes.verbs.paging import PAGE
 from lanes.verbs.verb import Verb, VerbParam
+from lanes_storage.clock import system_clock
 from lanes_storage.records import Subject
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def pages(desk: Driver, verb: Verb[..., Any], given: Mapping[str, Any]) -> Itera
     if given["limit"] is not None:
         yield desk.call(verb, **given)
         return
+    if given.get("filter_"):  # its ages are those of this moment on every page, however late that is asked for
+        given = {**given, "filter_": kinds.timed(given["filter_"], system_clock())}
     place: dict[str, Any] = {how.param: 0} if how.forward else {}
     while True:
         page = desk.call(verb, **{**given, **place, "limit": PAGE})
