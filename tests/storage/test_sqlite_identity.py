@@ -372,6 +372,35 @@ def test_F773_another_program_that_closes_last_takes_no_log_away_that_is_in_use(
     assert keys(path) == ["a", "b"]
 
 
+@LINUX
+def test_F821_a_process_that_is_held_up_while_it_closes_the_file_is_no_user_of_another_name(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives up the shared memory first, and the lock on the file a moment later."""
+    locks = "import fcntl, sys\nfile = open(sys.argv[1], 'rb')\nfcntl.lockf(file, fcntl.LOCK_SH, 510, 0x40000002)\n"
+    closing = subprocess.Popen(
+        [sys.executable, "-c", f"{locks}print(flush=True)\ninput()", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert closing.stdout is not None
+    closing.stdout.readline()
+    looks: list[float] = []
+
+    def later(seconds: float) -> None:
+        if seconds in locking._LOOK_AGAIN_S:
+            looks.append(seconds)
+            if len(looks) == 2:
+                closing.communicate(b"\n")
+
+    monkeypatch.setattr("time.sleep", later)
+    try:
+        open_reader(path).close()
+    finally:
+        closing.communicate()
+    assert len(looks) == 2
+
+
 def test_F815_shared_memory_that_was_left_behind_lets_no_reader_keep_a_writer_out(path: Path) -> None:
     """As beside a backup that was copied into the place of the database: one file, in another mode of the journal."""
     open_store(str(path), create=True).close()

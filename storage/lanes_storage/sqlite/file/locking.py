@@ -39,8 +39,8 @@ RETRY_S = (0.0005, 0.004)
 IN_LINE_AFTER_S, RESPECT_S = 0.1, 1.0
 #: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
 OPENING_TIMEOUT_S = 0.5
-#: Seconds between two checks of which processes use the file under another name.
-_LOOK_TWICE_S = 0.05
+#: Seconds before each further check of which processes use the file under another name.
+_LOOK_AGAIN_S = (0.05, 0.25)
 
 #: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
@@ -305,9 +305,10 @@ def used_elsewhere(database: Path, memory: Path) -> list[int]:
     Every process that has the database open holds a lock on it, and one on the ``-shm`` file of the name it uses.
     """
     found = _elsewhere(database, memory)
-    if found:
-        time.sleep(_LOOK_TWICE_S)  # a process that is opening or closing the file has only one of the two for a moment
-        found &= _elsewhere(database, memory)
+    for pause_s in _LOOK_AGAIN_S:  # a process that is opening or closing the file has only one of the two for a moment
+        if found:
+            time.sleep(pause_s)
+            found &= _elsewhere(database, memory)
     return sorted(found)
 
 
