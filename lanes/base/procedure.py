@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 from typing import NamedTuple as GenericTuple
@@ -98,6 +99,9 @@ class InThread:
 
     def version(self) -> int:
         return self._reader.version()
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        return nullcontext()  # signals go to the main thread, where the loop handles them
 
     def close(self) -> None:
         self._reader.close()

@@ -57,7 +57,7 @@ def _examine(path: Path, ctx: Context) -> list[Check]:
         reader = SqliteReader(path)
     except StorageError as error:
         return [*found, _unread("file", error)]
-    with closing(reader):
+    with closing(reader), reader.interruptible():
         for name, look in _LOOKS.items():
             try:
                 found += look(reader, ctx)

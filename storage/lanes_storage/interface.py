@@ -7,6 +7,7 @@ store runs them; nobody ever sees a step that is only partly done.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -166,6 +167,10 @@ class Store(Reader, Protocol):
 
     def write(self, step: Step[T]) -> T:
         """Run ``step`` in a transaction; return once it is durable."""
+        ...
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Within the block, Ctrl-C ends a statement that works for long, and raises KeyboardInterrupt."""
         ...
 
 

@@ -184,7 +184,8 @@ class Session:
         try:
             local = LocalDriver(store, self.context(store.name))
             local.noted = self._note
-            yield local
+            with store.interruptible():
+                yield local
         finally:
             store.close()
 

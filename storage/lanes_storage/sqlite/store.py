@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from lanes_storage.interface import Query, Reads, Step
 from lanes_storage.sqlite.file.connect import open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.identity import FileGuard
+from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.locking import retry_while_locked
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
 
@@ -48,6 +50,10 @@ class SqliteReader:
 
     def version(self) -> int:
         return self.read(_VERSION)
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Within the block, Ctrl-C ends a statement that works for long, and raises KeyboardInterrupt."""
+        return interruptible(self._open())
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
