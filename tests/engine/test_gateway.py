@@ -243,6 +243,13 @@ async def test_a_policy_names_a_runner_that_is_handed_in_where_the_configuration
         assert (await desk.ask("chat:7", "hello")).reply != "slowly"
 
 
+async def test_a_plain_function_that_is_handed_in_as_a_runner_is_told_what_to_do(tmp_path: Path) -> None:
+    async with timed(lambda run: run.text) as gateway:
+        failed = await gateway.desk.ask("a", "hello")
+    assert failed.state == "failed"
+    assert "lanes.ThreadRunner(function)" in str(failed.error)
+
+
 async def test_F793_a_function_in_a_thread_keeps_its_lane_until_it_ends_or_is_forced(tmp_path: Path) -> None:
     begun, go = threading.Event(), threading.Event()
 

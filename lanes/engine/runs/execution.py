@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 from lanes.base.errors import RunError, RunFailed
@@ -228,7 +229,12 @@ async def _body(run: ActiveRun) -> str | Reply:
     """The runner. It runs in a separate task, so that its cancellation is not confused with that of the engine."""
     CURRENT.set(Current(run.database, run.id))
     try:
-        return await run.spec.run(run)
+        answer = run.spec.run(run)
+        if not isawaitable(answer):
+            raise RunFailed(
+                Cause.RUNNER_FAILED, "its runner is no async function: hand in lanes.ThreadRunner(function)"
+            )
+        return await answer
     except (asyncio.CancelledError, RunError) as told:
         # Without its traceback: the frames refer to everything that was sent, and a timeout among them to this task,
         # which would be a reference cycle.
