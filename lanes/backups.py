@@ -64,13 +64,14 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
     return Restored(paused, epoch, kept)
 
 
-def compact(path: Path, clock: Clock) -> None:
+def compact(path: Path, clock: Clock) -> bool:
     """Give the room of deleted rows back to the disk. Nothing can be written meanwhile.
 
-    Raises NotAllowed while an owner of the database lives, which could send no heartbeat, and StorageError.
+    Returns False where a reader keeps the file from being cut. Raises NotAllowed while an owner of the database lives,
+    which could send no heartbeat, and StorageError.
     """
     _refuse_while_used(path, clock, "compact it")
-    copies.compact(path)
+    return copies.compact(path)
 
 
 @contextlib.contextmanager

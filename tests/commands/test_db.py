@@ -1,6 +1,7 @@
 """lanes db: upgrade, check, compact, backup, restore; copies made under traffic, and what a restore must not let
 happen."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from lanes_storage.records import LaneFilter
 from lanes_storage.schema.versions import VERSION
 from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.copies import numbers
+from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.inspect import damage
 from tests.commands.conftest import Call
 from tests.kit.filesystems import needed_disk
@@ -234,6 +236,37 @@ def test_F774_compact_gives_the_room_of_deleted_rows_back(stage: Stage, lanes: C
     other.close()
     stage.send("k0", "one more")
     assert lanes("doctor").code == 0
+
+
+def test_F823_a_compact_without_room_leaves_no_log_and_says_which_disks_need_it(
+    stage: Stage, lanes: Call, tmp_path: Path
+) -> None:
+    for number in range(40):
+        stage.send(f"k{number}", f"{number} " * 20_000)
+    with needed_disk(tmp_path / "small", 4) as disk:
+        copy = disk.folder / "copy.db"
+        assert lanes("db", "backup", str(copy)).code == 0
+        full = lanes("--db", str(copy), "db", "compact")
+        assert (full.code, "SQLITE_TMPDIR" in full.err) == (69, True)
+        assert log_bytes(copy) < 100_000
+        assert damage(copy, whole=True) == []
+
+
+def test_F824_a_compact_beside_a_long_reader_says_that_nothing_was_given_back(
+    stage: Stage, lanes: Call, database: Path
+) -> None:
+    stage.send("a", "text " * 100_000)
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("UPDATE messages SET text = 'short'")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM messages").fetchone()
+        kept = lanes("db", "compact")
+        assert (kept.code, "cannot be cut while a process reads from it" in kept.err) == (0, True)
+        reader.execute("COMMIT")
+        again = lanes("db", "compact")
+        assert (again.code, again.err) == (0, "")
+        assert log_bytes(database) < 100_000
+        assert database.stat().st_size < 400_000
 
 
 # -------------------------------------------------------------------------------------------- restore

@@ -355,22 +355,24 @@ def test_a_new_file_has_small_pages_and_an_older_one_keeps_its_own(tmp_path: Pat
 
 #: It works for ever in one statement, which has begun when there is a journal.
 ENDLESS = """
-import signal, sqlite3, sys
+import contextlib, signal, sqlite3, sys
 from lanes_storage.sqlite.file.interrupts import interruptible
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have it ignored
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"
+around = interruptible(sqlite3.connect(":memory:")) if sys.argv[2:] else contextlib.nullcontext()
 try:
-    with interruptible(connection):
+    with around, interruptible(connection):
         connection.execute(f"CREATE TABLE t AS {endless}")
 except KeyboardInterrupt:
     print("ended", connection.execute("SELECT count(*) FROM sqlite_schema").fetchone(), flush=True)
 """
 
 
-def test_F775_ctrl_c_ends_a_long_statement(tmp_path: Path) -> None:
+@pytest.mark.parametrize("around", [[], ["within another block"]])
+def test_F775_ctrl_c_ends_a_long_statement(tmp_path: Path, around: list[str]) -> None:
     file = tmp_path / "a.db"
-    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(file)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(file), *around], stdout=subprocess.PIPE, text=True)
     try:
         eventually(file.with_name("a.db-journal").exists, "the statement to begin")
         process.send_signal(signal.SIGINT)
@@ -399,3 +401,31 @@ def test_F775_where_no_signal_comes_it_is_in_nobodys_way(beside: str) -> None:
     else:
         asyncio.run(within())
     assert set(handed) == {(1,)}
+
+
+#: It gets Ctrl-C in a statement that works for a while longer.
+HANDLED = """
+import asyncio, os, signal, sqlite3, sys
+from lanes_storage.sqlite.file.interrupts import interruptible
+connection = sqlite3.connect(":memory:")
+connection.create_function("ctrl_c", 0, lambda: os.kill(os.getpid(), signal.SIGINT))
+counted = "WITH RECURSIVE n (i) AS (SELECT ctrl_c() UNION ALL SELECT 1 FROM n LIMIT 1000000) SELECT count(*) FROM n"
+async def main():
+    with interruptible(connection):
+        print(connection.execute(counted).fetchone(), flush=True)
+if sys.argv[1] == "asyncio.run":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+else:
+    signal.signal(signal.SIGINT, lambda *_: None)
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.mark.parametrize("handler", ["asyncio.run", "its own"])
+def test_F822_where_a_program_handles_ctrl_c_itself_no_statement_fails(handler: str) -> None:
+    command = [sys.executable, "-c", HANDLED, handler]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.stdout, done.stderr) == ("(1000000,)\n", "")

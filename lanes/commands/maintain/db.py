@@ -101,19 +101,23 @@ def compact(session: Session) -> None:
 
     The file does not shrink by itself: what is written later takes that room. Stop the gateways first, since nothing
     can be written meanwhile, for some minutes where gigabytes are left. The disk needs room for all that is left, and
-    so does the folder for temporary files (SQLITE_TMPDIR; /var/tmp if that is not set). Interrupted at any moment, the
-    file is as it was. Exit code 1 while an owner lives.
+    so does the folder for temporary files (SQLITE_TMPDIR; /var/tmp if that is not set). Killed at any moment, the file
+    is as it was. Ctrl-C does the same, but in the second half, which writes the file, it waits for the end. Exit code 1
+    while an owner lives.
     """
     from lanes.backups import compact as pack
 
     path = path_of(session.database())
     before = facts(path).size
     announce(session.out, "compacting", path)
-    pack(path, system_clock)
+    cut = pack(path, system_clock)
     after = facts(path).size
     session.out.changed = True
     told = f"{path}: {size(before)} before, {size(after)} now"
     session.out.result({"database": str(path), "before": before, "after": after}, told)
+    if not cut:
+        why = "the file cannot be cut while a process reads from it all the time, such as a backup or an open shell"
+        session.out.talk(f"{why}: end that, then repeat")
 
 
 @click.command("backup", epilog="Example: lanes db backup lanes-backup.db")

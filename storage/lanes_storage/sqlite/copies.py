@@ -12,7 +12,7 @@ from lanes_storage import errors
 from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import continue_ids
 from lanes_storage.schema import versions
-from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translated
+from lanes_storage.sqlite.file.connect import connect_reading, connect_writing, open_reader, translate, translated
 from lanes_storage.sqlite.file.file import SqliteFile
 from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock
@@ -218,11 +218,12 @@ def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
         writing.execute("PRAGMA journal_mode = DELETE")  # a copy is one file, without a WAL
 
 
-def compact(path: Path) -> None:
+def compact(path: Path) -> bool:
     """Write the rows of a database close together, and give the room that deleted ones left back to the disk.
 
-    One transaction: interrupted at any moment, it leaves the file as it was. Others can read meanwhile; a writer fails
-    once it has waited for BUSY_TIMEOUT_MS. Raises StorageError.
+    One transaction: interrupted at any moment, no row is lost. Others can read meanwhile; a writer fails once it has
+    waited for BUSY_TIMEOUT_MS. Returns False where one who read all the time keeps the file and its log from being
+    cut. Raises StorageError.
     """
     with translated(str(path)), contextlib.closing(SqliteFile.open(path)) as file:
         try:
@@ -231,10 +232,22 @@ def compact(path: Path) -> None:
                     raise errors.DatabaseLocked(str(path))
                 file.guard.check()
                 file.connection.execute("PRAGMA temp_store = FILE")  # all that is left, which memory may not hold
-                file.connection.execute("VACUUM")
+                file.connection.execute("PRAGMA journal_size_limit = 0")  # the log gives all of its room back, too
+                _vacuum(file.connection, path)
                 file.guard.check()
         finally:
-            file.shorten()  # all of it goes from the log into the file, and both are cut
+            stuck = file.shorten()  # all of it goes from the log into the file, and both are cut
+        return stuck is None
+
+
+def _vacuum(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.Error as error:
+        told = translate(str(path), error)
+        if isinstance(told, errors.DatabaseFull):  # SQLite does not tell which disk that is
+            told.fix = "free room for all that is left, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
+        raise told from error
 
 
 def remove(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Ctrl-C during a long statement: Python runs no signal handler while SQLite works, which can be for minutes."""
 
 import contextlib
+import os
 import signal
 import socket
 import sqlite3
@@ -12,25 +13,29 @@ from collections.abc import Iterator
 def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
     """Within the block, Ctrl-C ends the statement of this connection, and raises KeyboardInterrupt.
 
-    Does nothing outside of the main thread, which alone gets signals, and beside an event loop, which handles them.
+    Does nothing outside of the main thread, which alone gets signals, and where the program has a handler of its own,
+    such as that of ``asyncio.run``: it may raise nothing, and the statement would fail instead.
     """
-    if threading.current_thread() is not threading.main_thread():
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     told, heard = socket.socketpair()
     heard.setblocking(False)
-    before = signal.set_wakeup_fd(heard.fileno(), warn_on_full_buffer=False)
-    if before != -1:
-        signal.set_wakeup_fd(before)
+    before = -1
 
     def watch() -> None:
         while number := told.recv(1):
             if number[0] == signal.SIGINT:
                 connection.interrupt()
+            if before != -1:  # of a block around this one, or of a loop
+                with contextlib.suppress(OSError):
+                    os.write(before, number)
 
     watcher = threading.Thread(target=watch, name="lanes-ctrl-c", daemon=True)
     watcher.start()
     try:
+        before = signal.set_wakeup_fd(heard.fileno(), warn_on_full_buffer=False)
         yield
     finally:
         signal.set_wakeup_fd(before)
