@@ -1,7 +1,11 @@
 """lanes abort: outcomes, exit codes, choices and previews, on real rows without a gateway."""
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,7 @@ from lanes_storage.interface import Transaction
 from lanes_storage.law import MessageState, WatchedState
 from lanes_storage.records import ProcessIdentity, Sighting
 from tests.commands.conftest import Call
-from tests.kit.processes import eventually
+from tests.kit.processes import PATIENCE_S, environment, eventually, heed_interrupts
 from tests.kit.stage import Stage
 
 RESULT_FIELDS = [
@@ -231,6 +235,27 @@ def test_one_lane_that_waits_holds_up_no_other(stage: Stage, lanes: Call) -> Non
     assert done.code == 5, "the graver of the two"
     by_key = {result["key"]: result["outcome"] for result in done.json}
     assert by_key == {"alive": "pending", "dead": "repaired"}
+
+
+def test_ctrl_c_says_how_many_of_several_lanes_were_reached(stage: Stage, database: Path, tmp_path: Path) -> None:
+    runs = [stage.hold(key, stage.owner()).ticket.run_id for key in ("a", "b")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lanes", "--db", str(database), "abort", "a", "b", "--yes", "--timeout", "1h"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path),
+        preexec_fn=heed_interrupts,
+    )
+
+    def requested() -> bool:
+        found = [stage.store.read(reads.run(run)) for run in runs]
+        return all(run is not None and run.abort_at is not None for run in found)
+
+    eventually(requested, "both requests")
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 130
+    assert "interrupted after 0 of 2 lanes" in said
 
 
 def test_for_several_lanes_the_graver_code_counts(stage: Stage, lanes: Call) -> None:

@@ -118,7 +118,7 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
             if not out.json:
                 out.line(f"{result.key}: {aborted(result).sentence}")
     except KeyboardInterrupt:
-        say("interrupted; the request remains, and the run ends aborted")
+        say(_interrupted(len(results), len(plan.targets)))
         raise
     finally:
         if out.json:
@@ -128,6 +128,13 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
     if not codes:
         say(nothing_fits(desk, chosen, "nothing to abort"))
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
+
+
+def _interrupted(told: int, meant: int) -> str:
+    if meant == 1:
+        return "interrupted; the request remains, and the run ends aborted"
+    also = "a run that was already asked to end ends aborted, and the others go on"
+    return f"interrupted after {told} of {counted(meant, 'lane')}; {also}: `lanes list` shows them"
 
 
 def _announce(desk: Driver, plan: AbortPlan) -> None:
