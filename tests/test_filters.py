@@ -60,7 +60,10 @@ def test_a_filter_means_what_it_says(typed: str) -> None:
     [
         ("state:", "state: is followed by a value"),
         ("state:sleeping", "no state “sleeping”: idle, running, errored, aborted"),
-        ("state:parked", "idle, running, errored, aborted; wait:>0s finds those that are shown as parked"),
+        (
+            "state:parked",
+            "idle, running, errored, aborted; -state:running wait:>0s finds those that are shown as parked",
+        ),
         ("state:Paused", "idle, running, errored, aborted; paused:yes finds those that are shown as paused"),
         ("state:,", "1 to 64 words"),
         ("held:>", "a duration must be a number and a unit"),

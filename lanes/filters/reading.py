@@ -27,7 +27,7 @@ _ORDERED = {">": How.MORE, ">=": How.LEAST, "<": How.LESS, "<=": How.MOST, "=": 
 _WRITTEN = {how: sign for sign, how in _ORDERED.items()}
 _YES_NO = {"yes": 1, "y": 1, "true": 1, "no": 0, "n": 0, "false": 0}
 #: What lists show in place of a state, and what finds such lanes.
-_NO_STATES = {"parked": "wait:>0s", "paused": "paused:yes"}
+_NO_STATES = {"parked": "-state:running wait:>0s", "paused": "paused:yes"}
 _STATES = {Subject.LANE: LaneState, Subject.MESSAGE: MessageState, Subject.EVENT: LaneState}
 
 

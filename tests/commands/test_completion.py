@@ -21,12 +21,11 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def offered(database: Path, *words: str) -> list[str]:
+def offered(database: Path | None, *words: str) -> list[str]:
     """What bash offers; the words are as bash parts them."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LANES_DB": str(database),
-    }
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if database is not None:
+        environment["LANES_DB"] = str(database)
     done = subprocess.run(
         ["bash", "--norc", "-c", ASK, "bash", "lanes", *words],
         env=environment,
@@ -66,6 +65,18 @@ def test_commands_and_options_are_completed(stage: Stage, database: Path) -> Non
     assert "--dry-run" in offered(database, "abort", "--")
     assert offered(database, "list", "--state", "err") == ["errored"]
     assert offered(database, "db", "back") == ["backup"]
+
+
+@needs("bash")
+def test_nothing_is_said_into_the_line_that_is_typed(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a command says which configuration and which database it uses."""
+    stage.send("agent:a", "text")
+    (tmp_path / "lanes.toml").write_text(f'[database]\nurl = "{stage.path}"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert offered(None, "show", "ag") == ["agent:a"]
 
 
 @needs("bash")

@@ -93,6 +93,19 @@ async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) ->
         assert "alice@here" in {event.actor for event in stage.store.read(reads.events(lane=found.id))}
 
 
+async def test_a_reason_that_is_typed_at_once_is_no_answer(stage: Stage) -> None:
+    stage.hold("held:1", stage.dead_owner())
+    async with dashboard(stage.path) as driver:
+        await driver.press("a")
+        dialog = await driver.dialog(ActionDialog)
+        await driver.press(*"myths")
+        await driver.until(lambda: dialog.how == {"reason": "myths"}, "the reason")
+        assert dialog.is_open
+        await driver.press("escape")
+        await driver.closed()
+        assert lane(stage, "held:1").state is LaneState.RUNNING
+
+
 async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stage) -> None:
     owner = stage.owner()
     first = stage.hold("held:1", owner)

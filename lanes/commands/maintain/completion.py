@@ -3,8 +3,8 @@
 import click
 
 from lanes.commands.common.session import Session, pass_session
+from lanes.commands.output.printing import COMPLETING
 
-VARIABLE = "_LANES_COMPLETE"
 #: Bash splits words at colons, which most session keys have: they are joined again before lanes is asked, and of each
 #: answer only the part after the last typed colon is returned.
 BASH = r"""
@@ -81,4 +81,4 @@ def command(session: Session, shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None, "click knows these shells"
-    session.out.block(found(lanes, {}, "lanes", VARIABLE).source().strip())
+    session.out.block(found(lanes, {}, "lanes", COMPLETING).source().strip())

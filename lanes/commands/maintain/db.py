@@ -33,6 +33,7 @@ UPGRADE_NEEDS = 3
       lanes db backup lanes-$(date +%F).db
       lanes db check
       lanes db compact
+      lanes db restore lanes-2026-11-29.db
     """,
 )
 def command() -> None:

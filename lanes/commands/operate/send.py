@@ -72,7 +72,14 @@ def command(
     with session.desk(create=True) as desk:
         accepted = desk.call(send, key=key, text=text, waiting_run=run, from_run=sender, **how)
         if wait:
-            return _wait(session, desk, accepted, run, timeout)
+            try:
+                return _wait(session, desk, accepted, run, timeout)
+            except KeyboardInterrupt:
+                number = accepted.id
+                session.out.talk(
+                    f"interrupted; message {number} goes on: `lanes drop {number}` takes it back while it waits"
+                )
+                raise
         accepted = session.accepted(desk, accepted)
     session.out.result(accepted, str(accepted.id))
     if accepted.held_up is not None:

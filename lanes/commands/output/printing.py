@@ -28,6 +28,8 @@ class Cell(NamedTuple):
 
 Piece = Cell | str
 
+#: Set by a shell that asks what a line may go on with.
+COMPLETING = "_LANES_COMPLETE"
 #: How many rows a terminal shows, unless --limit says otherwise.
 ON_A_TERMINAL = 50
 #: Stands for a space at which no line ends. ``clean`` leaves none of these in a text.
@@ -228,6 +230,8 @@ class Output:
 
 def say(text: str) -> None:
     """One line on stderr. If nobody reads that, it is lost, which is no reason to fail."""
+    if COMPLETING in os.environ:
+        return  # it would stand in the line that is being typed
     with contextlib.suppress(OSError):
         click.echo(clean(text), err=True)
 

@@ -11,7 +11,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from lanes.base import durations
 from lanes_storage.law import Scope
@@ -49,7 +49,8 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._number = NumberInput(compact=True, id="number", max_length=9)
         usual = "as long as it usually takes" if action.verb.name == "drain" else "until it is resumed"
         self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
-        self._reason = FieldInput(compact=True, id="reason", placeholder="why; it is kept in the journal")
+        why = "why; it is kept in the journal"
+        self._reason = FieldInput(compact=True, id="reason", placeholder=why, select_on_focus=False)
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = button("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
@@ -180,3 +181,12 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         if event.character == KEYS["yes"].keys:
             event.stop()
             self.action_give()
+        elif (
+            event.is_printable
+            and event.character not in (None, " ", KEYS["copy"].keys)
+            and "reason" in self._fields
+            and isinstance(self.focused, Button)
+        ):  # somebody types a reason, in which a "y" is no answer
+            event.stop()
+            self.set_focus(self._reason)
+            self._reason.insert_text_at_cursor(event.character)
