@@ -349,7 +349,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a lock that no other
 def test_F773_shared_memory_whose_locks_fell_is_not_made_again_under_its_reader(store: Store, path: Path) -> None:
     """A reader that meets it while it is empty would end with SIGBUS."""
     memory = beside(path, "-shm")
-    with memory.open("ab") as file:  # behind what is in use: whoever makes it again cuts it off
+    with memory.open("ab") as file:  # beyond the part in use: a process that recreates the file cuts it off
         file.write(bytes(32768))
     run_elsewhere(f"{PRELUDE}open_reader(path).close()", str(path))
     assert memory.stat().st_size == 65536

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
     """Within the block, Ctrl-C ends the statement of this connection, and raises KeyboardInterrupt.
 
-    Does nothing outside of the main thread, which alone gets signals, and where the program has a handler of its own,
-    such as that of ``asyncio.run``: it may raise nothing, and the statement would fail instead.
+    Does nothing outside of the main thread, since only that one gets signals, and where the program has installed its
+    own handler, as ``asyncio.run`` does: it may raise nothing, and the statement would fail instead.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
