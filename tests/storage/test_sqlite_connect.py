@@ -403,6 +403,31 @@ def test_F775_where_no_signal_comes_it_is_in_nobodys_way(beside: str) -> None:
     assert set(handed) == {(1,)}
 
 
+#: It forks a process within the block, which lives until this one has left the block, and said so.
+FORKED = """
+import os, signal, sqlite3, sys
+from lanes_storage.sqlite.file.interrupts import interruptible
+signal.signal(signal.SIGINT, signal.default_int_handler)
+read_end, write_end = os.pipe()
+with interruptible(sqlite3.connect(":memory:")):
+    if os.fork() == 0:
+        os.close(write_end)
+        os._exit(len(os.read(read_end, 1)))
+print("left", flush=True)
+os.close(write_end)
+os.wait()
+"""
+
+
+def test_F870_a_process_that_was_forked_meanwhile_keeps_nobody_from_going_on() -> None:
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", FORKED], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.communicate(timeout=PATIENCE_S)[0] == "left\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
 #: It gets Ctrl-C in a statement that works for a while longer.
 HANDLED = """
 import asyncio, os, signal, sqlite3, sys

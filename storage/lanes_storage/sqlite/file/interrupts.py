@@ -3,10 +3,12 @@
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
+
+#: What ends the watcher: no signal has this number.
+_END = b"\0"
 
 
 @contextlib.contextmanager
@@ -20,12 +22,13 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    told, heard = socket.socketpair()
-    heard.setblocking(False)
+    # No socketpair: to load the module of sockets takes a command longer than everything here.
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
     before = -1
 
     def watch() -> None:
-        while number := told.recv(1):
+        while (number := os.read(read_end, 1)) != _END:
             if number[0] == signal.SIGINT:
                 connection.interrupt()
             if before != -1:  # of a block around this one, or of a loop
@@ -35,10 +38,11 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
     watcher = threading.Thread(target=watch, name="lanes-ctrl-c", daemon=True)
     watcher.start()
     try:
-        before = signal.set_wakeup_fd(heard.fileno(), warn_on_full_buffer=False)
+        before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         yield
     finally:
         signal.set_wakeup_fd(before)
-        heard.close()
+        os.write(write_end, _END)  # the end of the pipe would not come while a forked child has it open too
         watcher.join()
-        told.close()
+        os.close(read_end)
+        os.close(write_end)
