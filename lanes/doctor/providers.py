@@ -11,7 +11,7 @@ from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.law import AttemptCause, EventType
-from lanes_storage.records import CooldownRow, EventRow, ProviderCounts
+from lanes_storage.records import CooldownRow, EventRow, ProviderCounts, ProviderRow
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
@@ -46,15 +46,26 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     for name, row in reader.read(reads.providers()).items():
         counts = ProviderCounts.read(row.counts, now)
         failures = {cause: count for cause, count in counts.failures.items() if cause != TOO_LONG}
-        if name not in told and not counts.answers and sum(failures.values()) >= UNANSWERED:
+        if name in told or counts.answers:
+            continue
+        if row.doubted is not None and row.cause is None:
+            found.append(_refused(row))
+        elif sum(failures.values()) >= UNANSWERED:
             found.append(_unanswered(name, failures))
     return found or [ok("providers", "none is known to fail")]
 
 
 def _cooling(row: CooldownRow, now: int) -> Check:
-    said = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)})"
+    bare = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)}"
+    said = QuotingMessage(f"{bare}: {clean(row.message)})", f"{bare})") if row.message else f"{bare})"
     fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends that at once"
     return warning("providers", said, fix)
+
+
+def _refused(row: ProviderRow) -> Check:
+    bare = f"provider {clean(row.provider)} has refused a request, and answered none since"
+    fix = "where a setting is wrong, correct it and restart the gateway"
+    return warning("providers", QuotingMessage(f"{bare}: {clean(row.message or 'it gave no reason')}", bare), fix)
 
 
 def _unanswered(name: str, failures: Mapping[str, int]) -> Check:

@@ -48,9 +48,11 @@ def told_turn(provider: ProviderInFlight) -> str:
     return f"{said} {provider.requests} of {provider.most} requests are in flight."
 
 
-def told_cooling(cooldowns: Iterable[CooldownRow], now: Now) -> str:
-    """Which providers cool, for how long and why; empty if none does."""
+def told_cooling(cooldowns: Iterable[CooldownRow], now: Now, before: str = "") -> str:
+    """Which providers cool, for how long, why, and what each said, unless it was told ``before``; empty if none
+    does."""
     return ", ".join(
-        f"provider {clean(each.provider)} cools for {span(each.until - now.wall)} ({clean(each.cause)})"
+        f"provider {clean(each.provider)} cools for {span(each.until - now.wall)}"
+        f" ({': '.join(clean(said) for said in (each.cause, each.message) if said and said not in before)})"
         for each in cooldowns
     )

@@ -20,7 +20,7 @@ from lanes.text import ages
 from lanes.text.naming import abort_command, on_lane
 from lanes.text.spans import ago, span
 from lanes_storage.clock import Now
-from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, AttemptCause, Edge
+from lanes_storage.law import GHOST_AFTER, MAX_SUSPECTS, AttemptCause, Cause, Edge
 from lanes_storage.records import (
     LaneRow,
     MessageRow,
@@ -48,11 +48,12 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
         said.append(f"To end it now: `{abort_command(lane.run)}`.")
     elif around.head is not None:
         state = clean(lane.state) if _parked(around.head, around) is None else "parked"
-        said = [f"{name} is {state}.", *_ended(lane, around.now), *_waiting(lane, around.now)]
+        ended = [] if _told_by_cooling(lane, around) else _ended(lane, around.now)
+        said = [f"{name} is {state}.", *ended, *_waiting(lane, around.now)]
         said += _unclaimed(lane, around.head, around)
     else:
         said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
-        cooling = told_cooling(around.cooldowns, around.now)
+        cooling = told_cooling(around.cooldowns, around.now, "" if lane.last_error is None else lane.last_error.message)
         starts = "waits" if around.rests else "starts at once"
         starts = f"The next message {starts}{f'; {cooling}' if cooling else ''}."
         said.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
@@ -66,6 +67,12 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
         when = f"{ago(around.now.wall - around.last.at)}{step and f': {step}'}"
         said.append(f"Last event: {clean(around.last.type)}, {when}.")
     return " ".join(said)
+
+
+def _told_by_cooling(lane: LaneRow, around: Circumstances) -> bool:
+    """Whether what is told of providers that cool says all of how the last run of a lane ended."""
+    error = lane.last_error
+    return error is not None and error.cause == Cause.PROVIDER_COOLING and bool(around.cooldowns)
 
 
 def _asked_again(again: Repeated, lane: LaneRow, now: Now) -> str:

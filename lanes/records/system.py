@@ -134,7 +134,7 @@ class Provider(Record):
     in_flight: Annotated[Count, "runs that ask it now"]
     max_in_flight: Annotated[Count | None, "how many may ask it now; null: any number, or not known here"]
     cause: Annotated[str | None, "of its last cooldown, unless it is well again"]
-    message: Annotated[str | None, "what it said then"]
+    message: Annotated[str | None, "what it said then; while it is well, of a refusal since which it answered none"]
     since: Annotated[Moment | None, "the beginning of that cooldown"]
     until: Annotated[Moment | None, "its end"]
     tried_last_until: Moment | None
@@ -147,13 +147,14 @@ class Provider(Record):
         """The record of a row; ``max_requests`` is what the configuration says."""
         health, counts = row.health(now_wall), rows.ProviderCounts.read(row.counts, now_wall)
         ill = health is not Health.WELL
+        refused = row.doubted is not None and row.cause is None
         return Provider(
             name=row.provider,
             health=health,
             in_flight=in_flight,
             max_in_flight=0 if health is Health.COOLING else row.most(now_wall, max_requests),
             cause=row.cause if ill else None,
-            message=row.message if ill else None,
+            message=row.message if ill or refused else None,
             since=row.since if ill else None,
             until=row.until if ill else None,
             tried_last_until=row.tried_last_until if (row.tried_last_until or 0) > now_wall else None,

@@ -333,9 +333,10 @@ def test_F758_a_lane_in_which_nothing_waits_is_told_of_the_providers_that_it_may
     cools("three")
     assert "The next message starts at once. " in said()
     cools("one")
-    assert "The next message starts at once; provider one cools for 1 s (overloaded). " in said()
+    assert "The next message starts at once; provider one cools for 1 s (overloaded: it refuses). " in said()
     cools("two")
-    waits = "The next message waits; provider one cools for 1 s (overloaded), provider two cools for 1 s (overloaded). "
+    cool_both = (f"provider {name} cools for 1 s (overloaded: it refuses)" for name in ("one", "two"))
+    waits = f"The next message waits; {', '.join(cool_both)}. "
     assert waits in said()
     assert "The next message starts at once. " in said("b"), "what is passed on waits for none"
 

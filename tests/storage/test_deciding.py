@@ -8,7 +8,7 @@ from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
 from lanes_storage.doors.intake import Accept, Met, Placement, Same, admit
 from lanes_storage.doors.owners import Compared, OpenRun, compare
-from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide, waited_out
+from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, ParkLimit, RunEnd, decide
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
 from lanes_storage.records import Admission, Beat, Idempotency, NewMessage, RunFailure, RunResult, Ticket
 
@@ -59,7 +59,7 @@ CASES: dict[str, tuple[End, dict[str, Any], RunEnd | None]] = {
     "park longer than it may": (
         end(Edge.PARK, failure=BROKEN, parked_until=WALL + 10 * MINUTE),
         {"parked_since": WALL - 1},
-        RunEnd(Edge.FAIL, FAILED, 0, waited_out(BROKEN), waited_out(BROKEN)),
+        RunEnd(Edge.FAIL, FAILED, 0, ParkLimit(0).passed(BROKEN), ParkLimit(0).passed(BROKEN)),
     ),
     "an abort that was asked for": (
         end(Edge.ABORT),

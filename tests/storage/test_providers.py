@@ -62,7 +62,7 @@ def test_a_cooldown_is_stored_for_everyone(world: World) -> None:
     assert (cooled.cause, cooled.message, cooled.since, cooled.until, cooled.tries) == (
         "quota", "no", now, now + 5 * SECOND, 1,
     )  # fmt: skip
-    assert cooling(world) == [CooldownRow("codex", "quota", now, now + 5 * SECOND, 1)]
+    assert cooling(world) == [CooldownRow("codex", "quota", now, now + 5 * SECOND, 1, "no")]
     assert seen.changed() == {"providers": 1}
     assert seen.lines() == [Line("cooldown", actor="tester", cause="quota")]
     assert seen.detail() == {"provider": "codex", "until": now + 5 * SECOND}
@@ -477,7 +477,7 @@ def test_a_reset_does_not_forgive_the_time_that_a_message_has_waited(world: Worl
 
 
 def doubt(world: World, lane: str, key: str | None = None, provider: str = "codex") -> bool:
-    return world.step(lambda tx: doors.doubt(tx, provider, lane, fingerprint=key))
+    return world.step(lambda tx: doors.doubt(tx, provider, lane, "no such model", fingerprint=key))
 
 
 def test_F283_a_refusal_that_may_be_of_one_request_is_remembered_until_another_lane_gets_one(world: World) -> None:

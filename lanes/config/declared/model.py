@@ -159,6 +159,8 @@ class ProviderConfig:
     max_cooldown_ms: int = 600_000
     fixed: frozenset[str] = frozenset()
     clients_key: bool = False  # each client sends its own key, which goes nowhere else
+    key_setting: str = "api_key_env"  # which setting names its key, and in which file and line it stands, for people
+    where: str = ""
 
     def key_header(self, usual: str) -> tuple[str, str] | None:
         """The header that carries the key; None without one. ``usual`` is what its dialect calls that header."""

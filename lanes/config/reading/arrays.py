@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from lanes.base.addresses import is_http
 from lanes.base.terminal import without_password
@@ -51,6 +52,8 @@ def providers(rows: Iterable[ArrayElement], secrets: SecretReader) -> dict[str, 
             price=_price(row.get("price")),
             fixed=frozenset(name for name in limits.TIMEOUTS if row.values[name].explicit),
             clients_key=row.get("api_key") is not None,
+            key_setting="api_key_env" if row.get("api_key_file") is None else "api_key_file",
+            where=Path(row.where).name,
         )
     return built
 

@@ -27,7 +27,7 @@ from lanes_storage import doors, reads
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore, Step, Transaction, carry_out, within
-from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS
+from lanes_storage.law import MAX_INTERRUPTIONS, MAX_SUSPECTS, MessageState
 from lanes_storage.logs import Log
 from lanes_storage.records import Head, WaitingLane
 from lanes_storage.threads import set_within, to_its_end
@@ -302,8 +302,9 @@ class Dispatcher:
         choice = self._providers.choose(spec, room, tried=head.tried)
         if choice.until is not None:
             retry = self._policies.retry(head.key)
-            doors.postpone(tx, head, choice.until, terms.max_park_ms, now, retry, providers=spec.providers)
-            room.cooled[spec.name] = (choice.until, room.cooled.get(spec.name, (choice.until, 0))[1] + 1)
+            most, waits_for = terms.max_park_ms, spec.providers
+            if doors.postpone(tx, head, choice.until, most, now, retry, providers=waits_for) is MessageState.QUEUED:
+                room.cooled[spec.name] = (choice.until, room.cooled.get(spec.name, (choice.until, 0))[1] + 1)
             return
         if choice.full:
             room.kept.append(head.message_id)

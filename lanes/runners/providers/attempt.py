@@ -15,6 +15,7 @@ from lanes.runners.http.failures import AttemptFailed
 from lanes.runners.http.objects import DONE, ObjectReader, decode
 from lanes.runners.http.redaction import keys_in
 from lanes.runners.http.sse import ServerSentEvent, SseError
+from lanes.runners.providers.remedies import remedy
 from lanes.runners.providers.timeouts import LINGER_S, Begins, Patience
 from lanes_storage.law import AttemptCause
 
@@ -68,6 +69,7 @@ async def attempt(
             return draft.reply()
     except AttemptFailed as failure:
         failure.redact(*keys_in(url, headers.items(), provider.api_key))
+        failure.message += remedy(failure, provider)
         raise
 
 

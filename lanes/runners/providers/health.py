@@ -178,7 +178,7 @@ class ProviderHealth:
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         view = await self.look(())
         row = view.row(line)
-        several = doubtful(failure) and await self._doubt(run, line)
+        several = doubtful(failure) and await self._doubt(run, line, failure)
         known = await self._evidence(run, view, line, failure, several=several)
         known = known._replace(down=before.down(line) and view.down(line))
         found = judge(failure, known)
@@ -222,11 +222,18 @@ class ProviderHealth:
             self._counting.cancel()
             await self._store_counts()
 
-    async def _doubt(self, run: RunContext, line: ProviderLine) -> bool:
-        """Note a doubtful refusal, for every gateway; whether another lane got one, too, and none was served since."""
+    async def _doubt(self, run: RunContext, line: ProviderLine, failure: AttemptFailed) -> bool:
+        """Note a doubtful refusal, for every gateway; whether another lane got one, too, and none was served since. The
+        first of a provider that has answered none here is reported: its settings may be wrong."""
+        if line.name not in self._doubted and not self.asked[line.name, "answered"]:
+            name, said = ascii(line.name), ascii(failure.message)
+            log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, said)
         self._doubted.add(line.name)
+        key, fingerprint = run.key, line.fingerprint
         try:
-            return await self._store.write(lambda tx: doors.doubt(tx, line.name, run.key, fingerprint=line.fingerprint))
+            return await self._store.write(
+                lambda tx: doors.doubt(tx, line.name, key, failure.message, fingerprint=fingerprint)
+            )
         except StorageError as error:
             log.warning("a refusal of provider %s cannot be stored: %s", line.name, error)
             return False

@@ -10,7 +10,7 @@ from lanes_storage.doors.conversations import begin_conversation
 from lanes_storage.doors.pauses import pause_lane
 from lanes_storage.doors.providers import known, note_asked
 from lanes_storage.doors.shared import batch_members, end_waiting, event, next_epochs, record, write_events
-from lanes_storage.doors.shared.ends import parking, retry_at, waited_out
+from lanes_storage.doors.shared.ends import ParkLimit, parking, retry_at
 from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.interface import CommandStep, Given, Row, Transaction, call, within
 from lanes_storage.law import (
@@ -243,16 +243,18 @@ def postpone(
     message.
 
     A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead, unless ``retry``
-    parks it once more.
+    parks it once more; for that of a client ``ParkLimit`` may be shorter.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     detail: dict[str, Any] = {"until": until}
-    if until <= since + max_park_ms:
+    ends = head.bound_to is not None or until > since + max_park_ms  # perhaps
+    rows = [row for each in providers if (row := known(tx, each, None)).cause is not None] if ends else []
+    limit = ParkLimit.of(max_park_ms, head.bound_to, {str(row.cause) for row in rows})
+    if limit.allows(since, until):
         retry = None
     else:
-        rows = [known(tx, provider, None) for provider in providers]
-        told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows if row.cause is not None)
-        failure = waited_out(RunFailure(cooling, f"no provider takes it now: {told}"))
+        told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows)
+        failure = limit.passed(RunFailure(cooling, f"no provider takes it now: {told}"))
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
         if retry is None or again is None:
             end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")

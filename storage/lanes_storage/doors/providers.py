@@ -92,14 +92,15 @@ def answered(
     return row
 
 
-def doubt(tx: Transaction, provider: str, key: str, *, fingerprint: str | None = None) -> bool:
+def doubt(tx: Transaction, provider: str, key: str, message: str, *, fingerprint: str | None = None) -> bool:
     """Note a refusal that may concern the key or model of a provider, or only the request of this lane.
 
-    Returns whether one of another lane was noted before, and nobody was served since.
+    Returns whether one of another lane was noted before, and nobody was served since. ``message``: what it said, kept
+    as by ``try_last``.
     """
     row = known(tx, provider, fingerprint)
     if row.doubted is None:
-        save(tx, row._replace(doubted=key))
+        save(tx, row._replace(doubted=key, message=_said(row, message)))
     return row.doubted not in (None, key)
 
 
@@ -109,8 +110,11 @@ def try_last(tx: Transaction, provider: str, until: int, message: str, *, finger
     ``message``: what it said, kept where no cooldown is known, of which cause and sentence belong together.
     """
     row = known(tx, provider, fingerprint)
-    said = message if row.cause is None else row.message
-    save(tx, row._replace(tried_last_until=until, message=said))
+    save(tx, row._replace(tried_last_until=until, message=_said(row, message)))
+
+
+def _said(row: ProviderRow, message: str) -> str | None:
+    return message if row.cause is None else row.message
 
 
 def count(tx: Transaction, provider: str, counts: ProviderCounts, now: Now, *, fingerprint: str | None = None) -> None:

@@ -25,6 +25,7 @@ class Head(NamedTuple):
     fresh: bool | None = False  # its claim begins a new conversation
     tried: bool = False  # it was claimed before
     acts: bool | None = False  # its request lets its provider act
+    bound_to: str | None = None
 
 
 class OwnerOrders(NamedTuple):

@@ -107,6 +107,7 @@ class CooldownRow(NamedTuple):
     since: int
     until: int
     tries: int
+    message: str | None = None
 
 
 class UnprovenRun(NamedTuple):

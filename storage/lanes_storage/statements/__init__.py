@@ -45,7 +45,8 @@ VALUES (:id, :key, 'idle', 0, :anonymous, 1, :created, :now)
 _CANDIDATES = f"""
 SELECT l.id, {shown_key("l")}, l.state, l.epoch, m.id, m.runner, m.interruptions, m.parked_since, m.accepted_at,
   m.batch, (SELECT 1 FROM pauses p WHERE p.lane_id = coalesce(l.parent_id, l.id) LIMIT 1) IS NOT NULL,
-  coalesce(m.retries, 0), m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts
+  coalesce(m.retries, 0), m.fresh AND m.started_at IS NULL, m.started_at IS NOT NULL, m.acts,
+  m.bound_to
 FROM {{source}}
 WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}

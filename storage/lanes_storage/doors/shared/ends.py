@@ -1,7 +1,7 @@
 """How a run ends: the command, what is read about the run, and the decision. Pure functions, without a database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from lanes_storage.clock import Now
@@ -11,6 +11,7 @@ from lanes_storage.law import (
     INTERRUPTIONS,
     MAX_CUTS,
     MAX_INTERRUPTIONS,
+    PASSING,
     BoundTo,
     Cause,
     Edge,
@@ -19,6 +20,10 @@ from lanes_storage.law import (
     PauseKind,
 )
 from lanes_storage.records import RetryTerms, RunFailure, RunResult, RunUsage, Ticket
+
+#: A client that waits on its connection does so no longer, in milliseconds, for providers that refuse a key, a model or
+#: a quota: only a person ends that, and it would hear nothing meanwhile.
+CLIENT_PARK_MS = 10_000
 
 
 class Evidence(NamedTuple):
@@ -127,9 +132,11 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     assert end.failure is not None
     failure = end.failure
     if end.edge is Edge.PARK:
-        if (parked := _parked(end, run, failure)) is not None:
-            return parked
-        failure = waited_out(failure)
+        limit = ParkLimit.of(run.max_park_ms, run.bound_to, {each.cause for each in failure.attempts})
+        since = end.now.wall if run.parked_since is None else run.parked_since
+        if end.parked_until is None or limit.allows(since, end.parked_until):
+            return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=end.parked_until)
+        failure = limit.passed(failure)
     # if a runner itself uses such a cause, the run counts as failed
     if end.edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:
         return _interrupted(end.edge, run, failure, cuts + 1)
@@ -140,9 +147,27 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     return RunEnd(edge, MessageState.FAILED, run.interruptions, failure, failure)
 
 
-def waited_out(failure: RunFailure) -> RunFailure:
-    """The failure of a message that would have to wait longer than it may."""
-    return failure._replace(message=f"{failure.message}; it may wait no longer (max_park)")
+class ParkLimit(NamedTuple):
+    """How long a message may wait for its providers, over all its parks."""
+
+    max_park_ms: int
+    of_client: bool = False  # and not max_park
+
+    @classmethod
+    def of(cls, max_park_ms: int, bound_to: str | None, causes: Collection[str]) -> "ParkLimit":
+        """The limit of a message that its providers refuse for these causes."""
+        if bound_to != BoundTo.CLIENT or not causes or not PASSING.isdisjoint(causes) or max_park_ms <= CLIENT_PARK_MS:
+            return cls(max_park_ms)
+        return cls(CLIENT_PARK_MS, of_client=True)
+
+    def allows(self, since: int, until: int) -> bool:
+        """Whether what has waited since then may wait until then."""
+        return until <= since + self.max_park_ms
+
+    def passed(self, failure: RunFailure) -> RunFailure:
+        """The failure of a message that would have to wait longer."""
+        why = "its client is not kept waiting for that" if self.of_client else "it may wait no longer (max_park)"
+        return failure._replace(message=f"{failure.message}; {why}")
 
 
 def retry_at(
@@ -179,14 +204,6 @@ def _still_so(evidence: Evidence, held: HeldRun) -> bool:
         and (not evidence.ghost or held.left_out >= GHOST_AFTER)
         and (not evidence.works or held.body_ended_at is None)
     )
-
-
-def _parked(end: End, run: HeldRun, failure: RunFailure) -> RunEnd | None:
-    """The park; None if its message would wait too long for a provider."""
-    since, until = end.now.wall if run.parked_since is None else run.parked_since, end.parked_until
-    if until is not None and until > since + run.max_park_ms:
-        return None
-    return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=until)
 
 
 def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:

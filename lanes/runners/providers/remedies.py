@@ -1,0 +1,50 @@
+"""Which setting of a provider is wrong, judged by what it said: for whoever has just written it."""
+
+import json
+import re
+
+from lanes.config.declared.model import ProviderConfig
+from lanes.runners.http.failures import AttemptFailed
+from lanes_storage.law import AttemptCause
+
+#: What providers say of a model that they do not have, or do not give to this key.
+_NO_MODEL = re.compile(
+    r"(invalid|unknown|unsupported|no such) model|not a valid model"
+    r"|\bmodel\b.{0,200}\b(not exist|not found|invalid|unknown|not supported|not have access|no access)\b"
+    r"|\bnot (have )?access to (the )?model\b",
+    re.IGNORECASE,
+)
+_NO_KEY = re.compile(r"\bapi[ _-]?key\b", re.IGNORECASE)
+
+
+def remedy(failure: AttemptFailed, provider: ProviderConfig) -> str:
+    """What to look at, to be said behind the sentence of a failure; empty where no setting explains it."""
+    setting = _setting(failure, provider)
+    if setting is None:
+        return ""
+    place = f"provider {provider.name}" + (f" in {provider.where}" if provider.where else "")
+    doubt = "" if _is_sure(failure, provider) else "unless that is about this message: "
+    return f" ({doubt}see `{setting}` of {place})"
+
+
+def _setting(failure: AttemptFailed, provider: ProviderConfig) -> str | None:
+    status = failure.words.status
+    if status in (None, 400, 403, 404) and _is_of_model(failure, provider):
+        return f"model = {json.dumps(provider.model)}"
+    if failure.cause is AttemptCause.AUTH or (status == 400 and _NO_KEY.search(failure.message)):
+        return provider.key_setting
+    if status == 404 or (status is not None and status < 400) or "is text/html" in failure.message:
+        return "base_url"
+    return None
+
+
+def _is_of_model(failure: AttemptFailed, provider: ProviderConfig) -> bool:
+    named = failure.words.status == 404 and provider.model in failure.message
+    return named or failure.words.code == "model_not_found" or _NO_MODEL.search(failure.message) is not None
+
+
+def _is_sure(failure: AttemptFailed, provider: ProviderConfig) -> bool:
+    """A 403 may be about what was asked, and a 404 about what a request names besides the model."""
+    if failure.words.status == 404:
+        return _is_of_model(failure, provider)
+    return failure.words.status != 403
