@@ -133,13 +133,13 @@ async def test_F846_a_client_that_waits_on_its_connection_is_told_soon(tmp_path:
             await site.calm()
             (patient,) = await site.send("patient", "hello")
             asked = await from_client(site, "asked")
-            for _ in range(10):
+            for _ in range(12):
                 await site.passes(1)
             assert await site.states([asked, patient]) == ["failed", "queued"]
             for _ in range(60):  # it cools for longer and longer
                 await site.passes(1)
             late = await from_client(site, "late")
-            for _ in range(10):
+            for _ in range(12):
                 await site.passes(1)
             assert await site.states([late, patient]) == ["failed", "queued"]
             for each in (asked, late):

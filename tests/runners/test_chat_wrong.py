@@ -140,7 +140,7 @@ async def test_a_key_that_is_repeated_in_an_error_is_not_repeated_further(client
     async with raw_server(answer) as url:
         failure = await refused(client, provider(url, api_key="sk-very-secret"))
     assert failure.cause is AttemptCause.AUTH
-    assert failure.message == "HTTP 401: Incorrect API key provided: ***"
+    assert failure.message == "HTTP 401: Incorrect API key provided: *** (see `api_key_env` of provider first)"
 
 
 KEY = "sk-proj-0123456789abcdefGHIJ"
