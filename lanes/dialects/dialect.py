@@ -33,7 +33,7 @@ class Draft(Protocol):
         ...
 
 
-class Told(NamedTuple):
+class StoredReply(NamedTuple):
     """What is stored of a finished reply. ``detail`` is as ``Reply`` has it."""
 
     text: str
@@ -52,7 +52,7 @@ class AnswerWriter(Protocol):
         """One piece of a stream; empty if the dialect has nothing to send for it."""
         ...
 
-    def ending(self, told: Told, *, begun: bool) -> str:
+    def ending(self, reply: StoredReply, *, begun: bool) -> str:
         """The end of a stream. ``begun``: pieces of it were written."""
         ...
 
@@ -64,12 +64,12 @@ class AnswerWriter(Protocol):
         """What is sent to keep a silent stream alive."""
         ...
 
-    def whole(self, told: Told) -> dict[str, Any]:
+    def whole(self, reply: StoredReply) -> dict[str, Any]:
         """The answer to a request without a stream."""
         ...
 
 
-class Asking(NamedTuple):
+class ClientRequest(NamedTuple):
     """The request of a client, whose answer is written: the id of its message, when it came (s), and its body."""
 
     message_id: int
@@ -87,10 +87,10 @@ class Dialect(NamedTuple):
     """One dialect in both roles.
 
     ``route`` is where requests go, below a base URL. ``check`` refuses a body that is no request, before it is stored;
-    ``read`` and ``write`` translate from and to the inner model, and raise Unsayable. ``asks`` is what a request to a
-    provider says in any case: its model, and that the answer is a stream. ``draft`` is told the model, and whether
-    the client speaks the same dialect: then its own events pass. ``key`` is the header for the provider's key, where
-    the configuration names no other, ``headers`` are further ones.
+    ``read`` and ``write`` translate from and to the inner model, and raise Untranslatable. ``asks`` is what a request
+    to a provider says in any case: its model, and that the answer is a stream. ``draft`` is told the model, and
+    whether the client speaks the same dialect: then its own events pass. ``key`` is the header for the provider's
+    key, where the configuration names no other, ``headers`` are further ones.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Dialect(NamedTuple):
     write: Callable[[Prompt, int], dict[str, Any]]
     asks: Callable[[str], dict[str, Any]]
     draft: Callable[[str, bool], Draft]
-    writer: Callable[[Asking], AnswerWriter]
+    writer: Callable[[ClientRequest], AnswerWriter]
     envelope: Callable[[Problem], dict[str, Any]]
     key: str
     headers: Mapping[str, str]

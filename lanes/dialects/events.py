@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from lanes.dialects.calls import CallOrder, CallPlaces
 from lanes.dialects.chat.pieces import delta_of, delta_of_message, pieces
-from lanes.dialects.dialect import Told
+from lanes.dialects.dialect import StoredReply
 from lanes.dialects.gathering import Gathering
 from lanes.dialects.model import CallPiece, Piece
 from lanes.runners.base import Delta
@@ -39,7 +39,7 @@ class EventDraft(Generic[P]):
         self._gathered = Gathering()
         self._native = native
         self._model = model
-        self._told_model = False
+        self._model_sent = False
         self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
         self._parts: dict[int, P] = {}
         self._calls = 0
@@ -51,17 +51,17 @@ class EventDraft(Generic[P]):
         """The part that an event belongs to."""
         return self._parts.get(event.get(self.PLACE, -1))
 
-    def _tell(self, event: dict[str, Any], said: list[Piece], pieces: list[Delta]) -> None:
+    def _tell(self, event: dict[str, Any], given: list[Piece], pieces: list[Delta]) -> None:
         """Hand on what an event says; where the client speaks this dialect, the event with it."""
-        deltas = [self._gather(delta_of(piece)) for piece in said]
+        deltas = [self._gather(delta_of(piece)) for piece in given]
         strange = not deltas and self._is_strange(event)
         self.contents += len(deltas) or strange
         if self._native:
             first = deltas[0] if deltas else Delta(choice={} if strange else None)
             deltas = [first._replace(native=event)]
-        if deltas and not self._told_model:
+        if deltas and not self._model_sent:
             deltas[0] = deltas[0]._replace(beside={"model": self._model})
-            self._told_model = True
+            self._model_sent = True
         self._held += deltas
         if self.contents:
             pieces += self._held
@@ -92,24 +92,24 @@ class EventWriter(ABC):
         if delta.beside is not None:
             self._model = delta.beside.get("model") or self._model
         if delta.native is not None:
-            said, self._started = self._passed(delta.native), True
-            return said
+            passed, self._started = self._passed(delta.native), True
+            return passed
         return "".join((self._start(), *map(self._in_turn, pieces(delta))))
 
     def _in_turn(self, piece: Piece) -> str:
         if not isinstance(piece, CallPiece):
-            return self._calls_left() + self._told(piece)
+            return self._calls_left() + self._write(piece)
         piece = piece._replace(place=self._places.of(*piece))
-        return "".join(map(self._told, self._order.take(piece)))
+        return "".join(map(self._write, self._order.take(piece)))
 
     def _calls_left(self) -> str:
         """The events of the calls that wait for their turn: no call goes on."""
-        return "".join(map(self._told, self._order.rest()))
+        return "".join(map(self._write, self._order.rest()))
 
-    def _all_of(self, told: Told) -> str:
+    def _all_of(self, reply: StoredReply) -> str:
         """The events of a whole answer, without its ending."""
-        self._model = told.detail.get("model") or self._model
-        return self.piece(delta_of_message(told.text, told.detail.get("message")))
+        self._model = reply.detail.get("model") or self._model
+        return self.piece(delta_of_message(reply.text, reply.detail.get("message")))
 
     def _start(self) -> str:
         """The events before the first piece; empty once they were written."""
@@ -127,5 +127,5 @@ class EventWriter(ABC):
         """An event of a provider of this dialect."""
 
     @abstractmethod
-    def _told(self, piece: Piece) -> str:
+    def _write(self, piece: Piece) -> str:
         """The events of a piece of another dialect."""

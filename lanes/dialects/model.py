@@ -13,7 +13,7 @@ from lanes.base.errors import Unfit
 Role = Literal["system", "user", "assistant"]
 
 
-class Unsayable(Unfit):
+class Untranslatable(Unfit):
     """A request contains something that a dialect cannot express, or that is invalid in its own dialect.
 
     ``param`` is its place as the client named it: ``messages[2].content[0]``.
@@ -81,7 +81,7 @@ class ResultPart(NamedTuple):
 Part = TextPart | RefusalPart | ImagePart | FilePart | ReasoningPart | CallPart | ResultPart
 
 
-class Said(NamedTuple):
+class PromptMessage(NamedTuple):
     """One message of a conversation. ``param`` is its place in the request, as the client named it."""
 
     role: Role
@@ -126,7 +126,7 @@ class Option(NamedTuple):
 class Prompt:
     """A request. ``options`` are its settings by the inner name; one that a dialect does not know is refused by it."""
 
-    said: list[Said]
+    messages: list[PromptMessage]
     tools: list[Tool] = field(default_factory=list)
     options: dict[str, Option] = field(default_factory=dict)
 

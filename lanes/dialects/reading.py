@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from lanes.dialects.model import Option, Part, TextPart, ToolChoice, Unsayable
+from lanes.dialects.model import Option, Part, TextPart, ToolChoice, Untranslatable
 
 T = TypeVar("T")
 
@@ -36,14 +36,14 @@ class Node:
         return f"{self.param}.{name}" if self.param else name
 
     def take(self, name: str, kind: type[T]) -> T | None:
-        """A field that may be missing. Raises Unsayable."""
+        """A field that may be missing. Raises Untranslatable."""
         value = self._left.pop(name, None)
         if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
             return value
         raise refused(self.place(name), f"it must be {_CALLED[kind]}")
 
     def need(self, name: str, kind: type[T]) -> T:
-        """A field that must be there. Raises Unsayable."""
+        """A field that must be there. Raises Untranslatable."""
         value = self.take(name, kind)
         if value is None:
             raise refused(self.place(name), "it is missing")
@@ -72,7 +72,7 @@ class Node:
         return list(_nodes(value or [], self.place(name)))
 
     def parts(self, name: str, part: "Callable[[Node], Part]") -> list[Part]:
-        """A field that is a text or a list of parts, as parts; ``part`` reads one. Raises Unsayable."""
+        """A field that is a text or a list of parts, as parts; ``part`` reads one. Raises Untranslatable."""
         content = self.content(name)
         return [TextPart(content)] if isinstance(content, str) else [part(each) for each in content]
 
@@ -89,13 +89,13 @@ class Node:
             yield name, Option(value, self.place(name))
 
     def done(self) -> None:
-        """Raises Unsayable for what nobody took."""
+        """Raises Untranslatable for what nobody took."""
         for name in self._left:
-            raise untold(self.place(name))
+            raise untranslatable(self.place(name))
 
 
 def tool_choice(node: Node, called: Callable[[Node], Node | None]) -> dict[str, Option]:
-    """The choice of a tool in OpenAI's words; ``called`` gives the object that names it. Raises Unsayable."""
+    """The choice of a tool in OpenAI's words; ``called`` gives the object that names it. Raises Untranslatable."""
     given = node.any("tool_choice")
     if given is None:
         return {}
@@ -104,33 +104,33 @@ def tool_choice(node: Node, called: Callable[[Node], Node | None]) -> dict[str, 
     chosen = Node(given, "tool_choice") if isinstance(given, dict) else None
     function = called(chosen) if chosen is not None and chosen.take("type", str) == "function" else None
     if function is None:
-        raise untold("tool_choice")
+        raise untranslatable("tool_choice")
     return {"tool_choice": Option(ToolChoice("named", function.need("name", str)), "tool_choice")}
 
 
 def check_messages(body: Mapping[str, Any]) -> None:
-    """Refuse a body without a list of messages. Raises Unsayable."""
+    """Refuse a body without a list of messages. Raises Untranslatable."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-        raise Unsayable("messages", "messages must be a list of at least one message")
+        raise Untranslatable("messages", "messages must be a list of at least one message")
 
 
-def refused(param: str, why: str) -> Unsayable:
+def refused(param: str, why: str) -> Untranslatable:
     """The refusal of one part of a request."""
-    return Unsayable(param, f"{param}: {why}")
+    return Untranslatable(param, f"{param}: {why}")
 
 
-def untold(param: str) -> Unsayable:
+def untranslatable(param: str) -> Untranslatable:
     """The refusal of what another dialect cannot express."""
     return refused(param, "the provider speaks another dialect, which cannot express it")
 
 
-def unknown_tool(node: Node, kind: str) -> Unsayable:
+def unknown_tool(node: Node, kind: str) -> Untranslatable:
     """The refusal of a tool of a type that not every dialect has."""
     return refused(node.param, f"the provider speaks another dialect, which has no tools of type {kind!r}")
 
 
-def unknown_role(node: Node, role: str) -> Unsayable:
+def unknown_role(node: Node, role: str) -> Untranslatable:
     """The refusal of a message of a role that not every dialect has."""
     return refused(node.place("role"), f"role {role!r} has no equivalent in the other dialects")
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lanes.dialects.model import Option, Prompt, Said, TextPart
-from lanes.dialects.reading import untold
+from lanes.dialects.model import Option, Prompt, PromptMessage, TextPart
+from lanes.dialects.reading import untranslatable
 
-#: Writes one setting into a request. Raises Unsayable.
+#: Writes one setting into a request. Raises Untranslatable.
 WriteOption = Callable[[dict[str, Any], Option], None]
 
 
@@ -25,26 +25,26 @@ def present(**fields: Any) -> dict[str, Any]:
 
 
 def write_options(body: dict[str, Any], prompt: Prompt, writers: Mapping[str, WriteOption]) -> None:
-    """Write the settings of a request. Raises Unsayable for one that the dialect does not know."""
+    """Write the settings of a request. Raises Untranslatable for one that the dialect does not know."""
     for name, option in prompt.options.items():
         if name not in writers:
-            raise untold(option.param)
+            raise untranslatable(option.param)
         writers[name](body, option)
 
 
-def taken_system(said: list[Said]) -> str | None:
+def taken_system(messages: list[PromptMessage]) -> str | None:
     """Take the system messages off the beginning, as one text, for dialects that have a separate field for it.
 
-    Returns None if there is none. Raises Unsayable for one that is more than text.
+    Returns None if there is none. Raises Untranslatable for one that is more than text.
     """
     texts: list[str] = []
-    while said and said[0].role == "system":
-        texts += _texts(said.pop(0))
+    while messages and messages[0].role == "system":
+        texts += _texts(messages.pop(0))
     return "\n\n".join(texts) if texts else None
 
 
-def _texts(said: Said) -> Iterable[str]:
-    for part in said.parts:
+def _texts(message: PromptMessage) -> Iterable[str]:
+    for part in message.parts:
         if not isinstance(part, TextPart):
-            raise untold(f"{said.param}.content")
+            raise untranslatable(f"{message.param}.content")
         yield part.text

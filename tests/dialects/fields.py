@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lanes.dialects.model import Unsayable
+from lanes.dialects.model import Untranslatable
 from lanes.dialects.table import DIALECTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
@@ -83,7 +83,7 @@ def _outcome(dialect: str, other: str, field: str) -> str:
     try:
         DIALECTS[dialect].check(least | request)
         made = DIALECTS[other].write(DIALECTS[dialect].read(request), 8192)
-    except Unsayable:
+    except Untranslatable:
         return "refused"
     before = DIALECTS[other].write(DIALECTS[dialect].read(least), 8192)
     changed = ", ".join(f"`{path}`" for path in _changed(before, made))

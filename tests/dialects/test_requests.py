@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.dialects.model import Unsayable
+from lanes.dialects.model import Untranslatable
 from lanes.dialects.table import DIALECTS
 
 PDF = "data:application/pdf;base64,JVBERg=="
@@ -40,7 +40,7 @@ def test_F739_claude_code_may_ask_a_provider_of_another_dialect(other: str) -> N
     assert told == again
     assert told == translated("messages", other, asked) | {"user": told["user"]}
     keeps["edits"][0]["keep"] = {"type": "thinking_turns", "value": 1}
-    with pytest.raises(Unsayable):
+    with pytest.raises(Untranslatable):
         translated("messages", other, asked | more)
 
 
@@ -54,7 +54,7 @@ def test_F739_claude_code_may_ask_a_provider_of_another_dialect(other: str) -> N
 )
 def test_F740_a_tool_that_others_do_not_have_is_named_by_its_type(one: str, other: str, asked: dict[str, Any]) -> None:
     """Its place alone tells nobody what to turn off in an agent that has two dozen tools."""
-    with pytest.raises(Unsayable, match=r"^tools\[0\]: .* no tools of type 'namespace'$"):
+    with pytest.raises(Untranslatable, match=r"^tools\[0\]: .* no tools of type 'namespace'$"):
         translated(one, other, asked)
 
 
@@ -113,7 +113,7 @@ def test_what_was_signed_comes_back_in_the_words_of_litellm(more: dict[str, Any]
 
 def test_an_unknown_thing_of_a_vendor_is_refused() -> None:
     said = {"role": "assistant", "content": "42", "provider_specific_fields": {"citations": [1]}}
-    with pytest.raises(Unsayable, match=r"messages\[1\].provider_specific_fields.citations"):
+    with pytest.raises(Untranslatable, match=r"messages\[1\].provider_specific_fields.citations"):
         translated("chat", "messages", {"messages": [USER, said, USER]})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from lanes.dialects.chat import requests, writer
 from lanes.dialects.chat.draft import ChatDraft
 from lanes.dialects.dialect import Dialect
-from lanes.dialects.model import Unsayable
+from lanes.dialects.model import Untranslatable
 from lanes.dialects.reading import check_messages
 
 
@@ -14,7 +14,7 @@ def _check(body: Mapping[str, Any]) -> None:
     check_messages(body)
     n = body.get("n")
     if n is not None and (n != 1 or isinstance(n, bool)):
-        raise Unsayable("n", "a message gets one answer: n must be 1")
+        raise Untranslatable("n", "a message gets one answer: n must be 1")
 
 
 CHAT = Dialect(

@@ -79,16 +79,16 @@ class ChatDraft:
         )
 
     def _besides(self) -> dict[str, Any] | None:
-        more: dict[str, Any] = {name: said for name, said in self._head.items() if name != "model"}
+        more: dict[str, Any] = {name: value for name, value in self._head.items() if name != "model"}
         return more | ({"logprobs": self._logprobs.result()} if self._logprobs else {}) or None
 
     def _take_head(self, head: tuple[Any, ...]) -> None:
         """The model is the one that the first piece has told."""
         self._last_head = head
-        for name, said in zip(HEAD, head, strict=True):
-            fits = isinstance(said, str) and said and not (name == "model" and self._gathered.begun)
-            if fits and whole(said) != self._head.get(name):
-                self._head[name] = self._fresh[name] = whole(said)
+        for name, value in zip(HEAD, head, strict=True):
+            fits = isinstance(value, str) and value and not (name == "model" and self._gathered.begun)
+            if fits and whole(value) != self._head.get(name):
+                self._head[name] = self._fresh[name] = whole(value)
 
     def _take_choice(self, choice: dict[str, Any], pieces: list[Delta]) -> None:
         reason, delta, logprobs = choice.get("finish_reason"), choice.get("delta"), choice.get("logprobs")

@@ -52,11 +52,11 @@ def delta_of(piece: Piece) -> Delta:
         case ReasoningPiece(text, _, _, None):
             return Delta(choice={"reasoning_content": text})
         case ReasoningPiece(text, signature, data, place):
-            told = {"index": place, "type": "reasoning.text", "text": text, "signature": signature}
-            told = {"index": place, "type": "reasoning.encrypted", "data": data} if data else told
+            detail = {"index": place, "type": "reasoning.text", "text": text, "signature": signature}
+            detail = {"index": place, "type": "reasoning.encrypted", "data": data} if data else detail
             choice: dict[str, Any] = {"reasoning_content": text} if text else {}
-            details = {name: value for name, value in told.items() if value not in (None, "")}
-            return Delta(choice=choice | {"reasoning_details": [details]})
+            fields = {name: value for name, value in detail.items() if value not in (None, "")}
+            return Delta(choice=choice | {"reasoning_details": [fields]})
         case CallPiece(index, arguments, id, name):
             call: dict[str, Any] = {"index": index, "function": {"arguments": arguments}}
             if id is not None:
@@ -78,15 +78,17 @@ def usage_of(usage: Mapping[str, Any] | None) -> Usage | None:
     return usage_in(usage, "prompt", "completion") if usage else None
 
 
-def usage_in(said: Mapping[str, Any], asked: str, told: str) -> Usage:
-    """What a provider of OpenAI's dialects counted; ``asked`` and ``told`` are the dialect's words for both sides."""
-    details, details_told = said.get(f"{asked}_tokens_details"), said.get(f"{told}_tokens_details")
+def usage_in(counts: Mapping[str, Any], input_word: str, output_word: str) -> Usage:
+    """What a provider of OpenAI's dialects counted; ``input_word`` and ``output_word`` are what the dialect calls both
+    sides."""
+    input_details = counts.get(f"{input_word}_tokens_details")
+    output_details = counts.get(f"{output_word}_tokens_details")
     return Usage(
-        tokens(said, f"{asked}_tokens") or 0,
-        tokens(said, f"{told}_tokens") or 0,
-        tokens(details, "cached_tokens"),
-        tokens(details, "cache_write_tokens"),
-        tokens(details_told, "reasoning_tokens"),
+        tokens(counts, f"{input_word}_tokens") or 0,
+        tokens(counts, f"{output_word}_tokens") or 0,
+        tokens(input_details, "cached_tokens"),
+        tokens(input_details, "cache_write_tokens"),
+        tokens(output_details, "reasoning_tokens"),
     )
 
 
@@ -96,16 +98,16 @@ def tokens(counted: Any, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def usage_told(usage: Usage) -> dict[str, Any]:
+def chat_usage(usage: Usage) -> dict[str, Any]:
     """The usage of an answer, in chat's words."""
-    asked = present(cached_tokens=usage.cached, cache_write_tokens=usage.cache_written)
+    input_details = present(cached_tokens=usage.cached, cache_write_tokens=usage.cache_written)
     made: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
     }
-    if asked:
-        made["prompt_tokens_details"] = asked
+    if input_details:
+        made["prompt_tokens_details"] = input_details
     if usage.reasoning is not None:
         made["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return made

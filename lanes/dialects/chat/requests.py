@@ -11,16 +11,16 @@ from lanes.dialects.model import (
     Option,
     Part,
     Prompt,
+    PromptMessage,
     ReasoningPart,
     RefusalPart,
     ResultPart,
     Role,
-    Said,
     TextPart,
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untold
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, write_options
 
 #: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
@@ -45,10 +45,10 @@ _DEFAULTS: dict[str, Any] = {"logprobs": False, "frequency_penalty": 0, "presenc
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    """The request of a client. Raises Unsayable if it has something that cannot be translated."""
+    """The request of a client. Raises Untranslatable if it has something that cannot be translated."""
     node = Node(body)
-    said = [_said(message) for message in node.nodes("messages")]
-    prompt = Prompt(said, [_tool(tool) for tool in node.nodes("tools")])
+    messages = [_message(each) for each in node.nodes("messages")]
+    prompt = Prompt(messages, [_tool(tool) for tool in node.nodes("tools")])
     prompt.options |= tool_choice(node, lambda chosen: chosen.node("function"))
     if (form := node.node("response_format")) is not None and (made := _format(form)) is not None:
         prompt.options["format"] = Option(made, "response_format")
@@ -62,8 +62,8 @@ def read(body: dict[str, Any]) -> Prompt:
 
 
 def write(prompt: Prompt) -> dict[str, Any]:
-    """The request to a provider. Raises Unsayable."""
-    body: dict[str, Any] = {"messages": [message for said in prompt.said for message in _messages(said)]}
+    """The request to a provider. Raises Untranslatable."""
+    body: dict[str, Any] = {"messages": [written for message in prompt.messages for written in _messages(message)]}
     if prompt.tools:
         body["tools"] = [_written_tool(tool) for tool in prompt.tools]
     write_options(body, prompt, _WRITTEN)
@@ -73,22 +73,22 @@ def write(prompt: Prompt) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-def _said(node: Node) -> Said:
+def _message(node: Node) -> PromptMessage:
     role = node.need("role", str)
     match role:
         case "system" | "developer":
-            said = Said("system", _parts(node), node.param)
+            message = PromptMessage("system", _parts(node), node.param)
         case "user":
-            said = Said("user", _parts(node), node.param)
+            message = PromptMessage("user", _parts(node), node.param)
         case "tool":
             call = node.need("tool_call_id", str)
-            said = Said("user", [ResultPart(call, _parts(node))], node.param)
+            message = PromptMessage("user", [ResultPart(call, _parts(node))], node.param)
         case "assistant":
-            said = Said("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
+            message = PromptMessage("assistant", [*_thoughts(node), *_parts(node), *_calls(node)], node.param)
         case _:
             raise unknown_role(node, role)
     node.done()
-    return said
+    return message
 
 
 def _parts(node: Node) -> list[Part]:
@@ -111,7 +111,7 @@ def _part(node: Node) -> Part:
         part = FilePart(file.need("file_data", str), file.take("filename", str))
         file.done()
     if part is None:
-        raise untold(node.param)
+        raise untranslatable(node.param)
     node.done()
     return part
 
@@ -131,9 +131,9 @@ def _thoughts(node: Node) -> Iterable[Part]:
 
 def _signed(node: Node) -> list[Part]:
     """The thoughts with the proof of their maker, in the words of OpenRouter or of litellm."""
-    told, blocks = node.nodes("reasoning_details"), node.nodes("thinking_blocks")
+    details, blocks = node.nodes("reasoning_details"), node.nodes("thinking_blocks")
     found: list[Part] = []
-    for each in told or blocks:
+    for each in details or blocks:
         text, signature, data = (each.take(name, str) for name in ("text", "signature", "data"))
         text = text or each.take("thinking", str)
         if signature or data:
@@ -145,7 +145,7 @@ def _calls(node: Node) -> Iterable[CallPart]:
     for call in node.nodes("tool_calls"):
         called = call.node("function")
         if call.take("type", str) not in (None, "function") or called is None:
-            raise untold(call.param)
+            raise untranslatable(call.param)
         yield CallPart(call.need("id", str), called.need("name", str), called.take("arguments", str) or "{}")
         call.leave("index")
         called.done()
@@ -156,7 +156,7 @@ def _tool(node: Node) -> Tool:
     if (kind := node.need("type", str)) != "function":
         raise unknown_tool(node, kind)
     if (called := node.node("function")) is None:
-        raise untold(node.param)
+        raise untranslatable(node.param)
     name, description = called.need("name", str), called.take("description", str)
     tool = Tool(name, description, called.take("parameters", dict), called.take("strict", bool), node.param)
     called.done()
@@ -171,7 +171,7 @@ def _format(node: Node) -> Format | None:
     if kind == "json_object":
         return Format()
     if kind != "json_schema" or schema is None:
-        raise untold(node.place("type"))
+        raise untranslatable(node.place("type"))
     name, strict = schema.take("name", str), schema.take("strict", bool)
     made = Format(name, schema.take("schema", dict) or {}, strict, schema.take("description", str))
     schema.done()
@@ -181,23 +181,23 @@ def _format(node: Node) -> Format | None:
 # --------------------------------------------------------------------------------------------------------- writing
 
 
-def _messages(said: Said) -> Iterable[dict[str, Any]]:
+def _messages(message: PromptMessage) -> Iterable[dict[str, Any]]:
     """The messages of one message: each result of a tool is a separate one."""
     rest: list[Part] = []
-    for part in said.parts:
+    for part in message.parts:
         if isinstance(part, ResultPart):
-            yield {"role": "tool", "tool_call_id": part.call_id, "content": _result(part, said.param)}
+            yield {"role": "tool", "tool_call_id": part.call_id, "content": _result(part, message.param)}
         else:
             rest.append(part)
-    if not rest and len(said.parts) > 0:
+    if not rest and len(message.parts) > 0:
         return
-    yield _assistant(rest, said.param) if said.role == "assistant" else _other(said.role, rest, said.param)
+    yield _assistant(rest, message.param) if message.role == "assistant" else _other(message.role, rest, message.param)
 
 
 def _result(result: ResultPart, param: str) -> Any:
     texts = [part.text for part in result.parts if isinstance(part, TextPart)]
     if len(texts) < len(result.parts):
-        raise untold(f"{param}.content")
+        raise untranslatable(f"{param}.content")
     text = "".join(texts)
     return f"Error: {text}" if result.failed else text
 
@@ -215,7 +215,7 @@ def _assistant(parts: list[Part], param: str) -> dict[str, Any]:
     refusals = "".join(part.text for part in parts if isinstance(part, RefusalPart))
     calls = [_called(part) for part in parts if isinstance(part, CallPart)]
     if any(isinstance(part, ImagePart | FilePart) for part in parts):
-        raise untold(f"{param}.content")
+        raise untranslatable(f"{param}.content")
     message: dict[str, Any] = {"role": "assistant", "content": texts or None}
     if refusals:
         message["refusal"] = refusals
@@ -238,7 +238,7 @@ def _written(part: Part, param: str) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
         case FilePart(url, name) if data_of(url):
             return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
-    raise untold(f"{param}.content")
+    raise untranslatable(f"{param}.content")
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from lanes.dialects.chat.draft import HEAD
 from lanes.dialects.chat.pieces import delta_of_message
-from lanes.dialects.dialect import Asking, Told, encoded, event
+from lanes.dialects.dialect import ClientRequest, StoredReply, encoded, event
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
 
@@ -12,12 +12,12 @@ from lanes.runners.base import Delta
 class ChatWriter:
     """One answer. What stands around the text of a chunk is made once, since it is the same for nearly all."""
 
-    def __init__(self, asking: Asking) -> None:
-        options = asking.body.get("stream_options")
+    def __init__(self, request: ClientRequest) -> None:
+        options = request.body.get("stream_options")
         self._usage = isinstance(options, dict) and options.get("include_usage") is True
-        self._head: dict[str, Any] = {"model": asking.model}
-        self._id = f"chatcmpl-{asking.message_id}"
-        self._created = asking.at
+        self._head: dict[str, Any] = {"model": request.model}
+        self._id = f"chatcmpl-{request.message_id}"
+        self._created = request.at
         self._begun = False
         self._before, self._after = self._around()
 
@@ -26,7 +26,7 @@ class ChatWriter:
         if self._begun and delta.choice is delta.beside is None:
             return f'{self._before}{{"content": {encoded(delta.text)}}}{self._after}'
         choice = dict(delta.choice) if delta.choice is not None else {"content": delta.text}
-        said = encoded(choice if self._begun else {"role": "assistant"} | choice)
+        delta_text = encoded(choice if self._begun else {"role": "assistant"} | choice)
         self._begun = True
         before, after = self._before, self._after
         if delta.beside is not None:
@@ -34,18 +34,18 @@ class ChatWriter:
             self._head |= head
             self._before, self._after = self._around()
             before, after = (self._before, self._after) if logprobs is None else self._around(logprobs=logprobs)
-        return f"{before}{said}{after}"
+        return f"{before}{delta_text}{after}"
 
-    def ending(self, told: Told, *, begun: bool) -> str:
+    def ending(self, reply: StoredReply, *, begun: bool) -> str:
         """The last chunks."""
-        detail, chunks = told.detail, []
+        detail, chunks = reply.detail, []
         if not begun:
             self._head |= _besides(detail)[1]
             self._before, self._after = self._around()
-            whole = delta_of_message(told.text, detail.get("message"))
+            whole = delta_of_message(reply.text, detail.get("message"))
             if whole.text or whole.choice:
                 chunks.append(self.piece(whole if whole.choice is None else _with_text(whole)))
-        chunks.append(self._chunk([{"index": 0, "delta": {}, "finish_reason": told.finish}]))
+        chunks.append(self._chunk([{"index": 0, "delta": {}, "finish_reason": reply.finish}]))
         if self._usage:
             chunks.append(self._chunk([], usage=detail.get("usage")))
         return "".join((*chunks, "data: [DONE]\n\n"))
@@ -58,13 +58,13 @@ class ChatWriter:
         """A comment, which clients of chat do not see."""
         return ": still here\n\n"
 
-    def whole(self, told: Told) -> dict[str, Any]:
+    def whole(self, reply: StoredReply) -> dict[str, Any]:
         """A chat completion."""
-        detail = told.detail
-        said = detail.get("message") or {"role": "assistant", "content": told.text}
+        detail = reply.detail
+        message = detail.get("message") or {"role": "assistant", "content": reply.text}
         logprobs, head = _besides(detail)
         self._head |= head
-        choice = {"index": 0, "message": said, "finish_reason": told.finish, "logprobs": logprobs}
+        choice = {"index": 0, "message": message, "finish_reason": reply.finish, "logprobs": logprobs}
         return self._object("chat.completion", [choice], usage=detail.get("usage"))
 
     def _around(self, **more: Any) -> tuple[str, str]:

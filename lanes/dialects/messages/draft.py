@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lanes.dialects.chat.pieces import tokens, usage_told
+from lanes.dialects.chat.pieces import chat_usage, tokens
 from lanes.dialects.events import EventDraft, OpenPart
 from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, TextPiece, Usage
@@ -192,8 +192,8 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
     return made
 
 
-def usage_in_chat(said: dict[str, Any]) -> dict[str, Any]:
+def usage_in_chat(counts: dict[str, Any]) -> dict[str, Any]:
     """What was counted, in the words of chat."""
-    cached, written = tokens(said, "cache_read_input_tokens"), tokens(said, "cache_creation_input_tokens")
-    asked = (tokens(said, "input_tokens") or 0) + (cached or 0) + (written or 0)
-    return usage_told(Usage(asked, tokens(said, "output_tokens") or 0, cached, written))
+    cached, written = tokens(counts, "cache_read_input_tokens"), tokens(counts, "cache_creation_input_tokens")
+    input_tokens = (tokens(counts, "input_tokens") or 0) + (cached or 0) + (written or 0)
+    return chat_usage(Usage(input_tokens, tokens(counts, "output_tokens") or 0, cached, written))

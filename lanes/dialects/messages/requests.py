@@ -15,15 +15,15 @@ from lanes.dialects.model import (
     Option,
     Part,
     Prompt,
+    PromptMessage,
     ReasoningPart,
     RefusalPart,
     ResultPart,
-    Said,
     TextPart,
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import Node, data_of, refused, unknown_role, unknown_tool, untold
+from lanes.dialects.reading import Node, data_of, refused, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what messages calls them, and by the inner name.
@@ -42,7 +42,7 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    """The request of a client. Raises Unsayable."""
+    """The request of a client. Raises Untranslatable."""
     node = Node(body)
     prompt = Prompt([*_system(node), *(_said(message) for message in node.nodes("messages"))])
     prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
@@ -65,10 +65,10 @@ def read(body: dict[str, Any]) -> Prompt:
 
 
 def write(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
-    """The request to a provider; ``max_tokens`` where it names none. Raises Unsayable."""
-    said = list(prompt.said)
-    system = taken_system(said)
-    body: dict[str, Any] = {"messages": list(_messages(said)), "max_tokens": max_tokens}
+    """The request to a provider; ``max_tokens`` where it names none. Raises Untranslatable."""
+    messages = list(prompt.messages)
+    system = taken_system(messages)
+    body: dict[str, Any] = {"messages": list(_messages(messages)), "max_tokens": max_tokens}
     if system is not None:
         body["system"] = system
     if prompt.tools:
@@ -80,18 +80,20 @@ def write(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-def _system(node: Node) -> Iterable[Said]:
+def _system(node: Node) -> Iterable[PromptMessage]:
     content = node.content("system")
     if content:
-        yield Said("system", [TextPart(content)] if isinstance(content, str) else list(map(_part, content)), "system")
+        yield PromptMessage(
+            "system", [TextPart(content)] if isinstance(content, str) else list(map(_part, content)), "system"
+        )
 
 
-def _said(node: Node) -> Said:
+def _said(node: Node) -> PromptMessage:
     role, parts = node.need("role", str), node.parts("content", _part)
     node.done()
     if role not in ("user", "assistant", "system"):
         raise unknown_role(node, role)
-    return Said(role, parts, node.param)  # type: ignore[arg-type]
+    return PromptMessage(role, parts, node.param)  # type: ignore[arg-type]
 
 
 def _part(node: Node) -> Part:
@@ -100,7 +102,7 @@ def _part(node: Node) -> Part:
     if kind == "thinking":  # what was not signed proves nothing to anybody
         part: Part = ReasoningPart(node.need("thinking", str), node.take("signature", str) or None)
     elif kind not in _PARTS:
-        raise untold(node.param)
+        raise untranslatable(node.param)
     else:
         part = _PARTS[kind](node)
     node.done()
@@ -109,7 +111,7 @@ def _part(node: Node) -> Part:
 
 def _text(node: Node) -> Part:
     if node.take("citations", list):
-        raise untold(node.place("citations"))
+        raise untranslatable(node.place("citations"))
     return TextPart(node.need("text", str))
 
 
@@ -119,7 +121,7 @@ def _image(node: Node) -> Part:
 
 def _document(node: Node) -> Part:
     if (node.node("citations") or Node({})).take("enabled", bool):
-        raise untold(node.place("citations"))
+        raise untranslatable(node.place("citations"))
     return FilePart(_source(node), node.take("title", str))
 
 
@@ -137,7 +139,7 @@ def _source(node: Node) -> str:
             text = base64.b64encode(source.need("data", str).encode()).decode()
             url = f"data:{source.take('media_type', str) or 'text/plain'};base64,{text}"
         case _:
-            raise untold(source.param)
+            raise untranslatable(source.param)
     source.done()
     return url
 
@@ -175,7 +177,7 @@ def _tool(node: Node) -> Tool:
 def _choice(node: Node) -> dict[str, Option]:
     kind = node.need("type", str)
     if kind not in _CHOICES:
-        raise untold(node.place("type"))
+        raise untranslatable(node.place("type"))
     found = {"tool_choice": Option(ToolChoice(_CHOICES[kind], node.take("name", str)), "tool_choice")}  # type: ignore[arg-type]
     if node.take("disable_parallel_tool_use", bool):
         found["parallel"] = Option(False, node.place("disable_parallel_tool_use"))
@@ -208,10 +210,10 @@ def _name(user: str) -> str:
 
 def _check_keeps_all(managed: Node) -> None:
     """Refuse what would leave out something of the conversation. Claude Code always asks to keep all thoughts. Raises
-    Unsayable."""
+    Untranslatable."""
     for edit in managed.nodes("edits"):
         if not edit.need("type", str).startswith("clear_thinking_") or edit.any("keep") != "all":
-            raise untold(edit.param)
+            raise untranslatable(edit.param)
         edit.done()
     managed.done()
 
@@ -220,7 +222,7 @@ def _format(form: Node | None) -> dict[str, Option]:
     if form is None:
         return {}
     if form.need("type", str) != "json_schema":
-        raise untold(form.place("type"))
+        raise untranslatable(form.place("type"))
     made = Option(Format(None, form.need("schema", dict), True), form.param)
     form.done()
     return {"format": made}
@@ -229,13 +231,13 @@ def _format(form: Node | None) -> dict[str, Option]:
 # --------------------------------------------------------------------------------------------------------- writing
 
 
-def _messages(said: list[Said]) -> Iterable[dict[str, Any]]:
+def _messages(messages: list[PromptMessage]) -> Iterable[dict[str, Any]]:
     """The turns of both sides: what one side said in several messages is one, as the results of several calls are."""
-    for role, messages in groupby(said, lambda one: one.role):
+    for role, turn in groupby(messages, lambda one: one.role):
         blocks: list[dict[str, Any]] = []
-        for one in messages:
+        for one in turn:
             if role == "system":
-                raise untold(f"{one.param}.role")
+                raise untranslatable(f"{one.param}.role")
             blocks += [_written(part, one.param) for part in one.parts if part != TextPart("") or role == "user"]
         yield {"role": role, "content": _plain(blocks)}
 
@@ -251,7 +253,7 @@ def _written(part: Part, param: str) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case ImagePart(url, detail):
             if detail not in (None, "auto"):
-                raise untold(f"{param}.content.image_url.detail")
+                raise untranslatable(f"{param}.content.image_url.detail")
             return {"type": "image", "source": _written_source(url)}
         case FilePart(url, name):
             return {"type": "document", "source": _document_source(url, param)} | ({"title": name} if name else {})
@@ -280,7 +282,7 @@ def _document_source(url: str, param: str) -> dict[str, Any]:
         return _written_source(url)
     if found[0].startswith("text/"):
         return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(found[1]).decode(errors="replace")}
-    raise untold(f"{param}.content.file")
+    raise untranslatable(f"{param}.content.file")
 
 
 def _arguments(arguments: str, param: str) -> dict[str, Any]:
@@ -327,7 +329,7 @@ def _written_effort(body: dict[str, Any], option: Option) -> None:
 
 def _written_format(body: dict[str, Any], option: Option) -> None:
     if option.value.schema is None:
-        raise untold(option.param)
+        raise untranslatable(option.param)
     body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": option.value.schema}
 
 
@@ -340,7 +342,7 @@ def _only(*values: object) -> WriteOption:
 
     def check(_: dict[str, Any], option: Option) -> None:
         if option.value not in values:
-            raise untold(option.param)
+            raise untranslatable(option.param)
 
     return check
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
-from lanes.dialects.dialect import Asking, Told, encoded, event
+from lanes.dialects.dialect import ClientRequest, StoredReply, encoded, event
 from lanes.dialects.events import EventWriter
 from lanes.dialects.messages.draft import FINISHES
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
@@ -31,25 +31,25 @@ _CODES = {"thread": "thread_unsupported_request"}
 class MessagesWriter(EventWriter):
     """One answer."""
 
-    def __init__(self, asking: Asking) -> None:
-        super().__init__(asking.model)
-        self._id = f"msg_{asking.message_id}"
+    def __init__(self, request: ClientRequest) -> None:
+        super().__init__(request.model)
+        self._id = f"msg_{request.message_id}"
         self._open: tuple[int, Any] | None = None  # the block that is open: its index, and what it holds
         self._next = 0
 
-    def ending(self, told: Told, *, begun: bool) -> str:
+    def ending(self, reply: StoredReply, *, begun: bool) -> str:
         """The last events."""
-        native, said = told.detail.get("native") or {}, ""
+        native, events = reply.detail.get("native") or {}, ""
         if not begun and native:
-            said = self._replayed(native["message"])
+            events = self._replayed(native["message"])
         elif not begun:
-            said = self._all_of(told)
+            events = self._all_of(reply)
         last = native.get("last") or {
             "type": "message_delta",
-            "delta": {"stop_reason": _stop_of(told), "stop_sequence": None},
-            "usage": _usage_told(told),
+            "delta": {"stop_reason": _stop_of(reply), "stop_sequence": None},
+            "usage": _usage(reply),
         }
-        return "".join((said, self._calls_left(), self._close(), _event(last), _event({"type": "message_stop"})))
+        return "".join((events, self._calls_left(), self._close(), _event(last), _event({"type": "message_stop"})))
 
     def error(self, problem: Problem) -> str:
         """An error event."""
@@ -59,16 +59,16 @@ class MessagesWriter(EventWriter):
         """A ping, which clients of this dialect expect."""
         return _event({"type": "ping"})
 
-    def whole(self, told: Told) -> dict[str, Any]:
+    def whole(self, reply: StoredReply) -> dict[str, Any]:
         """A message."""
-        if (native := told.detail.get("native")) is not None:
+        if (native := reply.detail.get("native")) is not None:
             message: dict[str, Any] = native["message"]
             return message
-        self._model = told.detail.get("model") or self._model
+        self._model = reply.detail.get("model") or self._model
         content: list[dict[str, Any]] = []
-        for piece in pieces(delta_of_message(told.text, told.detail.get("message"))):
+        for piece in pieces(delta_of_message(reply.text, reply.detail.get("message"))):
             _add(content, piece)
-        return self._message(content) | {"stop_reason": _stop_of(told), "usage": _usage_told(told)}
+        return self._message(content) | {"stop_reason": _stop_of(reply), "usage": _usage(reply)}
 
     def _passed(self, came: dict[str, Any]) -> str:
         """An event as it came."""
@@ -100,20 +100,20 @@ class MessagesWriter(EventWriter):
             "usage": {"input_tokens": 0, "output_tokens": 0},
         }
 
-    def _told(self, piece: Piece) -> str:
+    def _write(self, piece: Piece) -> str:
         match piece:
             case TextPiece(text) | RefusalPiece(text):
                 return self._within("text", {"type": "text", "text": ""}) + self._delta("text_delta", text=text)
             case ReasoningPiece(_, _, data, _) if data:
                 return self._within(None, {"type": "redacted_thinking", "data": data}) + self._close()
             case ReasoningPiece(text, signature, _, place):
-                said = self._within(("thinking", place), {"type": "thinking", "thinking": "", "signature": ""})
-                said += self._delta("thinking_delta", thinking=text) if text else ""
-                return said + (self._delta("signature_delta", signature=signature) if signature else "")
+                events = self._within(("thinking", place), {"type": "thinking", "thinking": "", "signature": ""})
+                events += self._delta("thinking_delta", thinking=text) if text else ""
+                return events + (self._delta("signature_delta", signature=signature) if signature else "")
             case CallPiece(place, arguments, id, name):
                 block = {"type": "tool_use", "id": id or f"toolu_{place}", "name": name or "", "input": {}}
-                said = self._within(("call", place), block)
-                return said + (self._delta("input_json_delta", partial_json=arguments) if arguments else "")
+                events = self._within(("call", place), block)
+                return events + (self._delta("input_json_delta", partial_json=arguments) if arguments else "")
 
     def _within(self, holds: Any, block: dict[str, Any]) -> str:
         """Open a block unless one that holds this is open."""
@@ -123,9 +123,9 @@ class MessagesWriter(EventWriter):
         self._open, self._next = (self._next, holds), self._next + 1
         return closed + _event({"type": "content_block_start", "index": self._open[0], "content_block": block})
 
-    def _delta(self, kind: str, **said: str) -> str:
+    def _delta(self, kind: str, **fields: str) -> str:
         assert self._open is not None
-        return _event({"type": "content_block_delta", "index": self._open[0], "delta": {"type": kind} | said})
+        return _event({"type": "content_block_delta", "index": self._open[0], "delta": {"type": kind} | fields})
 
     def _close(self) -> str:
         if self._open is None:
@@ -179,18 +179,18 @@ def _input(arguments: str) -> Any:
         return {"arguments": arguments}
 
 
-def _stop_of(told: Told) -> str:
-    message = told.detail.get("message") or {}
+def _stop_of(reply: StoredReply) -> str:
+    message = reply.detail.get("message") or {}
     if message.get("refusal"):
         return "refusal"
-    if told.finish == "stop" and message.get("tool_calls"):
+    if reply.finish == "stop" and message.get("tool_calls"):
         return "tool_use"  # some providers of chat end an answer with calls so
-    known = _STOPS.get(told.finish)
-    return known or (told.finish if told.finish in FINISHES else "end_turn")
+    known = _STOPS.get(reply.finish)
+    return known or (reply.finish if reply.finish in FINISHES else "end_turn")
 
 
-def _usage_told(told: Told) -> dict[str, Any]:
-    usage = usage_of(told.detail.get("usage"))
+def _usage(reply: StoredReply) -> dict[str, Any]:
+    usage = usage_of(reply.detail.get("usage"))
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     cached, written = usage.cached or 0, usage.cache_written or 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lanes.dialects.chat.pieces import usage_in, usage_told
+from lanes.dialects.chat.pieces import chat_usage, usage_in
 from lanes.dialects.events import EventDraft, OpenPart
 from lanes.dialects.gathering import garbage
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
@@ -119,6 +119,6 @@ class ResponsesDraft(EventDraft[_Item]):
         return [TextPiece(text)] if text else []
 
 
-def usage_in_chat(said: Any) -> dict[str, Any] | None:
+def usage_in_chat(counts: Any) -> dict[str, Any] | None:
     """What was counted, in the words of chat."""
-    return usage_told(usage_in(said, "input", "output")) if isinstance(said, dict) else None
+    return chat_usage(usage_in(counts, "input", "output")) if isinstance(counts, dict) else None

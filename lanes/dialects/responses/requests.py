@@ -11,16 +11,16 @@ from lanes.dialects.model import (
     Option,
     Part,
     Prompt,
+    PromptMessage,
     ReasoningPart,
     RefusalPart,
     ResultPart,
     Role,
-    Said,
     TextPart,
     Tool,
     ToolChoice,
 )
-from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untold
+from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
 #: Settings by what responses calls them, and by the inner name.
@@ -43,21 +43,21 @@ SIGNED, SEALED = "lanes:signature:", "lanes:data:"
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    """The request of a client. Raises Unsayable."""
+    """The request of a client. Raises Untranslatable."""
     node = Node(body)
     prompt = Prompt([])
     if instructions := node.take("instructions", str):
-        prompt.said.append(Said("system", [TextPart(instructions)], "instructions"))
+        prompt.messages.append(PromptMessage("system", [TextPart(instructions)], "instructions"))
     items = node.content("input")
     if isinstance(items, str):
-        prompt.said.append(Said("user", [TextPart(items)], "input"))
+        prompt.messages.append(PromptMessage("user", [TextPart(items)], "input"))
     else:
-        prompt.said += map(_item, items)
+        prompt.messages += map(_item, items)
     prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
     prompt.options |= tool_choice(node, lambda chosen: chosen)
     prompt.options |= _form(node.node("text")) | _effort(node.node("reasoning"))
     if set(node.take("include", list) or ()) - {_ENCRYPTED}:
-        raise untold("include")
+        raise untranslatable("include")
     node.leave("client_metadata", *HINTS)
     for name, option in node.rest():
         if name not in _DEFAULTS or option.value != _DEFAULTS[name]:
@@ -66,10 +66,10 @@ def read(body: dict[str, Any]) -> Prompt:
 
 
 def write(prompt: Prompt) -> dict[str, Any]:
-    """The request to a provider. Raises Unsayable."""
-    said = list(prompt.said)
-    instructions = taken_system(said)
-    body: dict[str, Any] = {"input": [item for one in said for item in _items(one)], "store": False}
+    """The request to a provider. Raises Untranslatable."""
+    messages = list(prompt.messages)
+    instructions = taken_system(messages)
+    body: dict[str, Any] = {"input": [item for one in messages for item in _items(one)], "store": False}
     if instructions is not None:
         body["instructions"] = instructions
     if prompt.tools:
@@ -81,37 +81,39 @@ def write(prompt: Prompt) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-def _item(node: Node) -> Said:
+def _item(node: Node) -> PromptMessage:
     kind = node.take("type", str) or "message"
     node.leave("id", "status", "phase")
     match kind:
         case "message":
-            said = _message(node)
+            message = _message(node)
         case "function_call":
             call = CallPart(node.need("call_id", str), node.need("name", str), node.need("arguments", str))
-            said = Said("assistant", [call], node.param)
+            message = PromptMessage("assistant", [call], node.param)
         case "function_call_output":
-            said = Said("user", [ResultPart(node.need("call_id", str), node.parts("output", _part))], node.param)
+            message = PromptMessage(
+                "user", [ResultPart(node.need("call_id", str), node.parts("output", _part))], node.param
+            )
         case "reasoning":
-            said = Said("assistant", list(_thought(node)), node.param)
+            message = PromptMessage("assistant", list(_thought(node)), node.param)
         case _:
-            raise untold(node.param)
+            raise untranslatable(node.param)
     node.done()
-    return said
+    return message
 
 
-def _message(node: Node) -> Said:
+def _message(node: Node) -> PromptMessage:
     role: str = node.need("role", str)
     roles: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
     if role not in roles:
         raise unknown_role(node, role)
-    return Said(roles[role], node.parts("content", _part), node.param)
+    return PromptMessage(roles[role], node.parts("content", _part), node.param)
 
 
 def _part(node: Node) -> Part:
     kind = node.need("type", str)
     if node.take("file_id", str) is not None:
-        raise untold(node.place("file_id"))
+        raise untranslatable(node.place("file_id"))
     node.leave("annotations", "logprobs", "prompt_cache_breakpoint")
     part: Part
     match kind:
@@ -125,7 +127,7 @@ def _part(node: Node) -> Part:
             url = node.take("file_url", str)
             part = FilePart(url or node.need("file_data", str), node.take("filename", str))
         case _:
-            raise untold(node.param)
+            raise untranslatable(node.param)
     node.done()
     return part
 
@@ -165,7 +167,7 @@ def _form(node: Node | None) -> dict[str, Option]:
         name, schema, strict = form.take("name", str), form.need("schema", dict), form.take("strict", bool)
         found["format"] = Option(Format(name, schema, strict, form.take("description", str)), "text.format")
     elif kind != "text":
-        raise untold("text.format.type")
+        raise untranslatable("text.format.type")
     if form is not None:
         form.done()
     node.done()
@@ -184,33 +186,33 @@ def _effort(node: Node | None) -> dict[str, Option]:
 # --------------------------------------------------------------------------------------------------------- writing
 
 
-def _items(said: Said) -> Iterable[dict[str, Any]]:
+def _items(message: PromptMessage) -> Iterable[dict[str, Any]]:
     """The items of one message: calls of tools and their results are items beside it."""
     spoken: list[Part] = []
     beside: list[dict[str, Any]] = []
-    for part in said.parts:
+    for part in message.parts:
         match part:
             case CallPart(id, name, arguments):
                 beside.append({"type": "function_call", "call_id": id, "name": name, "arguments": arguments})
             case ResultPart():
-                beside.append(_result(part, said.param))
+                beside.append(_result(part, message.param))
             case ReasoningPart():
                 pass  # another maker's thought, which this one cannot read
             case _:
                 spoken.append(part)
     if any(part != TextPart("") for part in spoken):
-        message = {"role": said.role, "content": _content(said, spoken)}
-        beside.insert(len(beside) if said.role == "user" else 0, message)
+        item = {"role": message.role, "content": _content(message, spoken)}
+        beside.insert(len(beside) if message.role == "user" else 0, item)
     yield from beside
 
 
-def _content(said: Said, parts: list[Part]) -> Any:
+def _content(message: PromptMessage, parts: list[Part]) -> Any:
     texts = [part.text for part in parts if isinstance(part, TextPart | RefusalPart)]
-    if len(texts) == len(parts) and (said.role != "user" or len(parts) == 1):
+    if len(texts) == len(parts) and (message.role != "user" or len(parts) == 1):
         return "".join(texts)
-    if said.role != "user":
-        raise untold(f"{said.param}.content")
-    return [_written(part, said.param) for part in parts]
+    if message.role != "user":
+        raise untranslatable(f"{message.param}.content")
+    return [_written(part, message.param) for part in parts]
 
 
 def _written(part: Part, param: str) -> dict[str, Any]:
@@ -223,7 +225,7 @@ def _written(part: Part, param: str) -> dict[str, Any]:
             return {"type": "input_file", "filename": name or "file", "file_data": url}
         case FilePart(url, _):
             return {"type": "input_file", "file_url": url}
-    raise untold(f"{param}.content")
+    raise untranslatable(f"{param}.content")
 
 
 def _result(result: ResultPart, param: str) -> dict[str, Any]:

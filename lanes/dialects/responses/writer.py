@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from lanes.dialects.chat.pieces import usage_of
 from lanes.dialects.chat.writer import envelope
-from lanes.dialects.dialect import Asking, Told, event
+from lanes.dialects.dialect import ClientRequest, StoredReply, event
 from lanes.dialects.events import EventWriter
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.dialects.responses.requests import SEALED, SIGNED
@@ -42,26 +42,26 @@ class _OpenItem(NamedTuple):
 class ResponsesWriter(EventWriter):
     """One answer. All of its events are counted here."""
 
-    def __init__(self, asking: Asking) -> None:
-        super().__init__(asking.model)
-        self._id = asking.message_id
-        self._head = {"id": f"resp_{asking.message_id}", "object": "response", "created_at": asking.at}
-        repeated = {name: asking.body.get(name) for name in _REPEATED}
+    def __init__(self, request: ClientRequest) -> None:
+        super().__init__(request.model)
+        self._id = request.message_id
+        self._head = {"id": f"resp_{request.message_id}", "object": "response", "created_at": request.at}
+        repeated = {name: request.body.get(name) for name in _REPEATED}
         self._repeated = {name: _REPEATED[name] if given is None else given for name, given in repeated.items()}
         self._count = 0
         self._done: list[dict[str, Any]] = []
         self._open: _OpenItem | None = None
 
-    def ending(self, told: Told, *, begun: bool) -> str:
+    def ending(self, reply: StoredReply, *, begun: bool) -> str:
         """The last events."""
-        native, said = told.detail.get("native"), ""
+        native, events = reply.detail.get("native"), ""
         if not begun:
-            said = self._all_of(told)
-        said += self._calls_left() + self._close()
+            events = self._all_of(reply)
+        events += self._calls_left() + self._close()
         if native is not None:
-            return said + self._event(native["type"], response=native["response"])
-        response = self._response(told)
-        return said + self._event(f"response.{response['status']}", response=response)
+            return events + self._event(native["type"], response=native["response"])
+        response = self._response(reply)
+        return events + self._event(f"response.{response['status']}", response=response)
 
     def error(self, problem: Problem) -> str:
         """The event of a response that failed. OpenAI's own client looks for ``error`` beside it, and raises."""
@@ -74,15 +74,15 @@ class ResponsesWriter(EventWriter):
         """An event, since some clients do not count comments as a sign of life."""
         return self._start() or self._event("response.in_progress", response=self._begun())
 
-    def whole(self, told: Told) -> dict[str, Any]:
+    def whole(self, reply: StoredReply) -> dict[str, Any]:
         """A response."""
-        if (native := told.detail.get("native")) is not None:
+        if (native := reply.detail.get("native")) is not None:
             response: dict[str, Any] = native["response"]
             return response
-        self._all_of(told)
+        self._all_of(reply)
         self._calls_left()
         self._close()
-        return self._response(told)
+        return self._response(reply)
 
     def _passed(self, came: dict[str, Any]) -> str:
         kind = str(came.get("type"))
@@ -106,34 +106,34 @@ class ResponsesWriter(EventWriter):
         }
         return self._head | {"status": "in_progress"} | rest | self._repeated
 
-    def _response(self, told: Told) -> dict[str, Any]:
+    def _response(self, reply: StoredReply) -> dict[str, Any]:
         """The response as it ends."""
-        reason = _INCOMPLETE.get(told.finish)
-        made = self._begun() | {"output": self._done, "usage": _usage_told(told)}
+        reason = _INCOMPLETE.get(reply.finish)
+        made = self._begun() | {"output": self._done, "usage": _usage(reply)}
         if reason is None:
             return made | {"status": "completed"}
         return made | {"status": "incomplete", "incomplete_details": {"reason": reason}}
 
     # ------------------------------------------------------------------------------------------------- items
 
-    def _told(self, piece: Piece) -> str:
+    def _write(self, piece: Piece) -> str:
         match piece:
             case TextPiece(text):
-                said = self._within("text", self._item("message", "msg", role="assistant", content=[]))
-                return said + self._text("response.output_text.delta", text, content_index=0, logprobs=[])
+                events = self._within("text", self._item("message", "msg", role="assistant", content=[]))
+                return events + self._text("response.output_text.delta", text, content_index=0, logprobs=[])
             case RefusalPiece(text):
-                said = self._within("refusal", self._item("message", "msg", role="assistant", content=[]))
-                return said + self._text("response.refusal.delta", text, content_index=0)
+                events = self._within("refusal", self._item("message", "msg", role="assistant", content=[]))
+                return events + self._text("response.refusal.delta", text, content_index=0)
             case ReasoningPiece(text, signature, data, place):
-                said = self._within(_Thought(place), self._item("reasoning", "rs", summary=[]))
+                events = self._within(_Thought(place), self._item("reasoning", "rs", summary=[]))
                 assert self._open is not None
                 if signature or data:
                     self._open.item["encrypted_content"] = f"{SIGNED}{signature}" if signature else f"{SEALED}{data}"
-                return said + (self._thought(text) if text else "")
+                return events + (self._thought(text) if text else "")
             case CallPiece(place, arguments, id, name):
                 fresh = self._item("function_call", "fc", call_id=id or f"call_{place}", name=name or "", arguments="")
-                said = self._within(("call", place), fresh)
-                return said + (self._text("response.function_call_arguments.delta", arguments) if arguments else "")
+                events = self._within(("call", place), fresh)
+                return events + (self._text("response.function_call_arguments.delta", arguments) if arguments else "")
 
     def _item(self, kind: str, prefix: str, **more: Any) -> dict[str, Any]:
         return {"id": f"{prefix}_{self._id}_{len(self._done)}", "type": kind, "status": "in_progress"} | more
@@ -142,22 +142,22 @@ class ResponsesWriter(EventWriter):
         """Begin an item unless one that holds this is open."""
         if self._open is not None and self._open.holds == holds:
             return ""
-        said = self._close()
-        if said:
+        events = self._close()
+        if events:
             item = item | {"id": f"{item['id'].rpartition('_')[0]}_{len(self._done)}"}
         self._open = _OpenItem(holds, item, [])
-        said += self._event("response.output_item.added", output_index=len(self._done), item=dict(item))
+        events += self._event("response.output_item.added", output_index=len(self._done), item=dict(item))
         if holds in ("text", "refusal"):
-            return said + self._of_item("response.content_part.added", content_index=0, part=_part(holds, ""))
-        return said
+            return events + self._of_item("response.content_part.added", content_index=0, part=_part(holds, ""))
+        return events
 
     def _thought(self, text: str) -> str:
         assert self._open is not None
-        said = ""
+        events = ""
         if not self._open.texts:
             part = {"type": "summary_text", "text": ""}
-            said = self._of_item("response.reasoning_summary_part.added", summary_index=0, part=part)
-        return said + self._text("response.reasoning_summary_text.delta", text, summary_index=0)
+            events = self._of_item("response.reasoning_summary_part.added", summary_index=0, part=part)
+        return events + self._text("response.reasoning_summary_text.delta", text, summary_index=0)
 
     def _text(self, kind: str, text: str, **more: Any) -> str:
         assert self._open is not None
@@ -169,39 +169,39 @@ class ResponsesWriter(EventWriter):
         if self._open is None:
             return ""
         holds, item, texts = self._open
-        text, said = "".join(texts), ""
+        text, events = "".join(texts), ""
         match holds:
             case "text" | "refusal":
                 part = _part(holds, text)
                 kind = "output_text" if holds == "text" else "refusal"
                 more: dict[str, Any] = {"logprobs": []} if holds == "text" else {}
                 whole = {"text" if holds == "text" else "refusal": text}
-                said = self._of_item(f"response.{kind}.done", content_index=0, **whole, **more)
-                said += self._of_item("response.content_part.done", content_index=0, part=part)
+                events = self._of_item(f"response.{kind}.done", content_index=0, **whole, **more)
+                events += self._of_item("response.content_part.done", content_index=0, part=part)
                 item["content"] = [part]
             case _Thought():
                 if texts:
                     part = {"type": "summary_text", "text": text}
-                    said = self._of_item("response.reasoning_summary_text.done", summary_index=0, text=text)
-                    said += self._of_item("response.reasoning_summary_part.done", summary_index=0, part=part)
+                    events = self._of_item("response.reasoning_summary_text.done", summary_index=0, text=text)
+                    events += self._of_item("response.reasoning_summary_part.done", summary_index=0, part=part)
                     item["summary"] = [part]
             case _:
-                said = self._of_item("response.function_call_arguments.done", name=item["name"], arguments=text)
+                events = self._of_item("response.function_call_arguments.done", name=item["name"], arguments=text)
                 item["arguments"] = text
         item["status"] = "completed"
-        said += self._event("response.output_item.done", output_index=len(self._done), item=item)
+        events += self._event("response.output_item.done", output_index=len(self._done), item=item)
         self._done.append(item)
         self._open = None
-        return said
+        return events
 
     def _of_item(self, kind: str, **more: Any) -> str:
         assert self._open is not None
         return self._event(kind, item_id=self._open.item["id"], output_index=len(self._done), **more)
 
     def _event(self, kind: str, **more: Any) -> str:
-        said = event({"type": kind} | more | {"sequence_number": self._count}, kind)
+        events = event({"type": kind} | more | {"sequence_number": self._count}, kind)
         self._count += 1
-        return said
+        return events
 
 
 class _Thought(NamedTuple):
@@ -216,8 +216,8 @@ def _part(holds: str, text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def _usage_told(told: Told) -> dict[str, Any] | None:
-    usage = usage_of(told.detail.get("usage"))
+def _usage(reply: StoredReply) -> dict[str, Any] | None:
+    usage = usage_of(reply.detail.get("usage"))
     if usage is None:
         return None
     return {

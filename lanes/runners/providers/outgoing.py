@@ -10,7 +10,7 @@ from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.conversations.window import ToldConversation
 from lanes.dialects.chat import CHAT
 from lanes.dialects.dialect import Dialect
-from lanes.dialects.model import Prompt, Unsayable
+from lanes.dialects.model import Prompt, Untranslatable
 from lanes.dialects.table import DIALECTS, HEADERS, OURS, dialect_of
 from lanes.runners.base import RunContext
 from lanes.runners.http.failures import AttemptFailed, Words
@@ -55,7 +55,7 @@ class Outgoing:
         spoken = DIALECTS[provider.dialect]
         try:
             body = self._request if self.passes(provider) else spoken.write(self._prompt, provider.max_tokens)
-        except Unsayable as error:
+        except Untranslatable as error:
             words = Words(400, "invalid_request_error", error.param, "unsupported_parameter")
             raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
         return body | dict(provider.extra_body) | spoken.asks(provider.model)

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from lanes.config.declared.model import SourceConfig
-from lanes.dialects.dialect import Asking, Dialect, Told, event
+from lanes.dialects.dialect import ClientRequest, Dialect, StoredReply, event
 from lanes.records import Message
 from lanes.records.problems import Problem
 from lanes.runners.base import Delta
@@ -44,8 +44,8 @@ def ended(code: str, sentence: str) -> Problem:
 
 def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> TextResponse:
     """An ordinary short answer."""
-    writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
-    told = Told(text, {})
+    writer = dialect.writer(ClientRequest(message.id, int(time.time()), outline.echoed()))
+    told = StoredReply(text, {})
     if not outline.streamed:
         return TextResponse(json.dumps(writer.whole(told)), 200, media_type="application/json")
     said = writer.piece(Delta(text)) + writer.ending(told, begun=True)
@@ -62,5 +62,5 @@ def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Pr
         failed: dict[str, Any] = {"type": "response.failed", "response": response, **dialect.envelope(problem)}
         failed["sequence_number"] = follower.sequence + 1
         return (before + event(failed, "response.failed")).encode("ascii")
-    writer = dialect.writer(Asking(message.id, int(time.time()), outline.echoed()))
+    writer = dialect.writer(ClientRequest(message.id, int(time.time()), outline.echoed()))
     return (before + writer.error(problem)).encode("ascii")

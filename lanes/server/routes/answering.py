@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from lanes.base.terminal import check_key
-from lanes.dialects.dialect import AnswerWriter, Asking, Dialect, Told
+from lanes.dialects.dialect import AnswerWriter, ClientRequest, Dialect, StoredReply
 from lanes.engine.runs.streams import Listener
 from lanes.records import Message
 from lanes.records.problems import Problem
@@ -66,7 +66,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     except BaseException:
         leave()
         raise
-    made = _Answer(call, leave, message, dialect.writer(Asking(message.id, int(time.time()), body)))
+    made = _Answer(call, leave, message, dialect.writer(ClientRequest(message.id, int(time.time()), body)))
     del body, request  # the answer may take an hour
     return await (made.streamed() if stream else made.whole())
 
@@ -229,6 +229,6 @@ class _Answer:
             await self._call.desk.client_gone(self._message.id)
 
 
-def _told(message: Message) -> Told:
+def _told(message: Message) -> StoredReply:
     detail: dict[str, Any] | None = parsed(message.reply_detail, dict) if message.reply_detail else None
-    return Told(message.reply or "", detail or {})
+    return StoredReply(message.reply or "", detail or {})
