@@ -11,7 +11,7 @@ from lanes.doctor.checks import Check, Level, broken, warning
 from lanes.doctor.descriptors import check_descriptors
 from lanes.doctor.file import check_file, check_secrets, check_users, check_whole
 from lanes.doctor.gateways import check_gateways, check_port
-from lanes.doctor.invariants import check_invariants
+from lanes.doctor.invariants import SCANS, check_invariants
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_pauses, check_rows
 from lanes.doctor.sources import check_sources
@@ -23,13 +23,13 @@ from lanes_storage.sqlite.store import SqliteReader
 __all__ = ["Check", "Level", "examine"]
 
 
-def examine(path: Path, ctx: Context) -> list[Check]:
-    """Every check of a database file, in a fixed order.
+def examine(path: Path, ctx: Context, progress: Callable[[int, int], None] = lambda _, __: None) -> list[Check]:
+    """Every check of a database file, in a fixed order. ``progress`` is told how much is done, and how much there is.
 
     What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
     nothing to look at.
     """
-    return [*_check_configuration(ctx), *check_secrets(ctx.secret_files()), *_examine(path, ctx)]
+    return [*_check_configuration(ctx), *check_secrets(ctx.secret_files()), *_examine(path, ctx, progress)]
 
 
 def _check_configuration(ctx: Context) -> list[Check]:
@@ -41,7 +41,7 @@ def _check_configuration(ctx: Context) -> list[Check]:
     return []
 
 
-def _examine(path: Path, ctx: Context) -> list[Check]:
+def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> list[Check]:
     try:
         found = [*check_file(facts(path)), *check_users(path), *check_lock(path)]
     except DatabaseMissing:
@@ -57,8 +57,15 @@ def _examine(path: Path, ctx: Context) -> list[Check]:
         reader = SqliteReader(path)
     except StorageError as error:
         return [*found, _unread("file", error)]
+    scans = iter(range(PAGES + 1, PAGES + SCANS + 1))
+    progress(PAGES, PAGES + SCANS)
+
+    def invariants(reader: Reader, _: Context) -> list[Check]:
+        return check_invariants(reader, lambda: progress(next(scans), PAGES + SCANS))
+
+    looks: dict[str, Callable[[Reader, Context], list[Check]]] = {"invariants": invariants, **_LOOKS}
     with closing(reader), reader.interruptible():
-        for name, look in _LOOKS.items():
+        for name, look in looks.items():
             try:
                 found += look(reader, ctx)
             except StorageError as error:
@@ -66,13 +73,14 @@ def _examine(path: Path, ctx: Context) -> list[Check]:
     return found
 
 
+#: To read every page takes as long as so many scans of the journal.
+PAGES = 4
 #: What to do where nothing more is known of an error.
 OTHERWISE = (
     "put right what else is found here; if that is nothing, keep the file and restore a backup: `lanes db restore FILE`"
 )
 
 _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
-    "invariants": check_invariants,
     "owners": check_gateways,
     "pauses": check_pauses,
     "providers": check_providers,

@@ -1,17 +1,27 @@
 """The invariants of the contract, asked of a live file."""
 
-from lanes.context import Context
+from collections.abc import Callable
+
 from lanes.doctor.checks import Check, QuotingMessage, broken, ok
 from lanes_storage.interface import Reader
-from lanes_storage.reads.invariants import INVARIANTS, SHOWN, Breach, Invariant
+from lanes_storage.reads.invariants import EXAMINATIONS, INVARIANTS, SHOWN, Breach, Invariant
 
 _FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"
+#: So often the whole journal is scanned.
+SCANS = sum(each.scans_journal for each in EXAMINATIONS)
 
 
-def check_invariants(reader: Reader, _: Context) -> list[Check]:
-    """What must be true after every commit: one word when all hold, else one for each that does not."""
-    found = [_breached(one, breaches) for one in INVARIANTS if (breaches := reader.read(one.query()))]
-    return found or [ok("invariants", f"all {len(INVARIANTS)} hold")]
+def check_invariants(reader: Reader, scanned: Callable[[], None]) -> list[Check]:
+    """What must be true after every commit: one word when all hold, else one for each that does not. ``scanned`` is
+    called after each scan of the journal."""
+    found: dict[str, list[Breach]] = {}
+    for examination in EXAMINATIONS:
+        for invariant, breach in reader.read(examination.query()):
+            found.setdefault(invariant.name, []).append(breach)
+        if examination.scans_journal:
+            scanned()
+    wrong = [_breached(one, found[one.name]) for one in INVARIANTS if one.name in found]
+    return wrong or [ok("invariants", f"all {len(INVARIANTS)} hold")]
 
 
 def _breached(invariant: Invariant, breaches: list[Breach]) -> Check:

@@ -39,6 +39,8 @@ _JSON = frozenset({"application/json", "application/problem+json"})
 class GatewayUnreachable(StorageError):
     """The gateway does not answer, or its database does not."""
 
+    code = "gateway"
+
     def __init__(self, url: str, detail: str, *, fix: str | None = None) -> None:
         super().__init__(f"gateway {url}", detail)
         self.fix = fix or (

@@ -7,7 +7,9 @@ ALIKE = 0.75
 
 
 def resembling(typed: str, known: Iterable[str]) -> str | None:
-    """The known word that was meant, if one is similar enough."""
+    """The known word that was meant, if one is similar enough, or has the same letters behind the same first one."""
     from difflib import get_close_matches  # most filters have no such word
 
-    return next(iter(get_close_matches(typed, list(known), n=1, cutoff=ALIKE)), None)
+    words = list(known)
+    scrambled = (word for word in words if word[:1] == typed[:1] and sorted(word) == sorted(typed))
+    return next(iter(get_close_matches(typed, words, n=1, cutoff=ALIKE)), None) or next(scrambled, None)

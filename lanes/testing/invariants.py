@@ -1,7 +1,7 @@
 """What must be true after every commit, asked of a database through the store's own interface."""
 
 from lanes_storage.interface import Reader
-from lanes_storage.reads.invariants import INVARIANTS
+from lanes_storage.reads.invariants import EXAMINATIONS
 
 
 def broken(reader: Reader) -> list[str]:
@@ -11,6 +11,6 @@ def broken(reader: Reader) -> list[str]:
     """
     return [
         f"{invariant.name} ({invariant.sentence}): {breach.key!r} {breach.id}: {breach.evidence}"
-        for invariant in INVARIANTS
-        for breach in reader.read(invariant.query())
+        for examination in EXAMINATIONS
+        for invariant, breach in reader.read(examination.query())
     ]

@@ -60,7 +60,9 @@ def reconcile(
         "lanes doctor --json | jq '.[] | select(.level != \"ok\")'",
     ),
 )
-def doctor(ctx: Context) -> Effect[list[Check]]:
+def doctor(
+    ctx: Context, *, progress: Annotated[Callable[[int, int], None] | None, ANY, ONLY_PYTHON] = None
+) -> Effect[list[Check]]:
     """Check for problems, and say how to fix them. Changes nothing.
 
     The invariants, the file, its disk and permissions, the owners and their configurations, clocks, the port.
@@ -73,6 +75,6 @@ def doctor(ctx: Context) -> Effect[list[Check]]:
         from lanes.doctor import examine
         from lanes_storage.sqlite import path_of
 
-        return examine(path_of(store.name), ctx)
+        return examine(path_of(store.name), ctx, progress or (lambda _, __: None))
 
     return Blocking(work)

@@ -41,8 +41,10 @@ class PortableError(Exception):
 
 
 class StorageError(PortableError):
-    """The base of all storage errors. ``says`` is its sentence for a person, ``fix`` what to do next."""
+    """The base of all storage errors. ``says`` is its sentence for a person, ``fix`` what to do next, ``code`` the word
+    for programs."""
 
+    code = "database"
     says = "{database}: {detail}"
     fix = "run `lanes doctor` for what is wrong with the file"
 

@@ -11,7 +11,7 @@ import pytest
 
 from lanes.base.errors import LaneBusy
 from lanes.commands.common.app import lanes as app
-from lanes.commands.common.exits import sentence
+from lanes.commands.common.exits import fix_of
 from lanes.records import problems
 from lanes.text.naming import on_lane
 from lanes_storage import doors
@@ -123,7 +123,8 @@ def test_a_client_of_a_gateway_says_the_same_and_an_older_gateway_is_understood(
     for rejects in (True, False):
         error = LaneBusy("k", rejects)
         document = problems.problem_of(error).document()
-        assert sentence(problems.error_of(document)) == sentence(error)
+        told = problems.error_of(document)
+        assert (str(told), fix_of(told)) == (str(error), fix_of(error))
         del document["rejects"]
         assert isinstance(problems.error_of(document), LaneBusy)
 

@@ -85,7 +85,7 @@ def test_check(bare: Call, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked = bare("config", "--check", str(file))
     assert (checked.code, checked.out, checked.err) == (0, f"{file}: accepted; runners: chat\n", "")
     assert bare("config", "--check", str(file), "--json").json == {
-        "file": str(file), "runners": ["chat"], "problems": [],
+        "file": str(file), "runners": ["chat"], "problems": [], "warnings": [],
     }  # fmt: skip
 
 
@@ -155,8 +155,9 @@ def test_the_file_of_the_folder_is_named_and_its_code_runs_only_once_it_was_name
     bare: Call, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAIN_API_KEY", "x")
-    assert f"using the configuration of this folder: {file}\n" in bare("list").err
-    assert "using" not in bare("--config", str(file), "list").err
+    used = f"using the configuration of this folder: {file}\n"
+    assert used in bare("send", "k", "text").err, "by a policy of that file"
+    assert "using" not in bare("--config", str(file), "send", "k", "text").err
     file.write_text(FILE + '[hooks]\nnotice = "not_there:told"\n')
     for command in ("gateway", "up"):
         refused = bare(command)
@@ -169,7 +170,7 @@ def test_the_file_of_the_folder_is_named_and_its_code_runs_only_once_it_was_name
     assert "no module not_there" in bare("gateway").err, "as it is from now on"
     file.write_text(file.read_text().replace("told", "else"))
     assert "was only found in this folder" in bare("gateway").err
-    assert bare("list").code == 69, "other commands run nothing of it"
+    assert bare("list").code == 0, "other commands run nothing of it"
 
 
 @pytest.mark.parametrize(
@@ -195,3 +196,32 @@ def test_a_file_that_is_refused_is_78(bare: Call, tmp_path: Path, text: str, sai
 
 def test_a_file_that_is_not_there_is_78(bare: Call, tmp_path: Path) -> None:
     assert bare("config", "--check", str(tmp_path / "none.toml")).code == 78
+
+
+def test_F840_a_file_of_this_folder_is_named_only_where_something_is_taken_from_it(
+    bare: Call, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAIN_API_KEY", "x")
+    used = f"using the configuration of this folder: {file}\n"
+    assert bare("send", "k", "text").err.count(used) == 1
+    assert (bare("list").err, bare("messages", "k").err) == ("", "")
+    file.write_text(f"[database]\nurl = '{places.default_database()}'\n{FILE}")
+    assert bare("list").err == used
+    assert bare("--db", str(places.default_database()), "list").err == ""
+    assert bare("config").err == f"configuration file: {file}\n"
+
+
+def test_F837_a_program_of_a_runner_that_is_not_installed_is_told(
+    bare: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANES_GATEWAY_PORT", "0")
+    file = tmp_path / "agents.toml"
+    runner = "[[runner]]\nname = '{}'\nkind = 'command'\nargv = ['{}']\n"
+    programs = {"a": "sh", "b": "no-such-agent", "c": "/nowhere/agent", "d": "bin/in-the-folder-of-each-run"}
+    file.write_text("".join(runner.format(*each) for each in programs.items()))
+    checked = bare("config", "--check", str(file))
+    assert checked.code == 0, "a gateway starts with it"
+    assert [line.partition(",")[0] for line in checked.err.splitlines()] == [
+        "warning: runner b starts no-such-agent", "warning: runner c starts /nowhere/agent",
+    ]  # fmt: skip
+    assert len(bare("config", "--check", str(file), "--json").json["warnings"]) == 2

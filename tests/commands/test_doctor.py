@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from lanes.commands.serve import drain
-from lanes.doctor import gateways
+from lanes.context import Context
+from lanes.doctor import examine, gateways
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
@@ -400,3 +401,12 @@ def test_F804_what_cannot_be_read_leads_to_more_than_the_doctor_again(tmp_path: 
         wrong = {check["check"]: check["fix"] for check in found.json if check["level"] != "ok"}
         assert wrong["permissions"] == "mount it for writing"
         assert not any("lanes doctor" in fix for fix in wrong.values())
+
+
+def test_F838_it_says_how_far_it_is(stage: Stage) -> None:
+    stage.complete(stage.hold("k", stage.owner()))
+    said: list[tuple[int, int]] = []
+    examine(stage.path, Context("tester"), lambda done, whole: said.append((done, whole)))
+    assert said == sorted(said), "it only goes forward"
+    assert len(said) > 3
+    assert {whole for _, whole in said} == {said[-1][0]}, "at the end all is done"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lanes.commands.common.app import COMMANDS, commands, lanes
+from lanes.commands.common.app import COMMANDS, ENTRY_POINTS, GROUPS, OF_VERBS, grouped, lanes
 from lanes.commands.common.options import GLOBALS
 from tests.commands.conftest import Call
 from tests.house.modules import ROOT
@@ -26,7 +26,7 @@ def every() -> list[tuple[str, ...]]:
     """Every command of ours, those of groups too."""
     found: list[tuple[str, ...]] = []
     context = click.Context(lanes)
-    for name in commands():
+    for name in (*COMMANDS, *OF_VERBS):
         command = lanes.get_command(context, name)
         assert command is not None
         found.append((name,))
@@ -36,8 +36,10 @@ def every() -> list[tuple[str, ...]]:
 
 
 def test_the_commands_are_those_that_were_promised() -> None:
-    added = {point.name for point in entry_points(group="lanes.commands")}
-    assert set(commands()) | added == PROMISED
+    listed = [name for names in grouped().values() for name in names]
+    assert sorted(listed) == sorted(PROMISED)
+    added = {point.name for point in entry_points(group=ENTRY_POINTS)}
+    assert set(listed) - added == set(COMMANDS) | set(OF_VERBS)
 
 
 def test_a_module_for_each_command_that_is_more_than_its_verb() -> None:
@@ -82,8 +84,10 @@ def test_every_option_is_explained() -> None:
 def test_the_help_of_lanes_itself(bare: Call) -> None:
     helped = bare("--help")
     assert helped.code == 0
-    assert all(re.search(rf"^  {name} ", helped.out, re.MULTILINE) for name in PROMISED)
-    assert "..." not in helped.out.partition("Commands:")[2], "every command is described in a line that fits"
+    commands = helped.out[helped.out.index(f"\n{next(iter(GROUPS))}:\n") :]
+    assert [title for title in GROUPS if f"\n\n{title}:\n" not in helped.out] == []
+    assert all(len(re.findall(rf"^  {name}  ", commands, re.MULTILINE)) == 1 for name in PROMISED)
+    assert "..." not in commands, "every command is described in a line that fits"
     alone = bare()
     assert (alone.code, alone.out, alone.err) == (2, "", helped.out)
 

@@ -1,6 +1,7 @@
 """What becomes of a result that cannot be written: a full disk, a closed standard output."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_what_may_not_be_opened_is_a_matter_of_home_only_there(
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     monkeypatch.setenv("HOME", "/homes/ann")
-    monkeypatch.setattr(Session, "configured", refused)
+    monkeypatch.setattr(Session, "database", refused)
     seen = bare("list")
     assert (seen.code, seen.out) == (69, "")
     assert seen.err.startswith(f"lanes: {path}: Permission denied: {fix}")
@@ -112,3 +113,51 @@ def test_a_closed_standard_output_loses_no_id(stage: Stage) -> None:
     command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" send k hello >&-'
     done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "1"), done.stderr
+
+
+def test_F836_with_json_an_error_is_one_line_for_programs(
+    stage: Stage, lanes: Call, bare: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage.complete(stage.hold("k", stage.owner(), "waits"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[clocks]\nrun_timout = '5m'\n")
+    for call, arguments, code, exit_code in (
+        (lanes, ("show", "nobody"), "not_found", 3),
+        (lanes, ("retry", "1"), "not_allowed", 1),
+        (lanes, ("send", "k", "text", "--if-idle"), "lane_busy", 75),
+        (lanes, ("list", "--bogus"), "usage", 2),
+        (lanes, ("abort",), "usage", 2),
+        (lanes, ("abort", "nobody"), "not_found", 3),
+        (lanes, ("pause", "nobody"), "not_found", 3),
+        (bare, ("lst",), "usage", 2),
+        (bare, ("--db", "nowhere.db", "list"), "database", 69),
+        (bare, ("--url", "http://127.0.0.1:1", "list"), "gateway", 69),
+        (bare, ("--config", str(broken), "gateway"), "configuration", 78),
+    ):
+        plain, told = call(*arguments), call(*arguments, "--json")
+        assert (plain.code, told.code) == (exit_code, exit_code), arguments
+        assert plain.err.startswith(("lanes: ", "Usage: ")), arguments
+        assert told.out in ("", "[]\n"), arguments
+        (line,) = told.err.splitlines()
+        said = json.loads(line)
+        assert (said["code"], said["exit_code"]) == (code, exit_code), arguments
+        assert said["detail"], arguments
+        assert said["fix"] is None or said["fix"] in plain.err, arguments
+    assert json.loads(bare("--json").err)["detail"] == "Missing command."
+    named = json.loads(lanes("show", "nobody", "--json").err)
+    assert (named["what"], named["name"]) == ("lane", "nobody"), "as over HTTP"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/" + "x" * 300)
+    monkeypatch.chdir("/")
+    assert json.loads(bare("list", "--json").err)["code"] == "file"
+
+
+def test_F836_of_several_each_that_failed_is_a_line(stage: Stage, lanes: Call) -> None:
+    stage.hold("k", stage.owner())
+    paused = lanes("pause", "k", "nobody", "else", "--json")
+    assert paused.code == 3
+    assert [each["key"] for each in paused.json] == ["k"]
+    assert [json.loads(line)["name"] for line in paused.err.splitlines()] == ["nobody", "else"]
+
+
+def test_F836_what_follows_two_dashes_is_no_option(stage: Stage, lanes: Call) -> None:
+    assert lanes("show", "--", "--json").err == "lanes: no lane '--json': `lanes list` shows the lanes\n"

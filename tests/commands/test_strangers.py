@@ -68,8 +68,9 @@ def refused(bare: Call, url: str, *command: str) -> str:
     assert called.code == 69, called
     assert "Traceback" not in called.err, called
     (line,) = called.err.splitlines()
-    assert line.startswith("lanes: "), called
-    return line
+    told = json.loads(line)
+    assert told["code"] in ("gateway", "unreadable"), called
+    return f"{told['detail']}: {told['fix']}"
 
 
 @pytest.mark.parametrize("said", ANSWERS, ids=[json.dumps(said) for said in ANSWERS])
@@ -78,7 +79,7 @@ def test_an_answer_that_is_no_record_is_told_in_one_sentence(bare: Call, said: A
         for command in COMMANDS:
             called = bare(*command.split(), "--url", url, "--json")
             assert called.code == 69, f"{command}: {called}"
-            assert "lanes: " in called.err, f"{command}: {called}"
+            assert '{"code": ' in called.err, f"{command}: {called}"
             for foreign in ("Traceback", "NoneType", "subscript", "object has", "'", "must be", "argument"):
                 assert foreign not in called.err.partition("this is no ")[2], f"{command}: {called}"
 

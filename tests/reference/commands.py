@@ -4,11 +4,10 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
 
 import click
 
-from lanes.commands.common.app import OF_VERBS, commands, lanes
+from lanes.commands.common.app import OF_VERBS, grouped, lanes
 from lanes.commands.common.exits import Exit, exit_of_kind
 from lanes.commands.common.options import GLOBALS
 from lanes.verbs import table
@@ -32,6 +31,12 @@ Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the 
   obeyed); on a pipe they are plain and nothing is cut. Nothing that comes from data reaches either unescaped.
 - **JSON**: `--json` prints one value, ASCII-escaped. What goes on (`--watch`, `--follow`) prints one value a line.
   Times are RFC 3339 in UTC, durations seconds, ids opaque texts.
+- **Errors**: a sentence with what to do next, on stderr. With `--json` it is a line of JSON, the only ones there that
+  begin with `{`, one for each lane or message that failed: `code` (a word for programs, where HTTP has that error the
+  one of its problem document, with the other members of that: [HTTP](http.md)), `detail` (the sentence), `fix` (what to
+  do next, or null) and `exit_code`. Other codes are `usage`, `configuration`, `database`, `gateway` (not reachable),
+  `no_gateway` (none lives), `unreadable`, `unconfirmed`, `file`, `failed`, and of a message that was waited for its
+  state. Of a result that is no success (`status`, `abort`, `doctor`) the result itself on stdout tells.
 - **Keys**: any text of 1 to 512 characters without control characters. One that begins with a dash goes behind `--`:
   `lanes show -- -x`.
 - **Durations**: `500ms`, `30s`, `5m`, `2h`, `14d`. **Globs**: `*`, `?`, `[abc]`, `[!abc]` over whole keys.
@@ -73,7 +78,7 @@ JSON = {
     "guard": "an object with `program`, `upstream`, `files`, and `state`, the result",
     "doctor": "an array of [Check]",
     "bundle": "an object: `file`, `bytes`, `parts`, `texts`",
-    "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`",
+    "config": "an array of [SettingValue]; with `--check` an object: `file`, `runners`, `problems`, `warnings`",
     "db upgrade": "an object: `database`, `from`, `to`",
     "db check": "an array of [Check]",
     "db compact": "an object: `database`, `before`, `after`, both in bytes",
@@ -102,22 +107,26 @@ _FORM = re.compile(r"\[(\w+)\]")
 def commands_page() -> str:
     """The whole page."""
     parts = [INTRODUCTION, _exit_table(), _global_options()]
-    parts += ["## The commands", *(_command(name, command) for name, command in every_command())]
+    for title, names in grouped().items():
+        parts += [f"## {title}", *(_command(*each) for name in names for each in _commands(name))]
     parts += ["## Forms\n\nWhat stands in JSON, on the command line and over HTTP alike.", *form_sections()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:
     """Every command by its words, those of groups and of other packages too."""
-    context = click.Context(lanes)
-    added = sorted({point.name for point in entry_points(group="lanes.commands")})
-    for name in (*commands(), *added):
-        command = lanes.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", found) for inner, found in command.commands.items())
-        else:
-            yield name, command
+    for names in grouped().values():
+        for name in names:
+            yield from _commands(name)
+
+
+def _commands(name: str) -> Iterator[tuple[str, click.Command]]:
+    command = lanes.get_command(click.Context(lanes), name)
+    assert command is not None
+    if isinstance(command, click.Group):
+        yield from ((f"{name} {inner}", found) for inner, found in command.commands.items())
+    else:
+        yield name, command
 
 
 def options_of(command: click.Command) -> list[click.Option]:

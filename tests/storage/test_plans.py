@@ -14,7 +14,7 @@ from lanes_storage.doors.shared import event, write_events
 from lanes_storage.fragments import EVENTS_OF_A_BLOCK
 from lanes_storage.interface import FEW_ROWS, Query, Store
 from lanes_storage.law import EventType, Prunable
-from lanes_storage.reads.invariants import INVARIANTS
+from lanes_storage.reads.invariants import EXAMINATIONS
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_storage.statements import upkeep
 from tests.kit import sets
@@ -193,12 +193,20 @@ def test_no_run_is_read_for_a_condition_that_is_about_lanes_alone(store: Store) 
 def test_no_index_is_kept_that_no_statement_asks(store: Store) -> None:
     """Each of them is written with its rows."""
     asked = [*WRITING.values(), *upkeep.PRUNE_ALL_OF_LANE, *(query.sql for query in READING.values())]
-    asked += [reads.old(kind, 0, 10).sql for kind in Prunable] + [invariant.statement for invariant in INVARIANTS]
+    asked += [reads.old(kind, 0, 10).sql for kind in Prunable] + [each.query().sql for each in EXAMINATIONS]
     asked += [reads.lanes(LaneFilter(), order=LaneOrder(by), limit=50).sql for by in LaneSort]
     asked += [reads.dead_letters(5).sql, reads.refused_writes().sql]
     found = {name for sql in asked for step in plan(store, sql) for name in re.findall(r"INDEX (\w+)", step)}
     made = store.read(Query("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL", {}, list))
     assert [name for (name,) in made if name not in found | ONLY_UNIQUE] == []
+
+
+def test_F838_the_journal_is_scanned_four_times_for_all_invariants(store: Store) -> None:
+    """It is most of a large file, and was scanned once for each invariant that is about it."""
+    found = [plan(store, each.query().sql) for each in EXAMINATIONS]
+    scans = [[step for step in steps if step in ("SCAN e", "SCAN events")] for steps in found]
+    assert sum(map(len, scans)) == 4, scans
+    assert [bool(steps) for steps in scans] == [each.scans_journal for each in EXAMINATIONS]
 
 
 def test_F63_a_page_of_the_journal_of_a_lane_is_read_in_its_order(store: Store) -> None:

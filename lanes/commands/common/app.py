@@ -13,61 +13,75 @@ from lanes.commands.common.options import GLOBALS, with_globals
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: The commands that say more than their verb does, or have none, in the order of the help, each with the folder of its
-#: module, which has the name of the command and names it ``command``.
-COMMANDS = {
-    "up": "serve",
-    "gateway": "serve",
-    "demo": "serve",
-    "status": "serve",
-    "list": "operate",
-    "show": "operate",
-    "why": "operate",
-    "send": "operate",
-    "abort": "operate",
-    "messages": "operate",
-    "conversation": "maintain",
-    "move": "operate",
-    "dead-letters": "operate",
-    "events": "operate",
-    "providers": "operate",
-    "drain": "serve",
-    "reconcile": "serve",
-    "doctor": "maintain",
-    "bundle": "maintain",
-    "db": "maintain",
-    "config": "maintain",
-    "watch": "watch",
-    "guard": "maintain",
-    "simulate": "serve",
-    "bench": "maintain",
-    "completion": "maintain",
+#: The commands by what a person wants to do, in the order of the help. With each is the folder of its module, which
+#: has the name of the command and names it ``command``; or the module of ``lanes.verbs`` that declares its verb, where
+#: it is made of that alone; or nothing, where it comes from another package.
+GROUPS = {
+    "Start and stop": {"up": "serve", "gateway": "serve", "drain": "serve"},
+    "Look": {
+        "status": "serve",
+        "dashboard": "",
+        "list": "operate",
+        "show": "operate",
+        "why": "operate",
+        "messages": "operate",
+        "dead-letters": "operate",
+        "events": "operate",
+        "providers": "operate",
+    },
+    "Talk": {"send": "operate", "answer": "verbs.sending", "steer": "verbs.sending", "conversation": "maintain"},
+    "Act on what waits, runs or has failed": {
+        "abort": "operate",
+        "pause": "verbs.control",
+        "resume": "verbs.control",
+        "ack": "verbs.control",
+        "retry": "verbs.messages",
+        "drop": "verbs.messages",
+        "move": "operate",
+        "reconcile": "serve",
+    },
+    "Other programs that run agents": {"guard": "maintain", "watch": "watch"},
+    "Configuration, database and faults": {
+        "doctor": "maintain",
+        "config": "maintain",
+        "db": "maintain",
+        "bundle": "maintain",
+    },
+    "Try out, measure, complete": {"demo": "serve", "simulate": "serve", "bench": "maintain", "completion": "maintain"},
 }
-#: The commands that are made of their verb alone, each with the module of ``lanes.verbs`` that declares it.
-OF_VERBS = {
-    "answer": "sending",
-    "steer": "sending",
-    "pause": "control",
-    "resume": "control",
-    "ack": "control",
-    "retry": "messages",
-    "drop": "messages",
-}
+_PLACES = {name: place for group in GROUPS.values() for name, place in group.items()}
+_VERBS = "verbs."
+#: Those that are made of their verb alone, each with its module.
+OF_VERBS = {name: place.removeprefix(_VERBS) for name, place in _PLACES.items() if place.startswith(_VERBS)}
+#: Those that have a module, with its folder.
+COMMANDS = {name: place for name, place in _PLACES.items() if place and name not in OF_VERBS}
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"
 
 
-def commands() -> list[str]:
-    """Every command of ours, in the order of the help."""
-    return [name for each in COMMANDS for name in (each, *(OF_VERBS if each == "abort" else ()))]
+def grouped() -> dict[str, list[str]]:
+    """Every command that there is, by what it is for."""
+    added = _added()
+    found = {
+        title: [name for name, place in group.items() if place or name in added] for title, group in GROUPS.items()
+    }
+    others = sorted(added.keys() - _PLACES.keys())
+    return found | ({"Of other packages": others} if others else {})
 
 
 class LazyGroup(click.Group):
     """Knows its commands by name, and imports one only when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        ours = commands()
-        return [*ours, *sorted(_added().keys() - set(ours))]
+        return [name for names in grouped().values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(map(len, self.list_commands(ctx)))
+        for title, names in grouped().items():
+            found = [(name.ljust(widest), self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                room = formatter.width - formatter.current_indent - widest - 2
+                formatter.write_dl([(name, each.get_short_help_str(room)) for name, each in found if each is not None])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if (folder := COMMANDS.get(cmd_name)) is not None:

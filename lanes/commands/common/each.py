@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import click
 
 from lanes.base.errors import LanesError, Refused, Unfit
-from lanes.commands.common.exits import Exit, exit_of, fail, gravest, sentence
+from lanes.commands.common.exits import Exit, fail, gravest, tell
 from lanes.commands.output.printing import Output, say
 from lanes.records import Record
 from lanes.verbs.queries import list_
@@ -100,8 +100,7 @@ def do_each(
         try:
             record = act(target)
         except LanesError as error:
-            say(f"lanes: {sentence(error)}")
-            codes.append(exit_of(error))
+            codes.append(tell(out, error))
             continue
         done.append(record)
         if not out.json:

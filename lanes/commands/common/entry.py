@@ -5,16 +5,17 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import click
 
 from lanes.base.errors import LanesError
 from lanes.commands.common.app import lanes
-from lanes.commands.common.exits import Exit, exit_of, sentence
+from lanes.commands.common.exits import Exit, tell
 from lanes.commands.common.session import Session
-from lanes.commands.output.printing import say
-from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
+from lanes.commands.output.printing import Output, say
+from lanes_storage.errors import NotStorable, StorageError
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -26,32 +27,32 @@ def run(args: Sequence[str] | None = None) -> int:
             # A terminal that cannot show a character gets its escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")
     session = Session()
-    code = _code_of(lambda: lanes.main(args=args, prog_name="lanes", standalone_mode=False, obj=session))
-    return _code_of(session.out.flush) or code
+    given = sys.argv[1:] if args is None else args
+    code = _code_of(
+        session, given, lambda: lanes.main(args=args, prog_name="lanes", standalone_mode=False, obj=session)
+    )
+    return _code_of(session, given, session.out.flush) or code
 
 
-def _code_of(work: Callable[[], object]) -> int:
+def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) -> int:
     """The exit code of what was done: the one that it gives, or that of its error, which is printed."""
     try:
         given = work()
     except click.ClickException as error:
-        return _refused(error)
+        session.json |= "--json" in takewhile(lambda arg: arg != "--", args)  # it may not have been read so far
+        return _refused(session.out, error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except (LanesError, StorageError, NotStorable) as error:
-        say(f"lanes: {sentence(error)}")
-        if isinstance(error, DatabaseLocked):
-            _name_the_holder(error.database)
-        return exit_of(error)
+        return tell(session.out, error)
     except OSError as error:
         if error.errno == errno.EPIPE:  # click prints help itself, and nobody reads it to its end
             return Exit.DONE
         if error.errno == errno.ENOSPC:
-            return _refused(click.ClickException(f"the output cannot be written: {error.strerror}"))
+            return _refused(session.out, click.ClickException(f"the output cannot be written: {error.strerror}"))
         if error.filename is None:
             raise
-        say(f"lanes: {error.filename}: {error.strerror}{_fix(error)}")
-        return Exit.UNREACHABLE
+        return session.out.trouble("file", f"{error.filename}: {error.strerror}", Exit.UNREACHABLE, _fix(error))
     return given if isinstance(given, int) else Exit.DONE
 
 
@@ -62,24 +63,23 @@ def _fix(error: OSError) -> str:
     from lanes.config.declared.places import home_dir
 
     at_home = Path(error.filename).is_relative_to(home_dir())
-    return ": is HOME that of this user?" if at_home else ": check the owner and mode of the file and its folder"
+    return "is HOME that of this user?" if at_home else "check the owner and mode of the file and its folder"
 
 
-def _name_the_holder(database: str) -> None:
-    from lanes.doctor.blockers import remedy
-
-    found = remedy(database)
-    if found is not None:
-        say(f"lanes: {found}")
-
-
-def _refused(error: click.ClickException) -> int:
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+def _refused(out: Output, error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and not out.json:
         click.echo(error.format_message(), err=True)  # the help, which is ours
-    elif isinstance(error, click.UsageError) and error.ctx is not None:
-        say(error.ctx.get_usage())
-        said = error.format_message().replace("\n\t", " ")  # a choice, which click lists line by line
-        say(f"lanes: {said} (`{error.ctx.command_path} --help` tells more)")
-    else:
-        say(f"lanes: {error.format_message()}")
+        return error.exit_code
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return out.trouble("failed", error.format_message(), error.exit_code)
+    more = f"`{error.ctx.command_path} --help` tells more"
+    if out.json:
+        said = "Missing command." if isinstance(error, click.exceptions.NoArgsIsHelpError) else _said(error)
+        return out.trouble("usage", said, error.exit_code, more)
+    say(error.ctx.get_usage())
+    say(f"lanes: {_said(error)} ({more})")
     return error.exit_code
+
+
+def _said(error: click.UsageError) -> str:
+    return error.format_message().replace("\n\t", " ")  # a choice, which click lists line by line

@@ -1,13 +1,14 @@
 """Exit codes, and which error means which. Scripts are written against these numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from lanes.base import errors
-from lanes_storage.errors import NotStorable, StorageError
+from lanes.commands.output.printing import Output
+from lanes_storage.errors import DatabaseLocked, NotStorable, StorageError
 
 
 class Exit(IntEnum):
@@ -41,6 +42,11 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
+#: The words for programs of errors that have none over HTTP.
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (errors.ConfigError, "configuration"),
+    (errors.Unreadable, "unreadable"),
+)
 _WHERE_TO_LOOK = {
     "lane": "`lanes list` shows the lanes",
     "message": "`lanes messages KEY` shows those of a lane",
@@ -60,10 +66,12 @@ def exit_of_kind(kind: type[Exception]) -> Exit:
     return next(code for kinds, code in _OF_ERRORS if issubclass(kind, kinds))
 
 
-def sentence(error: Exception) -> str:
-    """What went wrong and what to do next, on one line."""
-    hint = error.fix if isinstance(error, StorageError) else _hint(error)
-    return f"{error}: {hint}" if hint else str(error)
+def tell(out: Output, error: errors.LanesError | StorageError | NotStorable) -> Exit:
+    """Print an expected error, with what to do next; returns its exit code."""
+    code, members = _for_programs(error) if out.json else ("", {})
+    exit_code = exit_of(error)
+    out.trouble(code, str(error), exit_code, fix_of(error), **members)
+    return exit_code
 
 
 def gravest(codes: Iterable[Exit]) -> Exit | None:
@@ -72,7 +80,24 @@ def gravest(codes: Iterable[Exit]) -> Exit | None:
     return next((code for code in _GRAVEST if code in met), None)
 
 
-def _hint(error: Exception) -> str:
+def _for_programs(error: errors.LanesError | StorageError | NotStorable) -> tuple[str, Mapping[str, Any]]:
+    """The word for an error, and its values, as in a problem document of HTTP."""
+    from lanes.records.problems import problem_of
+
+    if isinstance(error, StorageError):
+        return error.code, {}
+    problem = problem_of(error)
+    return next((code for kind, code in _CODES if isinstance(error, kind)), problem.code), problem.members
+
+
+def fix_of(error: Exception) -> str:
+    """What to do next about an expected error; empty where its own sentence says it."""
+    if isinstance(error, DatabaseLocked):
+        from lanes.doctor.blockers import remedy
+
+        return remedy(error.database) or error.fix
+    if isinstance(error, StorageError):
+        return error.fix
     if isinstance(error, errors.NotFound):
         return _WHERE_TO_LOOK.get(error.what, "")
     if isinstance(error, errors.LaneBusy):

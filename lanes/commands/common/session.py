@@ -50,24 +50,25 @@ class Session:
         """The configuration file that was named by an option."""
         return None if self.named_config is None else Path(self.named_config)
 
-    def config(self, **flags: object) -> "Config":
-        """The configuration; ``flags`` are settings that options of the command set. Raises ConfigError."""
+    def config(self, *, quietly: bool = False, **flags: object) -> "Config":
+        """The configuration; ``flags`` are settings that options of the command set. Raises ConfigError.
+
+        Says on stderr that it was only found in this folder, unless ``quietly``: where nothing of it is used so far.
+        """
         from lanes.config import load
 
         said = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
         if self.named_database is not None:
             said["database.url"] = self.named_database
         config = load(self.config_path, flags=said)
-        if config.found_here:
-            self._tell_once(f"using the configuration of this folder: {config.source}")
-        return config
+        return config if quietly else self._used(config)
 
     def serving_config(self, **flags: object) -> "Config":
         """The same for a gateway: it runs what the file names, if anybody named that. Raises ConfigError."""
         from lanes.config.approval import refuse_found_code, remember
         from lanes.config.reading.access import other_owner
 
-        config = self.config(**flags)
+        config = self.config(quietly=False, **flags)
         named = self.config_path is not None or "LANES_CONFIG" in os.environ
         if not named and not config.found_here and config.source is not None:
             self._tell_once(f"using the configuration {config.source}")
@@ -83,9 +84,8 @@ class Session:
 
     def configured(self) -> "Config | None":
         """The configuration where there is one to read: without one, a quick command need not import it."""
-        if self._config is None and (self.config_path is not None or _config_about()):
-            self._config = self.config()
-        return self._config
+        config = self._configured_quietly()
+        return None if config is None else self._used(config)
 
     def context(self, database: str = "", *, configured: "Callable[[], Config | None] | None" = None) -> "Context":
         """The context of the operations of this call. ``configured``: instead of the configuration that is found."""
@@ -106,9 +106,9 @@ class Session:
             return self.named_database
         if (named := os.environ.get("LANES_DB")) and "LANES_DATABASE_URL" not in os.environ:
             return named
-        config = self.configured()
+        config = self._configured_quietly()
         if config is not None and config.database.url is not None:
-            return config.database.url
+            return self._used(config).database.url or ""
         if serving:
             from lanes.config.declared.places import default_database
 
@@ -209,6 +209,17 @@ class Session:
     def _note(self, verb: "Verb[..., Any]", params: Mapping[str, Any]) -> None:
         """The output learns that something was changed."""
         self.out.changed |= verb.changes and not params.get("dry_run")
+
+    def _configured_quietly(self) -> "Config | None":
+        if self._config is None and (self.config_path is not None or _config_about()):
+            self._config = self.config(quietly=True)
+        return self._config
+
+    def _used(self, config: "Config") -> "Config":
+        """The configuration. It is named where the person did not: it lay in the current folder."""
+        if config.found_here:
+            self._tell_once(f"using the configuration of this folder: {config.source}")
+        return config
 
     def _tell_once(self, said: str) -> None:
         """A message on stderr, once per command."""

@@ -24,7 +24,7 @@ def command(session: Session, file: Path, texts: bool) -> None:
 
     announce(session.out, "examining", path_of(session.database()))  # the file itself: no gateway elsewhere
     try:
-        config = session.config()
+        config = session.config(quietly=True)
     except ConfigError as error:
         session.out.talk(f"without the settings: {error}")
         config = None

@@ -1,6 +1,9 @@
 """``lanes config``: every effective setting and where it came from."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +12,9 @@ from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.records import SettingValue
+
+if TYPE_CHECKING:
+    from lanes.config import Config
 
 COLUMNS = (
     OutputColumn("SETTING", cut="middle", least=24),
@@ -39,7 +45,7 @@ def command(session: Session, check: str | None) -> int:
     """
     if check is not None:
         return _check(session.out, Path(check))
-    config = session.config()
+    config = session.config(quietly=True)  # it is named below
     settings = [_found(setting) for setting in config.settings()]
     if session.out.json:
         session.out.data(settings)
@@ -58,14 +64,25 @@ def _check(out: Output, path: Path) -> int:
 
     config = load(path)
     problems = [str(problem) for problem in refusals(config)] or [str(problem) for problem in address_refused(config)]
-    runners = [runner.name for runner in config.runners]
+    runners, warnings = [runner.name for runner in config.runners], list(_not_installed(config))
     if out.json:
-        out.data({"file": str(config.source), "runners": runners, "problems": problems})
+        out.data({"file": str(config.source), "runners": runners, "problems": problems, "warnings": warnings})
     elif not problems:
         out.line(f"{config.source}: accepted; runners: {', '.join(runners)}")
+    for warning in () if out.json else warnings:
+        out.talk(f"warning: {warning}")
     for problem in problems:
-        out.talk(f"lanes: {problem}")
+        out.trouble("configuration", problem, Exit.CONFIG)
     return Exit.CONFIG if problems else Exit.DONE
+
+
+def _not_installed(config: "Config") -> Iterator[str]:
+    """The programs of runners that are not found here; a relative path is one in the folder of each run."""
+    for runner in config.runners:
+        program = runner.command.argv[0] if runner.command is not None else ""
+        if ("/" not in program or program.startswith("/")) and program and which(program) is None:
+            where = "there is no such program" if "/" in program else "it is in no folder of this PATH"
+            yield f"runner {runner.name} starts {program}, and {where}: until it is installed each run fails"
 
 
 def _found(setting: SettingValue) -> SettingValue:

@@ -4,7 +4,8 @@ from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
 from lanes.commands.output.printing import Cell, Output
-from lanes.commands.output.progress import announce
+from lanes.commands.output.progress import announce, bar
+from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
 from lanes.records import Check, Level
 from lanes.verbs.examining import doctor
@@ -29,13 +30,22 @@ def _print(out: Output, found: list[Check]) -> None:
         out.talk("all is well")
 
 
+def _examined(out: Output, desk: Driver) -> list[Check]:
+    """What is found in a file, with a bar while a large one is read."""
+    found: list[Check]
+    if not announce(out, "examining", path_of(desk.name)):
+        found = desk.call(doctor)
+        return found
+    with bar("examining") as progress:
+        found = desk.call(doctor, progress=progress)
+    return found
+
+
 @command_for(doctor)
 def command(session: Session, /) -> int:
     out = session.out
-    if session.url is None:
-        announce(out, "examining", path_of(session.database()))
     with session.desk(opened=False) as desk:
-        found = desk.call(doctor)
+        found = desk.call(doctor) if session.url is not None else _examined(out, desk)
     if out.json:
         out.data(found)
     else:

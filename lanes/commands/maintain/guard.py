@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from shutil import which
 from typing import TYPE_CHECKING
 
 import click
@@ -72,6 +73,8 @@ def _plan(session: Session, program: str, upstream: str | None, *, service: bool
         service=service,
         environment=environment_of(config),
     )
+    if which(program) is None:
+        session.out.talk(f"{program} is in no folder of this PATH: is it installed? This is about its settings alone")
     if not session.out.json:
         session.out.block(plan.secretless_diff.rstrip())
         session.out.flush()  # before anything is done

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanes.base.errors import LanesError, NotFound
 from lanes.commands.common.each import listed, nothing_fits
-from lanes.commands.common.exits import Exit, exit_of, gravest, sentence
+from lanes.commands.common.exits import Exit, gravest, tell
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
 from lanes.commands.output.words import note, state, stopped, took
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lanes.drivers.driver import Driver
 
 PREVIEW = (
-    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("KEY", cut="middle", least=20, below=True),
     OutputColumn("STATE"),
     OutputColumn("EPOCH", right=True),
     OutputColumn("HELD", right=True),
@@ -88,7 +88,8 @@ def plan_for(
 
 def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None) -> int:
     """Show what would be aborted."""
-    _complain(plan.missing)
+    for error in plan.missing:
+        tell(out, error)
     if out.json:
         out.data(plan.lanes)
     elif plan.lanes:
@@ -103,15 +104,13 @@ def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | Non
 
 def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
-    _complain(plan.missing)
+    codes = [tell(out, error) for error in plan.missing]
     _announce(desk, plan)
-    codes = [exit_of(error) for error in plan.missing]
     results: dict[int, AbortResult] = {}
     try:
         for place, result in desk.call_each(abort, [{**how, **target._asdict()} for target in plan.targets]):
             if isinstance(result, LanesError):
-                _complain([result])
-                codes.append(exit_of(result))
+                codes.append(tell(out, result))
                 continue
             results[place] = result
             codes.append(_code(result, wait=how["wait"]))
@@ -158,11 +157,6 @@ def _name_the_stopped(desk: Driver) -> None:
     found = desk.advise(status)
     for said in () if found is None else stopped((*found.gateways, *found.desks)):
         say(f"lanes: {said}")
-
-
-def _complain(errors: Sequence[LanesError]) -> None:
-    for error in errors:
-        say(f"lanes: {sentence(error)}")
 
 
 def _code(result: AbortResult, *, wait: bool) -> Exit:

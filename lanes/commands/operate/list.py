@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,13 +30,17 @@ FRAME = 3
 #: A watched terminal is shown again after so long, and anything watched at most so often.
 TICK_S, REST_S = 1.0, 0.2
 COLUMNS = (
-    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("KEY", cut="middle", least=20, below=True),
     OutputColumn("STATE"),
     OutputColumn("HELD", right=True),
     OutputColumn("QUEUED", right=True),
     OutputColumn("WAITS", right=True),
     OutputColumn("", cut="end", least=10),
 )
+
+
+#: On a screen that is shown again and again each lane is one line.
+WATCHED = tuple(column._replace(below=False) for column in COLUMNS)
 
 
 @command_for(list_)
@@ -86,7 +91,7 @@ def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) 
             out.data(lanes[:limit], one_line=True)
         else:
             out.clear()
-            _show(out, desk, given, lanes, limit)
+            _show(out, desk, given, lanes, limit, WATCHED)
             if not out.tty:
                 out.line()
         out.flush()
@@ -95,12 +100,19 @@ def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) 
             pass
 
 
-def _show(out: Output, desk: Driver, given: dict[str, Any], lanes: list[Lane], limit: int | None) -> None:
+def _show(
+    out: Output,
+    desk: Driver,
+    given: dict[str, Any],
+    lanes: list[Lane],
+    limit: int | None,
+    columns: Sequence[OutputColumn] = COLUMNS,
+) -> None:
     more = limit is not None and len(lanes) > limit
     lanes = lanes[:limit]
     out.pages(
         (lanes[at : at + PAGE] for at in range(0, len(lanes), PAGE)),
-        lambda page, titles: out.table(COLUMNS, [_row(lane) for lane in page], titles=titles),
+        lambda page, titles: out.table(columns, [_row(lane) for lane in page], titles=titles),
         lambda: _nothing(desk, given),
     )
     if more and not out.json:

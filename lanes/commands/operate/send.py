@@ -99,12 +99,11 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
         alone_since = None if alone is None else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
             session.out.result(last, str(last.id))
-            out.talk(f"lanes: message {number} is accepted, and {alone}")
-            return Exit.UNREACHABLE
+            return out.trouble("no_gateway", f"message {number} is accepted, and {alone}", Exit.UNREACHABLE)
         if end is not None and now >= end:
             session.out.result(last, str(last.id))
-            out.talk(f"lanes: message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on")
-            return Exit.UNCONFIRMED
+            said = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
+            return out.trouble("unconfirmed", said, Exit.UNCONFIRMED)
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
         last = desk.call(message, id=number, wait=left, waiting_run=run)
         first = False
@@ -140,10 +139,11 @@ def _print_ended(session: Session, message: Message) -> int:
         session.out.data(message)
     elif done:
         session.out.block(message.reply or "")
-    if not done:
-        error = message.error
-        said = f"{message.state}: it has no reply" if error is None else failed(error)
-        session.out.talk(f"lanes: message {message.id} {message.state}: {said}")
-        for attempt in () if error is None else error.attempts:
-            session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
-    return Exit.DONE if done else Exit.FAILED
+    if done:
+        return Exit.DONE
+    error = message.error
+    said = f"{message.state}: it has no reply" if error is None else failed(error)
+    code = session.out.trouble(message.state, f"message {message.id} {message.state}: {said}", Exit.FAILED)
+    for attempt in () if error is None or session.out.json else error.attempts:
+        session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
+    return code

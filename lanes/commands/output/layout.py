@@ -13,13 +13,24 @@ LEAST = 4
 class OutputColumn(NamedTuple):
     """A column. ``cut`` says where a text that does not fit is shortened: ``middle``, ``end``, or never.
 
-    A column that may be cut keeps ``least`` cells, if the terminal has room for that.
+    A column that may be cut keeps ``least`` cells, if the terminal has room for that. ``below``: what does not fit
+    stands whole below its row: a key that had to be cut, and a text of the last column.
     """
 
     title: str
     right: bool = False
     cut: str = ""
     least: int = 12
+    below: bool = False
+
+
+class LaidRow(NamedTuple):
+    """The texts of a row, padded to their columns. Below it stand the keys that were cut, and the last text, if there
+    was too little room for that."""
+
+    cells: list[str]
+    keys: list[str]
+    rest: str = ""
 
 
 def width_of(text: str) -> int:
@@ -31,28 +42,44 @@ def width_of(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
+def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], width: int | None) -> list[LaidRow]:
     """The head and the rows, every text padded to its column. They fit ``width`` where the columns allow it."""
     table = [[column.title for column in columns], *rows]
     widths = [max(width_of(text) for text in column) for column in zip_longest(*table, fillvalue="")]
     if width is not None:
-        _shrink(columns, widths, width - 2 * (len(columns) - 1))
-    return [
-        [_fit(text, size, column) for text, size, column in zip(row, widths, columns, strict=True)] for row in table
-    ]
+        fixed = len(columns) if columns[-1].cut or not columns[-1].below else len(columns) - 1
+        room = width - 2 * (fixed - 1)  # the last one, if it is not cut, gets what the others leave
+        widths[:fixed] = _shrunk(columns[:fixed], widths[:fixed], room)
+        widths[fixed:] = [min(size, max(0, room - sum(widths[:fixed]) - 2)) for size in widths[fixed:]]
+    head, *others = table
+    if columns[-1].below and width_of(head[-1]) > widths[-1]:
+        head = [*head[:-1], ""]
+    return [_laid(columns, row, widths) for row in (head, *others)]
 
 
-def _shrink(columns: Sequence[OutputColumn], widths: list[int], width: int) -> None:
-    """Take what is too much from the widest column that may be cut, again and again; below what each should keep only
-    where that is not enough."""
-    for leasts in ([column.least for column in columns], [LEAST] * len(columns)):
+def _shrunk(columns: Sequence[OutputColumn], widths: list[int], width: int) -> list[int]:
+    """Take what is too much from the widest column that may be cut, again and again: first from what only tells
+    something, then from keys, which are needed to act; below what each should keep only where that is not enough."""
+    for cuts, kept in ((("end",), True), (("end", "middle"), True), (("end", "middle"), False)):
+        leasts = [column.least if kept else LEAST for column in columns]
         while sum(widths) > width:
-            cuttable = [i for i, column in enumerate(columns) if column.cut and widths[i] > leasts[i]]
+            cuttable = [i for i, column in enumerate(columns) if column.cut in cuts and widths[i] > leasts[i]]
             if not cuttable:
                 break
             widest = max(cuttable, key=lambda i: widths[i])
             rest = max((widths[i] for i in cuttable if i != widest), default=0)
             widths[widest] = max(leasts[widest], min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
+    return widths
+
+
+def _laid(columns: Sequence[OutputColumn], row: Sequence[str], widths: Sequence[int]) -> LaidRow:
+    *_, last = cut = [
+        column.below and width_of(text) > size for column, text, size in zip(columns, row, widths, strict=True)
+    ]
+    shown = [*row[:-1], ""] if last else row
+    cells = [_fit(*each) for each in zip(shown, widths, columns, strict=True)]
+    keys = [text for text, too_long in zip(row[:-1], cut, strict=False) if too_long]
+    return LaidRow(cells, keys, row[-1] if last else "")
 
 
 def _fit(text: str, size: int, column: OutputColumn) -> str:

@@ -34,6 +34,10 @@ COMPLETING = "_LANES_COMPLETE"
 ON_A_TERMINAL = 50
 #: Stands for a space at which no line ends. ``clean`` leaves none of these in a text.
 _NO_BREAK = "\x00"
+#: Prose in longer lines is hard to read.
+LONGEST_LINE = 100
+#: Before what stands below a row of a table.
+_INDENT = "    "
 #: Results are collected up to so many characters before they are written, where no terminal shows them.
 COLLECTED = 1 << 16
 
@@ -185,29 +189,39 @@ class Output:
     def paragraph(self, text: str) -> None:
         """Prose: wrapped on a terminal, one line on a pipe. A command in it stays on one line: it is pasted."""
         text = clean(text)
-        if self.width is not None:
-            import re
-            import textwrap
-
-            whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _NO_BREAK), text)
-            wrapped = textwrap.fill(whole, min(self.width, 100), break_long_words=False, break_on_hyphens=False)
-            text = wrapped.replace(_NO_BREAK, " ")
-        self._write(text)
+        self._write(text if self.width is None else _wrapped(text, min(self.width, LONGEST_LINE)))
 
     def table(self, columns: Sequence[OutputColumn], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
-        """Aligned columns, with their titles as the first line; on a terminal they fit its width."""
+        """Aligned columns, with their titles as the first line. On a terminal they fit its width; what is needed to act
+        and has no room in its row stands below it."""
         cells = [[_cell(piece) for piece in row] for row in rows]
         texts = [[clean(cell.text) for cell in row] for row in cells]
         head, *lines = lay_out(columns, texts, self.width)
         if titles:
-            self._write(self._paint("  ".join(head).rstrip(), "dim"))
+            self._write(self._paint("  ".join(head.cells).rstrip(), "dim"))
         for line, row in zip(lines, cells, strict=True):
-            painted = [self._paint(text, cell.look) for text, cell in zip(line, row, strict=True)]
+            painted = [self._paint(text, cell.look) for text, cell in zip(line.cells, row, strict=True)]
             self._write("  ".join(painted).rstrip())
+            for key in line.keys:
+                self._write(_INDENT + key)  # on one line, however long: it is copied
+            if line.rest:
+                self._write(_wrapped(line.rest, min(self.width or LONGEST_LINE, LONGEST_LINE), _INDENT))
 
     def talk(self, text: str) -> None:
         """A message to the person; never part of the result."""
         say(text)
+
+    def trouble(self, code: str, detail: str, exit_code: int, fix: str = "", **values: Any) -> int:
+        """What went wrong and what to do next, on one line of stderr: with --json for programs, whose word for it is
+        ``code``. Returns the exit code."""
+        if self.json:
+            import json
+
+            told = {"code": code, "detail": detail, "fix": fix or None, "exit_code": int(exit_code), **values}
+            say(json.dumps(told))
+        else:
+            say(f"lanes: {detail}" + (f": {fix}" if fix else ""))
+        return exit_code
 
     def _as_json(self, value: Any, *, one_line: bool = False) -> str:
         import json
@@ -234,6 +248,18 @@ def say(text: str) -> None:
         return  # it would stand in the line that is being typed
     with contextlib.suppress(OSError):
         click.echo(clean(text), err=True)
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    """Prose in lines of at most that width; what is between backticks, a command, stays on one line."""
+    import re
+    import textwrap
+
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _NO_BREAK), text)
+    filled = textwrap.fill(
+        whole, width, break_long_words=False, break_on_hyphens=False, initial_indent=indent, subsequent_indent=indent
+    )
+    return filled.replace(_NO_BREAK, " ")
 
 
 def _cell(piece: Piece) -> Cell:

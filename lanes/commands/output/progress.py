@@ -38,12 +38,14 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield told
 
 
-def announce(out: Output, what: str, path: Path) -> None:
-    """Say on a terminal that a large file is read as a whole, of which no progress can be shown."""
+def announce(out: Output, what: str, path: Path) -> bool:
+    """Say on a terminal that a large file is read as a whole; whether that was said."""
     with contextlib.suppress(OSError):
         whole = path.stat().st_size
         if out.watched and whole >= LARGE_BYTES:
             out.talk(f"{what}: all {size(whole)} of it are read, which takes minutes for some gigabytes")
+            return True
+    return False
 
 
 @contextmanager

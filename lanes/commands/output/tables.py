@@ -18,21 +18,21 @@ MESSAGES = (
     OutputColumn("POS", right=True),
     OutputColumn("ACCEPTED"),
     OutputColumn("TEXT", cut="end"),
-    OutputColumn("RESULT", cut="end"),
+    OutputColumn("RESULT", cut="end", below=True),
 )
 DEAD_LETTERS = (
     OutputColumn("ID", right=True),
     OutputColumn("ENDED"),
-    OutputColumn("KEY", cut="middle", least=16),
-    OutputColumn("CAUSE", cut="end", least=10),
-    OutputColumn("", cut="end", least=20),
+    OutputColumn("KEY", cut="middle", least=16, below=True),
+    OutputColumn("CAUSE", cut="end", least=20),
+    OutputColumn("", below=True),
 )
 EVENTS = (
     OutputColumn("ID", right=True),
     OutputColumn("AT"),
-    OutputColumn("KEY", cut="middle", least=16),
-    OutputColumn("TYPE", cut="end"),
-    OutputColumn("", cut="end", least=20),
+    OutputColumn("KEY", cut="middle", least=16, below=True),
+    OutputColumn("TYPE"),
+    OutputColumn("", below=True),
 )
 PROCESSES = (
     OutputColumn("PID", right=True),

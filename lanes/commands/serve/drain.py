@@ -17,7 +17,7 @@ from lanes.verbs.system import drain, drain_rehearsal, gateways
 #: How long a gateway may take, once the time is over, to cut what still runs.
 CUT_MS = 5_000
 REHEARSAL = (
-    OutputColumn("KEY", cut="middle", least=20),
+    OutputColumn("KEY", cut="middle", least=20, below=True),
     OutputColumn("RUN", right=True),
     OutputColumn("GATEWAY", right=True),
     OutputColumn("HELD", right=True),
@@ -39,8 +39,8 @@ def command(session: Session, /, gateway: str | None, wait: int | None, dry_run:
         living = [each for each in found if each.alive]
         chosen = living if gateway is None else _named(living, gateway)
         if not chosen:
-            out.talk(f"lanes: no {'' if gateway is None else 'such '}gateway lives: `lanes status` shows them")
-            return Exit.UNREACHABLE
+            said = f"no {'' if gateway is None else 'such '}gateway lives"
+            return out.trouble("no_gateway", said, Exit.UNREACHABLE, "`lanes status` shows them")
         one = None if gateway is None else chosen[0].id
         if dry_run:
             cuts = desk.call(drain_rehearsal, gateway=one)

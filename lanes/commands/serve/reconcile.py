@@ -14,12 +14,12 @@ from lanes.records import Finding
 from lanes.verbs.examining import reconcile
 
 COLUMNS = (
-    OutputColumn("KEY", cut="middle", least=16),
+    OutputColumn("KEY", cut="middle", least=16, below=True),
     OutputColumn("RUN", right=True),
     OutputColumn("OWNER", right=True),
     OutputColumn("DECISION"),
     OutputColumn("DONE"),
-    OutputColumn("EVIDENCE", cut="end", least=16),
+    OutputColumn("EVIDENCE", below=True),
 )
 
 

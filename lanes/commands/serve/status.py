@@ -117,8 +117,7 @@ def _exit_code(session: Session, found: Status) -> int:
         return Exit.DONE
     # one that is stopped still has its port: another one would not start
     do = "; ".join(stopped(found.gateways)) or f"start one with {session.how_to_start()}"
-    session.out.talk(f"lanes: no gateway lives on this database: {do}")
-    return Exit.UNREACHABLE
+    return session.out.trouble("no_gateway", "no gateway lives on this database", Exit.UNREACHABLE, do)
 
 
 command = query_command(status, _print, exit_code=_exit_code)

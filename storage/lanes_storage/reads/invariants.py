@@ -1,11 +1,11 @@
 """The invariants as queries: each finds rows that break it, with the evidence.
 
-They hold after every commit, for a file of any age: retention keeps the events of all remaining rows. Each is one
+They hold after every commit, for a file of any age: retention keeps the events of all remaining rows. Each query is one
 SELECT, so that it reads one snapshot, and scans a table once or twice, with no lookup whose cost grows with another
-table.
+table. The journal is most of a large file: what it tells of runs is asked in one scan, and so is that of messages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -27,11 +27,40 @@ class Breach(NamedTuple):
     evidence: str
 
 
+class JournalCounts(NamedTuple):
+    """How many events of some types the journal has of each run, or of each message, counted in one scan.
+
+    ``columns``: what the conditions and the evidence take from the row itself. Only these events are grouped, since
+    that takes memory for each.
+    """
+
+    table: str
+    of: str
+    columns: str
+    types: Mapping[str, Iterable[StrEnum]]
+    more: str = ""
+
+    def found(self, conditions: Iterable[str]) -> str:
+        """The common table expression ``found``: the rows that fulfil one of the conditions."""
+        every = {each for types in self.types.values() for each in types}
+        counts = [f"count(*) FILTER (WHERE type IN ({names(types)})) AS {name}" for name, types in self.types.items()]
+        told = [f"coalesce(e.{name}, 0) AS {name}" for name in self.types]
+        return f"""
+WITH counted AS (
+  SELECT {self.of} AS id, {", ".join(counts)}{self.more} FROM events
+  WHERE type IN ({names(every)}) AND {self.of} IS NOT NULL GROUP BY {self.of}
+), found AS MATERIALIZED (
+  SELECT * FROM (SELECT {self.columns}, {", ".join(told)} FROM {self.table} t LEFT JOIN counted e ON e.id = t.id)
+  WHERE {" OR ".join(f"({each})" for each in conditions)}
+)"""
+
+
 class Invariant(NamedTuple):
-    """One invariant, with the query that finds the rows that break it.
+    """One invariant, with the statement that finds the rows that break it.
 
     ``number`` is the number of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
-    journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``.
+    journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``. ``counts``: it
+    selects them from ``found``, where these counts fulfil ``condition``.
     """
 
     name: str
@@ -39,39 +68,74 @@ class Invariant(NamedTuple):
     sentence: str
     statement: str
     evidence: str
-
-    def query(self) -> Query[list[Breach]]:
-        """The rows that break it, at most ``SHOWN``."""
-
-        def shape(rows: list[Row]) -> list[Breach]:
-            return [Breach(row[0], row[1], self.evidence.format(*row[2:])) for row in rows]
-
-        return Query(f"{self.statement.strip()} LIMIT {SHOWN}", {}, shape)
+    counts: JournalCounts | None = None
+    condition: str = ""
 
 
-def _told(of: str, types: Iterable[StrEnum]) -> str:
-    """How many events of some types the journal has of a run or of a message, and the last type of them. Only these
-    events are grouped, since that takes memory for each."""
-    return (
-        f"(SELECT {of}, count(*) AS times, max(type) AS type FROM events"
-        f" WHERE type IN ({names(types)}) AND {of} IS NOT NULL GROUP BY {of})"
-    )
+class Examination(NamedTuple):
+    """Invariants that one query asks for."""
+
+    invariants: tuple[Invariant, ...]
+
+    @property
+    def scans_journal(self) -> bool:
+        """Whether it reads the whole journal, most of a large file."""
+        return any(one.counts is not None or "FROM events" in one.statement for one in self.invariants)
+
+    def query(self) -> Query[list[tuple[Invariant, Breach]]]:
+        """The rows that break them, at most ``SHOWN`` of each."""
+        counts = self.invariants[0].counts
+        found = "" if counts is None else counts.found(one.condition for one in self.invariants)
+        chosen = (
+            f"SELECT {place}, x.* FROM ({one.statement.strip()} LIMIT {SHOWN}) x"
+            for place, one in enumerate(self.invariants)
+        )
+
+        def shape(rows: list[Row]) -> list[tuple[Invariant, Breach]]:
+            return [
+                ((one := self.invariants[place]), Breach(id_, key, one.evidence.format(*values)))
+                for place, id_, key, *values in rows
+            ]
+
+        return Query(f"{found} {' UNION ALL '.join(chosen)}", {}, shape)
 
 
-def _of_run(types: Iterable[StrEnum], columns: str, condition: str) -> str:
-    return f"""
-SELECT r.id, l.key, {columns} FROM runs r LEFT JOIN lanes l ON l.id = r.lane_id
-LEFT JOIN {_told("run_id", types)} e ON e.run_id = r.id
-WHERE {condition}
-"""
+#: So many values the evidence of those has that are asked for together.
+_VALUES = 3
 
 
-def _of_message(types: Iterable[StrEnum], columns: str, condition: str) -> str:
-    return f"""
-SELECT m.id, l.key, {columns} FROM messages m LEFT JOIN lanes l ON l.id = m.lane_id
-LEFT JOIN {_told("message_id", types)} e ON e.message_id = m.id
-WHERE {condition}
-"""
+def _counted(
+    counts: JournalCounts, name: str, number: int, sentence: str, condition: str, values: tuple[str, ...], evidence: str
+) -> Invariant:
+    told = ", ".join([*(f"f.{value}" for value in values), *["NULL"] * (_VALUES - len(values))])
+    rows = f"(SELECT * FROM found WHERE {condition})"
+    statement = f"SELECT f.id, l.key, {told} FROM {rows} f LEFT JOIN lanes l ON l.id = f.lane_id"
+    return Invariant(name, number, sentence, statement, evidence, counts, condition)
+
+
+_OF_RUNS = JournalCounts(
+    "runs",
+    "run_id",
+    "t.id, t.lane_id, t.edge, t.refused_writes, t.abort_at, t.abort_actor, e.release",
+    {
+        "claims": (Edge.CLAIM,),
+        "releases": RELEASES,
+        "refusals": (EventType.REFUSED_WRITE,),
+        "requests": (EventType.ABORT_REQUESTED,),
+    },
+    f", max(type) FILTER (WHERE type IN ({names(RELEASES)})) AS release",
+)
+_OF_MESSAGES = JournalCounts(
+    "messages",
+    "message_id",
+    "t.id, t.lane_id, t.state, t.run_id, t.answered_by",
+    {
+        "acceptances": (EventType.ACCEPTED,),
+        "takings": (EventType.ANSWERED, EventType.STEERED),
+        "endings": (EventType.ENDED,),
+        "notices": (EventType.NOTICE,),
+    },
+)
 
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -167,38 +231,32 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
         "meant for run {}, which does not hold its lane; it is {}",
     ),
-    Invariant(
+    _counted(
+        _OF_MESSAGES,
         "taken-in-the-journal",
         6,
         "every message that is done without a run of its own was taken by one, or answered with others, and the"
         " journal says so",
-        _of_message(
-            (EventType.ANSWERED, EventType.STEERED),
-            "m.answered_by, coalesce(e.times, 0)",
-            "m.state = 'done' AND m.run_id IS NULL AND coalesce(e.times, 0) <> 1",
-        ),
+        "state = 'done' AND run_id IS NULL AND takings <> 1",
+        ("answered_by", "takings"),
         "answered by {}, the journal has {} takings",
     ),
-    Invariant(
+    _counted(
+        _OF_MESSAGES,
         "ended-in-the-journal",
         3,
         "a message that ended without a run left an event with what it was",
-        _of_message(
-            (EventType.ENDED,),
-            "m.state, coalesce(e.times, 0)",
-            f"m.state IN ({names(BADLY)}) AND m.run_id IS NULL AND coalesce(e.times, 0) <> 1",
-        ),
+        f"state IN ({names(BADLY)}) AND run_id IS NULL AND endings <> 1",
+        ("state", "endings"),
         "it is {} and never ran, and the journal has {} endings",
     ),
-    Invariant(
+    _counted(
+        _OF_MESSAGES,
         "one-notice",
         3,
         "a message that ended otherwise than well has one notice, and no other has any",
-        _of_message(
-            (EventType.NOTICE,),
-            "m.state, coalesce(e.times, 0)",
-            f"coalesce(e.times, 0) <> CASE WHEN m.state IN ({names(BADLY)}) THEN 1 ELSE 0 END",
-        ),
+        f"notices <> CASE WHEN state IN ({names(BADLY)}) THEN 1 ELSE 0 END",
+        ("state", "notices"),
         "it is {} and has {} notices",
     ),
     Invariant(
@@ -262,51 +320,49 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
         "done in run {}, which ended by {}",
     ),
-    Invariant(
+    _counted(
+        _OF_RUNS,
         "refusals-are-counted",
         5,
         "every refused write of a run is counted and told",
-        _of_run(
-            (EventType.REFUSED_WRITE,),
-            "r.refused_writes, coalesce(e.times, 0)",
-            "r.refused_writes <> coalesce(e.times, 0)",
-        ),
+        "refused_writes <> refusals",
+        ("refused_writes", "refusals"),
         "{} refused writes, the journal has {}",
     ),
-    Invariant(
+    _counted(
+        _OF_RUNS,
         "claim-in-the-journal",
         6,
         "every run has one claim in the journal",
-        _of_run((Edge.CLAIM,), "coalesce(e.times, 0)", "coalesce(e.times, 0) <> 1"),
+        "claims <> 1",
+        ("claims",),
         "the journal has {} claims",
     ),
-    Invariant(
+    _counted(
+        _OF_RUNS,
         "release-in-the-journal",
         6,
         "every run that ended has one release in the journal, by the edge that ended it, and no other has any",
-        _of_run(
-            RELEASES,
-            "r.edge, coalesce(e.times, 0), e.type",
-            "coalesce(e.times, 0) <> CASE WHEN r.edge IS NULL THEN 0 ELSE 1 END OR r.edge <> e.type",
-        ),
+        "releases <> CASE WHEN edge IS NULL THEN 0 ELSE 1 END OR edge <> release",
+        ("edge", "releases", "release"),
         "it ended by {}, the journal has {} releases: {}",
     ),
-    Invariant(
+    _counted(
+        _OF_RUNS,
         "abort-in-the-journal",
         6,
         "every abort that was asked for is in the journal",
-        _of_run(
-            (EventType.ABORT_REQUESTED,),
-            "r.abort_actor, coalesce(e.times, 0)",
-            "(r.abort_at IS NULL) <> (coalesce(e.times, 0) = 0)",
-        ),
+        "(abort_at IS NULL) <> (requests = 0)",
+        ("abort_actor", "requests"),
         "asked for by {}, the journal has {} requests",
     ),
-    Invariant(
+    _counted(
+        _OF_MESSAGES,
         "acceptance-in-the-journal",
         6,
         "every message has one acceptance in the journal",
-        _of_message((EventType.ACCEPTED,), "coalesce(e.times, 0)", "coalesce(e.times, 0) <> 1"),
+        "acceptances <> 1",
+        ("acceptances",),
         "the journal has {} acceptances",
     ),
     Invariant(
@@ -334,4 +390,9 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
         "the lane is {}, the journal says {} (event {})",
     ),
+)
+#: Every invariant once.
+EXAMINATIONS: tuple[Examination, ...] = (
+    *(Examination((one,)) for one in INVARIANTS if one.counts is None),
+    *(Examination(tuple(one for one in INVARIANTS if one.counts is each)) for each in (_OF_RUNS, _OF_MESSAGES)),
 )
