@@ -10,12 +10,13 @@ from lanes.runners.http.client import Through
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, Call, chunk, raw_server
 from tests.kit.runs import KitRun
+from tests.kit.until import until
 from tests.runners.chains import House, answered, failing
 
 
-def _kept() -> bytes:
+def _kept(text: str = "x") -> bytes:
     """An answer after which the connection stays open."""
-    body = chunk("x", "stop") + DONE
+    body = chunk(text, "stop") + DONE
     return f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -114,3 +115,29 @@ async def test_F221_no_first_connection_is_tried_twice(house: House) -> None:
     async with raw_server(reset) as url:
         await failing(house.chain(provider(url)), KitRun("hello"))
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+async def test_F847_what_a_provider_says_unasked_is_the_answer_to_nothing(house: House, proxied: bool) -> None:
+    """It answers one request twice, as a proxy does that repeats it: the second answer is of another message."""
+    asked: list[Call] = []
+
+    async def answer(call: Call) -> None:
+        asked.append(call)
+        await call.say(_kept())
+        if len(asked) == 1:
+            await call.say(b"", _kept("another"))
+
+    def has_more() -> bool:
+        connections = house.client._connections
+        assert connections is not None
+        kept = connections._session.connector._conns.values()  # type: ignore[union-attr]
+        return any(connection.should_close for each in kept for connection, _ in each)
+
+    async with raw_server(answer) as url:
+        chain = kept_chain(house, url, proxied=proxied)
+        assert (await answered(chain, KitRun("hello"))).text == "x"
+        await until(has_more, "the second answer")
+        for _ in range(2):
+            assert (await answered(chain, KitRun("hello"))).text == "x"
+    assert len(asked) == 3

@@ -14,9 +14,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from types import SimpleNamespace
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from lanes.host import descriptors
@@ -41,6 +45,28 @@ _LARGE = 262_144
 _WHEN = ("retry-after", "llm_provider-retry-after")
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Gives no kept connection on which its server has said something since its last answer: the next request would
+    take that for its own answer, which may be one to another lane."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0, keepalive_timeout=KEPT_IDLE_S)
+        self._given = WeakSet[ResponseHandler]()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None:
+                return connection
+            if protocol not in self._given or not protocol.should_close:
+                self._given.add(protocol)
+                return connection
+            connection.close()
+
+
 class Connections:
     """Connections whose number is not limited. Belongs to the event loop. ``mono`` is a monotonic time in seconds."""
 
@@ -48,9 +74,10 @@ class Connections:
         self._mono = mono
         traced = aiohttp.TraceConfig()
         traced.on_connection_reuseconn.append(_reused)
+        traced.on_connection_create_end.append(_created)
         traced.on_request_headers_sent.append(_connected)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_IDLE_S),
+            connector=_Connector(),
             timeout=aiohttp.ClientTimeout(),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -218,6 +245,11 @@ class _Sending:
 async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     sending: _Sending = context.trace_request_ctx
     sending.reused_at = sending.mono()
+
+
+async def _created(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    sending: _Sending = context.trace_request_ctx
+    sending.reused_at = None  # the kept one was not used after all
 
 
 async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
