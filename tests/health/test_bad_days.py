@@ -46,7 +46,10 @@ async def test_F730_a_message_that_waited_as_long_as_it_may_tells_what_its_provi
         for message in await site.until_ended([asked, waited]):
             assert message.error is not None
             assert str(message.error.cause) == "provider_cooling"
-            assert "first: unreachable (not reachable: Connection refused)" in message.error.message
+            assert (
+                "first: unreachable (not reachable: Connection refused (its address is the `base_url` of"
+                in message.error.message
+            )
             assert "it may wait no longer (max_park)" in message.error.message
 
 

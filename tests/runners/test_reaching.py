@@ -291,7 +291,9 @@ async def test_trusted_by_its_own_certificates(client: HttpClient) -> None:
     trusted = str(TLS / "cert.pem")
     client.prepare("one", Through(None, trusted))
     assert (await ask(client, provider(url, ca_file=trusted))).text == "trusted"
-    assert (await refused(client, provider(url))).cause == "unreachable"
+    failure = await refused(client, provider(url))
+    assert failure.cause == "unreachable"
+    assert failure.message.endswith(" (see `ca_file` of provider first)")
     server.close()
 
 

@@ -12,6 +12,7 @@ from lanes.dialects.chat.draft import ChatDraft
 from lanes.runners.http import unpacking
 from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers import attempt
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.providers import provider
@@ -60,20 +61,23 @@ async def test_F128_what_was_sent_is_gone_with_its_attempt(client: HttpClient, s
 # -------------------------------------------------------------------------------------- compression
 
 
-async def test_F130_a_little_that_unpacks_to_much_is_refused(
-    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("packs", [True, False])
+async def test_F130_F848_an_answer_without_an_end_is_refused(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, packs: bool
 ) -> None:
-    monkeypatch.setattr(unpacking, "MOST", 8_000_000)
-    packed = gzip.compress(b": nothing but a comment\n" * 1_000_000)
+    monkeypatch.setattr(attempt, "MOST", 8_000_000)
+    words = chunk("again and again") * 200_000
+    packed = gzip.compress(words)
     assert len(packed) < 100_000
 
     async def answer(call: Call) -> None:
-        await call.say(STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"), packed)
+        head = STREAM.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n") if packs else STREAM
+        await call.say(head, packed if packs else words)
 
     async with raw_server(answer) as url:
         failure = await refused(client, provider(url))
     assert failure.cause is AttemptCause.GARBAGE
-    assert "unpacks to more than 8000000 bytes" in failure.message
+    assert failure.message == "the answer has more than 8000000 bytes"
 
 
 async def test_F130_one_step_of_unpacking_makes_little() -> None:

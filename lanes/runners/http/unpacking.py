@@ -1,7 +1,6 @@
 """Decompresses answers of providers in small steps. They are not requested, but some providers send them.
 
-A kilobyte can hold a megabyte. So no step makes more than a little of it, others have their turn in between, and the
-whole is bounded.
+A kilobyte can hold a megabyte. So no step makes more than a little of it, and others have their turn in between.
 """
 
 import asyncio
@@ -11,9 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from lanes.runners.http.failures import AttemptFailed
 from lanes_storage.law import AttemptCause
 
-#: The most that one step makes, and the most that one answer may come to, in bytes.
+#: The most that one step makes, in bytes.
 STEP = 262_144
-MOST = 67_108_864
 #: The encoding of a body that is not packed.
 PLAIN = "identity"
 #: What zlib reads.
@@ -29,16 +27,13 @@ async def unpacked(body: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[
     """The pieces of a body with that ``content-encoding``. Raises AttemptFailed (garbage)."""
     if encoding not in PACKED:
         raise _garbage(f"it is packed as {encoding[:40]!r}, which was not asked for")
-    packed, made = unpacker(), 0
+    packed = unpacker()
     async for chunk in body:
         while chunk:
             try:
                 piece = packed.decompress(chunk, STEP)
             except zlib.error as error:
                 raise _garbage(f"it is no {encoding}: {error}") from error
-            made += len(piece)
-            if made > MOST:
-                raise _garbage(f"it unpacks to more than {MOST} bytes")
             yield piece
             chunk = packed.unconsumed_tail
             await asyncio.sleep(0)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
 
+#: The most bytes of an answer that are read, unpacked: many times what the longest answers have. It is kept whole, so
+#: that a provider which does not end would take the memory of all lanes.
+MOST = 268_435_456
+
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
 _STREAMS = frozenset({"text/event-stream", "text/plain", "application/octet-stream", ""})
 
@@ -75,8 +79,11 @@ async def attempt(
 
 async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
     """Read events up to the terminal one. The pieces that come in one chunk are handed on together."""
-    reader = ObjectReader()
+    reader, size = ObjectReader(), 0
     async for chunk in chunks:
+        size += len(chunk)
+        if size > MOST:
+            raise AttemptFailed(AttemptCause.GARBAGE, f"the answer has more than {MOST} bytes")
         pieces: list[Delta] = []
         before = draft.contents
         try:

@@ -5,6 +5,7 @@ import re
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.providers.judge import NOT_SENT
 from lanes_storage.law import AttemptCause
 
 #: What providers say of a model that they do not have, or do not give to this key.
@@ -23,13 +24,19 @@ def remedy(failure: AttemptFailed, provider: ProviderConfig) -> str:
     if setting is None:
         return ""
     place = f"provider {provider.name}" + (f" in {provider.where}" if provider.where else "")
+    if failure.cause in NOT_SENT and setting == "base_url":
+        return f" (its address is the `base_url` of {place})"
     doubt = "" if _is_sure(failure, provider) else "unless that is about this message: "
     return f" ({doubt}see `{setting}` of {place})"
 
 
 def _setting(failure: AttemptFailed, provider: ProviderConfig) -> str | None:
     status = failure.words.status
-    if status in (None, 400, 403, 404) and _is_of_model(failure, provider):
+    if "local issuer certificate" in failure.message or "self-signed certificate" in failure.message:
+        return "ca_file"
+    if failure.cause in NOT_SENT:
+        return "base_url" if status is None and "its proxy" not in failure.message else None
+    if failure.cause in (AttemptCause.BAD_REQUEST, AttemptCause.AUTH) and _is_of_model(failure, provider):
         return f"model = {json.dumps(provider.model)}"
     if failure.cause is AttemptCause.AUTH or (status == 400 and _NO_KEY.search(failure.message)):
         return provider.key_setting
