@@ -8,7 +8,7 @@ import pytest
 from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import LONGEST_SENTENCE, MOST_READ
 from lanes_storage.law import AttemptCause
-from tests.kit.asking import refused
+from tests.kit.asking import ask, refused
 from tests.kit.ports import kept_port
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
@@ -27,7 +27,8 @@ def plain(status: str, body: bytes, content_type: str = "application/json", *mor
         (STREAM + chunk("x"), AttemptCause.CUT, "without a finish reason"),
         (STREAM + chunk("x", "stop"), AttemptCause.CUT, r"without the terminal event \[DONE\]"),
         (STREAM + chunk("x") + DONE, AttemptCause.CUT, "without a finish reason"),
-        (STREAM + chunk("x", "stop") + b"data: [DONE]\n", AttemptCause.CUT, "terminal event"),
+        (STREAM + chunk("x", "stop") + b"data: [DONE", AttemptCause.CUT, "terminal event"),
+        (STREAM + chunk("x", "stop")[:-20], AttemptCause.CUT, "without a finish reason"),
         (STREAM + chunk("x", "error") + DONE, AttemptCause.SERVER_ERROR, "with an error"),
         (STREAM + b"data: [1]\n\n", AttemptCause.GARBAGE, r"no JSON object: \[1\]"),
         (STREAM + b"data: \xff\n\n", AttemptCause.GARBAGE, "not UTF-8"),
@@ -66,6 +67,15 @@ async def test_wrong_answers(client: HttpClient, said: bytes, cause: AttemptCaus
     assert failure.cause is cause
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(failure.message)
+
+
+@pytest.mark.parametrize("behind", [b"", b"\n", b"\r"])
+async def test_F849_the_blank_line_behind_the_last_event_may_be_missing(client: HttpClient, behind: bytes) -> None:
+    async def answer(call: Call) -> None:
+        await call.say(STREAM + chunk("x", "stop") + DONE.rstrip() + behind)
+
+    async with raw_server(answer) as url:
+        assert (await ask(client, provider(url))).text == "x"
 
 
 async def test_a_status_is_enough_where_its_body_does_not_come(client: HttpClient) -> None:

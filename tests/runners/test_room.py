@@ -1,5 +1,6 @@
 """What a provider sends and is sent takes no more room than it must, and no longer."""
 
+import asyncio
 import contextlib
 import gc
 import gzip
@@ -12,6 +13,7 @@ from lanes.dialects.chat.draft import ChatDraft
 from lanes.runners.http import unpacking
 from lanes.runners.http.client import HttpClient
 from lanes.runners.http.failures import AttemptFailed
+from lanes.runners.passing.follower import Follower
 from lanes.runners.providers import attempt
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
@@ -86,6 +88,29 @@ async def test_F130_one_step_of_unpacking_makes_little() -> None:
 
     async with contextlib.aclosing(unpacking.unpacked(body(), "gzip")) as pieces:
         assert max([len(piece) async for piece in pieces]) <= unpacking.STEP
+
+
+async def test_F850_who_follows_what_passes_unpacks_it_in_small_steps() -> None:
+    """Others have their turn between two of them; what holds more than anybody says at once is not followed."""
+    turns = 0
+
+    async def counting() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counter = asyncio.create_task(counting())
+    try:
+        follower = Follower("chat", "gzip")
+        await asyncio.sleep(0)
+        assert not await follower.take(gzip.compress(b": comment\n\n" * 200_000))
+        assert turns >= 2_200_000 // unpacking.STEP
+        follower = Follower("chat", "gzip")
+        assert await follower.take(gzip.compress(b": comment\n\n" * 1_000_000))
+        assert await follower.take(b"anything"), "it counts by its bytes from then on"
+    finally:
+        counter.cancel()
 
 
 @pytest.mark.parametrize("packed_as", ["br", "zstd", "gzip, gzip", "anything"])

@@ -1,15 +1,16 @@
 """Follows a stream that passes, without keeping it: signs of life, the end, and the usage."""
 
+import asyncio
 import contextlib
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 from lanes.dialects.messages.draft import usage_in_chat as messages_usage
 from lanes.dialects.responses.draft import usage_in_chat as responses_usage
 from lanes.runners.http.objects import DONE, ObjectReader
 from lanes.runners.http.sse import ServerSentEvent, SseError
-from lanes.runners.http.unpacking import PACKED, PLAIN, unpacker
+from lanes.runners.http.unpacking import PACKED, PLAIN, STEP, unpacker
 from lanes_storage.reads.shapes import parsed
 
 #: The name of an event that reports an error, and the key of the error in it.
@@ -99,15 +100,16 @@ class Follower:
         """Whether text can be added to the stream."""
         return self._reader is not None and self._packed is None
 
-    def take(self, chunk: bytes) -> bool:
+    async def take(self, chunk: bytes) -> bool:
         """Follow a chunk; returns whether it is a sign of life."""
         self._tail = (self._tail + chunk)[-4:].replace(b"\r\n", b"\n")
         self.between = self._tail.endswith((b"\n\n", b"\r\r"))
         if self._reader is None:
             return True
+        signs = list[bool]()
         try:
-            text = chunk if self._packed is None else self._packed.decompress(chunk, LONGEST_START)
-            signs = [self._sign(event) for event in self._reader.feed(text)]
+            async for text in _texts(chunk, self._packed):
+                signs += [self._sign(event) for event in self._reader.feed(text)]
         except (SseError, zlib.error):
             self._reader = None
             return True
@@ -142,6 +144,20 @@ class Follower:
         self.response = sign.response or self.response
         self.sequence = self.sequence if sign.sequence is None else sign.sequence
         return sign.alive
+
+
+async def _texts(chunk: bytes, packed: "zlib._Decompress | None") -> AsyncIterator[bytes]:
+    """What a chunk holds, in small steps if it is packed: others have their turn in between. Raises zlib.error where it
+    holds more than anybody would say at once."""
+    if packed is None:
+        yield chunk
+    made = 0
+    while packed is not None and chunk:
+        yield packed.decompress(chunk, STEP)
+        chunk, made = packed.unconsumed_tail, made + STEP
+        if chunk and made >= LONGEST_START:
+            raise zlib.error
+        await asyncio.sleep(0)
 
 
 def _error(error: Any) -> str | None:

@@ -78,7 +78,7 @@ async def _pass(
         with Keepalive(exchange, dialect) as silence:
             async for chunk in chunks:
                 silence.over()
-                if follower is None or follower.take(chunk):
+                if follower is None or await follower.take(chunk):
                     patience.content()
                     alive()
                 if follower is None and len(looked_at) < LOOKED_AT:

@@ -78,32 +78,42 @@ async def attempt(
 
 
 async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, emit: Emit) -> None:
-    """Read events up to the terminal one. The pieces that come in one chunk are handed on together."""
+    """Read events up to the terminal one."""
     reader, size = ObjectReader(), 0
     async for chunk in chunks:
         size += len(chunk)
         if size > MOST:
             raise AttemptFailed(AttemptCause.GARBAGE, f"the answer has more than {MOST} bytes")
-        pieces: list[Delta] = []
-        before = draft.contents
-        try:
-            for event in reader.feed(chunk):
-                if isinstance(event, dict):
-                    _take(event, draft, pieces)
-                elif event.data.strip() != DONE.data:
-                    _take(_object(event), draft, pieces, event.name)
-                else:
-                    draft.end()
-                if draft.finished:
-                    return
-        except SseError as error:
-            raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
-        finally:
-            if draft.contents != before:
-                patience.content()
-            if pieces:
-                emit(*pieces)
+        if _read_chunk(reader, chunk, draft, patience, emit):
+            return
+    with contextlib.suppress(AttemptFailed):  # some leave out the blank line behind the last event; others break off
+        if _read_chunk(reader, b"\n\n", draft, patience, emit):
+            return
     raise AttemptFailed(AttemptCause.CUT, f"the stream ended without {draft.missing}")
+
+
+def _read_chunk(reader: ObjectReader, chunk: bytes, draft: Draft, patience: Patience, emit: Emit) -> bool:
+    """Whether the answer ends within it. The pieces that come in one chunk are handed on together."""
+    pieces: list[Delta] = []
+    before = draft.contents
+    try:
+        for event in reader.feed(chunk):
+            if isinstance(event, dict):
+                _take(event, draft, pieces)
+            elif event.data.strip() != DONE.data:
+                _take(_object(event), draft, pieces, event.name)
+            else:
+                draft.end()
+            if draft.finished:
+                return True
+    except SseError as error:
+        raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
+    finally:
+        if draft.contents != before:
+            patience.content()
+        if pieces:
+            emit(*pieces)
+    return False
 
 
 def _take(data: dict[str, Any], draft: Draft, pieces: list[Delta], name: str = "message") -> None:
