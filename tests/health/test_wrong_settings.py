@@ -114,12 +114,15 @@ async def test_F845_the_first_refusal_is_told_before_another_lane_gets_one(
             assert check == "none is known to fail"
 
 
+@pytest.mark.parametrize("retries", [False, True])
 @pytest.mark.parametrize(
     "refusal",
     [refusing(404, OLLAMA), refusing(401, WRONG_KEY), refusing(429, {"code": "insufficient_quota", "message": "no"})],
     ids=["model", "key", "quota"],
 )
-async def test_F846_a_client_that_waits_on_its_connection_is_told_soon(tmp_path: Path, refusal: bytes) -> None:
+async def test_F846_a_client_that_waits_on_its_connection_is_told_soon(
+    tmp_path: Path, refusal: bytes, retries: bool
+) -> None:
     """A message that nobody waits for waits as long as it may: until somebody has repaired it."""
     well = False
 
@@ -128,6 +131,8 @@ async def test_F846_a_client_that_waits_on_its_connection_is_told_soon(tmp_path:
 
     async with raw_server(answer) as url:
         config = Sim(None, url).config({"model": "m-5"})  # type: ignore[arg-type]
+        if retries:
+            config["queue"] = {"retry": {"attempts": 5, "backoff": "30s"}}  # of what may pass by itself
         async with night(config, tmp_path) as site:
             await from_client(site, "first")
             await site.calm()

@@ -254,7 +254,7 @@ def postpone(
         retry = None
     else:
         told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows)
-        failure = limit.passed(RunFailure(cooling, f"no provider takes it now: {told}"))
+        failure, retry = limit.passed(RunFailure(cooling, f"no provider takes it now: {told}")), limit.again(retry)
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
         if retry is None or again is None:
             end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")

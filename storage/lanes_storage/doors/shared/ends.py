@@ -130,17 +130,17 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     if end.edge is Edge.COMPLETE:
         return RunEnd(end.edge, MessageState.DONE, run.interruptions)
     assert end.failure is not None
-    failure = end.failure
+    failure, retry = end.failure, end.retry
     if end.edge is Edge.PARK:
         limit = ParkLimit.of(run.max_park_ms, run.bound_to, {each.cause for each in failure.attempts})
         since = end.now.wall if run.parked_since is None else run.parked_since
         if end.parked_until is None or limit.allows(since, end.parked_until):
             return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=end.parked_until)
-        failure = limit.passed(failure)
+        failure, retry = limit.passed(failure), limit.again(retry)
     # if a runner itself uses such a cause, the run counts as failed
     if end.edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:
         return _interrupted(end.edge, run, failure, cuts + 1)
-    retry = None if run.bound_to == BoundTo.WAITER else end.retry  # only its waiter can do the work of a hold
+    retry = None if run.bound_to == BoundTo.WAITER else retry  # only its waiter can do the work of a hold
     if (again := retry_at(retry, failure, run.message_id, run.retries, run.accepted_at, end.now)) is not None:
         return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=again, again=retry)
     edge = Edge.FAIL if end.edge is Edge.PARK else end.edge
@@ -148,17 +148,20 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
 
 
 class ParkLimit(NamedTuple):
-    """How long a message may wait for its providers, over all its parks."""
+    """How long a message may wait for its providers, over all its parks.
+
+    ``lasting``: what these refuse it for, where it is not ``max_park`` since only a person ends that.
+    """
 
     max_park_ms: int
-    of_client: bool = False  # and not max_park
+    lasting: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, max_park_ms: int, bound_to: str | None, causes: Collection[str]) -> "ParkLimit":
         """The limit of a message that its providers refuse for these causes."""
-        if bound_to != BoundTo.CLIENT or not causes or not PASSING.isdisjoint(causes) or max_park_ms <= CLIENT_PARK_MS:
-            return cls(max_park_ms)
-        return cls(CLIENT_PARK_MS, of_client=True)
+        if bound_to == BoundTo.CLIENT and PASSING.isdisjoint(causes) and max_park_ms > CLIENT_PARK_MS and causes:
+            return cls(CLIENT_PARK_MS, frozenset(causes))
+        return cls(max_park_ms)
 
     def allows(self, since: int, until: int) -> bool:
         """Whether what has waited since then may wait until then."""
@@ -166,8 +169,12 @@ class ParkLimit(NamedTuple):
 
     def passed(self, failure: RunFailure) -> RunFailure:
         """The failure of a message that would have to wait longer."""
-        why = "its client is not kept waiting for that" if self.of_client else "it may wait no longer (max_park)"
+        why = "its client is not kept waiting for that" if self.lasting else "it may wait no longer (max_park)"
         return failure._replace(message=f"{failure.message}; {why}")
+
+    def again(self, retry: RetryTerms | None) -> RetryTerms | None:
+        """What may run it once more all the same: where it names such a cause."""
+        return None if retry is not None and self.lasting and retry.causes.isdisjoint(self.lasting) else retry
 
 
 def retry_at(
