@@ -205,7 +205,7 @@ class DeskOperating(DeskBase):
 
     async def client_gone(self, message_id: int) -> bool:
         """End a message that is bound to a connection that is closed."""
-        return await self.perform(sending.bound_gone(self.context("client"), message_id, why="its client left"))
+        return await self.perform(sending.end_bound(self.context("client"), message_id, why="its client left"))
 
     # -------------------------------------------------------------------------------------------------- conversations
 

@@ -227,4 +227,4 @@ class _Queue:
         return await self._desk._ended(await self._desk.message(message_id), None)
 
     async def give_up(self, message_id: int) -> None:
-        await self._desk.perform(sending.bound_gone(self._desk.context(), message_id, why="its caller gave it up"))
+        await self._desk.perform(sending.end_bound(self._desk.context(), message_id, why="its caller gave it up"))

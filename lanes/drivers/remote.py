@@ -43,7 +43,7 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
-        if param.given is ONLY_PYTHON:
+        if param.restriction is ONLY_PYTHON:
             raise TypeError(f"{verb.name}: {name} is not available at a remote gateway")
         if param.header is not None and param.header.alone:
             headers[param.header.name] = param.show(value)
@@ -142,7 +142,7 @@ class RemoteDriver:
                 now = time.monotonic()
                 if waiting.ended(last) or (until is not None and now >= until):
                     del pending[place]
-                    yield place, waiting.told(first, last, now - began)
+                    yield place, waiting.combined(first, last, now - began)
                 else:  # there is always a pause, whatever the server answers
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
 

@@ -111,10 +111,10 @@ def is_here(owner: Named, me: Identity) -> bool:
 
 def evidence(owner: Named, me: Identity) -> str:
     """What is seen, for a person: ``process 4711 on this host is gone``. Harmless for a terminal."""
-    return told(owner, look(owner, me))
+    return sighting_text(owner, look(owner, me))
 
 
-def told(owner: Named, sight: ProcessSighting) -> str:
+def sighting_text(owner: Named, sight: ProcessSighting) -> str:
     """The description of an earlier result, as a sentence."""
     return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
 

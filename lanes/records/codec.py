@@ -28,8 +28,8 @@ class FormField(NamedTuple):
     def schema(self) -> Schema:
         """Its schema, with its meaning. References are the bare names of records."""
         schema = json_schema.nullable(self.kind.schema) if self.nullable else self.kind.schema
-        said = ": ".join(part for part in (self.kind.schema.get("description", ""), self.meaning) if part)
-        return schema | {"description": said} if said else schema
+        description = ": ".join(part for part in (self.kind.schema.get("description", ""), self.meaning) if part)
+        return schema | {"description": description} if description else schema
 
 
 def fields(cls: type[Any]) -> tuple[FormField, ...]:
@@ -53,11 +53,11 @@ def _is_record(annotation: Any) -> bool:
 def _field(name: str, annotation: Any) -> FormField:
     kind, nullable, more, record = _analyzed(annotation)
     ours, outside = kind.unit
-    told = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
-    told = next((each.name for each in more if isinstance(each, JsonName)), told)
+    json_name = name.removesuffix(ours) + outside if outside and name.endswith(ours) else name
+    json_name = next((each.name for each in more if isinstance(each, JsonName)), json_name)
     meaning = next((each for each in more if isinstance(each, str)), "")
     marks = frozenset(each for each in more if isinstance(each, Trait))
-    return FormField(name, told, kind, nullable, meaning, marks, record if INLINE in marks else None)
+    return FormField(name, json_name, kind, nullable, meaning, marks, record if INLINE in marks else None)
 
 
 def _analyzed(
@@ -84,11 +84,11 @@ def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
     if get_origin(annotation) is tuple:
         return _many(_analyzed(get_args(annotation)[0])[0])
     if _is_record(annotation):
-        return ValueKind({"$ref": annotation.__name__}, "{}.to_json()", lambda said: annotation.from_json(said))
+        return ValueKind({"$ref": annotation.__name__}, "{}.to_json()", lambda value: annotation.from_json(value))
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         word = annotation.read if issubclass(annotation, Word) else annotation
         schema = (json_schema.open_words if is_open else json_schema.words)(annotation)
-        return ValueKind(schema, "{}", kinds.plainly("known word")(lambda said: word(kinds.read_text(said))))
+        return ValueKind(schema, "{}", kinds.plainly("known word")(lambda value: word(kinds.read_text(value))))
     raise TypeError(f"{annotation!r} is no kind of a field")
 
 
@@ -97,7 +97,7 @@ def _many(one: ValueKind) -> ValueKind:
     return ValueKind(
         json_schema.array(one.schema),
         f"[{each} for each in {{}}]",
-        lambda said: tuple(map(one.read, kinds.reading(list)(said))),
+        lambda value: tuple(map(one.read, kinds.reading(list)(value))),
     )
 
 
@@ -106,22 +106,24 @@ def _many(one: ValueKind) -> ValueKind:
 
 def writer(cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
     """The function that writes a record as JSON: one dict literal, as fast as handwritten code."""
-    told = [field for field in fields(cls) if HIDDEN not in field.marks]
-    entries = ", ".join(_entry(field) for field in told if UNUSUAL not in field.marks)
-    unusual = [_if_unusual(field, cls._defaults[field.name]) for field in told if UNUSUAL in field.marks]
+    visible = [field for field in fields(cls) if HIDDEN not in field.marks]
+    entries = ", ".join(_entry(field) for field in visible if UNUSUAL not in field.marks)
+    unusual = [_if_unusual(field, cls._defaults[field.name]) for field in visible if UNUSUAL in field.marks]
     lines = [f"{', '.join(cls._fields)}, = self", f"form = {{{entries}}}", *unusual, "return form"]
-    written: Callable[[Any], dict[str, Any]] = _made("to_json", "self", lines, {})
+    written: Callable[[Any], dict[str, Any]] = _compiled("to_json", "self", lines, {})
     return written
 
 
 def _entry(field: FormField) -> str:
-    said = _written(field)
-    return f"**{said}" if field.inline else f"{field.json_name!r}: {said}"
+    expression = _written(field)
+    return f"**{expression}" if field.inline else f"{field.json_name!r}: {expression}"
 
 
 def _written(field: FormField) -> str:
-    said = field.kind.write.format(field.name)
-    return f"None if {field.name} is None else {said}" if field.nullable and said != field.name else said
+    expression = field.kind.write.format(field.name)
+    return (
+        f"None if {field.name} is None else {expression}" if field.nullable and expression != field.name else expression
+    )
 
 
 def _if_unusual(field: FormField, usual: Any) -> str:
@@ -133,14 +135,14 @@ def reader(cls: type[Any]) -> Callable[[Any], Any]:
     scope: dict[str, Any] = {"new": cls, "defaults": cls._defaults}
     scope |= {f"read_{field.name}": field.kind.read for field in fields(cls)}
     lines = ["return new(", *(f"    {_read(field, cls)}," for field in fields(cls)), ")"]
-    read = _made("read", "form", lines, scope)
+    read = _compiled("read", "form", lines, scope)
 
     def from_json(form: Any) -> Any:
         try:
             return read(kinds.read_object(form))
         except (TypeError, ValueError, KeyError, OverflowError) as error:
-            said = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
-            raise Unreadable(f"this is no {cls.__name__}: {said}") from error
+            reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            raise Unreadable(f"this is no {cls.__name__}: {reason}") from error
 
     return from_json
 
@@ -151,13 +153,17 @@ def _read(field: FormField, cls: type[Any]) -> str:
         return f"defaults[{name!r}]"
     if field.inline:
         return f"read_{name}(form)"
-    said = f"read_{name}({place})"
+    expression = f"read_{name}({place})"
     if field.nullable:
-        said = f"None if {place} is None else {said}"
-    return f"({said}) if {field.json_name!r} in form else defaults[{name!r}]" if name in cls._defaults else said
+        expression = f"None if {place} is None else {expression}"
+    return (
+        f"({expression}) if {field.json_name!r} in form else defaults[{name!r}]"
+        if name in cls._defaults
+        else expression
+    )
 
 
-def _made(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any:
+def _compiled(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any:
     """A function of these lines, which consist only of names of fields and expressions of ``kinds``."""
     known = vars(kinds) | scope
     exec("\n    ".join([f"def {name}({takes}):", *lines]), known)

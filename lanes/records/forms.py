@@ -29,5 +29,5 @@ def schema(name: str) -> dict[str, Any]:
 def placed(schema: Any, at: str) -> Any:
     """A schema whose references, which are bare names of forms, begin with ``at``."""
     if isinstance(schema, dict):
-        return {name: at + said if name == "$ref" else placed(said, at) for name, said in schema.items()}
+        return {name: at + value if name == "$ref" else placed(value, at) for name, value in schema.items()}
     return [placed(each, at) for each in schema] if isinstance(schema, list) else schema

@@ -66,16 +66,16 @@ OPEN = Trait()
 # ----------------------------------------------------------------------------------------------- values
 
 
-def plainly(what: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
+def plainly(noun: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
     """A decorator: the function raises ValueError in plain words where a value is none of these."""
 
     def wrapped(read: Callable[[Any], T]) -> Callable[[Any], T]:
         @wraps(read)
-        def plain(said: Any) -> T:
+        def plain(value: Any) -> T:
             try:
-                return read(said)
+                return read(value)
             except (TypeError, ValueError, OverflowError) as error:
-                raise ValueError(f"{in_json(said)} is no {what}") from error
+                raise ValueError(f"{in_json(value)} is no {noun}") from error
 
         return plain
 
@@ -83,11 +83,11 @@ def plainly(what: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
 
 
 @plainly("time")
-def read_moment(said: Any) -> int:
+def read_moment(value: Any) -> int:
     """The wall time of a text of ``moment``."""
     from datetime import datetime
 
-    return round(datetime.fromisoformat(said).timestamp() * 1000)
+    return round(datetime.fromisoformat(value).timestamp() * 1000)
 
 
 _NAMES = {str: "text", float: "number", int: "whole number", bool: "truth value", dict: "object", list: "array"}
@@ -96,30 +96,30 @@ _NAMES = {str: "text", float: "number", int: "whole number", bool: "truth value"
 def reading(*types: type) -> Callable[[Any], Any]:
     """A function that returns values of these types unchanged. Raises TypeError for others; true is no number."""
 
-    def read(said: Any) -> Any:
-        if not isinstance(said, types) or (said is True or said is False) is not (bool in types):
-            raise TypeError(f"{in_json(said)} is no {_NAMES[types[0]]}")
-        return said
+    def read(value: Any) -> Any:
+        if not isinstance(value, types) or (value is True or value is False) is not (bool in types):
+            raise TypeError(f"{in_json(value)} is no {_NAMES[types[0]]}")
+        return value
 
     return read
 
 
 @plainly("id")
-def read_id(said: Any) -> int:
+def read_id(value: Any) -> int:
     """The number of an id."""
-    return int(read_text(said))
+    return int(read_text(value))
 
 
 @plainly("number of seconds")
-def read_seconds(said: Any) -> int:
+def read_seconds(value: Any) -> int:
     """Milliseconds."""
-    seconds: float = read_number(said)
+    seconds: float = read_number(value)
     return round(seconds * 1000)
 
 
-def read_counts(said: Any) -> dict[str, int]:
+def read_counts(value: Any) -> dict[str, int]:
     """A number for each word."""
-    return {word: read_count(number) for word, number in reading(dict)(said).items()}
+    return {word: read_count(number) for word, number in reading(dict)(value).items()}
 
 
 read_object = reading(dict)
@@ -135,12 +135,12 @@ MOMENTS = frozenset({"until", "parked_until"})
 IDS = frozenset({"owner", "retried_as", "run"})
 
 
-def told(detail: dict[str, Any]) -> dict[str, Any]:
+def json_detail(detail: dict[str, Any]) -> dict[str, Any]:
     """The detail of an event in the units of JSON; the journal stores milliseconds and numbers."""
-    return dict([_told(word, value) for word, value in detail.items()])
+    return dict([_json_entry(word, value) for word, value in detail.items()])
 
 
-def _told(word: str, value: Any) -> tuple[str, Any]:
+def _json_entry(word: str, value: Any) -> tuple[str, Any]:
     if type(value) is not int:
         return (f"{word.removesuffix('_ms')}_s", None) if value is None and word.endswith("_ms") else (word, value)
     if word.endswith("_ms"):
@@ -150,12 +150,12 @@ def _told(word: str, value: Any) -> tuple[str, Any]:
     return word, str(value) if word in IDS else value
 
 
-def read_detail(said: Any) -> dict[str, Any]:
-    """The inverse of ``told``."""
-    return dict(_untold(word, value) for word, value in reading(dict)(said).items())
+def read_detail(value: Any) -> dict[str, Any]:
+    """The inverse of ``json_detail``."""
+    return dict(_stored_entry(word, value) for word, value in reading(dict)(value).items())
 
 
-def _untold(word: str, value: Any) -> tuple[str, Any]:
+def _stored_entry(word: str, value: Any) -> tuple[str, Any]:
     if word.endswith("_s") and (value is None or type(value) in (int, float)):
         return f"{word.removesuffix('_s')}_ms", None if value is None else read_seconds(value)
     if isinstance(value, str) and word in MOMENTS | IDS:
@@ -180,10 +180,10 @@ Seconds = Annotated[int, ValueKind(json_schema.SECONDS, "{} / 1000", read_second
 Waited = Annotated[float, ValueKind(json_schema.SECONDS, "round({}, 3)", read_number)]
 #: US dollars.
 Money = Annotated[float, ValueKind(json_schema.MONEY, "{}", read_number)]
-Anything = Annotated[Any, ValueKind({}, "{}", lambda said: said)]
+Anything = Annotated[Any, ValueKind({}, "{}", lambda value: value)]
 EventWord = Annotated[str, ValueKind(json_schema.words(EventType), "{}", read_text)]
 Object = Annotated[dict[str, Any], ValueKind({"type": "object"}, "{}", reading(dict))]
-Detail = Annotated[dict[str, Any], ValueKind(_DETAIL, "told({})", read_detail)]
+Detail = Annotated[dict[str, Any], ValueKind(_DETAIL, "json_detail({})", read_detail)]
 #: How many of something have each cause, which is any word.
 ByCause = Annotated[dict[str, int], ValueKind(_BY_CAUSE, "dict({})", read_counts)]
 #: How many lanes are in each state.

@@ -72,13 +72,13 @@ class NextLimit(Record):
             return None
         if run.question is not None and (left := ages.question_left_ms(run, liveness.now)) > 0:
             return NextLimit("question", run.question.limit_ms, left, None, None, None, None, None)
-        found = next(iter(ages.limits(run, liveness.now)), None)
-        if found is None:
+        limit = next(iter(ages.limits(run, liveness.now)), None)
+        if limit is None:
             return None
-        if (asks := found.attempt) is None:
-            return NextLimit(found.name, found.of_ms, found.left_ms, None, None, None, None, None)
-        chain = (asks.provider, asks.number, asks.of, asks.next, found.exhausted_ms)
-        return NextLimit(found.name, found.of_ms, found.left_ms, *chain)
+        if (attempt := limit.attempt) is None:
+            return NextLimit(limit.name, limit.of_ms, limit.left_ms, None, None, None, None, None)
+        chain = (attempt.provider, attempt.number, attempt.of, attempt.next, limit.exhausted_ms)
+        return NextLimit(limit.name, limit.of_ms, limit.left_ms, *chain)
 
 
 #: What a run waits for while it asks its sender.
@@ -101,10 +101,10 @@ class AskedQuestion(Record):
     @classmethod
     def of(cls, run: rows.RunRow, liveness: Liveness) -> AskedQuestion | None:
         """What a run asks; None if it asks nothing."""
-        if (asked := run.question) is None:
+        if (question := run.question) is None:
             return None
-        who = (asked.actor, asked.sender, asked.at, ages.question_left_ms(run, liveness.now))
-        return AskedQuestion(asked.id, asked.text, *who, asked.permission, asked.options, asked.answer)
+        asker = (question.actor, question.sender, question.at, ages.question_left_ms(run, liveness.now))
+        return AskedQuestion(question.id, question.text, *asker, question.permission, question.options, question.answer)
 
 
 class WatchedLane(Record):
@@ -174,7 +174,7 @@ class Lane(Record):
     seen: Annotated[WatchedLane | None, UNUSUAL, "what is seen of it in another program's gateway"] = None
 
     @property
-    def meant(self) -> int | None:
+    def bound_epoch(self) -> int | None:
         """The epoch that binds an action to what was seen; None: a session whose requests come and go is meant as a
         whole."""
         return None if self.open else self.epoch
@@ -351,9 +351,9 @@ class Silences(Record):
     total: Annotated[Count, "how many runs are silent"]
 
     @classmethod
-    def of(cls, found: tuple[list[rows.SilentRun], int]) -> Silences:
+    def of(cls, result: tuple[list[rows.SilentRun], int]) -> Silences:
         """The silent runs that a query found."""
-        runs, total = found
+        runs, total = result
         return Silences(tuple(Silence(run.key, run.id, *run[2:]) for run in runs), total)
 
 

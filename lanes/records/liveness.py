@@ -1,6 +1,6 @@
 """The present time, and which owners live: what records add to rows."""
 
-from lanes.host.identity import Identity, ProcessSighting, look, this_process, told
+from lanes.host.identity import Identity, ProcessSighting, look, sighting_text, this_process
 from lanes.text import ages
 from lanes_storage.clock import Now
 from lanes_storage.records import OwnerRow
@@ -30,7 +30,7 @@ class Liveness:
 
     def evidence(self, owner: OwnerRow) -> str:
         """What is known of its process, for people."""
-        return told(owner, self._sight(owner))
+        return sighting_text(owner, self._sight(owner))
 
     def since(self, wall: int | None) -> int | None:
         """How long ago that was, in milliseconds, by the wall clock."""

@@ -98,12 +98,12 @@ def is_problem(document: Any) -> TypeGuard[Mapping[str, Any]]:
 
 def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:
     """The error of a problem document; a plain LanesError if its code is not known."""
-    said = str(document.get("detail") or document.get("title") or "refused")
+    detail = str(document.get("detail") or document.get("title") or "refused")
     for kind in KINDS:
         if document.get("code") in (kind.code, *kind.also):
             with contextlib.suppress(LookupError, TypeError):  # the members may be anything if the server is no gateway
                 if not kind.members:
-                    return kind.error(said)
+                    return kind.error(detail)
                 newer = {name: document[name] for name in kind.newer if name in document}
                 return kind.error(*(document[name] for name in kind.members), **newer)
-    return errors.LanesError(said)
+    return errors.LanesError(detail)

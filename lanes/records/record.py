@@ -90,8 +90,8 @@ class Record(tuple[Any, ...], metaclass=RecordType):
         return type(self)(**dict(zip(self._fields, self, strict=True)) | changes)
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
-        return f"{type(self).__name__}({said})"
+        values = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return f"{type(self).__name__}({values})"
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
@@ -106,8 +106,8 @@ def jsonable(value: Any) -> Any:
     return [jsonable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def ids_from_json(said: Any) -> list[int]:
+def ids_from_json(value: Any) -> list[int]:
     """The ids of an array. Raises Unreadable."""
-    if isinstance(said, list) and all(isinstance(each, str) and each.isdecimal() for each in said):
-        return [int(each) for each in said]
-    raise Unreadable(f"this is no array of ids: {in_json(said)}")
+    if isinstance(value, list) and all(isinstance(each, str) and each.isdecimal() for each in value):
+        return [int(each) for each in value]
+    raise Unreadable(f"this is no array of ids: {in_json(value)}")

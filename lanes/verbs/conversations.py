@@ -65,7 +65,7 @@ def _turns(
     result=Acted,
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes conversation new agent:main:telegram:42",),
-    said=outcomes.begun,
+    outcome_text=outcomes.begun,
     deeds=(DashboardAction("Begin a new conversation in {}", "New conversation", fits=RELEASED),),
 )
 def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
@@ -114,7 +114,7 @@ def export_conversation(ctx: Context, key: Key, *, number: Number = None) -> Eff
     result=Acted,
     errors=(NotAllowed,),
     examples=("lanes conversation import agent:main:telegram:42 talk.json",),
-    said=outcomes.begun,
+    outcome_text=outcomes.begun,
 )
 def import_conversation(
     ctx: Context, key: NewKey, *, messages: Annotated[tuple[Annotated[dict[str, Any], OBJECT], ...], "chat messages"]

@@ -11,7 +11,7 @@ from lanes.verbs.verb import verb
 from lanes_storage.interface import Store
 
 
-def _unheard(_: str) -> None:
+def _unreported(_: str) -> None:
     """The progress of a long pass is not reported."""
 
 
@@ -31,7 +31,7 @@ def reconcile(
     dry_run: Annotated[Flag, "Print every decision and its evidence, and change nothing."] = False,
     wait: Annotated[bool, ANY, ONLY_PYTHON] = False,
     each_pass: Annotated[Callable[[list[Finding]], bool] | None, ANY, ONLY_PYTHON] = None,
-    tell: Annotated[Callable[[str], None], ANY, ONLY_PYTHON] = _unheard,
+    report: Annotated[Callable[[str], None], ANY, ONLY_PYTHON] = _unreported,
 ) -> Effect[list[Finding]]:
     """Take back lanes whose owner is provably gone.
 
@@ -44,8 +44,8 @@ def reconcile(
         from lanes.engine.reconcile.outside import reconcile_on, reconcile_once
 
         if each_pass is None:
-            return reconcile_once(store, ctx, tell, dry_run=dry_run, wait=wait)
-        reconcile_on(store, ctx, tell, each_pass)
+            return reconcile_once(store, ctx, report, dry_run=dry_run, wait=wait)
+        reconcile_on(store, ctx, report, each_pass)
         return []
 
     return Blocking(work)

@@ -46,13 +46,13 @@ class ParamKind:
         self.parse = parse or (check if json is str else _never_text)
         self.json, self.show = json, show
 
-    def read(self, given: object, name: str) -> Any:
+    def read(self, value: object, name: str) -> Any:
         """A value of JSON. Raises Unfit."""
-        if self.json is int and isinstance(given, float) and given.is_integer():
-            given = int(given)  # 1.0 is a whole number of JSON
-        if not isinstance(given, self.json) or (self.json is int and isinstance(given, bool)):
+        if self.json is int and isinstance(value, float) and value.is_integer():
+            value = int(value)  # 1.0 is a whole number of JSON
+        if not isinstance(value, self.json) or (self.json is int and isinstance(value, bool)):
             raise Unfit(f"{name} must be {_CALLED[self.json]}", name)
-        return self.parse(given, name) if isinstance(given, str) else self.check(given, name)
+        return self.parse(value, name) if isinstance(value, str) else self.check(value, name)
 
 
 def _parse_id(text: str, name: str) -> int:
@@ -266,7 +266,7 @@ NAME = _text(arguments.LONGEST_NAME, least=1)
 MOST_PATTERN = 2 * MAX_KEY
 
 
-class Given(StrEnum):
+class ParamRestriction(StrEnum):
     """Where a parameter cannot be given."""
 
     NOT_TYPED = "not on a command line"
@@ -284,9 +284,9 @@ class ParamHeader(NamedTuple):
 
 
 #: A parameter for programs, also over HTTP.
-NOT_TYPED = Given.NOT_TYPED
+NOT_TYPED = ParamRestriction.NOT_TYPED
 #: A parameter for Python programs only.
-ONLY_PYTHON = Given.ONLY_PYTHON
+ONLY_PYTHON = ParamRestriction.ONLY_PYTHON
 
 Key: TypeAlias = Annotated[str, KEY]
 NewKey: TypeAlias = Annotated[str, NEW_KEY]

@@ -115,7 +115,7 @@ def dead_letters(
     until = None if older_than is None else now.wall - older_than
     chosen = timed(filter_, now)
     query = reads.dead_letters(limit, before, within=within, chosen=chosen, until=until, waiting=waiting)
-    return made_of(query, lambda found: list(map(Message.of, found)))
+    return made_of(query, lambda rows: list(map(Message.of, rows)))
 
 
 @verb("POST /api/dead-letters/search", result=LetterPage, looks=True)
@@ -133,10 +133,10 @@ def search_dead_letters(
 
     def look(read: Reads) -> LetterPage:
         query = reads.dead_letters(limit, chosen=chosen, waiting=waiting, offset=offset, within=PAGE_CHARACTERS)
-        found = read(query) if limit else []
+        rows = read(query) if limit else []
         total = read(reads.letter_tally(chosen, waiting=waiting)).letters
         place = None if place_of is None else read(reads.letter_place(chosen, place_of, waiting=waiting))
-        return LetterPage(tuple(map(Message.of, found)), total, place)
+        return LetterPage(tuple(map(Message.of, rows)), total, place)
 
     return QueryBlock(look)
 
@@ -150,10 +150,10 @@ def tally_dead_letters(
     chosen, before = timed(filter_, now), _before(now, older_than, until)
 
     def look(read: Reads) -> LetterTally:
-        found = read(reads.letter_tally(chosen, before, up_to or LAST))
-        ends = [None if number is None else read(reads.message(number)) for number in (found.oldest, found.newest)]
+        tally = read(reads.letter_tally(chosen, before, up_to or LAST))
+        ends = [None if number is None else read(reads.message(number)) for number in (tally.oldest, tally.newest)]
         first, last = (None if row is None else Message.of(row) for row in ends)
-        return LetterTally(found.letters, found.retried, found.kept, first, last)
+        return LetterTally(tally.letters, tally.retried, tally.kept, first, last)
 
     return QueryBlock(look)
 
@@ -207,7 +207,7 @@ def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tupl
     errors=(NotFound, NotAllowed, QueueFull, LaneBusy),
     examples=("lanes retry 4711", "lanes retry --filter 'cause:provider_failed since:1h'"),
     deeds=(DashboardAction("Retry {}", "Retry", name="retry message"),),
-    said=outcomes.retried,
+    outcome_text=outcomes.retried,
     printed=lambda message: str(message.id),
 )
 def retry(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is called everywhere
@@ -225,7 +225,7 @@ def retry(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is cal
     result=Message,
     status=202,
     errors=(NotFound, Changed, NotAllowed, QueueFull, LaneBusy),
-    said=outcomes.retried,
+    outcome_text=outcomes.retried,
     deeds=(DashboardAction("Retry the last failed message of {}", "Retry", name="retry"),),
 )
 def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Message]:
@@ -292,7 +292,7 @@ def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -
     errors=(NotFound, NotAllowed),
     examples=("lanes drop 4711", "lanes drop --filter 'cron wait:>1h'"),
     deeds=(DashboardAction("Drop {}", "Drop", grave=True, name="drop message"),),
-    said=outcomes.dropped,
+    outcome_text=outcomes.dropped,
 )
 def drop(ctx: Context, id: Id) -> Procedure[Message]:  # noqa: A002 - as it is called everywhere
     """End a waiting message without an answer. The journal keeps its text."""
@@ -315,7 +315,7 @@ def drop(ctx: Context, id: Id) -> Procedure[Message]:  # noqa: A002 - as it is c
     errors=(NotFound, NotAllowed),
     examples=("lanes move 4711 --front",),
     deeds=(DashboardAction("Move {} to the front", "To front", name="move message", params={"front": True}),),
-    said=outcomes.moved,
+    outcome_text=outcomes.moved,
 )
 def move(
     ctx: Context,
@@ -353,7 +353,7 @@ def prune_dead_letters(
 
     A dead letter is kept while its sender may still repeat it with its idempotency key (24 h).
     """
-    now, after, gone = ctx.now(), 0, 0
+    now, after, pruned = ctx.now(), 0, 0
     chosen, before = timed(filter_, now), _before(now, older_than, until)
     while True:
         due = yield from read(reads.prunable(chosen, before, after, PAGE, up_to or LAST))
@@ -365,9 +365,9 @@ def prune_dead_letters(
             return count
 
         if due:
-            gone += yield from write(step)
+            pruned += yield from write(step)
         if len(due) < PAGE:
-            return Pruned(gone)
+            return Pruned(pruned)
         after = due[-1]
 
 

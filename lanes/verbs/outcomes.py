@@ -126,8 +126,8 @@ def resumed(acted: Acted) -> OutcomeText:
 def all_paused(acted: GlobActed) -> OutcomeText:
     """After a pause of all lanes, or of a glob."""
     now = f" ({counted(acted.lanes, 'lane')} now)" if acted.lanes else ""
-    said = f"paused until {_end(acted.paused)}, lanes to come included{now}"
-    return OutcomeText("paused", f"{all_lanes(acted.match)}: {said}")
+    text = f"paused until {_end(acted.paused)}, lanes to come included{now}"
+    return OutcomeText("paused", f"{all_lanes(acted.match)}: {text}")
 
 
 def all_resumed(acted: GlobActed) -> OutcomeText:

@@ -89,10 +89,10 @@ def send(
     if idempotency_key is not None:
         body = json.dumps([text, request, runner, *(["fresh"] if fresh else [])], sort_keys=True)
         name = Idempotency(idempotency_key, arguments.text(token, "token"), _digest(body))
-    said = (key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
+    fields = (key, text, stored, runner, ctx.actor, bound_to, bound_owner, anonymous, name)
     sent_by = waiting_run if from_run is None else from_run
     acts = request is not None and lets_act(request)
-    new = NewMessage(*said, from_run=sent_by, fresh=fresh, sender=sender, acts=acts)
+    new = NewMessage(*fields, from_run=sent_by, fresh=fresh, sender=sender, acts=acts)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
     waiter = None if waiting_run is None else _here(waiting_run)
     if if_idle or waiter is not None:
@@ -110,7 +110,7 @@ def send(
         "lanes answer agent:main:telegram:42 main",
         "lanes answer agent:main:telegram:42 yes --question 41.1",
     ),
-    said=outcomes.answered,
+    outcome_text=outcomes.answered,
 )
 def answer(
     ctx: Context,
@@ -131,8 +131,8 @@ def answer(
     admission = ctx.admission(key)._replace(known=True, answers=question or "")
 
     def step(tx: Transaction) -> Message | LanesError:
-        asks = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
-        return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission, lane=asks)(tx)
+        asking_lane = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
+        return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission, lane=asking_lane)(tx)
 
     return step
 
@@ -143,7 +143,7 @@ def answer(
     status=202,
     errors=(NotFound, QueueFull),
     examples=('lanes steer agent:main:telegram:42 "in German, please"',),
-    said=outcomes.steered,
+    outcome_text=outcomes.steered,
 )
 def steer(ctx: Context, key: Key, text: Text) -> Effect[Message]:
     """Give a text to the run of a lane while it works.
@@ -176,7 +176,7 @@ def _accepting(
             case Refusal.OWNER_ENDED:
                 return Draining(key)
             case Refusal.NOT_ASKED | Refusal.NO_OPTION:
-                return _not_asked(tx, key, lane or key, admission.answers)
+                return _answer_refused(tx, key, lane or key, admission.answers)
             case doors.WaitCircle(keys):
                 return WaitCycle(keys)
             case _:
@@ -185,14 +185,14 @@ def _accepting(
     return doors.accept(new if lane is None else new._replace(key=lane), admission, now).and_then(came)
 
 
-def _not_asked(tx: Transaction, key: str, asked: str, meant: str | None) -> LanesError:
-    """Why an answer to a session was refused by the lane of it that was ``asked``."""
-    lane = within(tx, reads.lane(asked))
+def _answer_refused(tx: Transaction, key: str, lane_key: str, question: str | None) -> LanesError:
+    """Why an answer to a session was refused by ``lane_key``, the lane of it that was asked."""
+    lane = within(tx, reads.lane(lane_key))
     open_ = None if lane is None or lane.run is None or lane.run.abort_at is not None else lane.run.question
     if open_ is None:
-        return NotAllowed(f"lane {key!r} asks nothing" + (f": question {meant!r} is closed" if meant else ""))
-    if meant not in ("", open_.id):
-        return NotAllowed(f"question {meant!r} of lane {key!r} is closed; it asks {open_.id}: {open_.text!r}")
+        return NotAllowed(f"lane {key!r} asks nothing" + (f": question {question!r} is closed" if question else ""))
+    if question not in ("", open_.id):
+        return NotAllowed(f"question {question!r} of lane {key!r} is closed; it asks {open_.id}: {open_.text!r}")
     if open_.answer is not None:
         return NotAllowed(f"question {open_.id} of lane {key!r} has its answer: message {open_.answer}")
     return NotAllowed(f"question {open_.id} of lane {key!r} is answered by one of: {', '.join(open_.options)}")
@@ -222,8 +222,8 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
     if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
         return read_back(tx, number, now)
     key, text, request, runner, actor, bound_to, bound_owner, *_ = new
-    said = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
-    row = MessageRow(number, accepted.lane_id, *said, accepted_at=now.wall, position=accepted.position)
+    fields = (key, MessageState.QUEUED, text, request, runner, actor, bound_to, bound_owner)
+    row = MessageRow(number, accepted.lane_id, *fields, accepted_at=now.wall, position=accepted.position)
     row = row._replace(expires_at=accepted.expires_at) if accepted.expires_at is not None else row
     return _held_up(tx, row, now) if accepted.pauses else Message.of(row, whole=False)
 
@@ -235,8 +235,8 @@ def read_back(tx: Transaction, number: int, now: Now) -> Message | LanesError:
 
 
 def _held_up(tx: Transaction, row: MessageRow, now: Now) -> Message:
-    told, pause = Message.of(row, whole=False), within(tx, reads.pause(row.lane_id, row.key))
-    return told if pause is None else told.replace(held_up=pause_told(pause, row.key, now))
+    stored, pause = Message.of(row, whole=False), within(tx, reads.pause(row.lane_id, row.key))
+    return stored if pause is None else stored.replace(held_up=pause_told(pause, row.key, now))
 
 
 def _is_whole(text: str | None) -> bool:
@@ -262,9 +262,9 @@ def _digest(body: str) -> str:
     errors=(NotFound, WaitCycle),
     waiting=WaitOverHttp(
         patience="wait",
-        waits=lambda given: given.get("wait") is not None,
+        waits=lambda params: params.get("wait") is not None,
         first={"wait": 0},
-        again=lambda given, asked: {"id": asked.id, "waiting_run": given.get("waiting_run")},
+        again=lambda params, first: {"id": first.id, "waiting_run": params.get("waiting_run")},
         ended=lambda message: message.ended_at is not None,
     ),
 )
@@ -327,10 +327,10 @@ def _without_circle(step: Step[Any]) -> Step[Any]:
         done = step(tx)
         if not isinstance(done, WaitCycle):
             return done
-        gone = [wait for wait in within(tx, reads.waits()) if is_gone(wait.process, this_process())]
-        for wait in gone:
+        orphaned = [wait for wait in within(tx, reads.waits()) if is_gone(wait.process, this_process())]
+        for wait in orphaned:
             doors.end_wait(tx, Waiter(wait.run_id, wait.process), wait.message_id)
-        return step(tx) if gone else done
+        return step(tx) if orphaned else done
 
     return tried
 
@@ -339,7 +339,7 @@ def _here(run: int) -> Waiter:
     return Waiter(run, this_process())
 
 
-def bound_gone(ctx: Context, number: int, *, why: str) -> Step[bool]:
+def end_bound(ctx: Context, number: int, *, why: str) -> Step[bool]:
     """End a message whose client or waiter is gone: at once if it waits, by abort if it runs."""
     now = ctx.now()
     return lambda tx: doors.end_bound(tx, number, now, actor=ctx.actor, why=why)

@@ -77,10 +77,10 @@ def status(ctx: Context) -> Effect[Status]:
     result=list[OwnerDetail],
     waiting=WaitOverHttp(
         patience="wait",
-        waits=lambda given: given.get("wait") is not None,
+        waits=lambda params: params.get("wait") is not None,
         first={"wait": None},
-        again=lambda given, _: {"id": given["id"]},
-        ended=lambda found: not any(gateway.held for gateway in found),
+        again=lambda params, _: {"id": params["id"]},
+        ended=lambda gateways: not any(gateway.held for gateway in gateways),
     ),
 )
 def gateways(
@@ -94,14 +94,15 @@ def gateways(
     """Gateways, and whether they are alive."""
     if not id:
         return made_of(
-            reads.owners(), lambda owners: _told([each for each in owners if each.kind == "gateway"], ctx.now())
+            reads.owners(),
+            lambda owners: _owner_details([each for each in owners if each.kind == "gateway"], ctx.now()),
         )
     if wait is None:
-        return made_of(reads.owners_of(id), lambda owners: _told(owners, ctx.now()))
+        return made_of(reads.owners_of(id), lambda owners: _owner_details(owners, ctx.now()))
     return _until_nothing_is_held(ctx, id, wait)
 
 
-def _told(owners: Iterable[OwnerRow], now: Now) -> list[OwnerDetail]:
+def _owner_details(owners: Iterable[OwnerRow], now: Now) -> list[OwnerDetail]:
     liveness = Liveness(now)
     return [OwnerDetail.of(each, liveness) for each in owners]
 
@@ -136,11 +137,11 @@ def _descriptors(owner: OwnerRow, me: Identity) -> tuple[int, int] | None:
 def _until_nothing_is_held(ctx: Context, ids: Sequence[int], patience_ms: int) -> Procedure[list[OwnerDetail]]:
     deadline = ctx.now().mono + patience_ms
     while True:
-        found = yield from read(reads.owners_of(ids))
+        owners = yield from read(reads.owners_of(ids))
         now = ctx.now()
         left = deadline - now.mono
-        if left <= 0 or not any(owner.held for owner in found):
-            return _told(found, now)
+        if left <= 0 or not any(owner.held for owner in owners):
+            return _owner_details(owners, now)
         yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
@@ -208,8 +209,8 @@ def unknown_type(read: Reads, type_: str | None) -> Unfit | None:
         return None
     from lanes.filters.spelling import resembling
 
-    meant = resembling(str(type_), EventType)
-    which = f"did you mean {meant}?" if meant else f"this version writes {', '.join(EventType)}"
+    suggestion = resembling(str(type_), EventType)
+    which = f"did you mean {suggestion}?" if suggestion else f"this version writes {', '.join(EventType)}"
     return Unfit(f"no event has the type {type_}; {which}", "type")
 
 
@@ -235,7 +236,7 @@ def providers(ctx: Context) -> Effect[list[Provider]]:
     "POST /api/providers/{name}/reset",
     result=ProviderResetDone,
     errors=(NotFound,),
-    said=outcomes.provider_reset,
+    outcome_text=outcomes.provider_reset,
     examples=("lanes providers reset codex",),
 )
 def reset_provider(ctx: Context, name: Annotated[str, NAME, "the provider"]) -> Effect[ProviderResetDone]:
@@ -249,8 +250,8 @@ def reset_provider(ctx: Context, name: Annotated[str, NAME, "the provider"]) -> 
         if name not in limits and name not in within(tx, reads.providers()):
             return NotFound("provider", name)
         done = doors.reset_provider(tx, name, now, by=ctx.actor)
-        asked = within(tx, reads.in_flight()).get(name, 0)
-        before, after = (Provider.of(row, asked, limits.get(name), now.wall) for row in done[:2])
+        in_flight = within(tx, reads.in_flight()).get(name, 0)
+        before, after = (Provider.of(row, in_flight, limits.get(name), now.wall) for row in done[:2])
         return ProviderResetDone(after, before.health != after.health, done.woken)
 
     return step
@@ -297,7 +298,7 @@ def drain(
             doors.drain(tx, owner.id, now, by=ctx.actor, until=end)
         return within(tx, reads.owners_of([each.id for each in chosen]))
 
-    return _told((yield from write(step)), ctx.now())
+    return _owner_details((yield from write(step)), ctx.now())
 
 
 @verb("GET /api/drain", result=list[Cut], errors=(NotFound,))

@@ -21,7 +21,7 @@ from lanes.base.procedure import Effect
 from lanes.context import Context
 from lanes.records import Record, ids_from_json
 from lanes.records.json_schema import Schema
-from lanes.verbs.kinds import FLAG, ID, Given, ParamHeader, ParamKind, filter_of
+from lanes.verbs.kinds import FLAG, ID, ParamHeader, ParamKind, ParamRestriction, filter_of
 from lanes.verbs.paging import PAGE, Paging
 from lanes_storage.law import LaneState
 from lanes_storage.records import Subject
@@ -93,8 +93,8 @@ class WaitOverHttp(NamedTuple):
 
     ``patience``: the name of the parameter for the longest wait, in milliseconds. ``waits``: whether a call with these
     parameters waits. ``first``: parameters of the first request instead of those given. ``again``: the parameters of
-    the polling requests, from those given and the first record. ``ended``: whether a record is the last one. ``told``:
-    the result, from the first record, the last one and the seconds between them.
+    the polling requests, from those given and the first record. ``ended``: whether a record is the last one.
+    ``combined``: the result, from the first record, the last one and the seconds between them.
     """
 
     patience: str
@@ -102,7 +102,7 @@ class WaitOverHttp(NamedTuple):
     first: Mapping[str, Any]
     again: Callable[[Mapping[str, Any], Any], Mapping[str, Any]]
     ended: Callable[[Any], bool]
-    told: Callable[[Any, Any, float], Any] = _the_last
+    combined: Callable[[Any, Any, float], Any] = _the_last
 
 
 class VerbParam(NamedTuple):
@@ -113,7 +113,7 @@ class VerbParam(NamedTuple):
     kind: ParamKind
     default: Any
     meaning: str
-    given: Given | None
+    restriction: ParamRestriction | None
     header: ParamHeader | None
     many: bool
 
@@ -150,16 +150,21 @@ class Verb(Generic[P, T]):
         self.name = effect.__name__.rstrip("_").replace("_", "-")
         self.method, _, self.path = route.partition(" ")
         self.result, self.about = result, about
-        self.errors, self.said, self.waiting, self.paging = about.errors, about.said, about.waiting, about.paging
+        self.errors, self.outcome_text, self.waiting, self.paging = (
+            about.errors,
+            about.outcome_text,
+            about.waiting,
+            about.paging,
+        )
 
-    def __call__(self, ctx: Context, /, *args: P.args, **given: P.kwargs) -> Effect[T]:
+    def __call__(self, ctx: Context, /, *args: P.args, **params: P.kwargs) -> Effect[T]:
         names = (param.name for param in self.params)
-        return self.of(ctx, {**dict(zip(names, args, strict=False)), **given})
+        return self.of(ctx, {**dict(zip(names, args, strict=False)), **params})
 
-    def of(self, ctx: Context, given: Mapping[str, Any]) -> Effect[T]:
+    def of(self, ctx: Context, params: Mapping[str, Any]) -> Effect[T]:
         """The same with parameters by name; None means not given."""
         make: Callable[..., Effect[T]] = self._effect
-        checked = self.checked(given)
+        checked = self.checked(params)
         effect = make(ctx, **checked)
         if not self._filtered or not any(getattr(value, "doubtful", ()) for value in checked.values()):
             return effect
@@ -167,11 +172,13 @@ class Verb(Generic[P, T]):
 
         return cleared(effect, doubts_of(checked.values()))
 
-    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def checked(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Check the given parameters and convert them to what the verb expects. Raises Unfit, InvalidKey."""
         known = self.by_name
         return {
-            name: known[name].check(value) for name, value in given.items() if value is not None or known[name].required
+            name: known[name].check(value)
+            for name, value in params.items()
+            if value is not None or known[name].required
         }
 
     @property
@@ -207,39 +214,39 @@ class Verb(Generic[P, T]):
 
 def _param(declared: inspect.Parameter) -> VerbParam:
     """One parameter of a signature: ``Annotated`` adds its kind, its meaning, and where it cannot be given."""
-    said: list[Any] = []
+    annotations: list[Any] = []
     many, kind_of = False, declared.annotation
     while get_origin(kind_of) is not None:  # from outside to inside: the last note of a kind counts
         inner, *notes = get_args(kind_of)
         if get_origin(kind_of) is Annotated:
-            said += reversed(notes)
+            annotations += reversed(notes)
         elif get_origin(kind_of) is tuple:
             many = True
         else:  # a union with None
             inner = next(each for each in get_args(kind_of) if each is not NoneType)
         kind_of = inner
-    kind = next((each for each in said if isinstance(each, ParamKind)), FLAG)
-    meaning = next((each for each in said if type(each) is str), "")
-    given = next((each for each in said if isinstance(each, Given)), None)
-    header = next((each for each in said if isinstance(each, ParamHeader)), None)
+    kind = next((each for each in annotations if isinstance(each, ParamKind)), FLAG)
+    meaning = next((each for each in annotations if type(each) is str), "")
+    restriction = next((each for each in annotations if isinstance(each, ParamRestriction)), None)
+    header = next((each for each in annotations if isinstance(each, ParamHeader)), None)
     wire = declared.name.rstrip("_")
-    return VerbParam(declared.name, wire, kind, declared.default, meaning, given, header, many)
+    return VerbParam(declared.name, wire, kind, declared.default, meaning, restriction, header, many)
 
 
 class About(NamedTuple):
     """The properties of a verb besides its signature.
 
-    ``errors``: the errors that it raises. ``status``: of the HTTP response. ``examples``: for the help. ``said``: a
-    sentence for its record. ``printed``: what its command prints instead. ``deeds``: how the dashboard offers it.
-    ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long. ``looks``: it changes
-    nothing, although it is a POST. ``listed``: the default limit over HTTP. ``slow``: it reads the whole database.
-    ``whole``: the verb that does it to all lanes whose key fits a glob.
+    ``errors``: the errors that it raises. ``status``: of the HTTP response. ``examples``: for the help.
+    ``outcome_text``: a sentence for its record. ``printed``: what its command prints instead. ``deeds``: how the
+    dashboard offers it. ``waiting`` and ``paging``: how it is called over HTTP if it waits, and if its list is long.
+    ``looks``: it changes nothing, although it is a POST. ``listed``: the default limit over HTTP. ``slow``: it reads
+    the whole database. ``whole``: the verb that does it to all lanes whose key fits a glob.
     """
 
     errors: tuple[type[LanesError], ...] = ()
     status: int = 200
     examples: tuple[str, ...] = ()
-    said: Callable[[Any], OutcomeText] | None = None
+    outcome_text: Callable[[Any], OutcomeText] | None = None
     printed: Callable[[Any], str] | None = None
     deeds: tuple[DashboardAction, ...] = ()
     waiting: WaitOverHttp | None = None

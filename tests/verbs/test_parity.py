@@ -465,7 +465,7 @@ def test_the_calls_cover_the_verb(by_command: dict[str, Came], name: str) -> Non
     mine = [call for call in CALLS if call.verb == name]
     assert mine, "the verb has no call"
     given = {param for call in mine for param in call.params}
-    assert given >= {param.name for param in verb.params if param.given is not ONLY_PYTHON}
+    assert given >= {param.name for param in verb.params if param.restriction is not ONLY_PYTHON}
     results = [by_command[f"{number} {call}"].result for number, call in enumerate(CALLS) if call.verb == name]
     met = {result[0] for result in results if isinstance(result, tuple)}
     assert met >= {error.__name__ for error in verb.errors}

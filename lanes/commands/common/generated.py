@@ -36,7 +36,7 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_with_text(verb: Verb[..., Any]) -> click.Command:
-    said = verb.said
+    said = verb.outcome_text
     assert said is not None
 
     @command_for(verb)
@@ -59,7 +59,7 @@ def _tell(session: Session, desk: Driver, message: Message, told: Callable[[Mess
 
 
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
-    said, whole = verb.said, verb.about.whole
+    said, whole = verb.outcome_text, verb.about.whole
     assert said is not None
 
     @command_for(verb, "key")
@@ -82,8 +82,8 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
                 meant = {name: value for name, value in given.items() if name in whole.by_name}
                 acted = desk.call(whole, **({} if every else {"match": match}), **meant)
                 if acted.done or every:
-                    assert whole.said is not None
-                    session.out.result([acted], whole.said(acted).sentence)
+                    assert whole.outcome_text is not None
+                    session.out.result([acted], whole.outcome_text(acted).sentence)
                     return Exit.DONE
             return do_each(
                 session.out,
@@ -97,7 +97,7 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
-    said, action = verb.said, Action(verb.name)
+    said, action = verb.outcome_text, Action(verb.name)
     assert said is not None
     told = verb.about.printed or (lambda message: said(message).sentence)
 

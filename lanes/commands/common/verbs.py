@@ -120,7 +120,7 @@ def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None
     def decorated(function: Any) -> Any:
         for param in reversed(verb.params):
             optional = not param.required and param.kind is not kinds.KEY and param.name not in besides
-            if optional and param.given is None and (only is None or param.name in only):
+            if optional and param.restriction is None and (only is None or param.name in only):
                 function = _option(param)(function)
         return function if verb.about.whole is None else all_option(function)
 

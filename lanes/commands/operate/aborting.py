@@ -82,7 +82,7 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = list(listed(desk, **which, source=source, abortable=scope))
-    seen = [AbortTarget(lane.key, lane.meant if epoch is None else epoch) for lane in lanes]
+    seen = [AbortTarget(lane.key, lane.bound_epoch if epoch is None else epoch) for lane in lanes]
     return AbortPlan(seen, lanes, missing)
 
 

@@ -33,7 +33,7 @@ def command(session: Session, /, dry_run: bool, wait: bool, watch: bool) -> None
     if session.url is not None and (wait or watch):
         option = "--wait" if wait else "--watch"
         fail(f"a gateway watches silent owners and reconciles all the time: leave {option} out with --url")
-    here: dict[str, Any] = {} if session.url else {"wait": wait, "tell": out.talk}
+    here: dict[str, Any] = {} if session.url else {"wait": wait, "report": out.talk}
     with session.desk() as desk:
         if watch:
             desk.call(reconcile, **here, each_pass=lambda decided: _print_pass(out, decided))

@@ -13,8 +13,7 @@ from functools import partial
 from lanes import records
 from lanes.engine.reconcile.abort import force_due_in
 from lanes.engine.reconcile.sightings import Sightings
-from lanes.host.identity import Identity, evidence, is_gone, look
-from lanes.host.identity import told as told_of
+from lanes.host.identity import Identity, evidence, is_gone, look, sighting_text
 from lanes.text import ages
 from lanes.text.spans import span
 from lanes_storage import doors
@@ -100,7 +99,7 @@ def decide(
 def _judge_owner(owner: OwnerRow, seen: Sightings, now: Now, me: Identity) -> ReconcileDecision:
     sight = look(owner, me)
     if sight.gone:
-        return ReconcileDecision(Decision.OWNER_GONE, told_of(owner, sight), owner)
+        return ReconcileDecision(Decision.OWNER_GONE, sighting_text(owner, sight), owner)
     silent = seen.silence_of(owner, now)
     if silent >= owner.stale_after_ms:
         said = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
@@ -108,7 +107,7 @@ def _judge_owner(owner: OwnerRow, seen: Sightings, now: Now, me: Identity) -> Re
     if silent > 2 * owner.heartbeat_interval_ms:
         said = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
         return ReconcileDecision(Decision.WATCHED, said, owner)
-    return ReconcileDecision(Decision.HEALTHY, told_of(owner, sight), owner)
+    return ReconcileDecision(Decision.HEALTHY, sighting_text(owner, sight), owner)
 
 
 def _judge_run(

@@ -92,7 +92,7 @@ def _places(verb: Verb[..., Any]) -> ParamPlaces:
     """Worked out once for each verb: every request needs it."""
     in_path, outside = list[Declared](), list[Declared]()
     for param in verb.params:
-        if param.given is kinds.ONLY_PYTHON:
+        if param.restriction is kinds.ONLY_PYTHON:
             continue
         (in_path if f"{{{param.wire}}}" in verb.path else outside).append(param)
     return ParamPlaces(

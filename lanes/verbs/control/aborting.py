@@ -26,23 +26,23 @@ from lanes_storage.records import SightingRow
         "lanes abort --filter 'silent:>1m provider:codex' --yes",
         "lanes abort --match 'agent:*:feishu:*' --scope both --yes",
     ),
-    said=outcomes.aborted,
+    outcome_text=outcomes.aborted,
     deeds=(
         DashboardAction("Abort {}", "Abort", grave=True),
         DashboardAction("Abort {} by force", "Force", grave=True, name="force", params={"force": True}),
     ),
     waiting=WaitOverHttp(
         patience="timeout",
-        waits=lambda given: bool(given.get("wait", True)),
+        waits=lambda params: bool(params.get("wait", True)),
         first={"wait": False},
-        again=lambda given, asked: {
-            "key": asked.key,
-            "run_id": asked.run_id,
-            "freeing": asked.freeing,
-            "epoch": given.get("epoch"),
+        again=lambda params, first: {
+            "key": first.key,
+            "run_id": first.run_id,
+            "freeing": first.freeing,
+            "epoch": params.get("epoch"),
         },
         ended=lambda result: result.outcome is not Outcome.PENDING or (result.run_id or result.freeing) is None,
-        told=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
+        combined=lambda first, last, waited_s: last.replace(dropped=first.dropped, waited_s=round(waited_s, 3)),
     ),
 )
 def abort(

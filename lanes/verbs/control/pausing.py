@@ -23,7 +23,7 @@ from lanes_storage.records import How, LaneFilter, LaneRow
 EVERY_KEY = "*"
 
 
-@verb("POST /api/pause", result=GlobActed, said=outcomes.all_paused)
+@verb("POST /api/pause", result=GlobActed, outcome_text=outcomes.all_paused)
 def pause_all(
     ctx: Context,
     *,
@@ -47,7 +47,7 @@ def pause_all(
     return GlobActed(match, Pause(why, end, match), True, (yield from _paused(match, now)))
 
 
-@verb("POST /api/resume", result=GlobActed, said=outcomes.all_resumed)
+@verb("POST /api/resume", result=GlobActed, outcome_text=outcomes.all_resumed)
 def resume_all(
     ctx: Context,
     *,
@@ -89,7 +89,7 @@ def _paused(match: str, now: Now) -> Procedure[int]:
         "lanes pause --match 'agent:*:feishu:*'",
         'lanes pause --all --for 1h --reason "provider in repair"',
     ),
-    said=outcomes.paused,
+    outcome_text=outcomes.paused,
     whole=pause_all,
     deeds=(DashboardAction("Pause {}", "Pause"),),
 )
@@ -118,7 +118,7 @@ def pause(
         "lanes resume --all                    the pause of all, and no other",
         "lanes resume --filter paused:yes      each lane by itself",
     ),
-    said=outcomes.resumed,
+    outcome_text=outcomes.resumed,
     whole=resume_all,
     deeds=(DashboardAction("Resume {}", "Resume"),),
 )
@@ -133,7 +133,7 @@ def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acte
     result=Acted,
     errors=(NotFound, Changed, NotAllowed),
     examples=("lanes ack agent:main:telegram:42",),
-    said=outcomes.seen,
+    outcome_text=outcomes.seen,
     deeds=(DashboardAction("Take note of {}", "Ack", fits=frozenset({LaneState.ERRORED, LaneState.ABORTED})),),
 )
 def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:

@@ -104,10 +104,10 @@ def list_(
     if source is not None:
         chosen = chosen.where("source", How.IS, source)
     chosen = timed(only(chosen, keys)._replace(abortable=abortable or chosen.abortable), now)
-    asked, begin = LaneOrder(sort, reverse), cursors.read(cursor)
+    requested_order, begin = LaneOrder(sort, reverse), cursors.read(cursor)
 
     def look(read: Reads) -> LanePage | LanesError:
-        order = silent_named(asked, None, now, read)
+        order = silent_named(requested_order, None, now, read)
         merged = merging.MergedLanes(read, chosen, now)
         offset = begin if isinstance(begin, int) else merged.behind(begin, order)
         if offset is None:

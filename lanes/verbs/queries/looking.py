@@ -95,7 +95,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     now = ctx.now()
     owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
-    chain = ctx.chain(lane.key, _asked(lane, head, read))
+    chain = ctx.chain(lane.key, _runner_name(lane, head, read))
     cooling = [each for each in read(reads.cooldowns(now.wall)) if chain is None or each.provider in chain]
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
     waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
@@ -134,7 +134,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     )
 
 
-def _asked(lane: rows.LaneRow, head: rows.MessageRow | None, read: Reads) -> str | None:
+def _runner_name(lane: rows.LaneRow, head: rows.MessageRow | None, read: Reads) -> str | None:
     """The runner that what waits in a lane names, or what runs; where nothing does, the source that it was of."""
     if head is not None:
         return head.runner

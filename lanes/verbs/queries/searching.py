@@ -39,10 +39,10 @@ def search(
 ) -> Effect[SearchPage]:
     """A page of the lanes that a filter chooses, how many there are, and where one of them stands."""
     now = ctx.now()
-    chosen, asked = timed(only(filter_, keys), now), LaneOrder(sort, reverse)
+    chosen, requested_order = timed(only(filter_, keys), now), LaneOrder(sort, reverse)
 
     def look(read: Reads) -> SearchPage:
-        order = silent_named(asked, silent, now, read)
+        order = silent_named(requested_order, silent, now, read)
         merged = merging.MergedLanes(read, chosen, now)
         found = merged.page(order, limit, offset) if limit else []
         total: int | None = offset + len(found)
@@ -73,11 +73,11 @@ def find(
     if not 0 < len(part) <= MAX_KEY:
         raise TooMuch(f"part has 1 to {MAX_KEY} characters, as a key has")
     now = ctx.now()
-    chosen, asked = timed(only(filter_, keys), now), LaneOrder(sort, reverse)
+    chosen, requested_order = timed(only(filter_, keys), now), LaneOrder(sort, reverse)
     hits = timed(chosen.where("key", How.HAS, part), now)
 
     def look(read: Reads) -> Found:
-        order = silent_named(asked, silent, now, read)
+        order = silent_named(requested_order, silent, now, read)
         total = read(reads.lanes_total(hits))
         place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
         # If the lane itself is no hit, the following hit has its place.
@@ -144,10 +144,10 @@ def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Ta
 
     def look(read: Reads) -> Tally:
         watched = merging.WatchedLanes.of(read, chosen, now)
-        found, held = read(reads.tally(watched.others(chosen))), len(watched.first)
-        states = {state.value: found.states.get(state, 0) for state in LaneState}
+        tally, held = read(reads.tally(watched.others(chosen))), len(watched.first)
+        states = {state.value: tally.states.get(state, 0) for state in LaneState}
         states[LaneState.RUNNING] += held
         states[LaneState.IDLE] += len(watched.last)
-        return Tally(states, found.runs + held, found.reruns, found.waiting + watched.waiting, found.paused)
+        return Tally(states, tally.runs + held, tally.reruns, tally.waiting + watched.waiting, tally.paused)
 
     return QueryBlock(look)

@@ -159,6 +159,6 @@ class ActionRun:
             return "changed", f"changed: it is at epoch {came.epoch} now, and was left alone", True
         if isinstance(came, LanesError):
             return "not done", f"not done: {came}", True
-        assert self.action.verb.said is not None
-        word, sentence, grave = self.action.verb.said(came)
+        assert self.action.verb.outcome_text is not None
+        word, sentence, grave = self.action.verb.outcome_text(came)
         return word, sentence, grave

@@ -104,7 +104,7 @@ class MarkedLane(NamedTuple):
     @classmethod
     def of(cls, lane: Lane) -> "MarkedLane":
         """The lane as it is on the screen."""
-        return cls(lane.key, lane.meant, lane.state)
+        return cls(lane.key, lane.bound_epoch, lane.state)
 
 
 class Source(ABC):
