@@ -76,8 +76,8 @@ class GatewayClient:
             proxy = None if here else Proxies().of(str(base))
             self._http = httpx.Client(base_url=base, headers=headers, trust_env=False, verify=trusted, proxy=proxy)
         except (httpx.InvalidURL, ValueError, OSError) as error:
-            said = f"the proxy or certificates that the environment names cannot be used: {error}"
-            raise ConfigError(f"{said}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+            reason = f"the proxy or certificates that the environment names cannot be used: {error}"
+            raise ConfigError(f"{reason}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
         self._deadline = _Deadline()
 
     def ask(
@@ -116,12 +116,12 @@ class GatewayClient:
             finally:
                 response.close()
         except (httpx.HTTPError, UnicodeError) as error:
-            said = str(error).rstrip(".") or type(error).__name__
+            reason = str(error).rstrip(".") or type(error).__name__
             if isinstance(error, httpx.TimeoutException):
-                said = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
-            fix = OWN_CA if _UNKNOWN_CA.search(said) else None
-            said += UNKNOWN if changes and not isinstance(error, _NOT_SENT) else ""
-            raise GatewayUnreachable(self.url, said, fix=fix) from error
+                reason = self._deadline.missed() or f"no answer within {timeout:.3g} s{self._halted()}"
+            fix = OWN_CA if _UNKNOWN_CA.search(reason) else None
+            reason += UNKNOWN if changes and not isinstance(error, _NOT_SENT) else ""
+            raise GatewayUnreachable(self.url, reason, fix=fix) from error
         if response.is_success:
             return answer
         raise self._error(response.status_code, answer)
@@ -148,23 +148,25 @@ class GatewayClient:
                     raise GatewayUnreachable(self.url, f"its answer is longer than {MOST_BYTES} bytes")
             with contextlib.suppress(ValueError, RecursionError):
                 return json.loads(body)
-        said = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
+        reason = f"it answered {response.status_code} without JSON: is it a gateway of lanes?"
         unknown = changes and response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR  # a proxy may have given up
-        raise GatewayUnreachable(self.url, said + UNKNOWN if unknown else said)
+        raise GatewayUnreachable(self.url, reason + UNKNOWN if unknown else reason)
 
     def _error(self, status: int, document: Any) -> LanesError | StorageError | NotStorable:
         if status < 400 or not is_problem(document):
-            said = f"it answered {status} without a problem document: is it a gateway of lanes?"
-            return GatewayUnreachable(self.url, said)
+            reason = f"it answered {status} without a problem document: is it a gateway of lanes?"
+            return GatewayUnreachable(self.url, reason)
         if status == httpx.codes.UNAUTHORIZED:
-            given = "Authorization" in self._http.headers
-            said = (
-                "takes another token than that in LANES_TOKEN" if given else "needs its bearer token: set LANES_TOKEN"
+            has_token = "Authorization" in self._http.headers
+            reason = (
+                "takes another token than that in LANES_TOKEN"
+                if has_token
+                else "needs its bearer token: set LANES_TOKEN"
             )
-            return ConfigError(f"gateway {self.url} {said}")
+            return ConfigError(f"gateway {self.url} {reason}")
         if document.get("code") == "no_route":
-            said = "it has no such route: is that the URL of a gateway, and not of an older one?"
-            return GatewayUnreachable(self.url, said)
+            reason = "it has no such route: is that the URL of a gateway, and not of an older one?"
+            return GatewayUnreachable(self.url, reason)
         error = error_of(document)
         known = type(error) is not LanesError
         if document.get("code") == DATABASE or (status >= 500 and not known):
@@ -217,8 +219,8 @@ class _Deadline(threading.local):
         return min(self._until, self._end) - time.monotonic()
 
     def _bounded(self, work: Callable[..., Any]) -> Callable[..., Any]:
-        def bounded(what: Any, timeout: float | None = None) -> Any:
+        def bounded(argument: Any, timeout: float | None = None) -> Any:
             left = max(0.001, self._left())
-            return work(what, left if timeout is None else min(timeout, left))
+            return work(argument, left if timeout is None else min(timeout, left))
 
         return bounded

@@ -47,12 +47,14 @@ class LoopDriver:
             return cast("T", raised(await self.store.read(effect)))
         if isinstance(effect, Blocking):
             return cast("T", await self._in_background(effect.work))
-        given: Any
+        result: Any
         if isinstance(effect, Generator):
-            ((_, given),) = [ended async for ended in self._each([effect])]
+            ((_, result),) = [ended async for ended in self._each([effect])]
         else:
-            given = await (self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect))
-        return cast("T", raised(given))
+            result = await (
+                self.store.look(effect.look) if isinstance(effect, QueryBlock) else self.store.write(effect)
+            )
+        return cast("T", raised(result))
 
     async def call(self, verb: Verb[..., Any], ctx: Context, /, **params: Any) -> Any:
         """Run a verb; returns its record. Raises its errors."""
@@ -77,8 +79,8 @@ class LoopDriver:
                 page = list(islice(coming, PAGE))
                 for ended in under_way.begin(page):
                     yield ended
-                while (asked := under_way.next_round()) is not None:
-                    for ended in under_way.answer(asked.places, await self._answers(asked)):
+                while (round_ := under_way.next_round()) is not None:
+                    for ended in under_way.answer(round_.places, await self._answers(round_)):
                         yield ended
                 if page:
                     continue
@@ -93,12 +95,12 @@ class LoopDriver:
         finally:
             under_way.close()
 
-    async def _answers(self, asked: Round) -> list[Any]:
-        if asked.step is not None:
-            return await self.store.write(asked.step)
-        if len(asked.queries) == 1:  # in this thread, where that is fast
-            return [await self.store.read(asked.queries[0])]
-        return await self.store.look(lambda read: list(map(read, asked.queries)))
+    async def _answers(self, round_: Round) -> list[Any]:
+        if round_.step is not None:
+            return await self.store.write(round_.step)
+        if len(round_.queries) == 1:  # in this thread, where that is fast
+            return [await self.store.read(round_.queries[0])]
+        return await self.store.look(lambda read: list(map(read, round_.queries)))
 
     async def _in_background(self, work: Callable[[Store], T]) -> T:
         """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""

@@ -36,9 +36,9 @@ class RemoteRequest(NamedTuple):
     headers: dict[str, str]
 
 
-def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
+def request_for(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
     """The request that calls a verb. The gateway decides on the actor and on the policies."""
-    said, query, headers = {}, {}, {}
+    values, query, headers = {}, {}, {}
     for name, value in params.items():
         param = verb.by_name[name]
         if value is None or value == param.default:
@@ -48,17 +48,17 @@ def asked(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
         if param.header is not None and param.header.alone:
             headers[param.header.name] = param.show(value)
         else:
-            said[param.wire] = param.show(value)
+            values[param.wire] = param.show(value)
     path = verb.path
     if "/lanes/{key}" in path:  # a key may hold what proxies do not keep in a path
-        path, query["key"] = path.replace("/lanes/{key}", "/lane"), said.pop("key")
-    for name in [name for name in said if f"{{{name}}}" in path]:
-        path = path.replace(f"{{{name}}}", said.pop(name))
+        path, query["key"] = path.replace("/lanes/{key}", "/lane"), values.pop("key")
+    for name in [name for name in values if f"{{{name}}}" in path]:
+        path = path.replace(f"{{{name}}}", values.pop(name))
     if not verb.posted:
-        return RemoteRequest(path, query | said, None, headers)
+        return RemoteRequest(path, query | values, None, headers)
     if params.get("waiting_run") is not None:  # refused at once if it would wait for itself; a later call waits on
         query["wait"] = "0"
-    return RemoteRequest(path, query, said, headers)
+    return RemoteRequest(path, query, values, headers)
 
 
 def _answered_by(until: float | None) -> float | None:
@@ -107,9 +107,9 @@ class RemoteDriver:
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
         began, pending = time.monotonic(), {}
-        for place, given in enumerate(params):
+        for place, call_params in enumerate(params):
             try:
-                each = verb.checked(given)
+                each = verb.checked(call_params)
                 waiting = verb.waiting if verb.waiting is not None and verb.waiting.waits(each) else None
                 patience_ms = each.get(waiting.patience) if waiting else None
                 until = None if patience_ms is None else began + patience_ms / 1000
@@ -130,8 +130,8 @@ class RemoteDriver:
         """Poll each in turn, until it has ended or its time is over."""
         while pending:
             for place, (again, first, until) in list(pending.items()):
-                asked_at = time.monotonic()
-                left = self._wait_s if until is None else max(0.0, until - asked_at)
+                sent_at = time.monotonic()
+                left = self._wait_s if until is None else max(0.0, until - sent_at)
                 patience_ms = round(1000 * min(left, self._wait_s / len(pending)))
                 try:
                     last = self._ask(verb, {**again, waiting.patience: patience_ms}, _answered_by(until))
@@ -144,7 +144,7 @@ class RemoteDriver:
                     del pending[place]
                     yield place, waiting.combined(first, last, now - began)
                 else:  # there is always a pause, whatever the server answers
-                    time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - asked_at)))
+                    time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - sent_at)))
 
     def _once(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
         return self._ask(verb, params, until) if verb.paging is None else self._paged(verb, verb.paging, params, until)
@@ -173,7 +173,7 @@ class RemoteDriver:
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
         """One request, whose answer is complete by ``until``."""
-        path, query, body, headers = asked(verb, params)
+        path, query, body, headers = request_for(verb, params)
         patience_s = LONG_S if verb.about.slow else None
         within_s = None if until is None else until - time.monotonic()
         if within_s is not None and within_s <= 0:  # behind the pages of a list, however fast each came
@@ -200,8 +200,8 @@ class RemoteDriver:
         return newest != before
 
     def _last_event(self) -> str:
-        found = Event.all_from_json(self._client.ask("GET", "/api/events", {"limit": 1}))
-        return str(found[-1].id) if found else "0"
+        events = Event.all_from_json(self._client.ask("GET", "/api/events", {"limit": 1}))
+        return str(events[-1].id) if events else "0"
 
     def close(self) -> None:
         self._client.close()

@@ -59,7 +59,7 @@ def read_history(reader: Reader, acknowledged: Iterable[int] = (), *, settled: b
     after = 0
     while page := reader.read(reads.events(after=after, limit=PAGE)):
         for event in page:
-            journal.tell(event)
+            journal.add(event)
         after = page[-1].id
     history = journal.history
     history.messages = len(journal.accepted)
@@ -88,7 +88,7 @@ class _Journal:
         self._members: dict[int, list[int]] = {}
         self._moved: set[int] = set()  # by a person, or because they let others pass
 
-    def tell(self, event: EventRow) -> None:
+    def add(self, event: EventRow) -> None:
         key = event.key or "?"
         if event.type == EventType.ACCEPTED and event.message_id is not None:
             self.accepted.add(event.message_id)
@@ -156,5 +156,5 @@ def _compare_messages(reader: Reader, journal: _Journal) -> None:
         if row is None:
             journal.history.lost.append(f"message {message} was accepted, and is not there")
         elif (row.state if row.state in TERMINAL else None) != journal.ended.get(message):
-            said = journal.ended.get(message, "unfinished")
-            journal.history.contradictions.append(f"message {message} is {row.state}, the journal says {said}")
+            ending = journal.ended.get(message, "unfinished")
+            journal.history.contradictions.append(f"message {message} is {row.state}, the journal says {ending}")

@@ -70,10 +70,10 @@ class Passer:
             return self.upkeep.rounds >= rounds and self._dispatcher.looks >= looks
 
         await self._until(met, PATIENCE_S)
-        if told := {run.id for run in self.engine._live.all() if run.stop is not None} - self._stubborn:
+        if stopping := {run.id for run in self.engine._live.all() if run.stop is not None} - self._stubborn:
             with contextlib.suppress(TimeoutError):
-                await self._until(lambda: not told & {run.id for run in self.engine._live.all()}, STOP_S)
-            self._stubborn |= told
+                await self._until(lambda: not stopping & {run.id for run in self.engine._live.all()}, STOP_S)
+            self._stubborn |= stopping
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         """Wait for a condition as long as the engine is not stopped. Raises TimeoutError."""

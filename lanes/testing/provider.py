@@ -42,16 +42,18 @@ def read_provider(
     provider notices. ``which``: the requests that are judged, where a log has those of several databases.
     """
     lanes: defaultdict[str, list[Asked]] = defaultdict(list)
-    for asked in read_requests(log):
-        if which(asked):
-            lanes[asked.key].append(asked)
+    for request in read_requests(log):
+        if which(request):
+            lanes[request.key].append(request)
     history = History()
     for key, requests in lanes.items():
-        requests.sort(key=lambda asked: asked.start_ns)
+        requests.sort(key=lambda request: request.start_ns)
         _judge_order(key, requests, history)
-        _judge_overlaps(key, [asked for asked in requests if asked.run not in cut_runs], history)
-        _judge_answers(key, [asked for asked in requests if asked.finished and asked.run not in cut_runs], history)
-    history.messages = sum(len({asked.text for asked in requests}) for requests in lanes.values())
+        _judge_overlaps(key, [request for request in requests if request.run not in cut_runs], history)
+        _judge_answers(
+            key, [request for request in requests if request.finished and request.run not in cut_runs], history
+        )
+    history.messages = sum(len({request.text for request in requests}) for requests in lanes.values())
     return history
 
 
@@ -77,25 +79,25 @@ def read_requests(log: Path) -> Iterable[Asked]:
 
 def _judge_order(key: str, requests: list[Asked], history: History) -> None:
     newest = 0
-    for asked in requests:
-        if asked.number < newest:
-            history.out_of_order.append(f"lane {key!r}: the provider was asked {asked.text!r} after number {newest}")
-        newest = max(newest, asked.number)
+    for request in requests:
+        if request.number < newest:
+            history.out_of_order.append(f"lane {key!r}: the provider was asked {request.text!r} after number {newest}")
+        newest = max(newest, request.number)
 
 
 def _judge_overlaps(key: str, requests: list[Asked], history: History) -> None:
     until, run = 0, 0
-    for asked in requests:
-        if asked.start_ns < until and asked.run != run:
-            history.overlaps.append(f"lane {key!r}: run {asked.run} asked the provider while run {run} still did")
-        if asked.end_ns is not None and asked.end_ns > until:
-            until, run = asked.end_ns, asked.run
+    for request in requests:
+        if request.start_ns < until and request.run != run:
+            history.overlaps.append(f"lane {key!r}: run {request.run} asked the provider while run {run} still did")
+        if request.end_ns is not None and request.end_ns > until:
+            until, run = request.end_ns, request.run
 
 
 def _judge_answers(key: str, finished: list[Asked], history: History) -> None:
     runs: defaultdict[str, set[int]] = defaultdict(set)
-    for asked in finished:
-        runs[asked.text].add(asked.run)
+    for request in finished:
+        runs[request.text].add(request.run)
     history.duplicated += [
         f"lane {key!r}: the provider answered {text!r} to runs {sorted(of)}" for text, of in runs.items() if len(of) > 1
     ]

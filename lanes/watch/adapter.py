@@ -21,7 +21,7 @@ class RungAnswer(NamedTuple):
     """What the gateway answered: whether it says that it ended the run, and in which words."""
 
     claimed: bool
-    said: str
+    text: str
 
 
 class SourceDown(Exception):

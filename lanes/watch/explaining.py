@@ -4,7 +4,7 @@ from lanes.base.terminal import clean
 from lanes.records import Liveness
 from lanes.text.naming import on_lane
 from lanes.text.spans import ago, span
-from lanes.watch.freeing import what_is_lost
+from lanes.watch.freeing import possible_loss
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import OwnerRow, SightingRow
 
@@ -12,19 +12,19 @@ from lanes_storage.records import OwnerRow, SightingRow
 def why_watched(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> str:
     """The paragraph."""
     seen, name = row.seen, f"Lane {clean(row.address)}"
-    said = [_state(row, name, liveness)]
+    sentences = [_state(row, name, liveness)]
     if seen.held:
-        said += _held(row, liveness)
+        sentences += _held(row, liveness)
     elif seen.outcome:
-        said.append(f"Its last run ended as “{clean(seen.outcome)}”.")
-    said += _sources(row, watcher, liveness)
+        sentences.append(f"Its last run ended as “{clean(seen.outcome)}”.")
+    sentences += _sources(row, watcher, liveness)
     if row.freeing:
-        said.append("Somebody has asked to free it, and that goes on.")
+        sentences.append("Somebody has asked to free it, and that goes on.")
     elif seen.held and row.source.state is SourceState.CONNECTED:
-        said.append(f"To free it now: `{on_lane('abort', row.address, f'--epoch {row.epoch}')}`.")
-        if loss := what_is_lost(seen.waiting):
-            said.append(f"{loss[0].upper()}{loss[1:]}.")
-    return " ".join(said)
+        sentences.append(f"To free it now: `{on_lane('abort', row.address, f'--epoch {row.epoch}')}`.")
+        if loss := possible_loss(seen.waiting):
+            sentences.append(f"{loss[0].upper()}{loss[1:]}.")
+    return " ".join(sentences)
 
 
 def _state(row: SightingRow, name: str, liveness: Liveness) -> str:
@@ -53,15 +53,15 @@ def _held(row: SightingRow, liveness: Liveness) -> list[str]:
 
 def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> list[str]:
     source = row.source
-    said = []
+    sentences = []
     if row.from_files:
-        said.append("This was read from the files of the gateway, which does not answer.")
+        sentences.append("This was read from the files of the gateway, which does not answer.")
     if source.state is not SourceState.CONNECTED:
         why = clean(source.why or "it was not reached yet")
         fix = f" Next: {clean(source.fix)}." if source.fix else ""
-        said.append(f"Its gateway is {source.state}: {why}.{fix} Nothing can be freed there meanwhile.")
+        sentences.append(f"Its gateway is {source.state}: {why}.{fix} Nothing can be freed there meanwhile.")
     if watcher is None or not liveness.lives(watcher):
-        said.append(
+        sentences.append(
             f"Nobody watches it now, so this is as of {ago(liveness.since(row.changed_at) or 0)}: run `lanes watch`."
         )
-    return said
+    return sentences

@@ -37,18 +37,20 @@ def find_gateways(kind: str | None = None) -> list[FoundGateway]:
     """The gateways that processes of this user listen as."""
     found = []
     for pid in processes():
-        said = " ".join(words_of(pid))
-        for name in kinds_of(said):
+        command_line = " ".join(words_of(pid))
+        for name in kinds_of(command_line):
             if kind in (None, name):
-                ports = sorted(ports_of(pid), key=lambda port: str(port) not in said)  # what it was told comes first
+                ports = sorted(
+                    ports_of(pid), key=lambda port: str(port) not in command_line
+                )  # what it was told comes first
                 found += [FoundGateway(name, pid, f"{WATCHED[name][0]}://127.0.0.1:{port}") for port in ports[:1]]
                 break
     return found
 
 
-def kinds_of(said: str) -> list[str]:
+def kinds_of(command_line: str) -> list[str]:
     """Which gateways a command line may be that of."""
-    return [name for name, words in _KINDS.items() if words.search(said)]
+    return [name for name, words in _KINDS.items() if words.search(command_line)]
 
 
 class OpenClawHome(NamedTuple):

@@ -108,15 +108,15 @@ def free(ctx: Context, row: SightingRow, how: FreeRequest) -> Procedure[AbortRes
         name, key = row.source.name, row.seen.key
         return doors.ask_to_free(tx, name, key, how.epoch, started, reset=how.reset, actor=ctx.actor, reason=how.reason)
 
-    asked = yield from write(ask)
-    if asked is None:
+    requested = yield from write(ask)
+    if requested is None:
         raise NotFound("lane", row.address)
-    number, found = asked
+    number, epoch = requested
     if number is None:
-        changed = how.epoch not in (None, found)
-        before = found if how.epoch is None else how.epoch
-        return AbortResult(row.address, Outcome.CHANGED if changed else Outcome.NOT_HELD, before, found)
-    pending = AbortResult(row.address, Outcome.PENDING, found, found, freeing=number, survivors=None)
+        changed = how.epoch not in (None, epoch)
+        before = epoch if how.epoch is None else how.epoch
+        return AbortResult(row.address, Outcome.CHANGED if changed else Outcome.NOT_HELD, before, epoch)
+    pending = AbortResult(row.address, Outcome.PENDING, epoch, epoch, freeing=number, survivors=None)
     return (yield from go_on(ctx, pending, started, how.timeout_ms)) if how.wait else pending
 
 
@@ -130,9 +130,9 @@ def go_on(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | No
         now = ctx.now()
         waited_ms = now.mono - started.mono
         if row.outcome is not None:
-            return _told(pending, row, waited_ms / 1000)
+            return _result(pending, row, waited_ms / 1000)
         if waited_ms >= TAKEN_MS and not (yield from _in_work(ctx, row)):
-            yield from write(_given_up(row, now))
+            yield from write(_unreachable(row, now))
             continue
         left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
         if left <= 0:
@@ -140,7 +140,7 @@ def go_on(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | No
         yield from wait_for_change(min(left, LOOK_AGAIN_MS) / 1000)
 
 
-def _given_up(row: FreeingRow, now: Now) -> Any:
+def _unreachable(row: FreeingRow, now: Now) -> Any:
     why = "no process watches its gateway: run `lanes watch`, or a gateway with its [[watch]]"
     step = WatchedStep("ask the process that watches it", False, why, None, 0)
     return lambda tx: doors.end_freeing(tx, row.id, Outcome.UNREACHABLE, [step.to_json()], now)
@@ -154,7 +154,7 @@ def _in_work(ctx: Context, row: FreeingRow) -> Procedure[bool]:
     return owner is not None and Liveness(ctx.now()).acts(owner)
 
 
-def _told(pending: AbortResult, row: FreeingRow, waited_s: float) -> AbortResult:
+def _result(pending: AbortResult, row: FreeingRow, waited_s: float) -> AbortResult:
     outcome = Outcome(row.outcome) if row.outcome in set(Outcome) else Outcome.INEFFECTIVE
     steps = tuple(WatchedStep.from_json(each) for each in row.steps)
     survivors = () if outcome is Outcome.NOT_HELD else None
@@ -181,7 +181,7 @@ def after_here(ctx: Context, here: AbortResult, row: SightingRow, how: FreeReque
     return freed.replace(key=here.key, steps=(step, *freed.steps), dropped=here.dropped)
 
 
-def what_is_lost(waiting: int | None) -> str:
+def possible_loss(waiting: int | None) -> str:
     """What freeing a session may lose, for the question before it; empty: nothing is known to be lost."""
     if waiting == 0:
         return ""

@@ -30,7 +30,7 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
             began = time.monotonic()
             claim = await adapter.abort(rung)
             proof = await adapter.prove(seen, rung, claim, PROOF_S if claim.claimed or rung.resets else 0.0)
-            steps.append(_taken(rung, claim, proof, began))
+            steps.append(_step(rung, claim, proof, began))
             if proof is not None:  # without a claim it ended by itself, or by a step before
                 ended = any(step.claimed for step in steps) or rung.resets
                 return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, tuple(steps))
@@ -44,5 +44,5 @@ def unreachable(why: SourceDown, *before: WatchedStep) -> Freed:
     return Freed(Outcome.UNREACHABLE, (*before, WatchedStep("reach its gateway", False, str(why), None, 0)))
 
 
-def _taken(rung: Rung, claim: RungAnswer, proof: str | None, began: float) -> WatchedStep:
-    return WatchedStep(rung.name, claim.claimed, claim.said, proof, round(1000 * (time.monotonic() - began)))
+def _step(rung: Rung, claim: RungAnswer, proof: str | None, began: float) -> WatchedStep:
+    return WatchedStep(rung.name, claim.claimed, claim.text, proof, round(1000 * (time.monotonic() - began)))

@@ -15,13 +15,13 @@ def named(read: Reads, key: str, source: str | None) -> tuple[LaneRow | None, Si
 
     Raises NotFound, Ambiguous.
     """
-    found = freeing.looked(read, freeing.resolve(key, source))
-    lane = read(reads.lane(key)) if found.here else None
-    if lane is None and found.there is None:
+    names = freeing.looked(read, freeing.resolve(key, source))
+    lane = read(reads.lane(key)) if names.here else None
+    if lane is None and names.there is None:
         if source is not None:
             raise NotFound("lane", key)
         return None, freeing.looked(read, freeing.elsewhere(key))
-    return lane, found.there
+    return lane, names.there
 
 
 def why_of(read: Reads, row: SightingRow | None, now: Now) -> str:

@@ -124,12 +124,12 @@ class WatchedSource:
         if owner is None:
             return False
 
-        def gone(tx: Transaction, watcher: int) -> bool:
+        def is_gone(tx: Transaction, watcher: int) -> bool:
             row = within(tx, reads.owner(watcher))
             return row is None or not Liveness(now).lives(row)
 
         return await self._store.write(
-            lambda tx: doors.watch(tx, watch.name, watch.kind, watch.url, owner, now, gone=gone)
+            lambda tx: doors.watch(tx, watch.name, watch.kind, watch.url, owner, now, gone=is_gone)
         )
 
     async def _session(self) -> None:
@@ -162,15 +162,15 @@ class WatchedSource:
             await self._adapter.events(rest)
             await self._look()
 
-    async def _answered(self, asked: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _answered(self, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The answer of the gateway. Raises SourceDown at once if its process is stopped, or if a token would go to a
         process of another user, which took its port."""
-        if await in_thread(self._is_taken):
+        if await in_thread(self._port_is_foreign):
             why = f"a process of another user listens at {self._watch.url}, and its token is not sent there"
             raise SourceDown(
                 SourceState.REFUSED, why, "end that process, or let the gateway be reached by wss:// or https://"
             )
-        task = asyncio.ensure_future(asked())
+        task = asyncio.ensure_future(request())
         try:
             done, _ = await asyncio.wait({task}, timeout=SILENT_S)
             if not done and (stopped := await self._stopped()) is not None:
@@ -182,7 +182,7 @@ class WatchedSource:
         finally:
             await call_off(task)
 
-    def _is_taken(self) -> bool:
+    def _port_is_foreign(self) -> bool:
         watch = self._watch
         sends = watch.token is not None or watch.kind == "openclaw"  # the token of a device
         port = urlsplit(watch.url).port if sends and is_loopback(watch.url) and not is_encrypted(watch.url) else None
@@ -307,8 +307,8 @@ class WatchedSource:
             try:
                 if owner is not None and self._mine and await self._store.read(reads.has_freeings(self.name, owner)):
                     now = self._clock()
-                    taken = await self._store.write(lambda tx: doors.take_freeings(tx, self.name, owner, now))  # noqa: B023
-                    for request in taken:
+                    requests = await self._store.write(lambda tx: doors.take_freeings(tx, self.name, owner, now))  # noqa: B023
+                    for request in requests:
                         kept(self._freeings, self._free(request), f"lanes-freeing-{request.id}")
             except StorageError as error:
                 log.warning("requests to free lanes of %s are not read: %s", self.name, error)
@@ -345,14 +345,14 @@ class WatchedSource:
         return freed
 
 
-async def _written(store: AsyncStore, step: Step[Any], what: str) -> None:
+async def _written(store: AsyncStore, step: Step[Any], subject: str) -> None:
     """Write it as soon as the database can be written."""
     while True:
         try:
             await store.write(step)
             return
         except StorageError as error:
-            log.warning("%s is not stored yet: %s", what, error)
+            log.warning("%s is not stored yet: %s", subject, error)
             await asyncio.sleep(LEASE_S)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lanes.records import Outcome
 from lanes.watch.adapter import SourceDown
-from lanes.watch.freeing import what_is_lost
+from lanes.watch.freeing import possible_loss
 from lanes.watch.ladder import Freed, free
 from lanes.watch.openclaw import view, wire
 from lanes.watch.openclaw.adapter import OpenClawAdapter
@@ -182,7 +182,7 @@ async def test_F301_2026_5_does_not_tell_that_nothing_waits(adapter: OpenClawAda
     gateway._note(KEY, "enqueue", 1)
     row = await seen(adapter, WatchedState.RUNNING)
     assert row.waiting == (None if gateway.version == OF_5 else 0)
-    assert bool(what_is_lost(row.waiting)) is (gateway.version == OF_5)
+    assert bool(possible_loss(row.waiting)) is (gateway.version == OF_5)
 
 
 async def test_a_run_is_known_by_its_event_where_the_list_does_not_name_it(
@@ -332,7 +332,7 @@ async def test_a_session_without_a_known_run_is_aborted_by_its_key_and_the_loss_
     gateway.sessions[KEY].named = False
     gateway.enqueue(KEY, "second")
     row = await seen(adapter, WatchedState.RUNNING)
-    assert what_is_lost(row.waiting).startswith("1 waiting message there may be lost")
+    assert possible_loss(row.waiting).startswith("1 waiting message there may be lost")
     freed = await free(adapter, row, reset=False)
     assert (freed.outcome, freed.steps[0].step) == (Outcome.RELEASED, "abort by session")
 

@@ -11,7 +11,7 @@ import pytest
 from lanes.records import Outcome
 from lanes.watch import ladder
 from lanes.watch.adapter import Adapter, SourceDown
-from lanes.watch.freeing import what_is_lost
+from lanes.watch.freeing import possible_loss
 from lanes.watch.ladder import free
 from lanes.watch.links import sockets, web
 from lanes.watch.programs import codex as codex_adapter
@@ -339,7 +339,7 @@ async def test_what_waits_in_opencode_is_counted_and_its_loss_announced(opencode
         await opencode.enqueue(KEY)
         await opencode.enqueue(KEY)
         row = await seen(adapter, runs=(run,), waiting=2)
-        assert what_is_lost(row.waiting).startswith("2 waiting messages there may be lost")
+        assert possible_loss(row.waiting).startswith("2 waiting messages there may be lost")
 
 
 @pytest.mark.usefixtures("briefly")

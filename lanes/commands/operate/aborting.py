@@ -16,7 +16,7 @@ from lanes.records import FREED, HERE, AbortResult, Lane, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.outcomes import aborted
 from lanes.verbs.queries import list_
-from lanes.watch.freeing import what_is_lost
+from lanes.watch.freeing import possible_loss
 from lanes_storage.law import LaneState, Scope
 from lanes_storage.records import How, LaneFilter
 from lanes_storage.tuples import NamedTuple
@@ -146,7 +146,7 @@ def _announce(desk: Driver, plan: AbortPlan) -> None:
     for lane in () if elsewhere is None else elsewhere.lanes:
         if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
             continue
-        if loss := what_is_lost(None if lane.seen is None else lane.seen.waiting):
+        if loss := possible_loss(None if lane.seen is None else lane.seen.waiting):
             say(f"{lane.key}: {loss}")
 
 

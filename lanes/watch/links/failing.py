@@ -26,14 +26,14 @@ def answered_by(why: str, fix: str) -> Iterator[None]:
         raise SourceDown(SourceState.FOREIGN, f"{why} ({error})", fix) from error
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What an error says, cut."""
     return str(error)[:200] or type(error).__name__
 
 
 def unreachable(url: str, error: BaseException) -> SourceDown:
     """Nothing listens there, or the way to it is broken."""
-    return SourceDown(SourceState.UNREACHABLE, f"{url} cannot be reached: {said(error)}")
+    return SourceDown(SourceState.UNREACHABLE, f"{url} cannot be reached: {error_text(error)}")
 
 
 def closed(url: str, why: str) -> SourceDown:
@@ -46,6 +46,6 @@ def silent(url: str) -> SourceDown:
     return SourceDown(SourceState.HUNG, f"{url} accepts connections, and answers nothing", BUSY)
 
 
-def hung(url: str, what: object, seconds: float) -> SourceDown:
+def hung(url: str, request: object, seconds: float) -> SourceDown:
     """It did not answer a request."""
-    return SourceDown(SourceState.HUNG, f"{url} did not answer {what} in {seconds:g} s", BUSY)
+    return SourceDown(SourceState.HUNG, f"{url} did not answer {request} in {seconds:g} s", BUSY)

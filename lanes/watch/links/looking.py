@@ -25,9 +25,9 @@ async def proof_by(
     return found
 
 
-async def heard_within(heard: asyncio.Event, seconds: float, check: Callable[[], object]) -> None:
+async def event_within(event: asyncio.Event, seconds: float, check: Callable[[], object]) -> None:
     """Wait for an event of the gateway, at most this long, and take it. ``check`` raises SourceDown where it was the
     end of the connection."""
-    if await set_within(heard, seconds):
-        heard.clear()
+    if await set_within(event, seconds):
+        event.clear()
         check()

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from lanes.watch.adapter import SourceDown
-from lanes.watch.links.failing import closed, hung, said, unreachable
+from lanes.watch.links.failing import closed, error_text, hung, unreachable
 from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import call_off
@@ -30,21 +30,21 @@ Form = Mapping[str, Any]
 
 
 class JsonSocket:
-    """``hears`` gets each frame that is no answer, and None at the end. ``unasked`` tells by its text whether a large
-    frame is one that nobody asked for. ``closed`` says why the connection ended, once it has; ``shape`` is the advice
-    where another program listens."""
+    """``on_frame`` gets each frame that is no answer, and None at the end. ``is_unsolicited`` tells by its text whether
+    a large frame is one that nobody asked for. ``closed`` says why the connection ended, once it has; ``shape`` is the
+    advice where another program listens."""
 
     def __init__(
-        self, url: str, *, hears: Callable[[Form | None], None], unasked: Callable[[str], object], shape: str
+        self, url: str, *, on_frame: Callable[[Form | None], None], is_unsolicited: Callable[[str], object], shape: str
     ) -> None:
         self.url, self.shape = url, shape
         self.closed: SourceDown | None = None
         self.unread: Counter[str] = Counter()
-        self._hears, self._unasked = hears, unasked
+        self._on_frame, self._is_unsolicited = on_frame, is_unsolicited
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._asked: dict[str | int, asyncio.Future[Form]] = {}
+        self._answers: dict[str | int, asyncio.Future[Form]] = {}
 
     async def open(self, headers: Mapping[str, str] | None = None) -> None:
         """Connect. Raises SourceDown."""
@@ -76,7 +76,7 @@ class JsonSocket:
             message = await self._socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
                 text: str = message.data
-                if len(text) > MOST_READ and (self._unasked(text) or len(text) > MOST_ANSWER):
+                if len(text) > MOST_READ and (self._is_unsolicited(text) or len(text) > MOST_ANSWER):
                     self.unread["large"] += 1
                 elif (frame := parsed(text, dict)) is None:
                     self.unread["malformed"] += 1
@@ -94,21 +94,21 @@ class JsonSocket:
     async def _read(self) -> None:
         try:
             while (frame := await self.frame()) is not None:
-                asked = frame.get("id")
-                waiting = self._asked.get(asked) if isinstance(asked, str | int) else None
-                if waiting is None or self._unasked_frame(frame):
-                    self._hears(frame)
+                name = frame.get("id")
+                waiting = self._answers.get(name) if isinstance(name, str | int) else None
+                if waiting is None or self._is_unsolicited_frame(frame):
+                    self._on_frame(frame)
                 elif not waiting.done():
                     waiting.set_result(frame)
         finally:
             self.closed = self.closed or SourceDown(SourceState.UNREACHABLE, f"{self.url} is disconnected")
-            for waiting in self._asked.values():
+            for waiting in self._answers.values():
                 if not waiting.done():
                     waiting.set_exception(self.closed)
-            self._hears(None)
+            self._on_frame(None)
 
     @staticmethod
-    def _unasked_frame(frame: Form) -> bool:
+    def _is_unsolicited_frame(frame: Form) -> bool:
         """A request or an event of the gateway may have an id as well."""
         return "method" in frame or "event" in frame
 
@@ -117,27 +117,27 @@ class JsonSocket:
         if self._socket is None or self.closed is not None:
             raise self.closed or SourceDown(SourceState.UNREACHABLE, f"{self.url} is not connected")
 
-    async def tell(self, form: Form) -> None:
+    async def send(self, form: Form) -> None:
         """Send a frame that has no answer. Raises SourceDown."""
         self.check()
         assert self._socket is not None
         try:
             await self._socket.send_json(form)
         except (ConnectionError, aiohttp.ClientError) as error:
-            raise closed(self.url, said(error)) from error
+            raise closed(self.url, error_text(error)) from error
 
     async def ask(self, name: str | int, form: Form, seconds: float = ANSWER_S) -> Form:
         """The frame that answers a request of that id. Raises SourceDown where none comes."""
         answer: asyncio.Future[Form] = asyncio.get_running_loop().create_future()
-        self._asked[name] = answer
+        self._answers[name] = answer
         try:
             async with asyncio.timeout(seconds):
-                await self.tell(form)
+                await self.send(form)
                 return await answer
         except TimeoutError:
             raise hung(self.url, form.get("method"), seconds) from None
         finally:
-            self._asked.pop(name, None)
+            self._answers.pop(name, None)
             answer.cancel()
 
     async def close(self) -> None:
@@ -150,8 +150,10 @@ class JsonSocket:
             await self._session.close()
 
 
-async def _redirected(_: aiohttp.ClientSession, __: SimpleNamespace, asked: aiohttp.TraceRequestRedirectParams) -> None:
+async def _redirected(
+    _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+) -> None:
     """The library would follow it, and the host that it names, whichever that is, would get the token."""
-    answer = asked.response
+    answer = params.response
     answer.close()
     raise aiohttp.WSServerHandshakeError(answer.request_info, (), status=answer.status, message="redirect")

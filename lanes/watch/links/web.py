@@ -9,7 +9,7 @@ import aiohttp
 
 from lanes.runners.http.sse import SseError, SseParser
 from lanes.watch.adapter import SourceDown
-from lanes.watch.links.failing import RequestRefused, closed, hung, said, unreachable
+from lanes.watch.links.failing import RequestRefused, closed, error_text, hung, unreachable
 from lanes.watch.links.sockets import ANSWER_S, MOST_ANSWER, REFUSED
 from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
@@ -47,7 +47,7 @@ class JsonWeb:
         return await self._ask("POST", path, query, body, seconds)
 
     async def _ask(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> Any:
-        what = f"{method} {path}"
+        request = f"{method} {path}"
         try:
             async with (
                 asyncio.timeout(seconds),
@@ -57,25 +57,25 @@ class JsonWeb:
                     raise SourceDown(SourceState.REFUSED, f"{self.url} refuses the token ({answer.status})", "give it")
                 text = await self._text(answer)
                 if not 200 <= answer.status < 300 or text is None:
-                    raise RequestRefused(f"{what}: {answer.status}", answer.status)
+                    raise RequestRefused(f"{request}: {answer.status}", answer.status)
         except TimeoutError:
-            raise hung(self.url, what, seconds) from None
+            raise hung(self.url, request, seconds) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(self.url, error) from error
         try:
             return json.loads(text) if text else None
         except (ValueError, RecursionError):
-            raise RequestRefused(f"{what}: no JSON: {answer.status}", answer.status) from None
+            raise RequestRefused(f"{request}: no JSON: {answer.status}", answer.status) from None
 
     @staticmethod
     async def _text(answer: aiohttp.ClientResponse) -> bytes | None:
         """The body; None: it is larger than any answer."""
-        found = bytearray()
+        body = bytearray()
         async for chunk in answer.content.iter_any():
-            found += chunk
-            if len(found) > MOST_ANSWER:
+            body += chunk
+            if len(body) > MOST_ANSWER:
                 return None
-        return bytes(found)
+        return bytes(body)
 
     def _request(self, method: str, path: str, **more: Any) -> Any:
         if self._session is None:
@@ -84,16 +84,18 @@ class JsonWeb:
         # The host that a redirect names, whichever that is, would get the token.
         return self._session.request(method, f"{self.url}{path}", allow_redirects=False, **more)
 
-    async def listen(self, path: str, hears: Callable[[Mapping[str, Any]], None]) -> None:
-        """Open the stream of events, which ``hears`` gets until the connection ends. Raises SourceDown."""
+    async def listen(self, path: str, on_event: Callable[[Mapping[str, Any]], None]) -> None:
+        """Open the stream of events, which ``on_event`` gets until the connection ends. Raises SourceDown."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._stream = asyncio.create_task(self._read(path, hears, opened), name="lanes-watch-events")
+        self._stream = asyncio.create_task(self._read(path, on_event, opened), name="lanes-watch-events")
         try:
             await asyncio.wait_for(opened, ANSWER_S)
         except TimeoutError:
             raise hung(self.url, f"GET {path}", ANSWER_S) from None
 
-    async def _read(self, path: str, hears: Callable[[Mapping[str, Any]], None], opened: asyncio.Future[None]) -> None:
+    async def _read(
+        self, path: str, on_event: Callable[[Mapping[str, Any]], None], opened: asyncio.Future[None]
+    ) -> None:
         why = "its stream of events ended"
         try:
             quiet = aiohttp.ClientTimeout(total=None, sock_read=QUIET_S)
@@ -106,18 +108,18 @@ class JsonWeb:
                 async for chunk in answer.content.iter_any():
                     for event in parser.feed(chunk):
                         if (form := parsed(event.data, dict)) is not None:
-                            hears(form)
+                            on_event(form)
                         else:
                             self.unread += 1
         except SourceDown as down:
             self.ended = down
         except (aiohttp.ClientError, OSError, ValueError, SseError) as error:
-            why = said(error)
+            why = error_text(error)
         finally:
             self.ended = self.ended or closed(self.url, why)
             if not opened.done():
                 opened.set_exception(self.ended)
-            hears({})
+            on_event({})
 
     async def close(self) -> None:
         """Close it. May be called twice."""

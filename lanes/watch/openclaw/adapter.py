@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
-from lanes.watch.links.looking import heard_within, proof_by, wall
+from lanes.watch.links.looking import event_within, proof_by, wall
 from lanes.watch.openclaw.device import Device
 from lanes.watch.openclaw.files import holding, runs_in, sessions_in
 from lanes.watch.openclaw.view import SessionView
@@ -43,7 +43,7 @@ class OpenClawAdapter(Adapter):
         self._view = SessionView(wall)
         self._link: OpenClawLink | None = None
         self._aborter: OpenClawLink | None = None
-        self._heard = asyncio.Event()
+        self._event = asyncio.Event()
 
     def _device(self, role: str, scopes: Sequence[str]) -> Device:
         return Device(self._keys / f"{self._name}-{role}.json", scopes)
@@ -53,10 +53,10 @@ class OpenClawAdapter(Adapter):
         await self.close()
         self._view, names = SessionView(wall), self._view.names
         self._view.names = names
-        link = OpenClawLink(self._url, self._device("viewer", READ), self._hear)
+        link = OpenClawLink(self._url, self._device("viewer", READ), self._on_event)
         await link.connect(self._token)
         self._link = link
-        await self._asked("sessions.subscribe", {})
+        await self._call_optional("sessions.subscribe", {})
         return link.version
 
     async def pair(self) -> str:
@@ -88,11 +88,11 @@ class OpenClawAdapter(Adapter):
     def _is_5(self) -> bool:
         return self._link is not None and self._link.protocol <= OF_5
 
-    def _hear(self, event: str, payload: Any) -> None:
-        if self._view.hear(event, payload) or not event:
-            self._heard.set()
+    def _on_event(self, event: str, payload: Any) -> None:
+        if self._view.on_event(event, payload) or not event:
+            self._event.set()
 
-    async def _asked(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def _call_optional(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question that a version may not know."""
         try:
             return await self._connected.call(method, params)
@@ -102,7 +102,7 @@ class OpenClawAdapter(Adapter):
     async def list(self) -> Sequence[Sighting]:
         """Its sessions. Raises SourceDown."""
         since = {"sinceSeq": self._view.sequence} if self._view.sequence else {}
-        self._view.count(await self._asked("diagnostics.stability", {"limit": 1000, **since}))
+        self._view.count(await self._call_optional("diagnostics.stability", {"limit": 1000, **since}))
         try:
             answer = await self._connected.call("sessions.list", {"limit": MOST_LISTED})
         except OpenClawError as error:
@@ -126,7 +126,7 @@ class OpenClawAdapter(Adapter):
 
     async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        await heard_within(self._heard, seconds, lambda: self._connected)
+        await event_within(self._event, seconds, lambda: self._connected)
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
         """The ladder of this version."""
@@ -146,14 +146,14 @@ class OpenClawAdapter(Adapter):
         except OpenClawError as error:
             return RungAnswer(False, error.message or error.code)
         named = words(answer, "abortedRunId")
-        meant = rung.params.get("runId")
+        run_id = rung.params.get("runId")
         claimed = bool(named or answer.get("aborted") is True or answer.get("interruptedActiveRun") is True)
-        if meant is not None and named and named != meant:
+        if run_id is not None and named and named != run_id:
             return RungAnswer(False, f"it ended another run, {named}")
-        said = words(answer, "status") or ("aborted" if claimed else "nothing was aborted")
+        text = words(answer, "status") or ("aborted" if claimed else "nothing was aborted")
         if answer.get("interruptedActiveRun") is True:
-            said = "it interrupted the run"
-        return RungAnswer(claimed, said)
+            text = "it interrupted the run"
+        return RungAnswer(claimed, text)
 
     async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
         """Look until the runs that were seen have ended by their events, or by the list no longer hold the session.
@@ -161,7 +161,7 @@ class OpenClawAdapter(Adapter):
         Raises SourceDown.
         """
         key = self._view.names.raw(seen.key)
-        if rung.method == STEER and claim.said == "it interrupted the run":
+        if rung.method == STEER and claim.text == "it interrupted the run":
             # Such a ghost sends no end, and its row stays "running": the answer names what was interrupted.
             self._view.over(key, seen.runs)
             return "its gateway interrupted the run, and no event of it follows"

@@ -36,7 +36,7 @@ class SessionView:
         self._recalled: set[str] = set()
         self.sequence = 0
 
-    def hear(self, event: str, payload: Mapping[str, Any]) -> bool:
+    def on_event(self, event: str, payload: Mapping[str, Any]) -> bool:
         """Take note of an event; whether a session may have changed by it."""
         key = typed(payload, "sessionKey", str, "") or typed(payload, "key", str, "")
         key = key or self._key_of(words(payload, "runId"))

@@ -34,12 +34,12 @@ class OpenClawError(Exception):
 
 
 class OpenClawLink:
-    """A connection. ``on_event`` hears each event with its payload; an empty one at the end."""
+    """A connection. ``on_event`` gets each event with its payload; an empty one at the end."""
 
     def __init__(self, url: str, device: Device, on_event: Event = lambda *_: None) -> None:
         self.url, self._device, self._on_event = url, device, on_event
         self.version, self.protocol = "", 0
-        self._socket = JsonSocket(url, hears=self._hear, unasked=_EVENT.match, shape=SHAPE)
+        self._socket = JsonSocket(url, on_frame=self._on_frame, is_unsolicited=_EVENT.match, shape=SHAPE)
         self._ids = count(1)
 
     @property
@@ -113,7 +113,7 @@ class OpenClawLink:
             raise OpenClawError(method, frame.get("error"))
         return typed(frame, "payload", dict, {})
 
-    def _hear(self, frame: Form | None) -> None:
+    def _on_frame(self, frame: Form | None) -> None:
         if frame is None:
             self._on_event("", {})
         elif frame.get("type") == "event":

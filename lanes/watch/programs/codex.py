@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import RequestRefused, answered_by, silent
-from lanes.watch.links.looking import heard_within, proof_by, wall
+from lanes.watch.links.looking import event_within, proof_by, wall
 from lanes.watch.links.sockets import ANSWER_S, CONNECT_S, Form, JsonSocket
 from lanes.watch.reading import ShownKeys, latest, moment, objects, typed, words
 from lanes_storage.law import SourceState, WatchedState
@@ -34,7 +34,7 @@ class CodexTurn(NamedTuple):
     name: str
     since: int | None
     sign: int | None
-    asks: bool
+    awaits_person: bool
 
 
 class CodexAdapter(Adapter):
@@ -45,12 +45,12 @@ class CodexAdapter(Adapter):
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._socket = self._unconnected()
         self._ids = count(1)
-        self._heard = asyncio.Event()
+        self._event = asyncio.Event()
         self._active: dict[str, bool] = {}  # of each thread, once it is known; whether it is active
         self._outcomes: dict[str, str] = {}
 
     def _unconnected(self) -> JsonSocket:
-        return JsonSocket(self._url, hears=self._hear, unasked=_NOTICE.match, shape=SHAPE)
+        return JsonSocket(self._url, on_frame=self._on_frame, is_unsolicited=_NOTICE.match, shape=SHAPE)
 
     async def connect(self) -> str:
         """Connect, and return the version. Raises SourceDown."""
@@ -74,7 +74,7 @@ class CodexAdapter(Adapter):
         found = _VERSION.search(words(hello, "userAgent"))
         if found is None or not words(hello, "codexHome"):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
-        await self._socket.tell({"method": "initialized"})
+        await self._socket.send({"method": "initialized"})
         return found[1]
 
     async def _call(self, method: str, params: Mapping[str, Any], seconds: float = ANSWER_S) -> dict[str, Any]:
@@ -85,12 +85,12 @@ class CodexAdapter(Adapter):
             raise RequestRefused(f"{method}: {words(frame.get('error'), 'message') or 'refused'}")
         return typed(frame, "result", dict, {})
 
-    def _hear(self, frame: Form | None) -> None:
+    def _on_frame(self, frame: Form | None) -> None:
         kind, about = words(frame, "method"), typed(frame, "params", dict, {})
         if kind == "thread/status/changed":
             self._status(typed(about, "threadId", str, ""), about)
         if frame is None or kind.startswith(("thread/status", "thread/started", "thread/closed", "turn/")):
-            self._heard.set()
+            self._event.set()
 
     def _status(self, thread: str, about: Mapping[str, Any]) -> bool:
         """Take note of the status of a thread; whether it waits for a person."""
@@ -106,7 +106,7 @@ class CodexAdapter(Adapter):
 
     async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the connection has ended."""
-        await heard_within(self._heard, seconds, self._socket.check)
+        await event_within(self._event, seconds, self._socket.check)
 
     # ------------------------------------------------------------------------------------ threads
 
@@ -124,14 +124,14 @@ class CodexAdapter(Adapter):
             turn = await self._turn(thread)
         if turn is None:
             return Sighting(key, WatchedState.IDLE, outcome=self._outcomes.get(thread))
-        last = self._clock() if turn.asks else latest(turn.since, turn.sign)
+        last = self._clock() if turn.awaits_person else latest(turn.since, turn.sign)
         return Sighting(key, WatchedState.RUNNING, (turn.name,) if turn.name else (), turn.since, last)
 
     async def _turn(self, thread: str) -> CodexTurn | None:
         """What holds a thread; None: nothing does. Of its items nothing is asked for."""
         try:
             about = typed(await self._call("thread/read", {"threadId": thread}), "thread", dict, {})
-            asks = self._status(thread, about)
+            awaits_person = self._status(thread, about)
             if not self._active.get(thread):
                 return None
             newest = await self._newest(thread)
@@ -142,11 +142,11 @@ class CodexAdapter(Adapter):
         if status != "inProgress":
             self._outcomes[thread] = status
             newest = {}
-        return CodexTurn(words(newest, "id"), _ms(newest, "startedAt"), _ms(about, "updatedAt"), asks)
+        return CodexTurn(words(newest, "id"), _ms(newest, "startedAt"), _ms(about, "updatedAt"), awaits_person)
 
     async def _newest(self, thread: str) -> dict[str, Any]:
-        asked = {"threadId": thread, "limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
-        return next(iter(objects(await self._call("thread/turns/list", asked), "data")), {})
+        params = {"threadId": thread, "limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
+        return next(iter(objects(await self._call("thread/turns/list", params), "data")), {})
 
     # ------------------------------------------------------------------------------------ freeing
 

@@ -64,9 +64,9 @@ class LangGraphAdapter(Adapter):
 
     async def list(self) -> Sequence[Sighting]:
         """Its threads, the newest first. Raises SourceDown."""
-        asked = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
+        body = {"limit": MOST_LISTED, "sort_by": "updated_at", "sort_order": "desc", "select": THREAD}
         with answered_by("the server does not list its threads", SHAPE):
-            threads = dicts(await self._web.post("/threads/search", asked))
+            threads = dicts(await self._web.post("/threads/search", body))
         return [await self._row(thread) for thread in threads[:MOST_LISTED] if typed(thread, "thread_id", str, "")]
 
     async def _row(self, thread: Mapping[str, Any]) -> Sighting:
@@ -127,8 +127,8 @@ class LangGraphAdapter(Adapter):
         thread = self._names.raw(seen.key)
 
         async def look() -> str | None:
-            found = {words(run, "run_id"): words(run, "status") for run in await self._runs(thread)}
-            status = found.get(seen.runs[0], "gone") if seen.runs else ""
+            statuses = {words(run, "run_id"): words(run, "status") for run in await self._runs(thread)}
+            status = statuses.get(seen.runs[0], "gone") if seen.runs else ""
             if status in (RUNNING, PENDING, ""):
                 return None
             if status != CANCELLED:

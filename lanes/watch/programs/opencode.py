@@ -13,7 +13,7 @@ from urllib.parse import quote
 from lanes.text.chats import dicts
 from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
 from lanes.watch.links.failing import RequestRefused, answered_by
-from lanes.watch.links.looking import heard_within, proof_by, wall
+from lanes.watch.links.looking import event_within, proof_by, wall
 from lanes.watch.links.web import JsonWeb
 from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
@@ -38,7 +38,7 @@ class OpencodeRun:
     def __init__(self, since: int | None, *, whole: bool) -> None:
         self.since, self.whole = since, whole
         self.answers = self.writes = ""
-        self.asks = False  # it waits for a person
+        self.awaits_person = False
         self.waiting: set[str] = set()
         self.answered: set[str] = set()
 
@@ -52,11 +52,11 @@ class OpencodeAdapter(Adapter):
         self._web, self._clock, self._names = JsonWeb(url, headers), clock, ShownKeys()
         self._url = url
         self._folders: dict[str, str] = {}  # of each session
-        self._asked: dict[str, None] = {}  # folders whose status is asked for
+        self._polled_folders: dict[str, None] = {}  # folders whose status is asked for
         self._runs: dict[str, OpencodeRun] = {}
         self._signs: dict[str, int] = {}
         self._ended: dict[str, str] = {}  # how the last run of a session ended
-        self._heard = asyncio.Event()
+        self._event = asyncio.Event()
         self._recalled: dict[str, Sighting] = {}
         self._looked = False  # what is held now was seen to begin
         self._written: dict[str, str] = {}  # by what is to be aborted
@@ -65,23 +65,23 @@ class OpencodeAdapter(Adapter):
         """Connect, and return the version. Raises SourceDown."""
         await self.close()
         self._web.ended, self._looked = None, False
-        for known in (self._folders, self._asked, self._runs, self._signs, self._ended, self._recalled):
+        for known in (self._folders, self._polled_folders, self._runs, self._signs, self._ended, self._recalled):
             known.clear()
         with answered_by(f"{self._url} is no opencode", SHAPE):
             health = await self._web.get("/global/health")
         version = words(health, "version")
         if health is None or not version.startswith("1."):
             raise SourceDown(SourceState.FOREIGN, f"{self._url} is opencode {version or 'of no version'}", SHAPE)
-        await self._web.listen("/global/event", self._hear)
+        await self._web.listen("/global/event", self._on_event)
         await self._list_all()
         return version
 
     async def _list_all(self) -> None:
         with answered_by("opencode does not list its sessions", SHAPE):
-            found = await self._web.get("/experimental/session", {"limit": MOST_LISTED})
-        for row in dicts(found)[:MOST_LISTED]:
+            rows = await self._web.get("/experimental/session", {"limit": MOST_LISTED})
+        for row in dicts(rows)[:MOST_LISTED]:
             self._know(row)
-        self._asked.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
+        self._polled_folders.update(dict.fromkeys([*dict.fromkeys(self._folders.values())][:FIRST_FOLDERS]))
 
     def _know(self, info: Any) -> None:
         key, folder = typed(info, "id", str, ""), typed(info, "directory", str, "")
@@ -94,19 +94,19 @@ class OpencodeAdapter(Adapter):
 
     # ----------------------------------------------------------------------------------- events
 
-    def _hear(self, event: Mapping[str, Any]) -> None:
+    def _on_event(self, event: Mapping[str, Any]) -> None:
         payload = typed(event, "payload", dict, {})
         kind, about = words(payload, "type"), typed(payload, "properties", dict, {})
         key = typed(about, "sessionID", str, "")
         if not event:
-            self._heard.set()
+            self._event.set()
         if kind in ("session.created", "session.updated"):
             self._know(typed(about, "info", dict, {}))
         if key not in self._folders:
             return
         folder = typed(event, "directory", str, "")
-        if folder and len(self._asked) < MOST_FOLDERS:
-            self._asked[folder] = None
+        if folder and len(self._polled_folders) < MOST_FOLDERS:
+            self._polled_folders[folder] = None
         match kind:
             case "session.deleted":
                 self._folders.pop(key)
@@ -121,11 +121,11 @@ class OpencodeAdapter(Adapter):
                 "permission.asked" | "question.asked" | "permission.replied" | "question.replied" | "question.rejected"
             ):
                 if key in self._runs:
-                    self._runs[key].asks = kind.endswith("asked")
+                    self._runs[key].awaits_person = kind.endswith("asked")
         if kind.startswith("message."):
             self._signs[key] = self._clock()
         if not kind.startswith("message.part"):
-            self._heard.set()
+            self._event.set()
 
     def _status(self, key: str, status: str) -> None:
         if status == "idle":
@@ -149,7 +149,7 @@ class OpencodeAdapter(Adapter):
 
     async def events(self, seconds: float) -> None:
         """Wait for an event. Raises SourceDown where the stream has ended."""
-        await heard_within(self._heard, seconds, self._web.check)
+        await event_within(self._event, seconds, self._web.check)
 
     # ----------------------------------------------------------------------------------- sessions
 
@@ -157,7 +157,7 @@ class OpencodeAdapter(Adapter):
         """Its sessions. Raises SourceDown."""
         self._web.check()
         held: dict[str, str] = {}
-        for folder in ["", *self._asked]:
+        for folder in ["", *self._polled_folders]:
             held |= await self._statuses(folder)
         for key in [*self._runs.keys() - held.keys()]:
             self._status(key, "idle")
@@ -170,13 +170,13 @@ class OpencodeAdapter(Adapter):
     async def _statuses(self, folder: str) -> dict[str, str]:
         """The sessions of a folder that are held."""
         try:
-            found = await self._web.get("/session/status", {"directory": folder} if folder else None)
+            statuses = await self._web.get("/session/status", {"directory": folder} if folder else None)
         except RequestRefused as error:
             if folder:  # it may be there no more
-                self._asked.pop(folder, None)
+                self._polled_folders.pop(folder, None)
                 return {}
             raise SourceDown(SourceState.FOREIGN, f"opencode does not tell its state ({error})", SHAPE) from error
-        rows = found.items() if isinstance(found, dict) else ()
+        rows = statuses.items() if isinstance(statuses, dict) else ()
         return {key: words(status, "type") for key, status in rows if words(status, "type") not in ("", "idle")}
 
     async def _begun_before(self, key: str) -> None:
@@ -186,10 +186,10 @@ class OpencodeAdapter(Adapter):
             return
         run = self._runs[key] = OpencodeRun(None, whole=self._looked)
         try:
-            found = await self._web.get(f"/session/{quote(key, safe='')}/message", self._of(key) | {"limit": NEWEST})
+            messages = await self._web.get(f"/session/{quote(key, safe='')}/message", self._of(key) | {"limit": NEWEST})
         except RequestRefused:
             return
-        for each in dicts(found):
+        for each in dicts(messages):
             info = typed(each, "info", dict, {})
             at = typed(info, "time", dict, {})
             if typed(info, "role", str, "") == "assistant" and moment(at, "completed") is None:
@@ -207,7 +207,7 @@ class OpencodeAdapter(Adapter):
             state=WatchedState.RUNNING,
             runs=(run.answers,) if run.answers else (),
             since=run.since,
-            last_sign=self._clock() if run.asks else latest(self._signs.get(key), run.since),
+            last_sign=self._clock() if run.awaits_person else latest(self._signs.get(key), run.since),
             waiting=len(run.waiting) if run.whole else None,
         )
 
@@ -249,12 +249,12 @@ class OpencodeAdapter(Adapter):
 
     async def _is_complete(self, key: str, message: str) -> bool:
         try:
-            found = await self._web.get(
+            answer = await self._web.get(
                 f"/session/{quote(key, safe='')}/message/{quote(message, safe='')}", self._of(key)
             )
         except RequestRefused as error:
             return error.status == 404
-        return moment(typed(typed(found, "info", dict, {}), "time", dict, {}), "completed") is not None
+        return moment(typed(typed(answer, "info", dict, {}), "time", dict, {}), "completed") is not None
 
     async def close(self) -> None:
         """Close every connection."""
