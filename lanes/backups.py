@@ -55,7 +55,7 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
         copies.draw(copy, draft, progress)
         try:
             copies.take_back(draft)
-            paused, epoch = _tell(draft, clock, actor, _assigned(path))
+            paused, epoch = _record(draft, clock, actor, _assigned(path))
             _refuse_while_used(path, clock, "restore")
             kept = copies.put_in_place(draft, path)
         except BaseException:
@@ -88,7 +88,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _tell(draft: Path, clock: Clock, actor: str, assigned: dict[str, int]) -> tuple[list[str], int]:
+def _record(draft: Path, clock: Clock, actor: str, assigned: dict[str, int]) -> tuple[list[str], int]:
     def step(tx: Transaction) -> tuple[list[str], int]:
         epoch = copies.raise_ids(tx, assigned, LEFT_OUT)
         return doors.restored(tx, clock(), actor=actor, epoch=epoch), epoch

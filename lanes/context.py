@@ -82,8 +82,8 @@ class Context:
         if config is None:
             return None
         name = runner or config.policy(key).runner
-        found = config.runner(name)
-        return found.providers if found is not None else () if name in config.sources else None
+        configured = config.runner(name)
+        return configured.providers if configured is not None else () if name in config.sources else None
 
     def how_to_start(self, real_runner_ran: Callable[[], bool]) -> str:
         """The command that starts a gateway on this database; ``real_runner_ran`` as for ``start_command``."""

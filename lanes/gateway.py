@@ -270,9 +270,9 @@ class Gateway:
                 log.warning("lane %s taken back (%s): %s", ascii(finding.run.key), finding.decision, finding.evidence)
 
 
-def _are_specs(given: object) -> bool:
-    return isinstance(given, Mapping) and all(
-        isinstance(spec, RunnerSpec) and spec.name == name for name, spec in given.items()
+def _are_specs(specs: object) -> bool:
+    return isinstance(specs, Mapping) and all(
+        isinstance(spec, RunnerSpec) and spec.name == name for name, spec in specs.items()
     )
 
 

@@ -53,7 +53,7 @@ class Endings:
         if self._task is not None:
             await call_off(self._task)
         with contextlib.suppress(Exception):  # the waiters get StoreClosed
-            self._tell(await self._ended(tuple(self._waiting)))
+            self._resolve(await self._ended(tuple(self._waiting)))
         self._fail(StoreClosed(self._store.name))
 
     async def _look(self) -> None:
@@ -72,7 +72,7 @@ class Endings:
                 await asyncio.sleep(REFUSED_S)
                 continue
             refusals = 0
-            self._tell(ended)
+            self._resolve(ended)
             await asyncio.sleep(REST_S)
             if self._waiting.keys() <= set(ids) - {message.id for message in ended}:
                 await self._changes.wait(LOOK_ANYWAY_S, mark)
@@ -80,7 +80,7 @@ class Endings:
     async def _ended(self, ids: tuple[int, ...]) -> list[records.MessageRow]:
         return await self._store.read(reads.ended_among(ids))
 
-    def _tell(self, ended: Iterable[records.MessageRow]) -> None:
+    def _resolve(self, ended: Iterable[records.MessageRow]) -> None:
         for row in ended:
             message = Message.of(row)
             for future in self._waiting.get(row.id, ()):

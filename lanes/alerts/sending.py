@@ -13,13 +13,13 @@ class NotSent(Exception):
     """An alert could not be sent; says why, without its address."""
 
 
-def send(alert: AlertConfig, said: bytes) -> None:
+def send(alert: AlertConfig, body: bytes) -> None:
     """Send it. Blocks, at most for the time limit of the alert. Raises NotSent."""
     try:
         if alert.command:
-            _run(alert, said)
+            _run(alert, body)
         else:
-            asyncio.run(_post(alert, said))
+            asyncio.run(_post(alert, body))
     except NotSent:
         raise
     except TimeoutError as error:
@@ -28,7 +28,7 @@ def send(alert: AlertConfig, said: bytes) -> None:
         raise NotSent(type(error).__name__) from error  # its text may have the address
 
 
-async def _post(alert: AlertConfig, said: bytes) -> None:
+async def _post(alert: AlertConfig, body: bytes) -> None:
     """Post to the webhook. Redirects are not followed."""
     if alert.url is None:
         raise NotSent("its address is not known")
@@ -36,14 +36,14 @@ async def _post(alert: AlertConfig, said: bytes) -> None:
     try:
         async with asyncio.timeout(alert.timeout_ms / 1000):
             headers = {"content-type": "application/json"}
-            async with client.post(alert.url, said, headers, lambda: None) as answer:
+            async with client.post(alert.url, body, headers, lambda: None) as answer:
                 if not 200 <= answer.status < 300:
                     raise NotSent(f"HTTP {answer.status}")
     finally:
         await client.aclose()
 
 
-def _run(alert: AlertConfig, said: bytes) -> None:
+def _run(alert: AlertConfig, body: bytes) -> None:
     """Run the program, without a shell; it must end with exit code 0. Its whole group ends with the time limit."""
     quiet = subprocess.DEVNULL
     try:
@@ -54,7 +54,7 @@ def _run(alert: AlertConfig, said: bytes) -> None:
         raise NotSent(f"{alert.command[0]} could not be started: {error.strerror}") from error
     with started as child:
         try:
-            child.communicate(said, timeout=alert.timeout_ms / 1000)
+            child.communicate(body, timeout=alert.timeout_ms / 1000)
         except BaseException as error:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()

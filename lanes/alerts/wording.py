@@ -8,7 +8,7 @@ from lanes.text.spans import span
 from lanes.text.timestamps import moment
 from lanes_storage.records import DueIncident
 
-_SAID = {
+_ONE = {
     "held": "lane {} is held for long",
     "silent": "the run of lane {} is silent",
     "waiting": "a message of lane {} waits for long",
@@ -28,14 +28,14 @@ _SEVERAL = {
 
 def body(incident: DueIncident, form: str) -> bytes:
     """What is sent. Names are escaped for a terminal, and in JSON as ASCII."""
-    told = _told(incident)
+    payload = _payload(incident)
     if form == "slack":
-        text = told["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        told = {"text": text, "mrkdwn": False}
-    return json.dumps(told).encode("ascii")
+        text = payload["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        payload = {"text": text, "mrkdwn": False}
+    return json.dumps(payload).encode("ascii")
 
 
-def _told(incident: DueIncident) -> dict[str, Any]:
+def _payload(incident: DueIncident) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(incident.facts)
     ends = incident.begin_sent_at is not None
     return {
@@ -52,11 +52,11 @@ def _told(incident: DueIncident) -> dict[str, Any]:
 
 
 def _sentence(incident: DueIncident, facts: dict[str, Any], *, ends: bool) -> str:
-    several = _SEVERAL if not incident.subject else _SAID
+    sentences = _SEVERAL if not incident.subject else _ONE
     name = facts.get("count", "") if not incident.subject else clean(incident.subject)
-    said = several.get(incident.kind, incident.kind + " {}").format(name)
+    text = sentences.get(incident.kind, incident.kind + " {}").format(name)
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
     if ends and incident.ended_at is not None:
-        return f"lanes: over after {span(incident.ended_at - incident.began_at)}: {said}{cause}"
+        return f"lanes: over after {span(incident.ended_at - incident.began_at)}: {text}{cause}"
     since = facts.get("since")
-    return f"lanes: {said}{cause}" + (f", since {moment(since)}" if isinstance(since, int) else "")
+    return f"lanes: {text}{cause}" + (f", since {moment(since)}" if isinstance(since, int) else "")

@@ -28,18 +28,18 @@ DEEPEST = 200
 FIRST_MOMENT = 10**11
 
 
-def text(value: object, what: str, longest: int | None = None) -> str:
+def text(value: object, name: str, longest: int | None = None) -> str:
     """A text, of at most so many characters."""
     if not isinstance(value, str):
-        raise Unfit(f"{what} must be a str, not {type(value).__name__}")
+        raise Unfit(f"{name} must be a str, not {type(value).__name__}")
     if longest is not None and len(value) > longest:
-        raise Unfit(f"{what} has {len(value)} characters; at most {longest} are kept")
+        raise Unfit(f"{name} has {len(value)} characters; at most {longest} are kept")
     return str.__str__(value)
 
 
-def text_or_none(value: object, what: str, longest: int | None = None) -> str | None:
+def text_or_none(value: object, name: str, longest: int | None = None) -> str | None:
     """A text, or None."""
-    return None if value is None else text(value, what, longest)
+    return None if value is None else text(value, name, longest)
 
 
 def actor(value: object) -> str:
@@ -79,11 +79,11 @@ def digits(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
-def one_of(words: type[E], value: object, what: str) -> E:
+def one_of(words: type[E], value: object, name: str) -> E:
     """One of the allowed words."""
     found = words._value2member_map_.get(value) if isinstance(value, str) else None
     if not isinstance(found, words):
-        raise Unfit(f"{what} must be one of {', '.join(words)}, not {sentence(value, 100)!a}")
+        raise Unfit(f"{name} must be one of {', '.join(words)}, not {sentence(value, 100)!a}")
     return found
 
 
@@ -105,33 +105,33 @@ def _is_real(value: object) -> "TypeGuard[SupportsFloat]":
     return type(value) is not bool and isinstance(value, Real)
 
 
-def count(value: object, what: str, least: int = 0) -> int:
+def count(value: object, name: str, least: int = 0) -> int:
     """A whole number that can be stored."""
     number = int(value) if _is_whole(value) else least - 1
     if not least <= number < 2**63:
-        raise Unfit(f"{what} must be a whole number, {least} or more, not {sentence(value, 100)!a}")
+        raise Unfit(f"{name} must be a whole number, {least} or more, not {sentence(value, 100)!a}")
     return number
 
 
-def span_ms(seconds: object, what: str) -> int:
+def span_ms(seconds: object, name: str) -> int:
     """A duration in seconds, as milliseconds: a finite number, not negative, of at most ten years."""
-    value = _number(seconds, what)
+    value = _number(seconds, name)
     if math.isnan(value) or value < 0:
-        raise Unfit(f"{what} must be a number of seconds, 0 or more, not {value}")
+        raise Unfit(f"{name} must be a number of seconds, 0 or more, not {value}")
     if value * 1000 > durations.LONGEST_MS:
-        raise Unfit(f"{what} must be at most {durations.show(durations.LONGEST_MS)}")
+        raise Unfit(f"{name} must be at most {durations.show(durations.LONGEST_MS)}")
     return round(value * 1000)
 
 
-def limit_ms(seconds: object, what: str) -> int | None:
+def limit_ms(seconds: object, name: str) -> int | None:
     """A limit in seconds, as milliseconds; None for infinity: no limit."""
-    value = _number(seconds, what)
+    value = _number(seconds, name)
     if value == math.inf:
         return None
     if not value > 0:
-        raise Unfit(f"{what} must be a number of seconds, more than 0; math.inf switches it off")
+        raise Unfit(f"{name} must be a number of seconds, more than 0; math.inf switches it off")
     if value * 1000 > durations.LONGEST_MS:
-        raise Unfit(f"{what} must be at most {durations.show(durations.LONGEST_MS)}; math.inf switches it off")
+        raise Unfit(f"{name} must be at most {durations.show(durations.LONGEST_MS)}; math.inf switches it off")
     return max(1, round(value * 1000))
 
 
@@ -151,13 +151,13 @@ def patience_ms(seconds: object, none: int | None = None) -> int | None:
     return none if patience is None else round(patience * 1000)
 
 
-def moment_ms(value: object, what: str) -> int:
+def moment_ms(value: object, name: str) -> int:
     """A wall time: whole milliseconds since 1970, or a datetime with a time zone."""
     if isinstance(value, datetime):
-        return _of_datetime(value, what)
+        return _of_datetime(value, name)
     ms = int(value) if _is_whole(value) else -1
     if not 0 <= ms <= LAST_MOMENT:
-        raise Unfit(f"{what} must be a wall time: whole milliseconds since 1970, or a datetime with a time zone")
+        raise Unfit(f"{name} must be a wall time: whole milliseconds since 1970, or a datetime with a time zone")
     return ms
 
 
@@ -176,50 +176,50 @@ def until_ms(value: object, now: Now) -> int:
             return round(seconds)
     if isinstance(value, datetime):
         return _of_datetime(value, "until")
-    said = ascii(sentence(value, 100))
-    raise Unfit(f"until must be a datetime with a time zone, or a duration (a timedelta, or seconds), not {said}")
+    shown = ascii(sentence(value, 100))
+    raise Unfit(f"until must be a datetime with a time zone, or a duration (a timedelta, or seconds), not {shown}")
 
 
-def json_text(value: object, what: str) -> str:
+def json_text(value: object, name: str) -> str:
     """A value as JSON for storage. NaN and infinity are refused: they are not JSON, and other programs cannot read
     them."""
     try:
         written = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unfit(f"{what} is not valid JSON: {sentence(error, 200)}") from error
+        raise Unfit(f"{name} is not valid JSON: {sentence(error, 200)}") from error
     if _deeper(value, DEEPEST):
-        raise Unfit(f"{what} is nested more than {DEEPEST} deep")
+        raise Unfit(f"{name} is nested more than {DEEPEST} deep")
     return written
 
 
-def dict_or_none(value: object, what: str) -> dict[str, Any] | None:
+def dict_or_none(value: object, name: str) -> dict[str, Any] | None:
     """A JSON object, or None."""
     if value is None or isinstance(value, dict):
         return value
-    raise Unfit(f"{what} must be a dict, not {type(value).__name__}")
+    raise Unfit(f"{name} must be a dict, not {type(value).__name__}")
 
 
-def amount_or_none(value: object, what: str) -> float | None:
+def amount_or_none(value: object, name: str) -> float | None:
     """An amount of money, or None."""
     if value is None:
         return None
     if type(value) is bool or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise Unfit(f"{what} must be an amount of 0 or more")
+        raise Unfit(f"{name} must be an amount of 0 or more")
     return float(value)
 
 
-def _number(value: object, what: str) -> float:
+def _number(value: object, name: str) -> float:
     if not _is_real(value):
-        raise Unfit(f"{what} must be a number of seconds, not {type(value).__name__}")
+        raise Unfit(f"{name} must be a number of seconds, not {type(value).__name__}")
     try:
         return float(value)
     except OverflowError as error:
-        raise Unfit(f"{what} must be a number of seconds of at most {durations.show(durations.LONGEST_MS)}") from error
+        raise Unfit(f"{name} must be a number of seconds of at most {durations.show(durations.LONGEST_MS)}") from error
 
 
-def _of_datetime(value: datetime, what: str) -> int:
+def _of_datetime(value: datetime, name: str) -> int:
     if value.tzinfo is None:
-        raise Unfit(f"{what} is a datetime without a time zone: say which, datetime.now(UTC) for one")
+        raise Unfit(f"{name} is a datetime without a time zone: say which, datetime.now(UTC) for one")
     return max(0, min(round(value.timestamp() * 1000), LAST_MOMENT))
 
 
@@ -244,8 +244,8 @@ def question(text_: object, timeout: object, options: object, permission: bool) 
     limit = limit_ms(timeout, "timeout")
     if limit is None:
         raise Unfit("a question has a limit: timeout must be a number of seconds")
-    asked = text(text_, "a question", LONGEST_REASON)
-    if not asked.strip():
+    question = text(text_, "a question", LONGEST_REASON)
+    if not question.strip():
         raise Unfit("a question must not be empty")
     if isinstance(options, str) or not isinstance(options, Sequence):
         raise Unfit("options must be a sequence of texts")
@@ -253,7 +253,7 @@ def question(text_: object, timeout: object, options: object, permission: bool) 
     folded = [word.strip().casefold() for word in words]
     if len({*folded}) < len(folded) or "" in folded or (permission and not words):
         raise Unfit("options must be different texts, none of them empty")
-    return asked, limit, words
+    return question, limit, words
 
 
 def instance(value: object, kind: type, name: str, how: str) -> None:

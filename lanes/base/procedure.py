@@ -131,14 +131,14 @@ def run(
     """Carry out an effect on a blocking store. Raises what the effect gives or raises, and what the store does."""
     if isinstance(effect, Blocking):
         return cast("T", effect.work(store))
-    given: Any
+    result: Any
     if isinstance(effect, Generator):
-        ((_, given),) = run_each(store, [effect], clock, sleep)
+        ((_, result),) = run_each(store, [effect], clock, sleep)
     elif isinstance(effect, Query):
-        given = store.read(effect)
+        result = store.read(effect)
     else:
-        given = store.look(effect.look) if isinstance(effect, QueryBlock) else store.write(effect)
-    return cast("T", raised(given))
+        result = store.look(effect.look) if isinstance(effect, QueryBlock) else store.write(effect)
+    return cast("T", raised(result))
 
 
 def run_each(
@@ -156,9 +156,9 @@ def run_each(
         yield from under_way.begin(effects)
         while True:
             seen = store.version()  # from here on, a wait notices what others commit
-            while (asked := under_way.next_round()) is not None:
-                answers = list(map(store.read, asked.queries)) if asked.step is None else store.write(asked.step)
-                yield from under_way.answer(asked.places, answers)
+            while (round_ := under_way.next_round()) is not None:
+                answers = list(map(store.read, round_.queries)) if round_.step is None else store.write(round_.step)
+                yield from under_way.answer(round_.places, answers)
             if (seconds := under_way.waits_s) is None:
                 return
             wait_since(store, seen, seconds, clock, sleep)
@@ -167,11 +167,11 @@ def run_each(
         under_way.close()
 
 
-def raised(given: T | LanesError) -> T:
+def raised(result: T | LanesError) -> T:
     """The result of a step, a query or a look. Raises it if it is an error."""
-    if isinstance(given, LanesError):
-        raise given
-    return given
+    if isinstance(result, LanesError):
+        raise result
+    return result
 
 
 def wait_since(
@@ -213,7 +213,7 @@ class EffectSet(Generic[T]):
     def __init__(self) -> None:
         self._begun = 0
         self._procedures: dict[int, Procedure[T]] = {}
-        self._asked: dict[int, Request] = {}
+        self._requests: dict[int, Request] = {}
 
     def begin(self, effects: Iterable[Effect[T]]) -> Ended[T]:
         """Add these effects; their places continue the count of all that were added."""
@@ -225,9 +225,11 @@ class EffectSet(Generic[T]):
     def next_round(self) -> Round | None:
         """What to carry out next; None if all remaining effects wait."""
         for kind in (Write, Read):
-            places = list(islice((place for place, ask in self._asked.items() if isinstance(ask, kind)), PAGE))
+            places = list(
+                islice((place for place, request in self._requests.items() if isinstance(request, kind)), PAGE)
+            )
             if places:
-                return _round([self._asked[place] for place in places], places)
+                return _round([self._requests[place] for place in places], places)
         return None
 
     def answer(self, places: Sequence[int], answers: Sequence[Any]) -> Ended[T]:
@@ -237,7 +239,9 @@ class EffectSet(Generic[T]):
     @property
     def waits_s(self) -> float | None:
         """How long the remaining effects wait at most for a change; None if none is left."""
-        return min((ask.seconds for ask in self._asked.values() if isinstance(ask, WaitForChange)), default=None)
+        return min(
+            (request.seconds for request in self._requests.values() if isinstance(request, WaitForChange)), default=None
+        )
 
     @property
     def several(self) -> bool:
@@ -246,7 +250,9 @@ class EffectSet(Generic[T]):
 
     def waited(self) -> Ended[T]:
         """Continue the effects: the database has changed, or the time is over."""
-        return self._go_on(dict.fromkeys(place for place, ask in self._asked.items() if isinstance(ask, WaitForChange)))
+        return self._go_on(
+            dict.fromkeys(place for place, request in self._requests.items() if isinstance(request, WaitForChange))
+        )
 
     def close(self) -> None:
         """End the remaining effects."""
@@ -257,21 +263,21 @@ class EffectSet(Generic[T]):
         ended: Ended[T] = []
         for place, answer in answers.items():
             try:
-                self._asked[place] = self._procedures[place].send(answer)
+                self._requests[place] = self._procedures[place].send(answer)
                 continue
             except StopIteration as end:
                 result = end.value
             except LanesError as error:
                 result = error
             del self._procedures[place]
-            self._asked.pop(place, None)
+            self._requests.pop(place, None)
             ended.append((place, result))
         return ended
 
 
-def _round(asked: Sequence[Request], places: Sequence[int]) -> Round:
-    steps = [ask.step for ask in asked if isinstance(ask, Write)]
-    queries = [ask.query for ask in asked if isinstance(ask, Read)]
+def _round(requests: Sequence[Request], places: Sequence[int]) -> Round:
+    steps = [request.step for request in requests if isinstance(request, Write)]
+    queries = [request.query for request in requests if isinstance(request, Read)]
 
     def step(tx: Transaction) -> list[Any]:
         return [each(tx) for each in steps]

@@ -30,8 +30,8 @@ class Proxies:
             return None
         from urllib.request import proxy_bypass
 
-        asked = urlsplit(url)
-        host = asked.hostname or ""
-        if is_loopback_host(host) or proxy_bypass(host) or proxy_bypass(asked.netloc):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if is_loopback_host(host) or proxy_bypass(host) or proxy_bypass(parts.netloc):
             return None
-        return self._named.get(asked.scheme)
+        return self._named.get(parts.scheme)

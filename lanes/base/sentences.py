@@ -40,27 +40,27 @@ def in_json(value: object) -> str:
     return sentence(value, 100)
 
 
-def sentence(said: object, longest: int = LONGEST) -> str:
+def sentence(value: object, longest: int = LONGEST) -> str:
     """Anything as text of bounded length, in characters that can be stored: an exception with the name of its type."""
     try:
-        text = said if isinstance(said, str) else _worded(said)
+        text = value if isinstance(value, str) else _worded(value)
         return str.__str__(text)[:longest].encode("utf-8", "replace").decode()
     except BaseException:  # whatever its own code does when it is asked for words: to leave is not for it to say
-        return f"({type.__dict__['__name__'].__get__(type(said))}, which can not be shown)"
+        return f"({type.__dict__['__name__'].__get__(type(value))}, which can not be shown)"
 
 
-def _worded(said: object) -> str:
-    if isinstance(said, BaseException):
-        text = str(said)
-        return f"{type(said).__name__}: {text}" if text else type(said).__name__
-    if isinstance(said, bytes | bytearray):
-        return bytes(said[: 4 * LONGEST]).decode("utf-8", "replace")
-    return "" if said is None else str(said)
+def _worded(value: object) -> str:
+    if isinstance(value, BaseException):
+        text = str(value)
+        return f"{type(value).__name__}: {text}" if text else type(value).__name__
+    if isinstance(value, bytes | bytearray):
+        return bytes(value[: 4 * LONGEST]).decode("utf-8", "replace")
+    return "" if value is None else str(value)
 
 
-def failure_of(cause: object, said: object, attempts: object = ()) -> RunFailure:
+def failure_of(cause: object, message: object, attempts: object = ()) -> RunFailure:
     """Why a run failed, as its runner says. What names no cause is ``runner_failed``, with a sentence about that."""
-    text = sentence(said)
+    text = sentence(message)
     try:
         chain = chain_of(attempts)
     except Exception as wrong:  # an iterable of the runner's own
@@ -78,16 +78,18 @@ def chain_of(attempts: object) -> tuple[ProviderAttempt, ...]:
     return tuple(map(_attempt, itertools.islice(attempts, MOST_ATTEMPTS)))
 
 
-def _attempt(given: Any) -> ProviderAttempt:
-    if not all(hasattr(given, name) for name in ProviderAttempt._fields):
-        raise TypeError(f"attempts is a sequence of Attempt, and holds {type(given).__name__}")
-    at = int(given.at) if isinstance(given.at, int | float) and 0 <= given.at <= LAST_MOMENT else 0
-    status = given.status if type(given.status) is int else None
-    words = [None if word is None else sentence(word, LONGEST_NAME) for word in (given.type, given.param, given.code)]
+def _attempt(attempt: Any) -> ProviderAttempt:
+    if not all(hasattr(attempt, name) for name in ProviderAttempt._fields):
+        raise TypeError(f"attempts is a sequence of Attempt, and holds {type(attempt).__name__}")
+    at = int(attempt.at) if isinstance(attempt.at, int | float) and 0 <= attempt.at <= LAST_MOMENT else 0
+    status = attempt.status if type(attempt.status) is int else None
+    words = [
+        None if word is None else sentence(word, LONGEST_NAME) for word in (attempt.type, attempt.param, attempt.code)
+    ]
     return ProviderAttempt(
-        sentence(given.provider, LONGEST_NAME),
-        sentence(given.cause, LONGEST_NAME),
-        sentence(given.message),
+        sentence(attempt.provider, LONGEST_NAME),
+        sentence(attempt.cause, LONGEST_NAME),
+        sentence(attempt.message),
         at,
         status,
         *words,

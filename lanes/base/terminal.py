@@ -61,10 +61,10 @@ def check_key(key: str) -> str:
         raise InvalidKey(f"it has {len(key)} characters; at most {MAX_KEY} are allowed")
     if key.isprintable():
         return key
-    if found := re.search(_CONTROL, key):
-        raise InvalidKey(f"character {found.start() + 1} is the control character {_escape(found[0])}")
-    if found := re.search(_SURROGATE, key):
-        raise InvalidKey(f"character {found.start() + 1} is half a character ({_escape(found[0])})")
+    if match := re.search(_CONTROL, key):
+        raise InvalidKey(f"character {match.start() + 1} is the control character {_escape(match[0])}")
+    if match := re.search(_SURROGATE, key):
+        raise InvalidKey(f"character {match.start() + 1} is half a character ({_escape(match[0])})")
     return key
 
 

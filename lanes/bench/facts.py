@@ -17,17 +17,17 @@ def fsync_p50_ms(folder: Path) -> float:
     """How long it takes to make one block durable in a folder: the median, in milliseconds."""
     path = folder / "fsync.probe"
     file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-    taken = []
+    seconds = []
     try:
         for _ in range(WRITES):
             os.write(file, BLOCK)
             started = time.perf_counter()
             os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
-            taken.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
     finally:
         os.close(file)
         path.unlink()
-    return statistics.median(taken) * 1000
+    return statistics.median(seconds) * 1000
 
 
 def facts(folder: Path) -> dict[str, str]:

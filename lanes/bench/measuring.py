@@ -24,9 +24,9 @@ def chosen(rows: Sequence[BenchRow], only: Sequence[str]) -> list[BenchRow]:
 
 def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
     """The results, one by one."""
-    tell = work.progress
+    write = work.progress
     for number, row in enumerate(rows, 1):
-        work.progress = _prefixed(tell, f"{number} of {len(rows)}, {row.name}: ")
+        work.progress = _prefixed(write, f"{number} of {len(rows)}, {row.name}: ")
         try:
             result = Result(row, row.measure(work))
         except Skipped as why:
@@ -34,23 +34,23 @@ def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
         except Exception as error:  # the other rows are measured all the same
             log.exception("%s", row.name)
             result = Result(row, None, f"failed, {type(error).__name__}: {error}"[:200])
-        tell("")
+        write("")
         yield result
 
 
 def bench(
-    rows: Sequence[BenchRow], size: Size, folder: Path, tell: Callable[[str], None]
+    rows: Sequence[BenchRow], size: Size, folder: Path, write: Callable[[str], None]
 ) -> tuple[dict[str, str], list[Result]]:
     """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
     with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
         work = Work(size, Path(name), progress)
         machine = facts(work.folder)
-        tell("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
-        tell(report.heading())
+        write("  ".join(f"{name}: {fact}" for name, fact in machine.items()))
+        write(report.heading())
         results, started = [], monotonic()
         with closing(work):
             for result in measured(rows, work):
-                tell(report.line(result))
+                write(report.line(result))
                 results.append(result)
         machine["took"] = f"{(monotonic() - started) / 60:.0f} min"
     return machine, results
@@ -63,5 +63,5 @@ def progress(doing: str) -> None:
         sys.stderr.flush()
 
 
-def _prefixed(tell: Callable[[str], None], prefix: str) -> Callable[[str], None]:
-    return lambda doing: tell(prefix + doing)
+def _prefixed(write: Callable[[str], None], prefix: str) -> Callable[[str], None]:
+    return lambda doing: write(prefix + doing)

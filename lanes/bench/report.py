@@ -7,7 +7,7 @@ from lanes.bench.kit.rows import BenchRow, Result
 
 def named(row: BenchRow) -> str:
     """A row that is not measured."""
-    return f"{row.name:24} {row.target!s:>12}  {row.what}"
+    return f"{row.name:24} {row.target!s:>12}  {row.description}"
 
 
 def heading() -> str:
@@ -18,7 +18,9 @@ def heading() -> str:
 def line(result: Result) -> str:
     """One row for a terminal."""
     row = result.row
-    return f"{row.name:24} {row.target!s:>12} {result.figure:>12}  {result.spread:15} {result.verdict:7}  {result.said}"
+    return (
+        f"{row.name:24} {row.target!s:>12} {result.figure:>12}  {result.spread:15} {result.verdict:7}  {result.figures}"
+    )
 
 
 def form(facts: dict[str, str], results: list[Result]) -> dict[str, Any]:
@@ -30,11 +32,11 @@ def _row_form(result: Result) -> dict[str, Any]:
     row, measured = result.row, result.measured
     return {
         "row": row.name,
-        "what": row.what,
+        "what": row.description,
         "target": str(row.target),
         "value": measured.value.median if measured else None,
         "rounds": measured.value.rounds if measured else [],
         "unit": row.target.unit,
         "verdict": result.verdict,
-        "figures": result.said,
+        "figures": result.figures,
     }

@@ -88,8 +88,8 @@ class Config:
         from hashlib import sha256
 
         excluded = ("gateway.", "database.", "hooks.", "watch.", "alert.")
-        said = [(s.name, s.value) for s in self.settings() if not s.name.startswith(excluded)]
-        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        settings = [(s.name, s.value) for s in self.settings() if not s.name.startswith(excluded)]
+        return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
     def clocks(self) -> Clocks:
@@ -164,12 +164,12 @@ class Config:
 
     @_once
     def _retry(self, matching: tuple[int, ...]) -> RetryTerms | None:
-        said = self._of("queue.retry", matching).value
-        if said is None:
+        retry = self._of("queue.retry", matching).value
+        if retry is None:
             return None
-        causes = PASSING if said["causes"] is None else frozenset(said["causes"])
+        causes = PASSING if retry["causes"] is None else frozenset(retry["causes"])
         hold = self._of("queue.hold_while_retrying", matching).value
-        return RetryTerms(said["attempts"], said["backoff"], causes, said["max_age"], hold)
+        return RetryTerms(retry["attempts"], retry["backoff"], causes, retry["max_age"], hold)
 
     def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
         """What that lane may use: by itself, and together with others."""
@@ -179,8 +179,8 @@ class Config:
     def _budgets(self, matching: tuple[int, ...]) -> tuple[BudgetTerms, ...]:
         by_policy = (self.policies[i].match for i in matching if "budget" in self.policies[i].values)
         names = {"lane_budget": "", "budget": next((f'policy "{match}"' for match in by_policy), "the queue")}
-        found = [(name, self._of(f"queue.{setting}", matching).value) for setting, name in names.items()]
-        return tuple(_budget(name, said) for name, said in found if said is not None)
+        budgets = [(name, self._of(f"queue.{setting}", matching).value) for setting, name in names.items()]
+        return tuple(_budget(name, budget) for name, budget in budgets if budget is not None)
 
     @cached_property
     def prioritized(self) -> bool:
@@ -240,7 +240,7 @@ class Config:
         """The policies whose glob matches, by their place in ``policies``. A claim asks several times."""
         return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
 
-    def given(self, matching: Iterable[int]) -> dict[str, Value]:
+    def explicit_clocks(self, matching: Iterable[int]) -> dict[str, Value]:
         """The clocks that someone set, by name, for lanes that these policies match."""
         matching = tuple(matching)
         values = {name: self._of(f"clocks.{name}", matching) for name in settings_of("clocks")}
@@ -267,7 +267,7 @@ class Config:
     def _resolved(self, matching: tuple[int, ...], kind: RunnerKind, runner: str) -> dict[str, Value]:
         if runner in self.sources:
             return self._resolved_of_source(matching, runner)
-        return limits.resolve(self.given(matching), kind, self.timeouts(runner))
+        return limits.resolve(self.explicit_clocks(matching), kind, self.timeouts(runner))
 
     def _resolved_of_source(self, matching: tuple[int, ...], name: str) -> dict[str, Value]:
         """A policy sets the limits before the source, and that before the sections, which know nothing of programs."""
@@ -277,13 +277,13 @@ class Config:
             for name in of_source
             if (value := self._of(f"clocks.{name}", matching)).explicit and value is not self.values[f"clocks.{name}"]
         }
-        clocks = limits.resolve({**self.given(matching), **of_source, **by_policy}, RunnerKind.PROVIDER, ())
+        clocks = limits.resolve({**self.explicit_clocks(matching), **of_source, **by_policy}, RunnerKind.PROVIDER, ())
         run, stall = clocks["run_timeout"], clocks["stall_timeout"]
         if None not in (run.value, stall.value) and stall.value > run.value:
             clocks["stall_timeout"] = stall._replace(value=run.value, origin=Origin.DERIVED)
         return clocks
 
 
-def _budget(name: str, said: Mapping[str, Any]) -> BudgetTerms:
-    cost = None if said["cost"] is None else round(said["cost"] * 1_000_000)
-    return BudgetTerms(name, said["per"], said["runs"], said["tokens"], cost, said["action"] == "reject")
+def _budget(name: str, budget: Mapping[str, Any]) -> BudgetTerms:
+    cost = None if budget["cost"] is None else round(budget["cost"] * 1_000_000)
+    return BudgetTerms(name, budget["per"], budget["runs"], budget["tokens"], cost, budget["action"] == "reject")

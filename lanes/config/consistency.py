@@ -13,8 +13,8 @@ def check(config: Config) -> None:
 
     Two policies contradict only where a key exists that both match, so such a key is looked for and named.
     """
-    if found := limits.contradiction(config.given(()), config.timeouts("")):
-        raise found.refusal()
+    if contradiction := limits.contradiction(config.explicit_clocks(()), config.timeouts("")):
+        raise contradiction.refusal()
     places = range(len(config.policies))
     for together in [*((i,) for i in places), *combinations(places, 2)]:
         if _contradiction(config, together) is None:
@@ -22,12 +22,12 @@ def check(config: Config) -> None:
         globs = [config.policies[i].match for i in together]
         key = common_key(globs[0], globs[-1])
         # Other policies may match that key as well, and come first.
-        if key is not None and (found := _contradiction(config, config.matching(key))):
-            raise found.refusal(f' for keys such as "{key}"')
+        if key is not None and (contradiction := _contradiction(config, config.matching(key))):
+            raise contradiction.refusal(f' for keys such as "{key}"')
 
 
 def _contradiction(config: Config, matching: tuple[int, ...]) -> limits.Contradiction | None:
     runner = config.runner(config.runner_of(matching))
-    asks = runner is not None and runner.kind is RunnerKind.PROVIDER
-    timeouts = config.timeouts(runner.name) if runner and asks else []
-    return limits.contradiction(config.given(matching), timeouts)
+    asks_providers = runner is not None and runner.kind is RunnerKind.PROVIDER
+    timeouts = config.timeouts(runner.name) if runner and asks_providers else []
+    return limits.contradiction(config.explicit_clocks(matching), timeouts)

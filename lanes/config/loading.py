@@ -88,8 +88,8 @@ def simulated(
         if row.array == "policy":
             kept = {name: value for name, value in row.values.items() if name != "runner"}
             rows.append(row._replace(values=kept))
-    made = _assembled(over.source if over else None, values, rows, env)
-    return replace(made, content=over.content, found_here=over.found_here) if over else made
+    config = _assembled(over.source if over else None, values, rows, env)
+    return replace(config, content=over.content, found_here=over.found_here) if over else config
 
 
 def _surroundings(env: Mapping[str, str] | None, cwd: Path | None) -> tuple[Mapping[str, str], Path]:

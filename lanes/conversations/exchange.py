@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from lanes.base.arguments import json_text
 from lanes.base.errors import Unfit
-from lanes.conversations.turns import ChatMessage, answer_of, kept, spoken
+from lanes.conversations.turns import ChatMessage, answer_of, kept, without_calls
 from lanes.runners.base import Turn
 from lanes_storage.doors import ImportedTurn
 
@@ -30,13 +30,13 @@ def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessag
         place, role = f"messages[{number}]", message.get("role")
         if role not in _SPEAKERS:
             raise Unfit(f"{place}.role is {role!a}: a conversation has {', '.join(_SPEAKERS)}", place)
-        said = message | {"content": _text(message.get("content"), f"{place}.content")}
+        converted = message | {"content": _text(message.get("content"), f"{place}.content")}
         if role == "user":
-            turns.append((said["content"], []))
+            turns.append((converted["content"], []))
         elif not turns:
             raise Unfit(f"{place}: the first message is of a user", place)
         else:
-            turns[-1][1].append(said)
+            turns[-1][1].append(converted)
     if not 0 < len(turns) <= MOST_TURNS:
         raise Unfit(f"a conversation of {len(turns)} turns cannot be imported: 1 to {MOST_TURNS} at once", "messages")
     return turns
@@ -44,12 +44,12 @@ def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessag
 
 def to_store(text: str, answer: Sequence[ChatMessage]) -> ImportedTurn:
     """One of these turns as it is stored. Raises Unfit."""
-    said = kept(None, answer) if answer else None
-    if said is None:
+    messages = kept(None, answer) if answer else None
+    if messages is None:
         return ImportedTurn(text, None)
-    (reply,) = [message["content"] for message in spoken(said)] or [""]
-    plain = len(said) == 1 and len(said[0]) == 2
-    return ImportedTurn(text, reply, None if plain else json_text(said, "messages"))
+    (reply,) = [message["content"] for message in without_calls(messages)] or [""]
+    plain = len(messages) == 1 and len(messages[0]) == 2
+    return ImportedTurn(text, reply, None if plain else json_text(messages, "messages"))
 
 
 def _text(content: object, place: str) -> str:

@@ -21,7 +21,9 @@ NO_RESULT = "(no result)"
 ALL_CHARACTERS = 2**62
 
 
-def told(turns: Iterable[Turn], text: str, system: str | None = None, *, tools: bool = False) -> list[ChatMessage]:
+def chat_messages(
+    turns: Iterable[Turn], text: str, system: str | None = None, *, tools: bool = False
+) -> list[ChatMessage]:
     """A conversation that ends with ``text``. What a person said and nobody answered comes before what they said next,
     in one message. ``tools``: calls of tools and their results are told, too."""
     messages: list[ChatMessage] = [{"role": "system", "content": system}] if system else []
@@ -38,7 +40,7 @@ def told(turns: Iterable[Turn], text: str, system: str | None = None, *, tools: 
 
 def _answered(turn: Turn, *, tools: bool) -> Sequence[ChatMessage]:
     if turn.answer:
-        return closed(turn.answer) if tools else spoken(turn.answer)
+        return closed(turn.answer) if tools else without_calls(turn.answer)
     return answer_of(turn) if turn.reply.strip() else ()
 
 
@@ -55,7 +57,7 @@ def exchanges(turns: Iterable[Turn]) -> list[Turn]:
     waiting: list[str] = []
     for turn in turns:
         waiting.append(turn.text)
-        for answer in spoken(answer_of(turn)):
+        for answer in without_calls(answer_of(turn)):
             finished.append(Turn(together(waiting), answer["content"]))
             waiting = []
     return finished
@@ -69,9 +71,9 @@ def answer_of(turn: Turn) -> Sequence[ChatMessage]:
 def kept(message: ChatMessage | None, turn: Sequence[ChatMessage] | None) -> list[ChatMessage] | None:
     """What is to be remembered of an answer besides its text, as ``Reply`` has it; None if the text says it all."""
     messages = [*(turn or ()), *([] if message is None else [message])]
-    said = [clean for each in messages if (clean := _remembered(each)) is not None]
+    remembered = [clean for each in messages if (clean := _remembered(each)) is not None]
     plain = turn is None and (message is None or not (message.get("tool_calls") or message.get("refusal")))
-    return None if plain or not said else said
+    return None if plain or not remembered else remembered
 
 
 def _remembered(message: ChatMessage) -> ChatMessage | None:
@@ -93,22 +95,22 @@ def _without_index(call: ChatMessage) -> ChatMessage:
 
 def closed(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
     """The answer with a result for each call, and without results that nobody asked for."""
-    made: list[ChatMessage] = []
+    answer: list[ChatMessage] = []
     calls: list[str] = []
     for message in messages:
         if message.get("role") == "tool":
             if (call := message.get("tool_call_id")) in calls:
                 calls.remove(call)
-                made.append(message)
+                answer.append(message)
             continue
-        made += [_no_result(call) for call in calls]
+        answer += [_no_result(call) for call in calls]
         calls = [str(call.get("id")) for call in message.get("tool_calls") or ()]
         if calls or text_of(message.get("content")).strip():
-            made.append(message)
-    return made + [_no_result(call) for call in calls]
+            answer.append(message)
+    return answer + [_no_result(call) for call in calls]
 
 
-def spoken(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+def without_calls(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
     """The answer without calls of tools: a provider that was told of no tools may refuse them."""
     texts = [text_of(each.get("content")) for each in messages if each.get("role") == "assistant"]
     texts = [text for text in texts if text.strip()]

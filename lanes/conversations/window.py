@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from lanes.conversations.turns import ChatMessage, answer_of, told
+from lanes.conversations.turns import ChatMessage, answer_of, chat_messages
 from lanes.runners.base import Turn
 
 #: Bytes of UTF-8 that count as one token, where nothing better is known. Most texts have more to a token, so that this
@@ -22,19 +22,19 @@ _NUMBER = r"(?<![\w.-])(\d{1,3}(?:,\d{3})+|\d{3,8})(?![\w-])"
 _LIMIT = re.compile(rf"(?:maximum|context|limit|allowed|up to|>)[^0-9]{{0,60}}{_NUMBER}", re.IGNORECASE)
 
 
-class ToldLimit(NamedTuple):
+class StatedLimit(NamedTuple):
     """What a provider says of its limit, in tokens: how many it takes, and how many it was sent."""
 
     limit: int
     sent: int | None
 
     @classmethod
-    def of(cls, sentence: str) -> "ToldLimit | None":
+    def of(cls, sentence: str) -> "StatedLimit | None":
         """The limit that a sentence names; None if it names none."""
-        found = _LIMIT.search(sentence)
-        if found is None:
+        match = _LIMIT.search(sentence)
+        if match is None:
             return None
-        limit = _number(found[1])
+        limit = _number(match[1])
         most = max(map(_number, re.findall(_NUMBER, sentence)))
         return cls(limit, most if most > limit else None)
 
@@ -52,31 +52,31 @@ def tokens_of_turn(turn: Turn) -> int:
     """The size of a turn: as its provider counted it, else estimated."""
     if turn.tokens is not None:
         return turn.tokens
-    return tokens_of(turn.text) + sum(tokens_of(_said(message)) for message in answer_of(turn))
+    return tokens_of(turn.text) + sum(tokens_of(_text_of(message)) for message in answer_of(turn))
 
 
-def _said(message: ChatMessage) -> str:
+def _text_of(message: ChatMessage) -> str:
     content = message.get("content")
     return content if isinstance(content, str) and len(message) == 2 else json.dumps(message)
 
 
-def counted(usage: Mapping[str, Any] | None, window: "ToldConversation", reply: Turn) -> int | None:
+def counted(usage: Mapping[str, Any] | None, window: "ConversationWindow", reply: Turn) -> int | None:
     """What the turn with this reply counts, by the usage that the provider told; None if it told none.
 
     The provider counts the whole request; of that the text has the share that it has of the estimates.
     """
-    told_of = usage or {}
-    sent, received = told_of.get("prompt_tokens"), told_of.get("completion_tokens")
+    counts = usage or {}
+    sent, received = counts.get("prompt_tokens"), counts.get("completion_tokens")
     if type(sent) is not int or type(received) is not int or sent <= 0 or received < 0:
         return None
-    details = told_of.get("completion_tokens_details")
+    details = counts.get("completion_tokens_details")
     thought = details.get("reasoning_tokens") if isinstance(details, dict) else None
-    spoken = received - (thought if type(thought) is int and 0 <= thought <= received else 0)
-    return round(sent * tokens_of(reply.text) / window.tokens) + spoken
+    visible = received - (thought if type(thought) is int and 0 <= thought <= received else 0)
+    return round(sent * tokens_of(reply.text) / window.tokens) + visible
 
 
 @dataclass(frozen=True, slots=True)
-class ToldConversation:
+class ConversationWindow:
     """The turns that a model is told, oldest first, and the text that it is to answer, which is always told.
 
     ``left_out``: how many turns it is not told since it cannot read so much. ``tools``: calls of tools are told, too.
@@ -104,13 +104,13 @@ class ToldConversation:
 
     def messages(self) -> list[ChatMessage]:
         """It in the words of chat."""
-        return told(self.turns, self.text, self.system, tools=self.tools)
+        return chat_messages(self.turns, self.text, self.system, tools=self.tools)
 
-    def without_turns(self) -> "ToldConversation":
+    def without_turns(self) -> "ConversationWindow":
         """The text alone."""
         return replace(self, turns=(), left_out=self.left_out + len(self.turns))
 
-    def within(self, tokens: int | None) -> "ToldConversation":
+    def within(self, tokens: int | None) -> "ConversationWindow":
         """The newest turns that fit into so many tokens together with the text."""
         if tokens is None:
             return self
@@ -122,13 +122,13 @@ class ToldConversation:
             number += 1
         return replace(self, turns=self.turns[len(self.turns) - number :])
 
-    def shorter(self, sentence: str) -> "ToldConversation":
+    def shorter(self, sentence: str) -> "ConversationWindow":
         """What is told after a provider has said in this sentence that all of it is too long: fewer turns, and none
         where the text is most of it."""
-        said, all_of_it = ToldLimit.of(sentence), self.tokens
-        if said is not None and said.sent is not None:  # then it is known what its tokens are by our estimates
-            most = OF_THE_LIMIT * said.limit * all_of_it / said.sent
+        stated, all_of_it = StatedLimit.of(sentence), self.tokens
+        if stated is not None and stated.sent is not None:  # then it is known what its tokens are by our estimates
+            most = OF_THE_LIMIT * stated.limit * all_of_it / stated.sent
         else:
-            most = min(OF_ITSELF * all_of_it, OF_THE_LIMIT * (said.limit if said is not None else all_of_it))
+            most = min(OF_ITSELF * all_of_it, OF_THE_LIMIT * (stated.limit if stated is not None else all_of_it))
         fewer = self.within(min(round(most), all_of_it - 1))
         return replace(fewer, left_out=self.left_out + len(self.turns) - len(fewer.turns))

@@ -95,14 +95,14 @@ class DeskSending(DeskBase):
         A run that waits does not count as stalled. Raises NotFound, Unfit; WaitCycle if the message waits for that run.
         """
         timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
-        given = message if isinstance(message, Message) else await self.message(message)
-        if run is None or given.ended_at is not None:
-            return await self._ended(given, timeout)
-        await self.perform(sending.begin_wait(self.context(), run, given.id))
+        current = message if isinstance(message, Message) else await self.message(message)
+        if run is None or current.ended_at is not None:
+            return await self._ended(current, timeout)
+        await self.perform(sending.begin_wait(self.context(), run, current.id))
         try:
-            return await self._ended(given, timeout)
+            return await self._ended(current, timeout)
         finally:
-            await asyncio.shield(self.perform(sending.end_wait(run, given.id)))
+            await asyncio.shield(self.perform(sending.end_wait(run, current.id)))
 
     async def _ended(self, message: Message, timeout: float | None) -> Message:
         if message.ended_at is not None:

@@ -40,7 +40,7 @@ def of_event(event: Event) -> Facts:
         "cause": event.cause,
         "changed": event.at,
         "actor": event.actor,
-        "text": tuple(said for said in (event.detail or {}).values() if isinstance(said, str)),
+        "text": tuple(value for value in (event.detail or {}).values() if isinstance(value, str)),
         "source": HERE,
     }
 
@@ -59,16 +59,16 @@ def _holds(condition: Condition, facts: Facts, at: int) -> bool:
 
 
 def _passes(value: str | int, comparison: Comparison) -> bool:
-    how, given = comparison
+    how, operand = comparison
     if isinstance(value, str):
-        text = str(given)
+        text = str(operand)
         match how:
             case How.HAS:
                 return has(value, text)
             case How.FITS:
                 return as_pattern(text).fullmatch(value) is not None
         return value == text
-    number = int(given)
+    number = int(operand)
     match how:
         case How.MORE:
             return value > number

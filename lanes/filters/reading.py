@@ -107,7 +107,7 @@ def _conditions(typed: str, of: Subject) -> Iterator[Condition]:
 def _condition(word: str, of: Subject) -> Condition:
     negated = word[0] in "!-"
     rest = word[1:] if negated else word
-    text = _QUOTED.sub(lambda found: found[1].replace('""', '"'), rest)
+    text = _QUOTED.sub(lambda match: match[1].replace('""', '"'), rest)
     if not text:
         raise _Problem(
             f"{word} is not a word" if rest else f"write {word} before what is to be left out, such as {word}cron"

@@ -19,20 +19,20 @@ _AZURE = ("openai.azure.", "cognitiveservices.azure.", "aoai.azure.", "azure-api
 def codex(text: str, base: str) -> Pointing:
     """Raises ConfigError where its file is not exactly understood."""
     now = _parsed(text)
-    account, told = now.get("model_provider", "openai"), now.get("model_providers", {})
-    if not isinstance(account, str) or not isinstance(told, dict):
+    account, providers = now.get("model_provider", "openai"), now.get("model_providers", {})
+    if not isinstance(account, str) or not isinstance(providers, dict):
         raise ConfigError("its model_provider is no text, or its model_providers is no table; correct it first")
-    if "lanes" in told:
+    if "lanes" in providers:
         raise ConfigError("it has a model provider called lanes already; take it out first")
     _check_profile(now)
-    upstream, table = _present(account, told, now.get("openai_base_url"))
+    upstream, table = _present(account, providers, now.get("openai_base_url"))
     table |= {"base_url": base}
     block = toml_table("[model_providers.lanes]", table)
     gap = "" if not text or text.endswith("\n") else "\n"
     last = Edit(len(text), len(text), gap + block)
-    meant = now | {"model_provider": "lanes", "model_providers": told | {"lanes": table}}
+    intended = now | {"model_provider": "lanes", "model_providers": providers | {"lanes": table}}
     for first in _places(text):
-        if _is(text[: first.start] + first.ours + text[first.end :] + last.ours, meant):
+        if _is(text[: first.start] + first.ours + text[first.end :] + last.ours, intended):
             return Pointing(upstream, [first, last])
     raise ConfigError(
         "its file is written in a way that lanes does not change; write model_provider as one line before all tables, "
@@ -40,14 +40,14 @@ def codex(text: str, base: str) -> Pointing:
     )
 
 
-def _present(account: str, told: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
+def _present(account: str, providers: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
     """Where the present provider is, and its table, which keeps its way to show a key: no other key goes there."""
     if account == "openai":
-        if account in told:
+        if account in providers:
             raise ConfigError("codex knows openai itself and ignores [model_providers.openai]; take it out first")
         address = openai if isinstance(openai, str) else None
         return known(account, address), {"name": "lanes", "wire_api": "responses", "requires_openai_auth": True}
-    table = told.get(account)
+    table = providers.get(account)
     if not isinstance(table, dict) or not isinstance(address := table.get("base_url"), str):
         raise ConfigError(f"[model_providers.{account}] with a base_url is not in its file; add it first")
     if table.get("wire_api", "responses") != "responses":
@@ -82,8 +82,8 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
 
 
-def _is(text: str, meant: Mapping[str, Any]) -> bool:
+def _is(text: str, expected: Mapping[str, Any]) -> bool:
     try:
-        return _parsed(text) == meant
+        return _parsed(text) == expected
     except ConfigError:
         return False

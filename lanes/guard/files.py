@@ -147,9 +147,9 @@ class ChangeRecord(NamedTuple):
     def parsed(cls, text: str) -> "ChangeRecord":
         """Raises ConfigError."""
         try:
-            told = json.loads(text)
-            files = ((Path(path), tuple(Replaced(*piece) for piece in pieces)) for path, pieces in told["files"])
-            return cls(bool(told["done"]), tuple(files), frozenset(map(Path, told.get("empty", ()))))
+            record = json.loads(text)
+            files = ((Path(path), tuple(Replaced(*piece) for piece in pieces)) for path, pieces in record["files"])
+            return cls(bool(record["done"]), tuple(files), frozenset(map(Path, record.get("empty", ()))))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(f"the record of what was changed cannot be read: {error}") from error
 

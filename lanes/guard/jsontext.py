@@ -43,7 +43,7 @@ def parse(text: str) -> JsonNode:
     return node
 
 
-def found(node: JsonNode, path: Sequence[str]) -> JsonNode | None:
+def node_at(node: JsonNode, path: Sequence[str]) -> JsonNode | None:
     """The value at a path; None if there is none."""
     for name in path:
         if node.members is None or name not in node.members:
@@ -64,9 +64,9 @@ def setting(text: str, path: Sequence[str], value: Any) -> Edit:
         return Edit(node.start, node.end, json.dumps(value))
     if node.members is None:
         raise ConfigError(f"{'.'.join(path[:depth]) or 'the file'} is no object there; nothing was changed")
-    said = json.dumps(_nested(path[depth + 1 :], value), indent=2).replace("\n", "\n" + "  " * (depth + 1))
+    value_text = json.dumps(_nested(path[depth + 1 :], value), indent=2).replace("\n", "\n" + "  " * (depth + 1))
     more = "," if node.members else "\n" + "  " * depth
-    return Edit(node.start + 1, node.start + 1, f"\n{'  ' * (depth + 1)}{json.dumps(path[depth])}: {said}{more}")
+    return Edit(node.start + 1, node.start + 1, f"\n{'  ' * (depth + 1)}{json.dumps(path[depth])}: {value_text}{more}")
 
 
 def _nested(path: Sequence[str], value: Any) -> Any:

@@ -65,7 +65,7 @@ def _openclaw(text: str, base: str) -> Pointing:
 
 
 def _text_at(text: str, path: tuple[str, ...]) -> str | None:
-    node = jsontext.found(jsontext.parse(text), path)
+    node = jsontext.node_at(jsontext.parse(text), path)
     return node.value if node is not None and isinstance(node.value, str) else None
 
 

@@ -24,7 +24,7 @@ class GuardTrial(NamedTuple):
     """How it went, in a word and in a sentence for a person."""
 
     state: str
-    told: str
+    sentence: str
 
 
 class TrialAnswer(NamedTuple):
@@ -46,10 +46,10 @@ def tried(plan: Installation) -> GuardTrial:
         return GuardTrial("no gateway", f"no gateway answers yet: {how}; until then the program has no models")
     if met is None or _UNKNOWN not in met.start:
         return _no_gateway(at, silent=met is None)
-    answer = _asked(at, at.path + "/models")
+    answer = _request(at, at.path + "/models")
     if answer is None or answer.status == _SILENT:
-        said = f"lanes answers, but {plan.upstream} does not: nothing came within the time that it has"
-        return GuardTrial("upstream silent", said)
+        sentence = f"lanes answers, but {plan.upstream} does not: nothing came within the time that it has"
+        return GuardTrial("upstream silent", sentence)
     if _UNKNOWN in answer.start:
         how = "restart it" if unit is None else f"restart it (`{' '.join(unit.restart)}`)"
         return GuardTrial("restart the gateway", f"the gateway that runs does not know this source yet: {how}")
@@ -63,14 +63,14 @@ def _listening(at: SplitResult, patience_s: float) -> TrialAnswer | None:
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            return _asked(at, _NOBODY)
+            return _request(at, _NOBODY)
         except OSError:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.2)
 
 
-def _asked(at: SplitResult, path: str) -> TrialAnswer | None:
+def _request(at: SplitResult, path: str) -> TrialAnswer | None:
     """The answer; None: none in time. No proxy is asked, and no redirect is followed. Raises OSError: nobody
     listens."""
     connection = HTTPConnection(at.hostname or "", at.port, timeout=ANSWERS_WITHIN_S)
@@ -92,5 +92,7 @@ def _no_gateway(at: SplitResult, *, silent: bool) -> GuardTrial:
     by = "" if (holder := holder_of(at.port or 0)) is None else f" ({holder})"
     if silent:
         return GuardTrial("gateway silent", f"what listens at {where}{by} does not answer; the program has no models")
-    said = f"what answers at {where}{by} is no gateway of lanes that knows sources: end it, and start `lanes gateway`"
-    return GuardTrial("no gateway", said)
+    sentence = (
+        f"what answers at {where}{by} is no gateway of lanes that knows sources: end it, and start `lanes gateway`"
+    )
+    return GuardTrial("no gateway", sentence)

@@ -53,7 +53,7 @@ class ServiceUnit(NamedTuple):
 
     path: Path
     text: str
-    says: tuple[str, ...]
+    expected_lines: tuple[str, ...]
     start: tuple[str, ...]
     again: tuple[str, ...]
     stop: tuple[str, ...]
@@ -87,7 +87,7 @@ def installed(config: Path, database: str | None) -> ServiceUnit | None:
         there = "" if found is None else found.path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    if found is None or not all(each in there for each in found.says):
+    if found is None or not all(each in there for each in found.expected_lines):
         return None
     return found if database is not None or _DATABASE not in there else None
 
@@ -100,13 +100,13 @@ def environment_of(config: "Config") -> dict[str, str]:
     from lanes.config import SETTINGS, Origin
     from lanes.config.declared.values import written
 
-    told = {name: os.environ[name] for name in _PLACES if os.environ.get(name)}
+    variables = {name: os.environ[name] for name in _PLACES if os.environ.get(name)}
     for setting in SETTINGS:
         value = config.values.get(setting.key)
         if setting.variable and value is not None and value.origin in (Origin.ENVIRONMENT, Origin.FLAG):
             text = str(written(setting, value.value))
-            told[setting.variable] = text.lower() if isinstance(value.value, bool) else text
-    return told
+            variables[setting.variable] = text.lower() if isinstance(value.value, bool) else text
+    return variables
 
 
 def _launchd(home: Path, program: str, config: str, environment: Mapping[str, str]) -> ServiceUnit:

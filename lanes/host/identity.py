@@ -45,7 +45,7 @@ class ProcessSighting(Enum):
 _PROOF = frozenset({ProcessSighting.GONE, ProcessSighting.REUSED, ProcessSighting.ZOMBIE})
 
 
-class _Found(NamedTuple):
+class _PsutilStat(NamedTuple):
     """What psutil tells of a process, as ``ProcessStat`` does on Linux."""
 
     start_time: int
@@ -140,7 +140,7 @@ def _same_start(one: int, other: int) -> bool:
     return one == other if _LINUX else abs(one - other) <= 1
 
 
-def _find(pid: int) -> ProcessStat | _Found | None:
+def _find(pid: int) -> ProcessStat | _PsutilStat | None:
     """The process with that pid, or None. Raises PermissionError if it exists, but this user may not inspect it."""
     if pid <= 0:
         return None
@@ -168,7 +168,7 @@ def _proc_is_ours() -> bool:
         return False
 
 
-def _by_psutil_or_none(pid: int) -> _Found | None:
+def _by_psutil_or_none(pid: int) -> _PsutilStat | None:
     import psutil
 
     try:
@@ -179,7 +179,7 @@ def _by_psutil_or_none(pid: int) -> _Found | None:
         raise PermissionError(f"process {pid} exists, but this user may not inspect it") from None
 
 
-def _by_psutil(pid: int) -> _Found:
+def _by_psutil(pid: int) -> _PsutilStat:
     import psutil
 
     process = psutil.Process(pid)
@@ -190,4 +190,4 @@ def _by_psutil(pid: int) -> _Found:
         origin = psutil.Process(1).create_time()
     except psutil.NoSuchProcess:  # a jail without one
         origin = 0.0
-    return _Found(round((process.create_time() - origin) * 100), ended, stopped)
+    return _PsutilStat(round((process.create_time() - origin) * 100), ended, stopped)

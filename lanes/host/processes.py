@@ -111,4 +111,6 @@ def _waits_for(pid: int, state: str) -> str | None:
     place = ""
     with contextlib.suppress(OSError):
         place = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii", errors="replace")
-    return None if state == "R" else next((what for begins, what in WAITS.items() if place.startswith(begins)), None)
+    return (
+        None if state == "R" else next((reason for begins, reason in WAITS.items() if place.startswith(begins)), None)
+    )

@@ -72,8 +72,8 @@ def stat_of(pid: int | str) -> ProcessStat:
         os.close(file)
     # The name, in parentheses, may itself hold spaces and parentheses: count from the last one.
     head, _, tail = stat.rpartition(")")
-    pid_told, _, name = head.partition(" (")
-    return ProcessStat(int(pid_told), name, tail.split())
+    pid_text, _, name = head.partition(" (")
+    return ProcessStat(int(pid_text), name, tail.split())
 
 
 def state_of(pid: int) -> str:

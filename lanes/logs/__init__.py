@@ -53,21 +53,21 @@ def _take_over() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            unblocked = Unblocked(stream.fileno(), told=_told)
+            unblocked = Unblocked(stream.fileno(), notice=_notice)
             _standard.append(unblocked)
             setattr(sys, name, _text(unblocked, stream.encoding))
     atexit.register(flush)
 
 
 def _opened(file: Path) -> Unblocked:
-    return Unblocked(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), told=_told, owns=True)
+    return Unblocked(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), notice=_notice, owns=True)
 
 
 def _text(stream: Unblocked, encoding: str = "utf-8") -> io.TextIOWrapper:
     return io.TextIOWrapper(stream, encoding, errors="backslashreplace", write_through=True)
 
 
-def _told(lines: int) -> str:
+def _notice(lines: int) -> str:
     """The word about dropped lines, as a line of the log itself."""
     record = logging.LogRecord("lanes.log", logging.WARNING, __file__, 0, dropped(lines), None, None)
     return LineFormatter().format(record)

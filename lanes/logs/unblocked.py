@@ -31,12 +31,14 @@ class Unblocked(io.RawIOBase):
     ``owns``: it closes the descriptor once it has ended. A forked child has no such thread, and writes by itself.
     """
 
-    def __init__(self, fd: int, *, room: int = ROOM, told: Callable[[int], str] = dropped, owns: bool = False) -> None:
+    def __init__(
+        self, fd: int, *, room: int = ROOM, notice: Callable[[int], str] = dropped, owns: bool = False
+    ) -> None:
         self.name = fd  # as io.FileIO names a descriptor
         self._fd = fd
         self._owns = owns
         self._room = room
-        self._told = told
+        self._notice = notice
         self._waiting: deque[bytes] = deque()
         self._bytes = 0  # that wait or are being handed on
         self._dropped = 0  # lines since the last one that was taken
@@ -109,7 +111,7 @@ class Unblocked(io.RawIOBase):
                 chunk = b"".join(self._waiting)
                 self._waiting.clear()
             elif self._dropped and not self._ended:
-                chunk = f"{self._told(self._dropped)}\n".encode()
+                chunk = f"{self._notice(self._dropped)}\n".encode()
                 self._dropped = 0
             else:
                 return None

@@ -74,17 +74,17 @@ def new_conversation(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> E
 
     What waits belongs to the new conversation. Refused while the lane runs: its run began in the present one.
     """
-    return _begin(ctx, key, meant=epoch)
+    return _begin(ctx, key, epoch=epoch)
 
 
 def _begin(
-    ctx: Context, key: str, *, meant: int | None = None, turns: Sequence[doors.ImportedTurn] | None = None
+    ctx: Context, key: str, *, epoch: int | None = None, turns: Sequence[doors.ImportedTurn] | None = None
 ) -> Effect[Acted]:
     now = ctx.now()
     return acted(
         ctx,
         key,
-        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=meant, turns=turns),
+        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=epoch, turns=turns),
         unless_held=True,
     )
 

@@ -12,7 +12,8 @@ def markdown(facts: dict[str, str], results: list[Result], rounds: int) -> str:
     """The table, under the facts of the machine."""
     machine = "; ".join(f"{name}: {fact}" for name, fact in facts.items())
     rows = [
-        f"| `{r.row.name}` | {r.row.what} | {r.row.target} | {r.figure} | {r.spread} | {r.verdict} | {r.said} |"
+        f"| `{r.row.name}` | {r.row.description} | {r.row.target} | {r.figure} | {r.spread} | {r.verdict} "
+        f"| {r.figures} |"
         for r in results
     ]
     head = ["| row | what | target | result | rounds | verdict | figures |", "|---|---|---|---|---|---|---|"]

@@ -30,7 +30,7 @@ def test_a_row_gives_a_figure(row: BenchRow, work: Work) -> None:
         return
     assert math.isfinite(result.measured.value.median)
     assert result.measured.value.median > 0
-    assert result.measured.said
+    assert result.measured.figures
 
 
 def test_the_folder_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_note_is_private_and_says_who_lives(home: Env, tmp_path: Path) -> None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     (note,) = living_gateways()
-    assert (note.who, note.database, note.url) == (this_process(), str(tmp_path / "x.db"), "http://127.0.0.1:1")
+    assert (note.process, note.database, note.url) == (this_process(), str(tmp_path / "x.db"), "http://127.0.0.1:1")
     assert note.path == path
     path.unlink()
     assert living_gateways() == []
@@ -111,7 +111,7 @@ def test_what_is_noted_means_the_same_elsewhere(
 
 def test_the_note_of_a_dead_gateway_goes_when_another_starts(home: Env, child: subprocess.Popen[bytes]) -> None:
     path = note_gateway(child.pid, "/x.db")
-    assert [note.who.pid for note in living_gateways()] == [child.pid]
+    assert [note.process.pid for note in living_gateways()] == [child.pid]
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert living_gateways() == []  # a zombie by now

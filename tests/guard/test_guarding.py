@@ -297,7 +297,7 @@ def test_F438_a_file_of_comments_keeps_them(home: Path, text: str) -> None:
     write("claude")
     after = path.read_bytes().decode()
     assert after.startswith(text)
-    node = jsontext.found(jsontext.parse(after), ("env", "ANTHROPIC_BASE_URL"))
+    node = jsontext.node_at(jsontext.parse(after), ("env", "ANTHROPIC_BASE_URL"))
     assert node is not None
     assert node.value.startswith("http://127.0.0.1")
     assert guard("claude", "--undo").exit_code == 0
@@ -410,7 +410,7 @@ def test_a_place_in_json_is_found_however_it_is_written(text: str) -> None:
     path = ("env", "ANTHROPIC_BASE_URL")
     edit = jsontext.setting(text, path, "http://new")
     after = text[: edit.start] + edit.ours + text[edit.end :]
-    node = jsontext.found(jsontext.parse(after), path)
+    node = jsontext.node_at(jsontext.parse(after), path)
     assert node is not None
     assert node.value == "http://new"
     if "'" not in text and "//" not in text and ",}" not in text:

@@ -75,7 +75,7 @@ async def test_F503_a_provider_that_hangs_is_not_taken_for_a_gateway_that_does_n
         told = await trial_of(guarded.base)
         never.set()
     assert told.state == "upstream silent"
-    assert f"lanes answers, but {UPSTREAM} does not" in told.told
+    assert f"lanes answers, but {UPSTREAM} does not" in told.sentence
 
 
 def test_F503_also_where_it_hangs_for_longer_than_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ async def test_F503_a_redirect_of_the_provider_is_its_answer(guard: Guard) -> No
     moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
     with answering(lambda _: moved) as port:
         told = await trial_of((await guard(f"http://127.0.0.1:{port}/v1")).base)
-    assert (told.state, "answered 302" in told.told) == ("protected", True)
+    assert (told.state, "answered 302" in told.sentence) == ("protected", True)
 
 
 async def test_a_gateway_that_does_not_know_the_source_is_to_be_restarted(guard: Guard) -> None:
@@ -114,7 +114,7 @@ def test_F503_what_is_no_gateway_is_not_taken_for_one(answer: bytes) -> None:
     with answering(lambda _: answer) as port:
         told = tried(at(port))
     assert told.state == "no gateway"
-    assert "no gateway of lanes" in told.told
+    assert "no gateway of lanes" in told.sentence
 
 
 def test_F503_what_listens_and_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_F503_what_listens_and_says_nothing_is_named(monkeypatch: pytest.MonkeyP
         told = tried(at(port))
     assert told.state == "gateway silent"
     if sys.platform == "linux":
-        assert f"pid {os.getpid()}" in told.told
+        assert f"pid {os.getpid()}" in told.sentence
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen who listens")
@@ -131,4 +131,4 @@ def test_F503_a_gateway_that_is_stopped_is_to_go_on(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(trial, "ANSWERS_WITHIN_S", 0.1)
     with stopped_listener() as (pid, port):
         told = tried(at(port))
-    assert (told.state, f"`kill -CONT {pid}`" in told.told) == ("gateway silent", True)
+    assert (told.state, f"`kill -CONT {pid}`" in told.sentence) == ("gateway silent", True)

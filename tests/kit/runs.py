@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told
+from lanes.conversations.turns import ALL_CHARACTERS, chat_messages, exchanges
 from lanes.engine.runs.streams import Listener, ReplyStream
 from lanes.records import Message
 from lanes.runners.base import Delta, Inbox, Turn
@@ -49,7 +49,7 @@ class KitRun:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
 
     async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
-        return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
+        return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
         return list(self._turns[-turns:]) if turns else []

@@ -20,7 +20,7 @@ class Pipe:
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe()
         self.size = fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, 4096)
-        self.stream = Unblocked(self.writing, room=2 * self.size, told=lambda lines: f"{lines} dropped", owns=True)
+        self.stream = Unblocked(self.writing, room=2 * self.size, notice=lambda lines: f"{lines} dropped", owns=True)
 
     def take(self, size: int) -> bytes:
         """Read so many bytes, however long they take to come."""

@@ -47,8 +47,8 @@ def _latency(work: Work) -> Measured:
     with _held(work) as (_, store, keys):
 
         def round_of_aborts() -> tuple[float, float]:
-            taken = [_until_released(store, next(keys)) for _ in range(each)]
-            return percentile(taken, 0.5), percentile(taken, 0.99)
+            times = [_until_released(store, next(keys)) for _ in range(each)]
+            return percentile(times, 0.5), percentile(times, 0.99)
 
         p50, p99 = work.each(round_of_aborts)
     return Measured(p99, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms of {each} aborts; the request's own commit is part of it")

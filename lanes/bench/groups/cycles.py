@@ -83,7 +83,7 @@ def _one_by_one(store: AsyncStore) -> Callable[[Step[Any]], Awaitable[Any]]:
 
 def _against_recorded(callers: int, synchronous: str) -> Callable[[Work], Measured]:
     def measure(work: Work) -> Measured:
-        return _told(*_rounds(work, callers, synchronous)[:2])
+        return _compared(*_rounds(work, callers, synchronous)[:2])
 
     return measure
 
@@ -91,7 +91,7 @@ def _against_recorded(callers: int, synchronous: str) -> Callable[[Work], Measur
 def _against_sets(callers: int) -> Callable[[Work], Measured]:
     def measure(work: Work) -> Measured:
         ours, _, plain = _rounds(work, callers, "full")
-        return _told(ours, plain)
+        return _compared(ours, plain)
 
     return measure
 
@@ -107,7 +107,7 @@ def _rounds(work: Work, callers: int, synchronous: str) -> list[Figures]:
     return work.once(f"{callers} callers, {synchronous}", lambda: work.rounds(*measures))
 
 
-def _told(ours: Figures, plain: Figures) -> Measured:
+def _compared(ours: Figures, plain: Figures) -> Measured:
     return Measured(ours / plain, f"{ours:,.0f}/s against {plain:,.0f}/s")
 
 
@@ -115,7 +115,7 @@ def _group_commit(work: Work) -> Measured:
     grouped, single = work.rounds(
         lambda: through_the_store(work, 32), lambda: through_the_store(work, 32, grouped=False)
     )
-    return _told(grouped, single)
+    return _compared(grouped, single)
 
 
 def _enqueue_p99(work: Work) -> Measured:
@@ -128,17 +128,17 @@ def _enqueue_p99(work: Work) -> Measured:
 
 async def _enqueues(work: Work, path: Path) -> list[float]:
     """How long each enqueue took, in milliseconds, with 32 callers at once."""
-    numbers, taken = iter(range(2 * work.size.cycles)), list[float]()
+    numbers, latencies = iter(range(2 * work.size.cycles)), list[float]()
 
     async def caller() -> None:
         for number in numbers:
             started = time.perf_counter()
             await store.write(cycle.enqueue(key_of(work, number), system_clock()))
-            taken.append(1000 * (time.perf_counter() - started))
+            latencies.append(1000 * (time.perf_counter() - started))
 
     async with _opened(path) as store:
         await asyncio.gather(*(caller() for _ in range(32)))
-    return taken
+    return latencies
 
 
 ROWS = (

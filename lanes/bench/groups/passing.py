@@ -25,8 +25,8 @@ def _open_streams(work: Work) -> Measured:
     with _passing(work) as served:
         before = served.resident_mb()
         with held_open(served.port, requests):
-            taken = served.resident_mb()
-    return Measured(Figures((taken,)), f"{work.size.held // 2:,} open streams; {before:.0f} MB before")
+            resident_mb = served.resident_mb()
+    return Measured(Figures((resident_mb,)), f"{work.size.held // 2:,} open streams; {before:.0f} MB before")
 
 
 ROWS = (

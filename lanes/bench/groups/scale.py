@@ -33,15 +33,15 @@ def _large(work: Work, lanes: int) -> Path:
 
 def _timed(call: Call, times: int) -> list[float]:
     """How long each call took, in microseconds."""
-    taken = []
+    durations = []
     for _ in range(times):
         started = time.perf_counter()
         call()
-        taken.append(1e6 * (time.perf_counter() - started))
-    return taken
+        durations.append(1e6 * (time.perf_counter() - started))
+    return durations
 
 
-def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Callable[[Work], dict[int, Figures]]:
+def _flat(prepare: Callable[[SqliteStore], Call], share: float, times: int) -> Callable[[Work], dict[int, Figures]]:
     """A percentile of a call, in microseconds, for each number of lanes."""
 
     def measure(work: Work) -> dict[int, Figures]:
@@ -50,7 +50,7 @@ def _flat(what: Callable[[SqliteStore], Call], share: float, times: int) -> Call
 
         def of(path: Path) -> float:
             with closing(SqliteStore(path)) as store:
-                call = what(store)
+                call = prepare(store)
                 _timed(call, 20)
                 return percentile(_timed(call, times), share)
 

@@ -23,9 +23,9 @@ def serving(work: Work) -> BenchProcess:
     """A gateway that the rows share."""
 
     def make() -> BenchProcess:
-        made = gateway(work, copied(work, work.size.lanes), provider(work).url)
-        made.ready()
-        return made
+        process = gateway(work, copied(work, work.size.lanes), provider(work).url)
+        process.ready()
+        return process
 
     return work.once("gateway", make)
 
@@ -79,15 +79,15 @@ def _relay(work: Work) -> Measured:
 
 def latency(work: Work, process: BenchProcess, path: str = "/v1") -> float:
     """How long an event takes to the client, p50, in milliseconds."""
-    taken: list[float] = []
+    latencies: list[float] = []
 
     def seen(chunk: bytes) -> None:
         now = time.monotonic_ns()
-        taken.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(chunk))
+        latencies.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(chunk))
 
     count = max(work.size.calls // 50, 8)
     checked(load(process.port, 8, (chat("paced", f"p:{n % 8}", path) for n in range(count)), seen), 200)
-    return statistics.median(taken)
+    return statistics.median(latencies)
 
 
 def _added_latency(work: Work) -> Measured:

@@ -53,11 +53,11 @@ class BenchProcess:
     def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
         self.log = work.fresh(f"{name}.log")
         self.started = time.perf_counter()
-        with self.log.open("wb") as said:
+        with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
                 [python, *arguments],
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=work.folder,
                 env=environment(work.folder),
@@ -66,11 +66,11 @@ class BenchProcess:
         self.port = self._wait_for_port()
 
     def _wait_for_port(self) -> int:
-        while (found := ADDRESS.search(self.log.read_bytes())) is None:
+        while (match := ADDRESS.search(self.log.read_bytes())) is None:
             if self.popen.poll() is not None or time.perf_counter() - self.started > PATIENCE_S:
                 raise RuntimeError(f"it did not start: {self.log.read_text(errors='replace')}")
             time.sleep(LOOK_EVERY_S)
-        return int(found[1])
+        return int(match[1])
 
     @property
     def url(self) -> str:

@@ -53,7 +53,7 @@ class Measured:
     """The figure that the target is about, and the figures behind it in words."""
 
     value: Figures
-    said: str
+    figures: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class BenchRow:
     """One line of the table. ``name`` is what ``--only`` takes."""
 
     name: str
-    what: str
+    description: str
     target: Target
     measure: Callable[[Work], Measured]
 
@@ -93,6 +93,6 @@ class Result:
         return f"{_digits(min(rounds))}–{_digits(max(rounds))}" if len(rounds) > 1 else ""
 
     @property
-    def said(self) -> str:
+    def figures(self) -> str:
         """The figures behind it, or why there are none."""
-        return self.why if self.measured is None else self.measured.said
+        return self.why if self.measured is None else self.measured.figures

@@ -63,7 +63,7 @@ class Work:
     size: Size
     folder: Path
     progress: Callable[[str], None]
-    _made: dict[str, Any] = field(default_factory=dict)
+    _shared: dict[str, Any] = field(default_factory=dict)
     _ends: list[Callable[[], None]] = field(default_factory=list)
     _numbers: int = 0
 
@@ -74,10 +74,10 @@ class Work:
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What several rows need, made by the first that asks."""
-        if name not in self._made:
-            self._made[name] = make()
-        made: T = self._made[name]
-        return made
+        if name not in self._shared:
+            self._shared[name] = make()
+        shared: T = self._shared[name]
+        return shared
 
     def at_end(self, end: Callable[[], None]) -> None:
         """Call this when everything is measured: a process to end, say."""
@@ -94,11 +94,11 @@ class Work:
 
     def each(self, measure: Callable[[], tuple[float, ...]]) -> list[Figures]:
         """The figures of a measure that gives several at once."""
-        taken = []
+        samples = []
         for number in range(self.size.rounds):
             self.progress(f"round {number + 1} of {self.size.rounds}")
-            taken.append(measure())
-        return [Figures(figures) for figures in zip(*taken, strict=True)]
+            samples.append(measure())
+        return [Figures(figures) for figures in zip(*samples, strict=True)]
 
 
 def key_of(work: Work, number: int) -> str:

@@ -55,17 +55,17 @@ async def provider(scope: Scope, receive: Receive, send: Send) -> None:
     """
     if scope["type"] != "http":
         return
-    asked = json.loads(await body_of(receive))["messages"][-1]["content"]
-    if asked == "hang":
+    command = json.loads(await body_of(receive))["messages"][-1]["content"]
+    if command == "hang":
         await asyncio.Event().wait()
     await send({"type": "http.response.start", "status": 200, "headers": STREAM})
-    for _ in range(EVENTS if asked in ("stream", "paced") else 1):
-        if asked == "paced":
+    for _ in range(EVENTS if command in ("stream", "paced") else 1):
+        if command == "paced":
             await asyncio.sleep(0.002)
         await send(
             {"type": "http.response.body", "body": event({"content": f"<{time.monotonic_ns()}>"}), "more_body": True}
         )
-    if asked == "open":
+    if command == "open":
         await asyncio.Event().wait()
     end = event({}, "stop") + b"data: [DONE]\n\n"
     await send({"type": "http.response.body", "body": end})

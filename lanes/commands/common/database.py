@@ -12,7 +12,7 @@ def unnamed() -> tuple[FoundDatabase, str]:
     found = places.find_database(really_used=is_kept_to)
     living = places.living_gateways()
     if found.why is ChosenBy.GATEWAY:
-        pids = ", ".join(str(note.who.pid) for note in living)
+        pids = ", ".join(str(note.process.pid) for note in living)
         return found, f"using {found.url}, of the gateway with pid {pids}"
     if found.why is ChosenBy.LAST:
         return found, f"no gateway lives; using {found.url}, of the last one"

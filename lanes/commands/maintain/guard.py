@@ -91,7 +91,7 @@ def _write(session: Session, plan: "Installation") -> int:
         out.changed = True
         begun = plan.unit is not None and _run(out, plan.unit.start)  # one that runs goes on
         trials.append(tried(plan if begun else plan._replace(unit=None)))
-        out.talk(trials[0].told)
+        out.talk(trials[0].sentence)
 
     install(plan, begin)
     out.talk(f"{program.name}: {program.after}; `lanes guard {program.name} --undo` takes it back")

@@ -20,7 +20,7 @@ class GatewayNote(NamedTuple):
     """What a gateway noted: its process, its database (a path or a URL without its password), and the URL
     that it listens on, if it noted one."""
 
-    who: Identity
+    process: Identity
     database: str
     url: str | None
     path: Path
@@ -103,9 +103,9 @@ def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
 
     from lanes.host.files import put
 
-    who = this_process() if pid == os.getpid() else identity_of(pid)
+    process = this_process() if pid == os.getpid() else identity_of(pid)
     folder = make_private(gateways_dir())
-    path = folder / f"{who.pid}-{who.start_time}.json"
+    path = folder / f"{process.pid}-{process.start_time}.json"
     used = _absolute(database)
     put(_last(), used)
     for note, sight in _notes():
@@ -113,7 +113,7 @@ def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
         if sight.gone or (sight is ProcessSighting.OTHER_BOOT and note.database == used):
             with contextlib.suppress(OSError):
                 note.path.unlink()
-    put(path, json.dumps(who._asdict() | {"database": used, "url": url}))
+    put(path, json.dumps(process._asdict() | {"database": used, "url": url}))
     return path
 
 
@@ -138,7 +138,7 @@ def _notes() -> list[tuple[GatewayNote, ProcessSighting]]:
     """Every note, the oldest process first, with what is seen of that."""
     me = this_process()
     notes = [note for path in gateways_dir().glob("*.json") if (note := _read(path)) is not None]
-    return [(note, look(note.who, me)) for note in sorted(notes, key=lambda note: note.who.start_time)]
+    return [(note, look(note.process, me)) for note in sorted(notes, key=lambda note: note.process.start_time)]
 
 
 def find_database(*, really_used: Callable[[str], bool]) -> FoundDatabase:
@@ -182,7 +182,7 @@ def _read(path: Path) -> GatewayNote | None:
 
     try:
         content = json.loads(path.read_bytes())
-        who = Identity(**{name: kind(content[name]) for name, kind in Identity.__annotations__.items()})
-        return GatewayNote(who, str(content["database"]), content["url"] and str(content["url"]), path)
+        process = Identity(**{name: kind(content[name]) for name, kind in Identity.__annotations__.items()})
+        return GatewayNote(process, str(content["database"]), content["url"] and str(content["url"]), path)
     except (OSError, ValueError, KeyError, TypeError):
         return None

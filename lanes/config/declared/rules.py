@@ -71,10 +71,10 @@ class Rule(NamedTuple):
 
 
 def _is(event: Any, where: Pointer, value: str) -> bool:
-    return any(_said(found) == value for found in where.find(event))
+    return any(_as_text(found) == value for found in where.find(event))
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """A value as a condition writes it."""
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -35,7 +35,7 @@ def arguments(template: Sequence[str], values: Mapping[str, str], text: str | No
     return filled if text is None else [*filled, "--", text]
 
 
-def environment(given: Mapping[str, str], listed: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str], listed: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
     """The environment of an agent: the base, what its runner lists, and what lanes adds."""
     names = (*BASE_ENVIRONMENT, *listed)
-    return {name: given[name] for name in names if name in given} | dict(own)
+    return {name: variables[name] for name in names if name in variables} | dict(own)

@@ -181,11 +181,11 @@ def _fields(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
         raise _wrong_type(setting, raw, where, key, f"{{ {setting.fields[0].name} = … }}")
     for name in raw.keys() - known.keys():
         raise unknown(where, f"{key}.{name}", name, known)
-    made = {}
+    converted = {}
     for name, field in known.items():
         value = raw.get(name, field.default)
-        made[name] = None if value is None else _convert(field, value, where, f"{key}.{name}")
-    return made
+        converted[name] = None if value is None else _convert(field, value, where, f"{key}.{name}")
+    return converted
 
 
 def _text(setting: Setting, raw: Any, where: str, key: str) -> str:

@@ -10,23 +10,23 @@ from pathlib import Path
 from lanes.config.declared.refusal import refusal
 
 
-def refuse_writers(path: Path, found: os.stat_result, *, named: bool) -> None:
+def refuse_writers(path: Path, status: os.stat_result, *, named: bool) -> None:
     """Refuse a file that somebody else can write: it decides what a gateway runs. Raises ConfigError.
 
     ``named``: a person named this file, and so trusts its owner, as where a deployment places it for a service.
     """
     me = os.geteuid()
-    trusted = {user_name(me), user_name(0), user_name(found.st_uid)}
-    if found.st_uid not in (me, 0) and not named:
-        problem = f"it belongs to {user_name(found.st_uid)}, who can make a gateway of {user_name(me)} run anything"
+    trusted = {user_name(me), user_name(0), user_name(status.st_uid)}
+    if status.st_uid not in (me, 0) and not named:
+        problem = f"it belongs to {user_name(status.st_uid)}, who can make a gateway of {user_name(me)} run anything"
         raise refusal(str(path), "", problem, f"chown {user_name(me)} {path}, or name it: --config {path}")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return  # a pipe of the shell, say
-    if found.st_mode & stat.S_IWOTH:
-        raise refusal(str(path), "", f"everybody may write it ({_mode(found)})", f"chmod go-w {path}")
-    if found.st_mode & stat.S_IWGRP and (others := members(found.st_gid) - trusted):
+    if status.st_mode & stat.S_IWOTH:
+        raise refusal(str(path), "", f"everybody may write it ({_mode(status)})", f"chmod go-w {path}")
+    if status.st_mode & stat.S_IWGRP and (others := members(status.st_gid) - trusted):
         members_named = ", ".join(sorted(others)[:3]) + (", …" if len(others) > 3 else "")
-        problem = f"group {group_name(found.st_gid)} may write it ({_mode(found)}), with {members_named} in it"
+        problem = f"group {group_name(status.st_gid)} may write it ({_mode(status)}), with {members_named} in it"
         raise refusal(str(path), "", problem, f"chmod g-w {path}")
 
 
@@ -60,39 +60,39 @@ def members(group: int) -> set[str]:
     return named | {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
 
 
-def _mode(found: os.stat_result) -> str:
-    return f"mode {stat.S_IMODE(found.st_mode):04o}"
+def _mode(status: os.stat_result) -> str:
+    return f"mode {stat.S_IMODE(status.st_mode):04o}"
 
 
 def readable(path: Path) -> tuple[str, str] | None:
     """How others can read a file with a secret that this user could keep from them, with the remedy; None: they cannot,
     or there is no such file. As ssh judges a private key, but for a group without anybody else in it."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
     me = os.geteuid()
-    if found.st_uid != me or not stat.S_ISREG(found.st_mode):
+    if status.st_uid != me or not stat.S_ISREG(status.st_mode):
         return None
-    group = found.st_mode & (stat.S_IRGRP | stat.S_IWGRP) and members(found.st_gid) - {user_name(me), user_name(0)}
-    if not group and not found.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    group = status.st_mode & (stat.S_IRGRP | stat.S_IWGRP) and members(status.st_gid) - {user_name(me), user_name(0)}
+    if not group and not status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
         return None
-    who = f"group {group_name(found.st_gid)}" if group else "everybody"
-    return f"{who} may read the secret in {path} ({_mode(found)})", f"chmod 600 {path}"
+    readers = f"group {group_name(status.st_gid)}" if group else "everybody"
+    return f"{readers} may read the secret in {path} ({_mode(status)})", f"chmod 600 {path}"
 
 
 def exposed(path: Path) -> tuple[str, str] | None:
     """What lets others change a database, with the remedy; None: nothing, or there is none yet. Raises OSError."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     me = os.geteuid()
-    if found.st_uid != me:
-        said = f"{path} belongs to {user_name(found.st_uid)}, and {user_name(me)} uses it"
-        return said, f"run every lanes of this database as one user, or: chown {user_name(me)} {path}"
-    if found.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
-        who = "everybody" if found.st_mode & stat.S_IWOTH else f"group {group_name(found.st_gid)}"
-        said = f"{who} may write {path} ({_mode(found)}), and so decide what runs and what is answered"
-        return said, f"chmod 600 {path}"
+    if status.st_uid != me:
+        problem = f"{path} belongs to {user_name(status.st_uid)}, and {user_name(me)} uses it"
+        return problem, f"run every lanes of this database as one user, or: chown {user_name(me)} {path}"
+    if status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        writers = "everybody" if status.st_mode & stat.S_IWOTH else f"group {group_name(status.st_gid)}"
+        problem = f"{writers} may write {path} ({_mode(status)}), and so decide what runs and what is answered"
+        return problem, f"chmod 600 {path}"
     return None

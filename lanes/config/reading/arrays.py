@@ -58,11 +58,11 @@ def providers(rows: Iterable[ArrayElement], secrets: SecretReader) -> dict[str, 
     return built
 
 
-def _price(said: Mapping[str, float | None] | None) -> Price | None:
-    if said is None:
+def _price(prices: Mapping[str, float | None] | None) -> Price | None:
+    if prices is None:
         return None
-    of_input, of_output = said["input"] or 0, said["output"] or 0
-    return Price(of_input, of_output, of_input if said["cached"] is None else said["cached"])
+    of_input, of_output = prices["input"] or 0, prices["output"] or 0
+    return Price(of_input, of_output, of_input if prices["cached"] is None else prices["cached"])
 
 
 def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -> tuple[RunnerConfig, ...]:

@@ -37,17 +37,17 @@ class Contradiction(NamedTuple):
     def refusal(self, about: str = "") -> ConfigError:
         """The error that names both values; ``about`` names the keys that they apply to."""
         place = f" ({self.other.where})" if self.other.where else ""
-        problem = f"contradicts {_said(self.other)}{place}{about}: {self.rule}"
+        problem = f"contradicts {_setting_text(self.other)}{place}{about}: {self.rule}"
         fix = "change one of the two, or leave one out to have it derived"
-        return refusal(self.one.where, _said(self.one), problem, fix)
+        return refusal(self.one.where, _setting_text(self.one), problem, fix)
 
 
-def contradiction(given: Values, timeouts: Iterable[Value]) -> Contradiction | None:
+def contradiction(explicit: Values, timeouts: Iterable[Value]) -> Contradiction | None:
     """The first contradiction among the clocks that someone set, by name, and timeouts of providers."""
-    beat, stale = given.get("heartbeat_interval"), given.get("stale_after")
+    beat, stale = explicit.get("heartbeat_interval"), explicit.get("stale_after")
     if beat and stale and beat.value * BEATS_PER_STALE > stale.value:
         return Contradiction(beat, stale, "heartbeat_interval is at most a third of stale_after")
-    run, stall = given.get("run_timeout"), given.get("stall_timeout")
+    run, stall = explicit.get("run_timeout"), explicit.get("stall_timeout")
     if run and stall and None not in (run.value, stall.value) and stall.value > run.value:
         return Contradiction(stall, run, "stall_timeout is at most run_timeout")
     # Where no stall_timeout is set, one must still fit between a provider's timeout and run_timeout.
@@ -58,12 +58,12 @@ def contradiction(given: Values, timeouts: Iterable[Value]) -> Contradiction | N
     return None
 
 
-def resolve(given: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> dict[str, Value]:
+def resolve(explicit: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> dict[str, Value]:
     """Every clock for runs of that kind, by name: as given, by default, or derived from what is given."""
-    clocks = {name: given.get(name) or default_of(setting) for name, setting in settings_of("clocks").items()}
+    clocks = {name: explicit.get(name) or default_of(setting) for name, setting in settings_of("clocks").items()}
     if kind in PROGRAMS:
         for name, ms in _PROGRAM_DEFAULTS.items():
-            if name not in given:
+            if name not in explicit:
                 clocks[name] = clocks[name]._replace(value=ms)
     _fit_heartbeat(clocks)
     floor = max((timeout.value for timeout in timeouts), default=0) if kind is RunnerKind.PROVIDER else 0
@@ -131,5 +131,5 @@ def _name(value: Value) -> str:
     return value.key.rpartition(".")[2]
 
 
-def _said(value: Value) -> str:
+def _setting_text(value: Value) -> str:
     return f"{value.key} = {OFF if value.value is None else durations.show(value.value)}"

@@ -101,6 +101,6 @@ def _parts(head: str) -> list[str]:
     ]
 
 
-def _unescape(found: re.Match[str]) -> str:
-    code = found[1] or found[2]
-    return chr(int(code, 16)) if code else _PLAIN_ESCAPES.get(found[3], found[3])
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    return chr(int(code, 16)) if code else _PLAIN_ESCAPES.get(match[3], match[3])

@@ -33,18 +33,19 @@ class ArrayElement(NamedTuple):
 
     def get(self, name: str) -> Any:
         """The value of a setting, None where it has none."""
-        found = self.values.get(name)
-        return found.value if found else None
+        value = self.values.get(name)
+        return value.value if value else None
 
     def refused(self, problem: str, fix: str) -> ConfigError:
         """Why a configuration with this element is refused."""
         return refusal(self.where, self.label, problem, fix)
 
 
-def filled(made: type[T], settings: Mapping[str, Value], **given: Any) -> T:
-    """An object of the model: each of its fields is the setting of that name (``…_ms``: a duration), or ``given``."""
-    names = [field.name for field in fields(made) if field.name not in given]  # type: ignore[arg-type]
-    return made(**{name: settings[name.removesuffix("_ms")].value for name in names}, **given)
+def filled(cls: type[T], settings: Mapping[str, Value], **overrides: Any) -> T:
+    """An object of the model: each of its fields is the setting of that name (``…_ms``: a duration), or one of
+    ``overrides``."""
+    names = [field.name for field in fields(cls) if field.name not in overrides]  # type: ignore[arg-type]
+    return cls(**{name: settings[name.removesuffix("_ms")].value for name in names}, **overrides)
 
 
 def check_unique(row: ArrayElement, taken: Container[str]) -> None:

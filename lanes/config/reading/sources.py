@@ -89,7 +89,7 @@ def _token(row: ArrayElement, secrets: SecretReader) -> str | None:
 def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> SourceConfig:
     preset = PRESETS[row.get("preset")]
     check_naming(row.values["session_from"])
-    given = row.get("session_from")
+    session_from = row.get("session_from")
     silence = max(preset.silence_ms, LOCAL_SILENCE_MS if is_near(provider.base_url) else 0)
     first_ms, idle_ms = row.get("first_byte_timeout") or silence, row.get("idle_timeout") or silence
     return filled(
@@ -97,7 +97,7 @@ def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> S
         row.values,
         provider=replace(provider, first_byte_timeout_ms=first_ms, idle_timeout_ms=idle_ms),
         token=token,
-        session_from=preset.session_from if given is None else given,
+        session_from=preset.session_from if session_from is None else session_from,
         answers_aborts=row.get("on_abort") == "answer",
         limits=_limits(row, max(first_ms, idle_ms)),
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
-from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told, turn_from
+from lanes.conversations.turns import ALL_CHARACTERS, chat_messages, exchanges, turn_from
 from lanes.engine.background.isolation import LEAVES, isolated, why_left
 from lanes.engine.input.asking import RunInput, Slots
 from lanes.engine.runs.stops import Stop, StopKind
@@ -139,7 +139,7 @@ class ActiveRun:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
 
     async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
-        return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
+        return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
         found = reads.recalled(self.claimed.message.lane_id, turns, characters)

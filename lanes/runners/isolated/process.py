@@ -23,7 +23,7 @@ from typing import IO, Any
 from lanes.base import arguments
 from lanes.base.errors import ConfigError, RunError, RunParked, Unfit, failure_of_error
 from lanes.base.sentences import chain_of
-from lanes.conversations.turns import ALL_CHARACTERS, exchanges, told
+from lanes.conversations.turns import ALL_CHARACTERS, chat_messages, exchanges
 from lanes.runners import python
 from lanes.runners.base import QUESTION_LIMIT_S, Delta, Inbox, Reply, Runner, Turn, permitted, to_delta
 from lanes.runners.current import CURRENT, Current
@@ -115,7 +115,7 @@ class RemoteRun:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
 
     async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
-        return told(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
+        return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
         found: list[Turn] = await self._gateway.ask("recall", turns, characters).given()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lanes.base.errors import RunFailed
 from lanes.config.declared.model import ProviderConfig, RunnerConfig
-from lanes.conversations.window import ToldConversation
+from lanes.conversations.window import ConversationWindow
 from lanes.dialects.chat import CHAT
 from lanes.dialects.dialect import Dialect
 from lanes.dialects.model import Prompt, Untranslatable
@@ -29,7 +29,7 @@ class Outgoing:
     know, and need not learn the key).
     """
 
-    def __init__(self, dialect: Dialect, request: dict[str, Any], told: ToldConversation | None = None) -> None:
+    def __init__(self, dialect: Dialect, request: dict[str, Any], told: ConversationWindow | None = None) -> None:
         self.told = told  # the conversation that it tells, of which less can be told; None for a client's request
         self._dialect = dialect
         self._request = _stripped(request)
@@ -101,11 +101,11 @@ async def outgoing(run: RunContext, config: RunnerConfig, *, tools: bool = False
             raise RunFailed(Cause.RUNNER_FAILED, "a message gets one answer: n must be 1")
         return Outgoing(dialect_of(request), request)
     turns = await run.recall(config.history, config.history_characters)
-    told = ToldConversation(turns, run.text, config.system, tools=tools).within(config.history_tokens)
+    told = ConversationWindow(turns, run.text, config.system, tools=tools).within(config.history_tokens)
     return telling(told)
 
 
-def telling(told: ToldConversation) -> Outgoing:
+def telling(told: ConversationWindow) -> Outgoing:
     """The request that tells a conversation."""
     return Outgoing(CHAT, {"messages": told.messages()}, told)
 
