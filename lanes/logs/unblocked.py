@@ -26,7 +26,7 @@ def dropped(lines: int) -> str:
 
 
 class Unblocked(io.RawIOBase):
-    """The descriptor ``fd`` behind a queue of ``room`` bytes. ``told`` words a line about so many dropped ones.
+    """The descriptor ``fd`` behind a queue of ``room`` bytes. ``notice`` words a line about so many dropped ones.
 
     ``owns``: it closes the descriptor once it has ended. A forked child has no such thread, and writes by itself.
     """
