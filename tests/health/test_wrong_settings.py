@@ -52,11 +52,15 @@ async def test_F845_the_sentence_of_a_failure_names_the_setting(tmp_path: Path) 
         (refusing(401, WRONG_KEY), "(see `api_key_env` of provider first"),
         (refusing(400, {"message": "API key not valid."}), "(see `api_key_env` of provider first"),
         (refusing(403, {"message": "flagged"}), "(unless that is about this message: see `api_key_env` of provider"),
-        (refusing(404, None, "text/html"), "(unless that is about this message: see `base_url` of provider"),
+        (refusing(404, None, "text/html"), "(unless that is about this message: see `base_url` and `dialect` of prov"),
+        (refusing(405, None, "text/html"), "(see `base_url` and `dialect` of provider"),
+        (refusing(403, {"message": "Project p does not have access to model m-5"}), f"this message: {MODEL}"),
+        (refusing(400, {"message": "The provided model identifier is invalid."}), f"({MODEL}"),
         (refusing(301, None, "text/html"), "(see `base_url` of provider"),
         (refusing(200, None, "text/html"), "(see `base_url` of provider"),
         (refusing(400, {"message": "Unsupported parameter: 'top_k' is not supported with this model."}), None),
         (refusing(400, {"message": "The maximum context length of this model is 8 tokens"}), None),
+        (refusing(400, {"message": "Images are not supported by this model, and this input is invalid."}), None),
         (refusing(500, OPENAI), None),
     ]
     now = b""
