@@ -12,6 +12,7 @@ from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage
 
 KEY = "agent:main:feishu:group:oc_d497a51e0bdc4f9a8e3f1c2b7d6e5f40"
+FAILED = "every provider failed: main: server_error;"
 Shown = Callable[..., list[str]]
 
 
@@ -40,7 +41,7 @@ def shown(database: Path) -> Shown:
 
 
 def furnish(stage: Stage) -> None:
-    stage.fail(stage.hold(KEY, stage.owner(), "waits"), "every provider failed: main: server_error; " * 4)
+    stage.fail(stage.hold(KEY, stage.owner(), "waits"), " ".join([FAILED] * 8))
 
 
 @pytest.mark.parametrize("columns", [60, 80])
@@ -55,14 +56,22 @@ def test_F835_a_key_that_does_not_fit_stands_whole_below_its_row(stage: Stage, s
 
 def test_F835_what_to_do_about_an_event_is_not_cut(stage: Stage, lanes: Call, shown: Shown) -> None:
     furnish(stage)
-    for command in (("events", "--type", "notice"), ("messages", KEY)):
-        said = " ".join(line.strip() for line in shown(80, *command))
-        assert "every provider failed: main: server_error; every provider failed" in said, (command, said)
+    whole = " ".join([FAILED] * 8)
+    for command in (("events", "--type", "notice"), ("messages", KEY), ("dead-letters",)):
+        assert whole in " ".join(line.strip() for line in shown(80, *command)), command
+        assert whole in lanes(*command).out, command
     whole = lanes("events", "--type", "notice").out
     followed = "\n".join(shown(80, "events", "--follow", "--type", "notice", until="`lanes retry 1`"))
     assert "retry it with `lanes retry 1`" in whole
     assert len(whole.splitlines()) == 2, "on a pipe each is one line"
     assert KEY in followed
+
+
+def test_F835_a_key_that_is_too_long_cuts_no_other(stage: Stage, shown: Shown) -> None:
+    stage.send("agent:main:telegram:42", "hello")
+    stage.hold(KEY, stage.owner())
+    said = shown(80, "list")
+    assert [line for line in said if line.startswith("agent:main:telegram:42  idle")] != [], said
 
 
 def test_F835_a_key_that_fits_beside_the_rest_is_not_cut_for_a_remark(stage: Stage, shown: Shown) -> None:

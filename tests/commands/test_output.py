@@ -115,6 +115,15 @@ def test_a_closed_standard_output_loses_no_id(stage: Stage) -> None:
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "1"), done.stderr
 
 
+def test_F841_what_only_reads_fails_where_standard_output_is_closed(stage: Stage) -> None:
+    stage.send("k", "hello")
+    for arguments in ("list", "list --json", "status", "events --follow"):
+        command = f'exec "{sys.executable}" -m lanes --db "{stage.path}" {arguments} >&-'
+        done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE, text=True, env=os.environ)
+        said = "lanes: the output cannot be written: standard output is closed\n"
+        assert (done.returncode, said in done.stderr or "{" in done.stderr) == (1, True), (arguments, done.stderr)
+
+
 def test_F836_with_json_an_error_is_one_line_for_programs(
     stage: Stage, lanes: Call, bare: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def test_F213_a_reset_ends_the_cooldown_and_says_what_waited(stage: Stage, lanes
 
 def test_a_provider_that_nobody_knows(stage: Stage, lanes: Call) -> None:
     refused = lanes("providers", "reset", "codec")
-    assert (refused.code, refused.err) == (3, "lanes: no provider 'codec'\n")
+    assert (refused.code, refused.err) == (3, "lanes: no provider 'codec': `lanes providers` shows them\n")
     assert lanes("providers", "rest", "codex").code == 2
     assert lanes("providers", "reset").code == 2
 

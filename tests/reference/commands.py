@@ -28,7 +28,8 @@ Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the 
   the others exit 69 and name the path that they tried. Only `up`, `gateway`, `watch`, `demo` and `db upgrade` upgrade
   an older one.
 - **Output**: results on stdout, talk on stderr. On a terminal tables fit its width and have colour (`NO_COLOR` is
-  obeyed); on a pipe they are plain and nothing is cut. Nothing that comes from data reaches either unescaped.
+  obeyed); on a pipe they are plain, each row is one line, and of a long text or reply alone it has only the beginning.
+  Nothing that comes from data reaches either unescaped.
 - **JSON**: `--json` prints one value, ASCII-escaped. What goes on (`--watch`, `--follow`) prints one value a line.
   Times are RFC 3339 in UTC, durations seconds, ids opaque texts.
 - **Errors**: a sentence with what to do next, on stderr. With `--json` it is a line of JSON, the only ones there that

@@ -51,6 +51,7 @@ _WHERE_TO_LOOK = {
     "lane": "`lanes list` shows the lanes",
     "message": "`lanes messages KEY` shows those of a lane",
     "living gateway": "`lanes status` shows the gateways",
+    "provider": "`lanes providers` shows them",
 }
 #: For several lanes: the first of these that occurred.
 _GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)

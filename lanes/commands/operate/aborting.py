@@ -30,7 +30,7 @@ PREVIEW = (
     OutputColumn("EPOCH", right=True),
     OutputColumn("HELD", right=True),
     OutputColumn("QUEUED", right=True),
-    OutputColumn("", cut="end", least=10),
+    OutputColumn("", cut="end"),
 )
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
     OutputColumn("HELD", right=True),
     OutputColumn("QUEUED", right=True),
     OutputColumn("WAITS", right=True),
-    OutputColumn("", cut="end", least=10),
+    OutputColumn("", cut="end"),
 )
 
 

@@ -49,7 +49,7 @@ def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], widt
     if width is not None:
         fixed = len(columns) if columns[-1].cut or not columns[-1].below else len(columns) - 1
         room = width - 2 * (fixed - 1)  # the last one, if it is not cut, gets what the others leave
-        widths[:fixed] = _shrunk(columns[:fixed], widths[:fixed], room)
+        widths[:fixed] = _shrunk(columns[:fixed], table, widths[:fixed], room)
         widths[fixed:] = [min(size, max(0, room - sum(widths[:fixed]) - 2)) for size in widths[fixed:]]
     head, *others = table
     if columns[-1].below and width_of(head[-1]) > widths[-1]:
@@ -57,18 +57,36 @@ def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], widt
     return [_laid(columns, row, widths) for row in (head, *others)]
 
 
-def _shrunk(columns: Sequence[OutputColumn], widths: list[int], width: int) -> list[int]:
-    """Take what is too much from the widest column that may be cut, again and again: first from what only tells
-    something, then from keys, which are needed to act; below what each should keep only where that is not enough."""
-    for cuts, kept in ((("end",), True), (("end", "middle"), True), (("end", "middle"), False)):
-        leasts = [column.least if kept else LEAST for column in columns]
-        while sum(widths) > width:
-            cuttable = [i for i, column in enumerate(columns) if column.cut in cuts and widths[i] > leasts[i]]
-            if not cuttable:
-                break
-            widest = max(cuttable, key=lambda i: widths[i])
-            rest = max((widths[i] for i in cuttable if i != widest), default=0)
-            widths[widest] = max(leasts[widest], min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
+def _shrunk(
+    columns: Sequence[OutputColumn], table: Sequence[Sequence[str]], widths: list[int], width: int
+) -> list[int]:
+    """The widths once what is too much was taken: from remarks, so that keys, which are needed to act, stay whole.
+    Where one is too long for that, its column is as wide as the others need. Less than each should keep comes last."""
+    remarks = [i for i, column in enumerate(columns) if column.cut == "end"]
+    cut = [i for i, column in enumerate(columns) if column.cut]
+    leasts = [column.least for column in columns]
+    whole = _taken(widths, width, remarks, leasts)
+    if sum(whole) <= width:
+        return whole
+    for i, column in enumerate(columns):
+        if column.cut and column.below:
+            room = width - sum(whole) + whole[i]
+            widths[i] = max(column.least, *(size for row in table if (size := width_of(row[i])) <= room))
+    for of, kept in ((remarks, leasts), (cut, leasts), (cut, [LEAST] * len(columns))):
+        widths = _taken(widths, width, of, kept)
+    return widths
+
+
+def _taken(widths: list[int], width: int, of: Sequence[int], leasts: Sequence[int]) -> list[int]:
+    """The widths once what is too much was taken from the widest of these columns, again and again."""
+    widths = [*widths]
+    while sum(widths) > width:
+        cuttable = [i for i in of if widths[i] > leasts[i]]
+        if not cuttable:
+            break
+        widest = max(cuttable, key=lambda i: widths[i])
+        rest = max((widths[i] for i in cuttable if i != widest), default=0)
+        widths[widest] = max(leasts[widest], min(rest, widths[widest] - 1), widths[widest] - (sum(widths) - width))
     return widths
 
 

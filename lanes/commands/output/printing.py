@@ -5,6 +5,7 @@ terminal, so nothing in data can be one.
 """
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +57,7 @@ class Output:
         self._collected: list[str] = []
         self._size = 0
         self._reader_left = False
-        self._refused = sys.stdout is None  # closed, or it could not be written
+        self._refused = False  # it could not be written
         self._coloured = self.tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property
@@ -149,8 +150,9 @@ class Output:
         if not text:
             return
         if not self._refused:
-            assert sys.stdout is not None
             try:
+                if sys.stdout is None:
+                    raise OSError(errno.EBADF, "standard output is closed")
                 sys.stdout.write(text)
                 sys.stdout.flush()
                 return
@@ -169,6 +171,8 @@ class Output:
 
     def _write_nowhere(self) -> None:
         """What Python has still in its buffer must not fail again at the end."""
+        if sys.stdout is None:
+            return
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -98,14 +98,14 @@ def _message(message: Message) -> list[Piece]:
 def _dead_letter(message: Message) -> list[Piece]:
     error = message.error
     assert error is not None, "a dead letter has failed"
-    said = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message)
+    said = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message, None)
     return [str(message.id), clock_time(message.ended_at), message.key, error.cause, said]
 
 
 def _result(message: Message) -> str:
     if message.error is not None:
         retried = f" (retried as {message.retried_as})" if message.retried_as else ""
-        return f"{one_line(failed(message.error))}{retried}"
+        return f"{one_line(failed(message.error), None)}{retried}"
     if message.answered_by is not None:
         return f"answered by {message.answered_by}"
     if message.state == "queued" and message.parked_until and message.parked_until > system_clock().wall:
@@ -131,4 +131,4 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     said += [f"by {event.actor}"] if event.actor else []
     said += words
     key = [event.key or ""] if with_key else []
-    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said))]
+    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said), None)]

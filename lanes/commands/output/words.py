@@ -46,10 +46,12 @@ def lasting(until: int | None) -> str:
     return "" if until is None else f" for {span(max(0, until - system_clock().wall))}"
 
 
-def one_line(text: str | None, longest: int = 200) -> str:
-    """The beginning of a text, its line ends as spaces."""
+def one_line(text: str | None, longest: int | None = 200) -> str:
+    """The beginning of a text, or all of it (None), its line ends as spaces."""
     if text is None:
         return ""
+    if longest is None:
+        return " ".join(text.split())
     first = " ".join(text[: 2 * longest].split())
     return first if len(first) <= longest else first[: longest - 1] + "…"
 
