@@ -49,6 +49,7 @@ def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> 
         if all(check.level is Level.OK for check in found):
             raise
         return found
+    progress(0, PAGES + SCANS)
     try:
         whole = check_whole(path)
         found += whole
@@ -74,7 +75,7 @@ def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> 
 
 
 #: To read every page takes as long as so many scans of the journal.
-PAGES = 4
+PAGES = 2
 #: What to do where nothing more is known of an error.
 OTHERWISE = (
     "put right what else is found here; if that is nothing, keep the file and restore a backup: `lanes db restore FILE`"

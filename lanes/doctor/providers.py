@@ -11,7 +11,7 @@ from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.law import AttemptCause, EventType
-from lanes_storage.records import CooldownRow, EventRow, ProviderCounts, ProviderRow
+from lanes_storage.records import CooldownRow, EventRow, How, LaneFilter, ProviderCounts, ProviderRow, Subject
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
@@ -31,13 +31,7 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     at = ctx.now()
     now, liveness = at.wall, Liveness(at)
     living = [each for each in reader.read(reads.owners()) if each.kind == "gateway" and liveness.lives(each)]
-    since = min((gateway.started_at for gateway in living), default=now)
-    last: dict[str, EventRow] = {}
-    for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
-        for event in reader.read(reads.events(type=type_, since=since, limit=SPELLS, newest=True)):
-            name = str((event.detail or {}).get("provider", ""))
-            if name not in last or last[name].id < event.id:
-                last[name] = event
+    last = _last_told(reader, min(gateway.started_at for gateway in living), now) if living else {}
     cooling = {row.provider: row for row in reader.read(reads.cooldowns(now))}
     failing = [(name, event) for name, event in last.items() if event.type == EventType.PROVIDER_FAILING]
     found = [_failing(name, event, now) for name, event in sorted(failing) if name not in cooling]
@@ -53,6 +47,20 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
         elif sum(failures.values()) >= UNANSWERED:
             found.append(_unanswered(name, failures))
     return found or [ok("providers", "none is known to fail")]
+
+
+def _last_told(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
+    """Of each provider the last event since then that tells whether it fails. No older one is looked at."""
+    older = LaneFilter(at=now, of=Subject.EVENT).where("changed", How.MORE, now - since)
+    before = reader.read(reads.events(chosen=older, limit=1, newest=True))
+    last: dict[str, EventRow] = {}
+    for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
+        told = reads.events(type=type_, since=since, after=before[0].id if before else 0, limit=SPELLS, newest=True)
+        for event in reader.read(told):
+            name = str((event.detail or {}).get("provider", ""))
+            if name not in last or last[name].id < event.id:
+                last[name] = event
+    return last
 
 
 def _cooling(row: CooldownRow, now: int) -> Check:

@@ -8,27 +8,33 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from lanes.commands.serve import drain
 from lanes.context import Context
 from lanes.doctor import examine, gateways
+from lanes.doctor.providers import check_providers
 from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
+from lanes_storage.interface import Query
 from lanes_storage.records import Ticket
 from lanes_storage.sqlite import inspect
 from lanes_storage.sqlite.inspect import has_reset_fault
+from lanes_storage.sqlite.store import SqliteReader
 from tests.commands.conftest import Call, Called
 from tests.kit.filesystems import needed_disk
 from tests.kit.forms import are_forms
 from tests.kit.ports import kept_port
 from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.kit.stage import TERMS, Stage
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -410,3 +416,25 @@ def test_F838_it_says_how_far_it_is(stage: Stage) -> None:
     assert said == sorted(said), "it only goes forward"
     assert len(said) > 3
     assert {whole for _, whole in said} == {said[-1][0]}, "at the end all is done"
+
+
+class AskedReader(SqliteReader):
+    """A reader that keeps what it was asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[str] = []
+
+    def read(self, query: Query[T]) -> T:
+        self.asked.append(query.sql)
+        return super().read(query)
+
+
+def test_F838_what_providers_did_before_the_gateways_lived_is_not_looked_for(stage: Stage) -> None:
+    stage.complete(stage.hold("k", stage.dead_owner()))
+    with closing(AskedReader(stage.path)) as reader:
+        check_providers(reader, Context("tester"))
+        assert [sql for sql in reader.asked if "FROM events" in sql] == [], "nobody lives who saw any"
+        stage.owner()
+        check_providers(reader, Context("tester"))
+        assert len([sql for sql in reader.asked if "FROM events" in sql]) == 3

@@ -18,6 +18,8 @@ def test_it_shows_who_cools_and_what_came_of_the_last_hour(stage: Stage, lanes: 
     assert "cooling for" in said
     assert "tried last for" in said
     assert "2 quota, 1 reset" in said
+    assert "\ncooling: it refused everybody, and is not asked until then\ntried last: it failed," in said
+    assert "well:" not in said
     assert "codex: quota: it refuses" in said
     backup, codex = lanes("providers", "--json").json
     assert (backup["name"], backup["health"], backup["failures"]) == ("backup", "tried_last", {})

@@ -18,8 +18,15 @@ COLUMNS = (
     OutputColumn("IN FLIGHT", right=True),
     OutputColumn("ANSWERS/H", right=True),
     OutputColumn("LATENCY", right=True),
-    OutputColumn("FAILURES/H", cut="end"),
+    OutputColumn("FAILURES/H", below=True),
 )
+#: What is told of those that are not well.
+MEANINGS = {
+    Health.COOLING: "it refused everybody, and is not asked until then",
+    Health.PROBING: "one request at a time finds out whether it answers",
+    Health.TRICKLING: "it answers again, and is asked by a few more at a time",
+    Health.TRIED_LAST: "it failed, and the others of each chain are asked first",
+}
 TONES = {Health.COOLING: "bad", Health.WELL: "good"}
 
 
@@ -40,6 +47,9 @@ def _print(out: Output, found: list[Provider]) -> None:
     for each in found:
         if each.message:
             out.line(f"{each.name}: {each.cause or 'failed'}: {each.message}")
+    for health, meaning in MEANINGS.items():
+        if any(each.health is health for each in found):
+            out.line(f"{_named(health)}: {meaning}")
 
 
 def _reset(session: Session, words: tuple[str, ...]) -> int:
@@ -58,7 +68,7 @@ def _row(provider: Provider) -> list[Cell | str]:
     return [
         provider.name,
         Cell(health_told(provider), TONES.get(provider.health, "warn")),
-        f"{provider.in_flight}/{most}" if limited else str(provider.in_flight),
+        f"{provider.in_flight} of {most}" if limited else str(provider.in_flight),
         str(provider.answers),
         took(provider.latency_ms) or "",
         failures,
@@ -68,4 +78,8 @@ def _row(provider: Provider) -> list[Cell | str]:
 def health_told(provider: Provider) -> str:
     """How a provider is, in the words of the dashboard."""
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
-    return f"{str(provider.health).replace('_', ' ')}{lasting(until)}"
+    return f"{_named(provider.health)}{lasting(until)}"
+
+
+def _named(health: Health) -> str:
+    return str(health).replace("_", " ")
