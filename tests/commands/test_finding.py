@@ -93,6 +93,14 @@ def test_the_database_of_a_gateway_that_was_killed_is_named(bare: Call, tmp_path
     assert bare("list").err == ""
 
 
+def test_F840_the_usual_database_is_not_named_for_its_gateway(bare: Call, tmp_path: Path) -> None:
+    default = file(tmp_path / "state" / "lanes" / "lanes.db", "k")
+    note = places.note_gateway(os.getpid(), str(default))
+    assert bare("list").err == ""
+    note.unlink()
+    assert bare("list").err == "", "of the last gateway"
+
+
 def test_the_command_that_is_advised_starts_a_gateway_there(
     bare: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,14 +44,14 @@ def furnish(stage: Stage) -> None:
     stage.fail(stage.hold(KEY, stage.owner(), "waits"), " ".join([FAILED] * 8))
 
 
-@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("columns", [40, 60, 80])
 def test_F835_a_key_that_does_not_fit_stands_whole_below_its_row(stage: Stage, shown: Shown, columns: int) -> None:
     furnish(stage)
     for command in (("list",), ("events",), ("dead-letters",), ("abort", "--all", "--scope", "both", "--dry-run")):
         said = shown(columns, *command)
         assert any(line.strip() == KEY for line in said), (command, said)
         rest = [line for line in said if line.strip() != KEY and "`" not in line]
-        assert [line for line in rest if len(line) > max(columns, 64)] == [], (command, said)
+        assert [line for line in rest if len(line) > max(columns, 66)] == [], (command, said)
 
 
 def test_F835_what_to_do_about_an_event_is_not_cut(stage: Stage, lanes: Call, shown: Shown) -> None:
@@ -79,3 +79,10 @@ def test_F835_a_key_that_fits_beside_the_rest_is_not_cut_for_a_remark(stage: Sta
     stage.hold(key, stage.owner())
     said = shown(80, "list")
     assert [line for line in said if line.startswith(f"{key}  running")] != [], said
+
+
+def test_the_help_of_a_narrow_terminal_is_wrapped(shown: Shown) -> None:
+    said = shown(50, "--help")
+    commands = said[said.index("Look:") : said.index("  Examples:")]
+    assert "..." not in "".join(commands)
+    assert max(map(len, commands)) <= 50

@@ -79,9 +79,8 @@ class LazyGroup(click.Group):
         widest = max(map(len, self.list_commands(ctx)))
         for title, names in grouped().items():
             found = [(name.ljust(widest), self.get_command(ctx, name)) for name in names]
-            with formatter.section(title):
-                room = formatter.width - formatter.current_indent - widest - 2
-                formatter.write_dl([(name, each.get_short_help_str(room)) for name, each in found if each is not None])
+            with formatter.section(title):  # a narrow terminal wraps them
+                formatter.write_dl([(name, each.get_short_help_str(500)) for name, each in found if each is not None])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if (folder := COMMANDS.get(cmd_name)) is not None:

@@ -11,6 +11,8 @@ def unnamed() -> tuple[FoundDatabase, str]:
     """The database where none is named, and a sentence about it; empty for the usual one."""
     found = places.find_database(really_used=is_kept_to)
     living = places.living_gateways()
+    if found.url == str(places.default_database()) and len({note.database for note in living}) <= 1:
+        return found, ""
     if found.why is ChosenBy.GATEWAY:
         pids = ", ".join(str(note.process.pid) for note in living)
         return found, f"using {found.url}, of the gateway with pid {pids}"

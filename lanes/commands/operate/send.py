@@ -16,6 +16,7 @@ from lanes.commands.output.words import took
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import failed
 from lanes.records import Message
+from lanes.text.naming import on_lane
 from lanes.verbs.queries import why
 from lanes.verbs.sending import message, send
 
@@ -143,7 +144,8 @@ def _print_ended(session: Session, message: Message) -> int:
         return Exit.DONE
     error = message.error
     said = f"{message.state}: it has no reply" if error is None else failed(error)
-    code = session.out.trouble(message.state, f"message {message.id} {message.state}: {said}", Exit.FAILED)
+    fix = f"`{on_lane('why', message.key)}` says what to do about it"
+    code = session.out.trouble(message.state, f"message {message.id} {message.state}: {said}", Exit.FAILED, fix)
     for attempt in () if error is None or session.out.json else error.attempts:
         session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
     return code

@@ -71,7 +71,7 @@ def _shrunk(
     for i, column in enumerate(columns):
         if column.cut and column.below:
             room = width - sum(whole) + whole[i]
-            widths[i] = max(column.least, *(size for row in table if (size := width_of(row[i])) <= room))
+            widths[i] = max([column.least, *(size for row in table if (size := width_of(row[i])) <= room)])
     for of, kept in ((remarks, leasts), (cut, leasts), (cut, [LEAST] * len(columns))):
         widths = _taken(widths, width, of, kept)
     return widths
