@@ -28,8 +28,9 @@ Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the 
   the others exit 69 and name the path that they tried. Only `up`, `gateway`, `watch`, `demo` and `db upgrade` upgrade
   an older one.
 - **Output**: results on stdout, talk on stderr. On a terminal tables fit its width and have colour (`NO_COLOR` is
-  obeyed); on a pipe they are plain, each row is one line, and of a long text or reply alone it has only the beginning.
-  Nothing that comes from data reaches either unescaped.
+  obeyed), and a key or an event that has no room in its row stands whole below it; on a pipe they are plain, and each
+  row is one line. Of a long text or reply a table has the beginning. Nothing that comes from data reaches either
+  unescaped.
 - **JSON**: `--json` prints one value, ASCII-escaped. What goes on (`--watch`, `--follow`) prints one value a line.
   Times are RFC 3339 in UTC, durations seconds, ids opaque texts.
 - **Errors**: a sentence with what to do next, on stderr. With `--json` it is a line of JSON, the only ones there that
@@ -37,7 +38,7 @@ Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the 
   one of its problem document, with the other members of that: [HTTP](http.md)), `detail` (the sentence), `fix` (what to
   do next, or null) and `exit_code`. Other codes are `usage`, `configuration`, `database`, `gateway` (not reachable),
   `no_gateway` (none lives), `unreadable`, `unconfirmed`, `file`, `failed`, and of a message that was waited for its
-  state. Of a result that is no success (`status`, `abort`, `doctor`) the result itself on stdout tells.
+  state. A lane that `abort` did not free, and what `doctor` found, stands in the result on stdout.
 - **Keys**: any text of 1 to 512 characters without control characters. One that begins with a dash goes behind `--`:
   `lanes show -- -x`.
 - **Durations**: `500ms`, `30s`, `5m`, `2h`, `14d`. **Globs**: `*`, `?`, `[abc]`, `[!abc]` over whole keys.
