@@ -100,17 +100,14 @@ _AT_ONCE_NS = 500_000
 
 
 def system_clock() -> Now:
-    """The clocks of this machine."""
-    mono, slept = _awake_and_asleep()
-    return Now(time.time_ns() // 1_000_000, mono // 1_000_000 + slept, mono // 1_000_000, boot_id())
+    """The clocks of this machine.
 
-
-def _awake_and_asleep() -> tuple[int, int]:
-    """The monotonic clock in nanoseconds, and how far the boot clock is ahead of it in whole milliseconds.
-
-    Read again if the process was preempted between the two readings: the gap would look like sleep.
+    The monotonic clock and the boot clock are read again if the process was preempted between the two readings: the gap
+    would look like sleep.
     """
     while True:
         before, boot, after = time.monotonic_ns(), time.clock_gettime_ns(_BOOT_CLOCK), time.monotonic_ns()
         if after - before <= _AT_ONCE_NS:
-            return before, round((boot - before) / 1_000_000)
+            break
+    mono, slept = before // 1_000_000, (boot - before + 500_000) // 1_000_000
+    return Now(time.time_ns() // 1_000_000, mono + slept, mono, boot_id())

@@ -6,6 +6,7 @@ that is one such command. A *query* is one SELECT with a function that converts 
 store runs them; nobody ever sees a step that is only partly done.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -97,15 +98,14 @@ class CommandStep(Generic[T]):
 
     def __call__(self, tx: Transaction) -> T:
         """Execute this command as a set of one."""
-        return self.result(tx, self.transition(tx, [self.command])[0])
-
-    def result(self, tx: Transaction, of_command: Any) -> T:
-        """The result of the step, from the result of its command."""
+        of_command = self.transition(tx, [self.command])[0]
         return of_command if self.then is None else self.then(tx, of_command)
 
     def and_then(self, further: Callable[[Transaction, T], U]) -> "CommandStep[U]":
         """This step, with ``further`` applied to its result."""
-        return CommandStep(self.transition, self.command, lambda tx, came: further(tx, self.result(tx, came)))
+        then = self.then
+        both = further if then is None else lambda tx, of_command: further(tx, then(tx, of_command))
+        return CommandStep(self.transition, self.command, both)
 
 
 def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
@@ -116,25 +116,25 @@ def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
 def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
     """Execute steps set by set, plain functions last; returns their results, in the order of the steps.
 
-    Only the order within a set is kept: the steps are concurrent. Plain functions are a set that is called one by one.
+    Only the order within a set is kept: the steps are concurrent.
     """
     if len(steps) == 1:
         return [steps[0](tx)]
-    sets: dict[Transition[Any, Any], list[tuple[int, CommandStep[Any]]]] = {}
+    sets: dict[Transition[Any, Any], list[tuple[int, CommandStep[Any]]]] = defaultdict(list)
+    plain: list[tuple[int, Step[Any]]] = []
     for place, step in enumerate(steps):
-        one = step if isinstance(step, CommandStep) else CommandStep(_call_each, step)
-        sets.setdefault(one.transition, []).append((place, one))
+        if isinstance(step, CommandStep):
+            sets[step.transition].append((place, step))
+        else:
+            plain.append((place, step))
     results: list[Any] = [None] * len(steps)
-    for transition in sorted(sets, key=lambda one: one is _call_each):
-        calls = sets[transition]
+    for transition, calls in sets.items():
         of_commands = transition(tx, [each.command for _, each in calls])
         for (place, each), came in zip(calls, of_commands, strict=True):
-            results[place] = each.result(tx, came)
+            results[place] = came if each.then is None else each.then(tx, came)
+    for place, step in plain:
+        results[place] = step(tx)
     return results
-
-
-def _call_each(tx: Transaction, steps: Sequence[Step[Any]]) -> list[Any]:
-    return [step(tx) for step in steps]
 
 
 class Reader(Protocol):

@@ -11,11 +11,11 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lanes_storage import errors
 from lanes_storage.interface import Step, carry_out
@@ -31,26 +31,15 @@ log = Log("lanes.storage")
 LARGEST_BATCH = 256
 
 
-@dataclass(slots=True)
-class _Job:
-    step: Step[Any]
-    future: "asyncio.Future[Any] | Future[Any]"
-    loop: asyncio.AbstractEventLoop | None  # None: the caller is a thread
-    result: Any = None
-    error: BaseException | None = None
+#: A step, the future of who waits for it, and in which event loop (None: in a thread).
+_Future = asyncio.Future[Any] | Future[Any]
+_Job = tuple[Step[Any], _Future, asyncio.AbstractEventLoop | None]
 
-    def begin(self) -> bool:
-        """Whether the result of the step is still needed: a thread that gave up may have submitted the same step again.
-        A step from an event loop runs even if its caller is cancelled; code that ends relies on that."""
-        return isinstance(self.future, asyncio.Future) or self.future.set_running_or_notify_cancel()
 
-    def resolve(self) -> None:
-        if self.future.done():  # its caller was cancelled; the step is committed all the same
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
+class _Failed(NamedTuple):
+    """In place of the result of a step: the error for its caller."""
+
+    error: BaseException
 
 
 class Listeners:
@@ -103,13 +92,13 @@ class Writer:
     def submit(self, step: Step[T], loop: asyncio.AbstractEventLoop) -> "asyncio.Future[T]":
         """Submit a step from an event loop."""
         future: asyncio.Future[T] = loop.create_future()
-        self._put(_Job(step, future, loop))
+        self._put((step, future, loop))
         return future
 
     def submit_blocking(self, step: Step[T]) -> "Future[T]":
         """Submit a step from a thread."""
         future: Future[T] = Future()
-        self._put(_Job(step, future, None))
+        self._put((step, future, None))
         return future
 
     def close(self) -> None:
@@ -131,13 +120,15 @@ class Writer:
     def _work(self) -> None:
         try:
             while batch := self._next_batch():
-                wanted = [job for job in batch if job.begin()]
+                wanted = [job for job in batch if job[2] is not None or _is_wanted(job)]
                 if wanted:
-                    changed = self._run_batch(wanted)
-                    self._wake(wanted, changed)
+                    changes = self._connection.total_changes
+                    results = self._run_batch(wanted)
+                    changed = self._connection.total_changes != changes
+                    self._wake(wanted, results, changed)
                     if changed:
                         self._file.committed()
-                batch = wanted = []  # free the written data now, not only when the next job arrives
+                batch = wanted = results = []  # free the written data now, not only when the next job arrives
         finally:
             self._file.close()
 
@@ -160,52 +151,60 @@ class Writer:
                 batch.append(job)
         return batch
 
-    def _run_batch(self, batch: list[_Job]) -> bool:
-        """Run the batch; returns whether it changed anything."""
-        changes = self._connection.total_changes
-        if not self._commit(batch) and len(batch) > 1:
-            for job in batch:
-                self._commit([job])
-        return self._connection.total_changes != changes
+    def _run_batch(self, batch: list[_Job]) -> list[Any]:
+        """The result of each step, or that it failed. If a step raised, each is run again by itself."""
+        results, raised = self._commit([step for step, _, _ in batch])
+        if raised and len(batch) > 1:
+            return [self._commit([step])[0][0] for step, _, _ in batch]
+        return results
 
-    def _commit(self, batch: list[_Job]) -> bool:
-        """Run the batch in one transaction. Returns False if a step raised; then nothing was committed."""
+    def _commit(self, steps: list[Step[Any]]) -> tuple[list[Any], bool]:
+        """Run the steps in one transaction. Returns also whether one of them raised; then nothing was committed."""
         in_steps = False
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
                 in_steps = True
-                results = carry_out(tx, [job.step for job in batch])
+                results = carry_out(tx, steps)
                 in_steps = False
         except BaseException as error:  # any exception belongs to the callers; the writer must survive it
-            ours = _for_callers(self._name, error)
-            for job in batch:
-                job.error = ours
             # foreign keys are checked at the commit, and its error does not say which step broke one
-            return not (in_steps or isinstance(error, sqlite3.IntegrityError))
-        for job, job.result in zip(batch, results, strict=True):
-            job.error = None
-        return True
+            raised = in_steps or isinstance(error, sqlite3.IntegrityError)
+            return [_Failed(_for_callers(self._name, error))] * len(steps), raised
+        return results, False
 
-    def _wake(self, batch: list[_Job], changed: bool) -> None:
+    def _wake(self, batch: list[_Job], results: list[Any], changed: bool) -> None:
         """Call the listeners and wake the callers: one call into each event loop for all its callers."""
-        loops: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {self._home: []} if changed else {}
-        for job in batch:
-            loops.setdefault(job.loop, []).append(job)
-        for loop, jobs in loops.items():
-            told = partial(self._tell, jobs, changed and loop is self._home)
+        ended: dict[asyncio.AbstractEventLoop | None, list[tuple[_Future, Any]]] = defaultdict(list)
+        if changed:
+            ended[self._home] = []
+        for (_, future, loop), result in zip(batch, results, strict=True):
+            ended[loop].append((future, result))
+        for loop, those in ended.items():
+            told = partial(self._tell, those, changed and loop is self._home)
             if loop is None:
                 told()
             else:
                 with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits there
                     loop.call_soon_threadsafe(told)
 
-    def _tell(self, jobs: list[_Job], committed: bool) -> None:
+    def _tell(self, ended: list[tuple[_Future, Any]], committed: bool) -> None:
         try:
             if committed:
                 self._committed()
         finally:
-            for job in jobs:
-                job.resolve()
+            for future, result in ended:
+                if future.done():  # its caller was cancelled; the step is committed all the same
+                    continue
+                if isinstance(result, _Failed):
+                    future.set_exception(result.error)
+                else:
+                    future.set_result(result)
+
+
+def _is_wanted(job: _Job) -> bool:
+    """Whether a thread still waits for the step: one that gave up may have submitted the same step again. A step from
+    an event loop runs even if its caller is cancelled; code that ends relies on that."""
+    return cast("Future[Any]", job[1]).set_running_or_notify_cancel()
 
 
 def _for_callers(name: str, error: BaseException) -> BaseException:

@@ -52,7 +52,7 @@ class FileGuard:
 
     def check_process(self) -> None:
         """Raise ForkedStore in a child of the process that opened it."""
-        if not self.at_home:
+        if os.getpid() != self._pid:  # before each step
             raise errors.ForkedStore(str(self.files.path), self._pid)
 
     def _told(self, found: tuple[Seen, ...]) -> str:
