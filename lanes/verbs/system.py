@@ -335,6 +335,6 @@ def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([run.message_id])}
     cuts = read(Query(sql.COUNT_CUTS, of_run, lambda rows: int(rows[0][1]) if rows else 0))
-    rows = read(Query(sql.HELD_RUNS, {"tickets": json.dumps([run.ticket])}, list))
+    rows = read(Query(sql.HELD_RUNS, {"runs": json.dumps([run.id])}, list))
     end = End(run.ticket, Edge.RECLAIM, now, "lanes", failure=failure)
     return decide(end, HeldRun(*rows[0][1:]) if rows else None, cuts)

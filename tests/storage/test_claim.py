@@ -3,7 +3,9 @@
 import pytest
 
 from lanes.testing import MINUTE, Hands
+from lanes_storage import doors
 from lanes_storage.doors import Accepted
+from lanes_storage.interface import carry_out
 from lanes_storage.law import BoundTo, LaneState, MessageState, RunnerKind
 from lanes_storage.records import Ticket
 from tests.kit.watch import Line, Watch
@@ -122,6 +124,22 @@ def test_a_lane_that_was_paused_since_is_not_claimed(world: World) -> None:
     seen = Watch(world)
     assert world.try_claim(head) is None
     assert seen.nothing()
+
+
+def test_each_claim_of_a_set_is_judged_at_its_own_time(world: World) -> None:
+    for key in "abc":
+        world.send(key)
+    heads = [world.head(key) for key in "abc"]
+    early = world.time()
+    late = early.later(2)
+    for key in "abc":
+        world.pause(key, until=late.wall - 1)
+    claims = [
+        doors.claim(head, world.me, "chat", RunnerKind.PROVIDER, TERMS, now)
+        for head, now in zip(heads, (late, early, late), strict=True)
+    ]
+    claimed = world.step(lambda tx: carry_out(tx, claims))
+    assert [one and one.message.key for one in claimed] == ["a", None, "c"]
 
 
 # --------------------------------------------------------------------------------------- candidates

@@ -108,7 +108,7 @@ def beat(tx: Transaction, run: int, owner: int) -> int:
 
 
 def stands(tx: Transaction, run: int) -> list[Row]:
-    return tx.rows(sql.HELD_RUNS, {"tickets": json.dumps([(run, run)])})
+    return tx.rows(sql.HELD_RUNS, {"runs": json.dumps([run])})
 
 
 def requeue(tx: Transaction, message: int) -> int:

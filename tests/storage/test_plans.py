@@ -40,7 +40,7 @@ ONLY_UNIQUE = {"runs_open"}
 #: How the rows are found where an index holds a few of them, and another would do at the cost of all that waits.
 NARROW = {
     "CANDIDATES": "lanes_claimable (run_id=? AND head_id>?)",
-    "CHOSEN_CANDIDATES": "SEARCH l USING INDEX lanes_claimable (run_id=? AND head_id=?",
+    "CHOSEN_CANDIDATES": "SEARCH l USING INTEGER PRIMARY KEY",
     "BOUND_CANDIDATES": "messages_bound (bound_owner=?",
     "RELEASE_LANE": "lanes USING INTEGER PRIMARY KEY",
     "COUNT_SUSPECTS": "SEARCH l USING COVERING INDEX lanes_held",

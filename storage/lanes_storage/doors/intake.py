@@ -72,7 +72,7 @@ class Accept(NamedTuple):
 
 
 class Met(NamedTuple):
-    """The lane that a message is for: a row of ``statements.LANES_MET`` after the last ids."""
+    """The lane that a message is for: a row of ``statements.LANES_MET`` after its place and the last ids."""
 
     lane_id: int
     state: str
@@ -138,11 +138,12 @@ _KEYS = json.JSONEncoder(ensure_ascii=False)
 
 def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None], Last]:
     rows = tx.rows(sql.LANES_MET, (_KEYS.encode([command.new.key for command in commands]),))
-    lane, message, pauses, *_ = rows[0]
-    met = [None if row[3] is None else Met(*row[3:]) for row in rows]
-    for place, (command, there) in enumerate(zip(commands, met, strict=True)):
-        if command.admission.if_idle and there is not None:
-            met[place] = _with_others(tx, there)
+    met: list[Met | None] = [None] * len(commands)
+    for row in rows:
+        if row[4] is not None:
+            there, place = Met._make(row[4:]), row[0]
+            met[place] = _with_others(tx, there) if commands[place].admission.if_idle else there
+    _, lane, message, pauses, *_ = rows[0]
     return met, Last(lane or 0, message or 0, bool(pauses))
 
 
@@ -258,13 +259,11 @@ def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placeme
         elif met is not None and room is Placement.DROP_OLDEST:
             _drop_oldest(tx, met.lane_id, admission.cap, now, actor=new.actor)
     lanes, messages = count(last.lane + 1), count(last.message + 1)
-    entries = [
-        _Entry(
-            *(command, met, room, met.lane_id if met else next(lanes), next(messages), last.pauses),
-            *(chain_before(tx, command.new), _expires_at(command)),
-        )
-        for command, met, room in entering
-    ]
+    entries = []
+    for command, met, room in entering:
+        lane = next(lanes) if met is None else met.lane_id
+        depth, until = chain_before(tx, command.new), _expires_at(command)
+        entries.append(_Entry(command, met, room, lane, next(messages), last.pauses, depth, until))
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
     rows = [(_text(each), _more(each)) for each in entries]
     tx.many(sql.MAKE_TEXT, [text for text, more in rows if more == _NOTHING_MORE])

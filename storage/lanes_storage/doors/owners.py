@@ -118,7 +118,7 @@ def _changed(command: Heartbeat, held: Mapping[int, OpenRun]) -> Sequence[Beat]:
 def _run(beat: Beat, owner: int) -> Given:
     """A run whose progress cannot be stored still counts as named, so it counts as alive."""
     ticket, progress, boot, at, busy, reply, slept, ended, attempt = beat
-    if not (isinstance(progress, str) and isinstance(reply, str | None) and _is_time(busy)):
+    if not (isinstance(progress, str) and (reply is None or isinstance(reply, str)) and _is_time(busy)):
         progress, busy, reply = "(can not be shown)", None, None
     asked = None if attempt is None else json.dumps(attempt._asdict())
     return progress, at, boot, busy, reply, slept, ended, asked, ticket.run_id, owner

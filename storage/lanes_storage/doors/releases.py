@@ -127,8 +127,13 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
     epochs = next_epochs(tx, sum(end.forced for end, outcome in zip(ends, outcomes, strict=True) if outcome))
     ended = {
         place: _Ended(
-            *(end, run := held[place], outcome, next(epochs) if end.forced else end.ticket.epoch),
-            *(outcome.message_state is MessageState.QUEUED, _pauses(end, run, outcome), *_members(tx, run)),
+            end,
+            run := held[place],
+            outcome,
+            next(epochs) if end.forced else end.ticket.epoch,
+            outcome.message_state is MessageState.QUEUED,
+            _pauses(end, run, outcome),
+            *_members(tx, run),
         )
         for place, (end, outcome) in enumerate(zip(ends, outcomes, strict=True))
         if outcome
@@ -144,8 +149,9 @@ def release(tx: Transaction, ends: Sequence[End]) -> list[Release]:
 
 def _held(tx: Transaction, ends: Sequence[End]) -> dict[int, HeldRun]:
     """The runs that still hold their lanes, by the place of their command."""
-    rows = tx.rows(sql.HELD_RUNS, (array([[*end.ticket] for end in ends]),))
-    return {place: HeldRun(*row) for place, *row in rows}
+    rows = tx.rows(sql.HELD_RUNS, (array([end.ticket.run_id for end in ends]),))
+    held = {row[0]: HeldRun._make(row[1:]) for row in rows}
+    return {place: run for place, run in held.items() if run.epoch == ends[place].ticket.epoch}
 
 
 def _cuts(tx: Transaction, ends: Sequence[End], held: Mapping[int, HeldRun]) -> dict[int, int]:
@@ -165,9 +171,11 @@ def _members(tx: Transaction, run: HeldRun) -> tuple[list[int], str | None]:
 
 def _pauses(end: End, run: HeldRun, outcome: RunEnd) -> Sequence[PauseKind]:
     """The pauses that an end adds to the lane: by policy, and because processes of the run may still be alive."""
+    pauses = [] if outcome.pause is None else [outcome.pause]
     starts = end.forced and (run.kind == RunnerKind.COMMAND or run.process_pid is not None)
-    alive = starts and run.on_survivors == OnSurvivors.PAUSE
-    return [kind for kind in (outcome.pause, PauseKind.SURVIVORS if alive else None) if kind is not None]
+    if starts and run.on_survivors == OnSurvivors.PAUSE:
+        pauses.append(PauseKind.SURVIVORS)
+    return pauses
 
 
 # ----------------------------------------------------------------------------------------------- write
@@ -261,16 +269,15 @@ def _ending(each: _Ended, message: int) -> Ending:
     end, run, outcome, *_ = each
     last = each.members[-1]
     done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
-    return Ending(
-        *(message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now),
-        answer=end.answer if done and message == last else None,
-        failure=outcome.message_failure,
-        answered_by=last if done and message != last else None,
-    )
+    what = (message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now)
+    answer = end.answer if done and message == last else None
+    answered_by = last if done and message != last else None
+    return Ending(*what, answer, outcome.message_failure, answered_by)
 
 
 #: The detail of most releases.
 _DONE = json.dumps({"message_state": MessageState.DONE})
+_RUNNING = str(LaneState.RUNNING)
 
 
 def _event(each: _Ended) -> Given:
@@ -278,9 +285,19 @@ def _event(each: _Ended) -> Given:
     completed = outcome.edge is Edge.COMPLETE
     told = end.answer.told if end.answer is not None and completed else None
     detail = _DONE if completed and not told else _detail(end, run, outcome) | (told or {})
-    what: dict[str, Any] = {"lane": run.lane_id, "run": run.run_id, "message": run.message_id, "epoch": epoch}
-    what |= {"from_state": str(LaneState.RUNNING), "to_state": str(TRANSITIONS[outcome.edge].target)}
-    return event(outcome.edge, end.now, **what, actor=end.by, cause=each.cause, detail=detail)
+    return event(
+        outcome.edge,
+        end.now,
+        lane=run.lane_id,
+        from_state=_RUNNING,
+        to_state=str(TRANSITIONS[outcome.edge].target),
+        run=run.run_id,
+        message=run.message_id,
+        epoch=epoch,
+        actor=end.by,
+        cause=each.cause,
+        detail=detail,
+    )
 
 
 def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:

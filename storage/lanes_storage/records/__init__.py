@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane",
+        ".claims": "Claimed FreeHead Head News Old OwnerOrders Release WaitingHead WaitingLane",
         ".filters": "Comparison Condition How LaneFilter Subject",
         ".given": (
             "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "

@@ -2,12 +2,13 @@
 modules of this package the others. Other reads are in ``lanes_storage.reads``.
 
 Plain SQL with ``:name`` parameters. A read for a set of commands takes them as a JSON array, by ``json_each``, and is
-written so that each row is found by its key. Sets of states come from the law, so that a guard can not drift from it.
+written so that each row is found by its key. The array is flat: to take a number out of an inner one costs as much as
+to find a row by it. Sets of states come from the law, so that a guard can not drift from it.
 """
 
 from lanes_storage.fragments import block_of, columns, no_pause, one_of, own_lane, shown_key
 from lanes_storage.law import ASIDE, INTERRUPTIONS, REMEMBERING, TERMINAL
-from lanes_storage.records import Terms, WaitingMessage
+from lanes_storage.records import FreeHead, Terms, WaitingMessage
 
 # -------------------------------------------------------------------------------------------- counters
 
@@ -24,17 +25,17 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
-#: The lanes of ``:keys``, a JSON array, in its order (null: no such lane), how many messages wait in each, and what its
-#: run asks unless its abort was requested; before that, the last ids that were assigned to a lane and to a message, and
-#: whether anything is paused.
+#: For each of ``:keys``, a JSON array: its place, the last ids that were assigned to a lane and to a message, and
+#: whether anything is paused; then its lane (null: no such lane), how many messages wait there, and what its run asks
+#: unless its abort was requested.
 LANES_MET = """
-SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
+SELECT k.key, (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
   l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
     (SELECT count(*) FROM messages m WHERE m.lane_id = l.id AND m.state = 'queued') END, l.anonymous,
   CASE WHEN l.run_id IS NULL THEN NULL ELSE
     (SELECT r.question FROM runs r WHERE r.id = l.run_id AND r.abort_at IS NULL) END
-FROM json_each(:keys) k LEFT JOIN lanes l ON l.key = k.value ORDER BY k.key
+FROM json_each(:keys) k LEFT JOIN lanes l ON l.key = k.value
 """
 
 MAKE_LANE = """
@@ -52,45 +53,39 @@ WHERE {{chosen}} AND l.run_id IS NULL
   AND {no_pause("l", ":now")}
   AND (m.parked_until IS NULL OR m.parked_until <= :now) AND (m.expires_at IS NULL OR m.expires_at > :now)
   AND (SELECT 1 FROM owners o WHERE o.id = :owner AND o.ended_at IS NULL AND o.drain_at IS NULL) IS NOT NULL
-ORDER BY l.head_id
 """
+_LONGEST_FIRST = f"{_CANDIDATES}ORDER BY l.head_id"
 
 #: Heads that this owner may claim, the longest wait first: none while it drains, and none once it was declared gone,
 #: since its runs would be reclaimed at once. A lane without a run is released (a CHECK of the schema). What depends on
 #: configuration (slots, runners, cooling providers, suspects) is decided by the dispatcher, in the same transaction.
-CANDIDATES = _CANDIDATES.format(
+CANDIDATES = _LONGEST_FIRST.format(
     source="lanes l JOIN messages m ON m.id = l.head_id",
     chosen="l.head_id > :after AND (m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
 #: CANDIDATES for an owner that runs only messages bound to it: found from these messages, even if queues are long.
-BOUND_CANDIDATES = _CANDIDATES.format(
+BOUND_CANDIDATES = _LONGEST_FIRST.format(
     source="messages m JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
     chosen="l.head_id > :after AND m.bound_owner = :owner AND m.ended_at IS NULL",
 )
 
-#: CANDIDATES among the heads ``:heads``, a JSON array of ids that were chosen before.
+#: CANDIDATES among the heads ``:heads``, a JSON array of ids that were chosen before; in no order.
 CHOSEN_CANDIDATES = _CANDIDATES.format(
     source="json_each(:heads) j CROSS JOIN messages m ON m.id = j.value"
     " CROSS JOIN lanes l ON l.id = m.lane_id AND l.head_id = m.id",
     chosen="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: What a claim reads of a message, as ``MessageRow`` names it; besides, its key.
-READ_BY_CLAIMS = (
-    *("id", "lane_id", "text", "request", "runner", "actor", "bound_to", "bound_owner", "interruptions"),
-    *("parked_since", "retry_of", "accepted_at", "started_at", "attempts"),
-)
-
-#: Which of ``:heads``, a JSON array of ``[lane, head, wall time, last]``, are still as CANDIDATES read them; and
-#: the last message that would be answered with each.
+#: Which of ``:heads``, a JSON array of ids, are still as CANDIDATES read them, by their places, at the wall times
+#: ``:times``; and the last message that would be answered with each: that of ``:lasts`` (null: each is alone).
 UNCHANGED_HEADS = f"""
-SELECT h.key, {shown_key("l")}, {columns(READ_BY_CLAIMS, "m.")}
-FROM json_each(:heads) h CROSS JOIN lanes l ON l.id = json_extract(h.value, '$[0]')
-  CROSS JOIN messages m ON m.id = json_extract(h.value, '$[3]')
-WHERE l.run_id IS NULL AND l.head_id = json_extract(h.value, '$[1]')
-  AND {no_pause("l", "json_extract(h.value, '$[2]')")}
-ORDER BY h.key
+SELECT {columns(FreeHead._fields, "m.", place="h.key", key=shown_key("l"))}
+FROM json_each(:heads) h CROSS JOIN messages m
+  ON m.id = CASE WHEN :lasts IS NULL THEN h.value ELSE json_extract(:lasts, '$[' || h.key || ']') END
+  CROSS JOIN lanes l ON l.id = m.lane_id
+WHERE l.run_id IS NULL AND l.head_id = h.value
+  AND {no_pause("l", "json_extract(:times, '$[' || h.key || ']')")}
 """
 
 #: The claim, of the messages from ``:head`` to ``:last``: the same message unless several were collected.
@@ -256,18 +251,17 @@ VALUES (:run, :lane, :message, :owner, :runner, :kind, {columns(Terms._fields, "
   false, 0, 0)
 """
 
-#: The rows from which the ends of runs are decided, for those of ``:tickets``, a JSON array of ``[run, epoch]``, that
-#: still hold their lanes.
+#: The rows from which the ends of runs are decided, for those of ``:runs``, a JSON array, that still hold their lanes.
 HELD_RUNS = """
 SELECT t.key, r.id, r.lane_id, r.message_id, r.kind, r.on_interrupt, r.on_survivors, r.max_park_ms, r.abort_at,
   r.abort_cause, r.abort_actor, r.abort_reason, r.left_out, r.progress_boot, o.heartbeats, m.interruptions, m.bound_to,
   m.parked_since, m.batch, o.drain_at, r.body_ended_at, coalesce(m.retries, 0), m.accepted_at,
   r.process_pid, l.conversation, l.last_turn, CASE WHEN NOT m.anonymous THEN m.text END,
   CASE WHEN l.head_id IS NULL THEN 0 ELSE
-    (SELECT 1 FROM messages f WHERE f.for_run = r.id LIMIT 1) IS NOT NULL END, r.question
-FROM json_each(:tickets) t CROSS JOIN runs r ON r.id = json_extract(t.value, '$[0]') JOIN lanes l ON l.id = r.lane_id
+    (SELECT 1 FROM messages f WHERE f.for_run = r.id LIMIT 1) IS NOT NULL END, r.question, l.epoch
+FROM json_each(:runs) t CROSS JOIN runs r ON r.id = t.value JOIN lanes l ON l.id = r.lane_id
   JOIN messages m ON m.id = r.message_id JOIN owners o ON o.id = r.owner_id
-WHERE l.run_id = r.id AND l.epoch = json_extract(t.value, '$[1]') AND r.ended_at IS NULL
+WHERE l.run_id = r.id AND r.ended_at IS NULL
 """
 
 END_RUN = """

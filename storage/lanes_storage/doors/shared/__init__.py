@@ -125,8 +125,7 @@ def write_turns(tx: Transaction, turns: Sequence[NewTurn]) -> None:
 
 def _row_of_turn(turn: NewTurn) -> Given:
     message, lane, conversation, before, text, state, now, answer = turn
-    said = (None, None, None) if answer is None else (answer.text, answer.messages, answer.tokens)
-    reply, messages, tokens = said
+    reply, messages, tokens = (None, None, None) if answer is None else (answer.text, answer.messages, answer.tokens)
     return turn_of(message), lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
 
 
@@ -156,12 +155,12 @@ def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
 
 
 def _row(ending: Ending) -> Given:
-    answer, failure = ending.answer, ending.failure
-    attempts = attempts_json(answer.attempts if answer else failure.attempts if failure else ())
-    reply = (answer.text, answer.detail) if answer else (None, None)
-    error = (failure.cause, failure.message) if failure else (None, None)
-    end = (ending.interruptions, ending.answered_by, ending.now.wall, ending.message)
-    return str(ending.state), *reply, *error, attempts, *end
+    message, _, _, _, state, interruptions, now, answer, failure, answered_by = ending
+    reply, reply_detail = (None, None) if answer is None else (answer.text, answer.detail)
+    cause, told = (None, None) if failure is None else (failure.cause, failure.message)
+    asked = answer or failure
+    attempts = None if asked is None else attempts_json(asked.attempts)
+    return str(state), reply, reply_detail, cause, told, attempts, interruptions, answered_by, now.wall, message
 
 
 def _notice(ending: Ending) -> Given:
@@ -175,8 +174,11 @@ def _notice(ending: Ending) -> Given:
 
 def attempts_json(attempts: tuple[ProviderAttempt, ...]) -> str | None:
     """The provider chain as it is stored."""
-    chain = [{name: value for name, value in attempt._asdict().items() if value is not None} for attempt in attempts]
-    return json.dumps(chain) if chain else None
+    if not attempts:
+        return None
+    return json.dumps(
+        [{name: value for name, value in attempt._asdict().items() if value is not None} for attempt in attempts]
+    )
 
 
 class FoundMessage(NamedTuple):

@@ -94,6 +94,7 @@ class HeldRun(NamedTuple):
     text: str | None = None  # what is remembered of it; null for a request, which brings its own history
     meant: int = 0  # whether messages wait for the run to take them
     question: str | None = None
+    epoch: int = 0  # of its lane
 
 
 class RunEnd(NamedTuple):

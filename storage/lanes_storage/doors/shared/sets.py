@@ -54,6 +54,6 @@ def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> l
     return made
 
 
-def array(numbers: list[int] | list[list[int]]) -> str:
+def array(numbers: list[int]) -> str:
     """Integers as a JSON array, for ``json_each``."""
     return str(numbers)
