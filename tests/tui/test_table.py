@@ -19,8 +19,10 @@ from lanes_tui.display.settings import Settings, load
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.tables.heads import Heads
 from lanes_tui.widgets.detail import Detail
+from lanes_tui.widgets.sheet import Sheet
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
+from tests.tui.test_everywhere import painted_text
 
 
 def furnish(stage: Stage, lanes: int = 100) -> int:
@@ -209,6 +211,40 @@ async def test_the_line_under_the_cursor_stands_out_from_the_others(stage: Stage
         grounds = [{segment.style.bgcolor for segment in table.render_line(y) if segment.style} for y in range(3)]
         assert len(grounds[1]) == 1
         assert grounds[0] == grounds[2] != grounds[1]
+
+
+async def test_F825_the_lane_that_a_search_found_is_painted_as_the_one_under_the_cursor(stage: Stage) -> None:
+    """At once, with its detail: also while nothing changes by itself."""
+    furnish(stage, 8)
+    async with dashboard(stage.path) as driver:
+
+        def painted(key: str) -> bool:
+            lines = [line for line in painted_text(driver.app).splitlines() if line.startswith("▌")]
+            return len(lines) == 1 and key in lines[0]
+
+        await driver.press("f", "ctrl+f")
+        await driver.write("idle:00")
+        await driver.until(lambda: driver.key == "idle:007", "the first hit")
+        assert painted("idle:007")
+        for key in ("idle:006", "idle:005"):
+            await driver.press(*["enter"] * (key == "idle:006"), "n")
+            await driver.until(lambda key=key: driver.key == key, "the next hit")  # type: ignore[misc]
+        assert painted("idle:005")
+        title = driver.main.detail.query_one("#title", Sheet)
+        await driver.until(lambda: "idle:005" in title.plain, "its detail")
+
+
+async def test_F826_the_columns_are_counted_as_they_are_drawn(stage: Stage) -> None:
+    stage.hold("agent:main:feishu:group:oc_d497a1", stage.owner())
+    async with dashboard(stage.path, (80, 24)) as driver:
+        for size in ((80, 24), (60, 15), (200, 50), (80, 24)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.until(lambda size=size: driver.main.table.outer_size.width <= size[0], "the size")  # type: ignore[misc]
+            await driver.settle()
+            heads = driver.main.query_one(Heads).render()
+            assert isinstance(heads, Content)
+            drawn = sum(title in heads.plain for title in ORDER)
+            assert f"cols {drawn}/{len(ORDER)} " in driver.bar, size
 
 
 async def test_a_click_puts_the_cursor_on_a_lane(stage: Stage) -> None:

@@ -161,11 +161,11 @@ class Arranging(Board):
         """Bring table, heads and filter line to the chosen order and columns."""
         self.table.show_columns(self.settings.columns)
         self.tell_heads()
-        self.tell_bar()
 
     def tell_heads(self) -> None:
-        """Bring the heads over the columns of the table."""
-        self.heads.show(self.table.columns, self.settings.order)
+        """Bring the heads over the columns of the table, and the filter line to their number."""
+        if self.heads.show(self.table.columns, self.settings.order):
+            self.tell_bar()
 
     def tell_bar(self) -> None:
         """Bring the filter line up to date."""

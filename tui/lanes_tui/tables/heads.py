@@ -19,11 +19,13 @@ class Heads(Widget):
         self._columns: tuple[columns.Column, ...] = ()
         self._order = LaneOrder()
 
-    def show(self, laid: tuple[columns.Column, ...], order: LaneOrder) -> None:
-        """Show these columns, as the table has them, sorted so."""
-        if (laid, order) != (self._columns, self._order):
+    def show(self, laid: tuple[columns.Column, ...], order: LaneOrder) -> bool:
+        """Show these columns, as the table has them, sorted so; whether they were others before."""
+        changed = (laid, order) != (self._columns, self._order)
+        if changed:
             self._columns, self._order = laid, order
             self.refresh()
+        return changed
 
     def render(self) -> Content:
         parts: list[text.Part] = []

@@ -200,12 +200,11 @@ class LaneList(CursorList):
 
     def put(self, row: int, key: str | None) -> None:
         """Let the next look find the cursor at that row, on lane ``key`` (None: on whatever stands there)."""
-        self._refresh_line(self._at)
-        self._at, self._key = row, key
-        if self.window is not None:
+        if self.total:
             self.move_to(row)
-            self._key = key
-        self._holds = key is not None
+        else:
+            self._at = row
+        self._key, self._holds = key, key is not None
 
     def hold(self) -> bool:
         self._holds = True  # also on the first line
