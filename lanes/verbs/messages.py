@@ -240,7 +240,7 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
         before: int | None = None
         while page := within(tx, reads.messages(lane.id, tuple(RETRIABLE), AT_ONCE, before, session=lane.is_session)):
             for each in page:
-                if each.retried_as is None and (each.state is MessageState.FAILED or _by_hand(each)):
+                if is_left(each):
                     return each.id
             before = page[-1].id
         return NotAllowed("it has no failed or aborted message that was not retried")
@@ -248,9 +248,11 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
     return _retrying(ctx, last)
 
 
-def _by_hand(message: MessageRow) -> bool:
-    """Whether a person aborted it: a newer message, or a client that left, makes it needless."""
-    return message.error is not None and message.error.cause is Cause.ABORTED
+def is_left(message: MessageRow | Message) -> bool:
+    """Whether it failed, or a person aborted it, and was not retried yet. Where a newer message, or a client that left,
+    ended it, it is needless."""
+    by_hand = message.error is not None and message.error.cause == Cause.ABORTED
+    return message.retried_as is None and (message.state is MessageState.FAILED or by_hand)
 
 
 def _retrying(ctx: Context, chosen: Callable[[Transaction], int | LanesError]) -> Step[Message | LanesError]:

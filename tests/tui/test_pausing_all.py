@@ -115,7 +115,7 @@ async def test_F361_a_pause_that_would_be_replaced_is_named(stage: Stage) -> Non
 async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await asked(driver)
-        await driver.write("soon")
+        await driver.write("1 soon")
         await driver.press("enter")
         assert isinstance(driver.app.screen, ActionDialog)
         assert "a duration" in lines(driver)

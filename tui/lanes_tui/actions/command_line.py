@@ -11,14 +11,16 @@ from lanes_tui.sources.source import Source
 
 def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], how: Mapping[str, Any]) -> str:
     """``chosen`` are the words that choose what it is done to, ``how`` the parameters."""
-    words = ["lanes", *chosen]
+    options: list[str] = []
     for name, value in how.items():
         param = verb.by_name[name]
         if value is None or value == param.default:
             continue
         flag = f"--{param.wire.replace('_', '-')}"
-        words += [flag] if value is True else [flag, str(param.show(value))]
-    return shlex.join([*words, source.option, source.name])
+        options += [flag] if value is True else [flag, str(param.show(value))]
+    options += [source.option, source.name]
+    at = chosen.index("--") if "--" in chosen else len(chosen)  # behind that there are no options
+    return shlex.join(["lanes", *chosen[:at], *options, *chosen[at:]])
 
 
 def first_send(source: Source) -> str:

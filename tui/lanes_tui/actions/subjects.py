@@ -23,6 +23,8 @@ NAMED = 6
 LISTED = 20
 #: So many cells of a key are shown.
 _KEY = 48
+#: And of a message beside it.
+_SAID = 24
 COUNTING = text.line(("counting …", "muted"))
 #: The states in the order in which lanes are named.
 _FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
@@ -97,6 +99,9 @@ class LaneSubject(ActionSubject):
         self._sight, self._chosen, self._hidden = sight, chosen, hidden
         self._tally: Tally | None = None
         self._now: dict[str, MarkedLane] | None = None
+        self._first = sorted(marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]
+        self._retries = action.verb.name == "retry-last"
+        self._left: dict[str, Message | None] = {}  # what a retry of each of the first takes
 
     @property
     def targets(self) -> list[ActionTarget]:
@@ -106,6 +111,8 @@ class LaneSubject(ActionSubject):
     async def load(self, source: Source) -> None:
         keys = tuple(mark.key for mark in self.marks)
         self._tally = await source.tally(LaneFilter(keys=keys))
+        if self._retries:
+            self._left = {mark.key: await _left(source, mark.key) for mark in self._first}
         if len(keys) > 1:
             self._now = {mark.key: mark for mark in await source.marks(LaneFilter(keys=keys), len(keys))}
             return
@@ -117,46 +124,68 @@ class LaneSubject(ActionSubject):
         self._sight = lambda: ViewedAt.of(found.at, now)
 
     def title(self) -> str:
+        if not self.possible():
+            return f"Nothing to {'retry' if self._retries else 'abort'}"
         if self.lane is None or self.count > 1:
             return self.asked(words.counted(self.count, "lane"))
-        if not self.possible():
-            return "Nothing to abort"
         if self.action.verb.name == "abort":
             return self.asked("this run" if self.lane.run_id is not None else "what ran before")
         return super().title()
 
     def possible(self) -> bool:
+        if self._retries:
+            return self.count > len(self._left) or any(self._left.values())
         if self.action.verb.name != "abort" or self._tally is None:
             return True
         met = self._tally
         return bool(met.runs or met.reruns or (met.waiting and self.scope is not Scope.RUN))
 
     def lines(self) -> list[Content]:
-        lines = self._one() if self.count == 1 else self._many()
+        return self._one() if self.count == 1 else self._many()
+
+    def _effects(self) -> list[Content]:
+        """What it ends, what it keeps, and what is to be known besides."""
+        effects: list[Content] = []
         if self.action.verb.name == "abort" and self._tally is not None:
-            lines.append(_ends(self._tally, self.scope))
+            effects.append(_ends(self._tally, self.scope))
         if self.action.params.get("force") and (self._tally is None or self._tally.runs):
             taken = "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
-            lines.append(text.line((f"{taken} at once, with no grace to stop the run.", "warn")))
-        return lines
+            effects.append(text.line((f"{taken} at once, with no grace to stop the run.", "warn")))
+        if self._retries and self.possible():
+            effects.append(text.line((_AFTER["retry message"], "warn")))
+        return effects
 
     def _one(self) -> list[Content]:
         (mark,) = self.marks
         if self.lane is None:
-            return [text.line((mark.key, "strong"))]
-        if mark.epoch in (None, self.lane.epoch):
-            paused = self.lane.paused if self.action.verb.name == "resume" else None
-            until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
-            why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
-            return [*described(self.lane, self._sight()), *why]
-        moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
-        return [text.line((mark.key, "strong")), text.line((moved, "warn"))]
+            return [text.line((mark.key, "strong")), *self._effects()]
+        if mark.epoch not in (None, self.lane.epoch):
+            moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
+            return [text.line((mark.key, "strong")), text.line((moved, "warn")), *self._effects()]
+        paused = self.lane.paused if self.action.verb.name == "resume" else None
+        until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
+        why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
+        left = [self._taken(mark)] if self._retries else []
+        return [*described(self.lane, self._sight()), *why, *left, *self._effects()]
 
     def _many(self) -> list[Content]:
+        """What it comes to, before the names: of these not all may be in sight."""
         states = COUNTING if self._tally is None else _by_state(self._tally, self.count)
         warnings = [text.line((sentence, "warn")) for sentence in self._warnings()]
-        marks = sorted(self.marks, key=lambda mark: _FIRST.index(mark.state))
-        return [states, *warnings, text.EMPTY, *self.named(map(_marked, marks))]
+        named = [
+            text.line(_marked(mark, epoch=not self._retries), "  ", self._taken(mark, _SAID)) for mark in self._first
+        ]
+        return [states, *warnings, *self._effects(), text.EMPTY, *self.named(named)]
+
+    def _taken(self, mark: MarkedLane, most: int | None = None) -> Content:
+        """What a retry of that lane takes, in so many cells."""
+        if mark.key not in self._left:
+            return text.EMPTY
+        message = self._left[mark.key]
+        if message is None:
+            return text.line(("no failed or aborted message that was not retried", "warn"))
+        asked = said(message) if most is None else text.in_the_middle(said(message), most)
+        return text.line((f"message #{message.id}  ", "muted"), asked)
 
     def _warnings(self) -> list[str]:
         warnings = []
@@ -175,19 +204,18 @@ class LaneSubject(ActionSubject):
         return warnings
 
     def words(self) -> list[str] | None:
-        if self.action.verb.name == "retry-last":
-            return None
-        if self.action.verb.name == "new-conversation":
-            return ["conversation", "new", self.marks[0].key, "--yes"] if self.count == 1 else None
-        sure = ["--yes"] if self.count > 1 and self.action.verb.name == "abort" else []
-        if self._chosen is not None and self.count > 1:
-            chosen = ["--filter", self._chosen] if self._chosen else ["--match", "*"]
-            return [self.action.verb.name, *chosen, *sure]
+        keys, name = [mark.key for mark in self.marks], self.action.verb.name
+        if self._retries:
+            message = self._left.get(keys[0])
+            return ["retry", str(message.id)] if self.count == 1 and message is not None else None
+        if name == "new-conversation":
+            return ["conversation", "new", "--yes", *_keys(keys)] if self.count == 1 else None
+        sure = ["--yes"] if self.count > 1 and name == "abort" else []
         if self.count > LISTED:
-            return None
-        bound = self.count == 1 and self.action.verb.name == "abort" and self.marks[0].epoch is not None
+            return [name, "--filter", self._chosen, *sure] if self._chosen else None
+        bound = self.count == 1 and self.marks[0].epoch is not None
         epoch = ["--epoch", str(self.marks[0].epoch)] if bound else []
-        return [self.action.verb.name, *(mark.key for mark in self.marks), *epoch, *sure]
+        return [name, *epoch, *sure, *_keys(keys)]
 
 
 class MessageSubject(ActionSubject):
@@ -277,10 +305,23 @@ class LetterSubject(ActionSubject):
         return None  # a command can not name the moment up to which they are deleted
 
 
-def _marked(mark: MarkedLane) -> Content:
+async def _left(source: Source, key: str) -> Message | None:
+    """What a retry of a lane takes; None: nothing, also where the lane is gone."""
+    try:
+        return await source.last_left(key)
+    except NotFound:
+        return None
+
+
+def _keys(keys: Sequence[str]) -> list[str]:
+    """Keys as a command is given them: one that begins with a dash is no option."""
+    return ["--", *keys] if any(key.startswith("-") for key in keys) else [*keys]
+
+
+def _marked(mark: MarkedLane, *, epoch: bool) -> Content:
     look = words.LANES[mark.state]
-    epoch = "" if mark.epoch is None else f"  epoch {mark.epoch}"
-    return text.line((f"{look.symbol} ", look.tone), text.in_the_middle(mark.key, _KEY), (epoch, "muted"))
+    known = f"  epoch {mark.epoch}" if epoch and mark.epoch is not None else ""
+    return text.line((f"{look.symbol} ", look.tone), text.in_the_middle(mark.key, _KEY), (known, "muted"))
 
 
 _AFTER = {
@@ -324,6 +365,6 @@ def _ends(tally: Tally, scope: Scope) -> Content:
 
 
 def chosen_by(typed: str, marks: Sequence[MarkedLane], matching: int | None) -> str | None:
-    """The filter that chooses exactly these lanes, where all that it chooses are marked. Empty: every lane."""
+    """The filter that chooses exactly these lanes, where all that it chooses are marked."""
     parsed = filters.parse(typed, 1)
     return typed.strip() if parsed.problem is None and matching == len(marks) else None

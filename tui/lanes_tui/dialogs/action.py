@@ -29,6 +29,8 @@ TYPED_ABOVE = 20
 #: How often what may change while the question stands is read again, and at most which part of the time that takes
 #: (one in so many).
 LOOK_EVERY_S, LOOK_SHARE = 0.5, 10
+#: On a small screen: the lines of the border, the title, what is wrong and the buttons; and those of the command.
+_FRAME, _SAME = 5, 3
 
 
 class ActionDialog(Dialog[dict[str, Any] | None]):
@@ -48,9 +50,10 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
         self._number = NumberInput(compact=True, id="number", max_length=9)
         usual = "as long as it usually takes" if action.verb.name == "drain" else "until it is resumed"
-        self._duration = FieldInput(compact=True, id="duration", placeholder=f"{usual}; or 10m, 1h, 2d")
-        why = "why; it is kept in the journal"
-        self._reason = FieldInput(compact=True, id="reason", placeholder=why, select_on_focus=False)
+        begun: dict[str, Any] = {"compact": True, "select_on_focus": False}  # by what is typed over the dialog
+        self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **begun)
+        self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **begun)
+        self._held = ""  # may be the answer, or the first letter of a reason: the next key says which
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = button("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
@@ -75,8 +78,11 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     def on_mount(self) -> None:
         self.renew()
         self._load()
-        usual = self._no if self.action.grave else self._duration if "for_" in self._fields else self._yes
-        self.set_focus(self._number if self._wanted else usual)
+        self.set_focus(self._number if self._wanted else self._no if self.action.grave else self._yes)
+
+    def on_resize(self) -> None:
+        """There is more room, or less."""
+        self.call_after_refresh(self.update)
 
     @work(exclusive=True)
     async def _load(self) -> None:
@@ -132,11 +138,17 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._title.show([text.line((self.subject.title(), "accent"))])
         self._lines.show(self.subject.lines())
         command = self.command
-        same = [] if command is None else [text.line(("$ ", "muted"), (command, "muted"), ("  Y copies", "muted"))]
+        then = "; it is for what fits the filter by then" if "--filter" in (self.subject.words() or ()) else ""
+        same = [] if command is None else [text.line((f"Y copies{then}  $ {command}", "muted"))]
         self._same.show(same)
         self._fields["number"].display = bool(self._wanted)
         self._number.placeholder = f"type {self._wanted} to go on"
         self._yes.display = self.subject.possible()
+        if self.has_class("-short"):  # what it says gets the room that the others leave
+            others = _FRAME + sum(each.display for each in self._fields.values()) + (_SAME if same else 0)
+            self._lines.styles.max_height = max(3, self.size.height - others)
+        else:
+            self._lines.styles.max_height = None
 
     def _tell(self, sentence: str) -> None:
         self._problem.show([text.line((sentence, "warn"))] if sentence else [])
@@ -178,15 +190,30 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
             self._tell("copied")
 
     def on_key(self, event: events.Key) -> None:
-        if event.character == KEYS["yes"].keys:
+        """On a button, a digit begins the duration, and any other character the reason.
+
+        So a "y" may be the answer or the beginning of a reason: the first one goes to the button that says what it
+        does, the second one is the answer.
+        """
+        (held, self._held), typed = (self._held, ""), event.character
+        if held:
+            self._tell("")
+        if not event.is_printable or typed in (None, " "):
+            return
+        assert typed is not None
+        may_begin = "reason" in self._fields and isinstance(self.focused, Button)
+        if typed == KEYS["yes"].keys and not (may_begin and not held and not self._reason.value):
             event.stop()
             self.action_give()
-        elif (
-            event.is_printable
-            and event.character not in (None, " ", KEYS["copy"].keys)
-            and "reason" in self._fields
-            and isinstance(self.focused, Button)
-        ):  # somebody types a reason, in which a "y" is no answer
+        elif may_begin and typed == KEYS["yes"].keys:
             event.stop()
-            self.set_focus(self._reason)
-            self._reason.insert_text_at_cursor(event.character)
+            self._held = typed
+            self.set_focus(self._yes)
+            self._tell(f"{self.action.word}: y or enter. Anything else is the reason.")
+        elif may_begin and typed == KEYS["copy"].keys:
+            self._held = typed
+        elif may_begin:
+            event.stop()
+            field = self._duration if typed.isdecimal() and not held and "for_" in self._fields else self._reason
+            self.set_focus(field)
+            field.insert_text_at_cursor(held + typed)

@@ -39,7 +39,7 @@ from lanes.verbs.paging import PAGE
 from lanes.verbs.system import EVERY
 from lanes.verbs.verb import Verb
 from lanes_storage.clock import Clock, Now
-from lanes_storage.law import LaneState
+from lanes_storage.law import RETRIABLE, LaneState
 from lanes_storage.records import LaneFilter, LaneOrder, LaneSort
 from lanes_tui.sources.pacing import Paced
 
@@ -303,6 +303,17 @@ class Source(ABC):
     async def letter_ids(self, chosen: LaneFilter) -> list[int]:
         """The ids of all that could be retried, the oldest first."""
         return [int(each) for each in await self.call(messages.message_ids, for_=Action.RETRY, filter_=chosen)]
+
+    async def last_left(self, key: str) -> Message | None:
+        """The message of a lane that `retry_last` takes; None: there is none. Raises NotFound."""
+        before: int | None = None
+        part: dict[str, Any] = {"state": tuple(RETRIABLE), "limit": messages.AT_ONCE}
+        while page := await self.call(messages.messages, key=key, before=before, **part):
+            for each in page:
+                if messages.is_left(each):
+                    return each
+            before = page[-1].id
+        return None
 
     async def tally(self, chosen: LaneFilter) -> Tally:
         """What an action on the chosen lanes would meet."""
