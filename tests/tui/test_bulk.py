@@ -21,6 +21,7 @@ from lanes_tui.sources.file import FileSource
 from tests.kit.crowd import crowd
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
+from tests.tui.test_everywhere import painted_text
 
 MANY = 300
 
@@ -198,3 +199,16 @@ async def test_F467_nothing_overtakes_a_message_that_its_lane_refused_between_tw
     await source.close()
     assert retried == [a1, *letters["b"], *letters["aa"]]
     assert [result.outcome for result in run.grave] == ["not done", "not done"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 15)])
+async def test_F832_the_last_outcome_and_the_keys_are_seen_on_a_small_screen(
+    crowded: Stage, size: tuple[int, int]
+) -> None:
+    async with dashboard(crowded.path, size) as driver:
+        results = await paused(driver)
+        await driver.until(lambda: f"{MANY} paused" in painted_text(driver.app), "the end")
+        await driver.press("end")
+        last = results.run.result(MANY - 1).name
+        await driver.until(lambda: last in painted_text(driver.app), "the last of them")
+        assert "esc close" in painted_text(driver.app)

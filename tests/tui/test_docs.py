@@ -26,6 +26,7 @@ from lanes_tui.screens.providers import ProvidersScreen
 from lanes_tui.screens.watching import Watching
 from lanes_tui.tables.lane_table import LaneList
 from lanes_tui.tables.rows import Rows
+from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import LaneFilterInput
 from tests.house.modules import ROOT
 
@@ -44,6 +45,7 @@ SECTIONS: dict[str, type] = {
     "The groups": GroupsScreen,
     "The dead letters": DeadLettersScreen,
     "Moving in the other lists": Rows,
+    "Moving in a text": Pane,
     "Writing a message": SendDialog,
     "The command palette": Palette,
     "Before an action": ActionDialog,

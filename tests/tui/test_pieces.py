@@ -139,10 +139,12 @@ async def test_F605_trends_are_five_minutes_from_zero_and_failures_a_minute(tmp_
     later = NIGHT.later(3_600_000)
     for second, letters in ((0, 3), (10, 5), (20, 4), (30, 9)):
         trends.add(AsOf(later.later(second * 1000), then(1, letters)))
-    assert trends.failures() == "7+", "what failed before it was looked again may be long ago, and more may have since"
+    assert trends.failures() == "7 failed in 30s", (
+        "what failed before it was looked again may be long ago, and more may have since"
+    )
     assert trends.sparks()[QUEUE].plain == "██", "those of an hour ago are none of the last five minutes"
     trends.add(AsOf(later.later(75_000), then(1, 9)))
-    assert trends.failures() == "5", "those of the last minute"
+    assert trends.failures() == "5 failed/min", "those of the last minute"
     trends.add(AsOf(later.later(200_000), then(1, 9)))
     assert trends.failures() == ""
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.geometry import Region
 
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
@@ -47,7 +48,9 @@ class ColumnsDialog(Dialog[tuple[str, ...] | None]):
             mark = ("[x] " if shown else "[ ] ", "good" if shown else "muted")
             always = ("  always", "muted") if name == "LANE" else ""
             lines.append(text.line(("▌ " if row == self._row else "  ", "accent"), mark, name, always))
-        self.query_one("#dialog-lines", Sheet).show(lines)
+        sheet = self.query_one("#dialog-lines", Sheet)
+        sheet.show(lines)
+        sheet.scroll_to_region(Region(0, self._row, 1, 1), animate=False)  # on a small screen not all are in sight
 
     def action_move(self, by: int) -> None:
         self._row = (self._row + by) % len(ORDER)

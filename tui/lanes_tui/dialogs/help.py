@@ -1,7 +1,7 @@
 """The help: the keys that do something just now, read from the live bindings."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +15,9 @@ from lanes_tui.display import text, words
 from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
-_KEYS = 16
+_KEYS = 10
+#: Of more keys for one meaning the first and the last are named.
+_MOST_KEYS = 3
 
 
 class Help(Dialog[None]):
@@ -25,8 +27,9 @@ class Help(Dialog[None]):
         bind(name, "dismiss") for name in ("back", "open", "leave", "interrupt", "help")
     ]
 
-    def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
+    def __init__(self, bindings: Iterable[ActiveBinding], legend: Sequence[Content]) -> None:
         super().__init__()
+        self._legend = legend
         ours = (active for active in bindings if active.enabled and is_ours(active.binding))
         self._active = sorted(ours, key=lambda active: place_of(active.binding))
 
@@ -42,30 +45,41 @@ class Help(Dialog[None]):
             if active:
                 lines += [text.line((section, "head")), *self._keys(active), text.EMPTY]
         pane = self.query_one(Pane)
-        pane.show([*lines, *_legend()])
+        pane.show([*lines, *self._legend])
         pane.focus()
 
     def _keys(self, bindings: Iterable[ActiveBinding]) -> list[Content]:
-        """One line for each action, with all of its keys."""
-        keys: dict[str, tuple[str, list[str]]] = {}
+        """Each meaning with all of its keys; two of them on one line, where both fit there."""
+        keys: dict[str, dict[str, None]] = {}
         for active in bindings:
-            _, signs = keys.setdefault(active.binding.action, (active.tooltip, []))
-            signs.append(self.app.get_key_display(active.binding))
-        lines: list[Content] = []
-        for said, shown in keys.values():
-            first, *others = textwrap.wrap(said, self._room) or [""]
-            named = text.fitted(text.line((" ".join(dict.fromkeys(shown)), "accent")), _KEYS)
-            lines.append(text.line("  ", named, first))
-            lines += [text.line(" " * (_KEYS + 2), other) for other in others]
+            keys.setdefault(active.tooltip, {})[self.app.get_key_display(active.binding)] = None
+        half, lines, told = self._room // 2, list[Content](), [*keys.items()]
+        while told:
+            two = told[:2] if all(len(said) < half - _KEYS for said, _ in told[:2]) else told[:1]
+            told = told[len(two) :]
+            width = half if len(two) == 2 else self._room
+            wrapped = [textwrap.wrap(said, width - _KEYS) or [""] for said, _ in two]
+            first = [
+                text.fitted(text.line(text.fitted(_signs([*signs]), _KEYS), said), width)
+                for (_, signs), (said, *_) in zip(two, wrapped, strict=True)
+            ]
+            lines.append(text.line("  ", *first))
+            lines += [text.line(" " * (_KEYS + 2), other) for other in wrapped[0][1:]]
         return lines
 
     @property
     def _room(self) -> int:
-        """The cells that a sentence has beside its keys."""
-        return max(20, min(140, self.app.size.width * 94 // 100) - _KEYS - 10)
+        """The cells of a line."""
+        return max(20 + _KEYS, min(140, self.app.size.width * 94 // 100) - 10)
 
 
-def _legend() -> list[Content]:
+def _signs(signs: Sequence[str]) -> Content:
+    shown = signs if len(signs) <= _MOST_KEYS else (signs[0], "…", signs[-1])
+    return text.line((" ".join(shown), "accent"))
+
+
+def lane_signs() -> list[Content]:
+    """What the signs of lanes mean."""
     told = (
         (words.AWAITING, "its run asks its sender: m answers"),
         (words.PARKED, "its message waits for a provider, and is tried again by itself"),

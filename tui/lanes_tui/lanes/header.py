@@ -194,7 +194,7 @@ def _source(source: SourceDetail, now: Now) -> Content:
 def _troubles(status: Status, failures: str, now: Now, width: int) -> list[_Piece]:
     pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if failures:
-        pieces.append(_Piece(_URGENT, text.line((f"{failures} failed/min", "errored"))))
+        pieces.append(_Piece(_URGENT, text.line((failures, "errored"))))
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
         cause = "" if width < _WORDY else f" ({cooling.cause})"

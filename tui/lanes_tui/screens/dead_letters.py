@@ -49,7 +49,7 @@ class DeadLettersScreen(MarkedList[int]):
 
     @property
     def about(self) -> str:
-        return f"{words.counted(self._page.total, 'message')} failed, kept until retried or pruned"
+        return f"{words.number(self._page.total)} failed, kept until retried"
 
     async def read(self) -> None:
         span, key = self.rows.span, self.rows.key

@@ -14,7 +14,7 @@ from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.actions.subjects import ActionSubject
 from lanes_tui.actions.system_subjects import EveryLaneSubject, pauses_of_all
 from lanes_tui.dialogs.action import ActionDialog
-from lanes_tui.dialogs.help import Help
+from lanes_tui.dialogs.help import Help, lane_signs
 from lanes_tui.dialogs.results import Results, noun, summary
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
@@ -202,7 +202,11 @@ class Guarded(ClosingScreen[None]):
             self.call_after_refresh(self.update)
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.active_bindings.values()))
+        self.app.push_screen(Help(self.active_bindings.values(), self.legend()))
+
+    def legend(self) -> Sequence[Content]:
+        """What the signs and words on the screen mean, for the help."""
+        return lane_signs()
 
     # ------------------------------------------------------------------------------------ freshness
 

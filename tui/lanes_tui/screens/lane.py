@@ -87,10 +87,12 @@ class LaneScreen(Watching):
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
-        processes = process_lines(detail.processes or (), sight, 5 if self.has_class("-short") else 8)
+        short = self.has_class("-short")
+        processes = process_lines(detail.processes or (), sight, 5 if short else 8)
         self.query_one("#processes").display = bool(processes)
         self.query_one("#processes", Sheet).show(processes)
-        self.query_one("#timeline", Sheet).show(timeline(detail.messages, sight.wall, self.size.width - 4))
+        runs = timeline(detail.messages, sight.wall, self.size.width - 4, 2 if short else 5)
+        self.query_one("#timeline", Sheet).show(runs)
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])
         rows = [ListRow(str(message.id), message_line(message, sight)) for message in in_order(detail.messages)]

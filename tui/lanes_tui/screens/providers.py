@@ -15,6 +15,14 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.whole import WholeList
 from lanes_tui.tables.fixed import FixedColumn
 
+#: What is done in each state.
+_MEANT = {
+    Health.COOLING: "it is not asked until its cooldown is over",
+    Health.PROBING: "one request at a time finds out whether it answers",
+    Health.TRICKLING: "it answers again, and is asked by a few more at a time",
+    Health.TRIED_LAST: "it failed lately: other providers are asked before it",
+    Health.WELL: "it is asked like any other",
+}
 #: The worst first.
 _BY_HARM = tuple(Health)
 
@@ -24,7 +32,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     NAME, LANES_BY = "providers", "provider"
     FIELDS = ("provider", "state", "flight", "fail", "cause", "answ")
-    ABOUT = "what runs ask for answers, and how the requests of the last hour ended"
+    ABOUT = "what runs ask, and the last hour"
     NONE = "no provider is configured here, and none is known in this database"
     HINT = "filter: a name, state:cooling cause:timeout flight:>3"
     BINDINGS: ClassVar[list[BindingType]] = [bind("reset", "reset", show=True)]
@@ -68,6 +76,12 @@ class ProvidersScreen(WholeList[str, Provider]):
             "answ": known.answers,
         }
 
+    def legend(self) -> Sequence[Content]:
+        looks = words.PROVIDERS.items()
+        said = (text.line((f"{s} {w}".ljust(14), tone), (_MEANT[health], "muted")) for health, (s, w, tone) in looks)
+        flight = "FLIGHT 3/8: 3 requests in flight, of at most 8 (max_requests). FAIL/H and ANSW/H: in the last hour."
+        return [text.line(("STATES", "head")), *said, text.line((flight, "muted"))]
+
     def described(self, known: Provider, sight: ViewedAt) -> list[Content]:
         look = words.look_of_provider(known, sight.wall)
         state = text.line(look.said, (_until(known, sight), "muted"))
@@ -101,16 +115,11 @@ def _in_flight(provider: Provider) -> str:
 
 
 def _at_most(provider: Provider) -> str:
-    match provider.health, provider.max_in_flight:
-        case Health.COOLING, _:
-            return ", and no more until its cooldown is over"
-        case Health.PROBING, _:
-            return ": one request at a time finds out whether it answers"
-        case Health.TRICKLING, _:
-            return ": it is asked by a few more at a time"
-        case _, int(most):
-            return f" of at most {words.number(most)}"
-    return ""
+    most, health = provider.max_in_flight, provider.health
+    limit = (
+        f" of at most {words.number(most)}" if most is not None and health in (Health.WELL, Health.TRIED_LAST) else ""
+    )
+    return limit if health is Health.WELL else f"{limit}: {_MEANT[health]}"
 
 
 def _until(provider: Provider, sight: ViewedAt) -> str:

@@ -1,26 +1,72 @@
 """The detail of the lane under the cursor: why it is where it is, its clocks, what waits, what happened last."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.strip import Strip
 
 from lanes.explain.phrases import is_paused
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes_storage.law import UNFINISHED, MessageState
+from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import event_line, message_line, why_told
+from lanes_tui.tables.scrolling import painted
 from lanes_tui.widgets.bars import abreast, clocks
 from lanes_tui.widgets.sheet import Sheet
 
 
 class Pane(Sheet, can_focus=True):
-    """A part of the detail that scrolls."""
+    """A text or a list that scrolls. Where more of a text follows below, the last line that is seen says so, and how to
+    come there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("up", "scroll_up"),
+        bind("down", "scroll_down"),
+        bind("page up", "page_up"),
+        bind("page down", "page_down"),
+        bind("first", "scroll_home"),
+        bind("last", "scroll_end"),
+    ]
+
+    @property
+    def more(self) -> Content:
+        """How many lines follow below, and the key that leads to them; empty: none."""
+        below = self.virtual_size.height - self.scroll_offset.y - self.scrollable_content_region.height
+        if below <= 0 or not self._wrap:
+            return text.EMPTY
+        return text.line((f" ▼ {below} more: ", "muted"), ("j" if self.has_focus else "tab", "accent"))
+
+    def render_line(self, y: int) -> Strip:
+        strip, more = super().render_line(y), self.more
+        if not more.plain or y < self.scrollable_content_region.height - 1:
+            return strip
+        sign = painted(more, more.cell_length, self.visual_style, self._get_style)
+        return Strip.join([strip.crop(0, strip.cell_length - more.cell_length), sign])
+
+    def show(self, lines: Sequence[Content]) -> None:
+        before = self.more
+        super().show(lines)
+        if not before.is_same(self.more):
+            self.refresh()
+
+    def on_focus(self) -> None:
+        """The key is another one."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The key is another one."""
+        self.refresh()
 
 
+#: So many lines of the paragraph are seen at most: beside the lanes, and below them.
+_WHY_BESIDE, _WHY_BELOW = 14, 5
 #: The seconds of a duration that has minutes too.
 _SECONDS = re.compile(r"(\d+m) \d+s")
 
@@ -42,6 +88,12 @@ class Detail(Vertical):
             with Vertical():
                 yield Sheet([text.line(("LAST EVENTS", "head"))], id="events-head")
                 yield Pane(id="events")
+
+    def on_resize(self) -> None:
+        """Leave the paragraph as much room as the clocks and a few lines below them do not need."""
+        height = self.size.height
+        most = _WHY_BESIDE if self.screen.has_class("-wide") else _WHY_BELOW
+        self.query_one("#why").styles.max_height = max(1, min(2, height - 1), min(most, height - 3))
 
     def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: ViewedAt) -> None:
         """Show a lane. ``detail`` None: it is still being read, or there is none."""

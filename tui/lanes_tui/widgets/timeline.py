@@ -10,14 +10,12 @@ from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 
 WAITS, RUNS, FAILED = "┄", "━", "×"
-#: So many runs are drawn, the newest.
-MOST = 5
 _ID, _SAID = 8, 34
 
 
-def timeline(messages: Sequence[Message], wall: int, width: int) -> list[Content]:
+def timeline(messages: Sequence[Message], wall: int, width: int, most: int = 5) -> list[Content]:
     """One line for each of the newest messages that started, the oldest at the top; nothing where none did."""
-    started = sorted((each for each in messages if each.started_at is not None), key=lambda each: each.id)[-MOST:]
+    started = sorted((each for each in messages if each.started_at is not None), key=lambda each: each.id)[-most:]
     length = max(10, width - _ID - _SAID)
     if not started:
         return []

@@ -59,11 +59,12 @@ class Trends:
         return {name: line for name, line in drawn.items() if line.plain}
 
     def failures(self) -> str:
-        """How many messages failed for good in the last minute; ``5+`` where less than that was seen; empty: none."""
+        """``5 failed/min``: for good, in the last minute; ``5 failed in 20s`` where no more than that was seen."""
         counts = [count for _, count in self._letters]
         failed = sum(max(0, later - before) for before, later in pairwise(counts))
-        whole = self._seen is not None and self._seen[1] - self._seen[0] >= MINUTE_MS
-        return f"{words.number(failed)}{'' if whole else '+'}" if failed else ""
+        seen_ms = MINUTE_MS if self._seen is None else self._seen[1] - self._seen[0]
+        per = "/min" if seen_ms >= MINUTE_MS else f" in {words.short(seen_ms)}"
+        return f"{words.number(failed)} failed{per}" if failed else ""
 
 
 def _line(numbers: list[int], tone: str) -> Content:
