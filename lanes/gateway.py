@@ -93,7 +93,7 @@ class Gateway:
             keep=ConfiguredKeep(self.config),
             hooks=hooks,
         )
-        self._engine.streams.unheard = self._unheard
+        self._engine.streams.unread = self._unread
         self._alerts: AlertWatch | None = None
 
     async def __aenter__(self) -> "Gateway":
@@ -250,7 +250,7 @@ class Gateway:
         self._watchers.pop(message_id, None)
         self._engine.streams.end(message_id, error)
 
-    def _unheard(self, message_id: int) -> None:
+    def _unread(self, message_id: int) -> None:
         """Nobody listens to a message any more. May be called in any thread, by the garbage collector."""
         watching = self._watchers.pop(message_id, None)
         if watching is not None:

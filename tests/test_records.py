@@ -16,7 +16,7 @@ from lanes.base.errors import Unreadable
 from lanes.base.procedure import run
 from lanes.context import Context
 from lanes.drivers.local import LocalDriver
-from lanes.engine.reconcile.reconciler import decide, told
+from lanes.engine.reconcile.reconciler import decide, to_finding
 from lanes.engine.reconcile.sightings import Sightings
 from lanes.host.identity import this_process
 from lanes.records import FORMS, Lane, Liveness, Pause, Record, jsonable, kinds, schema, schemas
@@ -89,7 +89,7 @@ def test_what_is_done_and_found(stage: Stage) -> None:
     now = system_clock()
     owners, runs = stage.store.read(reads.owners()), stage.store.read(reads.open_runs())
     found = decide(owners, runs, Sightings(5_000), now, this_process())
-    are_forms([told(each, Liveness(now), done=False).to_json() for each in found], "Finding")
+    are_forms([to_finding(each, Liveness(now), done=False).to_json() for each in found], "Finding")
 
 
 def test_status(stage: Stage) -> None:

@@ -215,7 +215,7 @@ async def test_a_lost_run_lets_go(run: ActiveRun) -> None:
     body = asyncio.create_task(hang())
     run.attach(body)
     await asyncio.to_thread(run.lose)
-    await run.taken
+    await run.loss
     assert run.lost
     with pytest.raises(asyncio.CancelledError):
         await body

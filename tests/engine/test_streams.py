@@ -85,7 +85,7 @@ async def test_an_end_that_nobody_listens_to_clears_away_at_once(streams: Stream
 
 async def test_a_loop_that_is_left_early_leaves_no_listener_behind(streams: Streams, stream: RunStream) -> None:
     unheard: list[int] = []
-    streams.unheard = unheard.append
+    streams.unread = unheard.append
     stream.put(ONE, TWO)
     async for piece in stream.listen():
         assert piece == ONE

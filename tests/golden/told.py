@@ -27,7 +27,7 @@ def shown() -> dict[str, dict[str, Record]]:
             for name, (run, state, pauses) in rows.CUTS.items()
         },
         "Finding": {
-            name: reconciler.told(finding, eye, done=name == "ghost") for name, finding in rows.FINDINGS.items()
+            name: reconciler.to_finding(finding, eye, done=name == "ghost") for name, finding in rows.FINDINGS.items()
         },
         "Status": {name: records.Status.of(*status, eye) for name, status in rows.STATUSES.items()},
         "OwnerDetail": {name: records.OwnerDetail.of(owner, eye) for name, owner in rows.OWNERS.items()},

@@ -194,12 +194,12 @@ class Loop:
                     log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
         self.rounds += 1
 
-    def _may_log(self, what: str) -> bool:
+    def _may_log(self, complaint: str) -> bool:
         """Whether that was not logged lately: it may come in every round, several times a second."""
-        now, last = self._clock().mono, self._logged.get(what)
+        now, last = self._clock().mono, self._logged.get(complaint)
         if last is not None and now - last <= COMPLAIN_EVERY_MS:
             return False
-        self._logged = dict(list(self._logged.items())[-MOST_FAILURES:]) | {what: now}
+        self._logged = dict(list(self._logged.items())[-MOST_FAILURES:]) | {complaint: now}
         return True
 
     def _refused(self, error: Exception) -> None:

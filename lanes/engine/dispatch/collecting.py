@@ -17,7 +17,7 @@ class _Sight:
     tail: int
     first_mono: int
     tail_mono: int
-    asked_mono: int
+    last_look_mono: int
 
 
 class Debounce:
@@ -42,13 +42,13 @@ class Debounce:
         """The lane was claimed; later texts belong to another batch."""
         self._seen.pop(lane, None)
         if len(self._seen) > 1_000:
-            self._seen = {key: s for key, s in self._seen.items() if now.mono - s.asked_mono < FORGOTTEN_MS}
+            self._seen = {key: s for key, s in self._seen.items() if now.mono - s.last_look_mono < FORGOTTEN_MS}
 
     def _sight(self, lane: int, tail: int, now: Now) -> _Sight:
         sight = self._seen.get(lane)
-        if sight is None or now.mono - sight.asked_mono >= FORGOTTEN_MS:
+        if sight is None or now.mono - sight.last_look_mono >= FORGOTTEN_MS:
             sight = self._seen[lane] = _Sight(tail, now.mono, now.mono, now.mono)
         if sight.tail != tail:
             sight.tail, sight.tail_mono = tail, now.mono
-        sight.asked_mono = now.mono
+        sight.last_look_mono = now.mono
         return sight

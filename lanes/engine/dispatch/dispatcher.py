@@ -226,9 +226,9 @@ class Dispatcher:
 
     def _try_again(self) -> bool:
         """Called in an exception handler for errors outside the store: whether a retry of the page can complete."""
-        found = self._skipped.skip(self._clock().mono)
-        again = found or not self._singly
-        self._singly = not found
+        skipped = self._skipped.skip(self._clock().mono)
+        again = skipped or not self._singly
+        self._singly = not skipped
         return again
 
     async def _give_back_behind(self, error: BaseException) -> None:
@@ -243,11 +243,11 @@ class Dispatcher:
                 await self._store.write(doors.touch)  # after it: then the outcome is known
         else:
             return
-        why = LOST if isinstance(error, DatabaseReplaced) else "its event loop ended"
+        reason = LOST if isinstance(error, DatabaseReplaced) else "its event loop ended"
         claimed, self._claimed = self._claimed, []
         for run in claimed:
             if self._live.get(run.id) is run:
-                cut_one(run, why, self._clock())
+                cut_one(run, reason, self._clock())
                 self._start(run)
 
     def _room(self, tx: Transaction, now: Now) -> FreeSlots:
@@ -323,7 +323,7 @@ class Dispatcher:
         how: dict[str, Any] = {"members": members, "provider": place}
         room.claims.append((spec, doors.claim(head, self._owner(), spec.name, spec.kind, terms, now, **how)))
         if place is not None:
-            room.given[place] += 1
+            room.places[place] += 1
         room.slots[spec.name] -= 1
         room.left -= 1
         room.suspects += suspect

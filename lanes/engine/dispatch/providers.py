@@ -73,7 +73,7 @@ class ProviderWatch:
 
     def choose(self, spec: RunnerSpec, room: FreeSlots, *, tried: bool) -> ProviderChoice:
         """Whom a run of this runner asks first, for a message that was ``tried`` before, or not."""
-        return choose(self._chains.get(spec.name, ()), room.view, room.given, tried=tried)
+        return choose(self._chains.get(spec.name, ()), room.view, room.places, tried=tried)
 
     def note(self, room: FreeSlots) -> None:
         """Keep what a page of claims has seen. Runners rest whose providers are cooling down, once enough of their

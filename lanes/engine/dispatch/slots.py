@@ -39,7 +39,7 @@ class FreeSlots:
     runs: list[ActiveRun] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # unchanged: there was no slot
     later: list[tuple[int, int]] = field(default_factory=list)  # wall time, lane
-    given: Counter[str] = field(default_factory=Counter)  # places at providers, by these claims
+    places: Counter[str] = field(default_factory=Counter)  # places at providers, by these claims
     cooled: dict[str, tuple[int, int]] = field(default_factory=dict)  # until when, and how many were parked
 
 
@@ -60,8 +60,8 @@ class SkippedHeads:
         if head is None:
             return False
         pause_ms = min(2 * self._until.get(head.message_id, (0, SKIP_FIRST_MS // 2))[1], SKIP_LONGEST_MS)
-        said = "message %d of lane %s can not be claimed; it is left alone for %d ms"
-        log.exception(said, head.message_id, ascii(head.key), pause_ms)
+        line = "message %d of lane %s can not be claimed; it is left alone for %d ms"
+        log.exception(line, head.message_id, ascii(head.key), pause_ms)
         self._until = {m: kept for m, kept in self._until.items() if now_mono - kept[0] < SKIP_LONGEST_MS}
         self._until[head.message_id] = (now_mono + pause_ms, pause_ms)
         return True

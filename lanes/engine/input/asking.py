@@ -91,7 +91,7 @@ class RunInput:
         self._loop = loop
         self._signal = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._asked = 0
+        self._questions = 0
         self._open: _OpenQuestion | None = None
         self._before_ms = 0  # over earlier questions
         self._left_over: deque[HandedText] = deque()  # taken, and its taker was cancelled meanwhile
@@ -101,14 +101,14 @@ class RunInput:
 
     def waited_ms(self, now: Now) -> int:
         """How long the run has waited for answers: this time counts against no limit."""
-        before, asked = self._before_ms, self._open
-        return before if asked is None else before + asked.waited_ms(now)
+        before, question = self._before_ms, self._open
+        return before if question is None else before + question.waited_ms(now)
 
     @property
     def limit_mono(self) -> int | None:
         """When the limit of its question passes; None: it asks nothing."""
-        asked = self._open
-        return None if asked is None else asked.since_mono + asked.limit_ms
+        question = self._open
+        return None if question is None else question.since_mono + question.limit_ms
 
     def wake(self) -> None:
         """Look for an answer or a steer, and at the limit of the question. From any thread."""
@@ -133,17 +133,17 @@ class RunInput:
             limit_ms -= self._clock().mono - since if permission else 0
             if limit_ms <= 0:
                 raise NoAnswer(f"“{text}” waited for its turn until its time was over")
-            self._asked += 1
-            new = NewQuestion(f"{self._run.ticket.run_id}.{self._asked}", text, limit_ms, options, permission)
+            self._questions += 1
+            new = NewQuestion(f"{self._run.ticket.run_id}.{self._questions}", text, limit_ms, options, permission)
             if not self._run.wait_for_input(limit_ms):
                 raise NoAnswer(f"{MAX_QUESTIONS} questions are open in this gateway, and there is no room for “{text}”")
-            said = HAS_NONE
+            progress = HAS_NONE
             try:
-                taken = await self._answer(new)
-                said = HAS_ANSWER
-                return taken
+                handed = await self._answer(new)
+                progress = HAS_ANSWER
+                return handed
             finally:
-                self._run.go_on(said)
+                self._run.go_on(progress)
 
     async def _answer(self, new: NewQuestion) -> HandedText:
         run, by = self._run.ticket, self._run.by
@@ -151,15 +151,15 @@ class RunInput:
         try:
             if await asyncio.shield(stored) is None:
                 raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
-            self._open = asked = _OpenQuestion(self._clock().mono, new.limit_ms)
+            self._open = question = _OpenQuestion(self._clock().mono, new.limit_ms)
             self._run.judge_again()
             while True:
                 signal = self._signal
-                if asked.waited_ms(self._clock()) >= asked.limit_ms:
+                if question.waited_ms(self._clock()) >= question.limit_ms:
                     return await self._last_look(new)
-                taken = await self._taken(lambda tx: doors.take_answer(tx, run, new.id, self._clock(), by=by))
-                if taken is not None:
-                    return taken
+                handed = await self._take(lambda tx: doors.take_answer(tx, run, new.id, self._clock(), by=by))
+                if handed is not None:
+                    return handed
                 if self._run.over:
                     raise NoAnswer(f"its run has ended, and nobody can answer “{new.text}” any more")
                 await signal.wait()
@@ -175,10 +175,10 @@ class RunInput:
         await asyncio.wait({self._kept(self._close(new.id, "withdrawn"))})
 
     async def _last_look(self, new: NewQuestion) -> HandedText:
-        taken = await self._taken(self._close(new.id, "expired"))
-        if taken is None:
+        handed = await self._take(self._close(new.id, "expired"))
+        if handed is None:
             raise NoAnswer(f"nobody answered “{new.text}” within {span(new.limit_ms)}")
-        return taken
+        return handed
 
     def _close(self, question: str, why: str) -> Step[HandedText | None]:
         run, by = self._run.ticket, self._run.by
@@ -193,9 +193,9 @@ class RunInput:
             if self._left_over:
                 return self._left_over.popleft()
             signal = self._signal
-            taken = await self._taken(lambda tx: doors.take_steer(tx, run, self._clock(), by=by))
-            if taken is not None:
-                return taken
+            handed = await self._take(lambda tx: doors.take_steer(tx, run, self._clock(), by=by))
+            if handed is not None:
+                return handed
             if self._run.over:
                 raise NoAnswer("its run has ended, and is given no text any more")
             await signal.wait()
@@ -207,14 +207,14 @@ class RunInput:
         left, self._left_over = list(self._left_over), deque()
         return left
 
-    def keep(self, *taken: HandedText) -> None:
+    def keep(self, *texts: HandedText) -> None:
         """What was taken for one who was cancelled meanwhile. From any thread."""
         with contextlib.suppress(RuntimeError):  # the event loop is closed
-            self._loop.call_soon_threadsafe(self._keep, *taken)
+            self._loop.call_soon_threadsafe(self._keep, *texts)
 
     # -------------------------------------------------------------------------------------------- writing
 
-    async def _taken(self, step: Step[HandedText | None]) -> HandedText | None:
+    async def _take(self, step: Step[HandedText | None]) -> HandedText | None:
         """Take something. If the caller is cancelled meanwhile, what was taken is kept for the next ``steer``: its
         message has ended."""
         taking = self._loop.create_task(self._written(step))
@@ -232,14 +232,14 @@ class RunInput:
     def _keep_from(self, taking: "asyncio.Task[HandedText | None]") -> None:
         def ended(_: object) -> None:
             self._taking.discard(taking)
-            if not taking.cancelled() and taking.exception() is None and (taken := taking.result()) is not None:
-                self._keep(taken)
+            if not taking.cancelled() and taking.exception() is None and (handed := taking.result()) is not None:
+                self._keep(handed)
 
         taking.add_done_callback(ended)
         self._taking.add(taking)
 
-    def _keep(self, *taken: HandedText) -> None:
-        self._left_over += taken
+    def _keep(self, *texts: HandedText) -> None:
+        self._left_over += texts
         self._look()
 
     async def _written(self, step: Step[T]) -> T:

@@ -42,20 +42,20 @@ class AbortParams(NamedTuple):
     grace_ms: int | None
 
 
-def request(ctx: Context, asked_for: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
+def request(ctx: Context, params: AbortParams, *, wait: bool, timeout_ms: int | None) -> Procedure[AbortResult]:
     """Request an abort, and unless ``wait`` is False wait for its outcome.
 
     If ``wait`` is False, or on a timeout, the outcome is ``pending`` and the request stays. For a session with child
     lanes, all of its lanes are aborted, or with an epoch the one that has it. Raises NotFound.
     """
-    members = yield from read(reads.members(asked_for.key))
-    chosen = [member.key for member in members if asked_for.epoch in (None, member.epoch)]
+    members = yield from read(reads.members(params.key))
+    chosen = [member.key for member in members if params.epoch in (None, member.epoch)]
     results: list[AbortResult] = []
     started = ctx.now()
-    for key in chosen or [asked_for.key]:  # all are requested before one is waited for
-        result = yield from _request_one(ctx, asked_for._replace(key=key))
+    for key in chosen or [params.key]:  # all are requested before one is waited for
+        result = yield from _request_one(ctx, params._replace(key=key))
         results.append(result)
-    return (yield from _all_ended(ctx, asked_for.key, results, started, wait=wait, timeout_ms=timeout_ms))
+    return (yield from _all_ended(ctx, params.key, results, started, wait=wait, timeout_ms=timeout_ms))
 
 
 def _all_ended(
@@ -80,17 +80,17 @@ def _together(key: str, results: Sequence[AbortResult]) -> AbortResult:
     )
 
 
-def _request_one(ctx: Context, asked_for: AbortParams) -> Procedure[AbortResult]:
-    key, now = asked_for.key, ctx.now()
-    asked = yield from write(lambda tx: doors.request_abort(tx, now=now, actor=ctx.actor, **asked_for._asdict()))
-    if asked is None:
+def _request_one(ctx: Context, params: AbortParams) -> Procedure[AbortResult]:
+    key, now = params.key, ctx.now()
+    requested = yield from write(lambda tx: doors.request_abort(tx, now=now, actor=ctx.actor, **params._asdict()))
+    if requested is None:
         raise NotFound("lane", key)
-    if asked.ticket is None:
-        cleared = Outcome.CLEARED if asked.cut else Outcome.NOT_HELD
-        outcome = Outcome.CHANGED if asked.moved_on else cleared
-        return AbortResult(key, outcome, asked.epoch, asked.epoch, dropped=asked.cut)
-    run_id, epoch = asked.ticket.run_id, asked.epoch
-    return AbortResult(key, Outcome.PENDING, epoch, epoch, run_id, dropped=asked.cut, survivors=None)
+    if requested.ticket is None:
+        cleared = Outcome.CLEARED if requested.cut else Outcome.NOT_HELD
+        outcome = Outcome.CHANGED if requested.moved_on else cleared
+        return AbortResult(key, outcome, requested.epoch, requested.epoch, dropped=requested.cut)
+    run_id, epoch = requested.ticket.run_id, requested.epoch
+    return AbortResult(key, Outcome.PENDING, epoch, epoch, run_id, dropped=requested.cut, survivors=None)
 
 
 def go_on_waiting(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lanes.context import Context
 from lanes.engine.reconcile.observer import Observer
-from lanes.engine.reconcile.reconciler import ACTING, Decision, ReconcileDecision, told
+from lanes.engine.reconcile.reconciler import ACTING, Decision, ReconcileDecision, to_finding
 from lanes.engine.reconcile.survivors import SurvivorWatch
 from lanes.explain.phrases import counted
 from lanes.records import Finding, Liveness
@@ -22,30 +22,30 @@ SURVIVORS_MS = 15_000
 #: Between two looks at owners that are watched.
 LOOK_EVERY_MS = 100
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def reconcile_once(store: Store, ctx: Context, tell: Tell, *, dry_run: bool, wait: bool) -> list[Finding]:
+def reconcile_once(store: Store, ctx: Context, report: Report, *, dry_run: bool, wait: bool) -> list[Finding]:
     """Every decision of one pass. ``wait``: silent owners are watched first, until each can be judged."""
     interval_ms = LOOK_EVERY_MS if wait else ctx.reconcile_interval_ms()
     observer = Observer(store, store.write, ctx.clock, by=ctx.actor, interval_ms=interval_ms)
     findings = observer.look()
     if wait:
-        findings = _watch(store, ctx.clock, observer, findings, tell)
+        findings = _watch(store, ctx.clock, observer, findings, report)
     done = _carry_out(observer, findings, store, ctx.clock, dry_run=dry_run)
     if not dry_run:
         _end_survivors(store, ctx)
     return done
 
 
-def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[list[Finding]], bool]) -> None:
+def reconcile_on(store: Store, ctx: Context, report: Report, each_pass: Callable[[list[Finding]], bool]) -> None:
     """Run pass after pass, as a gateway does, until ``each_pass`` returns False for a pass. It continues if the
     database fails for a while.
     """
     clock, interval_ms = ctx.clock, ctx.reconcile_interval_ms()
     observer = Observer(store, store.write, clock, by=ctx.actor, interval_ms=interval_ms)
     survivors = SurvivorWatch(store, store.write)
-    tell(f"watching every {span(interval_ms)}, until Ctrl-C")
+    report(f"watching every {span(interval_ms)}, until Ctrl-C")
     while True:
         try:
             store.write(doors.touch)  # a pass that could not commit would be none
@@ -53,10 +53,10 @@ def reconcile_on(store: Store, ctx: Context, tell: Tell, each_pass: Callable[[li
             survivors.run_once(clock(), by=ctx.actor)
         except StorageError as error:
             observer.forget()
-            tell(f"lanes: {error}: {error.fix}")
+            report(f"lanes: {error}: {error.fix}")
         else:
             liveness = Liveness(clock())
-            if not each_pass([told(finding, liveness, done=applied) for finding, applied in done]):
+            if not each_pass([to_finding(finding, liveness, done=applied) for finding, applied in done]):
                 return
         time.sleep(interval_ms / 1000)
 
@@ -69,14 +69,14 @@ def _end_survivors(store: Store, ctx: Context) -> None:
 
 
 def _watch(
-    store: Store, clock: Clock, observer: Observer, findings: list[ReconcileDecision], tell: Tell
+    store: Store, clock: Clock, observer: Observer, findings: list[ReconcileDecision], report: Report
 ) -> list[ReconcileDecision]:
     """Look repeatedly, until each owner that looks silent has sent a heartbeat, has ended, or can be judged."""
     before = {o.id: o for o in store.read(reads.owners()) if _looks_silent(o, clock())}
     open_ = before.keys() - _judged(findings)
     if open_:
         longest = max(before[number].stale_after_ms for number in open_)
-        tell(f"watching {counted(len(open_), 'silent owner')} for up to {span(longest)}")
+        report(f"watching {counted(len(open_), 'silent owner')} for up to {span(longest)}")
     while open_:
         time.sleep(LOOK_EVERY_MS / 1000)
         findings = observer.look()
@@ -102,7 +102,7 @@ def _carry_out(
         found = [each for each in findings if each.decision is not Decision.HEALTHY]
         done = [next(acted) if each.decision in ACTING else (each, False) for each in found]
     liveness = Liveness(clock())
-    return [told(each, liveness, done=applied) for each, applied in done]
+    return [to_finding(each, liveness, done=applied) for each, applied in done]
 
 
 def _looks_silent(owner: OwnerRow, now: Now) -> bool:
@@ -122,6 +122,6 @@ def _with_the_silent(findings: list[ReconcileDecision], owners: list[OwnerRow], 
 
 
 def _watched(owner: OwnerRow, now: Now, finding: ReconcileDecision | None = None) -> ReconcileDecision:
-    said = f"its last heartbeat was {span(ages.beat_ms(owner, now))} ago"
-    said += f"; --wait watches it for {span(owner.stale_after_ms)}"
-    return ReconcileDecision(Decision.WATCHED, said, owner, finding.run if finding else None)
+    text = f"its last heartbeat was {span(ages.beat_ms(owner, now))} ago"
+    text += f"; --wait watches it for {span(owner.stale_after_ms)}"
+    return ReconcileDecision(Decision.WATCHED, text, owner, finding.run if finding else None)

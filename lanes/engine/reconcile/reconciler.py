@@ -65,7 +65,7 @@ class ReconcileDecision:
     wait: Wait | None = None
 
 
-def told(finding: ReconcileDecision, liveness: records.Liveness, *, done: bool) -> records.Finding:
+def to_finding(finding: ReconcileDecision, liveness: records.Liveness, *, done: bool) -> records.Finding:
     """A finding as a record for output."""
     return records.Finding.of(finding.run, finding.owner, finding.decision, finding.evidence, liveness, done=done)
 
@@ -74,15 +74,15 @@ def without_dead_waits(
     runs: Sequence[RunRow], waits: Sequence[Wait], me: Identity
 ) -> tuple[list[RunRow], list[ReconcileDecision]]:
     """The runs, without the waits of processes that are provably gone, and those waits as findings."""
-    gone = [wait for wait in waits if is_gone(wait.process, me)]
-    waiting = {wait.run_id for wait in waits if wait not in gone}
+    dead = [wait for wait in waits if is_gone(wait.process, me)]
+    waiting = {wait.run_id for wait in waits if wait not in dead}
     by_id = {run.id: run._replace(waiting=run.id in waiting) for run in runs}
-    return list(by_id.values()), [_over(by_id[wait.run_id], wait, me) for wait in gone if wait.run_id in by_id]
+    return list(by_id.values()), [_over(by_id[wait.run_id], wait, me) for wait in dead if wait.run_id in by_id]
 
 
 def _over(run: RunRow, wait: Wait, me: Identity) -> ReconcileDecision:
-    said = f"it waited for message {wait.message_id} of another lane in a process that is gone"
-    return ReconcileDecision(Decision.WAITER_GONE, f"{said}: {evidence(wait.process, me)}", None, run, wait=wait)
+    text = f"it waited for message {wait.message_id} of another lane in a process that is gone"
+    return ReconcileDecision(Decision.WAITER_GONE, f"{text}: {evidence(wait.process, me)}", None, run, wait=wait)
 
 
 def decide(
@@ -102,11 +102,11 @@ def _judge_owner(owner: OwnerRow, seen: Sightings, now: Now, me: Identity) -> Re
         return ReconcileDecision(Decision.OWNER_GONE, sighting_text(owner, sight), owner)
     silent = seen.silence_of(owner, now)
     if silent >= owner.stale_after_ms:
-        said = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
-        return ReconcileDecision(Decision.OWNER_SILENT, said, owner)
+        text = f"no heartbeat of owner {owner.id} seen for {span(silent)}; stale after {span(owner.stale_after_ms)}"
+        return ReconcileDecision(Decision.OWNER_SILENT, text, owner)
     if silent > 2 * owner.heartbeat_interval_ms:
-        said = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
-        return ReconcileDecision(Decision.WATCHED, said, owner)
+        text = f"silent for {span(silent)}, reclaimed after {span(owner.stale_after_ms)}"
+        return ReconcileDecision(Decision.WATCHED, text, owner)
     return ReconcileDecision(Decision.HEALTHY, sighting_text(owner, sight), owner)
 
 
@@ -119,10 +119,10 @@ def _judge_run(
     if about_owner.decision in ACTING:
         return ReconcileDecision(about_owner.decision, about_owner.evidence, owner, run)
     if run.left_out >= GHOST_AFTER:
-        said = f"owner {owner.id} is alive and left this run out of {run.left_out} heartbeats"
-        return ReconcileDecision(Decision.GHOST, said, owner, run)
-    asked = seen.abort_of(run, now)
-    if run.abort_at is not None and force_due_in(run, owner, now, asked.at, asked.slept) <= 0:
+        text = f"owner {owner.id} is alive and left this run out of {run.left_out} heartbeats"
+        return ReconcileDecision(Decision.GHOST, text, owner, run)
+    requested = seen.abort_of(run, now)
+    if run.abort_at is not None and force_due_in(run, owner, now, requested.at, requested.slept) <= 0:
         return ReconcileDecision(Decision.ABORT_DUE, "an abort was requested and its grace has passed", owner, run)
     overdue = None if run.body_ended_at is not None else _overdue(run, owner, seen, now)
     return overdue or ReconcileDecision(about_owner.decision, about_owner.evidence, owner, run)
@@ -141,8 +141,8 @@ def _overdue(run: RunRow, owner: OwnerRow, seen: Sightings, now: Now) -> Reconci
     same_boot = run.boot_id == now.boot_id
     age = (ages.held_ms(run, now) if same_boot else seen.awake_ms(first, owner, now)) - ages.input_ms(run, now)
     if terms.run_timeout_ms is not None and age >= terms.run_timeout_ms + margin:
-        said = f"ran for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
-        return ReconcileDecision(Decision.RUN_OVERDUE, said, owner, run, terms.run_timeout_ms, age)
+        text = f"ran for {span(age)}, its run_timeout is {span(terms.run_timeout_ms)}, and its owner did not end it"
+        return ReconcileDecision(Decision.RUN_OVERDUE, text, owner, run, terms.run_timeout_ms, age)
     if terms.stall_timeout_ms is None or run.waiting:
         return None
     # a clock of another boot still shows for how long the run announced to be busy
@@ -152,8 +152,8 @@ def _overdue(run: RunRow, owner: OwnerRow, seen: Sightings, now: Now) -> Reconci
     quiet -= ages.busy_ms(run)
     # progress is stored with heartbeats, so the stored value may be one heartbeat old
     if quiet >= terms.stall_timeout_ms + owner.heartbeat_interval_ms + margin:
-        said = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
-        return ReconcileDecision(Decision.STALL_OVERDUE, said, owner, run, terms.stall_timeout_ms, quiet)
+        text = f"no progress for {span(quiet)}, its stall_timeout is {span(terms.stall_timeout_ms)}"
+        return ReconcileDecision(Decision.STALL_OVERDUE, text, owner, run, terms.stall_timeout_ms, quiet)
     return None
 
 

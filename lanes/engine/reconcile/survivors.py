@@ -58,12 +58,12 @@ class SurvivorWatch:
         for run in runs:
             waited = now.mono - self._first_seen[run.id]
             left = _end(run, hard=2 * waited >= run.abort_grace_ms)
-            if left is not None and (told := _told(left)) != run.survivors:
+            if left is not None and (names := _names(left)) != run.survivors:
                 if not left:
                     log.info("nothing is left of run %d of lane %s", run.id, ascii(run.key))
                 else:
-                    log.warning("run %d of lane %s left %s: they are ended", run.id, ascii(run.key), ", ".join(told))
-                self._write(partial(doors.note_survivors, run=run.id, left=told, now=now, by=by))
+                    log.warning("run %d of lane %s left %s: they are ended", run.id, ascii(run.key), ", ".join(names))
+                self._write(partial(doors.note_survivors, run=run.id, left=names, now=now, by=by))
         return len(runs)
 
 
@@ -86,7 +86,7 @@ def settle(ctx: Context, run_id: int, *, patience_ms: int, force: bool) -> Proce
             yield from write(partial(doors.note_survivors, run=run_id, left=(), now=now, by=ctx.actor))
             return ()
         if waited >= max(patience_ms, LEAST_MS):
-            return _told(left)
+            return _names(left)
         yield from wait_for_change(LOOK_EVERY_MS / 1000)
 
 
@@ -98,5 +98,5 @@ def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:
     return end(run.keeper, this_process(), hard=hard)
 
 
-def _told(left: Sequence[Survivor]) -> tuple[str, ...]:
+def _names(left: Sequence[Survivor]) -> tuple[str, ...]:
     return tuple(map(str, left))

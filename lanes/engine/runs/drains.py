@@ -25,18 +25,18 @@ CUT_GRACE_MS = 1_000
 LOST = "its gateway lost the file of its database"
 
 
-def cut(live: LiveSet, why: str, now: Now) -> None:
+def cut(live: LiveSet, reason: str, now: Now) -> None:
     """Stop every live run for a drain: its message goes back to its place, uncounted, or ends, by its policy.
 
     The watchdog releases by force the lanes of runs that do not stop within their grace.
     """
     for run in live.all():
-        cut_one(run, why, now)
+        cut_one(run, reason, now)
 
 
-def cut_one(run: ActiveRun, why: str, now: Now) -> None:
+def cut_one(run: ActiveRun, reason: str, now: Now) -> None:
     """``cut`` for one run."""
-    run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, why, CUT_GRACE_MS, now.mono))
+    run.order_stop(Stop(StopKind.DRAIN, Cause.DRAINED, reason, CUT_GRACE_MS, now.mono))
 
 
 class DrainWatch:

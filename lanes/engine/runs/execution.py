@@ -87,7 +87,7 @@ class Execution:
         body = asyncio.Task(_body(run), name=f"lanes-runner-{run.id}")
         run.attach(body)
         try:
-            await self._over_or_taken(run, body)
+            await self._over_or_lost(run, body)
             if not body.done():
                 self._live.stray(run)
                 self._free(run, None)
@@ -102,12 +102,12 @@ class Execution:
             if not body.done():
                 body.cancel()
 
-    async def _over_or_taken(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
+    async def _over_or_lost(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Return when the work of the run has ended, or its lane was taken away.
 
         An event loop that ends cancels all its tasks at once: that interrupts the run, it is not left behind.
         """
-        either: tuple[asyncio.Future[Any], ...] = (body, run.taken)
+        either: tuple[asyncio.Future[Any], ...] = (body, run.loss)
         while not (body.done() or run.lost):
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -126,11 +126,11 @@ class Execution:
         memory."""
         await asyncio.wait({body}, timeout=STRAY_S)
         if not body.done():
-            taken, spec = self._live.of_runner(run.spec.name), run.spec
+            used, spec = self._live.of_runner(run.spec.name), run.spec
             log.warning(
                 "%s has lost its lane and swallows its cancellation: its task goes on in this process and keeps a slot"
                 " of runner %s (%d of %d are taken, %d of all by such tasks); its end or a restart gives it back",
-                run.named, ascii(spec.name), taken, spec.max_runs, self._live.strays,
+                run.named, ascii(spec.name), used, spec.max_runs, self._live.strays,
             )  # fmt: skip
             await asyncio.wait({body})
 
@@ -235,10 +235,10 @@ async def _body(run: ActiveRun) -> str | Reply:
                 Cause.RUNNER_FAILED, "its runner is no async function: hand in lanes.ThreadRunner(function)"
             )
         return await answer
-    except (asyncio.CancelledError, RunError) as told:
+    except (asyncio.CancelledError, RunError) as raised:
         # Without its traceback: the frames refer to everything that was sent, and a timeout among them to this task,
         # which would be a reference cycle.
-        raise told.with_traceback(None)  # noqa: B904 - the same error
+        raise raised.with_traceback(None)  # noqa: B904 - the same error
     except LEAVES as left:
         raise RunFailed(Cause.RUNNER_FAILED, why_left(left)) from left
     except ExceptionGroup as group:

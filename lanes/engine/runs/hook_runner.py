@@ -30,7 +30,7 @@ REST_S = 0.05
 #: Seconds until a read without any wake-up.
 LOOK_ANYWAY_S = 5.0
 #: How long a stopping gateway waits for its hooks at most, even if their timeout is longer.
-LAST_WORDS_S = 1.0
+LAST_CALLS_S = 1.0
 #: How long a cancelled hook may take to end before it is left behind.
 STRAY_S = 0.5
 
@@ -46,13 +46,13 @@ class HookRunner:
         self._calls: set[asyncio.Task[None]] = set()
         self._work: set[asyncio.Future[Any]] = set()
         self._changed = asyncio.Event()
-        self._told = 0
+        self._last_event_id = 0
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to follow the notices, from the newest event on. Raises StorageError."""
         if self._hooks.notice is not None:
-            self._told = await self._store.read(reads.last_event_id())
+            self._last_event_id = await self._store.read(reads.last_event_id())
             self._following = asyncio.create_task(self._follow(), name="lanes-notices")
 
     def before(self, run: ActiveRun) -> None:
@@ -82,9 +82,9 @@ class HookRunner:
         if self._following is not None:
             await call_off(self._following)
         with contextlib.suppress(TimeoutError, StorageError):
-            async with asyncio.timeout(min(self._hooks.timeout_s, LAST_WORDS_S)):
+            async with asyncio.timeout(min(self._hooks.timeout_s, LAST_CALLS_S)):
                 if self._following is not None:
-                    await self._tell_new()
+                    await self._call_for_new()
                 await asyncio.gather(*self._calls)
         await call_off(*self._calls)
         if self._work:
@@ -99,7 +99,7 @@ class HookRunner:
         while True:
             self._changed.clear()
             try:
-                await self._tell_new()
+                await self._call_for_new()
             except StoreClosed:
                 return
             except StorageError as error:
@@ -110,18 +110,18 @@ class HookRunner:
             await asyncio.sleep(REST_S)
             await set_within(self._changed, LOOK_ANYWAY_S)
 
-    async def _tell_new(self) -> None:
+    async def _call_for_new(self) -> None:
         hook = self._hooks.notice
         assert hook is not None
         while True:
             newest = await self._store.read(reads.last_event_id())
-            notices = await self._store.read(reads.notices(self._told, PAGE))
+            notices = await self._store.read(reads.notices(self._last_event_id, PAGE))
             await asyncio.gather(*(self._timed("notice", hook, Event.of(notice)) for notice in notices))
             if len(notices) < PAGE:
                 # a notice committed after the read follows it, and is read the next time
-                self._told = max([self._told, newest, *(notice.id for notice in notices)])
+                self._last_event_id = max([self._last_event_id, newest, *(notice.id for notice in notices)])
                 return
-            self._told = notices[-1].id
+            self._last_event_id = notices[-1].id
 
     # --------------------------------------------------------------------------------------- calls
 
@@ -157,9 +157,9 @@ class HookRunner:
         elif (error := work.exception()) is not None:
             self._count(name, "failed", sentence(error), error)
 
-    def _count(self, name: str, what: str, why: str, error: BaseException | None = None) -> None:
-        self.counts[f"{name} {what}"] += 1
-        log.warning("hook %s %s: %s", name, what.replace("_", " "), ascii(why), exc_info=error)
+    def _count(self, name: str, outcome: str, reason: str, error: BaseException | None = None) -> None:
+        self.counts[f"{name} {outcome}"] += 1
+        log.warning("hook %s %s: %s", name, outcome.replace("_", " "), ascii(reason), exc_info=error)
 
 
 async def _called(hook: Callable[[T], Awaitable[Any]], about: T) -> None:

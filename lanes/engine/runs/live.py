@@ -86,13 +86,13 @@ class ActiveRun:
         self._progress = "claimed"
         self._progressed = now
         self._busy_until_mono: int | None = None
-        self._said = ""
+        self._reply_so_far = ""
         self._attempt: AttemptPhase | None = None
         self._attempt_mono = now.mono
         self._named: AttemptPhase | None = None  # in its last heartbeat, and in the last committed one
         self._shown: AttemptPhase | None = None
         self._body: asyncio.Task[Any] | None = None
-        self.taken: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
+        self.loss: asyncio.Future[None] = loop.create_future()  # done once the lane is no longer this run's
         self.slots: Slots | None = None  # of the set that it has joined
         self._input: RunInput | None = None
 
@@ -142,8 +142,8 @@ class ActiveRun:
         return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
-        found = reads.recalled(self.claimed.message.lane_id, turns, characters)
-        return list(map(turn_from, await self._store.read(found))) if turns > 0 else []
+        query = reads.recalled(self.claimed.message.lane_id, turns, characters)
+        return list(map(turn_from, await self._store.read(query))) if turns > 0 else []
 
     async def tell_from(self, turn: int | None) -> None:
         first = turn_of(self.claimed.message.id) if turn is None else turn
@@ -152,28 +152,28 @@ class ActiveRun:
     async def ask(
         self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
     ) -> str:
-        asked, given = arguments.question(question, timeout, options, permission), self._given()
-        return (await in_loop(self._loop, given.ask(*asked, permission=permission), given.keep)).text
+        checked, run_input = arguments.question(question, timeout, options, permission), self._run_input()
+        return (await in_loop(self._loop, run_input.ask(*checked, permission=permission), run_input.keep)).text
 
     async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
         return await permitted(self, what, timeout)
 
     def inbox(self) -> Inbox:
-        given = self._given()
+        run_input = self._run_input()
         return Inbox(
-            lambda: in_loop(self._loop, given.steer(), given.keep),
-            lambda: in_loop(self._loop, given.left(), lambda texts: given.keep(*texts)),
+            lambda: in_loop(self._loop, run_input.steer(), run_input.keep),
+            lambda: in_loop(self._loop, run_input.left(), lambda texts: run_input.keep(*texts)),
         )
 
     def progress(self, what: str) -> None:
-        said = arguments.text(what, "progress")
+        progress = arguments.text(what, "progress")
         with self._lock:
-            self._moves(said)
+            self._note_progress(progress)
 
     def busy(self, seconds: float, what: str = "busy") -> None:
-        ms, said = arguments.span_ms(seconds, "busy"), arguments.text(what, "what it is busy with")
+        ms, progress = arguments.span_ms(seconds, "busy"), arguments.text(what, "what it is busy with")
         with self._lock:
-            now = self._moves(said)
+            now = self._note_progress(progress)
             self._busy_until_mono = now.mono + ms
 
     def spent(self, usage: dict[str, Any] | None, cost_usd: float | None = None) -> None:
@@ -181,10 +181,10 @@ class ActiveRun:
         self.used = run_usage(arguments.dict_or_none(usage, "usage"), cost)
 
     def attempt(self, phase: AttemptPhase | None) -> None:
-        said = None if phase is None else arguments.attempt_phase(phase)
+        attempt = None if phase is None else arguments.attempt_phase(phase)
         with self._lock:
             now = self._clock()
-            self._attempt = said and said._replace(at=now.wall, boot=now.boot, slept=now.slept)
+            self._attempt = attempt and attempt._replace(at=now.wall, boot=now.boot, slept=now.slept)
             self._attempt_mono = now.mono
         if self.slots is not None:
             self.slots.note_attempt(self)
@@ -192,8 +192,8 @@ class ActiveRun:
     def emit(self, *pieces: Delta | str) -> None:
         deltas = [to_delta(piece) for piece in pieces]
         with self._lock:
-            self._moves("content")
-            self._said = "".join([self._said, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
+            self._note_progress("content")
+            self._reply_so_far = "".join([self._reply_so_far, *(delta.text for delta in deltas)])[-REPLY_SO_FAR:]
         if self.stream is None or self.lost:
             return
         if is_running(self._loop):
@@ -209,7 +209,7 @@ class ActiveRun:
         if self.reached_caller:
             return
         with self._lock:
-            self._said = ""
+            self._reply_so_far = ""
         if self.stream is not None:
             self.stream.discard()
 
@@ -220,11 +220,11 @@ class ActiveRun:
         with self._lock:
             progress, at, busy = self._progress, self._progressed, self._busy_until_mono
             busy_boot = None if busy is None else at.boot + busy - at.mono
-            said, ended = self._said or None, self.body_ended_at
+            reply, ended = self._reply_so_far or None, self.body_ended_at
             attempt = self._named = self._attempt
         if attempt is not None and self.reached_caller:
             attempt = attempt._replace(next=None, rest_ms=0)  # a restart of the reply would be worse
-        return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, said, at.slept, ended, attempt)
+        return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, reply, at.slept, ended, attempt)
 
     @property
     def shown(self) -> bool:
@@ -257,7 +257,7 @@ class ActiveRun:
         if self.slots is not None:
             self.slots.end_input(self)
         with self._lock:
-            self._moves(progress)
+            self._note_progress(progress)
             self._busy_until_mono = None
 
     def began_mono(self, now: Now) -> int:
@@ -274,7 +274,7 @@ class ActiveRun:
         if self._input is not None:
             self._input.wake()
 
-    def _given(self) -> RunInput:
+    def _run_input(self) -> RunInput:
         with self._lock:
             if self._input is None:
                 self._input = RunInput(self, self._store, self._clock, self._loop)
@@ -350,10 +350,10 @@ class ActiveRun:
         """The work has ended. A task refers to its run: if that still referred to it, both would stay in memory."""
         self._body = None
 
-    def _moves(self, what: str) -> Now:
+    def _note_progress(self, progress: str) -> Now:
         """Record a sign of progress and its time. Call it with the lock held."""
         now = self._clock()
-        self._progress, self._progressed = what[:200], now
+        self._progress, self._progressed = progress[:200], now
         return now
 
     def _unreleased(self) -> None:
@@ -364,6 +364,6 @@ class ActiveRun:
             self._body.cancel()
 
     def _lose(self) -> None:
-        if not self.taken.done():
-            self.taken.set_result(None)
+        if not self.loss.done():
+            self.loss.set_result(None)
         self._cancel()

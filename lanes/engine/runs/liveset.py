@@ -16,7 +16,7 @@ class LiveSet:
         self._runs: dict[int, ActiveRun] = {}
         self._strays: dict[int, ActiveRun] = {}
         self._of_runner: Counter[str] = Counter()
-        self._asking: set[int] = set()  # runs that wait for input, which use no slots
+        self._waiting_for_input: set[int] = set()  # runs that wait for input, which use no slots
         # Apart from the others: to look at a thousand runs ten times a second would be most of the work of an idle
         # gateway.
         self._stopping: dict[int, ActiveRun] = {}
@@ -74,10 +74,10 @@ class LiveSet:
     def begin_input(self, run: ActiveRun) -> bool:
         """The run waits for input: it needs no slot. Returns False if too many others wait."""
         with self._lock:
-            if len(self._asking) >= MAX_QUESTIONS:
+            if len(self._waiting_for_input) >= MAX_QUESTIONS:
                 return False
             self._give_back(run)
-            self._asking.add(run.id)
+            self._waiting_for_input.add(run.id)
             return True
 
     def note_stop(self, run: ActiveRun) -> None:
@@ -98,13 +98,13 @@ class LiveSet:
     def end_input(self, run: ActiveRun) -> None:
         """The run goes on, whether or not there is a free slot."""
         with self._lock:
-            if run.id in self._asking:
-                self._asking.remove(run.id)
+            if run.id in self._waiting_for_input:
+                self._waiting_for_input.remove(run.id)
                 self._of_runner[run.spec.name] += 1
 
     def _give_back(self, run: ActiveRun) -> None:
-        if run.id in self._asking:  # it has none
-            self._asking.remove(run.id)
+        if run.id in self._waiting_for_input:  # it has none
+            self._waiting_for_input.remove(run.id)
             return
         self._of_runner[run.spec.name] -= 1
         if not self._of_runner[run.spec.name]:

@@ -41,8 +41,8 @@ def result_of(body: "asyncio.Task[Any]", about: str, now: Now) -> RunResult | Pa
         error = body.exception()
         return to_answer(body.result()) if error is None else _raised(error, about, now)
     except BaseException as wrong:  # the object may not be what its type says, and its code may raise anything
-        said = str(wrong) if type(wrong) is Unfit else sentence(wrong)  # of others the type says more than the text
-        return failure_of(Cause.RUNNER_FAILED, f"the result of its runner cannot be stored: {said}")
+        text = str(wrong) if type(wrong) is Unfit else sentence(wrong)  # of others the type says more than the text
+        return failure_of(Cause.RUNNER_FAILED, f"the result of its runner cannot be stored: {text}")
 
 
 def to_answer(result: object) -> RunResult:
@@ -67,13 +67,13 @@ def to_answer(result: object) -> RunResult:
         detail["cost_usd"] = usage.cost_micros / MICROS
     attempts = chain_of(result.attempts)
     names = ("provider", "model", "usage", "left_out", "cost_usd")
-    told = {name: detail[name] for name in names if detail.get(name) is not None}
+    journalled = {name: detail[name] for name in names if detail.get(name) is not None}
     messages = None if result.message is None and result.turn is None else kept(result.message, _turn(result.turn))
     return RunResult(
         arguments.text(result.text, "Reply.text"),
         arguments.json_text(detail, "what stands in the Reply"),
         attempts,
-        told | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
+        journalled | ({"attempts": [f"{each.provider}: {each.cause}" for each in attempts]} if attempts else {}),
         None if messages is None else arguments.json_text(messages, "Reply.turn"),
         None if result.tokens is None else arguments.count(result.tokens, "Reply.tokens"),
         usage,
@@ -96,12 +96,12 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
         until = max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS)
         return Parking(until, failure, tuple(arguments.text(each, "a provider") for each in error.providers))
     if failure.cause is Cause.RUNNER_FAILED and not isinstance(error, RunError):
-        told = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
-        log.warning("%s: its runner raised\n%s", about, told)
+        trace = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
+        log.warning("%s: its runner raised\n%s", about, trace)
     return failure
 
 
-def _shortened(told: str) -> str:
+def _shortened(trace: str) -> str:
     """Keep only the start and the end of a long text: cleaning megabytes of text would block the event loop."""
     half = LONGEST_TRACE // 2
-    return told if len(told) <= LONGEST_TRACE else f"{told[:half]}\n…\n{told[-half:]}"
+    return trace if len(trace) <= LONGEST_TRACE else f"{trace[:half]}\n…\n{trace[-half:]}"

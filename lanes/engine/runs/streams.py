@@ -97,7 +97,7 @@ class RunStream:
     def put(self, *pieces: Delta) -> None:
         """Pass pieces to every reader, and keep them for later readers."""
         self._pieces.extend(pieces)
-        self._message.tell()
+        self._message.wake_readers()
 
     def piece(self, at: int) -> Delta | None:
         """The piece at a position, or None while there is none. A piece that is taken counts as delivered to a
@@ -123,9 +123,9 @@ class ReplyStream:
     """The streams of the runs of one message. For the event loop. It refers to its readers only by their wake-up
     events."""
 
-    def __init__(self, unheard: Callable[[], None]) -> None:
+    def __init__(self, unread: Callable[[], None]) -> None:
         self._wakes: set[asyncio.Event] = set()
-        self._unheard = unheard  # nobody listens, or it has ended
+        self._unread = unread  # nobody listens, or it has ended
         self.run = RunStream(self)
         self.begun = False  # whether a run of the message began in this gateway
         self.ended = False
@@ -138,7 +138,7 @@ class ReplyStream:
     def begin(self) -> RunStream:
         """The stream of a run that begins now. Readers of an earlier stream get a ``begin_again`` piece next."""
         self.run, self.begun = RunStream(self), True
-        self.tell()
+        self.wake_readers()
         return self.run
 
     def listen(self) -> Listener:
@@ -155,36 +155,36 @@ class ReplyStream:
     def end(self, error: Exception | None = None) -> None:
         """The message has reached a terminal state, or that could not be read."""
         self.ended, self.error = True, error
-        self.tell()
+        self.wake_readers()
         self._look_for_readers()
 
-    def tell(self) -> None:
+    def wake_readers(self) -> None:
         for wake in tuple(self._wakes):  # the garbage collector may remove a reader in any thread
             wake.set()
 
     def _look_for_readers(self) -> None:
         if not self._wakes:
-            self._unheard()
+            self._unread()
 
 
 class Streams:
-    """The reply streams of a gateway, by message. ``unheard`` is called with a message when nobody listens to it any
+    """The reply streams of a gateway, by message. ``unread`` is called with a message when nobody listens to it any
     more."""
 
     def __init__(self) -> None:
         self._streams: dict[int, ReplyStream] = {}
         self._over = False
-        self.unheard: Callable[[int], None] = lambda _: None
+        self.unread: Callable[[int], None] = lambda _: None
 
     def of(self, message_id: int) -> ReplyStream:
         """The stream of a message, created at its first use; it has ended if the gateway has stopped."""
         stream = self._streams.get(message_id)
         if stream is not None:
             return stream
-        made = self._streams[message_id] = ReplyStream(lambda: self._unheard(message_id, made))
+        created = self._streams[message_id] = ReplyStream(lambda: self._unread(message_id, created))
         if self._over:
-            made.end()
-        return made
+            created.end()
+        return created
 
     def end(self, message_id: int, error: Exception | None = None) -> None:
         """End the stream of a message, if there is one."""
@@ -208,9 +208,9 @@ class Streams:
         for stream in list(self._streams.values()):
             stream.end()
 
-    def _unheard(self, message_id: int, stream: ReplyStream) -> None:
+    def _unread(self, message_id: int, stream: ReplyStream) -> None:
         """Discard the stream if nobody needs it; the pieces of a live run stay for later listeners."""
         if self._streams.get(message_id) is stream:
             if stream.ended or not stream.begun:
                 del self._streams[message_id]
-            self.unheard(message_id)
+            self.unread(message_id)

@@ -56,10 +56,10 @@ class HeldAlarms:
         def step(tx: Transaction) -> list[bool]:
             return [doors.warn_held(tx, run.ticket, now, by=by, detail=detail) for run, detail in about]
 
-        for (run, detail), said in zip(about, self._write(step), strict=True):
+        for (run, detail), warned in zip(about, self._write(step), strict=True):
             run.warn_after_ms = _doubled(run, now)
             self._agenda.put(run.id, _next(run, now))
-            if said:
+            if warned:
                 log.warning("%s", _held_line(run, detail))
 
 
@@ -84,9 +84,9 @@ class WaitAlarms:
             with isolated(log, _named(head)):
                 if head.warned_at is None and now.wall - head.accepted_at >= self._patience_ms(head.key):
                     due.append(head)
-        said: list[int] = []
-        by_page(log, due, PAGE, lambda page: said.append(self._warn(page, now, by)), _named)
-        return sum(said)
+        warned: list[int] = []
+        by_page(log, due, PAGE, lambda page: warned.append(self._warn(page, now, by)), _named)
+        return sum(warned)
 
     def _warn(self, heads: Sequence[WaitingHead], now: Now, by: str) -> int:
         about = []
@@ -98,12 +98,12 @@ class WaitAlarms:
         def step(tx: Transaction) -> list[bool]:
             return [doors.warn_wait(tx, head.message_id, now, by=by, detail=detail) for head, detail in about]
 
-        said = self._write(step)
-        for (head, detail), applied in zip(about, said, strict=True):
+        warned = self._write(step)
+        for (head, detail), applied in zip(about, warned, strict=True):
             if applied:
                 waited, holder = span(detail["waited_ms"]), detail["holder"]
                 log.warning("lane wait exceeded: lane %s has waited for %s; %s", ascii(head.key), waited, holder)
-        return sum(said)
+        return sum(warned)
 
 
 def _named(head: WaitingHead) -> str:
@@ -157,10 +157,10 @@ def _wait_detail(head: WaitingHead, lane: LaneRow, now: Now) -> dict[str, Any]:
 def _holder(head: WaitingHead, lane: LaneRow, now: Now) -> str:
     """Why the head waits, and since when."""
     if lane.run is not None:
-        who = f"owner {lane.run.owner_id}"
+        owner = f"owner {lane.run.owner_id}"
         if lane.owner is not None:
-            who += f" (pid {lane.owner.pid} on {lane.owner.host!a})"
-        return f"held by run {lane.run.id} of {who} for {span(ages.held_ms(lane.run, now))}"
+            owner += f" (pid {lane.owner.pid} on {lane.owner.host!a})"
+        return f"held by run {lane.run.id} of {owner} for {span(ages.held_ms(lane.run, now))}"
     if lane.pause is not None and (lane.pause.until is None or lane.pause.until > now.wall):
         since = span(now.wall - lane.pause.at)
         of = "" if lane.pause.pattern is None else f" with {all_lanes(lane.pause.pattern)}"

@@ -52,8 +52,10 @@ class ConfiguredKeep:
     def __init__(self, config: Config) -> None:
         self._config = config
         names = ("keep_messages", "keep_events", "keep_conversations")
-        given = [policy.values[name].value for policy in config.policies for name in names if name in policy.values]
-        self.least_ms: int = min(*(getattr(config.clocks, f"{name}_ms") for name in names), *given)
+        of_policies = [
+            policy.values[name].value for policy in config.policies for name in names if name in policy.values
+        ]
+        self.least_ms: int = min(*(getattr(config.clocks, f"{name}_ms") for name in names), *of_policies)
 
     def messages_ms(self, key: str | None) -> int:
         """``keep_messages``, which also applies to runs and idle lanes."""
@@ -78,7 +80,7 @@ class Pruner:
         self._write = write
         self._keep = keep
         self._steps: Iterator[int] | None = None
-        self._gone = 0
+        self._pruned = 0
         self._next_mono = now.mono + FIRST_PASS_MS
 
     @property
@@ -90,21 +92,21 @@ class Pruner:
         if self._steps is None:
             if now.mono < self._next_mono:
                 return 0
-            self._steps, self._gone = self._pass(now), 0
-        gone: int | None = None
+            self._steps, self._pruned = self._pass(now), 0
+        pruned: int | None = None
         try:
-            gone = next(self._steps, None)
+            pruned = next(self._steps, None)
         finally:
-            if gone is None:  # the pass has ended, or failed
+            if pruned is None:  # the pass has ended, or failed
                 self._end(now)
-        self._gone += gone or 0
-        return gone or 0
+        self._pruned += pruned or 0
+        return pruned or 0
 
     def _end(self, now: Now) -> None:
         self._steps = None
         self._next_mono = now.mono + PASS_EVERY_MS
-        if self._gone:
-            log.info("pruned %d rows that were old enough", self._gone)
+        if self._pruned:
+            log.info("pruned %d rows that were old enough", self._pruned)
 
     def _pass(self, now: Now) -> Iterator[int]:
         for kind in BY_AGE:
@@ -148,8 +150,8 @@ class Pruner:
 
     def _forget_names(self, now: Now) -> Iterator[int]:
         before = now.wall - KEEP_IDEMPOTENCY_MS
-        while gone := self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE)):
-            yield gone
+        while pruned := self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE)):
+            yield pruned
 
 
 class Housekeeper(Loop):

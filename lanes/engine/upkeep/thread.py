@@ -84,11 +84,11 @@ class Upkeep(Loop):
         self._reader: Reader | None = None
         self._observer: Observer | None = None
         self._version: int | None = None
-        self._found: int | None = None  # the version that ended the pause, if it is another
+        self._new_version: int | None = None  # the version that ended the pause, if it is another
         self._limits = Agenda(live)
         self._held = HeldAlarms(self._write, live)
         self._waiting: frozenset[int] = frozenset()  # runs that wait for other lanes
-        self._given: dict[int, int] = {}  # runs that may take a message, and the newest of each
+        self._newest_input: dict[int, int] = {}  # runs that may take a message, and the newest of each
         self._next_pass = now.mono
         self._begun = now  # the present round
         self._blind = False  # the previous round could not read or commit
@@ -101,7 +101,7 @@ class Upkeep(Loop):
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
         # those that need no database come first
-        self._reader, self._found = reader, None
+        self._reader, self._new_version = reader, None
         self._observer = observer = Observer(
             reader, self._write, self._clock, by=self.heartbeats.by, interval_ms=self._reconcile_interval_ms
         )
@@ -175,21 +175,21 @@ class Upkeep(Loop):
         if self._reader is None:
             return True
         version = self._reader.version()
-        self._found = None if version == self._version else version
-        return self._found is not None
+        self._new_version = None if version == self._version else version
+        return self._new_version is not None
 
     def _look(self, reader: Reader, now: Now) -> None:
         """Check whether any process has committed, and obey requests for this one."""
-        found, self._found = self._found, None
-        version = reader.version() if found is None else found
+        new_version, self._new_version = self._new_version, None
+        version = reader.version() if new_version is None else new_version
         if version == self._version:
             return
         orders = reader.read(reads.orders_of_owner(self.owner_id))
         self._drain.look(orders.drain, now)
         if len(self._live):
             self._stop_aborted(orders, now)
-            self._tell_waiting(orders)
-            self._tell_given(orders)
+            self._mark_waiting(orders)
+            self._wake_input(orders)
         self._version = version  # only after everything was read: a failed read is repeated
         self._changed()
 
@@ -202,15 +202,15 @@ class Upkeep(Loop):
                 run.order_stop(Stop(StopKind.ABORT, cause, "aborted", grace_ms, now.mono))
                 run.hurry(grace_ms)
 
-    def _tell_waiting(self, orders: OwnerOrders) -> None:
+    def _mark_waiting(self, orders: OwnerOrders) -> None:
         """Tell the runs that began, or ended, to wait for a message of another lane."""
         before, self._waiting = self._waiting, orders.waits
         for run in self._live.among(before ^ orders.waits):
             run.set_waiting(run.id in orders.waits)
 
-    def _tell_given(self, orders: OwnerOrders) -> None:
+    def _wake_input(self, orders: OwnerOrders) -> None:
         """Wake the runs for which a message was stored since the last look."""
-        before, self._given = self._given, orders.input
+        before, self._newest_input = self._newest_input, orders.input
         for run in self._live.among(run_id for run_id, _ in orders.input.items() - before.items()):
             run.wake_input()
 
@@ -232,9 +232,9 @@ class Upkeep(Loop):
 
     def _force(self, now: Now) -> None:
         """Release by force the lanes of the runs that did not stop within their grace, a page at a time."""
-        told = [(run, run.stop) for run in self._live.stopping() if run.stop is not None and not run.lost]
+        stopping = [(run, run.stop) for run in self._live.stopping() if run.stop is not None and not run.lost]
         stubborn = []
-        for run, stop in told:
+        for run, stop in stopping:
             with isolated(log, run.named):
                 if is_stubborn(run, now, self._judged_from_mono):
                     stubborn.append((run, stop))

@@ -71,10 +71,10 @@ def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None
 
 
 def _expire(run: ActiveRun, cause: Cause, budget_ms: int | None, elapsed_ms: int, now: Now) -> Stop:
-    said = {
+    text = {
         Cause.RUN_TIMEOUT: f"ran for {span(elapsed_ms)}, its run_timeout is {span(budget_ms or 0)}",
         Cause.STALL_TIMEOUT: f"no progress for {span(elapsed_ms)}, its stall_timeout is {span(budget_ms or 0)};"
         f" {LAST_SIGN} {run.sign().progress!r}",
     }[cause]
     grace_ms = run.terms.abort_grace_ms
-    return Stop(StopKind.EXPIRE, cause, said, grace_ms, now.mono, budget_ms, elapsed_ms)
+    return Stop(StopKind.EXPIRE, cause, text, grace_ms, now.mono, budget_ms, elapsed_ms)
