@@ -9,6 +9,7 @@ from os import getpid
 from pathlib import Path
 
 from lanes.commands.serve.leaving import leave_within
+from lanes.commands.serve.loading import loaded_soon
 from lanes.config import Config
 from lanes.config.declared import places
 from lanes.config.reading.access import exposed, readable
@@ -52,7 +53,7 @@ async def run_gateway(
                 fingerprint=SIMULATED if simulated else None,
                 hooks=configured_hooks(config),
             )
-            async with _noted(database, url_of(listener)), _watching(desk, gateway, config):
+            async with _noted(database, url_of(listener)), _watching(desk, gateway, config), loaded_soon():
                 await serve(gateway, config, listener, on_ready=on_ready, stop=stop, leave_within=leave_within)
         finally:
             await specs.aclose()

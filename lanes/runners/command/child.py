@@ -19,6 +19,15 @@ from lanes.host.identity import identity_of
 from lanes_storage.records import ProcessIdentity
 
 KEEPER = Path(__file__).with_name("keeper.py")
+#: Read once: another version may be installed under a living gateway, and would understand other orders.
+_SOURCE = KEEPER.read_bytes()
+#: What a keeper starts with: its program comes through its socket, before the order to start.
+_LOADER = """import socket, sys
+control = socket.socket(fileno=int(sys.argv[1]))
+source = control.recv(int(sys.argv[2]), socket.MSG_WAITALL)
+control.detach()
+exec(compile(source, sys.argv[3], "exec"))
+"""
 #: What the keeper itself gets of this environment: a Python may need it to start.
 _OF_KEEPER = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 CHUNK = 65_536
@@ -53,7 +62,7 @@ class Child:
         self._control, theirs = socket.socketpair()
         try:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", _LOADER, str(theirs.fileno()), str(len(_SOURCE)), str(KEEPER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -67,6 +76,8 @@ class Child:
             raise
         finally:
             theirs.close()
+        with contextlib.suppress(OSError):  # the keeper is gone
+            self._control.sendall(_SOURCE)
         self._control.setblocking(False)
         self.exit: int | None = None
         self.failure: str | None = None
