@@ -16,7 +16,7 @@ RESERVE = 64
 PER_RUN = 2
 #: The fewest that a gateway tries to get: clients that only read also need one each.
 LEAST = 8_192
-#: How long nothing is claimed after the process ran out of descriptors.
+#: How long nothing is claimed after the process ran out of descriptors, or could start no process.
 PAUSE_S = 1.0
 
 _short_until = 0.0
@@ -78,7 +78,7 @@ def allowed(limit: int) -> int:
 
 
 def room(runs: int) -> int:
-    """How many more runs may start beside so many; none for a moment after the process ran out of descriptors."""
+    """How many more runs may start beside so many; none for a moment after a shortage."""
     return 0 if short() else most_connections() - runs
 
 
@@ -89,11 +89,11 @@ def most_connections() -> int:
 
 
 def note_shortage() -> None:
-    """Note that the process ran out of descriptors. From any thread."""
+    """Note that the process ran out of descriptors, or can start no more processes. From any thread."""
     global _short_until
     _short_until = time.monotonic() + PAUSE_S
 
 
 def short() -> bool:
-    """Whether the process ran out of descriptors a moment ago."""
+    """Whether a shortage was noted a moment ago."""
     return time.monotonic() < _short_until

@@ -20,6 +20,19 @@ T = TypeVar("T")
 #: More than are ever needed at the same time; a thread is started only if none is idle.
 MOST_THREADS = 256
 
+
+class _Threads(ThreadPoolExecutor):
+    """Threads that do the work of those which cannot be started: at a limit of processes (``RuntimeError``) it waits
+    for them. Only where there is none yet, the error is raised."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            if not self._threads:
+                raise
+
+
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakKeyDictionary()
 
 
@@ -28,7 +41,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     loop = asyncio.get_running_loop()
     if (pool := _pools.get(loop)) is None:
         _end_of_closed()
-        pool = _pools[loop] = ThreadPoolExecutor(MOST_THREADS, "lanes")
+        pool = _pools[loop] = _Threads(MOST_THREADS, "lanes")
     return await loop.run_in_executor(pool, partial(contextvars.copy_context().run, work, *args, **kwargs))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ exec(compile(source, sys.argv[3], "exec"))
 #: What the keeper itself gets of this environment: a Python may need it to start.
 _OF_KEEPER = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 CHUNK = 65_536
+#: The errors that say that no process can be started just now: a limit of processes, or of memory.
+NO_PROCESS = (errno.EAGAIN, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Child:
         self._control.setblocking(False)
         self.exit: int | None = None
         self.failure: str | None = None
+        self.no_process = False  # it could not be started since this host starts no more processes now
         self.too_large = False
         self.gone: asyncio.Future[list[str] | None] = self._loop.create_future()
         self._left: list[str] | None = None
@@ -175,6 +179,7 @@ class Child:
     def _note(self, said: dict[str, Any]) -> None:
         self.exit = said.get("exit", self.exit)
         self.failure = said.get("failed", self.failure)
+        self.no_process = self.no_process or said.get("errno") in NO_PROCESS
         self._left = said.get("gone", self._left)
 
     def _end_control(self) -> None:

@@ -9,8 +9,8 @@ its gateway for that.
 Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, the
 limits ``nice``, ``max_memory``, ``max_cpu_s``, the control group ``cgroup``, and ``user``, by numbers, with its
 groups), and ``{"stop": grace_ms, "wait": ms}``, where the agent gets so long to end by itself before SIGTERM. Out:
-``{"started": pid}`` or ``{"failed": reason}``, ``{"exit": code}`` (negative: a signal), and last ``{"gone": […]}``:
-what had to be ended.
+``{"started": pid}`` or ``{"failed": reason, "errno": its number or 0}``, ``{"exit": code}`` (negative: a signal), and
+last ``{"gone": […]}``: what had to be ended.
 """
 
 import contextlib
@@ -78,16 +78,20 @@ class Keeper:
 
     def _start(self) -> int:
         failed, told = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._report({"failed": error.strerror, "errno": error.errno})
+            return -1
         if pid == 0:
             self._become_agent(told)
         os.close(told)
         with open(failed, "rb") as pipe:  # noqa: PTH123 - a descriptor
-            reason = pipe.read()
+            said, _, reason = pipe.read().decode(errors="replace").partition(" ")
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):  # they belong to the agent: its end must be seen
             os.dup2(nowhere, number)
-        self._report({"failed": reason.decode(errors="replace")} if reason else {"started": pid})
+        self._report({"failed": reason, "errno": int(said)} if reason else {"started": pid})
         return pid
 
     def _become_agent(self, told: int) -> NoReturn:
@@ -115,8 +119,9 @@ class Keeper:
             about = f" ({Path(order['cwd']) / program if '/' in program else program})"
             os.execvpe(program, order["argv"], order["env"])
         except BaseException as error:  # this process must not go on as a second keeper
+            said = error.errno if isinstance(error, OSError) else None
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            os.write(told, f"{why or 'no reason is known'}{about}".encode(errors="replace")[:1024])
+            os.write(told, f"{said or 0} {why or 'no reason is known'}{about}".encode(errors="replace")[:1024])
         os._exit(127)
 
     # -------------------------------------------------------------------------------------- ending

@@ -15,7 +15,7 @@ from lanes.runners.base import RunContext
 from lanes.runners.command.child import Child, StartOrder
 from lanes.runners.command.folders import working_folder
 from lanes.runners.command.memory import AgentLane, AgentMemory
-from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, check_room, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.http.redaction import redacted
 from lanes_storage.errors import DatabaseReplaced, StorageError
@@ -120,6 +120,7 @@ class AgentProgram:
                 await asyncio.wait({reading}, timeout=DRAIN_S)
             finally:
                 await call_off(reading)
+        check_room(child)
         if child.failure is not None:
             return f"git could not be started: {child.failure}"
         return None if child.exit == 0 else redacted(complaints.text, *self._keys) or f"git {ended_with(child.exit)}"
@@ -129,7 +130,8 @@ class AgentProgram:
         return RunFailed(cause, redacted(f"{self.name}{why}", *self._keys))
 
     def check(self, child: Child) -> None:
-        """Raises RunFailed where it could not be started, or wrote too much."""
+        """Raises RunFailed or NoRoom where it could not be started, or wrote too much."""
+        check_room(child)
         if child.failure is not None:
             raise self.failed("not_started", f" could not be started: {child.failure}")
         if child.too_large:

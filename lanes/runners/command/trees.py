@@ -12,10 +12,10 @@ from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.host.identity import this_process
 from lanes.host.tree import TAG, end
 from lanes.runners.base import RunContext, StopHow
-from lanes.runners.command.child import Child, StartOrder
+from lanes.runners.command.child import NO_PROCESS, Child, StartOrder
 from lanes.runners.command.memory import AgentMemory
 from lanes.runners.command.users import SystemUser
-from lanes.runners.http.failures import NoRoom
+from lanes.runners.http.failures import NoProcess, NoRoom
 from lanes_storage.logs import Log
 from lanes_storage.records import ProcessIdentity
 from lanes_storage.threads import in_thread, to_its_end
@@ -79,7 +79,17 @@ def new_child(*held: int) -> Child:
         if is_shortage(error):
             note_shortage()
             raise NoRoom from error
+        if error.errno in NO_PROCESS:
+            note_shortage()
+            raise NoProcess(str(error.strerror)) from error
         raise RunFailed("not_started", f"no process could be started: {error}") from error
+
+
+def check_room(child: Child) -> None:
+    """Raises NoProcess where its keeper could start no process just now."""
+    if child.no_process:
+        note_shortage()
+        raise NoProcess(child.failure or "")
 
 
 def start_order(

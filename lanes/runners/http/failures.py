@@ -126,6 +126,13 @@ class NoRoom(RunError):
         super().__init__("no_descriptor", "no file descriptor was free in its gateway", attempts)
 
 
+class NoProcess(NoRoom):
+    """A run ends because its program could not be started: a limit of processes or of memory is reached."""
+
+    def __init__(self, why: str) -> None:
+        RunError.__init__(self, "no_process", f"no process could be started: {why}")
+
+
 class NoPlace(NoRoom):
     """A run ends because all places at a provider are taken: its message waits for its turn in the queue."""
 

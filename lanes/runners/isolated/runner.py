@@ -18,7 +18,7 @@ from lanes.host.tree import TAG, tag
 from lanes.runners.base import Delta, Reply, RunContext
 from lanes.runners.command.child import Child
 from lanes.runners.command.memory import AgentMemory
-from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, ended_with, new_child, start_order
+from lanes.runners.command.trees import DRAIN_S, GraceOf, RunTrees, check_room, ended_with, new_child, start_order
 from lanes.runners.command.users import environment_of, system_user
 from lanes.runners.current import CURRENT
 from lanes.runners.isolated.wire import Answer, Job, written
@@ -145,7 +145,8 @@ class _Dialogue:
             await call_off(*tasks, *self._answering.values())
 
     def result(self) -> Reply:
-        """The reply of a run whose tree has ended. Raises RunFailed or RunParked."""
+        """The reply of a run whose tree has ended. Raises RunFailed, RunParked or NoRoom."""
+        check_room(self._child)
         if self._too_long:
             raise RunFailed("output_too_large", f"its reply has more than {LONGEST_LINE} bytes")
         if self._end is None:

@@ -36,7 +36,13 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
                     os.write(before, number)
 
     watcher = threading.Thread(target=watch, name="lanes-ctrl-c", daemon=True)
-    watcher.start()
+    try:
+        watcher.start()
+    except RuntimeError:  # at a limit of processes, where an abort is needed more than ever
+        told.close()
+        heard.close()
+        yield
+        return
     try:
         before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         yield

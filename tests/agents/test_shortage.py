@@ -1,0 +1,90 @@
+"""A limit of processes is reached: by `ulimit -u`, `TasksMax=`, `--pids-limit`, or by an agent that forks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanes.host import descriptors
+from lanes.runners.command.child import Child
+from lanes.runners.command.trees import check_room
+from lanes.runners.http.failures import NoProcess
+from tests.kit.processes import PATIENCE_S, environment, house
+
+ROOT = Path(__file__).parents[2]
+#: This limit is not for root: the real user of the processes is another one, without what would lift it.
+LIMITED = ["setpriv", "--ruid", "54321", "--bounding-set", "-sys_resource,-sys_admin"] if os.geteuid() == 0 else []
+SHORT = """
+import asyncio, resource, sys
+from pathlib import Path
+from tests.agents.kit import commanded
+from tests.kit.until import until
+
+async def main():
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    async with commanded(Path(sys.argv[1]), ["echo", "done"]) as site:
+        await site.ask("first", "z")
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, most))
+        sent = [await site.desk.send(key, "hello") for key in "abc"]
+        async def refused():
+            lane = await site.desk.lane("a")
+            return lane.last_error is not None
+        await until(refused, "a run that finds no room")
+        lane = await site.desk.lane("a")
+        print(lane.last_error.cause, lane.last_error.message)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+        print([(await site.desk.wait(each.id)).reply for each in sent])
+
+asyncio.run(main())
+"""
+COMMAND = """
+import resource, sys
+from lanes.commands import main
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+sys.exit(main())
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux" or not shutil.which("setpriv"), reason="needs setpriv")
+
+
+def test_F873_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Path) -> None:
+    """Each of them failed at once, and nothing was left that could run once there was room."""
+    done = limited(tmp_path, SHORT, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "no_process no process could be started: Resource temporarily unavailable",
+        "['done', 'done', 'done']",
+    ]
+
+
+def test_F873_a_keeper_that_can_start_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "_short_until", 0.0)
+    child = Child.__new__(Child)
+    child.no_process, child.exit, child.failure, child._left = False, None, None, None
+    child._note({"failed": "No such file or directory (x)", "errno": 2})
+    check_room(child)
+    child._note({"failed": "Resource temporarily unavailable", "errno": 11})
+    with pytest.raises(NoProcess, match="no process could be started: Resource temporarily unavailable"):
+        check_room(child)
+    assert descriptors.short()
+
+
+@pytest.mark.parametrize("words", [["list"], ["why", "a"], ["abort", "a", "--scope", "both"], ["status"]], ids=str)
+def test_F874_commands_need_no_further_thread(tmp_path: Path, words: list[str]) -> None:
+    """They ended with a traceback just where a lane has to be freed."""
+    with house(tmp_path) as made:
+        made.lanes("send", "a", "hello")
+        done = limited(tmp_path, COMMAND, "--db", str(made.database), *words)
+        assert done.returncode == (69 if words == ["status"] else 0), done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout
+
+
+def limited(folder: Path, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program under which a limit of processes holds."""
+    command = [*LIMITED, sys.executable, "-c", script, *words]
+    env = environment(folder) | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
