@@ -10,6 +10,7 @@ from lanes.base.addresses import is_host
 from lanes.base.errors import ConfigError
 from lanes.config import consistency
 from lanes.config.config import Config
+from lanes.config.declared import places
 from lanes.config.declared.model import DatabaseConfig, GatewayConfig, HooksConfig
 from lanes.config.declared.refusal import shown
 from lanes.config.declared.setting import ARRAYS
@@ -94,10 +95,7 @@ def simulated(
 
 def _surroundings(env: Mapping[str, str] | None, cwd: Path | None) -> tuple[Mapping[str, str], Path]:
     env = os.environ if env is None else env
-    try:
-        return env, (cwd or Path()).absolute()
-    except FileNotFoundError:  # the current folder was deleted: what is in it has the name that it had
-        return env, Path("/", env.get("PWD", ""))
+    return env, (cwd or places.current_dir(env=env)).absolute()
 
 
 def _from_document(doc: Document, env: Mapping[str, str], flags: Mapping[str, Any], cwd: Path) -> Config:

@@ -242,7 +242,7 @@ pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 def _config_about() -> bool:
-    from lanes.config.declared.places import config_candidates
+    from lanes.config.declared.places import found_config
 
     named = any(name in os.environ for name in ("LANES_CONFIG", "LANES_DATABASE_URL"))
-    return named or any(candidate.is_file() for candidate in config_candidates())
+    return named or found_config() is not None

@@ -70,7 +70,24 @@ def demo_database() -> Path:
 
 def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> list[Path]:
     """Where a configuration file is looked for when none is named, in this order."""
-    return [(cwd or Path.cwd()) / "lanes.toml", config_dir(env=env) / "lanes.toml"]
+    return [(cwd or current_dir(env=env)) / "lanes.toml", config_dir(env=env) / "lanes.toml"]
+
+
+def found_config(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path | None:
+    """The first of these that exists. In a folder that this user may not enter there is none for this user."""
+    for path in config_candidates(env=env, cwd=cwd):
+        with contextlib.suppress(OSError):
+            if path.exists():
+                return path
+    return None
+
+
+def current_dir(*, env: Mapping[str, str] | None = None) -> Path:
+    """The current folder. One that was deleted has the name that it had: nothing is found in it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/", (os.environ if env is None else env).get("PWD", ""))
 
 
 def config_dir(*, env: Mapping[str, str] | None = None) -> Path:

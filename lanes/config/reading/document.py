@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lanes.config.declared.places import config_candidates
+from lanes.config.declared.places import found_config
 from lanes.config.declared.refusal import refusal
 from lanes.config.reading.access import refuse_writers
 from lanes.config.reading.lines import TomlLines
@@ -44,7 +44,7 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
         return cwd / path
     if named := env.get("LANES_CONFIG"):
         return cwd / named
-    return next((candidate for candidate in config_candidates(env=env, cwd=cwd) if _exists(candidate)), None)
+    return found_config(env=env, cwd=cwd)
 
 
 def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
@@ -65,13 +65,6 @@ def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
     if len(content) > MOST_BYTES:
         raise refusal(str(path), "", f"it is larger than {MOST_BYTES:,} bytes", "name a configuration file")
     return Document(_parsed(path, text), path.parent, path, TomlLines(text), content, found_here)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a folder that this user may not enter holds nothing for this user
-        return False
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
