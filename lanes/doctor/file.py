@@ -114,10 +114,9 @@ def _place(seen: FileFacts) -> Check:
 
 
 def _mode(seen: FileFacts) -> Check:
-    if (found := exposed(seen.path)) is not None:
-        return warning("permissions", *found)
-    if (found := _barred(Files.of(seen.path))) is not None:
-        return warning("permissions", *found)
+    for found in (_barred(Files.of(seen.path)), exposed(seen.path)):
+        if found is not None:
+            return warning("permissions", *found)
     if seen.mode & 0o077:
         return warning("permissions", f"others may read {seen.path} (mode {seen.mode:04o})", f"chmod 600 {seen.path}")
     return ok("permissions", f"mode {seen.mode:04o}")
@@ -135,7 +134,10 @@ def _barred(files: Files) -> tuple[str, str] | None:
         said = f"{me} may not write {path} (mode {path.stat().st_mode & 0o7777:04o})"
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return f"{said}: its file system is read-only", "mount it for writing"
-        return said, f"chmod u+rw {path}" if path.stat().st_uid == os.geteuid() else f"chown {me} {path}"
+        owner = files.database.stat().st_uid
+        if owner != os.geteuid():  # to give the file away would keep its own user from it
+            return said, f"run lanes as {user_name(owner)}, to whom the database belongs"
+        return said, f"chmod u+rw {path}" if path.stat().st_uid == owner else f"chown {me} {path}"
     return None
 
 

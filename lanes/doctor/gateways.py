@@ -2,10 +2,12 @@
 
 import contextlib
 import http.client
+import json
 import socket
 from urllib.parse import urlsplit
 
 from lanes.base.errors import ConfigError
+from lanes.base.terminal import clean
 from lanes.context import Context
 from lanes.doctor.checks import Check, ok, warning
 from lanes.host.holder import holder_of
@@ -21,8 +23,9 @@ from lanes_storage.records import OwnerRow
 
 #: How far two clocks may differ before it is reported.
 SKEW_MS = 5_000
-#: How long a gateway may take to say that it is healthy.
-ANSWER_S = 2.0
+#: How long a gateway may take to say that it is healthy, and ready: that takes 2 s where nothing can be stored.
+ANSWER_S = 5.0
+AWAY = "in another container or on another host"
 
 
 def check_gateways(reader: Reader, ctx: Context) -> list[Check]:
@@ -35,7 +38,8 @@ def check_gateways(reader: Reader, ctx: Context) -> list[Check]:
 def check_port(reader: Reader, ctx: Context) -> list[Check]:
     """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
     me = this_process()
-    mine = [o for o in reader.read(reads.owners()) if o.url and is_here(o, me) and not is_gone(o, me)]
+    serving = [owner for owner in reader.read(reads.owners()) if owner.url and not is_gone(owner, me)]
+    mine = [owner for owner in serving if is_here(owner, me)]
     if mine:
         return [_answer(owner, me) for owner in mine]
     try:
@@ -46,7 +50,12 @@ def check_port(reader: Reader, ctx: Context) -> list[Check]:
         return []
     if _taken(host, port):
         fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
-        holder = holder_of(port)
+        holder, lives = holder_of(port), Liveness(ctx.now()).lives
+        elsewhere = [owner for owner in serving if urlsplit(owner.url or "").port == port and lives(owner)]
+        if elsewhere:  # of a container with the network of this host, or with a port that is published
+            by = "" if holder is None else f", by {holder}"
+            said = f"{host}:{port} is in use{by}: gateway {elsewhere[0].id} listens on that port, {AWAY}"
+            return [ok("port", said)]
         by = "" if holder is None else f", but by {holder}"
         return [warning("port", f"{host}:{port} is in use, and not by a gateway of this database{by}", fix)]
     return [ok("port", f"{host}:{port} is free")]
@@ -113,23 +122,31 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
     if look(owner, me) is ProcessSighting.STOPPED:
         return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
-    status = _status(owner.url or "")
-    if status == 200:
+    status, _ = _asked(owner.url or "", "/healthz")
+    if status != 200:
+        said = "does not answer" if status is None else f"says that it is not well ({status})"
+        fix = f"its lanes are judged all the same; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
+        return warning("port", f"{where} {said}", fix)
+    status, told = _asked(owner.url or "", "/readyz")
+    if status == 200 or owner.drain_by is not None:  # a drain is another check
         return ok("port", f"{where} answers")
-    said = "does not answer" if status is None else f"says that it is not well ({status})"
-    fix = f"its lanes are judged all the same; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
-    return warning("port", f"{where} {said}", fix)
+    fix = "its log says why; whether the disk takes writes, the kernel's log does (`dmesg`)"
+    return warning("port", f"{where} answers, and is not ready: {told}", fix)
 
 
-def _status(url: str) -> int | None:
+def _asked(url: str, path: str) -> tuple[int | None, str]:
+    """The status of an answer, None where there is none, and what it says."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_S)
     with contextlib.closing(connection):
         try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, clean(str(json.load(answer)["status"]))
         except (OSError, http.client.HTTPException):
-            return None
+            return None, "it does not answer"
+        except (ValueError, KeyError, TypeError):  # something else has its port
+            return answer.status, "it does not say why"
 
 
 def _taken(host: str, port: int) -> bool:

@@ -3,6 +3,7 @@
 Nothing below the loops reads a clock: a ``Now`` is passed in, so that tests can control time.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -61,11 +62,13 @@ class Clock(Protocol):
 
 @cache
 def boot_id() -> str:
-    """An id of this boot of this machine: readings of the boot clock are comparable only within one boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:  # not Linux
+    """An id of this boot of this machine: readings of the boot clock are comparable only within one boot.
+
+    Raises OSError on Linux without /proc: by another id its processes would count as those of another boot.
+    """
+    if not sys.platform.startswith("linux"):
         return boot_session(sysctl)
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def boot_session(tell: Callable[[str], str | None]) -> str:

@@ -129,7 +129,7 @@ class DatabaseFull(StorageError):
 
 class DatabaseReadOnly(StorageError):
     says = "{database} may not be written"
-    fix = "check the owner and mode of the file and its folder"
+    fix = "check the owner and mode of the file, of those beside it and of its folder, and that its disk takes writes"
 
 
 class DatabaseReplaced(StorageError):

@@ -1,5 +1,6 @@
 """lanes doctor: what it finds in a staged database, how it exits, and that it changes nothing."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -220,6 +221,37 @@ def test_a_port_that_something_else_has(stage: Stage, lanes: Call, port: int) ->
         found = wrong(lanes("doctor", "--json"))
     assert f"127.0.0.1:{port} is in use" in found["port"]["message"]
     assert "gateway.port" in found["port"]["fix"]
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_F876_a_port_that_a_gateway_in_a_container_has(stage: Stage, lanes: Call, port: int, lives: bool) -> None:
+    """With the network of this host, or its port published here: it was called a stranger."""
+    owner = stage.owner(url=f"http://127.0.0.1:{port}")
+    stage.store.write(lambda tx: tx.run("UPDATE owners SET pid_ns = 'pid:[1]', host = 'box'", {}))
+    if not lives:
+        stage.store.write(lambda tx: tx.run("UPDATE owners SET heartbeat_at = 0, heartbeat_boot = 0", {}))
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        (found,) = (each for each in lanes("doctor", "--json").json if each["check"] == "port")
+    if lives:
+        assert (found["level"], found["fix"]) == ("ok", None)
+        assert f"gateway {owner} listens on that port, in another container or on another host" in found["message"]
+    else:
+        assert (found["level"], "not by a gateway of this database" in found["message"]) == ("warning", True)
+
+
+def test_F877_a_gateway_that_cannot_store_is_not_ready(
+    served: House, lanes: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk takes no writes, say: it was only said that it answers."""
+    monkeypatch.setattr(gateways, "ANSWER_S", PATIENCE_S)
+    served.gateway()
+    with contextlib.closing(sqlite3.connect(served.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = wrong(lanes("doctor", "--json"))
+    assert "is not ready: the database does not take a write" in found["port"]["message"]
 
 
 def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(

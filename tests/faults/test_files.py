@@ -90,6 +90,25 @@ def test_F714_the_doctor_names_what_this_user_may_not_write(made: House, barred:
     assert found["fix"] == f"chmod u+rw {path}"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("barred", ["", "-wal"])
+def test_F878_the_doctor_gives_no_database_away(made: House, barred: str) -> None:
+    """Its own user was kept out from then on: `chown root` was the advice that root got."""
+    made.lanes("send", "a", "before")
+    for path in made.folder.glob("lanes.db*"):
+        os.chown(path, 4711, 4711)
+    if barred:
+        made.folder.joinpath("lanes.db").chmod(0o666)
+        made.folder.joinpath(f"lanes.db{barred}").chmod(0o600)
+        found = permissions(made)
+        assert found["message"].startswith(f"root may not write {made.folder}/lanes.db{barred}")
+        assert found["fix"] == "run lanes as 4711, to whom the database belongs"
+    else:
+        (found,) = (each for each in made.lanes("doctor", "--json").json if each["check"] == "permissions")
+        assert "belongs to 4711, and root uses it" in found["message"]
+        assert found["fix"] == "run every lanes of this database as 4711"
+
+
 def permissions(made: House) -> dict[str, str]:
     """What the doctor says of them."""
     (found,) = (one for one in where_modes_hold(made, "doctor", "--json").json if one["check"] == "permissions")

@@ -57,7 +57,9 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
 
 
 def _fix(error: OSError) -> str:
-    """What may help where this user may not open a file."""
+    """What may help where this user may not open a file, or there is none to open."""
+    if str(error.filename).startswith("/proc/"):
+        return "lanes tells by /proc which processes live: mount it"
     if not isinstance(error, PermissionError):
         return ""
     from lanes.config.declared.places import home_dir

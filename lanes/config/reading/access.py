@@ -89,8 +89,8 @@ def exposed(path: Path) -> tuple[str, str] | None:
         return None
     me = os.geteuid()
     if status.st_uid != me:
-        problem = f"{path} belongs to {user_name(status.st_uid)}, and {user_name(me)} uses it"
-        return problem, f"run every lanes of this database as one user, or: chown {user_name(me)} {path}"
+        owner = user_name(status.st_uid)
+        return f"{path} belongs to {owner}, and {user_name(me)} uses it", f"run every lanes of this database as {owner}"
     if status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
         writers = "everybody" if status.st_mode & stat.S_IWOTH else f"group {group_name(status.st_gid)}"
         problem = f"{writers} may write {path} ({_mode(status)}), and so decide what runs and what is answered"

@@ -180,7 +180,8 @@ class Execution:
         if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_MS:
             self._complained_at = now
             others = len(self._refused) - 1
-            log.warning("%s, and %d others: their ends could not be stored yet: %s", run.named, others, error)
+            named = f"{run.named}, and {others} more" if others else run.named
+            log.warning("%s: not stored yet that it has ended: %s", named, error)
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
         """The release that matches the end of the body."""

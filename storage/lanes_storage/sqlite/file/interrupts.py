@@ -39,8 +39,8 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         watcher.start()
     except RuntimeError:  # at a limit of processes, where an abort is needed more than ever
-        told.close()
-        heard.close()
+        os.close(read_end)
+        os.close(write_end)
         yield
         return
     try:
