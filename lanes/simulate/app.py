@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects import ROUTES
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.faults import FAULTS, Fault, chosen, parse
-from lanes.simulate.memory import words
+from lanes.simulate.incoming import SimulatedRequest
+from lanes.simulate.memory import word_count
 from lanes.simulate.plays import PLAYS, Scene, Shared, unknown
 from lanes.simulate.record import RequestEnd, RequestLog, Seen
 from lanes.simulate.wire import Wire
@@ -109,7 +109,7 @@ class Simulator:
 
     async def _play(self, seen: Seen, scene: Scene) -> RequestEnd:
         if self._weather is not None:
-            seen.fault = await self._weather(scene.answer.asked)
+            seen.fault = await self._weather(scene.answer.request)
             scene = replace(scene, fault=parse(seen.fault) or Fault(""))
         await PLAYS.get(scene.fault.name, unknown)(scene)
         return RequestEnd.FINISHED if scene.answer.ended else RequestEnd.FAILED
@@ -145,7 +145,7 @@ async def _count_tokens(request: Request) -> JSONResponse:
     body = parsed(await request.body(), dict) or {}
     if "stream" in body or "max_tokens" in body:
         return JSONResponse({"type": "error", "error": {"type": "invalid_request_error", "message": "extra"}}, 400)
-    return JSONResponse({"input_tokens": words(body)})
+    return JSONResponse({"input_tokens": word_count(body)})
 
 
 async def _models(_: Request) -> JSONResponse:

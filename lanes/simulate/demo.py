@@ -28,7 +28,7 @@ class Step(NamedTuple):
     """One step of the script: seconds after the start of a round, the action, and its description."""
 
     at: float
-    said: str
+    sentence: str
     act: Callable[[Desk], Awaitable[object]]
 
 
@@ -70,8 +70,8 @@ def configuration(base_url: str, *, port: int, tempo: float = 1.0) -> Config:
 def script(tempo: float = 1.0) -> list[Step]:
     """One round. ``tempo`` divides the durations of the steps."""
 
-    def send(at: float, key: str, text: str, said: str) -> Step:
-        return Step(at, f"{key}: {said}", lambda desk: desk.send(key, text, actor=ACTOR))
+    def send(at: float, key: str, text: str, sentence: str) -> Step:
+        return Step(at, f"{key}: {sentence}", lambda desk: desk.send(key, text, actor=ACTOR))
 
     lasting = round(25_000 / tempo)
     return [
@@ -96,17 +96,17 @@ def script(tempo: float = 1.0) -> list[Step]:
     ]
 
 
-async def play(desk: Desk, tell: Callable[[str], None], *, tempo: float = 1.0) -> None:
+async def play(desk: Desk, report: Callable[[str], None], *, tempo: float = 1.0) -> None:
     """Repeat the script until cancelled. A step that is refused is reported and skipped."""
     while True:
         began = asyncio.get_running_loop().time()
         for step in [*script(tempo), Step(ROUND_S, "the script starts again", lambda _: asyncio.sleep(0))]:
             await asyncio.sleep(max(0.0, began + step.at / tempo - asyncio.get_running_loop().time()))
-            tell(step.said)
+            report(step.sentence)
             try:
                 await step.act(desk)
             except LanesError as error:
-                tell(f"  refused: {error}")
+                report(f"  refused: {error}")
 
 
 async def _paused(desk: Desk, lasting_ms: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lanes.text.chats import dicts
 
 
-class Heard(NamedTuple):
+class SimulatedMessage(NamedTuple):
     """One message of a request, in any dialect: who said what, which tools it calls, whose results it brings."""
 
     role: str
@@ -15,29 +15,29 @@ class Heard(NamedTuple):
     results: tuple[str, ...] = ()
 
 
-def heard(body: dict[str, Any]) -> list[Heard]:
+def messages_of(body: dict[str, Any]) -> list[SimulatedMessage]:
     """The messages of a request, without what the system says."""
-    said = body.get("messages", body.get("input"))
-    if isinstance(said, str):
-        return [Heard("user", said)]
-    found = [_heard(each) for each in said or () if isinstance(each, dict)]
+    messages = body.get("messages", body.get("input"))
+    if isinstance(messages, str):
+        return [SimulatedMessage("user", messages)]
+    found = [_message(each) for each in messages or () if isinstance(each, dict)]
     return [each for each in found if each.role not in ("system", "developer")]
 
 
-def words(body: dict[str, Any]) -> int:
+def word_count(body: dict[str, Any]) -> int:
     """How many words a request has in all its messages."""
-    return sum(len(each.text.split()) for each in heard(body))
+    return sum(len(each.text.split()) for each in messages_of(body))
 
 
 def recited(body: dict[str, Any]) -> str:
     """What was told, as JSON: who, and what."""
-    return json.dumps([[each.role, each.text] for each in heard(body)])
+    return json.dumps([[each.role, each.text] for each in messages_of(body)])
 
 
 def objection(body: dict[str, Any]) -> str | None:
     """Why a strict provider refuses a conversation; None if it takes it."""
     before, calls = "assistant", set[str]()
-    for number, each in enumerate(heard(body)):
+    for number, each in enumerate(messages_of(body)):
         if not (each.text.strip() or each.calls or each.results):
             return f"messages.{number}: all messages must have non-empty content"
         side = "user" if each.results else each.role
@@ -53,12 +53,12 @@ def objection(body: dict[str, Any]) -> str | None:
     return None
 
 
-def _heard(message: dict[str, Any]) -> Heard:
+def _message(message: dict[str, Any]) -> SimulatedMessage:
     kind, content = message.get("type"), message.get("content")
     if kind == "function_call":
-        return Heard("assistant", "", (str(message.get("call_id")),))
+        return SimulatedMessage("assistant", "", (str(message.get("call_id")),))
     if kind == "function_call_output":
-        return Heard("tool", str(message.get("output")), (), (str(message.get("call_id")),))
+        return SimulatedMessage("tool", str(message.get("output")), (), (str(message.get("call_id")),))
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else dicts(content)
     text = "".join(str(part.get("text", "")) for part in parts)
     calls = [str(part.get("id")) for part in parts if part.get("type") == "tool_use"]
@@ -66,4 +66,4 @@ def _heard(message: dict[str, Any]) -> Heard:
     results = [str(part.get("tool_use_id")) for part in parts if part.get("type") == "tool_result"]
     if message.get("role") == "tool":
         results.append(str(message.get("tool_call_id")))
-    return Heard(str(message.get("role")), text, tuple(calls), tuple(results))
+    return SimulatedMessage(str(message.get("role")), text, tuple(calls), tuple(results))

@@ -10,9 +10,9 @@ from random import Random
 from typing import Any
 
 from lanes.simulate import memory
-from lanes.simulate.asked import AskedTool, fitting
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
 from lanes.simulate.faults import Fault, chosen, parse
+from lanes.simulate.incoming import RequestedTool, fitting
 
 #: The pace, in seconds at tempo 1: between tokens, between the tokens of a drip, and at most in a slow answer.
 TOKEN_S = 0.003
@@ -156,12 +156,12 @@ async def status_429(scene: Scene) -> None:
 
 @plays("sim-recovers")
 async def recovers(scene: Scene) -> None:
-    said = scene.answer.asked.texts[:1]
-    if scene.shared.refused[said] >= scene.fault.number:
-        del scene.shared.refused[said]
+    texts = scene.answer.request.texts[:1]
+    if scene.shared.refused[texts] >= scene.fault.number:
+        del scene.shared.refused[texts]
         await ok(scene)
     else:
-        scene.shared.refused[said] += 1
+        scene.shared.refused[texts] += 1
         await _refuse(scene, BROKEN)
 
 
@@ -229,12 +229,12 @@ async def shell(scene: Scene) -> None:
 
 @plays("sim-recall")
 async def recall(scene: Scene) -> None:
-    await _answer(scene, " | ".join(scene.answer.asked.texts))
+    await _answer(scene, " | ".join(scene.answer.request.texts))
 
 
 @plays("sim-json")
 async def structured(scene: Scene) -> None:
-    await _answer(scene, json.dumps(fitting(scene.answer.asked.schema or {})))
+    await _answer(scene, json.dumps(fitting(scene.answer.request.schema or {})))
 
 
 @plays("sim-empty")
@@ -245,23 +245,25 @@ async def empty(scene: Scene) -> None:
 
 @plays("sim-recite")
 async def recite(scene: Scene) -> None:
-    await _answer(scene, memory.recited(scene.answer.asked.body))
+    await _answer(scene, memory.recited(scene.answer.request.body))
 
 
 @plays("sim-strict")
 async def strict(scene: Scene) -> None:
-    said = memory.objection(scene.answer.asked.body)
-    await (recite(scene) if said is None else _refuse(scene, OBJECTED._replace(sentence=said)))
+    objection = memory.objection(scene.answer.request.body)
+    await (recite(scene) if objection is None else _refuse(scene, OBJECTED._replace(sentence=objection)))
 
 
 @plays("sim-window")
 async def window(scene: Scene) -> None:
-    words, most = memory.words(scene.answer.asked.body), round(scene.fault.number)
-    if words <= most:
+    count, most = memory.word_count(scene.answer.request.body), round(scene.fault.number)
+    if count <= most:
         await recite(scene)
         return
-    said = f"This model's maximum context length is {most} tokens. However, your messages resulted in {words} tokens."
-    await _refuse(scene, TOO_LONG._replace(sentence=said))
+    sentence = (
+        f"This model's maximum context length is {most} tokens. However, your messages resulted in {count} tokens."
+    )
+    await _refuse(scene, TOO_LONG._replace(sentence=sentence))
 
 
 async def unknown(scene: Scene) -> None:
@@ -289,26 +291,26 @@ async def _some(scene: Scene) -> None:
 
 
 async def _call(scene: Scene, count: int) -> None:
-    tools = scene.answer.asked.tools
+    tools = scene.answer.request.tools
     await _calls(scene, [(tools[at % len(tools)], {}) for at in range(count if tools else 0)])
 
 
-async def _calls(scene: Scene, calls: Sequence[tuple[AskedTool, Mapping[str, Any]]]) -> None:
+async def _calls(scene: Scene, calls: Sequence[tuple[RequestedTool, Mapping[str, Any]]]) -> None:
     """Call tools with these arguments and what else they need; with their results there, do what follows."""
-    if not calls or scene.answer.asked.resulted:
+    if not calls or scene.answer.request.resulted:
         name, text = chosen("sim-ok", scene.text)  # what a second name says
         await PLAYS.get(name, unknown)(replace(scene, fault=parse(name) or Fault(""), text=text))
         return
     await scene.answer.begin()
-    for (name, schema), given in calls:
-        await scene.answer.call(name, fitting({"type": "object"} | schema) | given)
+    for (name, schema), arguments in calls:
+        await scene.answer.call(name, fitting({"type": "object"} | schema) | arguments)
     await scene.answer.end()
 
 
-def _command(scene: Scene) -> Iterator[tuple[AskedTool, Mapping[str, Any]]]:
+def _command(scene: Scene) -> Iterator[tuple[RequestedTool, Mapping[str, Any]]]:
     """The tools that run commands, with the command in the text."""
-    text = scene.answer.asked.text.rpartition("[[sim-shell]]")[2].partition("[[")[0].strip()
-    for tool in scene.answer.asked.tools:
+    text = scene.answer.request.text.rpartition("[[sim-shell]]")[2].partition("[[")[0].strip()
+    for tool in scene.answer.request.tools:
         properties = tool.schema.get("properties") or {}
         for name in COMMANDS & properties.keys():
             needed = {each: properties[each] for each in tool.schema.get("required") or () if each in properties}

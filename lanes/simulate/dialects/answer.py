@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lanes.simulate import asked
-from lanes.simulate.asked import SimulatedRequest
+from lanes.simulate import incoming
+from lanes.simulate.incoming import SimulatedRequest
 from lanes.simulate.wire import Wire
 
 
@@ -26,7 +26,7 @@ class SimulatedAnswer(ABC):
     def __init__(self, wire: Wire, request: SimulatedRequest, sequence: int) -> None:
         self.wire = wire
         self.stream = request.stream
-        self.asked = request
+        self.request = request
         self.sequence = sequence
         self.sent: list[str] = []  # the pieces of its text
         self.thought: list[str] = []
@@ -38,7 +38,7 @@ class SimulatedAnswer(ABC):
     @classmethod
     def read(cls, body: dict[str, Any], path: dict[str, str]) -> SimulatedRequest:  # noqa: ARG003 - for Gemini
         """What a request asks for; ``path`` has what its path names."""
-        return asked.read(body)
+        return incoming.read(body)
 
     async def begin(self) -> None:
         """Start a stream with what comes before all content; nothing yet where one object was asked for."""
@@ -124,7 +124,7 @@ class SimulatedAnswer(ABC):
     @property
     def counts(self) -> tuple[int, int, int]:
         """The tokens: of the request, of the answer, and those of the answer that were thought."""
-        return self.asked.words, len(self.sent) + len(self.thought) + len(self.calls), len(self.thought)
+        return self.request.words, len(self.sent) + len(self.thought) + len(self.calls), len(self.thought)
 
     @abstractmethod
     def whole(self) -> dict[str, Any]:

@@ -3,19 +3,19 @@
 import time
 from typing import Any
 
-from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects.answer import SimulatedAnswer, halves
+from lanes.simulate.incoming import SimulatedRequest
 from lanes.simulate.wire import Wire
 
 
 class SimulatedChat(SimulatedAnswer):
     """One chat completion."""
 
-    def __init__(self, wire: Wire, asked: SimulatedRequest, sequence: int) -> None:
-        super().__init__(wire, asked, sequence)
-        options = asked.body.get("stream_options")
-        self._usage_asked = isinstance(options, dict) and options.get("include_usage") is True
-        self._head = {"id": f"chatcmpl-sim-{sequence}", "created": int(time.time()), "model": asked.model}
+    def __init__(self, wire: Wire, request: SimulatedRequest, sequence: int) -> None:
+        super().__init__(wire, request, sequence)
+        options = request.body.get("stream_options")
+        self._include_usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._head = {"id": f"chatcmpl-sim-{sequence}", "created": int(time.time()), "model": request.model}
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text, "refusal": None}
@@ -48,7 +48,7 @@ class SimulatedChat(SimulatedAnswer):
 
     async def _end(self) -> None:
         await self._chunk({}, finish_reason=self._finish)
-        if self._usage_asked:
+        if self._include_usage:
             await self.event(self._object("chat.completion.chunk", choices=[], usage=self._usage()))
         await self.wire.finish(b"data: [DONE]\n\n")
 
@@ -58,15 +58,19 @@ class SimulatedChat(SimulatedAnswer):
 
     async def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> None:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        extra = {"usage": None} if self._usage_asked else {}
+        extra = {"usage": None} if self._include_usage else {}
         await self.event(self._object("chat.completion.chunk", choices=[choice], **extra))
 
     def _object(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {**self._head, "object": kind, **rest}
 
     def _usage(self) -> dict[str, Any]:
-        asked, given, thought = self.counts
-        usage: dict[str, Any] = {"prompt_tokens": asked, "completion_tokens": given, "total_tokens": asked + given}
+        prompt, completion, thought = self.counts
+        usage: dict[str, Any] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
         return usage | ({"completion_tokens_details": {"reasoning_tokens": thought}} if thought else {})
 
 

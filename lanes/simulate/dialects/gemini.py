@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lanes.simulate import asked
-from lanes.simulate.asked import SimulatedRequest
+from lanes.simulate import incoming
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
+from lanes.simulate.incoming import SimulatedRequest
 from lanes.text.chats import dicts
 
 
@@ -19,16 +19,18 @@ class SimulatedGemini(SimulatedAnswer):
         schemas = [each | {"parameters": each.get("parametersJsonSchema", each.get("parameters"))} for each in tools]
         stream = path["method"] == "streamGenerateContent"
         messages = list(_messages(body.get("contents")))
-        return asked.read({"model": path["model"], "stream": stream, "messages": messages, "tools": schemas})
+        return incoming.read({"model": path["model"], "stream": stream, "messages": messages, "tools": schemas})
 
     def whole(self) -> dict[str, Any]:
         thoughts = [{"text": "".join(self.thought), "thought": True}] if self.thought else []
         texts = [{"text": self.text}] if self.text else []
-        return self._content([*thoughts, *texts, *(_call(name, said) for _, name, said in self.calls)], self._finish)
+        return self._content(
+            [*thoughts, *texts, *(_call(name, arguments) for _, name, arguments in self.calls)], self._finish
+        )
 
     def error(self, error: SimulatedError) -> dict[str, Any]:
-        said = {"code": error.status, "message": error.sentence, "status": (error.code or error.type).upper()}
-        return {"error": said}
+        fields = {"code": error.status, "message": error.sentence, "status": (error.code or error.type).upper()}
+        return {"error": fields}
 
     async def _begin(self) -> None:
         pass
@@ -52,13 +54,17 @@ class SimulatedGemini(SimulatedAnswer):
 
     def _content(self, parts: list[dict[str, Any]], finish: str | None = None) -> dict[str, Any]:
         candidate: dict[str, Any] = {"index": 0, "content": {"role": "model", "parts": parts}}
-        said = {"responseId": f"sim-{self.sequence}", "modelVersion": self.asked.model, "candidates": [candidate]}
+        response = {"responseId": f"sim-{self.sequence}", "modelVersion": self.request.model, "candidates": [candidate]}
         if finish is None:
-            return said
+            return response
         candidate["finishReason"] = finish
-        given, answered, thought = self.counts
-        counts = {"promptTokenCount": given, "candidatesTokenCount": answered - thought, "thoughtsTokenCount": thought}
-        return said | {"usageMetadata": counts | {"totalTokenCount": given + answered}}
+        prompt, completion, thought = self.counts
+        counts = {
+            "promptTokenCount": prompt,
+            "candidatesTokenCount": completion - thought,
+            "thoughtsTokenCount": thought,
+        }
+        return response | {"usageMetadata": counts | {"totalTokenCount": prompt + completion}}
 
 
 def _call(name: str, arguments: str) -> dict[str, Any]:

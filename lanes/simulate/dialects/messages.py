@@ -21,8 +21,8 @@ class SimulatedMessages(SimulatedAnswer):
         if self.text:
             content.append({"type": "text", "text": self.text})
         content += (
-            {"type": "tool_use", "id": call_id, "name": name, "input": json.loads(said)}
-            for call_id, name, said in self.calls
+            {"type": "tool_use", "id": call_id, "name": name, "input": json.loads(arguments)}
+            for call_id, name, arguments in self.calls
         )
         return self._message(content) | {"stop_reason": self._stop, "usage": self._usage()}
 
@@ -30,8 +30,8 @@ class SimulatedMessages(SimulatedAnswer):
         return {"type": "error", "error": {"type": error.anthropic, "message": error.sentence}}
 
     async def _begin(self) -> None:
-        await self._say("message_start", message=self._message([]))
-        await self._say("ping")
+        await self._send("message_start", message=self._message([]))
+        await self._send("ping")
 
     async def _text(self, text: str) -> None:
         await self._within("text", {"type": "text", "text": ""})
@@ -49,8 +49,8 @@ class SimulatedMessages(SimulatedAnswer):
     async def _end(self) -> None:
         await self._close()
         delta = {"stop_reason": self._stop, "stop_sequence": None}
-        await self._say("message_delta", delta=delta, usage=self._usage())
-        await self._say("message_stop")
+        await self._send("message_delta", delta=delta, usage=self._usage())
+        await self._send("message_stop")
         await self.wire.finish()
 
     async def _error(self, error: SimulatedError) -> None:
@@ -67,7 +67,7 @@ class SimulatedMessages(SimulatedAnswer):
             return
         await self._close()
         self._open, self._index = holds, self._index + 1
-        await self._say("content_block_start", index=self._index, content_block=block)
+        await self._send("content_block_start", index=self._index, content_block=block)
 
     async def _close(self) -> None:
         if self._open is None:
@@ -75,20 +75,20 @@ class SimulatedMessages(SimulatedAnswer):
         if self._open == "thinking":
             await self._delta("signature_delta", signature=SIGNATURE)
         self._open = None
-        await self._say("content_block_stop", index=self._index)
+        await self._send("content_block_stop", index=self._index)
 
-    async def _delta(self, kind: str, **said: str) -> None:
-        await self._say("content_block_delta", index=self._index, delta={"type": kind, **said})
+    async def _delta(self, kind: str, **fields: str) -> None:
+        await self._send("content_block_delta", index=self._index, delta={"type": kind, **fields})
 
-    async def _say(self, kind: str, **more: Any) -> None:
+    async def _send(self, kind: str, **more: Any) -> None:
         await self.event({"type": kind, **more}, kind)
 
     def _message(self, content: list[dict[str, Any]]) -> dict[str, Any]:
-        usage = {"input_tokens": self.asked.words, "output_tokens": 1}
-        head = {"id": f"msg_sim_{self.sequence}", "type": "message", "role": "assistant", "model": self.asked.model}
+        usage = {"input_tokens": self.request.words, "output_tokens": 1}
+        head = {"id": f"msg_sim_{self.sequence}", "type": "message", "role": "assistant", "model": self.request.model}
         return {**head, "content": content, "stop_reason": None, "stop_sequence": None, "usage": usage}
 
     def _usage(self) -> dict[str, Any]:
-        asked, given, _ = self.counts
+        prompt, completion, _ = self.counts
         cache = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-        return {"input_tokens": asked, **cache, "output_tokens": given}
+        return {"input_tokens": prompt, **cache, "output_tokens": completion}

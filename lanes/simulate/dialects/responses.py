@@ -3,16 +3,16 @@
 import time
 from typing import Any
 
-from lanes.simulate.asked import SimulatedRequest
 from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError, halves
+from lanes.simulate.incoming import SimulatedRequest
 from lanes.simulate.wire import Wire
 
 
 class SimulatedResponses(SimulatedAnswer):
     """One response of OpenAI's newer API."""
 
-    def __init__(self, wire: Wire, asked: SimulatedRequest, sequence: int) -> None:
-        super().__init__(wire, asked, sequence)
+    def __init__(self, wire: Wire, request: SimulatedRequest, sequence: int) -> None:
+        super().__init__(wire, request, sequence)
         self._head = {"id": f"resp_sim_{sequence}", "object": "response", "created_at": int(time.time())}
         self._count = 0
         self._holds: str | None = None
@@ -29,8 +29,8 @@ class SimulatedResponses(SimulatedAnswer):
         return self._ended(output)
 
     async def _begin(self) -> None:
-        await self._say("response.created", response=self._response("in_progress", []))
-        await self._say("response.in_progress", response=self._response("in_progress", []))
+        await self._send("response.created", response=self._response("in_progress", []))
+        await self._send("response.in_progress", response=self._response("in_progress", []))
 
     async def _text(self, text: str) -> None:
         await self._open_message("output_text", "text")
@@ -59,12 +59,12 @@ class SimulatedResponses(SimulatedAnswer):
     async def _end(self) -> None:
         await self._close()
         ended = self._ended(self._output)
-        await self._say(f"response.{ended['status']}", response=ended)
+        await self._send(f"response.{ended['status']}", response=ended)
         await self.wire.finish()
 
     async def _error(self, error: SimulatedError) -> None:
         failed = self._response("failed", []) | {"error": {"code": error.code or error.type, "message": error.sentence}}
-        await self._say("response.failed", response=failed)
+        await self._send("response.failed", response=failed)
 
     async def _open_message(self, kind: str, field: str) -> None:
         if self._holds != kind:
@@ -77,7 +77,7 @@ class SimulatedResponses(SimulatedAnswer):
 
     async def _open(self, holds: str, item: dict[str, Any]) -> None:
         self._holds, self._item = holds, item
-        await self._say("response.output_item.added", output_index=len(self._output), item=item)
+        await self._send("response.output_item.added", output_index=len(self._output), item=item)
 
     async def _close(self) -> None:
         if self._holds is None:
@@ -100,16 +100,16 @@ class SimulatedResponses(SimulatedAnswer):
             case _:
                 ended = sum(item["type"] == "function_call" for item in self._output)
                 whole = self._called(at, *self.calls[ended])
-                said = {"name": whole["name"], "arguments": whole["arguments"]}
-                await self._of_item("response.function_call_arguments.done", **said)
+                call = {"name": whole["name"], "arguments": whole["arguments"]}
+                await self._of_item("response.function_call_arguments.done", **call)
         self._holds = None
-        await self._say("response.output_item.done", output_index=at, item=whole)
+        await self._send("response.output_item.done", output_index=at, item=whole)
         self._output.append(whole)
 
     async def _of_item(self, kind: str, **more: Any) -> None:
-        await self._say(kind, item_id=self._item["id"], output_index=len(self._output), **more)
+        await self._send(kind, item_id=self._item["id"], output_index=len(self._output), **more)
 
-    async def _say(self, kind: str, **more: Any) -> None:
+    async def _send(self, kind: str, **more: Any) -> None:
         await self.event({"type": kind, "sequence_number": self._count, **more}, kind)
         self._count += 1
 
@@ -137,17 +137,17 @@ class SimulatedResponses(SimulatedAnswer):
         return {"id": f"{prefix}_sim_{self.sequence}_{at}"}
 
     def _ended(self, output: list[dict[str, Any]]) -> dict[str, Any]:
-        asked, given, thought = self.counts
+        prompt, completion, thought = self.counts
         usage = {
-            "input_tokens": asked,
+            "input_tokens": prompt,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": given,
+            "output_tokens": completion,
             "output_tokens_details": {"reasoning_tokens": thought},
-            "total_tokens": asked + given,
+            "total_tokens": prompt + completion,
         }
         more = {"incomplete_details": {"reason": "max_output_tokens"}} if self.cut_short else {}
         return self._response("incomplete" if self.cut_short else "completed", output) | {"usage": usage} | more
 
     def _response(self, status: str, output: list[dict[str, Any]]) -> dict[str, Any]:
-        rest = {"error": None, "incomplete_details": None, "model": self.asked.model, "output": output, "usage": None}
+        rest = {"error": None, "incomplete_details": None, "model": self.request.model, "output": output, "usage": None}
         return {**self._head, "status": status, **rest, "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}

@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from lanes.simulate.app import Simulator
-from lanes.simulate.asked import SimulatedRequest
+from lanes.simulate.incoming import SimulatedRequest
 from tests.bench.night.plan import ANSWER_S, BACKUP, DEAD, LIMITED, MINUTE_S, OUTAGE, PRIMARY, WINDOW, NightPlan
 
 #: Sleeps until so many seconds of the night have passed.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from lanes.text.chats import dicts, last_user_text
 
 
-class AskedTool(NamedTuple):
+class RequestedTool(NamedTuple):
     """A tool that may be called, and the schema of its arguments."""
 
     name: str
@@ -20,7 +20,7 @@ class SimulatedRequest(NamedTuple):
     model: str
     stream: bool
     text: str
-    tools: tuple[AskedTool, ...]
+    tools: tuple[RequestedTool, ...]
     resulted: bool
     schema: dict[str, Any] | None
     words: int
@@ -29,17 +29,19 @@ class SimulatedRequest(NamedTuple):
 
 def read(body: dict[str, Any]) -> SimulatedRequest:
     """What a body asks. Nonsense asks for nothing."""
-    said = body.get("messages", body.get("input"))
+    messages = body.get("messages", body.get("input"))
     return SimulatedRequest(
         body,
         str(body.get("model", "")),
         body.get("stream") is True,
         last_user_text(body),
         tuple(_tools(body)),
-        _resulted(said),
+        _resulted(messages),
         _schema(body),
-        sum(len(str(each).split()) for each in said) if isinstance(said, list) else len(str(said or "").split()),
-        tuple(text for each in dicts(said) if (text := last_user_text({"messages": [each]}))),
+        sum(len(str(each).split()) for each in messages)
+        if isinstance(messages, list)
+        else len(str(messages or "").split()),
+        tuple(text for each in dicts(messages) if (text := last_user_text({"messages": [each]}))),
     )
 
 
@@ -60,18 +62,18 @@ def fitting(schema: dict[str, Any]) -> Any:
     return "simulated"
 
 
-def _tools(body: dict[str, Any]) -> list[AskedTool]:
+def _tools(body: dict[str, Any]) -> list[RequestedTool]:
     found = []
     for tool in dicts(body.get("tools")):
         called = tool.get("function", tool)
         if isinstance(called, dict) and isinstance(called.get("name"), str):
             schema = called.get("parameters") or called.get("input_schema")
-            found.append(AskedTool(called["name"], schema if isinstance(schema, dict) else {}))
+            found.append(RequestedTool(called["name"], schema if isinstance(schema, dict) else {}))
     return found
 
 
-def _resulted(said: Any) -> bool:
-    last = [each for each in dicts(said) if not _injected(each)][-1:]
+def _resulted(messages: Any) -> bool:
+    last = [each for each in dicts(messages) if not _injected(each)][-1:]
     return any(one.get("role") == "tool" or one.get("type") == "function_call_output" or _results(one) for one in last)
 
 
