@@ -24,7 +24,8 @@ __all__ = ["Check", "Level", "examine"]
 
 
 def examine(path: Path, ctx: Context, progress: Callable[[int, int], None] = lambda _, __: None) -> list[Check]:
-    """Every check of a database file, in a fixed order. ``progress`` is told how much is done, and how much there is.
+    """Every check of a database file, in a fixed order. ``progress`` is called with how much is done, and how much
+    there is.
 
     What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
     nothing to look at.

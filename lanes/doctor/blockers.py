@@ -25,11 +25,11 @@ def remedy(database: str) -> str | None:
     pids = holders(files.memory, files.side) or [pid for pid in owners if state_of(pid) in _STATES]
     if not pids:
         return None
-    named = ", ".join(_named(pid, owners.get(pid)) for pid in pids)
+    processes = ", ".join(_process_text(pid, owners.get(pid)) for pid in pids)
     numbers = " ".join(str(pid) for pid in pids)
     if any(state_of(pid) in STOPPED for pid in pids):
-        return f"it is held by {named}: {_cure(numbers)}, then repeat"
-    return f"it is held by {named}: wait for it, or end it (`kill {numbers}`), then repeat"
+        return f"it is held by {processes}: {_cure(numbers)}, then repeat"
+    return f"it is held by {processes}: wait for it, or end it (`kill {numbers}`), then repeat"
 
 
 def check_lock(path: Path) -> list[Check]:
@@ -39,9 +39,9 @@ def check_lock(path: Path) -> list[Check]:
     if not stopped:
         return [ok("lock", "no stopped process holds the write lock")]
     owners = _owners(path)
-    named = ", ".join(_named(pid, owners.get(pid)) for pid in stopped)
-    said = f"nobody can write: the write lock is held by {named}"
-    return [warning("lock", said, _cure(" ".join(map(str, stopped))))]
+    processes = ", ".join(_process_text(pid, owners.get(pid)) for pid in stopped)
+    message = f"nobody can write: the write lock is held by {processes}"
+    return [warning("lock", message, _cure(" ".join(map(str, stopped))))]
 
 
 def _cure(numbers: str) -> str:
@@ -58,6 +58,6 @@ def _owners(path: Path) -> dict[int, OwnerRow]:
         return {}
 
 
-def _named(pid: int, owner: OwnerRow | None) -> str:
-    what = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
-    return f"process {pid} ({what}{_STATES.get(state_of(pid), 'running')})"
+def _process_text(pid: int, owner: OwnerRow | None) -> str:
+    owner_text = f"{clean(owner.kind)} {owner.id}, " if owner is not None else ""
+    return f"process {pid} ({owner_text}{_STATES.get(state_of(pid), 'running')})"

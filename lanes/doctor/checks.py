@@ -21,9 +21,9 @@ class QuotingMessage(str):
     bare: str
 
     def __new__(cls, message: str, bare: str) -> Self:
-        made = super().__new__(cls, message)
-        made.bare = bare
-        return made
+        instance = super().__new__(cls, message)
+        instance.bare = bare
+        return instance
 
 
 def ok(check: str, message: str) -> Check:

@@ -34,15 +34,17 @@ def _of(owner: OwnerRow) -> Check | None:
     """One gateway; None where the system does not tell."""
     if (used := descriptors.used_by(owner.pid)) is None:
         return None
-    taken, most = used
+    open_files, most = used
     if most == resource.RLIM_INFINITY:
-        return ok("descriptors", f"gateway {owner.id} has {taken} of unlimited files open")
-    said = f"gateway {owner.id} has {taken} of {most} files open"
-    if most - taken < descriptors.RESERVE // 2:
-        return warning("descriptors", f"{said}: it can hardly take another connection", FIX)
-    return _judged(said, most)
+        return ok("descriptors", f"gateway {owner.id} has {open_files} of unlimited files open")
+    fact = f"gateway {owner.id} has {open_files} of {most} files open"
+    if most - open_files < descriptors.RESERVE // 2:
+        return warning("descriptors", f"{fact}: it can hardly take another connection", FIX)
+    return _judged(fact, most)
 
 
-def _judged(said: str, limit: int) -> Check:
-    told = f"{said}, which allows {descriptors.allowed(limit)} runs at once"
-    return ok("descriptors", told) if limit >= descriptors.needed(USUAL_RUNS) else warning("descriptors", told, FIX)
+def _judged(fact: str, limit: int) -> Check:
+    message = f"{fact}, which allows {descriptors.allowed(limit)} runs at once"
+    return (
+        ok("descriptors", message) if limit >= descriptors.needed(USUAL_RUNS) else warning("descriptors", message, FIX)
+    )

@@ -33,9 +33,9 @@ def size(count: int) -> str:
     return f"{value:.1f} GiB"
 
 
-def check_file(seen: FileFacts) -> list[Check]:
+def check_file(facts: FileFacts) -> list[Check]:
     """What the file system says."""
-    return [check_engine(), _place(seen), _mode(seen), _folder(seen), _room(seen), _log(seen)]
+    return [check_engine(), _place(facts), _mode(facts), _folder(facts), _room(facts), _log(facts)]
 
 
 def check_secrets(files: Iterable[Path]) -> list[Check]:
@@ -52,8 +52,8 @@ def check_users(path: Path) -> list[Check]:
         )
     for one in strangers(path):
         named = ", ".join(map(clean, one.files))
-        said = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
-        found.append(broken("users", said, _saving(one)))
+        message = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
+        found.append(broken("users", message, _saving(one)))
     return found or [ok("users", "every process that has it open has these files open")]
 
 
@@ -74,15 +74,15 @@ def check_engine() -> Check:
     """Which SQLite this is."""
     version = sqlite3.sqlite_version
     if has_reset_fault(sqlite3.sqlite_version_info[:3]):
-        said = "lanes does not meet its WAL-reset fault; no other program older than 3.51.3 may write or checkpoint it"
-        return ok("sqlite", f"SQLite {version}: {said}")
+        note = "lanes does not meet its WAL-reset fault; no other program older than 3.51.3 may write or checkpoint it"
+        return ok("sqlite", f"SQLite {version}: {note}")
     return ok("sqlite", f"SQLite {version}")
 
 
 def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
     """Its schema, and whether every page can be read and fits the others; ``indexes`` takes longer and compares them
     as well. Raises StorageError."""
-    application, found = marks(path)
+    application, version = marks(path)
     if application != versions.APPLICATION_ID:
         return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
     wrong = damage(path, whole=indexes)
@@ -90,36 +90,38 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
     if wrong:
         fix = "stop its gateways, keep the file, and restore a backup: `lanes db restore FILE`"
         sound = broken("file", f"it is damaged: {'; '.join(wrong)}", fix)
-    return [_schema(path, found), sound]
+    return [_schema(path, version), sound]
 
 
-def _schema(path: Path, found: int) -> Check:
+def _schema(path: Path, version: int) -> Check:
     try:
-        versions.check(str(path), found)
+        versions.check(str(path), version)
     except StorageError as error:
         return warning("schema", str(error), error.fix)
     other = deviations(path)
     if other:
-        said = f"it calls itself schema {found}, and is {', '.join(other[:NAMED])}"
-        return broken("schema", said, "use the lanes that made it, or start with another file; keep this one")
-    return ok("schema", f"schema {found}")
+        message = f"it calls itself schema {version}, and is {', '.join(other[:NAMED])}"
+        return broken("schema", message, "use the lanes that made it, or start with another file; keep this one")
+    return ok("schema", f"schema {version}")
 
 
-def _place(seen: FileFacts) -> Check:
-    kind = seen.file_system or "an unknown file system"
-    if seen.networked:
+def _place(facts: FileFacts) -> Check:
+    kind = facts.file_system or "an unknown file system"
+    if facts.networked:
         fix = "move it to a local disk (`lanes db backup`, then `lanes db restore` there)"
         return broken("file_system", f"it lies on {kind}, which several machines share: locks do not hold there", fix)
     return ok("file_system", f"it lies on {kind}")
 
 
-def _mode(seen: FileFacts) -> Check:
-    for found in (_barred(Files.of(seen.path)), exposed(seen.path)):
+def _mode(facts: FileFacts) -> Check:
+    for found in (_barred(Files.of(facts.path)), exposed(facts.path)):
         if found is not None:
             return warning("permissions", *found)
-    if seen.mode & 0o077:
-        return warning("permissions", f"others may read {seen.path} (mode {seen.mode:04o})", f"chmod 600 {seen.path}")
-    return ok("permissions", f"mode {seen.mode:04o}")
+    if facts.mode & 0o077:
+        return warning(
+            "permissions", f"others may read {facts.path} (mode {facts.mode:04o})", f"chmod 600 {facts.path}"
+        )
+    return ok("permissions", f"mode {facts.mode:04o}")
 
 
 def _barred(files: Files) -> tuple[str, str] | None:
@@ -131,36 +133,36 @@ def _barred(files: Files) -> tuple[str, str] | None:
     for path in needed:
         if os.access(path, os.R_OK if path == files.side else os.R_OK | os.W_OK):
             continue
-        said = f"{me} may not write {path} (mode {path.stat().st_mode & 0o7777:04o})"
+        message = f"{me} may not write {path} (mode {path.stat().st_mode & 0o7777:04o})"
         if os.statvfs(path).f_flag & os.ST_RDONLY:
-            return f"{said}: its file system is read-only", "mount it for writing"
+            return f"{message}: its file system is read-only", "mount it for writing"
         owner = files.database.stat().st_uid
         if owner != os.geteuid():  # to give the file away would keep its own user from it
-            return said, f"run lanes as {user_name(owner)}, to whom the database belongs"
-        return said, f"chmod u+rw {path}" if path.stat().st_uid == owner else f"chown {me} {path}"
+            return message, f"run lanes as {user_name(owner)}, to whom the database belongs"
+        return message, f"chmod u+rw {path}" if path.stat().st_uid == owner else f"chown {me} {path}"
     return None
 
 
-def _folder(seen: FileFacts) -> Check:
-    folder = seen.folder
-    if seen.folder_mode & 0o022 and not seen.folder_mode & _STICKY:
-        said = f"others may write into {folder} (mode {seen.folder_mode:04o}), and so replace the file"
-        return warning("folder", said, f"chmod go-w {folder}")
-    return ok("folder", f"{folder}, mode {seen.folder_mode:04o}")
+def _folder(facts: FileFacts) -> Check:
+    folder = facts.folder
+    if facts.folder_mode & 0o022 and not facts.folder_mode & _STICKY:
+        message = f"others may write into {folder} (mode {facts.folder_mode:04o}), and so replace the file"
+        return warning("folder", message, f"chmod go-w {folder}")
+    return ok("folder", f"{folder}, mode {facts.folder_mode:04o}")
 
 
-def _room(seen: FileFacts) -> Check:
-    if seen.free < max(LEAST_ROOM, seen.log_size):
+def _room(facts: FileFacts) -> Check:
+    if facts.free < max(LEAST_ROOM, facts.log_size):
         fix = (
             "free some disk space; so that the file grows no more, prune: `lanes dead-letters --prune --older-than D`,"
             " shorter keep_messages"
         )
-        return warning("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}", fix)
-    return ok("disk", f"{size(seen.free)} are free; the database has {size(seen.size)}")
+        return warning("disk", f"{size(facts.free)} are free; the database has {size(facts.size)}", fix)
+    return ok("disk", f"{size(facts.free)} are free; the database has {size(facts.size)}")
 
 
-def _log(seen: FileFacts) -> Check:
-    if seen.log_size > LARGEST_LOG:
+def _log(facts: FileFacts) -> Check:
+    if facts.log_size > LARGEST_LOG:
         fix = "find the reader that has been open for long (a shell, a copy) and end it"
-        return warning("log", f"its write-ahead log has {size(seen.log_size)}", fix)
-    return ok("log", f"its write-ahead log has {size(seen.log_size)}")
+        return warning("log", f"its write-ahead log has {size(facts.log_size)}", fix)
+    return ok("log", f"its write-ahead log has {size(facts.log_size)}")

@@ -48,14 +48,14 @@ def check_port(reader: Reader, ctx: Context) -> list[Check]:
         return []
     if port == 0:
         return []
-    if _taken(host, port):
+    if _is_in_use(host, port):
         fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
         holder, lives = holder_of(port), Liveness(ctx.now()).lives
         elsewhere = [owner for owner in serving if urlsplit(owner.url or "").port == port and lives(owner)]
         if elsewhere:  # of a container with the network of this host, or with a port that is published
             by = "" if holder is None else f", by {holder}"
-            said = f"{host}:{port} is in use{by}: gateway {elsewhere[0].id} listens on that port, {AWAY}"
-            return [ok("port", said)]
+            message = f"{host}:{port} is in use{by}: gateway {elsewhere[0].id} listens on that port, {AWAY}"
+            return [ok("port", message)]
         by = "" if holder is None else f", but by {holder}"
         return [warning("port", f"{host}:{port} is in use, and not by a gateway of this database{by}", fix)]
     return [ok("port", f"{host}:{port} is free")]
@@ -64,17 +64,17 @@ def check_port(reader: Reader, ctx: Context) -> list[Check]:
 def _owners(owners: list[OwnerRow], now: Now, me: Identity) -> list[Check]:
     found = []
     for owner in owners:
-        who = f"{owner.kind} {owner.id} ({evidence(owner, me)}, {owner.held} held)"
+        subject = f"{owner.kind} {owner.id} ({evidence(owner, me)}, {owner.held} held)"
         if is_gone(owner, me):
             fix = "start a gateway, or run `lanes reconcile`: both take its lanes back at once"
-            found.append(warning("owners", f"{who} is dead", fix))
+            found.append(warning("owners", f"{subject} is dead", fix))
         elif look(owner, me) is ProcessSighting.STOPPED:
-            said = f"{owner.kind} {owner.id} ({owner.held} held): {evidence(owner, me)}"
+            message = f"{owner.kind} {owner.id} ({owner.held} held): {evidence(owner, me)}"
             fix = f"do that, or end it (`kill -9 {owner.pid}`): then `lanes reconcile` takes its lanes back at once"
-            found.append(warning("owners", said, fix))
+            found.append(warning("owners", message, fix))
         elif ages.beat_ms(owner, now) >= owner.stale_after_ms:
             fix = f"if it hangs, end it (`kill -9 {owner.pid}` on {owner.host}); `lanes reconcile --wait` watches it"
-            found.append(warning("owners", f"{who} has been silent for {span(ages.beat_ms(owner, now))}", fix))
+            found.append(warning("owners", f"{subject} has been silent for {span(ages.beat_ms(owner, now))}", fix))
     if found:
         return found
     return [ok("owners", f"{len(owners)} alive" if owners else "no gateway lives")]
@@ -97,13 +97,13 @@ def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
     for owner in owners:
         if owner.boot_id == now.boot_id:
             offset = (now.wall - now.boot) - (owner.heartbeat_at - owner.heartbeat_boot)
-            said = f"the wall clock of this host was set by {span(abs(offset))} since owner {owner.id} last beat"
+            message = f"the wall clock of this host was set by {span(abs(offset))} since owner {owner.id} last beat"
         else:
             offset = owner.heartbeat_at - now.wall
-            said = f"the clock of {owner.host} is ahead of this one by {span(offset)}"
+            message = f"the clock of {owner.host} is ahead of this one by {span(offset)}"
             offset = max(0, offset)
         if abs(offset) > SKEW_MS:
-            found.append(warning("clocks", said, fix))
+            found.append(warning("clocks", message, fix))
     return found or [ok("clocks", "no clock is seen to be off")]
 
 
@@ -113,8 +113,8 @@ def _drains(owners: list[OwnerRow]) -> list[Check]:
     for o in owners:
         if o.drain_by is not None:
             until = "it ends" if o.drain_until is None else moment(o.drain_until)
-            said = f"{o.kind} {o.id} on {o.host} is draining, by {o.drain_by}, until {until}"
-            found.append(warning("draining", said, fix))
+            message = f"{o.kind} {o.id} on {o.host} is draining, by {o.drain_by}, until {until}"
+            found.append(warning("draining", message, fix))
     return found or [ok("draining", "no gateway is draining")]
 
 
@@ -122,19 +122,19 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
     if look(owner, me) is ProcessSighting.STOPPED:
         return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
-    status, _ = _asked(owner.url or "", "/healthz")
+    status, _ = _get(owner.url or "", "/healthz")
     if status != 200:
-        said = "does not answer" if status is None else f"says that it is not well ({status})"
+        problem = "does not answer" if status is None else f"says that it is not well ({status})"
         fix = f"its lanes are judged all the same; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
-        return warning("port", f"{where} {said}", fix)
-    status, told = _asked(owner.url or "", "/readyz")
+        return warning("port", f"{where} {problem}", fix)
+    status, state = _get(owner.url or "", "/readyz")
     if status == 200 or owner.drain_by is not None:  # a drain is another check
         return ok("port", f"{where} answers")
     fix = "its log says why; whether the disk takes writes, the kernel's log does (`dmesg`)"
-    return warning("port", f"{where} answers, and is not ready: {told}", fix)
+    return warning("port", f"{where} answers, and is not ready: {state}", fix)
 
 
-def _asked(url: str, path: str) -> tuple[int | None, str]:
+def _get(url: str, path: str) -> tuple[int | None, str]:
     """The status of an answer, None where there is none, and what it says."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_S)
@@ -149,7 +149,7 @@ def _asked(url: str, path: str) -> tuple[int | None, str]:
             return answer.status, "it does not say why"
 
 
-def _taken(host: str, port: int) -> bool:
+def _is_in_use(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

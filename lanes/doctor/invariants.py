@@ -1,4 +1,4 @@
-"""The invariants of the contract, asked of a live file."""
+"""The invariants of the contract, queried on a live file."""
 
 from collections.abc import Callable
 
@@ -14,13 +14,13 @@ SCANS = sum(each.scans_journal for each in EXAMINATIONS)
 def check_invariants(reader: Reader, scanned: Callable[[], None]) -> list[Check]:
     """What must be true after every commit: one word when all hold, else one for each that does not. ``scanned`` is
     called after each scan of the journal."""
-    found: dict[str, list[Breach]] = {}
+    breaches: dict[str, list[Breach]] = {}
     for examination in EXAMINATIONS:
         for invariant, breach in reader.read(examination.query()):
-            found.setdefault(invariant.name, []).append(breach)
+            breaches.setdefault(invariant.name, []).append(breach)
         if examination.scans_journal:
             scanned()
-    wrong = [_breached(one, found[one.name]) for one in INVARIANTS if one.name in found]
+    wrong = [_breached(one, breaches[one.name]) for one in INVARIANTS if one.name in breaches]
     return wrong or [ok("invariants", f"all {len(INVARIANTS)} hold")]
 
 

@@ -15,7 +15,7 @@ from lanes_storage.records import CooldownRow, EventRow, How, LaneFilter, Provid
 
 #: So many of the last beginnings and ends of failing are looked at.
 SPELLS = 1_000
-#: A provider that has answered none of so many requests, the only ones of the last hour, is told of.
+#: A provider that has answered none of so many requests, the only ones of the last hour, is reported.
 UNANSWERED = 3
 #: A request that is too long does not count: the provider that says so works.
 TOO_LONG = AttemptCause.CONTEXT_OVERFLOW
@@ -31,16 +31,16 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     at = ctx.now()
     now, liveness = at.wall, Liveness(at)
     living = [each for each in reader.read(reads.owners()) if each.kind == "gateway" and liveness.lives(each)]
-    last = _last_told(reader, min(gateway.started_at for gateway in living), now) if living else {}
+    last = _last_reported(reader, min(gateway.started_at for gateway in living), now) if living else {}
     cooling = {row.provider: row for row in reader.read(reads.cooldowns(now))}
     failing = [(name, event) for name, event in last.items() if event.type == EventType.PROVIDER_FAILING]
     found = [_failing(name, event, now) for name, event in sorted(failing) if name not in cooling]
     found += [_cooling(row, now) for row in cooling.values()]
-    told = {*cooling, *(name for name, _ in failing)}
+    reported = {*cooling, *(name for name, _ in failing)}
     for name, row in reader.read(reads.providers()).items():
         counts = ProviderCounts.read(row.counts, now)
         failures = {cause: count for cause, count in counts.failures.items() if cause != TOO_LONG}
-        if name in told or counts.answers:
+        if name in reported or counts.answers:
             continue
         if row.doubted is not None and row.cause is None:
             found.append(_refused(row))
@@ -49,14 +49,14 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
     return found or [ok("providers", "none is known to fail")]
 
 
-def _last_told(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
+def _last_reported(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
     """Of each provider the last event since then that tells whether it fails. No older one is looked at."""
     older = LaneFilter(at=now, of=Subject.EVENT).where("changed", How.MORE, now - since)
     before = reader.read(reads.events(chosen=older, limit=1, newest=True))
     last: dict[str, EventRow] = {}
     for type_ in (EventType.PROVIDER_FAILING, EventType.PROVIDER_ANSWERS):
-        told = reads.events(type=type_, since=since, after=before[0].id if before else 0, limit=SPELLS, newest=True)
-        for event in reader.read(told):
+        query = reads.events(type=type_, since=since, after=before[0].id if before else 0, limit=SPELLS, newest=True)
+        for event in reader.read(query):
             name = str((event.detail or {}).get("provider", ""))
             if name not in last or last[name].id < event.id:
                 last[name] = event
@@ -65,9 +65,9 @@ def _last_told(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
 
 def _cooling(row: CooldownRow, now: int) -> Check:
     bare = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)}"
-    said = QuotingMessage(f"{bare}: {clean(row.message)})", f"{bare})") if row.message else f"{bare})"
+    message = QuotingMessage(f"{bare}: {clean(row.message)})", f"{bare})") if row.message else f"{bare})"
     fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends that at once"
-    return warning("providers", said, fix)
+    return warning("providers", message, fix)
 
 
 def _refused(row: ProviderRow) -> Check:
@@ -78,14 +78,16 @@ def _refused(row: ProviderRow) -> Check:
 
 def _unanswered(name: str, failures: Mapping[str, int]) -> Check:
     causes = ", ".join(f"{count} {clean(cause)}" for cause, count in sorted(failures.items()))
-    asked = f"none of the {sum(failures.values())} requests of the last hour"
-    said = f"provider {clean(name)} has answered {asked} ({causes})"
-    return warning("providers", said, "see what it said with `lanes dead-letters` or `lanes show KEY`, and repair it")
+    requests = f"none of the {sum(failures.values())} requests of the last hour"
+    message = f"provider {clean(name)} has answered {requests} ({causes})"
+    return warning(
+        "providers", message, "see what it said with `lanes dead-letters` or `lanes show KEY`, and repair it"
+    )
 
 
 def _failing(name: str, event: EventRow, now: int) -> Check:
     why = clean(str((event.detail or {}).get("message", "")))
     bare = f"provider {clean(name)} has failed for {span(now - event.at)} ({clean(event.cause or '')}"
-    said = QuotingMessage(f"{bare}: {why})", f"{bare})")
+    message = QuotingMessage(f"{bare}: {why})", f"{bare})")
     fix = "the next of each chain is asked in its place: see who answers with `lanes show KEY`, and repair it"
-    return warning("providers", said, fix)
+    return warning("providers", message, fix)

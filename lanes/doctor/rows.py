@@ -41,35 +41,35 @@ def _waiting(counts: LaneCounts) -> Check:
 
 
 def _none_lives(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ctx: Context) -> Check:
-    said, me = f"no gateway lives; messages waiting: {counts.queued}", this_process()
+    message, me = f"no gateway lives; messages waiting: {counts.queued}", this_process()
     for owner in gateways:  # one that is stopped still has its port: another one would not start
         if look(owner, me) is ProcessSighting.STOPPED:
-            return warning("gateway", said, f"let gateway {owner.id} go on: `kill -CONT {owner.pid}`")
+            return warning("gateway", message, f"let gateway {owner.id} go on: `kill -CONT {owner.pid}`")
     start = ctx.how_to_start(lambda: reader.read(reads.real_runner_ever_ran(SIMULATED)))
-    return warning("gateway", said, f"start one: {start}")
+    return warning("gateway", message, f"start one: {start}")
 
 
 def _ghosts(counts: LaneCounts, lives: bool) -> Check:
     if counts.ghosts:
-        said = f"runs that hold a lane, and that the last heartbeats of their owner left out: {counts.ghosts}"
+        message = f"runs that hold a lane, and that the last heartbeats of their owner left out: {counts.ghosts}"
         by = "the next pass of a gateway" if lives else "`lanes reconcile`"
-        return warning("ghosts", said, f"{by} takes their lanes back")
+        return warning("ghosts", message, f"{by} takes their lanes back")
     return ok("ghosts", "no run is a ghost")
 
 
 def _limits(counts: LaneCounts) -> Check:
     if counts.unlimited:
-        said = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
+        message = f"held lanes with run_timeout or stall_timeout off: {counts.unlimited}"
         fix = "nothing ends a hung run there but `lanes abort KEY`; `lanes list --held` shows them"
-        return warning("limits", said, fix)
+        return warning("limits", message, fix)
     return ok("limits", "every held lane has its limits")
 
 
 def _dead_letters(counts: LaneCounts) -> Check:
     if counts.dead_letters:
-        said = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
+        message = f"failed messages that were neither retried nor pruned: {counts.dead_letters}"
         fix = "look at them: `lanes dead-letters`; retry those whose cause has passed, and --prune the others"
-        return warning("dead_letters", said, fix)
+        return warning("dead_letters", message, fix)
     return ok("dead_letters", "no dead letter")
 
 
@@ -78,8 +78,10 @@ def _journal(reader: Reader) -> Check:
     last = reader.read(reads.events(limit=EVENTS, newest=True))
     back = max((before.at - after.at for before, after in pairwise(last)), default=0)
     if back > STEP_MS:
-        said = f"times in the journal go back by {span(back)} within the last {len(last)} events"
-        return warning("journal", said, "a clock was set, or the clocks of two hosts differ: keep them in step (NTP)")
+        message = f"times in the journal go back by {span(back)} within the last {len(last)} events"
+        return warning(
+            "journal", message, "a clock was set, or the clocks of two hosts differ: keep them in step (NTP)"
+        )
     return ok("journal", "its times are in order")
 
 
@@ -93,5 +95,5 @@ def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
 def _paused(pause: PauseRow, now: Now) -> Check:
     glob = pause.pattern or ""
     until = "without an end" if pause.until is None else f"until {clock_time(pause.until)}"
-    said = f"{all_lanes(glob)} have been paused by {pause.actor!a} for {span(now.wall - pause.at)}, {until}"
-    return warning("pauses", said, f"nothing of theirs is claimed; `{resume_command(glob)}` ends that")
+    message = f"{all_lanes(glob)} have been paused by {pause.actor!a} for {span(now.wall - pause.at)}, {until}"
+    return warning("pauses", message, f"nothing of theirs is claimed; `{resume_command(glob)}` ends that")
