@@ -1,4 +1,4 @@
-"""What `lanes why` reads of a lane before it tells."""
+"""What `lanes why` reads of a lane before it says anything."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What is told of a pause: until when, by whom and why."""
+"""Sentences about a pause: until when, by whom and why."""
 
 from lanes.base.terminal import clean
 from lanes.text.naming import all_lanes, on_lane, resume_command
@@ -8,13 +8,13 @@ from lanes_storage.law import PauseKind
 from lanes_storage.records import PauseRow
 
 
-def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
+def pause_sentence(pause: PauseRow | None, key: str, now: Now) -> str | None:
     """That a lane is paused, until when, by whom and why; None: it is not."""
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
-    what, end = "It is", f"`{on_lane('resume', key)}`"
+    subject, end = "It is", f"`{on_lane('resume', key)}`"
     if pause.pattern is not None:
-        what, end = (
+        subject, end = (
             f"{all_lanes(pause.pattern)[0].upper()}{all_lanes(pause.pattern)[1:]} are",
             f"`{resume_command(pause.pattern)}`",
         )
@@ -23,4 +23,4 @@ def pause_told(pause: PauseRow | None, key: str, now: Now) -> str | None:
         until += f", or until its budget is raised and {end}"
     if pause.kind is PauseKind.SURVIVORS:
         until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
-    return f"{what} paused {until} (by {clean(pause.actor)}, {ago(now.wall - pause.at)}: {clean(pause.reason)})."
+    return f"{subject} paused {until} (by {clean(pause.actor)}, {ago(now.wall - pause.at)}: {clean(pause.reason)})."

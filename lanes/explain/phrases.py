@@ -35,7 +35,7 @@ def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
     return pause is not None and (pause.until is None or pause.until > wall)
 
 
-def asks_for(message: Message) -> str | None:
+def request_text(message: Message) -> str | None:
     """What a message asks: its text, or what the sender of a chat request said last; None: nothing that is known."""
     return message.asked if message.text is None else message.text
 
@@ -56,8 +56,8 @@ def failed_over(message: Message) -> str | None:
 def concerned(event: Event) -> list[str]:
     """What an event is about besides its lane: a provider, the lanes that fit a glob."""
     detail = event.detail or {}
-    said = [f"provider {detail['provider']}"] if "provider" in detail else []
-    return [*said, all_lanes(str(detail["match"]))] if "match" in detail else said
+    subjects = [f"provider {detail['provider']}"] if "provider" in detail else []
+    return [*subjects, all_lanes(str(detail["match"]))] if "match" in detail else subjects
 
 
 def to_do(event: Event) -> list[str]:
@@ -66,13 +66,13 @@ def to_do(event: Event) -> list[str]:
     return [str(step)] if step else []
 
 
-def told(event: Event) -> list[str]:
+def event_texts(event: Event) -> list[str]:
     """What an event says: its sentence, and what is asked."""
     detail = event.detail or {}
     # the sentence of an abort ends with its reason
     sentence = detail.get("message") or detail.get("reason") or detail.get("holder")
-    asked = detail.get("text") if event.type == EventType.ASKED else None
-    return [str(each) for each in (sentence, asked) if each]
+    question = detail.get("text") if event.type == EventType.ASKED else None
+    return [str(each) for each in (sentence, question) if each]
 
 
 def failed(error: Failure | LastError) -> str:

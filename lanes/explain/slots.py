@@ -1,4 +1,4 @@
-"""What is told of the runs that have the slots of a runner."""
+"""Sentences about the runs that have the slots of a runner."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from lanes_storage.records import RunRow
 NAMED_HOLDERS = 3
 
 
-def told_slots(running: Iterable[RunRow], now: Now) -> list[str]:
+def slot_sentences(running: Iterable[RunRow], now: Now) -> list[str]:
     """Who has the slots, the longest silent first, and what frees the first of them."""
     found = sorted(running, key=lambda run: ages.quiet_ms(run, now), reverse=True)
     if not found:
@@ -23,11 +23,11 @@ def told_slots(running: Iterable[RunRow], now: Now) -> list[str]:
         for run in found[:NAMED_HOLDERS]
     ]
     more = f" and {len(found) - len(named)} more" if len(found) > len(named) else ""
-    said = f"Slots are held by {len(found)} {'lane' if len(found) == 1 else 'lanes'}, longest silent first:"
+    prefix = f"Slots are held by {len(found)} {'lane' if len(found) == 1 else 'lanes'}, longest silent first:"
     ends = [end for run in found if (end := ages.end(run, now)) is not None]
     if not ends:
         freed = "No limit frees one of them"
     else:
         name, left = min(ends, key=lambda each: each[1])
         freed = f"A limit frees the first of them within {span(max(0, left))} ({clean(name)})"
-    return [f"{said} {', '.join(named)}{more}.", f"{freed}; `{abort_command(found[0])}` frees one now."]
+    return [f"{prefix} {', '.join(named)}{more}.", f"{freed}; `{abort_command(found[0])}` frees one now."]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def start_command(config: "Config | None", database: str, real_runner_ran: Callable[[], bool]) -> str:
     """The start of the unit that `lanes guard` installed, if that serves this database. Otherwise ``lanes gateway``
-    where a runner is configured, else ``lanes up``, with what it has to be told.
+    where a runner is configured, else ``lanes up``, with the options that it needs.
 
     ``real_runner_ran``: whether one other than the simulated ever ran on that database; then `lanes up` refuses it.
     """
@@ -44,11 +44,11 @@ def _by_unit(config: "Config", database: str) -> tuple[str, ...] | None:
     if config.source is None:
         return None
     of_file = config.values["database.url"].origin not in (Origin.FLAG, Origin.ENVIRONMENT)
-    told: list[str | None] = [database, str(_file(database)), f"sqlite:///{_file(database)}"]
+    spellings: list[str | None] = [database, str(_file(database)), f"sqlite:///{_file(database)}"]
     if of_file and _file(config.database.url or str(places.default_database())) == _file(database):
-        told.append(None)
-    units = (installed(config.source, each) for each in told)
-    return next((found.again for found in units if found is not None), None)
+        spellings.append(None)
+    units = (installed(config.source, each) for each in spellings)
+    return next((unit.again for unit in units if unit is not None), None)
 
 
 def _is_to_be_named(config: "Config", source: Path) -> bool:

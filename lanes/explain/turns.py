@@ -1,4 +1,4 @@
-"""What is told of the providers that a message waits for: which cool, and where it waits for its turn."""
+"""Sentences about the providers that a message waits for: which cool, and where it waits for its turn."""
 
 from collections.abc import Iterable
 
@@ -35,24 +35,24 @@ class ProviderInFlight(NamedTuple):
         return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 
 
-def told_turn(provider: ProviderInFlight) -> str:
+def turn_sentence(provider: ProviderInFlight) -> str:
     """That it waits for its turn at a provider, which is no stall."""
-    said = f"It waits for its turn at provider {clean(provider.name)}:"
+    prefix = f"It waits for its turn at provider {clean(provider.name)}:"
     if provider.probes:
-        return f"{said} that has cooled, and is probed now; if it answers, the others follow."
+        return f"{prefix} that has cooled, and is probed now; if it answers, the others follow."
     if provider.most is None or provider.requests < provider.most:
         return (
-            f"{said} that has refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"
+            f"{prefix} that has refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"
             " wait for their answer to begin; as soon as one does, the next follows."
         )
-    return f"{said} {provider.requests} of {provider.most} requests are in flight."
+    return f"{prefix} {provider.requests} of {provider.most} requests are in flight."
 
 
-def told_cooling(cooldowns: Iterable[CooldownRow], now: Now, before: str = "") -> str:
-    """Which providers cool, for how long, why, and what each said, unless it was told ``before``; empty if none
+def cooling_clause(cooldowns: Iterable[CooldownRow], now: Now, before: str = "") -> str:
+    """Which providers cool, for how long, why, and what each said, unless ``before`` has it; empty if none
     does."""
     return ", ".join(
         f"provider {clean(each.provider)} cools for {span(each.until - now.wall)}"
-        f" ({': '.join(clean(said) for said in (each.cause, each.message) if said and said not in before)})"
+        f" ({': '.join(clean(text) for text in (each.cause, each.message) if text and text not in before)})"
         for each in cooldowns
     )

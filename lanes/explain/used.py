@@ -1,4 +1,4 @@
-"""What is told of what the runs of a lane used, and of its budgets."""
+"""Sentences about what the runs of a lane used, and about its budgets."""
 
 from lanes.base.terminal import clean
 from lanes.text.amounts import dollars
@@ -6,7 +6,7 @@ from lanes.text.spans import span
 from lanes_storage.records import BudgetTerms, LaneRow, Spent
 
 
-def told_used(lane: LaneRow) -> list[str]:
+def usage_sentences(lane: LaneRow) -> list[str]:
     """What its runs used, if that is known."""
     if lane.used is None:
         return []
@@ -15,7 +15,7 @@ def told_used(lane: LaneRow) -> list[str]:
     return [f"Its runs have used {tokens:,} tokens{cost}."]
 
 
-def told_budget(budget: BudgetTerms, spent: Spent) -> str:
+def budget_sentence(budget: BudgetTerms, spent: Spent) -> str:
     """What was used of a budget, and its limits."""
     amounts = []
     if budget.runs is not None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.explain.circumstances import Circumstances
-from lanes.explain.pauses import pause_told
-from lanes.explain.slots import told_slots
-from lanes.explain.turns import told_cooling, told_turn
-from lanes.explain.used import told_budget, told_used
+from lanes.explain.pauses import pause_sentence
+from lanes.explain.slots import slot_sentences
+from lanes.explain.turns import cooling_clause, turn_sentence
+from lanes.explain.used import budget_sentence, usage_sentences
 from lanes.host.identity import ProcessSighting, evidence, is_gone, look
 from lanes.records import Liveness
 from lanes.text import ages
@@ -40,52 +40,54 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     """The paragraph. Foreign names are escaped for a terminal."""
     name = f"Lane {clean(lane.key)}"
     if lane.run is not None:
-        said = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
+        sentences = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
         if around.head is not None and around.head.lane_id != lane.id:
-            said += ["The first of them waits on another child lane.", *_kept(lane, around.head, around)]
+            sentences += ["The first of them waits on another child lane.", *_kept(lane, around.head, around)]
         if (around.head is None or around.before is not None) and (paused := _paused(lane, around.now)) is not None:
-            said.append(paused)
-        said.append(f"To end it now: `{abort_command(lane.run)}`.")
+            sentences.append(paused)
+        sentences.append(f"To end it now: `{abort_command(lane.run)}`.")
     elif around.head is not None:
         state = clean(lane.state) if _parked(around.head, around) is None else "parked"
-        ended = [] if _told_by_cooling(lane, around) else _ended(lane, around.now)
-        said = [f"{name} is {state}.", *ended, *_waiting(lane, around.now)]
-        said += _unclaimed(lane, around.head, around)
+        ended = [] if _is_covered_by_cooling(lane, around) else _ended(lane, around.now)
+        sentences = [f"{name} is {state}.", *ended, *_waiting(lane, around.now)]
+        sentences += _unclaimed(lane, around.head, around)
     else:
-        said = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
-        cooling = told_cooling(around.cooldowns, around.now, "" if lane.last_error is None else lane.last_error.message)
+        sentences = [f"{name} is {clean(lane.state)} and nothing waits.", *_ended(lane, around.now)]
+        cooling = cooling_clause(
+            around.cooldowns, around.now, "" if lane.last_error is None else lane.last_error.message
+        )
         starts = "waits" if around.rests else "starts at once"
         starts = f"The next message {starts}{f'; {cooling}' if cooling else ''}."
-        said.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
+        sentences.append(_paused(lane, around.now) or _nobody_claims(around) or starts)
     if around.repeated is not None:
-        said.append(_asked_again(around.repeated, lane, around.now))
-    said += [*told_used(lane), *(told_budget(budget, spent) for budget, spent in around.budgets)]
+        sentences.append(_repeated(around.repeated, lane, around.now))
+    sentences += [*usage_sentences(lane), *(budget_sentence(budget, spent) for budget, spent in around.budgets)]
     if around.last is not None and around.last.type == Edge.COMPLETE:
-        said += _answered(around.last.detail or {})
+        sentences += _answered(around.last.detail or {})
     if around.last is not None:
         step = clean(str((around.last.detail or {}).get("next", "")))  # what to do now, in a notice
         when = f"{ago(around.now.wall - around.last.at)}{step and f': {step}'}"
-        said.append(f"Last event: {clean(around.last.type)}, {when}.")
-    return " ".join(said)
+        sentences.append(f"Last event: {clean(around.last.type)}, {when}.")
+    return " ".join(sentences)
 
 
-def _told_by_cooling(lane: LaneRow, around: Circumstances) -> bool:
-    """Whether what is told of providers that cool says all of how the last run of a lane ended."""
+def _is_covered_by_cooling(lane: LaneRow, around: Circumstances) -> bool:
+    """Whether the sentence about providers that cool says all of how the last run of a lane ended."""
     error = lane.last_error
     return error is not None and error.cause == Cause.PROVIDER_COOLING and bool(around.cooldowns)
 
 
-def _asked_again(again: Repeated, lane: LaneRow, now: Now) -> str:
+def _repeated(again: Repeated, lane: LaneRow, now: Now) -> str:
     times = {2: "a second", 3: "a third"}.get(again.times)
-    said = f"was asked {times} time" if times else f"was asked {again.times} times"
+    clause = f"was asked {times} time" if times else f"was asked {again.times} times"
     return (
-        f"A request that was ended ({clean(again.cause)}) {said} and is refused: it passes again in"
+        f"A request that was ended ({clean(again.cause)}) {clause} and is refused: it passes again in"
         f" {span(again.until - now.wall)}, or at once after `{on_lane('resume', lane.key)}`."
     )
 
 
 def held_up(lane: LaneRow, around: Circumstances) -> str | None:
-    """The part of the paragraph that tells what keeps the head of a lane from starting; None: nothing waits."""
+    """The part of the paragraph that says what keeps the head of a lane from starting; None: nothing waits."""
     return None if around.head is None else " ".join(_kept(lane, around.head, around))
 
 
@@ -100,45 +102,47 @@ def _kept(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
 def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[str]:
     now = around.now
     held, quiet = ages.held_ms(run, now), ages.quiet_ms(run, now)
-    said = [
+    sentences = [
         f"Run {run.id} of runner {clean(run.runner)} has held it for {span(held)};"
         f" its last sign was “{clean(run.progress)}”, {ago(quiet)}."
     ]
-    said.append(_holder(run, owner, around))
-    said += _asks(run, now)
+    sentences.append(_holder(run, owner, around))
+    sentences += _question(run, now)
     if run.abort_at is not None:
-        said.append(_abort_coming(run, around))
+        sentences.append(_abort_coming(run, around))
     elif owner is not None and Liveness(now, around.me).acts(owner) and run.left_out < GHOST_AFTER:
-        said += [*_drained(owner, now), *_limits(run, around)]
-    return said
+        sentences += [*_drained(owner, now), *_limits(run, around)]
+    return sentences
 
 
 def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
     """Who holds it, whether that lives, and what follows if it does not."""
     if owner is None or owner.ended_at is not None:
         return f"Its owner has ended: {_next_pass(around)} takes the lane back."
-    who, sight = f"Its owner is {clean(owner.kind)} {owner.id}", look(owner, around.me)
+    subject, sight = f"Its owner is {clean(owner.kind)} {owner.id}", look(owner, around.me)
     if sight.gone:
-        return f"{who}, and {evidence(owner, around.me)}: {_next_pass(around)} takes the lane back."
+        return f"{subject}, and {evidence(owner, around.me)}: {_next_pass(around)} takes the lane back."
     if run.left_out >= GHOST_AFTER:
-        return f"{who}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
-    beat, seen = ages.beat_ms(owner, around.now), evidence(owner, around.me)
+        return f"{subject}, alive, which disowns this run (a ghost): {_next_pass(around)} takes the lane back."
+    beat, proof = ages.beat_ms(owner, around.now), evidence(owner, around.me)
     left = owner.stale_after_ms - beat
     late = _is_late(owner, around.now)
     kept = "" if sight is not ProcessSighting.ALIVE or not late else f" {KEPT_FROM_BEATING}"
     if not around.acting() and (left <= 0 or sight is ProcessSighting.STOPPED):
         do = "let it go on" if sight is ProcessSighting.STOPPED else "start one"
         return (
-            f"{who} ({seen}), silent for {span(beat)}, and no gateway lives that would end the run or take the lane"
-            f" back: {do}, or run `lanes reconcile --wait`.{kept}"
+            f"{subject} ({proof}), silent for {span(beat)}, and no gateway lives that would end the run or take the"
+            f" lane back: {do}, or run `lanes reconcile --wait`.{kept}"
         )
     if left <= 0:
         limit = span(owner.stale_after_ms)
-        return f"{who} ({seen}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that.{kept}"
-    said = f"{who} ({seen}; last heartbeat {ago(beat)}"
+        return (
+            f"{subject} ({proof}), silent for {span(beat)}: it is reclaimed {limit} after an observer saw that.{kept}"
+        )
+    sentence = f"{subject} ({proof}; last heartbeat {ago(beat)}"
     if late or sight is ProcessSighting.STOPPED:
-        said += f", reclaimed in {span(left)} unless a heartbeat comes"
-    return f"{said}).{kept}"
+        sentence += f", reclaimed in {span(left)} unless a heartbeat comes"
+    return f"{sentence}).{kept}"
 
 
 def _drained(owner: OwnerRow, now: Now) -> list[str]:
@@ -154,19 +158,21 @@ def _is_late(owner: OwnerRow, now: Now) -> bool:
     return ages.beat_ms(owner, now) > 2 * owner.heartbeat_interval_ms
 
 
-def _asks(run: RunRow, now: Now) -> list[str]:
+def _question(run: RunRow, now: Now) -> list[str]:
     """What it asks, and who may answer how."""
-    asked = run.question
-    if asked is None:
+    question = run.question
+    if question is None:
         return []
-    who = clean(asked.actor if asked.sender is None else f"{asked.sender} ({asked.actor})")
-    options = f" ({clean(' / '.join(asked.options))})" if asked.options else ""
-    said = f"It is awaiting input: it asks {who} “{clean(asked.text)}”{options}, question {clean(asked.id)}."
-    if asked.answer is not None:
-        return [said, f"Message {asked.answer} is the answer, which it has not taken yet."]
+    addressee = clean(question.actor if question.sender is None else f"{question.sender} ({question.actor})")
+    options = f" ({clean(' / '.join(question.options))})" if question.options else ""
+    sentence = (
+        f"It is awaiting input: it asks {addressee} “{clean(question.text)}”{options}, question {clean(question.id)}."
+    )
+    if question.answer is not None:
+        return [sentence, f"Message {question.answer} is the answer, which it has not taken yet."]
     left = ages.question_left_ms(run, now)
     end = f"for another {span(left)} no limit passes, then it is closed" if left else "its time is over"
-    return [said, f"`{on_lane('answer', run.key)} TEXT` answers it; {end}."]
+    return [sentence, f"`{on_lane('answer', run.key)} TEXT` answers it; {end}."]
 
 
 def _limits(run: RunRow, around: Circumstances) -> list[str]:
@@ -175,11 +181,11 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
     if run.body_ended_at is not None:
         when = ago(now.wall - run.body_ended_at)
         return [f"Its work ended {when}; no limit ends it any more, while its end waits to be stored."]
-    said = [_wait(wait, around) for wait in around.waits]
+    sentences = [_wait(wait, around) for wait in around.waits]
     attempts = [limit for limit in ages.limits(run, now) if limit.attempt is not None]
-    said += [_attempt(limit, around) for limit in attempts]
+    sentences += [_attempt(limit, around) for limit in attempts]
     if terms.run_timeout_ms is None and terms.stall_timeout_ms is None:
-        return [*said, "It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
+        return [*sentences, "It has no deadline: run_timeout and stall_timeout are off, so only an abort ends it."]
     clocks = []
     if terms.run_timeout_ms is not None:
         clocks.append(_due("expires", ages.left_ms(run, now), f"run_timeout {span(terms.run_timeout_ms)}"))
@@ -188,7 +194,7 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
     if terms.stall_timeout_ms is not None and not any(each.left_ms < stall_ms for each in attempts):
         clocks.append(_stalls(run, around, terms.stall_timeout_ms))
     sentence = " and ".join(clocks)
-    return [*said, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else said
+    return [*sentences, f"{sentence[0].upper()}{sentence[1:]}."] if clocks else sentences
 
 
 def _attempt(limit: ages.Limit, around: Circumstances) -> str:
@@ -197,17 +203,17 @@ def _attempt(limit: ages.Limit, around: Circumstances) -> str:
     assert attempt is not None
     silent = limit.of_ms - limit.left_ms
     when = f"in {span(limit.left_ms)}" if limit.left_ms > 0 else "now"
-    said = (
+    prefix = (
         f"It asks provider {clean(attempt.provider)} ({attempt.number} of {attempt.of}), which has been silent for"
         f" {span(silent)}: {clean(limit.name)} ({span(limit.of_ms)}) acts {when}"
     )
     if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT and around.parks:  # it got no request
         waits = "" if attempt.of == 1 else ", unless another provider of its chain failed otherwise"
-        return f"{said}, and its message waits{waits}: nobody is asked after that."
+        return f"{prefix}, and its message waits{waits}: nobody is asked after that."
     if attempt.next is None:
-        return f"{said}, and the run fails: nobody is asked after that."
+        return f"{prefix}, and the run fails: nobody is asked after that."
     return (
-        f"{said}, then {clean(attempt.next)} is asked. If none answers, the run fails within"
+        f"{prefix}, then {clean(attempt.next)} is asked. If none answers, the run fails within"
         f" {span(max(0, limit.exhausted_ms or 0))}."
     )
 
@@ -221,32 +227,32 @@ def _stalls(run: RunRow, around: Circumstances, limit_ms: int) -> str:
     return _due("stalls", ages.stall_left_ms(run, around.now), f"stall_timeout {span(limit_ms)}")
 
 
-def _due(what: str, left_ms: int | None, limit: str) -> str:
+def _due(verb: str, left_ms: int | None, limit: str) -> str:
     """What a limit does, and when. The owner enforces one that has passed, or else the next process that checks."""
     left = left_ms or 0
     if left <= 0:
-        return f"it {what} now, {span(-left)} past its limit ({limit})"
-    return f"it {what} in {span(left)}{' without progress' if what == 'stalls' else ''} ({limit})"
+        return f"it {verb} now, {span(-left)} past its limit ({limit})"
+    return f"it {verb} in {span(left)}{' without progress' if verb == 'stalls' else ''} ({limit})"
 
 
 def _wait(wait: Wait, around: Circumstances) -> str:
     """For what it waits in another lane, and whether anybody waits there still."""
-    said = f"It waits for message {wait.message_id} of lane {clean(wait.key)}"
+    prefix = f"It waits for message {wait.message_id} of lane {clean(wait.key)}"
     if is_gone(wait.process, around.me):
-        return f"{said}, but {evidence(wait.process, around.me)}: {_next_pass(around)} ends that wait."
-    return f"{said} ({evidence(wait.process, around.me)})."
+        return f"{prefix}, but {evidence(wait.process, around.me)}: {_next_pass(around)} ends that wait."
+    return f"{prefix} ({evidence(wait.process, around.me)})."
 
 
 def _abort_coming(run: RunRow, around: Circumstances) -> str:
     grace = run.terms.abort_grace_ms if run.abort_grace_asked_ms is None else run.abort_grace_asked_ms
-    age = ages.asked_ms(run, around.now) or 0
+    age = ages.abort_requested_ms(run, around.now) or 0
     reason = f" ({clean(run.abort_reason)})" if run.abort_reason else ""
-    asked = f"{clean(run.abort_actor or '')} asked for its abort {ago(age)}{reason}:"
+    prefix = f"{clean(run.abort_actor or '')} asked for its abort {ago(age)}{reason}:"
     if not around.acting():
-        return f"{asked} no gateway lives that would end it, but `{abort_command(run)}` releases it by force."
+        return f"{prefix} no gateway lives that would end it, but `{abort_command(run)}` releases it by force."
     if grace > age:
-        return f"{asked} released by force in {span(grace - age)} unless the owner confirms."
-    passed = f"{asked} the grace has passed, so the next process that checks releases it by force"
+        return f"{prefix} released by force in {span(grace - age)} unless the owner confirms."
+    passed = f"{prefix} the grace has passed, so the next process that checks releases it by force"
     return f"{passed} (`{abort_command(run)}` does)."
 
 
@@ -261,21 +267,21 @@ def _ended(lane: LaneRow, now: Now) -> list[str]:
     error = lane.last_error
     if error is None:
         return []
-    said = f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}"
+    prefix = f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}"
     why = clean(error.message.removeprefix(f"{error.cause} "))
-    return [f"{said}: {why.removesuffix('.')}."]  # what a program says is often a whole sentence
+    return [f"{prefix}: {why.removesuffix('.')}."]  # what a program says is often a whole sentence
 
 
-def _answered(told: Mapping[str, Any]) -> list[str]:
+def _answered(detail: Mapping[str, Any]) -> list[str]:
     """Who gave the last reply, where others had failed before."""
-    attempts, provider = told.get("attempts"), told.get("provider")
+    attempts, provider = detail.get("attempts"), detail.get("provider")
     if not attempts or not isinstance(attempts, list) or provider is None:
         return []
     return [f"Its last reply came from {clean(str(provider))}, after {clean(', '.join(map(str, attempts)))}."]
 
 
 def _paused(lane: LaneRow, now: Now) -> str | None:
-    return pause_told(lane.pause, lane.key, now)
+    return pause_sentence(lane.pause, lane.key, now)
 
 
 def _nobody_claims(around: Circumstances) -> str | None:
@@ -288,19 +294,19 @@ def _nobody_claims(around: Circumstances) -> str | None:
     idle = [o for o in around.owners if o.kind == "gateway" and not is_gone(o, around.me)]
     if not idle:
         return f"No gateway lives, so nothing is claimed: start one ({around.start()})."
-    seen = "; ".join(
+    silences = "; ".join(
         f"gateway {o.id} has been silent for {span(ages.beat_ms(o, around.now))}, {evidence(o, around.me)}"
         for o in idle
     )
     sights = {look(o, around.me) for o in idle}
     do = KEPT_FROM_BEATING if ProcessSighting.ALIVE in sights else f"To go on without it, start one ({around.start()})."
-    return f"No gateway claims anything now: {seen}." + ("" if ProcessSighting.STOPPED in sights else f" {do}")
+    return f"No gateway claims anything now: {silences}." + ("" if ProcessSighting.STOPPED in sights else f" {do}")
 
 
 def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
     """Which conditions of claimable are missing; if none is, what should happen now."""
     now = around.now
-    missing = [said for said in (_paused(lane, now), _parked(head, around), _unmet(head, around)) if said]
+    missing = [sentence for sentence in (_paused(lane, now), _parked(head, around), _unmet(head, around)) if sentence]
     if around.suspects >= MAX_SUSPECTS:
         missing.append(
             f"Its head was interrupted {head.interruptions} times, and {around.suspects} messages like that run already"
@@ -309,15 +315,15 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
     if missing:
         return [*missing, *_expires(head, around)]
     bound = [] if head.bound_owner is None else [f"{_bound_to(head)}, which alone may claim it."]
-    if turns := [told_turn(each) for each in around.providers if each.full]:
+    if turns := [turn_sentence(each) for each in around.providers if each.full]:
         return [*bound, *turns, *_expires(head, around)]
-    cooling = told_cooling(around.cooldowns, around.now)
+    cooling = cooling_clause(around.cooldowns, around.now)
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         *bound,
         "Nothing in the database keeps it from being claimed: it starts as soon as a run slot of its runner is"
         f" free{provider}.",
-        *told_slots(around.slots, now),
+        *slot_sentences(around.slots, now),
         *_expires(head, around),
     ]
 
@@ -340,11 +346,11 @@ def _unmet(head: MessageRow, around: Circumstances) -> str | None:
 def _parked(head: MessageRow, around: Circumstances) -> str | None:
     if head.parked_until is None or head.parked_until <= around.now.wall:
         return None
-    cooling = told_cooling(around.cooldowns, around.now)
-    said = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
+    cooling = cooling_clause(around.cooldowns, around.now)
+    sentence = f"Its head is parked for another {span(head.parked_until - around.now.wall)}"
     then = f"run once more (retry {head.retries})" if head.retries else "claimed again"
-    said += f", then it is {then}" if around.acting("gateway") else ""
-    return said + (f": {cooling}." if cooling else ".")
+    sentence += f", then it is {then}" if around.acting("gateway") else ""
+    return sentence + (f": {cooling}." if cooling else ".")
 
 
 def _expires(head: MessageRow, around: Circumstances) -> list[str]:
@@ -366,8 +372,8 @@ def _bound(head: MessageRow, around: Circumstances) -> str | None:
         return f"{_bound_to(head)}, which is draining and claims nothing new."
     if Liveness(around.now, around.me).acts(owner):
         return None
-    silent, seen = span(ages.beat_ms(owner, around.now)), evidence(owner, around.me)
-    return f"{_bound_to(head)}, which alone may claim it, and which has been silent for {silent}, {seen}."
+    silent, proof = span(ages.beat_ms(owner, around.now)), evidence(owner, around.me)
+    return f"{_bound_to(head)}, which alone may claim it, and which has been silent for {silent}, {proof}."
 
 
 def _bound_to(head: MessageRow) -> str:

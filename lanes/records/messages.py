@@ -182,7 +182,7 @@ class Message(Record):
             noted.get("model"),
             noted.get("usage"),
             tuple(Attempt(*attempt) for attempt in row.attempts),
-            chats.asked(row.request) if whole else None,
+            chats.request_summary(row.request) if whole else None,
             chats.tools_of(noted["message"]) if "message" in noted else (),
             None,  # held_up
             row.retries,

@@ -68,16 +68,20 @@ def input_ms(run: RunRow, now: Now) -> int:
 
     Of an open question it is at most the limit. Where the clock of the run cannot be read, it is the whole limit.
     """
-    asked = run.question
-    if asked is None:
+    question = run.question
+    if question is None:
         return run.input_ms
-    return run.input_ms + (asked.waited_ms(now) if run.boot_id == now.boot_id else asked.limit_ms)
+    return run.input_ms + (question.waited_ms(now) if run.boot_id == now.boot_id else question.limit_ms)
 
 
 def question_left_ms(run: RunRow, now: Now) -> int:
     """How much longer the run may wait for the answer to its open question; 0 without one."""
-    asked = run.question
-    return 0 if asked is None else max(0, asked.limit_ms - _age(run.boot_id, asked.boot, asked.slept, asked.at, now))
+    question = run.question
+    return (
+        0
+        if question is None
+        else max(0, question.limit_ms - _age(run.boot_id, question.boot, question.slept, question.at, now))
+    )
 
 
 def left_ms(run: RunRow, now: Now) -> int | None:
@@ -105,7 +109,7 @@ def stall_left_ms(run: RunRow, now: Now) -> int | None:
     return None if limit is None else limit + busy_ms(run) - quiet_ms(run, now)
 
 
-def asked_ms(run: RunRow, now: Now) -> int | None:
+def abort_requested_ms(run: RunRow, now: Now) -> int | None:
     """How long ago the run's abort was requested; None if it was not."""
     if run.abort_at is None:
         return None

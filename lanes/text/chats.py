@@ -15,20 +15,20 @@ _INJECTED = ("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>", "Sender (untrusted metadat
 
 def last_user_text(request: dict[str, Any]) -> str:
     """The text of the last user message of a chat request; empty where there is none."""
-    if isinstance(said := request.get("input"), str):
-        return said
+    if isinstance(text := request.get("input"), str):
+        return text
     for message in reversed(_messages(request)):
         if message.get("role") == "user" and not _only_results(message):
             content = message.get("content")
             if not isinstance(content, str):
                 content = [part for part in dicts(content) if part.get("type") in _TEXTS]
-            said = text_of(content)
-            if not said.startswith(_INJECTED):
-                return said
+            text = text_of(content)
+            if not text.startswith(_INJECTED):
+                return text
     return ""
 
 
-def asked(stored: str | None) -> str | None:
+def request_summary(stored: str | None) -> str | None:
     """What the sender of a stored chat request said last, and of which tools it brings the results."""
     if stored is None or len(stored) > LONGEST:
         return None
@@ -37,10 +37,10 @@ def asked(stored: str | None) -> str | None:
         return None
     if isinstance(outline := request.get(OUTLINE), dict):
         return _outlined(outline)
-    said = last_user_text(request)
+    text = last_user_text(request)
     results = _results(request)
     brought = f"(results of {', '.join(results)})" if results else ""
-    return " ".join(part for part in (said, brought) if part) or None
+    return " ".join(part for part in (text, brought) if part) or None
 
 
 def _outlined(outline: dict[str, Any]) -> str:

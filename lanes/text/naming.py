@@ -1,4 +1,4 @@
-"""How sentences name lanes as a whole, and the commands that end what they tell of."""
+"""How sentences name lanes as a whole, and the commands that end what they describe."""
 
 from typing import TYPE_CHECKING
 

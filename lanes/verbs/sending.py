@@ -17,7 +17,7 @@ from lanes.base.errors import (
 )
 from lanes.base.procedure import Effect, Procedure, made_of, read, wait_for_change, write
 from lanes.context import Context
-from lanes.explain.pauses import pause_told
+from lanes.explain.pauses import pause_sentence
 from lanes.host.identity import is_gone, this_process
 from lanes.records import Message
 from lanes.text.hosted import lets_act
@@ -236,7 +236,7 @@ def read_back(tx: Transaction, number: int, now: Now) -> Message | LanesError:
 
 def _held_up(tx: Transaction, row: MessageRow, now: Now) -> Message:
     stored, pause = Message.of(row, whole=False), within(tx, reads.pause(row.lane_id, row.key))
-    return stored if pause is None else stored.replace(held_up=pause_told(pause, row.key, now))
+    return stored if pause is None else stored.replace(held_up=pause_sentence(pause, row.key, now))
 
 
 def _is_whole(text: str | None) -> bool:

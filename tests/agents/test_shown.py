@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lanes.explain.pauses import pause_told
+from lanes.explain.pauses import pause_sentence
 from lanes.records import RunProcess
 from lanes.testing.moments import START
 from lanes_storage.law import PauseKind
@@ -55,7 +55,7 @@ def test_the_lane_screen_shows_a_tree() -> None:
 def test_F316_a_pause_for_survivors_says_what_ends_it() -> None:
     """A process ends it, not only a person."""
     pause = PauseRow("survivors", "owner:1", 0, None, PauseKind.SURVIVORS)
-    said = pause_told(pause, "k", START) or ""
+    said = pause_sentence(pause, "k", START) or ""
     assert "until a lanes process on the host of its last run has ended what that left behind" in said
     assert "`lanes resume k`" in said
 

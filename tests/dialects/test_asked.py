@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.text.chats import asked
+from lanes.text.chats import request_summary
 
 SAID: dict[str, Any] = {"role": "user", "content": "hi"}
 CHAT_CALL = {"role": "assistant", "tool_calls": [{"function": {"name": "w"}}]}
@@ -29,4 +29,4 @@ RESPONSES_RESULT = {"type": "function_call_output", "call_id": "1", "output": "x
     ],
 )
 def test_it_is_read(request_body: dict[str, Any], told: str | None) -> None:
-    assert asked(json.dumps(request_body)) == told
+    assert request_summary(json.dumps(request_body)) == told

@@ -89,7 +89,11 @@ def test_F108_what_is_shown_of_a_run_and_its_owner_counts_no_sleep_either() -> N
     what, who = asked(busy_until_boot=START.boot + HOUR, abort_slept_ms=START.slept, **HERE), _owner_here()
     observer.time.move(MINUTE)
     now = observer.time.sleep(10 * HOUR)
-    assert (ages.held_ms(what, now), ages.quiet_ms(what, now), ages.asked_ms(what, now)) == (MINUTE, MINUTE, MINUTE)
+    assert (ages.held_ms(what, now), ages.quiet_ms(what, now), ages.abort_requested_ms(what, now)) == (
+        MINUTE,
+        MINUTE,
+        MINUTE,
+    )
     assert (ages.left_ms(what, now), ages.busy_left_ms(what, now)) == (RUN_LIMIT - MINUTE, HOUR - MINUTE)
     assert ages.stall_left_ms(what, now) == HOUR + STALL_LIMIT - MINUTE
     assert ages.beat_ms(who, now) == MINUTE
@@ -98,7 +102,7 @@ def test_F108_what_is_shown_of_a_run_and_its_owner_counts_no_sleep_either() -> N
 
 def test_F108_a_row_that_noted_no_sleep_is_counted_as_before() -> None:
     now = Observer().time.sleep(10 * SECOND)
-    assert ages.asked_ms(asked(abort_slept_ms=None), now) == 10 * SECOND
+    assert ages.abort_requested_ms(asked(abort_slept_ms=None), now) == 10 * SECOND
 
 
 def _owner_here() -> OwnerRow:

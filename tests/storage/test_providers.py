@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lanes.explain.turns import ProviderInFlight, told_turn
+from lanes.explain.turns import ProviderInFlight, turn_sentence
 from lanes.testing import MINUTE, SECOND
 from lanes_storage import doors, reads
 from lanes_storage.law import MessageState
@@ -167,7 +167,7 @@ def test_F654_it_is_told_that_few_may_wait_for_their_answer_to_begin(world: Worl
     taken = world.store.read(reads.places_taken(world.time()))["codex"]
     waits = ProviderInFlight.of(row(world), taken, most, world.time())
     assert waits is not None
-    assert (waits.full, told in told_turn(waits)) == (True, True)
+    assert (waits.full, told in turn_sentence(waits)) == (True, True)
 
 
 def test_F631_a_request_that_waits_for_its_answer_to_begin_is_not_waited_for_by_all(world: World) -> None:
@@ -198,7 +198,7 @@ def test_F631_of_the_probes_that_hang_after_an_outage_two_wait_at_a_time(world: 
     taken = world.store.read(reads.places_taken(world.time()))["codex"]
     waits = ProviderInFlight.of(row(world), taken, None, world.time())
     assert waits is not None
-    assert "is probed now" in told_turn(waits)
+    assert "is probed now" in turn_sentence(waits)
     assert place(world, runs[given], most=None), "a minute later the next"
 
 
@@ -214,7 +214,7 @@ def test_F760_of_a_full_provider_it_is_told_how_many_requests_it_takes(world: Wo
     taken = world.store.read(reads.places_taken(world.time()))["codex"]
     waits = ProviderInFlight.of(row(world), taken, 2, world.time())
     assert waits is not None
-    assert "2 of 2 requests are in flight" in told_turn(waits)
+    assert "2 of 2 requests are in flight" in turn_sentence(waits)
 
 
 def test_a_limit_of_the_configuration_holds_besides(world: World) -> None:

@@ -6,7 +6,7 @@ from lanes.base.terminal import clean
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece
 from lanes.commands.output.words import lasting, one_line, state, took
-from lanes.explain.phrases import asks_for, clock_time, concerned, failed, failed_over, replied, to_do, told
+from lanes.explain.phrases import clock_time, concerned, event_texts, failed, failed_over, replied, request_text, to_do
 from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
 
@@ -89,7 +89,7 @@ def _process(each: RunProcess) -> list[Piece]:
 
 def _message(message: Message) -> list[Piece]:
     position = str(message.position or "")
-    text = one_line(asks_for(message) or "(a chat request)")
+    text = one_line(request_text(message) or "(a chat request)")
     return [
         str(message.id), state(message.state), position, clock_time(message.accepted_at), text, _result(message),
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
     named = (("run", event.run_id), ("message", event.message_id))
     said += [f"{word} {number}" for word, number in named if number is not None]
     # what is to be done next comes first, so that this is not cut off
-    words = to_do(event) + told(event)
+    words = to_do(event) + event_texts(event)
     said += concerned(event)
     cause = event.cause
     if cause is not None and cause != event.to_state and not any(each.startswith(cause) for each in words):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from lanes.base.terminal import clean
-from lanes.explain.phrases import asks_for, concerned, failed_over, replied, to_do, told
+from lanes.explain.phrases import concerned, event_texts, failed_over, replied, request_text, to_do
 from lanes.records import Attempt, Event, Lane, LaneDetail, Message, RunProcess
 from lanes.text.amounts import dollars
 from lanes.text.spans import span
@@ -34,7 +34,7 @@ def message_line(message: Message, sight: ViewedAt) -> Content:
 
 def said(message: Message) -> str:
     """The text of a message, on one line."""
-    return text.first_words(asks_for(message) or "(a chat request)")
+    return text.first_words(request_text(message) or "(a chat request)")
 
 
 def _result(message: Message, sight: ViewedAt) -> list[text.Part]:
@@ -64,7 +64,7 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
     lines = [
         head,
         *([] if message.text is not None else [text.line(("(a chat request)", "muted"))]),
-        *text.prose(asks_for(message) or ""),
+        *text.prose(request_text(message) or ""),
     ]
     if message.reply is not None:
         lines += [text.line(("REPLY", "head"), (_by(message), "muted")), *text.prose(replied(message), "good")]
@@ -123,7 +123,7 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
     if event.actor is not None and not any(each.startswith(f"{event.actor} ") for each in about):
         parts.append((f" {event.actor}", "muted"))
     # what happened comes before what to do about it: the line under the cursor is shown whole
-    more = ", ".join((*about, *map(text.first_words, told(event)), *to_do(event)))
+    more = ", ".join((*about, *map(text.first_words, event_texts(event)), *to_do(event)))
     return text.line(*parts, (f" {more}" if more else "", "muted"))
 
 
