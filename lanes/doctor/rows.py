@@ -17,6 +17,8 @@ from lanes_storage.records import LaneCounts, OwnerRow, PauseRow
 
 #: So many of the last events are looked at for a clock that went back.
 EVENTS = 1_000
+#: How long a gateway may take to prove that nothing of a run is left.
+UNSEEN_MS = 60_000
 #: A step back of the clock that is worth a word.
 STEP_MS = 60_000
 
@@ -86,9 +88,17 @@ def _journal(reader: Reader) -> Check:
 
 
 def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
-    """What is paused as a whole: a cause of silence that is easily forgotten."""
+    """What is paused as a whole, a cause of silence that is easily forgotten; and what waits to be judged."""
     now = ctx.now()
     found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
+    unseen = [pause for pause in reader.read(reads.survivor_pauses()) if now.wall - pause.at > UNSEEN_MS]
+    if unseen:
+        said = f"lanes paused until it is seen that nothing of their last run is left: {len(unseen)}"
+        fix = (
+            "`lanes list paused:yes` shows them; a gateway sees it on the same host and in the same container: where"
+            " that has ended, `lanes resume KEY`"
+        )
+        found.append(warning("survivors", f"{said}, for up to {span(now.wall - unseen[0].at)}", fix))
     return found or [ok("pauses", "neither all lanes nor those of a glob are paused as a whole")]
 
 

@@ -22,5 +22,8 @@ def pause_sentence(pause: PauseRow | None, key: str, now: Now) -> str | None:
     if pause.kind is PauseKind.BUDGET:  # resumed before that, it is paused again at once
         until += f", or until its budget is raised and {end}"
     if pause.kind is PauseKind.SURVIVORS:
-        until = f"until a lanes process on the host of its last run has ended what that left behind, or {end}"
+        where = "on the same host and in the same container"
+        until = (
+            f"until a lanes process {where} has ended what its last run left behind; where that is gone, until {end}"
+        )
     return f"{subject} paused {until} (by {clean(pause.actor)}, {ago(now.wall - pause.at)}: {clean(pause.reason)})."

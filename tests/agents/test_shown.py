@@ -56,7 +56,10 @@ def test_F316_a_pause_for_survivors_says_what_ends_it() -> None:
     """A process ends it, not only a person."""
     pause = PauseRow("survivors", "owner:1", 0, None, PauseKind.SURVIVORS)
     said = pause_sentence(pause, "k", START) or ""
-    assert "until a lanes process on the host of its last run has ended what that left behind" in said
+    assert (
+        "until a lanes process on the same host and in the same container has ended what its last run left behind"
+        in said
+    )
     assert "`lanes resume k`" in said
 
 

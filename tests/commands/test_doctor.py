@@ -204,6 +204,20 @@ def test_a_clock_that_was_set(stage: Stage, lanes: Call, port: int) -> None:
     assert "go back by" in found["journal"]["message"]
 
 
+@pytest.mark.parametrize("minutes", [0, 2])
+def test_F880_a_lane_that_waits_for_a_look_at_processes(stage: Stage, lanes: Call, port: int, minutes: int) -> None:
+    """After a restart of a container nobody can look any more, and the lane waits until somebody resumes it."""
+    stage.send("k", "one")
+    pause = "INSERT INTO pauses (lane_id, kind, reason, actor, at) SELECT id, :kind, :kind, 'owner:1', :at FROM lanes"
+    at = system_clock().wall - minutes * 60_000
+    stage.store.write(lambda tx: tx.run(pause, {"kind": "survivors", "at": at}))
+    found = wrong(lanes("doctor", "--json"))
+    assert ("survivors" in found) == bool(minutes)
+    if minutes:
+        assert "nothing of their last run is left: 1, for up to 2m" in found["survivors"]["message"]
+        assert "lanes resume KEY" in found["survivors"]["fix"]
+
+
 def test_a_ghost(stage: Stage, lanes: Call, port: int) -> None:
     owner = stage.owner()
     claimed = stage.hold("k", owner)

@@ -21,7 +21,7 @@ __getattr__ = lazily(
         ".journal": "epoch_of_release events last_event_id notices",
         ".of_lanes": (
             "claimable counts glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
-            "lanes_until pause repeated sort_place tally"
+            "lanes_until pause repeated sort_place survivor_pauses tally"
         ),
         ".limits": (
             "any_old_incident any_open_incident due_incidents gateways_down long_held long_waiting providers_down "

@@ -19,7 +19,7 @@ from lanes_storage.fragments import (
     unlisted,
 )
 from lanes_storage.interface import Query, Row
-from lanes_storage.law import GHOST_AFTER, LaneState
+from lanes_storage.law import GHOST_AFTER, LaneState, PauseKind
 from lanes_storage.reads.choices import LISTED, QUEUED, Conditions, Walk, choice_of, walks_of
 from lanes_storage.reads.shapes import LANE_COLUMNS, OWNER_ROW, PAUSE_COLUMNS, RUN_COLUMNS, many, one, to_lane, to_pause
 from lanes_storage.records import (
@@ -55,6 +55,10 @@ ORDER BY pa.until IS NULL DESC, pa.until DESC, pa.id LIMIT 1
 #: The pauses of globs that have not expired.
 GLOB_PAUSES = f"""
 SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NULL AND (pa.until IS NULL OR pa.until > :now) ORDER BY pa.id
+"""
+#: The pauses of lanes that last until it is proven that nothing of a run is left.
+SURVIVOR_PAUSES = f"""
+SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NOT NULL AND pa.kind = '{PauseKind.SURVIVORS}' ORDER BY pa.id
 """
 #: The lane of a key; for a session with child lanes the one that is shown for all.
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.id = {shown_for(NAMED_LANE)}"
@@ -124,6 +128,11 @@ def pause(lane_id: int, key: str) -> Query[PauseRow | None]:
 def glob_pauses(now_wall: int) -> Query[list[PauseRow]]:
     """The pauses of all lanes, or of lanes whose keys match a glob, oldest first."""
     return Query(GLOB_PAUSES, {"now": now_wall}, many(to_pause))
+
+
+def survivor_pauses() -> Query[list[PauseRow]]:
+    """The pauses of lanes that last until it is proven that nothing of a run is left, oldest first."""
+    return Query(SURVIVOR_PAUSES, {}, many(to_pause))
 
 
 def lane(key: str) -> Query[LaneRow | None]:
