@@ -301,7 +301,8 @@ def _event(each: _Ended) -> Given:
 
 
 def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
-    failure, detail = outcome.failure, dict[str, Any](message_state=outcome.message_state)
+    failure = outcome.failure
+    detail: dict[str, Any] = {"message_state": outcome.message_state}
     if failure is not None:
         detail["message"] = failure.message
         limit = {"budget_ms": failure.budget_ms, "elapsed_ms": failure.elapsed_ms}
