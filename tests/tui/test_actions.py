@@ -85,7 +85,7 @@ async def test_an_abort_frees_the_lane_and_says_what_was_proven(stage: Stage) ->
     async with dashboard(stage.path) as driver:
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1].startswith("held:1: repaired after")
         found = lane(stage, "held:1")
@@ -115,7 +115,7 @@ async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stag
         stage.complete(first)
         second = stage.hold("held:1", owner)
         await driver.until(lambda: "moved on to epoch 2" in dialog.said, "the question to see it")
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         await driver.until(lambda: any("changed" in said for said in driver.said), "what came of it")
         found = lane(stage, "held:1")
@@ -129,7 +129,7 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
         await driver.press("A")
         dialog = await driver.dialog(ActionDialog)
         await driver.until(lambda: "taken from its owner at once" in dialog.said, "what force does")
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "released by force" in driver.said[-1]
         assert lane(stage, "held:1").epoch == 2
@@ -140,7 +140,7 @@ async def test_an_owner_that_confirms_is_told_as_released(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
 
         def asked() -> bool:
             run = lane(stage, "held:1").run
@@ -330,7 +330,7 @@ async def test_twenty_are_aborted_while_others_change_and_only_they(stage: Stage
         dialog = await driver.dialog(ActionDialog)
         moved = "2 lanes moved on since being marked, and will be left alone."
         await driver.until(lambda: moved in dialog.said, "what moved on")
-        await driver.press("y", "y")
+        await driver.press("y")
         results = await driver.dialog(Results)
         await driver.until(lambda: results.run.done == 20, "every outcome")
     outcomes = {told.name: told.outcome for told in told_of(results)}
@@ -387,5 +387,5 @@ async def test_F641_a_session_is_aborted_as_a_whole(stage: Stage, mark: bool) ->
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
         await driver.until(lambda: "running" in dialog.said, "the lane")
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: lane(stage, "held:1").open == 0, "every run to end")

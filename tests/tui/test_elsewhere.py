@@ -75,7 +75,7 @@ async def test_F208_two_lanes_with_one_name_are_looked_at_each_by_itself(stage: 
             await driver.closed()
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         assert "say which with --source" in driver.said[-1]
 

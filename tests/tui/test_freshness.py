@@ -91,7 +91,7 @@ async def test_a_question_that_stands_while_the_source_is_lost_acts_on_nothing(s
         await driver.dialog(ActionDialog)
         stage.path.rename(away)
         await driver.until(lambda: driver.main.freshness.lost, "the loss")
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: driver.said, "the refusal")
         away.rename(stage.path)
         await driver.shows("▶ running")
@@ -126,7 +126,7 @@ async def test_F374_F542_in_a_database_that_takes_the_place_of_another_nothing_i
         other.rename(stage.path)
         await driver.shows("◐ another file")  # F542: it is not called live while nothing can be done
         assert "live" not in driver.header
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: any("another one" in said for said in driver.said), "the refusal")
         assert not any("repaired" in said for said in driver.said)
         stage.path.rename(other)
@@ -135,7 +135,7 @@ async def test_F374_F542_in_a_database_that_takes_the_place_of_another_nothing_i
         await driver.shows("● live", "held:1")
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: any("repaired" in said for said in driver.said), "the abort, in the right file")
 
 
@@ -147,7 +147,7 @@ async def test_F375_a_database_that_a_newer_lanes_has_upgraded_is_not_written(st
             newer.execute("PRAGMA user_version = 9")
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: any("has schema 9" in said for said in driver.said), "the refusal")
         assert not any("repaired" in said for said in driver.said)
 
@@ -252,7 +252,7 @@ async def test_a_gateway_that_dies_and_comes_back_is_seen(made: House) -> None:
         await driver.shows("no living gateway, 1 dead")
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        await driver.press("y", "y")
+        await driver.press("y")
         await driver.until(lambda: any("repaired" in said for said in driver.said), "a word on it")
         await driver.shows("■ aborted")
         again = made.start("up", "--db", str(made.database), "--port", "0", name="again")

@@ -105,7 +105,7 @@ async def test_a_tab_that_may_write_says_so_on_every_screen_and_aborts(serve: Se
         await one.shows("LANE")
         await one.type("a")
         await one.shows("Cancel")
-        await one.type("yy")
+        await one.type("y")
         await one.shows("repaired")
     found = stage.store.read(reads.lane("held:1"))
     assert found is not None

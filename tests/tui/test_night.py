@@ -18,7 +18,7 @@ from tests.tui.terminal import terminal
 #: Few enough for a test; what is looked for is found by the same keys among 100,000.
 LANES = 4_000
 WEDGED = "agent:07:feishu:group:oc_wedged"
-MOST_KEYS = 3
+MOST_KEYS = 2
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def wedged(made: House) -> Iterator[House]:
         holder.communicate()
 
 
-def test_the_wedged_lane_is_freed_in_three_keys(wedged: House) -> None:
-    """It has been silent for longest, so it is the first. Force, yes, and once more: a reason may begin with that."""
-    keys = ["A", "y", "\r"]
+def test_the_wedged_lane_is_freed_in_two_keys(wedged: House) -> None:
+    """It has been silent for longest, so it is the first. Force, yes."""
+    keys = ["A", "y"]
     with terminal(wedged.database, (80, 24)) as opened:
         opened.shows("▶ running", "sort silent", "3h0", "oc_wedged", "silent ")  # minutes may pass before it is open
         opened.press(keys[0])
         opened.shows("Abort this run by force?", WEDGED)
-        opened.press(*keys[1:])
+        opened.press(keys[1])
         # not by the screen: the question that was open says "by force" as well
         freed = f"SELECT count(*) FROM lanes WHERE state = 'aborted' AND key = '{WEDGED}'"
         eventually(lambda: wedged.count(freed), "the lane to be free")

@@ -53,7 +53,6 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         begun: dict[str, Any] = {"compact": True, "select_on_focus": False}  # by what is typed over the dialog
         self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **begun)
         self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **begun)
-        self._held = ""  # may be the answer, or the first letter of a reason: the next key says which
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = button("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
@@ -190,30 +189,16 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
             self._tell("copied")
 
     def on_key(self, event: events.Key) -> None:
-        """On a button, a digit begins the duration, and any other character the reason.
-
-        So a "y" may be the answer or the beginning of a reason: the first one goes to the button that says what it
-        does, the second one is the answer.
-        """
-        (held, self._held), typed = (self._held, ""), event.character
-        if held:
-            self._tell("")
-        if not event.is_printable or typed in (None, " "):
+        """On a button, ``y`` is the answer; a digit begins the duration, and any other character the reason."""
+        typed = event.character
+        if not event.is_printable or typed in (None, " ", KEYS["copy"].keys):
             return
         assert typed is not None
-        may_begin = "reason" in self._fields and isinstance(self.focused, Button)
-        if typed == KEYS["yes"].keys and not (may_begin and not held and not self._reason.value):
+        if typed == KEYS["yes"].keys:
             event.stop()
             self.action_give()
-        elif may_begin and typed == KEYS["yes"].keys:
+        elif "reason" in self._fields and isinstance(self.focused, Button):
             event.stop()
-            self._held = typed
-            self.set_focus(self._yes)
-            self._tell(f"{self.action.word}: y or enter. Anything else is the reason.")
-        elif may_begin and typed == KEYS["copy"].keys:
-            self._held = typed
-        elif may_begin:
-            event.stop()
-            field = self._duration if typed.isdecimal() and not held and "for_" in self._fields else self._reason
+            field = self._duration if typed.isdecimal() and "for_" in self._fields else self._reason
             self.set_focus(field)
-            field.insert_text_at_cursor(held + typed)
+            field.insert_text_at_cursor(typed)
