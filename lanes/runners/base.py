@@ -48,9 +48,9 @@ def to_delta(piece: Delta | str) -> Delta:
     if not isinstance(piece, Delta):
         raise Unfit(f"a piece of a reply must be a str or a Delta, not {type(piece).__name__}")
     arguments.text(piece.text, "Delta.text")
-    for name, given in (("choice", piece.choice), ("native", piece.native), ("beside", piece.beside)):
-        if given is not None:
-            arguments.json_text(arguments.dict_or_none(given, f"Delta.{name}"), f"Delta.{name}")
+    for name, value in (("choice", piece.choice), ("native", piece.native), ("beside", piece.beside)):
+        if value is not None:
+            arguments.json_text(arguments.dict_or_none(value, f"Delta.{name}"), f"Delta.{name}")
     return piece
 
 
@@ -132,10 +132,10 @@ class Inbox:
             raise StopAsyncIteration from None
 
 
-async def permitted(run: "RunContext", what: str, timeout: float) -> bool:
+async def permitted(run: "RunContext", question: str, timeout: float) -> bool:
     """Ask for a permission: no answer is a no."""
     try:
-        return await run.ask(what, timeout=timeout, options=YES_OR_NO, permission=True) == YES_OR_NO[0]
+        return await run.ask(question, timeout=timeout, options=YES_OR_NO, permission=True) == YES_OR_NO[0]
     except NoAnswer:
         return False
 

@@ -17,16 +17,16 @@ from lanes.runners.base import Reply, RunContext, Runner
 from lanes_storage.threads import to_its_end
 
 
-def load(target: str, folder: Path | None = None, *, what: str = "runner target", threads: bool = False) -> Runner:
+def load(target: str, folder: Path | None = None, *, role: str = "runner target", threads: bool = False) -> Runner:
     """The async function, or object with an async ``__call__``, that ``module:function`` names. ``threads``: or a plain
     function, which then runs in a separate thread for each run.
 
-    Modules are looked for as Python does, and then in ``folder`` (where the configuration file is); ``what`` is
+    Modules are looked for as Python does, and then in ``folder`` (where the configuration file is); ``role`` is
     what errors call it. Raises ConfigError, which says what is missing: the module, the function, ``async``, or
     the one argument.
     """
     module_name, _, path = target.partition(":")
-    label = f"{what} {target}"
+    label = f"{role} {target}"
     if folder is not None and str(folder) not in sys.path:
         # Last, so that a file beside the configuration never stands in for an installed module.
         sys.path.append(str(folder))
@@ -34,14 +34,14 @@ def load(target: str, folder: Path | None = None, *, what: str = "runner target"
     found: Any = module
     for name in path.split("."):
         found = getattr(found, name, None)
-    where = getattr(module, "__file__", None) or "built in"
+    file = getattr(module, "__file__", None) or "built in"
     if found is None or not path:
-        raise ConfigError(f"{label}: {module_name} ({where}) has no {path or 'function named'}")
+        raise ConfigError(f"{label}: {module_name} ({file}) has no {path or 'function named'}")
     if not callable(found):
-        raise ConfigError(f"{label}: {path} ({where}) is no function")
+        raise ConfigError(f"{label}: {path} ({file}) is no function")
     plain = not _is_async(found)
     if plain and (not threads or inspect.isclass(found)):
-        raise ConfigError(f"{label}: {path} ({where}) is not async; write `async def`")
+        raise ConfigError(f"{label}: {path} ({file}) is not async; write `async def`")
     _check_signature(found, label)
     return ThreadRunner(found) if plain else cast("Runner", found)
 
@@ -69,13 +69,13 @@ class ThreadRunner:
             try:
                 result = context.run(self._function, run)
             except StopIteration as error:  # no future may hold one
-                told = partial(done.set_exception, RuntimeError(f"the function raised {error!r}"))
+                settle = partial(done.set_exception, RuntimeError(f"the function raised {error!r}"))
             except BaseException as error:
-                told = partial(done.set_exception, error)
+                settle = partial(done.set_exception, error)
             else:
-                told = partial(done.set_result, result)
+                settle = partial(done.set_result, result)
             with contextlib.suppress(RuntimeError):  # the event loop has ended
-                loop.call_soon_threadsafe(told)
+                loop.call_soon_threadsafe(settle)
 
         threading.Thread(target=work, name=f"lanes-runner-{run.id}", daemon=True).start()
         return await to_its_end(done)

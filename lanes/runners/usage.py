@@ -13,9 +13,9 @@ MICROS = 1_000_000
 
 def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsage | None:
     """The counts of a usage object, and the cost: the given one, or what the object says. None: nothing is known."""
-    said = usage or {}
-    cost = said.get("cost_usd") if cost_usd is None else cost_usd
-    tokens = counted(said.get("prompt_tokens")), counted(said.get("completion_tokens"))
+    fields = usage or {}
+    cost = fields.get("cost_usd") if cost_usd is None else cost_usd
+    tokens = counted(fields.get("prompt_tokens")), counted(fields.get("completion_tokens"))
     if tokens == (None, None) and not is_cost(cost):
         return None
     return RunUsage(tokens[0] or 0, tokens[1] or 0, round(cost * MICROS) if is_cost(cost) else None)
@@ -23,13 +23,13 @@ def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsa
 
 def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
     """What that much costs at a price, in US dollars; None: it is not known."""
-    found = run_usage(usage, None)
-    if price is None or found is None:
+    used = run_usage(usage, None)
+    if price is None or used is None:
         return None
     details = (usage or {}).get("prompt_tokens_details")
     cached = counted(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    cached = min(cached or 0, found.input_tokens)
-    micros = (found.input_tokens - cached) * price.input + cached * price.cached + found.output_tokens * price.output
+    cached = min(cached or 0, used.input_tokens)
+    micros = (used.input_tokens - cached) * price.input + cached * price.cached + used.output_tokens * price.output
     return micros / MICROS
 
 

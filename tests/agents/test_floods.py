@@ -54,7 +54,7 @@ async def test_F413_the_event_loop_goes_on_in_the_middle_of_a_flood_of_acp(monke
     signs: list[str] = []
     updates = AgentUpdates(cast("Any", SimpleNamespace(emit=signs.append, progress=signs.append)), {})
     child = cast("Any", SimpleNamespace(output=output))
-    wire = AgentWire(child, cast("Any", None), 1_000_000, updates.hear, updates.signs.report)
+    wire = AgentWire(child, cast("Any", None), 1_000_000, updates.handle, updates.signs.report)
     assert await passes_during(receive()) >= 4 * LINES, "each line is read, and each answer given, in a pass"
     assert signs == ["session:loading"]
 

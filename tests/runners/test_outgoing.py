@@ -8,7 +8,7 @@ import pytest
 from lanes.base.errors import RunFailed
 from lanes.config import RunnerConfig
 from lanes.runners.base import Turn
-from lanes.runners.providers.outgoing import Outgoing, outgoing
+from lanes.runners.providers.outgoing import Outgoing, compose
 from lanes_storage.law import RunnerKind
 from tests.kit.providers import provider
 from tests.kit.runs import KitRun
@@ -30,7 +30,7 @@ def runner(**more: Any) -> RunnerConfig:
 
 async def test_a_text_is_the_end_of_the_lanes_conversation() -> None:
     turns = tuple(Turn(f"q{n}", f"a{n}") for n in range(5))
-    asked = await outgoing(KitRun("now?", turns=turns), runner(history=2, system="Be brief."))
+    asked = await compose(KitRun("now?", turns=turns), runner(history=2, system="Be brief."))
     assert said(asked) == {
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -44,7 +44,7 @@ async def test_a_text_is_the_end_of_the_lanes_conversation() -> None:
 
 
 async def test_without_history_a_text_stands_alone() -> None:
-    asked = await outgoing(KitRun("now?", turns=(Turn("q", "a"),)), runner(history=0))
+    asked = await compose(KitRun("now?", turns=(Turn("q", "a"),)), runner(history=0))
     assert said(asked) == {"messages": [{"role": "user", "content": "now?"}]}
 
 
@@ -61,7 +61,7 @@ async def test_a_request_is_passed_on_without_what_is_ours() -> None:
         "user": "u-1",
         "unknown_to_us": [1],
     }
-    asked = await outgoing(KitRun(request=request), runner(history=5, system="not for requests"))
+    asked = await compose(KitRun(request=request), runner(history=5, system="not for requests"))
     assert said(asked) == {
         "metadata": {"trace": "theirs"},
         "messages": [{"role": "user", "content": "hi"}],
@@ -73,20 +73,20 @@ async def test_a_request_is_passed_on_without_what_is_ours() -> None:
 
 
 async def test_metadata_that_is_only_ours_is_left_out() -> None:
-    asked = await outgoing(KitRun(request={"messages": [], "metadata": {"lanes_session": "k"}}), runner())
+    asked = await compose(KitRun(request={"messages": [], "metadata": {"lanes_session": "k"}}), runner())
     assert said(asked) == {"messages": []}
 
 
 async def test_several_answers_to_one_message_are_refused() -> None:
     with pytest.raises(RunFailed, match="n must be 1"):
-        await outgoing(KitRun(request={"messages": [], "n": 2}), runner())
-    asked = await outgoing(KitRun(request={"messages": [], "n": 1}), runner())
+        await compose(KitRun(request={"messages": [], "n": 2}), runner())
+    asked = await compose(KitRun(request={"messages": [], "n": 1}), runner())
     assert said(asked) == {"messages": [], "n": 1}
 
 
 async def test_the_lane_is_named_only_to_a_provider_that_is_to_know() -> None:
     run = KitRun("hi", key="agent:main/群 %")
-    asked = await outgoing(run, runner(history=0))
+    asked = await compose(run, runner(history=0))
     silent = asked.headers(provider(URL, api_key="sk-1"), run)
     assert not [name for name in silent if name.startswith("x-lanes")]
     assert silent["authorization"] == "Bearer sk-1"

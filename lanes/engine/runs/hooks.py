@@ -62,7 +62,7 @@ def configured_hooks(config: Config) -> Hooks:
     named = config.hooks
 
     def loaded(name: str, target: str | None) -> Any:
-        return None if target is None else load(target, folder, what=f"hooks.{name}")
+        return None if target is None else load(target, folder, role=f"hooks.{name}")
 
     return Hooks(
         before_run=loaded("before_run", named.before_run),

@@ -22,7 +22,7 @@ class AcpRunner:
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf) -> None:
         find_library(config.name)
-        self._program = AgentProgram(config, memory, grace, asked=True)
+        self._program = AgentProgram(config, memory, grace, cancellable=True)
         self.stop = self._program.trees.stop
 
     async def __call__(self, run: RunContext) -> Reply:

@@ -77,7 +77,7 @@ class AcpTurn:
         self._updates = AgentUpdates(run, lane.used)
         self._complaints = Complaints()
         self._session: str | None = None  # that has been prompted
-        self._asking: set[asyncio.Future[bool]] = set()
+        self._permissions: set[asyncio.Future[bool]] = set()
         self._called_off = False
 
     @property
@@ -92,11 +92,11 @@ class AcpTurn:
         """
         child = self._child
         most, updates = self._program.config.max_output_bytes, self._updates
-        self._wire = AgentWire(child, await child.input(), most, updates.hear, updates.signs.report)
+        self._wire = AgentWire(child, await child.input(), most, updates.handle, updates.signs.report)
         self._connection = Connection(self._serve, self._wire)
         body = asyncio.ensure_future(self._converse(cwd))
         complaints = asyncio.ensure_future(self._complaints.follow(child, most))
-        either: set[asyncio.Future[Any]] = {body, child.gone}
+        either: set[asyncio.Future[Any]] = {body, child.ended}
         ended = asyncio.ensure_future(asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
         try:
             try:
@@ -109,7 +109,7 @@ class AcpTurn:
                 raise
             self._wire.end_input()
             child.stop(LEAVE_MS, LEAVE_MS // 4)
-            await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+            await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
             await asyncio.wait({body, complaints}, timeout=1)
             return self._reply(body)
         finally:
@@ -122,17 +122,17 @@ class AcpTurn:
         """The whole turn. Raises RequestError, ConnectionError, ValidationError or RunFailed."""
         us = Implementation(name="lanes", version=lanes.__version__)
         hello = InitializeRequest(protocol_version=PROTOCOL_VERSION, client_info=us)
-        met = await self._ask("initialize", hello, InitializeResponse)
+        met = await self._request("initialize", hello, InitializeResponse)
         if met.protocol_version != PROTOCOL_VERSION:
-            spoken = (
+            mismatch = (
                 f"{self._program.name} speaks version {met.protocol_version} of ACP, lanes version {PROTOCOL_VERSION}"
             )
-            raise RunFailed("agent_error", spoken)
+            raise RunFailed("agent_error", mismatch)
         session = await self._open(met.agent_capabilities or AgentCapabilities(), cwd)
         self._wire.count_again()
         self._updates.session = self._session = session
         text = TextContentBlock(type="text", text=self._run.text.encode(errors="replace").decode())
-        answer = await self._ask("session_prompt", PromptRequest(session_id=session, prompt=[text]), PromptResponse)
+        answer = await self._request("session_prompt", PromptRequest(session_id=session, prompt=[text]), PromptResponse)
         if answer.usage is not None:
             self._updates.usage.add(_counts(answer.usage))
         return answer
@@ -147,26 +147,26 @@ class AcpTurn:
             try:
                 if resumes:
                     resume = ResumeSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
-                    await self._ask("session_resume", resume, ResumeSessionResponse)
+                    await self._request("session_resume", resume, ResumeSessionResponse)
                 else:
                     load = LoadSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
-                    await self._ask("session_load", load, LoadSessionResponse)
+                    await self._request("session_load", load, LoadSessionResponse)
                     await self._until_it_repeats_nothing()
             except RequestError as error:
                 if error.code == AUTH_REQUIRED:
                     raise  # any other means that it cannot go on: many agents do not say why
-                self._program.begin_again(self._run, kept, _said(error))
+                self._program.begin_again(self._run, kept, _detail(error))
             else:
                 return kept
-        made = await self._ask("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
-        session: str = made.session_id
+        created = await self._request("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
+        session: str = created.session_id
         if goes_on and is_session(session):  # at once: what is cut in the middle can be gone on with
             await self._program.keep(self._run, session, {})
         elif kept is not None:
             await self._program.keep(self._run, None, {})
         return session
 
-    async def _ask(self, name: str, request: BaseModel, answer: type[Answer]) -> Answer:
+    async def _request(self, name: str, request: BaseModel, answer: type[Answer]) -> Answer:
         method = AGENT_METHODS[name]
         self._run.progress(f"asked for {method}")
         return answer.model_validate(await self._connection.send_request(method, serialize_params(request)) or {})
@@ -177,20 +177,20 @@ class AcpTurn:
         Any answer comes behind what was written before it, also the one that a request is unknown.
         """
         for _ in range(MOST_PINGS):
-            heard = self._updates.count
+            count = self._updates.count
             answer = asyncio.ensure_future(self._connection.send_request("_lanes/ping", {}))
             await asyncio.wait({answer}, timeout=PING_S)
             await call_off(answer)
-            if self._updates.count == heard:
+            if self._updates.count == count:
                 return
 
     def _call_off(self, session: str) -> None:
         """The run is to stop: ask the agent to, and answer what it asks."""
         self._called_off = True
-        for asking in self._asking:
-            asking.cancel()
+        for permission in self._permissions:
+            permission.cancel()
         params = serialize_params(CancelNotification(session_id=session))
-        self._wire.say({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
+        self._wire.send_nowait({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
 
     # ----------------------------------------------------------------------------------- what it asks
 
@@ -199,24 +199,24 @@ class AcpTurn:
         if method != CLIENT_METHODS["session_request_permission"]:
             raise RequestError.method_not_found(short(method))
         try:
-            asked = RequestPermissionRequest.model_validate(params)
+            request = RequestPermissionRequest.model_validate(params)
         except ValidationError:
             raise RequestError.invalid_params() from None
-        return RequestPermissionResponse(outcome=await self._decide(asked))
+        return RequestPermissionResponse(outcome=await self._decide(request))
 
-    async def _decide(self, asked: RequestPermissionRequest) -> AllowedOutcome | DeniedOutcome:
+    async def _decide(self, request: RequestPermissionRequest) -> AllowedOutcome | DeniedOutcome:
         """Ask whether the agent may use a tool. No answer is a no."""
-        call = asked.tool_call
-        given = call.raw_input
-        if given is None and call.content:
-            given = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in call.content]
+        call = request.tool_call
+        tool_input = call.raw_input
+        if tool_input is None and call.content:
+            tool_input = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in call.content]
         tool = call.title or self._updates.titles.get(call.tool_call_id) or call.kind or "a tool"
-        asking = asyncio.ensure_future(self._run.permit(may_it_use(tool, given)))
-        self._asking.add(asking)
+        permission = asyncio.ensure_future(self._run.permit(may_it_use(tool, tool_input)))
+        self._permissions.add(permission)
         try:
             if self._called_off:
-                asking.cancel()
-            allowed = await asking
+                permission.cancel()
+            allowed = await permission
         except asyncio.CancelledError:
             if not self._called_off:
                 raise
@@ -225,9 +225,9 @@ class AcpTurn:
             log.warning("run %d of lane %a: it could not be asked: %s", self._run.id, self._run.key, error)
             allowed = False
         finally:
-            self._asking.discard(asking)
-            asking.cancel()
-        chosen = _option(asked.options, "allow" if allowed else "reject")
+            self._permissions.discard(permission)
+            permission.cancel()
+        chosen = _option(request.options, "allow" if allowed else "reject")
         if chosen is None:
             return DeniedOutcome(outcome="cancelled")
         return AllowedOutcome(outcome="selected", option_id=chosen.option_id)
@@ -242,7 +242,7 @@ class AcpTurn:
             answer = body.result() if body.done() else None
         except RequestError as error:
             login = "it needs a login, by its own means: " if error.code == AUTH_REQUIRED else ""
-            raise failed("agent_error", f": {login}{_said(error)}") from error
+            raise failed("agent_error", f": {login}{_detail(error)}") from error
         except ValidationError as error:
             wrong = f": an answer of it is none of ACP ({error.title}: {error.errors()[0]['msg']})"
             raise failed("agent_error", wrong) from error
@@ -276,12 +276,12 @@ def _option(options: list[PermissionOption], verb: str) -> PermissionOption | No
     return None
 
 
-def _said(error: RequestError) -> str:
+def _detail(error: RequestError) -> str:
     """What an agent says about its failure."""
     data = error.data
     details = data.get("details") or data.get("message") or data if isinstance(data, Mapping) else data
-    said = short(str(error), 1_000)
-    return said if not details or str(details) in said else f"{said}: {short(details, 1_000)}"
+    text = short(str(error), 1_000)
+    return text if not details or str(details) in text else f"{text}: {short(details, 1_000)}"
 
 
 def _counts(usage: Usage) -> dict[str, int]:

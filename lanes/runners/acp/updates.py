@@ -26,7 +26,7 @@ class AgentUpdates:
         self.titles: dict[str, str] = {}  # what it calls its uses of tools, by their ids
         self._message: object = None  # the id of the current text
 
-    def hear(self, message: Mapping[str, Any]) -> None:
+    def handle(self, message: Mapping[str, Any]) -> None:
         """Take a notification."""
         self.count += 1
         params = message.get("params")
@@ -66,10 +66,10 @@ class AgentUpdates:
     def _titled(self, update: dict[str, Any]) -> str:
         number, title = update.get("toolCallId"), update.get("title")
         known = self.titles.get(number) if isinstance(number, str) else None
-        said = short(title) if title else known or short(update.get("kind") or "")
+        shown = short(title) if title else known or short(update.get("kind") or "")
         if isinstance(number, str):
-            self.titles[number] = said
-        return said
+            self.titles[number] = shown
+        return shown
 
     def _note_cost(self, cost: Any) -> None:
         if isinstance(cost, dict) and cost.get("currency") == _CURRENCY:

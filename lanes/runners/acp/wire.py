@@ -26,14 +26,14 @@ class AgentWire:
         child: Child,
         writer: asyncio.StreamWriter,
         most: int,
-        hear: Callable[[dict[str, Any]], object],
-        heard: Callable[[], object],
+        on_update: Callable[[dict[str, Any]], object],
+        on_output: Callable[[], object],
     ) -> None:
         self._child = child
         self._writer = writer
         self._most = self._left = most
-        self._hear = hear
-        self._heard = heard
+        self._on_update = on_update
+        self._on_output = on_output
         self._slices = Slices()
         self._lines = Lines()
         self._output: AsyncIterator[bytes] = child.output()
@@ -47,14 +47,14 @@ class AgentWire:
         """Close its input, so that it ends."""
         self._writer.transport.close()
 
-    def say(self, message: dict[str, Any]) -> None:
+    def send_nowait(self, message: dict[str, Any]) -> None:
         """Write a message, without waiting for an agent that does not read."""
         with contextlib.suppress(ConnectionError):  # it has ended
             self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def send(self, message: dict[str, Any]) -> None:
         """Write a message."""
-        self.say(message)
+        self.send_nowait(message)
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
 
@@ -70,7 +70,7 @@ class AgentWire:
             for line in self._lines.cut(data) if data else (self._lines.rest(),):
                 self._take(line)
                 await self._slices.pause()
-            self._heard()
+            self._on_output()
             if not data and not self._waiting:
                 return None
         return self._waiting.popleft()
@@ -84,7 +84,7 @@ class AgentWire:
             return
         method, number = message.get("method"), message.get("id")
         if method == UPDATE:
-            self._hear(message)
+            self._on_update(message)
         elif method is not None and isinstance(number, int | str):
             self._waiting.append(message)
         elif method is None and type(number) is int:

@@ -86,12 +86,12 @@ class Child:
         self.failure: str | None = None
         self.no_process = False  # it could not be started since this host starts no more processes now
         self.too_large = False
-        self.gone: asyncio.Future[list[str] | None] = self._loop.create_future()
+        self.ended: asyncio.Future[list[str] | None] = self._loop.create_future()
         self._left: list[str] | None = None
         self._group: str | None = None
         self._lock = threading.Lock()  # a closed descriptor's number may be in use again
         self._buffer = b""
-        self._loop.add_reader(self._control, self._hear)
+        self._loop.add_reader(self._control, self._read_reports)
         self._open: list[asyncio.BaseTransport] = []
 
     @property
@@ -163,7 +163,7 @@ class Child:
                     pipe.close()
         self._end_control()
 
-    def _hear(self) -> None:
+    def _read_reports(self) -> None:
         try:
             data = self._control.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -176,11 +176,11 @@ class Child:
         if not data:
             self._end_control()
 
-    def _note(self, said: dict[str, Any]) -> None:
-        self.exit = said.get("exit", self.exit)
-        self.failure = said.get("failed", self.failure)
-        self.no_process = self.no_process or said.get("errno") in NO_PROCESS
-        self._left = said.get("gone", self._left)
+    def _note(self, report: dict[str, Any]) -> None:
+        self.exit = report.get("exit", self.exit)
+        self.failure = report.get("failed", self.failure)
+        self.no_process = self.no_process or report.get("errno") in NO_PROCESS
+        self._left = report.get("gone", self._left)
 
     def _end_control(self) -> None:
         if self._control.fileno() < 0:
@@ -188,7 +188,7 @@ class Child:
         self._loop.remove_reader(self._control)
         with self._lock:
             self._control.close()
-        if not self.gone.done():
+        if not self.ended.done():
             self._loop.create_task(self._reaped(), name="lanes-keeper-reaped")
 
     async def _reaped(self) -> None:
@@ -197,5 +197,5 @@ class Child:
             await asyncio.sleep(0.005)
         if self._left is not None and self._group is not None:
             remove_group(Path(self._group))
-        if not self.gone.done():
-            self.gone.set_result(self._left)
+        if not self.ended.done():
+            self.ended.set_result(self._left)

@@ -124,9 +124,9 @@ class FolderMaking:
             os.close(self._lock)
             self._lock = None
 
-    def failure(self, why: object) -> RunFailed:
+    def failure(self, reason: object) -> RunFailed:
         """What a run fails with that cannot have its folder."""
-        return RunFailed("no_folder", f"the working folder {self.folder} cannot be had: {why}")
+        return RunFailed("no_folder", f"the working folder {self.folder} cannot be had: {reason}")
 
     # ----------------------------------------------------------------------------------- one step
 
@@ -198,8 +198,8 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder)
     except PermissionError:
         folder.chmod(0o700)
-        for where, names, _ in os.walk(folder):
-            for inner in (Path(where, name) for name in names):
+        for root, names, _ in os.walk(folder):
+            for inner in (Path(root, name) for name in names):
                 if not inner.is_symlink():
                     inner.chmod(0o700)
         shutil.rmtree(folder)
@@ -208,13 +208,13 @@ def remove_tree(folder: Path) -> None:
 def give(folder: Path, user: SystemUser) -> None:
     """Make it that user's, who may have put something else in its place: no link is followed, and only what is empty
     and ours is given away."""
-    made = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):  # noqa: PTH208 - a descriptor
+        if os.fstat(descriptor).st_uid != os.geteuid() or os.listdir(descriptor):  # noqa: PTH208 - a descriptor
             raise PermissionError("something else was put in its place")
-        os.fchown(made, user.uid, user.gid)
+        os.fchown(descriptor, user.uid, user.gid)
     finally:
-        os.close(made)
+        os.close(descriptor)
 
 
 def _left(template: str) -> list[Path]:

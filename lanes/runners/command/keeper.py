@@ -65,7 +65,7 @@ class Keeper:
         while not self._reap():
             if self._exit is not None and not self._termed:
                 self._stop(LEFTOVER_GRACE_MS)
-            pause = self._end_what_is_due()
+            pause = self._send_due_signals()
             ready, _, _ = select.select([*control, self._woken], [], [], pause)
             if self._woken in ready and signal.SIGTERM in os.read(self._woken, 4096):
                 self._stop(self._order["grace_ms"])
@@ -77,24 +77,24 @@ class Keeper:
     # ------------------------------------------------------------------------------------ starting
 
     def _start(self) -> int:
-        failed, told = os.pipe2(os.O_CLOEXEC)
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             pid = os.fork()
         except OSError as error:
             self._report({"failed": error.strerror, "errno": error.errno})
             return -1
         if pid == 0:
-            self._become_agent(told)
-        os.close(told)
-        with open(failed, "rb") as pipe:  # noqa: PTH123 - a descriptor
-            said, _, reason = pipe.read().decode(errors="replace").partition(" ")
+            self._become_agent(write_end)
+        os.close(write_end)
+        with open(read_end, "rb") as pipe:  # noqa: PTH123 - a descriptor
+            code, _, reason = pipe.read().decode(errors="replace").partition(" ")
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):  # they belong to the agent: its end must be seen
             os.dup2(nowhere, number)
-        self._report({"failed": reason, "errno": int(said)} if reason else {"started": pid})
+        self._report({"failed": reason, "errno": int(code)} if reason else {"started": pid})
         return pid
 
-    def _become_agent(self, told: int) -> NoReturn:
+    def _become_agent(self, pipe: int) -> NoReturn:
         order, about = self._order, ""
         try:
             os.setpgid(0, 0)  # an agent that signals its own group does not meet its keeper
@@ -119,9 +119,9 @@ class Keeper:
             about = f" ({Path(order['cwd']) / program if '/' in program else program})"
             os.execvpe(program, order["argv"], order["env"])
         except BaseException as error:  # this process must not go on as a second keeper
-            said = error.errno if isinstance(error, OSError) else None
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            os.write(told, f"{said or 0} {why or 'no reason is known'}{about}".encode(errors="replace")[:1024])
+            code = error.errno if isinstance(error, OSError) else None
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            os.write(pipe, f"{code or 0} {reason or 'no reason is known'}{about}".encode(errors="replace")[:1024])
         os._exit(127)
 
     # -------------------------------------------------------------------------------------- ending
@@ -132,9 +132,9 @@ class Keeper:
         term_at, kill_at = now + wait_ms / 1000, now + grace_ms / 2000
         self._term_at = term_at if self._term_at is None else min(self._term_at, term_at)
         self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
-        self._end_what_is_due()
+        self._send_due_signals()
 
-    def _end_what_is_due(self) -> float | None:
+    def _send_due_signals(self) -> float | None:
         """Send the signals whose time has come; returns the seconds until the next look, None where nothing is due."""
         if self._term_at is None or self._kill_at is None:
             return None
@@ -153,9 +153,9 @@ class Keeper:
             if (
                 self._exit is not None
                 and len(self._ended) < MOST_NAMED
-                and (said := f"{pid} {name}") not in self._ended
+                and (process := f"{pid} {name}") not in self._ended
             ):
-                self._ended.append(said)  # it had outlived the agent
+                self._ended.append(process)  # it had outlived the agent
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)  # one that is stopped would not take SIGTERM
@@ -211,12 +211,12 @@ class Keeper:
     def _carry_out(self, orders: bytes) -> None:
         *lines, self._buffer = (self._buffer + orders).split(b"\n")
         for line in lines:
-            said = json.loads(line)
-            self._stop(said["stop"], said.get("wait", 0))
+            order = json.loads(line)
+            self._stop(order["stop"], order.get("wait", 0))
 
-    def _report(self, said: dict[str, Any]) -> None:
+    def _report(self, report: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
-            self._control.sendall(json.dumps(said).encode() + b"\n")
+            self._control.sendall(json.dumps(report).encode() + b"\n")
 
 
 def join(group: Path) -> None:

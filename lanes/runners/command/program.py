@@ -46,12 +46,12 @@ class AgentProgram:
     """The program of one ``[[runner]]``, and the trees of its runs. Raises ConfigError for a user that it cannot start
     as. ``asked``: see ``RunTrees``."""
 
-    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
+    def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf, *, cancellable: bool = False) -> None:
         assert config.command is not None
         self.config: CommandConfig = config.command
         self.name = os.path.basename(self.config.argv[0])  # noqa: PTH119 - no path of ours
         self.runner = config.name
-        self.trees = RunTrees(memory, grace, asked=asked)
+        self.trees = RunTrees(memory, grace, cancellable=cancellable)
         self.grace = grace
         self._memory = memory
         self._user = system_user(self.config.limits.user, config.name)
@@ -67,11 +67,11 @@ class AgentProgram:
         numbers = {"lane_id": str(lane_id), "run_id": str(run.id)}
         config = self.config
 
-        async def git(held: int, *words: str) -> str | None:
-            run.progress(f"git:worktree {words[0]}")
-            return await self._git(run, held, ["-C", str(config.worktree_of), "worktree", *words])
+        async def git(held: int, *args: str) -> str | None:
+            run.progress(f"git:worktree {args[0]}")
+            return await self._git(run, held, ["-C", str(config.worktree_of), "worktree", *args])
 
-        made = working_folder(
+        context = working_folder(
             config.cwd,
             numbers,
             keep=config.keep_cwd,
@@ -79,7 +79,7 @@ class AgentProgram:
             user=self._user,
             progress=run.progress,
         )
-        async with made as folder:
+        async with context as folder:
             yield numbers | {
                 "key": run.key, "message_id": str(run.message.id), "text": run.text, "cwd": str(folder)
             }  # fmt: skip
@@ -103,20 +103,20 @@ class AgentProgram:
         self, run: RunContext, keeper: ProcessIdentity, argv: Sequence[str], cwd: str, limits: ProcessLimits
     ) -> StartOrder:
         own = {"LANES_RUN_ID": str(run.id), TAG: tag(keeper)}
-        given = environment_of(self._user, environment(os.environ, self.config.env, {}))
-        return start_order(argv, given | own, cwd, self.grace(run.key), limits, self._user)
+        inherited = environment_of(self._user, environment(os.environ, self.config.env, {}))
+        return start_order(argv, inherited | own, cwd, self.grace(run.key), limits, self._user)
 
-    async def _git(self, run: RunContext, held: int, words: Sequence[str]) -> str | None:
+    async def _git(self, run: RunContext, held: int, args: Sequence[str]) -> str | None:
         """Run git as a program of this run, with its user and environment: a repository can name programs that git
         starts. Returns why it failed. Raises RunFailed if it may not begin."""
-        argv = ["git", "-c", "core.hooksPath=/dev/null", *words]
+        argv = ["git", "-c", "core.hooksPath=/dev/null", *args]
         child, complaints = new_child(held), Complaints()
         async with self.trees.of(run, child) as keeper:
             await child.start(self._order(run, keeper, argv, "/", ProcessLimits(nice=self.config.limits.nice)))
             reading = asyncio.ensure_future(complaints.follow(child, self.config.max_output_bytes))
             try:
                 await child.feed(b"")
-                await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+                await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
                 await asyncio.wait({reading}, timeout=DRAIN_S)
             finally:
                 await call_off(reading)
@@ -125,9 +125,9 @@ class AgentProgram:
             return f"git could not be started: {child.failure}"
         return None if child.exit == 0 else redacted(complaints.text, *self._keys) or f"git {ended_with(child.exit)}"
 
-    def failed(self, cause: str, why: str) -> RunFailed:
+    def failed(self, cause: str, detail: str) -> RunFailed:
         """Why a run of it failed, without the secrets of its environment: agents repeat a key that was refused."""
-        return RunFailed(cause, redacted(f"{self.name}{why}", *self._keys))
+        return RunFailed(cause, redacted(f"{self.name}{detail}", *self._keys))
 
     def check(self, child: Child) -> None:
         """Raises RunFailed or NoRoom where it could not be started, or wrote too much."""
@@ -150,19 +150,19 @@ class AgentProgram:
         except StorageError as error:
             log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
 
-    def begin_again(self, run: RunContext, session: str, why: object) -> None:
+    def begin_again(self, run: RunContext, session: str, reason: object) -> None:
         """Its agent does not know the conversation any more: say so. A new one begins, whose id replaces the old one
         once it is known: until then nothing is lost."""
-        said = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
-        log.warning(said, run.id, run.key, session, redacted(str(why), *self._keys))
+        line = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
+        log.warning(line, run.id, run.key, session, redacted(str(reason), *self._keys))
         run.progress("session:unknown, a new one begins")
         run.discard()
 
 
-def unknown_session(said: str, session: str) -> bool:
+def unknown_session(output: str, session: str) -> bool:
     """Whether an agent says that it does not know that conversation."""
-    said = _COLOURS.sub("", said)
-    return any(re.search(each.format(re.escape(session)), said, re.IGNORECASE | re.MULTILINE) for each in _UNKNOWN)
+    output = _COLOURS.sub("", output)
+    return any(re.search(each.format(re.escape(session)), output, re.IGNORECASE | re.MULTILINE) for each in _UNKNOWN)
 
 
 class Complaints:

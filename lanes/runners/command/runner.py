@@ -50,28 +50,28 @@ class CommandRunner:
         child = new_child()
         dialogue = StreamDialogue(run, steered) if self._config.converses else None
         output = _Output(self._transcript(run, lane, dialogue), dialogue)
-        told = output.transcript
+        transcript = output.transcript
         async with self._program.trees.of(run, child) as keeper:
             await child.start(self._order(run, places, lane, keeper))
             run.progress("command:started")
             try:
                 await self._follow(run, child, output, lane)
             except asyncio.CancelledError:
-                if not told.background:  # else its turn is over, and its reply is whole
+                if not transcript.background:  # else its turn is over, and its reply is whole
                     raise
                 output.stayed = True
             finally:
-                run.spent(told.usage)
-        if told.session is not None and self._config.resume and told.used_so_far:
-            await self._program.keep(run, told.session, told.used_so_far)
+                run.spent(transcript.usage)
+        if transcript.session is not None and self._config.resume and transcript.used_so_far:
+            await self._program.keep(run, transcript.session, transcript.used_so_far)
         return self._reply(child, output, lane)
 
     def _transcript(self, run: RunContext, lane: AgentLane, dialogue: StreamDialogue | None) -> Transcript:
         if self._config.output == TEXT:
             return PlainTranscript(run.emit)
         rules = self._config.rules if self._config.output == JSONL else PRESETS[self._config.output]
-        hear = None if dialogue is None else dialogue.hear
-        return EventTranscript(format_of(rules), run.emit, run.progress, lane.used, hear)
+        handle = None if dialogue is None else dialogue.handle
+        return EventTranscript(format_of(rules), run.emit, run.progress, lane.used, handle)
 
     def _order(
         self, run: RunContext, places: Mapping[str, str], lane: AgentLane, keeper: ProcessIdentity
@@ -92,8 +92,8 @@ class CommandRunner:
         leaving = asyncio.ensure_future(self._see_off(run, child, output))
         kept: str | None = None
         try:
-            while not child.gone.done():
-                either: set[asyncio.Future[Any]] = {child.gone, output.news()}
+            while not child.ended.done():
+                either: set[asyncio.Future[Any]] = {child.ended, output.news()}
                 await asyncio.wait(
                     either if feeding.done() else {*either, feeding}, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -112,18 +112,18 @@ class CommandRunner:
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
         """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits. While
         something of it works on in the background, it has the limits of any program."""
-        grace_ms, told = self._program.grace(run.key), output.transcript
+        grace_ms, transcript = self._program.grace(run.key), output.transcript
         silent_s = max(grace_ms / 1000, LEAVE_S)
-        while child.exit is None and not child.gone.done():
-            if not told.over:
+        while child.exit is None and not child.ended.done():
+            if not transcript.over:
                 await asyncio.wait({output.news()})
                 continue
             run.busy(2 * silent_s, "its turn is over")
-            await output.silence(child.gone, silent_s)
-            if told.over and child.exit is None and not child.gone.done():
+            await output.silence(child.ended, silent_s)
+            if transcript.over and child.exit is None and not child.ended.done():
                 output.stayed = True
-                said = "run %d of lane %a: its turn is over, and %s stays: it is ended"
-                log.warning(said, run.id, run.key, self._program.name)
+                line = "run %d of lane %a: its turn is over, and %s stays: it is ended"
+                log.warning(line, run.id, run.key, self._program.name)
                 child.stop(grace_ms)
                 return
 
@@ -144,20 +144,20 @@ class CommandRunner:
 
     def _reply(self, child: Child, output: "_Output", lane: AgentLane) -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
-        told, failed, errors = output.transcript, self._program.failed, output.complaints.text
+        transcript, failed, errors = output.transcript, self._program.failed, output.complaints.text
         self._program.check(child)
-        if told.error is not None:
-            why = failed("agent_error", f": {told.error}")
+        if transcript.error is not None:
+            error = failed("agent_error", f": {transcript.error}")
         elif child.exit != 0 and not output.stayed:
-            why = self._program.exited(child, errors)
-        elif not told.ended:
-            why = failed("no_final_event", " ended without the event that ends a turn: its output was cut")
+            error = self._program.exited(child, errors)
+        elif not transcript.ended:
+            error = failed("no_final_event", " ended without the event that ends a turn: its output was cut")
         else:
-            return Reply(told.reply, provider=self._program.runner, usage=told.usage)
-        said = f"{short(told.error or '')}\n{errors}"
-        if lane.session is not None and not told.acted and unknown_session(said, lane.session):
-            raise _UnknownSession(why.failure.cause, why)
-        raise why
+            return Reply(transcript.reply, provider=self._program.runner, usage=transcript.usage)
+        text = f"{short(transcript.error or '')}\n{errors}"
+        if lane.session is not None and not transcript.acted and unknown_session(text, lane.session):
+            raise _UnknownSession(error.failure.cause, error)
+        raise error
 
 
 class _UnknownSession(RunFailed):

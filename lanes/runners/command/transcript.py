@@ -23,9 +23,11 @@ SLICE_S = 0.005
 MOST_FUTILE = 5
 
 
-def is_session(said: Any) -> TypeGuard[str]:
+def is_session(session: Any) -> TypeGuard[str]:
     """Whether what an agent calls its session can be stored, and given to it as an argument without being an option."""
-    return isinstance(said, str) and 0 < len(said) <= LONGEST_SESSION and said.isprintable() and said[0] != "-"
+    return (
+        isinstance(session, str) and 0 < len(session) <= LONGEST_SESSION and session.isprintable() and session[0] != "-"
+    )
 
 
 class Lines:
@@ -184,7 +186,7 @@ class EventTranscript:
         emit: Callable[[str], object],
         progress: Callable[[str], object],
         used_before: Mapping[str, float] | None = None,
-        hear: Callable[[dict[str, Any], bool], object] | None = None,
+        on_event: Callable[[dict[str, Any], bool], object] | None = None,
     ) -> None:
         self.session: str | None = None  # its own id of the conversation
         self.error: str | None = None  # it says that it failed
@@ -198,10 +200,10 @@ class EventTranscript:
         self._tool: str | None = None  # the last one
         self._rules = rules
         self._signs = Signs(emit, progress)
-        self._hear = hear
+        self._on_event = on_event
         self._lines = Lines()
-        self._said: str | None = None  # the reply, where the format tells it apart
-        self._spoken = Texts(self._signs.emit)
+        self._final_reply: str | None = None  # the reply, where the format tells it apart
+        self._written = Texts(self._signs.emit)
         self._usage = UsageSum(used_before)
 
     async def take(self, data: bytes) -> None:
@@ -220,7 +222,7 @@ class EventTranscript:
     @property
     def reply(self) -> str:
         """The answer of the agent."""
-        return self._spoken.last if self._said is None else self._said
+        return self._written.last if self._final_reply is None else self._final_reply
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -241,30 +243,30 @@ class EventTranscript:
         event = event_of(line)
         if event is not None:
             self._note(event)
-            if self._hear is not None:
-                self._hear(event, self.over)
+            if self._on_event is not None:
+                self._on_event(event, self.over)
 
     def _note(self, event: dict[str, Any]) -> None:
         rules = self._rules
         kind = event.get("type")
         if first(rules.waits, event) is None:
-            said = f"event {kind}" if isinstance(kind, str) else "event"
-            self._signs.note(said if self._tool is None else f"{said}, last tool {self._tool}")
+            sign = f"event {kind}" if isinstance(kind, str) else "event"
+            self._signs.note(sign if self._tool is None else f"{sign}, last tool {self._tool}")
         if is_session(session := first(rules.id, event)):
             self.session = session
         for text in self._texts(rules.delta, event):
             self.acted = True
-            self._spoken.add(text)
+            self._written.add(text)
         whole = "".join(self._texts(rules.text, event))
         if whole:
             self.acted = True
-            self._spoken.add_whole(whole)
+            self._written.add_whole(whole)
         if (tool := first(rules.tool, event)) is not None:
             self.acted, self._futile, self._tool = True, 0, short(tool)
-            self._spoken.end()
+            self._written.end()
             self._signs.note(f"tool:started {self._tool}")
-        if (said := first(rules.reply, event)) is not None:
-            self._said = short(said, None)
+        if (reply := first(rules.reply, event)) is not None:
+            self._final_reply = short(reply, None)
         self._note_end(event)
         self._note_failure(event)
         self._note_usage(event)
@@ -286,12 +288,12 @@ class EventTranscript:
         if (reason := first(rules.reason, event)) is not None:
             self._reason = short(reason)
         if (error := first(rules.error, event)) is not None:
-            said = "it says that it failed" if error is True else short(error, None)
-            self.error = said if self._reason is None or self._reason in said else f"{said}: {self._reason}"
-        if (why := first(rules.futile, event)) is not None:
+            message = "it says that it failed" if error is True else short(error, None)
+            self.error = message if self._reason is None or self._reason in message else f"{message}: {self._reason}"
+        if (futile := first(rules.futile, event)) is not None:
             self._futile += 1
         if self.hopeless and self.error is None:
-            self.error = f"{self._futile} steps in a row brought nothing ({short(why)})"
+            self.error = f"{self._futile} steps in a row brought nothing ({short(futile)})"
 
     def _note_usage(self, event: dict[str, Any]) -> None:
         rules = self._rules

@@ -37,17 +37,17 @@ class RunTrees:
     ``asked``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
     """
 
-    def __init__(self, memory: AgentMemory, grace: GraceOf, *, asked: bool = False) -> None:
+    def __init__(self, memory: AgentMemory, grace: GraceOf, *, cancellable: bool = False) -> None:
         self._memory = memory
         self._grace = grace
-        self._asked = asked
+        self._cancellable = cancellable
         self._children: dict[int, Child] = {}
 
     def stop(self, run: RunContext, how: StopHow) -> None:
         """Order the end of a run's processes. From any thread, even while the event loop is blocked."""
         child = self._children.get(run.id)
         if child is not None:
-            child.stop(how.grace_ms, how.grace_ms // 4 if self._asked else 0)
+            child.stop(how.grace_ms, how.grace_ms // 4 if self._cancellable else 0)
 
     @asynccontextmanager
     async def of(self, run: RunContext, child: Child) -> AsyncIterator[ProcessIdentity]:
@@ -62,7 +62,7 @@ class RunTrees:
                 raise RunFailed("not_started", "it lost its lane, or was aborted, before its program could start")
             yield keeper
         finally:
-            if not child.gone.done():
+            if not child.ended.done():
                 child.stop(self._grace(run.key))
             try:
                 await to_its_end(_ended(run, child, keeper))
@@ -110,13 +110,13 @@ def ended_with(code: int | None) -> str:
 
 async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) -> None:
     """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
-    if await child.gone is not None or keeper is None:
+    if await child.ended is not None or keeper is None:
         return
-    told = False
+    logged = False
     while left := await in_thread(end, keeper, this_process(), hard=True):
-        if not told:
+        if not logged:
             log.warning(
                 "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))
             )
-            told = True
+            logged = True
         await asyncio.sleep(SWEEP_S)

@@ -26,7 +26,7 @@ class UsageSum:
         self._before = before or {}
         self._used: dict[str, float] = {}  # reported for this run
         self._so_far: dict[str, float] = {}  # reported for the whole conversation
-        self._told = False
+        self._reported = False
 
     def add(self, usage: Any) -> None:
         """Add one usage object. Values that are not numbers are ignored."""
@@ -41,14 +41,14 @@ class UsageSum:
     def note(self, usage: Any, cost: Any) -> None:
         """Record what the whole conversation has used and cost so far."""
         if isinstance(usage, Mapping):
-            self._told = True
+            self._reported = True
             self._so_far |= _read(usage)
         if is_cost(cost):
-            self._told = True
+            self._reported = True
             self._so_far[_COST] = cost
 
     def _add(self, more: Mapping[str, float]) -> None:
-        self._told = True
+        self._reported = True
         for name, count in more.items():
             self._used[name] = self._used.get(name, 0) + count
 
@@ -59,26 +59,26 @@ class UsageSum:
 
     def total(self) -> dict[str, Any] | None:
         """What this run has used, or None if no usage was reported."""
-        if not self._told:
+        if not self._reported:
             return None
         tokens = {"prompt_tokens": 0, "completion_tokens": 0} | self._used
         for name, count in self._so_far.items():
             before = self._before.get(name, 0)
             tokens[name] = count - before if count >= before else count  # a lower sum has begun again
         cached, cost = tokens.pop("cached_tokens", None), tokens.pop(_COST, 0)
-        said: dict[str, Any] = {**tokens, "total_tokens": sum(tokens.values())}
+        usage: dict[str, Any] = {**tokens, "total_tokens": sum(tokens.values())}
         if cached is not None:
-            said["prompt_tokens_details"] = {"cached_tokens": cached}
+            usage["prompt_tokens_details"] = {"cached_tokens": cached}
         if cost:
-            said[_COST] = round(cost, 6)
-        return said
+            usage[_COST] = round(cost, 6)
+        return usage
 
 
 def _read(usage: Mapping[str, Any]) -> dict[str, int]:
     """The counts of one usage object."""
-    found = {name: count for name, words in _NAMES.items() if (count := _count(usage, *words)) is not None}
+    found = {name: count for name, keys in _NAMES.items() if (count := _count(usage, *keys)) is not None}
     cache = usage.get("cache")
-    apart = [_count(usage, word) for word in _APART]
+    apart = [_count(usage, key) for key in _APART]
     if isinstance(cache, Mapping):
         found["cached_tokens"] = _count(cache, "read") or 0
         apart += _count(cache, "read"), _count(cache, "write")
@@ -88,5 +88,5 @@ def _read(usage: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _count(usage: Mapping[str, Any], *words: str) -> int | None:
-    return next((count for word in words if (count := counted(usage.get(word))) is not None), None)
+def _count(usage: Mapping[str, Any], *keys: str) -> int | None:
+    return next((count for key in keys if (count := counted(usage.get(key))) is not None), None)

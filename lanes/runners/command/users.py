@@ -27,16 +27,16 @@ def system_user(name: str | None, runner: str) -> SystemUser | None:
     if name is None:
         return None
     try:
-        found = pwd.getpwnam(name)
+        account = pwd.getpwnam(name)
     except KeyError:
         raise ConfigError(f"runner {runner}: this system has no user {name}") from None
-    if os.geteuid() not in (0, found.pw_uid):
+    if os.geteuid() not in (0, account.pw_uid):
         raise ConfigError(f"runner {runner}: only root can start programs as another user ({name})")
-    if os.geteuid() == found.pw_uid:
+    if os.geteuid() == account.pw_uid:
         return None
-    groups = tuple(os.getgrouplist(name, found.pw_gid))
-    own = {"HOME": found.pw_dir, "USER": name, "LOGNAME": name, "SHELL": found.pw_shell or "/bin/sh"}
-    return SystemUser(found.pw_uid, found.pw_gid, groups, own)
+    groups = tuple(os.getgrouplist(name, account.pw_gid))
+    own = {"HOME": account.pw_dir, "USER": name, "LOGNAME": name, "SHELL": account.pw_shell or "/bin/sh"}
+    return SystemUser(account.pw_uid, account.pw_gid, groups, own)
 
 
 def environment_of(user: SystemUser | None, environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import Any
 SHOWN = 3_000
 
 
-def may_it_use(tool: str, given: Any) -> str:
+def may_it_use(tool: str, tool_input: Any) -> str:
     """The question, with what the tool would be given; None: that is not known."""
-    if given is None:
+    if tool_input is None:
         return f"May it use {tool[:200]}?"
-    said = json.dumps(given, ensure_ascii=False)
-    more = f"… and {len(said) - SHOWN} more characters" if len(said) > SHOWN else ""
-    return f"May it use {tool[:200]}: {said[:SHOWN]}{more}?"
+    shown = json.dumps(tool_input, ensure_ascii=False)
+    more = f"… and {len(shown) - SHOWN} more characters" if len(shown) > SHOWN else ""
+    return f"May it use {tool[:200]}: {shown[:SHOWN]}{more}?"

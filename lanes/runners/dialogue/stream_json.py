@@ -28,21 +28,21 @@ class StreamDialogue:
         self._steered = steered
         self._writer: asyncio.StreamWriter | None = None
         self._over = asyncio.Event()
-        self._asking: set[asyncio.Task[None]] = set()
+        self._permissions: set[asyncio.Task[None]] = set()
 
-    def hear(self, event: dict[str, Any], over: bool) -> None:
+    def handle(self, event: dict[str, Any], over: bool) -> None:
         """Take an event of the agent. ``over``: its last turn is."""
         if over:
             self._over.set()
         elif event.get("type") == "control_request":
-            kept(self._asking, self._answer(event), "lanes-agent-asks")
+            kept(self._permissions, self._answer(event), "lanes-agent-asks")
 
     async def hold(self, writer: asyncio.StreamWriter) -> None:
         """Give the agent its message and what people add, until its turn is over; then close its input."""
         self._writer = writer
         inbox = self._run.inbox()
         for text in (self._run.text, *self._steered):
-            self._say(_user(text))
+            self._write(_user(text))
         steering = asyncio.ensure_future(self._steer())
         over = asyncio.ensure_future(self._over.wait())
         try:
@@ -51,41 +51,41 @@ class StreamDialogue:
                 steering.result()  # an error: nothing can be taken any more
             steering.cancel()
             await asyncio.wait({steering})
-            for given in await inbox.left():  # taken at the last moment: the agent has another turn for it
-                self._add(given.text)
+            for handed in await inbox.left():  # taken at the last moment: the agent has another turn for it
+                self._add(handed.text)
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
         finally:
-            await call_off(steering, over, *self._asking)
+            await call_off(steering, over, *self._permissions)
             writer.transport.close()
 
     async def _steer(self) -> None:
-        async for given in self._run.inbox():
+        async for handed in self._run.inbox():
             self._run.progress("steered")
-            self._add(given.text)
+            self._add(handed.text)
 
     def _add(self, text: str) -> None:
         self._steered.append(text)
-        self._say(_user(text))
+        self._write(_user(text))
 
     async def _answer(self, event: dict[str, Any]) -> None:
         """Ask whether the agent may use a tool, and tell it."""
         number, request = event.get("request_id"), event.get("request")
-        asked = request if isinstance(request, dict) else {}
-        if asked.get("subtype") != "can_use_tool":
-            said = {"subtype": "error", "request_id": number, "error": f"{asked.get('subtype')} is not known here"}
-        elif await self._run.permit(may_it_use(str(asked.get("tool_name")), asked.get("input") or {})):
-            allowed = {"behavior": "allow", "updatedInput": asked.get("input") or {}}
-            said = {"subtype": "success", "request_id": number, "response": allowed}
+        fields = request if isinstance(request, dict) else {}
+        if fields.get("subtype") != "can_use_tool":
+            response = {"subtype": "error", "request_id": number, "error": f"{fields.get('subtype')} is not known here"}
+        elif await self._run.permit(may_it_use(str(fields.get("tool_name")), fields.get("input") or {})):
+            allowed = {"behavior": "allow", "updatedInput": fields.get("input") or {}}
+            response = {"subtype": "success", "request_id": number, "response": allowed}
         else:
             denied = {"behavior": "deny", "message": "nobody permitted it"}
-            said = {"subtype": "success", "request_id": number, "response": denied}
-        self._say({"type": "control_response", "response": said})
+            response = {"subtype": "success", "request_id": number, "response": denied}
+        self._write({"type": "control_response", "response": response})
 
-    def _say(self, said: dict[str, Any]) -> None:
+    def _write(self, message: dict[str, Any]) -> None:
         assert self._writer is not None, "the agent has spoken before it had its message"
         with contextlib.suppress(ConnectionError):  # it has ended
-            self._writer.write(json.dumps(said).encode() + b"\n")
+            self._writer.write(json.dumps(message).encode() + b"\n")
 
 
 def _user(text: str) -> dict[str, Any]:

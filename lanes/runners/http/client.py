@@ -103,13 +103,13 @@ class HttpClient:
         async with self._loading:
             if self._connections is None:
                 try:
-                    made_by = await in_thread(_library)
+                    factory = await in_thread(_library)
                 except OSError as error:
                     if not descriptors.is_shortage(error):
                         raise
                     descriptors.note_shortage()  # what is loaded is files, too
                     raise NoDescriptor from error
-                self._connections = made_by(self._mono)
+                self._connections = factory(self._mono)
         return self._connections
 
     async def aclose(self) -> None:
@@ -129,8 +129,8 @@ def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) 
     if not is_http(base_url):
         raise ConfigError("the address of the provider is no base URL; write https://host/v1")
     url = urlsplit(base_url)
-    asked = "&".join(part for part in (url.query, urlencode(query)) if part)
-    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=asked))
+    joined = "&".join(part for part in (url.query, urlencode(query)) if part)
+    return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=joined))
 
 
 def _trusted() -> ssl.SSLContext:

@@ -51,7 +51,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self) -> None:
         super().__init__(limit=0, keepalive_timeout=KEPT_IDLE_S)
-        self._given = WeakSet[ResponseHandler]()
+        self._handed_out = WeakSet[ResponseHandler]()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -61,8 +61,8 @@ class _Connector(aiohttp.TCPConnector):
             protocol = connection.protocol
             if protocol is None:
                 return connection
-            if protocol not in self._given or not protocol.should_close:
-                self._given.add(protocol)
+            if protocol not in self._handed_out or not protocol.should_close:
+                self._handed_out.add(protocol)
                 return connection
             connection.close()
 
@@ -112,7 +112,7 @@ class Connections:
                 trace_request_ctx=sending,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _told(error, sending) from error
+            raise _to_failure(error, sending) from error
         return ProviderResponse(answer)
 
     async def aclose(self) -> None:
@@ -127,8 +127,8 @@ class ProviderResponse:
         self._answer = answer
         self.status = answer.status
         self.raw_headers: Sequence[tuple[bytes, bytes]] = answer.raw_headers
-        said = answer.headers.get("content-type", "").encode(errors="replace").decode()
-        self.content_type = said.partition(";")[0].strip().lower()
+        content_type = answer.headers.get("content-type", "").encode(errors="replace").decode()
+        self.content_type = content_type.partition(";")[0].strip().lower()
         self.encoding = (self.header("content-encoding") or PLAIN).strip().lower()
 
     def header(self, name: str) -> str | None:
@@ -146,7 +146,7 @@ class ProviderResponse:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, OSError) as error:
-            raise _told(error) from error
+            raise _to_failure(error) from error
 
     async def start_of_body(self, limit: int) -> bytes:
         """The body up to ``limit`` bytes. Raises AttemptFailed."""
@@ -161,8 +161,8 @@ class ProviderResponse:
     def refusal(self, body: bytes) -> AttemptFailed:
         """The failure that its status, another than 200, and its unpacked body stand for."""
         now = time.time_ns() // 1_000_000
-        said = next((said for name in _WHEN if (said := self.header(name)) is not None), None)
-        return failures.from_response(self.status, body, failures.retry_after_ms(said, now))
+        retry_after = next((retry_after for name in _WHEN if (retry_after := self.header(name)) is not None), None)
+        return failures.from_response(self.status, body, failures.retry_after_ms(retry_after, now))
 
     async def aclose(self) -> None:
         """Release the response. If it was not read to its end, its connection is closed at once."""
@@ -172,7 +172,7 @@ class ProviderResponse:
             self._answer.close()
 
 
-def _told(error: Exception, sending: "_Sending | None" = None) -> AttemptFailed | NoDescriptor:
+def _to_failure(error: Exception, sending: "_Sending | None" = None) -> AttemptFailed | NoDescriptor:
     """Our failure for an error of the library; NoDescriptor if this process itself is the cause.
 
     ``sending``: the request, if nothing of an answer came. The frames of the error are dropped: they hold all that was
@@ -224,8 +224,8 @@ def _root(error: BaseException) -> str:
         error = inner
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
         return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(words)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text)
 
 
 class _Sending:

@@ -66,7 +66,7 @@ _BY_STATUS = {
 #: Anthropic's code, with status 404, for a conversation that it does not keep: the client tells it again.
 THREAD_GONE = "thread_not_found"
 #: Refusals that may say when to come again.
-_SAY_WHEN = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
+_WITH_RETRY_AFTER = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
 # Servers that give no code for it say it in one of these ways. How many tokens an answer may have is another matter: to
 # forget the conversation would not help.
 _TOO_LONG = re.compile(
@@ -146,11 +146,11 @@ def from_response(status: int, body: bytes, retry_after_ms: int | None) -> Attem
     if _code(error) == THREAD_GONE:
         status = 400
     cause = _cause(error, status)
-    said = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
+    text = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
     if status == 503 and cause is AttemptCause.SERVER_ERROR and retry_after_ms is not None:
         cause = AttemptCause.OVERLOADED  # it only has too much to do, since it says when that is over
-    wait = retry_after_ms if cause in _SAY_WHEN else None
-    return AttemptFailed(cause, f"HTTP {status}: {said}" if said else f"HTTP {status}", wait, _called(error, status))
+    wait = retry_after_ms if cause in _WITH_RETRY_AFTER else None
+    return AttemptFailed(cause, f"HTTP {status}: {text}" if text else f"HTTP {status}", wait, _called(error, status))
 
 
 def from_error(error: Any) -> AttemptFailed:
@@ -158,8 +158,8 @@ def from_error(error: Any) -> AttemptFailed:
     inner = error.get("error") if isinstance(error, dict) else None
     found = inner or error
     cause = _cause(found, 200)
-    said = f"error in the reply: {_sentence(found) or 'no word of why'}"
-    return AttemptFailed(cause, said, words=_called(found, None))
+    message = f"error in the reply: {_sentence(found) or 'no word of why'}"
+    return AttemptFailed(cause, message, words=_called(found, None))
 
 
 def error_in_body(body: bytes) -> Any:
@@ -204,8 +204,8 @@ def _cause(error: Any, status: int) -> AttemptCause:
     by_type = next((_BY_TYPE[word] for word in words if word in _BY_TYPE), None)
     cause = _by_status(status) or by_type or AttemptCause.SERVER_ERROR
     if cause is AttemptCause.BAD_REQUEST:
-        said = _sentence(error)
-        found = (told for words, told in _BY_SENTENCE.items() if words.search(said))
+        sentence = _sentence(error)
+        found = (by_sentence for words, by_sentence in _BY_SENTENCE.items() if words.search(sentence))
         return next(found, cause)
     return cause
 
@@ -228,22 +228,22 @@ def _words(error: Any) -> list[str]:
 
 
 def _called(error: Any, status: int | None) -> Words:
-    said = error if isinstance(error, dict) else {}
-    words = (said.get("type"), said.get("param"), _code(error))
+    fields = error if isinstance(error, dict) else {}
+    words = (fields.get("type"), fields.get("param"), _code(error))
     return Words(status, *(_short(str(word)) if isinstance(word, str | int) else None for word in words))
 
 
 def _code(error: Any) -> Any:
     """The code of an error, which Anthropic has among its details."""
-    said = error if isinstance(error, dict) else {}
-    if (code := said.get("code")) is None and isinstance(details := said.get("details"), dict):
+    fields = error if isinstance(error, dict) else {}
+    if (code := fields.get("code")) is None and isinstance(details := fields.get("details"), dict):
         code = details.get("error_code")
     return code
 
 
 def _sentence(error: Any) -> str:
-    said = error.get("message") if isinstance(error, dict) else error
-    return _short(said) if isinstance(said, str) else ""
+    message = error.get("message") if isinstance(error, dict) else error
+    return _short(message) if isinstance(message, str) else ""
 
 
 def _short(text: str) -> str:

@@ -37,8 +37,8 @@ class Merger:
 
     def result(self) -> dict[str, Any]:
         """The finished object."""
-        made: dict[str, Any] = plain(self._whole)
-        return made
+        whole: dict[str, Any] = plain(self._whole)
+        return whole
 
     def _merge(self, into: dict[str, Any], piece: dict[str, Any]) -> None:
         for name, value in piece.items():

@@ -92,9 +92,9 @@ class SseParser:
             return None
         return ServerSentEvent(_text(name) or "message", _text(b"\n".join(data)))
 
-    def _bound(self, size: int, limit: int, what: str) -> None:
+    def _bound(self, size: int, limit: int, part: str) -> None:
         if size > limit:
-            raise SseError(f"a {what} of more than {limit} bytes")
+            raise SseError(f"a {part} of more than {limit} bytes")
 
 
 def _text(data: bytes) -> str:

@@ -39,5 +39,5 @@ async def unpacked(body: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[
             await asyncio.sleep(0)
 
 
-def _garbage(why: str) -> AttemptFailed:
-    return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {why}")
+def _garbage(detail: str) -> AttemptFailed:
+    return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {detail}")

@@ -36,44 +36,44 @@ from lanes_storage.records import AttemptPhase, HandedText
 class GatewayLine:
     """The gateway, as the process of a run reaches it. From any thread."""
 
-    def __init__(self, listens: IO[bytes], says: IO[bytes]) -> None:
-        self._listens = listens
-        self._says = says
+    def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
+        self._reader = reader
+        self._writer = writer
         self._lock = threading.Lock()
-        self._asked: dict[int, Future[Any]] = {}
+        self._pending: dict[int, Future[Any]] = {}
         self._count = 0
 
     def job(self) -> Job | None:
         """Wait for the run. None: there will be none."""
-        line = self._listens.readline()
+        line = self._reader.readline()
         return read(line) if line else None
 
     def listen(self) -> None:
         """Take the answers, in a thread by itself, until the gateway is gone."""
-        for line in self._listens:
+        for line in self._reader:
             answer: Answer = read(line)
-            if (asked := self._asked.pop(answer.ask, None)) is not None:  # it may be dropped as it is answered
-                asked.set_exception(answer.error) if answer.error is not None else asked.set_result(answer.value)
+            if (pending := self._pending.pop(answer.ask, None)) is not None:  # it may be dropped as it is answered
+                pending.set_exception(answer.error) if answer.error is not None else pending.set_result(answer.value)
 
-    def say(self, **said: Any) -> None:
+    def send(self, **fields: Any) -> None:
         """Say something that needs no answer. Raises Unfit if it cannot be sent."""
-        line = arguments.json_text(said, "what is sent to the gateway").encode() + b"\n"
+        line = arguments.json_text(fields, "what is sent to the gateway").encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):  # it is gone: the keeper ends this process
-            self._says.write(line)
-            self._says.flush()
+            self._writer.write(line)
+            self._writer.flush()
 
     def call(self, name: str, *args: Any) -> None:
         """Call a method of the run that returns nothing."""
-        self.say(call=name, args=args)
+        self.send(call=name, args=args)
 
-    def ask(self, name: str, *args: Any) -> "AwaitedAnswer":
+    def request(self, name: str, *args: Any) -> "AwaitedAnswer":
         """Call a method of the run that returns something."""
         with self._lock:
             self._count += 1
-            asked = AwaitedAnswer(self, self._count)
-            self._asked[self._count] = asked.answer
-        self.say(call=name, args=args, ask=asked.number)
-        return asked
+            pending = AwaitedAnswer(self, self._count)
+            self._pending[self._count] = pending.answer
+        self.send(call=name, args=args, ask=pending.number)
+        return pending
 
 
 class AwaitedAnswer:
@@ -84,21 +84,21 @@ class AwaitedAnswer:
         self.answer = Future[Any]()
         self._gateway = gateway
 
-    async def given(self) -> Any:
+    async def result(self) -> Any:
         """The answer. If its caller is cancelled, the gateway is told so: it then answers None, unless it has answered
         before."""
-        given = Future[Any]()  # of this event loop, which may end before the answer comes
+        result = Future[Any]()  # of this event loop, which may end before the answer comes
 
         def give(answer: Future[Any]) -> None:
             with contextlib.suppress(InvalidStateError):  # nobody waits any more
                 error = answer.exception()
-                given.set_result(answer.result()) if error is None else given.set_exception(error)
+                result.set_result(answer.result()) if error is None else result.set_exception(error)
 
         self.answer.add_done_callback(give)
         try:
-            return await asyncio.wrap_future(given)
+            return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
-            self._gateway.say(drop=self.number)
+            self._gateway.send(drop=self.number)
             raise
 
 
@@ -109,7 +109,7 @@ class RemoteRun:
         self.key, self.id, self.epoch = job.key, job.id, job.epoch
         self.message, self.text, self.request = job.message, job.text, job.request
         self._gateway = gateway
-        self._given_up = deque[AwaitedAnswer]()  # asked for texts by those that were cancelled
+        self._abandoned = deque[AwaitedAnswer]()  # asked for texts by those that were cancelled
 
     async def history(self, turns: int) -> list[Turn]:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
@@ -118,17 +118,17 @@ class RemoteRun:
         return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
-        found: list[Turn] = await self._gateway.ask("recall", turns, characters).given()
+        found: list[Turn] = await self._gateway.request("recall", turns, characters).result()
         return found
 
     async def tell_from(self, turn: int | None) -> None:
-        await self._gateway.ask("tell_from", turn).given()
+        await self._gateway.request("tell_from", turn).result()
 
     async def ask(
         self, question: str, *, timeout: float = QUESTION_LIMIT_S, options: Sequence[str] = (), permission: bool = False
     ) -> str:
         arguments.question(question, timeout, options, permission)
-        answer: str = await self._gateway.ask("ask", question, timeout, list(options), permission).given()
+        answer: str = await self._gateway.request("ask", question, timeout, list(options), permission).result()
         return answer
 
     async def permit(self, what: str, *, timeout: float = QUESTION_LIMIT_S) -> bool:
@@ -139,15 +139,15 @@ class RemoteRun:
 
     async def _steer(self) -> HandedText:
         """What came just as another one was cancelled that had asked for it is for the next one."""
-        given: HandedText | None = None
-        while given is None:
-            asked = self._given_up.popleft() if self._given_up else self._gateway.ask("steer")
+        handed: HandedText | None = None
+        while handed is None:
+            pending = self._abandoned.popleft() if self._abandoned else self._gateway.request("steer")
             try:
-                given = await asked.given()
+                handed = await pending.result()
             except asyncio.CancelledError:
-                self._given_up.append(asked)
+                self._abandoned.append(pending)
                 raise
-        return given
+        return handed
 
     def progress(self, what: str) -> None:
         self._gateway.call("progress", arguments.text(what, "progress"))
@@ -167,7 +167,7 @@ class RemoteRun:
 
     @property
     def reached_caller(self) -> bool:
-        return bool(self._gateway.ask("reached_caller").answer.result())
+        return bool(self._gateway.request("reached_caller").answer.result())
 
     def discard(self) -> None:
         self._gateway.call("discard")
@@ -187,7 +187,7 @@ def main(target: str, folder: str, *, check: bool = False) -> None:
         return
     os.environ["LANES_RUN_ID"] = str(job.id)
     threading.Thread(target=gateway.listen, name="lanes-gateway", daemon=True).start()
-    gateway.say(**asyncio.run(_run(runner, RemoteRun(job, gateway), job)))
+    gateway.send(**asyncio.run(_run(runner, RemoteRun(job, gateway), job)))
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left of this process may end properly
     logging.shutdown()
 

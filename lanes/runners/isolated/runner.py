@@ -74,12 +74,12 @@ class IsolatedRunner:
         for child in self._spares:
             child.close()
         if self._spares:
-            await asyncio.wait([child.gone for child in self._spares])
+            await asyncio.wait([child.ended for child in self._spares])
 
     def _spare(self) -> Child | None:
         while self._spares:
             child = self._spares.popleft()
-            if not child.gone.done() and child.exit is None:
+            if not child.ended.done() and child.exit is None:
                 return child
             child.close()
         return None
@@ -111,8 +111,8 @@ def check_target(target: str, folder: Path, env: Mapping[str, str]) -> None:
     argv = [*_argv(target, folder), "--check"]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
-        why = done.stderr.strip()[-KEPT:] or f"loading it {ended_with(done.returncode)}"
-        raise ConfigError(f"runner target {target}: {why}")
+        reason = done.stderr.strip()[-KEPT:] or f"loading it {ended_with(done.returncode)}"
+        raise ConfigError(f"runner target {target}: {reason}")
 
 
 def _argv(target: str, folder: Path) -> list[str]:
@@ -138,8 +138,8 @@ class _Dialogue:
         current, run = CURRENT.get(), self._run
         assert current is not None, "a runner is called in a run"
         try:
-            await self._say(Job(run.id, run.epoch, current.database, run.key, run.text, run.request, run.message))
-            await asyncio.wait({child.gone})  # a future that is awaited itself is cancelled with who awaits it
+            await self._send(Job(run.id, run.epoch, current.database, run.key, run.text, run.request, run.message))
+            await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
             await call_off(*tasks, *self._answering.values())
@@ -151,8 +151,8 @@ class _Dialogue:
             raise RunFailed("output_too_large", f"its reply has more than {LONGEST_LINE} bytes")
         if self._end is None:
             printed = self._printed.decode(errors="replace").strip()
-            why = f"its process {ended_with(self._child.exit)}" + (f": {printed}" if printed else "")
-            raise RunFailed("exit_status", why)
+            detail = f"its process {ended_with(self._child.exit)}" + (f": {printed}" if printed else "")
+            raise RunFailed("exit_status", detail)
         match self._end:
             case {"failed": [cause, message, chain]}:
                 raise RunFailed(cause, message, _attempts(chain))
@@ -162,9 +162,9 @@ class _Dialogue:
                 return Reply(**reply | {"attempts": _attempts(reply.get("attempts", ()))})
         raise RunFailed(Cause.RUNNER_FAILED, "its process does not say how it ended")
 
-    async def _say(self, said: Job | Answer) -> None:
+    async def _send(self, message: Job | Answer) -> None:
         with contextlib.suppress(ConnectionError):  # it has ended
-            self._input.write(written(said))
+            self._input.write(written(message))
             await self._input.drain()
 
     async def _listen(self) -> None:
@@ -182,16 +182,16 @@ class _Dialogue:
 
     def _take(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
-            name, number = said.get("call"), said.get("ask")
-            if (dropped := said.get("drop")) is not None:
+            message = json.loads(line)
+            name, number = message.get("call"), message.get("ask")
+            if (dropped := message.get("drop")) is not None:
                 self._drop(dropped)
             elif name is None:
-                self._end = self._end or said
+                self._end = self._end or message
             elif number is None:
-                CALLS[name](self._run, *said["args"])
+                CALLS[name](self._run, *message["args"])
             else:
-                task = asyncio.ensure_future(self._answer(number, name, said["args"]))
+                task = asyncio.ensure_future(self._answer(number, name, message["args"]))
                 self._answering[number] = task
                 task.add_done_callback(lambda _: self._answering.pop(number, None))
         except Exception as error:  # the process of a user's own code may say anything
@@ -202,20 +202,20 @@ class _Dialogue:
     def _drop(self, number: int) -> None:
         """The process waits for that answer no longer."""
 
-        def tell(task: asyncio.Task[None]) -> None:
+        def answer_dropped(task: asyncio.Task[None]) -> None:
             if task.cancelled():
                 self._input.write(written(Answer(number)))
 
         if (task := self._answering.get(number)) is not None:
-            task.add_done_callback(tell)
+            task.add_done_callback(answer_dropped)
             task.cancel()
 
     async def _answer(self, number: int, name: str, args: list[Any]) -> None:
         try:
-            answer = Answer(number, await ASKS[name](self._run, *args))
+            answer = Answer(number, await QUERIES[name](self._run, *args))
         except Exception as error:
             answer = Answer(number, error=error)
-        await self._say(answer)
+        await self._send(answer)
 
     async def _print(self) -> None:
         """Log what the target prints."""
@@ -243,7 +243,7 @@ CALLS: dict[str, Callable[..., None]] = {
     "discard": lambda run: run.discard(),
 }
 #: What it may ask for.
-ASKS: dict[str, Callable[..., Awaitable[Any]]] = {
+QUERIES: dict[str, Callable[..., Awaitable[Any]]] = {
     "recall": lambda run, turns, characters: run.recall(turns, characters),
     "tell_from": lambda run, turn: run.tell_from(turn),
     "reached_caller": _reached_caller,

@@ -33,9 +33,9 @@ class Answer(NamedTuple):
     error: Exception | None = None
 
 
-def written(said: Job | Answer) -> bytes:
+def written(message: Job | Answer) -> bytes:
     """A line for the process."""
-    return base64.b64encode(pickle.dumps(said)) + b"\n"
+    return base64.b64encode(pickle.dumps(message)) + b"\n"
 
 
 def read(line: bytes) -> Any:

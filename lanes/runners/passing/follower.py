@@ -129,13 +129,13 @@ class Follower:
             if event.data.strip() == DONE.data:
                 self.ended = self.finished = True
                 return True
-            told: dict[str, Any] = parsed(event.data, dict) or {}
+            fields: dict[str, Any] = parsed(event.data, dict) or {}
             name: object = event.name
         else:
-            told, name = event, event.get("type")
-        if name == ERROR and ERROR not in told:  # all of it is the error
-            told = {**told, "type": ERROR, ERROR: told}
-        sign = self._read(told)
+            fields, name = event, event.get("type")
+        if name == ERROR and ERROR not in fields:  # all of it is the error
+            fields = {**fields, "type": ERROR, ERROR: fields}
+        sign = self._read(fields)
         self.ended |= sign.ended
         self.finished |= sign.finished
         self.failed = self.failed or sign.failed
@@ -151,11 +151,11 @@ async def _texts(chunk: bytes, packed: "zlib._Decompress | None") -> AsyncIterat
     holds more than anybody would say at once."""
     if packed is None:
         yield chunk
-    made = 0
+    unpacked = 0
     while packed is not None and chunk:
         yield packed.decompress(chunk, STEP)
-        chunk, made = packed.unconsumed_tail, made + STEP
-        if chunk and made >= LONGEST_START:
+        chunk, unpacked = packed.unconsumed_tail, unpacked + STEP
+        if chunk and unpacked >= LONGEST_START:
             raise zlib.error
         await asyncio.sleep(0)
 

@@ -41,16 +41,16 @@ class Keepalive:
         left = self._last + EVERY_S - self._loop.time()
         if left <= 0:
             follower = self._exchange.follower
-            if follower is not None and follower.between and follower.plain and (said := self._said()):
-                self._sending = self._loop.create_task(self._send(said))
+            if follower is not None and follower.between and follower.plain and (frame := self._frame()):
+                self._sending = self._loop.create_task(self._send(frame))
             self._last, left = self._loop.time(), EVERY_S
         self._timer = self._loop.call_later(left, self._due)
 
-    async def _send(self, said: bytes) -> None:
+    async def _send(self, frame: bytes) -> None:
         with contextlib.suppress(OSError):  # the client has left, which its connection notices itself
-            await self._exchange.beside(said)
+            await self._exchange.beside(frame)
 
-    def _said(self) -> bytes:
+    def _frame(self) -> bytes:
         if self._dialect == "messages":
             return _PING
         follower = self._exchange.follower

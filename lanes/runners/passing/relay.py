@@ -113,14 +113,14 @@ async def _of_whole(answer: "ProviderResponse", dialect: str, body: bytes) -> Pa
     text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 300:
         return Passed(answer.status, failed=answer.refusal(text))
-    found: dict[str, Any] = parsed(text, dict) or {}
-    usage = found.get("usage")
-    model = found.get("model")
+    whole: dict[str, Any] = parsed(text, dict) or {}
+    usage = whole.get("usage")
+    model = whole.get("model")
     return Passed(
         answer.status,
         model if isinstance(model, str) else None,
         USAGES[dialect](usage) if isinstance(usage, dict) else None,
-        failures.from_error(found) if found.get("error") else None,
+        failures.from_error(whole) if whole.get("error") else None,
     )
 
 
@@ -128,6 +128,6 @@ def _without_text(failure: AttemptFailed) -> AttemptFailed:
     """The failure without the sentences of the provider, which may repeat the conversation or a key."""
     status, kind, _, code = failure.words
     words = [word for word in (kind, code) if word is not None and _CODE.fullmatch(word)]
-    said = [f"HTTP {status}"] if status is not None else ["error in the stream"]
+    parts = [f"HTTP {status}"] if status is not None else ["error in the stream"]
     named = Words(status, *(word if word in words else None for word in (kind, None, code)))
-    return AttemptFailed(failure.cause, " ".join(dict.fromkeys(said + words)), failure.retry_after_ms, named)
+    return AttemptFailed(failure.cause, " ".join(dict.fromkeys(parts + words)), failure.retry_after_ms, named)

@@ -34,7 +34,7 @@ from lanes.runners.http.client import HttpClient, endpoint_of
 from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoPlace, NoRoom
 from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import ProviderHealth, ProviderRequest
-from lanes.runners.providers.outgoing import Outgoing, outgoing
+from lanes.runners.providers.outgoing import Outgoing, compose
 from lanes.runners.providers.places import ProviderView
 from lanes.runners.usage import cost_of
 from lanes.text.timestamps import moment
@@ -58,8 +58,8 @@ class _Trail:
         """Whether nothing but refusals to everybody has come of it."""
         return len(self.untils) == len(self.attempts)
 
-    def told(self) -> str:
-        return _told(self.attempts)
+    def summary(self) -> str:
+        return _summary(self.attempts)
 
 
 class ProviderRunner:
@@ -74,7 +74,7 @@ class ProviderRunner:
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed, RunParked, NoRoom."""
         chain = self._chain(run.key)
-        asked = await outgoing(run, self._config, tools=any("tools" in each.extra_body for each in chain))
+        outgoing = await compose(run, self._config, tools=any("tools" in each.extra_body for each in chain))
         trail = _Trail([*chain])
         while (chosen := await self._next(run, trail)) is not None:
             provider, view = chosen
@@ -82,29 +82,29 @@ class ProviderRunner:
             place = _Place(len(chain) - len(trail.left), len(chain), after)
             run.progress(f"model_call:started provider={provider.name}")
             try:
-                with self._health.asking(run, provider, view) as request:
-                    reply = await self._attempt(run, provider, place, asked, request)
+                with self._health.requesting(run, provider, view) as request:
+                    reply = await self._attempt(run, provider, place, outgoing, request)
             except NoDescriptor:
                 raise NoRoom(trail.attempts) from None
             except AttemptFailed as failure:
                 await self._failed(run, provider, failure, trail, view)
-                shorter = overflow.shorter(asked, failure)
-                if shorter is not None and not asked.left_out:
+                shorter = overflow.shorter(outgoing, failure)
+                if shorter is not None and not outgoing.left_out:
                     trail.left.insert(0, provider)  # once: the following are asked what is left
                 if shorter is not None and trail.left:
-                    asked = shorter
+                    outgoing = shorter
             else:
                 await self._health.answered(request)
-                answered = await overflow.answered(run, asked, reply)
+                answered = await overflow.answered(run, outgoing, reply)
                 cost = cost_of(reply.usage, provider.price)
                 return replace(answered, provider=provider.name, attempts=tuple(trail.attempts), cost_usd=cost)
         if trail.attempts and trail.waits:
             names = [provider.name for provider in chain]
-            said = f"no provider takes it now: {trail.told()}"
-            raise RunParked(min(trail.untils), said, trail.attempts, providers=names)
-        if (too_long := await overflow.failed(run, asked, trail.attempts)) is not None:
+            sentence = f"no provider takes it now: {trail.summary()}"
+            raise RunParked(min(trail.untils), sentence, trail.attempts, providers=names)
+        if (too_long := await overflow.failed(run, outgoing, trail.attempts)) is not None:
             raise too_long
-        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {trail.told()}", trail.attempts)
+        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {trail.summary()}", trail.attempts)
 
     async def _next(self, run: RunContext, trail: _Trail) -> tuple[ProviderConfig, ProviderView] | None:
         """Whom to ask next, with a place there; None if nobody is left. Raises NoPlace."""
@@ -134,23 +134,23 @@ class ProviderRunner:
         return await self._health.take(run, provider if limited else None)
 
     async def _attempt(
-        self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing, request: ProviderRequest
+        self, run: RunContext, provider: ProviderConfig, place: "_Place", outgoing: Outgoing, request: ProviderRequest
     ) -> Reply:
         """One attempt. Where the connection was an old one that its server closed meanwhile, the provider is not at
         fault, and it is asked once more, unless it may have done something for the first request."""
         try:
-            return await self._ask(run, provider, place, asked, request)
+            return await self._request(run, provider, place, outgoing, request)
         except ConnectionClosed:
-            if not asked.repeatable(provider):
+            if not outgoing.repeatable(provider):
                 raise
-            return await self._ask(run, provider, place, asked, request)
+            return await self._request(run, provider, place, outgoing, request)
 
-    async def _ask(
-        self, run: RunContext, provider: ProviderConfig, place: "_Place", asked: Outgoing, request: ProviderRequest
+    async def _request(
+        self, run: RunContext, provider: ProviderConfig, place: "_Place", outgoing: Outgoing, request: ProviderRequest
     ) -> Reply:
         dialect = DIALECTS[provider.dialect]
-        url, body = endpoint_of(provider, dialect.route), asked.body(provider)
-        headers, draft = asked.headers(provider, run), dialect.draft(provider.model, asked.passes(provider))
+        url, body = endpoint_of(provider, dialect.route), outgoing.body(provider)
+        headers, draft = outgoing.headers(provider, run), dialect.draft(provider.model, outgoing.passes(provider))
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:
             run.attempt(place.phase(provider, limit, limit_ms))
@@ -174,7 +174,7 @@ class ProviderRunner:
         trail.attempts.append(ProviderAttempt(provider.name, failure.cause, failure.message, now, *failure.words))
         until = await self._health.failed(run, provider, failure, before)
         if reached:
-            sentence = f"{_told(trail.attempts[-1:])} in the middle of a reply that had begun to reach the caller"
+            sentence = f"{_summary(trail.attempts[-1:])} in the middle of a reply that had begun to reach the caller"
             raise RunFailed(Cause.PROVIDER_FAILED, sentence, trail.attempts) from failure
         run.progress(f"model_call:failed provider={provider.name} cause={failure.cause}")
         if until is not None:
@@ -205,5 +205,5 @@ class _Place(NamedTuple):
         return AttemptPhase(provider.name, limit, limit_ms, self.number, self.of, after, rest_ms)
 
 
-def _told(attempts: Sequence[ProviderAttempt]) -> str:
+def _summary(attempts: Sequence[ProviderAttempt]) -> str:
     return "; ".join(f"{a.provider}: {a.cause} ({a.message})" for a in attempts)

@@ -36,23 +36,23 @@ async def counted(
                 if provider.dialect != MESSAGES.name:
                     continue
                 try:
-                    return await _asked(client, provider, request, headers)
+                    return await _count_at(client, provider, request, headers)
                 except (AttemptFailed, NoDescriptor, ValueError) as error:
                     log.info("provider %a counts no tokens: %s", provider.name, error)
     return None
 
 
-async def _asked(
+async def _count_at(
     client: HttpClient, provider: ProviderConfig, request: dict[str, Any], headers: Mapping[str, str]
 ) -> int:
     """Raises AttemptFailed, NoDescriptor; ValueError for an answer without a count."""
     outgoing = Outgoing(MESSAGES, request | {HEADERS: dict(headers)})
-    asked = {name: value for name, value in outgoing.written(provider).items() if name != "stream"}
+    body = {name: value for name, value in outgoing.written(provider).items() if name != "stream"}
     url = endpoint_of(provider, f"{MESSAGES.route}/count_tokens")
     headers = outgoing.headers(provider) | {"accept": "application/json"}
-    async with client.post(url, json.dumps(asked).encode(), headers, lambda: None, Through.of(provider)) as answer:
-        told = json.loads(await answer.start_of_body(LONGEST))
-        count = told.get("input_tokens") if isinstance(told, dict) else None
+    async with client.post(url, json.dumps(body).encode(), headers, lambda: None, Through.of(provider)) as answer:
+        fields = json.loads(await answer.start_of_body(LONGEST))
+        count = fields.get("input_tokens") if isinstance(fields, dict) else None
         if answer.status != 200 or type(count) is not int or count < 0:
             raise ValueError(f"HTTP {answer.status}")
         return count

@@ -79,11 +79,11 @@ class ProviderHealth:
         self.clock = clock
         self._store = store
         self._lines: dict[str, ProviderLine] = {}
-        self._asked_by: dict[str, set[int]] = {}  # the runs here that ask a provider, without a place yet
+        self._requested_by: dict[str, set[int]] = {}  # the runs here that ask a provider, without a place yet
         self._spells: dict[str, Spell] = {}
         self._doubted = set[str]()  # providers of which a run here got a doubtful refusal, and none an answer since
         #: How often each provider was asked, by what came of it: ``answered``, or the cause of the failure.
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, ProviderCounts] = {}  # not stored yet
         self._counting: asyncio.Task[None] | None = None
         self._noting: set[asyncio.Task[None]] = set()  # answers that have begun
@@ -153,9 +153,9 @@ class ProviderHealth:
     # ---------------------------------------------------------------------------------- what was learned
 
     @contextmanager
-    def asking(self, run: RunContext, provider: ProviderConfig, view: ProviderView) -> Iterator[ProviderRequest]:
+    def requesting(self, run: RunContext, provider: ProviderConfig, view: ProviderView) -> Iterator[ProviderRequest]:
         """The run asks a provider in this block."""
-        here = self._asked_by.setdefault(provider.name, set())
+        here = self._requested_by.setdefault(provider.name, set())
         here.add(run.id)
         try:
             yield ProviderRequest(run.id, provider, view, self.clock().mono)
@@ -181,19 +181,21 @@ class ProviderHealth:
         several = doubtful(failure) and await self._doubt(run, line, failure)
         known = await self._evidence(run, view, line, failure, several=several)
         known = known._replace(down=before.down(line) and view.down(line))
-        found = judge(failure, known)
-        if found.fault is AtFault.OWN:
+        judgement = judge(failure, known)
+        if judgement.fault is AtFault.OWN:
             return None
         await self._spell(name, failure)
-        if found.fault is AtFault.FAILS:
+        if judgement.fault is AtFault.FAILS:
             await self._try_last(line, row, failure)
             return None
-        if found.fault is AtFault.WAITS:
-            return await self._wait(run, line, min(found.for_ms or 0, provider.max_cooldown_ms), known)
+        if judgement.fault is AtFault.WAITS:
+            return await self._wait(run, line, min(judgement.for_ms or 0, provider.max_cooldown_ms), known)
         of_one = failure.cause is AttemptCause.RATE_LIMITED or failure.cause in OF_ONE_OR_ALL
-        refusal = ProviderRefusal(failure.cause, failure.message, found.for_ms, int(run.message.id) if of_one else None)
+        refusal = ProviderRefusal(
+            failure.cause, failure.message, judgement.for_ms, int(run.message.id) if of_one else None
+        )
         until = await self._cool(run, line, refusal, provider.max_cooldown_ms)
-        return None if found.fault is AtFault.STAYS else until
+        return None if judgement.fault is AtFault.STAYS else until
 
     async def answered(self, request: ProviderRequest) -> None:
         """Remember that a provider answered."""
@@ -225,9 +227,9 @@ class ProviderHealth:
     async def _doubt(self, run: RunContext, line: ProviderLine, failure: AttemptFailed) -> bool:
         """Note a doubtful refusal, for every gateway; whether another lane got one, too, and none was served since. The
         first of a provider that has answered none here is reported: its settings may be wrong."""
-        if line.name not in self._doubted and not self.asked[line.name, "answered"]:
-            name, said = ascii(line.name), ascii(failure.message)
-            log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, said)
+        if line.name not in self._doubted and not self.outcomes[line.name, "answered"]:
+            name, message = ascii(line.name), ascii(failure.message)
+            log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, message)
         self._doubted.add(line.name)
         key, fingerprint = run.key, line.fingerprint
         try:
@@ -273,11 +275,11 @@ class ProviderHealth:
         return now.wall + max(for_ms, OTHERS_FIRST_MS, min(OWN_WAIT_MS, 4 * known.waited_ms))
 
     async def _cool(self, run: RunContext, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
-        now, asking = self.clock(), [*self._asked_by[line.name]]
-        self._asked_by[line.name].clear()  # of many refusals, only the first notes who else asks
+        now, runs = self.clock(), [*self._requested_by[line.name]]
+        self._requested_by[line.name].clear()  # of many refusals, only the first notes who else asks
 
         how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
-        how |= {"run": run.id, "asking": asking}
+        how |= {"run": run.id, "asking": runs}
 
         def step(tx: Transaction) -> tuple[ProviderRow, bool]:
             return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())
@@ -331,16 +333,16 @@ class ProviderHealth:
             lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail), "news", provider
         )
 
-    async def _write(self, step: Any, what: str, provider: str) -> None:
+    async def _write(self, step: Any, subject: str, provider: str) -> None:
         try:
             await self._store.write(step)
         except StorageError as error:
-            log.warning("%s of provider %s cannot be stored: %s", what, provider, error)
+            log.warning("%s of provider %s cannot be stored: %s", subject, provider, error)
 
     # ------------------------------------------------------------------------------------------ counting
 
     def _count(self, provider: str, outcome: str, counts: ProviderCounts) -> None:
-        self.asked[provider, outcome] += 1
+        self.outcomes[provider, outcome] += 1
         self._counted[provider] = self._counted.get(provider, ProviderCounts()).plus(counts)
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._store_later(), name="lanes-provider-counts")

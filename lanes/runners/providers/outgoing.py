@@ -29,8 +29,8 @@ class Outgoing:
     know, and need not learn the key).
     """
 
-    def __init__(self, dialect: Dialect, request: dict[str, Any], told: ConversationWindow | None = None) -> None:
-        self.told = told  # the conversation that it tells, of which less can be told; None for a client's request
+    def __init__(self, dialect: Dialect, request: dict[str, Any], window: ConversationWindow | None = None) -> None:
+        self.window = window  # the conversation that it tells, of which less can be told; None for a client's request
         self._dialect = dialect
         self._request = _stripped(request)
         headers = request.get(HEADERS)
@@ -39,7 +39,7 @@ class Outgoing:
     @property
     def left_out(self) -> int:
         """How many turns it no longer tells."""
-        return 0 if self.told is None else self.told.left_out
+        return 0 if self.window is None else self.window.left_out
 
     def passes(self, provider: ProviderConfig) -> bool:
         """Whether the provider speaks the client's own dialect."""
@@ -52,13 +52,13 @@ class Outgoing:
 
     def written(self, provider: ProviderConfig) -> dict[str, Any]:
         """The same as an object."""
-        spoken = DIALECTS[provider.dialect]
+        dialect = DIALECTS[provider.dialect]
         try:
-            body = self._request if self.passes(provider) else spoken.write(self._prompt, provider.max_tokens)
+            body = self._request if self.passes(provider) else dialect.write(self._prompt, provider.max_tokens)
         except Untranslatable as error:
             words = Words(400, "invalid_request_error", error.param, "unsupported_parameter")
             raise AttemptFailed(AttemptCause.BAD_REQUEST, str(error), words=words) from error
-        return body | dict(provider.extra_body) | spoken.asks(provider.model)
+        return body | dict(provider.extra_body) | dialect.asks(provider.model)
 
     def repeatable(self, provider: ProviderConfig) -> bool:
         """Whether it does no harm if the provider gets it twice: what tools do is done elsewhere."""
@@ -66,29 +66,29 @@ class Outgoing:
 
     def headers(self, provider: ProviderConfig, run: RunContext | None = None) -> dict[str, str]:
         """The headers for one provider. Which lane and run it is for is told only where the provider has ``trace``."""
-        spoken = DIALECTS[provider.dialect]
-        made = {
+        dialect = DIALECTS[provider.dialect]
+        headers = {
             "content-type": "application/json",
             "accept": "text/event-stream",
             "accept-encoding": "identity",  # a compressing proxy would hold tokens back
             "user-agent": "lanes",
-            **spoken.headers,
+            **dialect.headers,
             **(self._headers if self.passes(provider) else {}),
             **{name.lower(): value for name, value in provider.headers.items()},
         }
-        if (key := provider.key_header(spoken.key)) is not None:
-            made[key[0].lower()] = key[1]
+        if (key := provider.key_header(dialect.key)) is not None:
+            headers[key[0].lower()] = key[1]
         if provider.trace and run is not None:
-            made["x-lanes-key"] = quote(run.key, safe="")
-            made["x-lanes-run"] = str(run.id)
-        return made
+            headers["x-lanes-key"] = quote(run.key, safe="")
+            headers["x-lanes-run"] = str(run.id)
+        return headers
 
     @cached_property
     def _prompt(self) -> Prompt:
         return self._dialect.read(self._request)
 
 
-async def outgoing(run: RunContext, config: RunnerConfig, *, tools: bool = False) -> Outgoing:
+async def compose(run: RunContext, config: RunnerConfig, *, tools: bool = False) -> Outgoing:
     """The request for a message.
 
     For a text the runner's system message, the last turns of the lane and the text make the conversation. ``tools``:
@@ -101,13 +101,13 @@ async def outgoing(run: RunContext, config: RunnerConfig, *, tools: bool = False
             raise RunFailed(Cause.RUNNER_FAILED, "a message gets one answer: n must be 1")
         return Outgoing(dialect_of(request), request)
     turns = await run.recall(config.history, config.history_characters)
-    told = ConversationWindow(turns, run.text, config.system, tools=tools).within(config.history_tokens)
-    return telling(told)
+    window = ConversationWindow(turns, run.text, config.system, tools=tools).within(config.history_tokens)
+    return from_window(window)
 
 
-def telling(told: ConversationWindow) -> Outgoing:
+def from_window(window: ConversationWindow) -> Outgoing:
     """The request that tells a conversation."""
-    return Outgoing(CHAT, {"messages": told.messages()}, told)
+    return Outgoing(CHAT, {"messages": window.messages()}, window)
 
 
 def _stripped(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from lanes.base.errors import RunFailed
 from lanes.conversations.window import counted
 from lanes.runners.base import Reply, RunContext, Turn
 from lanes.runners.http.failures import AttemptFailed
-from lanes.runners.providers.outgoing import Outgoing, telling
+from lanes.runners.providers.outgoing import Outgoing, from_window
 from lanes_storage.errors import DatabaseReplaced, StorageError
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.logs import Log
@@ -20,42 +20,42 @@ from lanes_storage.records import ProviderAttempt
 log = Log("lanes.providers")
 
 
-def shorter(asked: Outgoing, failure: AttemptFailed) -> Outgoing | None:
+def shorter(outgoing: Outgoing, failure: AttemptFailed) -> Outgoing | None:
     """What is asked next after this failure; None: the same, since it was no overflow or there is nothing to leave
     out."""
-    told = asked.told
-    if told is None or told.alone or failure.cause is not AttemptCause.CONTEXT_OVERFLOW:
+    window = outgoing.window
+    if window is None or window.alone or failure.cause is not AttemptCause.CONTEXT_OVERFLOW:
         return None
-    return telling(told.without_turns() if told.left_out else told.shorter(failure.message))
+    return from_window(window.without_turns() if window.left_out else window.shorter(failure.message))
 
 
-async def answered(run: RunContext, asked: Outgoing, reply: Reply) -> Reply:
+async def answered(run: RunContext, outgoing: Outgoing, reply: Reply) -> Reply:
     """The reply, with what it counts in the conversation. The turns that were left out are not told again."""
-    told = asked.told
-    if told is None:
+    window = outgoing.window
+    if window is None:
         return reply
-    if told.left_out:
-        await _tell_from(run, told.turns[0].id if told.turns else None)
-    size = counted(reply.usage, told, Turn(told.text, reply.text))
-    return replace(reply, tokens=size, left_out=told.left_out)
+    if window.left_out:
+        await _start_from(run, window.turns[0].id if window.turns else None)
+    size = counted(reply.usage, window, Turn(window.text, reply.text))
+    return replace(reply, tokens=size, left_out=window.left_out)
 
 
-async def failed(run: RunContext, asked: Outgoing, attempts: Iterable[ProviderAttempt]) -> RunFailed | None:
+async def failed(run: RunContext, outgoing: Outgoing, attempts: Iterable[ProviderAttempt]) -> RunFailed | None:
     """How a run ends for which every provider said that it is asked too much; None where one failed otherwise.
 
     If turns were told to the last, it may be their fault: the next message is asked without them.
     """
-    told, attempts = asked.told, tuple(attempts)
-    if told is None or any(attempt.cause != AttemptCause.CONTEXT_OVERFLOW for attempt in attempts):
+    window, attempts = outgoing.window, tuple(attempts)
+    if window is None or any(attempt.cause != AttemptCause.CONTEXT_OVERFLOW for attempt in attempts):
         return None
-    if told.alone:
+    if window.alone:
         return RunFailed(AttemptCause.CONTEXT_OVERFLOW, "the text alone is longer than its model can read", attempts)
-    await _tell_from(run, None)
-    sentence = f"its conversation is longer than its model can read, also without {told.left_out} of its turns"
+    await _start_from(run, None)
+    sentence = f"its conversation is longer than its model can read, also without {window.left_out} of its turns"
     return RunFailed(Cause.PROVIDER_FAILED, f"{sentence}; the next message is asked without all of them", attempts)
 
 
-async def _tell_from(run: RunContext, turn: int | None) -> None:
+async def _start_from(run: RunContext, turn: int | None) -> None:
     """An error of the database does not end the run: then the next one leaves the turns out once more."""
     try:
         await run.tell_from(turn)

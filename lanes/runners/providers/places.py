@@ -123,16 +123,16 @@ class ProviderChoice(NamedTuple):
 
 
 def choose(
-    chain: Sequence[ProviderLine], view: ProviderView, given: Mapping[str, int], *, tried: bool = False
+    chain: Sequence[ProviderLine], view: ProviderView, claimed: Mapping[str, int], *, tried: bool = False
 ) -> ProviderChoice:
-    """The first provider of a chain that may be asked for a message, which was ``tried`` before, or not. ``given``:
-    places that were given since the view."""
+    """The first provider of a chain that may be asked for a message, which was ``tried`` before, or not. ``claimed``:
+    places that were claimed since the view."""
     untils: list[int] = []
     for line in sorted(chain, key=view.last):
         place = view.place(line, tried=tried)
         if place.until is not None:
             untils.append(place.until)
-        elif place.free is None or place.free > given.get(line.name, 0) + line.waiting:
+        elif place.free is None or place.free > claimed.get(line.name, 0) + line.waiting:
             return ProviderChoice(line.name, place.free is not None)
     if not chain:
         return ProviderChoice()

@@ -97,8 +97,10 @@ def _of_health(providers: Iterable[Provider]) -> Iterable[Gauge]:
 def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
     if not isinstance(specs, Specs):
         return
-    asked = [({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.health.asked.items()]
-    failing = [({"provider": name}, specs.health.failing(name)) for name in {name for name, _ in specs.health.asked}]
+    asked = [
+        ({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.health.outcomes.items()
+    ]
+    failing = [({"provider": name}, specs.health.failing(name)) for name in {name for name, _ in specs.health.outcomes}]
     yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", asked)
     yield Gauge("lanes_provider_failing", "Whether the last request of this gateway to a provider failed.", failing)
 
