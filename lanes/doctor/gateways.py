@@ -73,7 +73,8 @@ def _owners(owners: list[OwnerRow], now: Now, me: Identity) -> list[Check]:
             fix = f"do that, or end it (`kill -9 {owner.pid}`): then `lanes reconcile` takes its lanes back at once"
             found.append(warning("owners", message, fix))
         elif ages.beat_ms(owner, now) >= owner.stale_after_ms:
-            fix = f"if it hangs, end it (`kill -9 {owner.pid}` on {owner.host}); `lanes reconcile --wait` watches it"
+            end = "its container" if owner.pid == 1 else f"it (`kill -9 {owner.pid}` on {owner.host})"
+            fix = f"if it hangs, end {end}; `lanes reconcile --wait` watches it"
             found.append(warning("owners", f"{subject} has been silent for {span(ages.beat_ms(owner, now))}", fix))
     if found:
         return found

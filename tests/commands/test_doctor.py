@@ -204,6 +204,18 @@ def test_a_clock_that_was_set(stage: Stage, lanes: Call, port: int) -> None:
     assert "go back by" in found["journal"]["message"]
 
 
+@pytest.mark.parametrize(("pid", "end"), [(1, "its container"), (4711, "it (`kill -9 4711` on box)")])
+def test_F881_a_silent_gateway_that_is_process_1_is_ended_with_its_container(
+    stage: Stage, lanes: Call, port: int, pid: int, end: str
+) -> None:
+    """The kernel lets nobody in a container end its process 1, and process 1 of a host is another one."""
+    stage.owner()
+    silent = "UPDATE owners SET pid = :pid, pid_ns = 'pid:[1]', host = 'box', heartbeat_at = 0, heartbeat_boot = 0"
+    stage.store.write(lambda tx: tx.run(silent, {"pid": pid}))
+    found = wrong(lanes("doctor", "--json"))
+    assert found["owners"]["fix"] == f"if it hangs, end {end}; `lanes reconcile --wait` watches it"
+
+
 @pytest.mark.parametrize("minutes", [0, 2])
 def test_F880_a_lane_that_waits_for_a_look_at_processes(stage: Stage, lanes: Call, port: int, minutes: int) -> None:
     """After a restart of a container nobody can look any more, and the lane waits until somebody resumes it."""
