@@ -68,7 +68,7 @@ def test_a_held_lane_keeps_its_conversation(stage: Stage, lanes: Call, owner: in
 @pytest.mark.usefixtures("talked")
 @pytest.mark.parametrize(("answer", "number"), [("y\n", 2), ("n\n", 1)])
 def test_on_a_terminal_it_asks(lanes: Call, monkeypatch: pytest.MonkeyPatch, answer: str, number: int) -> None:
-    monkeypatch.setattr(Output, "asks", property(lambda _: True))
+    monkeypatch.setattr(Output, "is_interactive", property(lambda _: True))
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: answer.strip())
     assert lanes("conversation", "new", KEY).code == (0 if number == 2 else 1)
     assert lanes("conversation", KEY, "--json").json["number"] == number

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes.commands.operate.send import WaitTold
+from lanes.commands.operate.send import WaitNotice
 from lanes.commands.output.printing import Output
 from lanes.commands.serve.screen import on_a_terminal
 from lanes.context import Context
@@ -95,10 +95,10 @@ def test_of_what_can_not_start_it_says_so_and_why(stage: Stage, lanes: Call) -> 
 
 
 def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    now, desk, waiting, out = system_clock(), LocalDriver(stage.store, Context("me")), WaitTold(), Output(json=False)
+    now, desk, waiting, out = system_clock(), LocalDriver(stage.store, Context("me")), WaitNotice(), Output(json=False)
 
     def told() -> str:
-        waiting.tell(out, desk, Message.of(stage.message(second.id)))
+        waiting.update(out, desk, Message.of(stage.message(second.id)))
         return capsys.readouterr().err
 
     _, second = stage.send("k", "first", "second")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import click
 
 from lanes.base.errors import LanesError, Refused, Unfit
-from lanes.commands.common.exits import Exit, fail, gravest, tell
+from lanes.commands.common.exits import Exit, fail, gravest, print_error
 from lanes.commands.output.printing import Output, say
 from lanes.records import Record
 from lanes.verbs.queries import list_
@@ -39,16 +39,16 @@ def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
     return list(dict.fromkeys(keys)) or [lane.key for lane in listed(desk, **which)]
 
 
-def nothing_fits(desk: Driver, chosen: LaneFilter | None, said: str = "no lane fits") -> str:
+def nothing_fits(desk: Driver, chosen: LaneFilter | None, sentence: str = "no lane fits") -> str:
     """The sentence where nothing fits a filter. It names the words that may have been meant as a field."""
     if chosen is None or not chosen.conditions:
-        return said
+        return sentence
     from lanes.filters.doubts import no_field, unknown_fields
 
     for word in unknown_fields(chosen):
         if not listed(desk, filter_=LaneFilter((word,)), limit=1):
-            return f"{said}: {no_field(word, chosen.of)}"
-    return said
+            return f"{sentence}: {no_field(word, chosen.of)}"
+    return sentence
 
 
 def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
@@ -78,7 +78,7 @@ class InOrder(Generic[R]):
 
 def confirmed(out: Output, would: str, *, look: str = "with --dry-run", named: Sequence[str] = ()) -> bool:
     """Ask the person at the terminal whether to do it, below what it is about; without one, --yes is the answer."""
-    if not out.asks:
+    if not out.is_interactive:
         fail(f"this would {would}: look {look}, then confirm with --yes")
     for line in named:
         say(f"  {line}")
@@ -89,7 +89,7 @@ def do_each(
     out: Output,
     targets: Iterable[T],
     act: Callable[[T], R],
-    said: Callable[[R], str],
+    outcome_text: Callable[[R], str],
     *,
     nothing: Callable[[], str],
 ) -> int:
@@ -100,11 +100,11 @@ def do_each(
         try:
             record = act(target)
         except LanesError as error:
-            codes.append(tell(out, error))
+            codes.append(print_error(out, error))
             continue
         done.append(record)
         if not out.json:
-            out.line(said(record))
+            out.line(outcome_text(record))
     if out.json:
         out.data(done)
     elif not done and not codes:

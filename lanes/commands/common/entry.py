@@ -12,7 +12,7 @@ import click
 
 from lanes.base.errors import LanesError
 from lanes.commands.common.app import lanes
-from lanes.commands.common.exits import Exit, tell
+from lanes.commands.common.exits import Exit, print_error
 from lanes.commands.common.session import Session
 from lanes.commands.output.printing import Output, say
 from lanes_storage.errors import NotStorable, StorageError
@@ -27,24 +27,24 @@ def run(args: Sequence[str] | None = None) -> int:
             # A terminal that cannot show a character gets its escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")
     session = Session()
-    given = sys.argv[1:] if args is None else args
+    command_line = sys.argv[1:] if args is None else args
     code = _code_of(
-        session, given, lambda: lanes.main(args=args, prog_name="lanes", standalone_mode=False, obj=session)
+        session, command_line, lambda: lanes.main(args=args, prog_name="lanes", standalone_mode=False, obj=session)
     )
-    return _code_of(session, given, session.out.flush) or code
+    return _code_of(session, command_line, session.out.flush) or code
 
 
 def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) -> int:
     """The exit code of what was done: the one that it gives, or that of its error, which is printed."""
     try:
-        given = work()
+        result = work()
     except click.ClickException as error:
         session.json |= "--json" in takewhile(lambda arg: arg != "--", args)  # it may not have been read so far
         return _refused(session.out, error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except (LanesError, StorageError, NotStorable) as error:
-        return tell(session.out, error)
+        return print_error(session.out, error)
     except OSError as error:
         if error.errno == errno.EPIPE:  # click prints help itself, and nobody reads it to its end
             return Exit.DONE
@@ -53,7 +53,7 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
         if error.filename is None:
             raise
         return session.out.trouble("file", f"{error.filename}: {error.strerror}", Exit.UNREACHABLE, _fix(error))
-    return given if isinstance(given, int) else Exit.DONE
+    return result if isinstance(result, int) else Exit.DONE
 
 
 def _fix(error: OSError) -> str:
@@ -76,12 +76,12 @@ def _refused(out: Output, error: click.ClickException) -> int:
         return out.trouble("failed", error.format_message(), error.exit_code)
     more = f"`{error.ctx.command_path} --help` tells more"
     if out.json:
-        said = "Missing command." if isinstance(error, click.exceptions.NoArgsIsHelpError) else _said(error)
-        return out.trouble("usage", said, error.exit_code, more)
+        detail = "Missing command." if isinstance(error, click.exceptions.NoArgsIsHelpError) else _one_line(error)
+        return out.trouble("usage", detail, error.exit_code, more)
     say(error.ctx.get_usage())
-    say(f"lanes: {_said(error)} ({more})")
+    say(f"lanes: {_one_line(error)} ({more})")
     return error.exit_code
 
 
-def _said(error: click.UsageError) -> str:
+def _one_line(error: click.UsageError) -> str:
     return error.format_message().replace("\n\t", " ")  # a choice, which click lists line by line

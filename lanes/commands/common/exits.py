@@ -67,7 +67,7 @@ def exit_of_kind(kind: type[Exception]) -> Exit:
     return next(code for kinds, code in _OF_ERRORS if issubclass(kind, kinds))
 
 
-def tell(out: Output, error: errors.LanesError | StorageError | NotStorable) -> Exit:
+def print_error(out: Output, error: errors.LanesError | StorageError | NotStorable) -> Exit:
     """Print an expected error, with what to do next; returns its exit code."""
     code, members = _for_programs(error) if out.json else ("", {})
     exit_code = exit_of(error)

@@ -7,7 +7,7 @@ import click
 
 from lanes.commands.common.each import InOrder, chosen_keys, confirmed, do_each, nothing_fits, refuse_unless_one
 from lanes.commands.common.exits import Exit, fail
-from lanes.commands.common.options import ID, given_text, keys_argument
+from lanes.commands.common.options import ID, keys_argument, message_text
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import command_for, epilog, options_of
 from lanes.commands.output.printing import Output
@@ -36,31 +36,33 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_with_text(verb: Verb[..., Any]) -> click.Command:
-    said = verb.outcome_text
-    assert said is not None
+    outcome_text = verb.outcome_text
+    assert outcome_text is not None
 
     @command_for(verb)
     @click.argument("text")
-    def command(session: Session, /, text: str, **given: Any) -> int:
-        text = given_text(text)
+    def command(session: Session, /, text: str, **params: Any) -> int:
+        text = message_text(text)
         with session.desk() as desk:
-            _tell(session, desk, desk.call(verb, text=text, **given), lambda message: said(message).sentence)
+            _print_outcome(
+                session, desk, desk.call(verb, text=text, **params), lambda message: outcome_text(message).sentence
+            )
         return Exit.DONE
 
     return command
 
 
-def _tell(session: Session, desk: Driver, message: Message, told: Callable[[Message], str]) -> None:
+def _print_outcome(session: Session, desk: Driver, message: Message, sentence_of: Callable[[Message], str]) -> None:
     """What became of a message, and what keeps it from starting if it waits."""
     message = session.accepted(desk, message)
-    session.out.result(message, told(message))
+    session.out.result(message, sentence_of(message))
     if message.held_up is not None:
         session.out.talk(message.held_up)
 
 
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
-    said, whole = verb.outcome_text, verb.about.whole
-    assert said is not None
+    outcome_text, whole = verb.outcome_text, verb.about.whole
+    assert outcome_text is not None
 
     @command_for(verb, "key")
     @keys_argument
@@ -72,15 +74,15 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
         filter_: LaneFilter | None,
         match: str | None,
         every: bool = False,
-        **given: Any,
+        **params: Any,
     ) -> int:
-        refuse_unless_one(keys, given.get("epoch"))
+        refuse_unless_one(keys, params.get("epoch"))
         if every and (keys or filter_ is not None or match is not None):
             fail("--all is every lane: it takes no KEY, --filter or --match")
         with session.desk() as desk:
             if whole is not None and (every or (match is not None and filter_ is None and not keys)):
-                meant = {name: value for name, value in given.items() if name in whole.by_name}
-                acted = desk.call(whole, **({} if every else {"match": match}), **meant)
+                whole_params = {name: value for name, value in params.items() if name in whole.by_name}
+                acted = desk.call(whole, **({} if every else {"match": match}), **whole_params)
                 if acted.done or every:
                     assert whole.outcome_text is not None
                     session.out.result([acted], whole.outcome_text(acted).sentence)
@@ -88,8 +90,8 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
             return do_each(
                 session.out,
                 chosen_keys(desk, keys, filter_=filter_, match=match),
-                lambda key: desk.call(verb, key=key, **given),
-                lambda acted: f"{acted.lane.key}: {said(acted).sentence}",
+                lambda key: desk.call(verb, key=key, **params),
+                lambda acted: f"{acted.lane.key}: {outcome_text(acted).sentence}",
                 nothing=lambda: nothing_fits(desk, filter_),
             )
 
@@ -97,9 +99,9 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
-    said, action = verb.outcome_text, Action(verb.name)
-    assert said is not None
-    told = verb.about.printed or (lambda message: said(message).sentence)
+    outcome_text, action = verb.outcome_text, Action(verb.name)
+    assert outcome_text is not None
+    sentence_of = verb.about.printed or (lambda message: outcome_text(message).sentence)
 
     @click.command(verb.name, help=verb.doc + BULK, epilog=epilog(verb))
     @click.argument("message_id", metavar="[ID]", type=ID, required=False)
@@ -119,7 +121,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
             if dry_run:
                 return _count(out, desk, action, filter_)
             if message_id is not None:
-                _tell(session, desk, desk.call(verb, id=message_id), told)
+                _print_outcome(session, desk, desk.call(verb, id=message_id), sentence_of)
                 return Exit.DONE
             chosen = filter_ or EVERY
 
@@ -133,7 +135,7 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
                 out,
                 numbers,
                 InOrder(lambda number: desk.call(verb, id=number), lambda key: ids(chosen.where("key", How.IS, key))),
-                told,
+                sentence_of,
                 nothing=lambda: nothing_fits(desk, filter_, f"nothing to {action}"),
             )
             if action is Action.RETRY and numbers and (alone := session.alone(desk)) is not None:

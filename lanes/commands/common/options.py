@@ -43,22 +43,22 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-def _named(option: str, metavar: str, attribute: str, said: str) -> click.Option:
+def _naming_option(option: str, metavar: str, attribute: str, help_text: str) -> click.Option:
     """A global option that names something."""
-    return click.Option([option], metavar=metavar, expose_value=False, callback=_keep(attribute), help=said)
+    return click.Option([option], metavar=metavar, expose_value=False, callback=_keep(attribute), help=help_text)
 
 
 #: Accepted before and after every command. The help is one of them: click's own would look for a translation at
 #: each start.
 GLOBALS: tuple[click.Option, ...] = (
-    _named("--db", "URL", "named_database", "The database: a path, or sqlite:///path. [env: LANES_DB]"),
-    _named(
+    _naming_option("--db", "URL", "named_database", "The database: a path, or sqlite:///path. [env: LANES_DB]"),
+    _naming_option(
         "--url",
         "URL",
         "named_url",
         "A gateway elsewhere, instead of a database: http://HOST:PORT. [env: LANES_URL, LANES_TOKEN]",
     ),
-    _named("--config", "FILE", "named_config", "The configuration file. [env: LANES_CONFIG]"),
+    _naming_option("--config", "FILE", "named_config", "The configuration file. [env: LANES_CONFIG]"),
     click.Option(["--json"], is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON, for scripts."),
     click.Option(
         ["-h", "--help"],
@@ -161,17 +161,17 @@ all_option = click.option("--all", "every", is_flag=True, help="Every lane, lane
 keys_argument = click.argument("keys", type=KEY, nargs=-1, metavar="[KEY]...")
 
 
-def given_text(given: str) -> str:
+def message_text(text: str) -> str:
     """The text of a message; ``-`` is read from standard input."""
-    if given == "-":
-        given = whole_text("TEXT", sys.stdin.buffer).removesuffix("\n")
+    if text == "-":
+        text = whole_text("TEXT", sys.stdin.buffer).removesuffix("\n")
     try:
-        given.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeError:
         fail("TEXT is not valid UTF-8")
-    if not given:
+    if not text:
         fail("TEXT is empty")
-    return given
+    return text
 
 
 def whole_text(name: str, file: IO[bytes]) -> str:

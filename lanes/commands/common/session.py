@@ -35,7 +35,7 @@ class Session:
         self.json = False
         self._output: Output | None = None
         self._config: Config | None = None
-        self._told: set[str] = set()
+        self._messages_shown: set[str] = set()
         self._found: str | None = None
 
     @property
@@ -57,10 +57,10 @@ class Session:
         """
         from lanes.config import load
 
-        said = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+        settings = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
         if self.named_database is not None:
-            said["database.url"] = self.named_database
-        config = load(self.config_path, flags=said)
+            settings["database.url"] = self.named_database
+        config = load(self.config_path, flags=settings)
         return config if quietly else self._used(config)
 
     def serving_config(self, **flags: object) -> "Config":
@@ -71,9 +71,9 @@ class Session:
         config = self.config(quietly=False, **flags)
         named = self.config_path is not None or "LANES_CONFIG" in os.environ
         if not named and not config.found_here and config.source is not None:
-            self._tell_once(f"using the configuration {config.source}")
+            self._talk_once(f"using the configuration {config.source}")
         if config.source is not None and (owner := other_owner(config.source)) is not None:
-            self._tell_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
+            self._talk_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
         refuse_found_code(config)
         if self.config_path is not None:
             try:
@@ -137,12 +137,12 @@ class Session:
         return self.context(database).how_to_start(lambda: is_kept_to(database))
 
     def accepted(self, desk: "Driver", message: "Message") -> "Message":
-        """An accepted message that waits, with what is told of it where no gateway claims anything."""
+        """An accepted message that waits, with the reason where no gateway claims anything."""
         alone = self.alone(desk, drained=True) if message.ended_at is None else None
         return message if alone is None else message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
 
     def alone(self, desk: "Driver", *, drained: bool = False) -> str | None:
-        """That no gateway claims anything now, and what to do about that; None: one does, or it cannot be told.
+        """That no gateway claims anything now, and what to do about that; None: one does, or that is not known.
 
         ``drained``: also where those that live only end what they run.
         """
@@ -218,23 +218,23 @@ class Session:
     def _used(self, config: "Config") -> "Config":
         """The configuration. It is named where the person did not: it lay in the current folder."""
         if config.found_here:
-            self._tell_once(f"using the configuration of this folder: {config.source}")
+            self._talk_once(f"using the configuration of this folder: {config.source}")
         return config
 
-    def _tell_once(self, said: str) -> None:
+    def _talk_once(self, message: str) -> None:
         """A message on stderr, once per command."""
-        if said not in self._told:
-            self._told.add(said)
-            self.out.talk(said)
+        if message not in self._messages_shown:
+            self._messages_shown.add(message)
+            self.out.talk(message)
 
     def _unnamed(self) -> str:
         if self._found is None:
             from lanes.commands.common.database import unnamed
 
-            found, said = unnamed()
+            found, sentence = unnamed()
             self._found = found.url
-            if said:
-                self.out.talk(said)
+            if sentence:
+                self.out.talk(sentence)
         return self._found
 
 

@@ -47,7 +47,7 @@ def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., 
     ``besides``: parameters that it does not take from the command line, or in another way.
     """
 
-    def made(function: Callable[..., int | None]) -> click.Command:
+    def decorated(function: Callable[..., int | None]) -> click.Command:
         with_options = options_of(verb, *besides)(pass_session(function))
         key = verb.by_name.get("key")
         if key is not None and "key" not in besides:
@@ -56,7 +56,7 @@ def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., 
             with_options
         )
 
-    return made
+    return decorated
 
 
 def query_command(
@@ -72,19 +72,19 @@ def query_command(
     """
 
     @command_for(verb)
-    def command(session: Session, /, **given: Any) -> int:
+    def command(session: Session, /, **params: Any) -> int:
         out = session.out
-        if "limit" in given:
-            given["limit"] = out.limit(given["limit"])
+        if "limit" in params:
+            params["limit"] = out.limit(params["limit"])
         with session.desk() as desk:
             if nothing:
                 out.pages(
-                    pages(desk, verb, given),
+                    pages(desk, verb, params),
                     lambda page, titles: print_(out, page, titles=titles),
-                    lambda: nothing_fits(desk, given.get("filter_"), nothing),
+                    lambda: nothing_fits(desk, params.get("filter_"), nothing),
                 )
                 return Exit.DONE
-            found = desk.call(verb, **given)
+            found = desk.call(verb, **params)
         if out.json:
             out.data(found)
         else:
@@ -94,23 +94,23 @@ def query_command(
     return command
 
 
-def pages(desk: Driver, verb: Verb[..., Any], given: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+def pages(desk: Driver, verb: Verb[..., Any], params: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
     """What a verb lists; without a limit page by page, since all of it may be larger than the memory."""
-    how = verb.paging
-    assert how is not None
-    if given["limit"] is not None:
-        yield desk.call(verb, **given)
+    paging = verb.paging
+    assert paging is not None
+    if params["limit"] is not None:
+        yield desk.call(verb, **params)
         return
-    if given.get("filter_"):  # its ages are those of this moment on every page, however late that is asked for
-        given = {**given, "filter_": kinds.timed(given["filter_"], system_clock())}
-    place: dict[str, Any] = {how.param: 0} if how.forward else {}
+    if params.get("filter_"):  # its ages are those of this moment on every page, however late that is asked for
+        params = {**params, "filter_": kinds.timed(params["filter_"], system_clock())}
+    place: dict[str, Any] = {paging.param: 0} if paging.forward else {}
     while True:
-        page = desk.call(verb, **{**given, **place, "limit": PAGE})
+        page = desk.call(verb, **{**params, **place, "limit": PAGE})
         yield page
         if len(page) < PAGE:
             return
-        place = {how.param: how.place(page)}
-        if "since" in given:  # that moves on with the clock, and what follows a page is within it
+        place = {paging.param: paging.place(page)}
+        if "since" in params:  # that moves on with the clock, and what follows a page is within it
             place["since"] = None
 
 
@@ -135,21 +135,28 @@ def epilog(verb: Verb[..., Any]) -> str:
 
 
 def _option(param: VerbParam) -> Callable[[Any], Any]:
-    names, said = [f"--{param.wire.replace('_', '-')}", param.name], param.meaning
+    names, help_text = [f"--{param.wire.replace('_', '-')}", param.name], param.meaning
     if param.wire == "limit":
-        said += f" [default: {ON_A_TERMINAL} on a terminal]"
+        help_text += f" [default: {ON_A_TERMINAL} on a terminal]"
     if param.kind is kinds.FLAG:
-        return click.option(*names, is_flag=True, help=said)
+        return click.option(*names, is_flag=True, help=help_text)
     if "enum" in param.kind.schema:
         if param.many:
-            return click.option(*names, multiple=True, type=WordType(param), help=said)
+            return click.option(*names, multiple=True, type=WordType(param), help=help_text)
         many = len(param.kind.schema["enum"]) > MOST_SHOWN
         metavar = param.wire[0].upper() if many else None
         default = param.default and str(param.default)
         return click.option(
-            *names, type=WordType(param), default=default, metavar=metavar, show_default=default is not None, help=said
+            *names,
+            type=WordType(param),
+            default=default,
+            metavar=metavar,
+            show_default=default is not None,
+            help=help_text,
         )
-    return click.option(*names, type=TYPES.get(param.kind) or Written(param), metavar=param.kind.metavar, help=said)
+    return click.option(
+        *names, type=TYPES.get(param.kind) or Written(param), metavar=param.kind.metavar, help=help_text
+    )
 
 
 class Written(NumberType):

@@ -30,13 +30,13 @@ from lanes_storage.sqlite.inspect import schema_text
 #: How many lanes (the most urgent first), events and dead letters (the newest) it contains.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
 #: Fields of records, and of the details of events, that contain texts of a conversation, or a part of a key.
-SAID = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
+PRIVATE_FIELDS = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
 #: Reasons that lanes writes itself; any other reason was typed by a person.
 OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
 #: Sentences with this beginning end with such a reason.
 WITH_REASON = ("aborted by ", "paused by ")
 #: Settings that contain a prompt, or a part of a key.
-SETTINGS_SAID = frozenset({"system", "match"})
+PRIVATE_SETTINGS = frozenset({"system", "match"})
 #: Causes whose message contains foreign text or keys.
 THEIRS = frozenset(
     {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
@@ -113,7 +113,7 @@ class Redaction:
     def _field(self, name: str, value: Any, theirs: bool) -> Any:
         if value is None:
             return None
-        if name in SAID or (name == "message" and theirs) or (name == "reason" and value not in OUR_REASONS):
+        if name in PRIVATE_FIELDS or (name == "message" and theirs) or (name == "reason" and value not in OUR_REASONS):
             return LEFT_OUT
         if isinstance(value, str) and value.startswith(WITH_REASON):
             return LEFT_OUT
@@ -143,7 +143,7 @@ def _settings(config: Config | None, *, texts: bool) -> list[Json]:
     settings = [] if config is None else jsonable(config.settings())
     if not texts:
         for setting in settings:
-            if setting["name"].rpartition(".")[2] in SETTINGS_SAID and setting["value"] is not None:
+            if setting["name"].rpartition(".")[2] in PRIVATE_SETTINGS and setting["value"] is not None:
                 setting["value"] = LEFT_OUT
     return settings
 

@@ -43,7 +43,7 @@ def command(session: Session, only: tuple[str, ...], quick: bool, listing: bool,
             out.line(report.named(row))
         return
     size = work.QUICK if quick else work.FULL
-    tell = out.talk if out.json else out.line
-    machine, results = measuring.bench(rows, size, folder or Path.cwd(), tell)
+    print_line = out.talk if out.json else out.line
+    machine, results = measuring.bench(rows, size, folder or Path.cwd(), print_line)
     if out.json:
         out.data(report.form(machine, results))

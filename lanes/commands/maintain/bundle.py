@@ -36,8 +36,8 @@ def command(session: Session, file: Path, texts: bool) -> None:
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror or error}") from error
     session.out.changed = True
-    made = {"file": str(file), "bytes": file.stat().st_size, "parts": parts, "texts": texts}
-    session.out.result(made, str(file))
+    result = {"file": str(file), "bytes": file.stat().st_size, "parts": parts, "texts": texts}
+    session.out.result(result, str(file))
     session.out.talk(f"in it: {', '.join(parts)}")
     session.out.talk(WITH if texts else WITHOUT)
     session.out.talk("Names of hosts, users, providers and files are in it: look through it before you give it away.")

@@ -56,10 +56,10 @@ def _print(out: Output, found: Conversation) -> None:
 
 
 def _print_turn(out: Output, turn: ConversationTurn) -> None:
-    told = "" if turn.told else ", not told any more: it is too long for the model"
+    note = "" if turn.told else ", not told any more: it is too long for the model"
     source = "imported" if turn.message_id is None else f"message {turn.message_id}"
     out.line()
-    out.line(f"{clock_time(turn.at)}  {source}, {turn.state}{told}")
+    out.line(f"{clock_time(turn.at)}  {source}, {turn.state}{note}")
     out.paragraph(f"> {turn.text}")
     if turn.tools:
         out.line(f"(called {', '.join(turn.tools)})")
@@ -69,23 +69,23 @@ def _print_turn(out: Output, turn: ConversationTurn) -> None:
 
 @command_for(new_conversation)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def new(session: Session, /, key: str, yes: bool, **given: Any) -> int:
-    if session.out.asks and not yes and not click.confirm(f"Begin a new conversation in {key!a}?", err=True):
+def new(session: Session, /, key: str, yes: bool, **params: Any) -> int:
+    if session.out.is_interactive and not yes and not click.confirm(f"Begin a new conversation in {key!a}?", err=True):
         return Exit.FAILED
-    return _begin(session, new_conversation, key=key, **given)
+    return _begin(session, new_conversation, key=key, **params)
 
 
-def _begin(session: Session, verb: Verb[..., Acted], **given: Any) -> int:
+def _begin(session: Session, verb: Verb[..., Acted], **params: Any) -> int:
     with session.desk() as desk:
-        acted = desk.call(verb, **given)
+        acted = desk.call(verb, **params)
     session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
     return Exit.DONE
 
 
 @command_for(export_conversation)
-def export(session: Session, /, **given: Any) -> int:
+def export(session: Session, /, **params: Any) -> int:
     with session.desk() as desk:
-        session.out.data(desk.call(export_conversation, **given))
+        session.out.data(desk.call(export_conversation, **params))
     return Exit.DONE
 
 
@@ -101,10 +101,10 @@ def _messages(file: IO[bytes]) -> tuple[dict[str, Any], ...]:
     if not text.strip():
         fail("FILE is empty")
     try:
-        said = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         fail(f"FILE is no JSON: {error}")
-    messages = said.get("messages") if isinstance(said, dict) else said
+    messages = document.get("messages") if isinstance(document, dict) else document
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         fail("FILE has no list of chat messages")
     return tuple(messages)

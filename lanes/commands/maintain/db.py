@@ -58,8 +58,8 @@ def upgrade(session: Session) -> None:
         open_store(url, create=True).close()
     session.out.changed = True
     newest = f" has the newest schema, {versions.VERSION}"
-    told = newest if before == versions.VERSION else f": schema {before} → {versions.VERSION}"
-    session.out.result({"database": str(path), "from": before, "to": versions.VERSION}, f"{path}{told}")
+    outcome = newest if before == versions.VERSION else f": schema {before} → {versions.VERSION}"
+    session.out.result({"database": str(path), "from": before, "to": versions.VERSION}, f"{path}{outcome}")
 
 
 def _upgrade(session: Session, url: str, path: Path) -> None:
@@ -114,8 +114,8 @@ def compact(session: Session) -> None:
     cut = pack(path, system_clock)
     after = facts(path).size
     session.out.changed = True
-    told = f"{path}: {size(before)} before, {size(after)} now"
-    session.out.result({"database": str(path), "before": before, "after": after}, told)
+    sentence = f"{path}: {size(before)} before, {size(after)} now"
+    session.out.result({"database": str(path), "before": before, "after": after}, sentence)
     if not cut:
         why = "the file cannot be cut while a process reads from it all the time, such as a backup or an open shell"
         session.out.talk(f"{why}: end that, then repeat")
@@ -141,8 +141,8 @@ def backup(session: Session, file: Path) -> None:
     except FileExistsError:
         raise click.ClickException(f"{file} is there already: name another file") from None
     session.out.changed = True
-    made = {"database": str(path), "backup": str(file), "bytes": file.stat().st_size}
-    session.out.result(made, f"{file}: a copy of {path}")
+    result = {"database": str(path), "backup": str(file), "bytes": file.stat().st_size}
+    session.out.result(result, f"{file}: a copy of {path}")
 
 
 @click.command("restore", epilog="Example: lanes db restore lanes-backup.db")

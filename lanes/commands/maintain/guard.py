@@ -53,7 +53,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
             return _write(session, _plan(session, program, upstream, service=not no_service))
     plan = _plan(session, program, upstream, service=not no_service)
     session.out.talk(f"nothing was changed; `lanes guard {program} --write` does it")
-    _tell(session.out, plan, "planned")
+    _print_json(session.out, plan, "planned")
     return Exit.DONE
 
 
@@ -95,7 +95,7 @@ def _write(session: Session, plan: "Installation") -> int:
 
     install(plan, begin)
     out.talk(f"{program.name}: {program.after}; `lanes guard {program.name} --undo` takes it back")
-    _tell(out, plan, trials[0].state)
+    _print_json(out, plan, trials[0].state)
     return Exit.DONE
 
 
@@ -119,16 +119,16 @@ def _undo(out: "Output", program: str) -> int:
     return Exit.DONE
 
 
-def _tell(out: "Output", plan: "Installation", state: str) -> None:
+def _print_json(out: "Output", plan: "Installation", state: str) -> None:
     if out.json:
         files = [str(each.path) for each in plan.changes]
         out.data({"program": plan.program.name, "upstream": plan.upstream, "files": files, "state": state})
 
 
 def _run(out: "Output", command_line: tuple[str, ...]) -> bool:
-    """Whether it worked; if not, its last word is told."""
+    """Whether it worked; if not, the last line of its errors is printed."""
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        out.talk(f"`{' '.join(command_line)}` failed: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        out.talk(f"`{' '.join(command_line)}` failed: {lines[-1]}")
     return done.returncode == 0

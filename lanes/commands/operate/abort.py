@@ -31,31 +31,31 @@ NAMED = 20
 @click.option("--no-wait", is_flag=True, help="Request it, and do not wait for the outcome.")
 @click.option("--dry-run", is_flag=True, help="Show what would be aborted, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one lane without a terminal.")
-def command(session: Session, /, keys: tuple[str, ...], **given: Any) -> int:
-    _check(keys, given)
-    which = {name: given[name] for name in WHICH}
-    how = {name: given[name] for name in abort.by_name if name in given and name != "epoch"}
+def command(session: Session, /, keys: tuple[str, ...], **params: Any) -> int:
+    _check(keys, params)
+    which = {name: params[name] for name in WHICH}
+    how = {name: params[name] for name in abort.by_name if name in params and name != "epoch"}
     with session.desk() as desk:
-        sought = {"epoch": given["epoch"], "source": given["source"], "look": given["dry_run"]}
-        plan = plan_for(desk, keys, which, given["scope"], **sought)
-        if given["dry_run"]:
-            return preview(session.out, desk, plan, given["filter_"])
-        if len(plan.targets) > 1 and not given["yes"] and not _confirmed(session.out, plan):
+        sought = {"epoch": params["epoch"], "source": params["source"], "look": params["dry_run"]}
+        plan = plan_for(desk, keys, which, params["scope"], **sought)
+        if params["dry_run"]:
+            return preview(session.out, desk, plan, params["filter_"])
+        if len(plan.targets) > 1 and not params["yes"] and not _confirmed(session.out, plan):
             say("nothing was aborted")
             return Exit.FAILED
-        return carry_out(session.out, desk, plan, given["filter_"], {**how, "wait": not given["no_wait"]})
+        return carry_out(session.out, desk, plan, params["filter_"], {**how, "wait": not params["no_wait"]})
 
 
-def _check(keys: tuple[str, ...], given: dict[str, Any]) -> None:
+def _check(keys: tuple[str, ...], params: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
-    chooses = given["every"] or any(given[name] is not None for name in WHICH)
+    chooses = params["every"] or any(params[name] is not None for name in WHICH)
     if bool(keys) == chooses:
         both = ", not both" if keys else ""
         fail(f"name at least one KEY, or choose lanes with --filter, --match, --held-for or --all{both}")
-    refuse_unless_one(keys, given["epoch"])
-    if given["force"] and given["grace"] is not None:
+    refuse_unless_one(keys, params["epoch"])
+    if params["force"] and params["grace"] is not None:
         fail("--force is a grace of nothing: give one of --force and --grace")
-    if given["no_wait"] and given["timeout"] is not None:
+    if params["no_wait"] and params["timeout"] is not None:
         fail("give one of --no-wait and --timeout")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanes.base.errors import LanesError, NotFound
 from lanes.commands.common.each import listed, nothing_fits
-from lanes.commands.common.exits import Exit, gravest, tell
+from lanes.commands.common.exits import Exit, gravest, print_error
 from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Output, Piece, say
 from lanes.commands.output.words import note, state, stopped, took
@@ -82,14 +82,14 @@ def plan_for(
             missing.append(error)
     if not named:
         lanes = list(listed(desk, **which, source=source, abortable=scope))
-    seen = [AbortTarget(lane.key, lane.bound_epoch if epoch is None else epoch) for lane in lanes]
-    return AbortPlan(seen, lanes, missing)
+    targets = [AbortTarget(lane.key, lane.bound_epoch if epoch is None else epoch) for lane in lanes]
+    return AbortPlan(targets, lanes, missing)
 
 
 def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None) -> int:
     """Show what would be aborted."""
     for error in plan.missing:
-        tell(out, error)
+        print_error(out, error)
     if out.json:
         out.data(plan.lanes)
     elif plan.lanes:
@@ -104,13 +104,13 @@ def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | Non
 
 def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
     """Abort, and say of each lane what became of it as soon as that is proven."""
-    codes = [tell(out, error) for error in plan.missing]
+    codes = [print_error(out, error) for error in plan.missing]
     _announce(desk, plan)
     results: dict[int, AbortResult] = {}
     try:
         for place, result in desk.call_each(abort, [{**how, **target._asdict()} for target in plan.targets]):
             if isinstance(result, LanesError):
-                codes.append(tell(out, result))
+                codes.append(print_error(out, result))
                 continue
             results[place] = result
             codes.append(_code(result, wait=how["wait"]))
@@ -129,11 +129,11 @@ def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | N
     return gravest(codes) or (Exit.DONE if Exit.DONE in codes else Exit.NOTHING)
 
 
-def _interrupted(told: int, meant: int) -> str:
-    if meant == 1:
+def _interrupted(reported: int, targets: int) -> str:
+    if targets == 1:
         return "interrupted; the request remains, and the run ends aborted"
     also = "a run that was already asked to end ends aborted, and the others go on"
-    return f"interrupted after {told} of {counted(meant, 'lane')}; {also}: `lanes list` shows them"
+    return f"interrupted after {reported} of {counted(targets, 'lane')}; {also}: `lanes list` shows them"
 
 
 def _announce(desk: Driver, plan: AbortPlan) -> None:
@@ -155,8 +155,8 @@ def _name_the_stopped(desk: Driver) -> None:
     from lanes.verbs.system import status
 
     found = desk.advise(status)
-    for said in () if found is None else stopped((*found.gateways, *found.desks)):
-        say(f"lanes: {said}")
+    for sentence in () if found is None else stopped((*found.gateways, *found.desks)):
+        say(f"lanes: {sentence}")
 
 
 def _code(result: AbortResult, *, wait: bool) -> Exit:

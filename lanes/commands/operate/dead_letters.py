@@ -22,14 +22,14 @@ from lanes_storage.errors import StorageError
 @command_for(dead_letters)
 @click.option("--prune", is_flag=True, help="Delete them, for good.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed for --prune without a terminal.")
-def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **given: Any) -> int:
-    _check({**given, "limit": limit}, prune, yes)
+def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **params: Any) -> int:
+    _check({**params, "limit": limit}, prune, yes)
     out = session.out
     with session.desk() as desk:
         if not prune:
-            _list(out, desk, given, out.limit(limit))
+            _list(out, desk, params, out.limit(limit))
             return Exit.DONE
-        found = _number(desk, given["older_than"])
+        found = _number(desk, params["older_than"])
         if (
             found
             and not yes
@@ -37,8 +37,8 @@ def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **gi
         ):
             out.talk("nothing was pruned")
             return Exit.FAILED
-        gone = desk.call(prune_dead_letters, older_than=given["older_than"]).pruned
-    _report(out, gone, kept=found - gone)
+        pruned = desk.call(prune_dead_letters, older_than=params["older_than"]).pruned
+    _report(out, pruned, kept=found - pruned)
     return Exit.DONE
 
 
@@ -50,35 +50,35 @@ def _number(desk: Driver, older_than_ms: int) -> int:
         return len(desk.call(dead_letters, older_than=older_than_ms))
 
 
-def _check(given: dict[str, Any], prune: bool, yes: bool) -> None:
-    if prune and given["older_than"] is None:
+def _check(params: dict[str, Any], prune: bool, yes: bool) -> None:
+    if prune and params["older_than"] is None:
         fail("--prune needs --older-than: say of what age they are to go (0s: all)")
     for name in ("limit", "filter_"):
-        if prune and given[name] is not None:
+        if prune and params[name] is not None:
             fail(f"--prune takes all of that age: give it without --{name.rstrip('_')}")
     if yes and not prune:
         fail("--yes is for --prune")
 
 
-def _report(out: Output, gone: int, *, kept: int) -> None:
-    out.result(Pruned(gone), f"{counted(gone, 'dead letter')} pruned")
+def _report(out: Output, pruned: int, *, kept: int) -> None:
+    out.result(Pruned(pruned), f"{counted(pruned, 'dead letter')} pruned")
     if kept > 0:
         out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
 
 
-def _list(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
+def _list(out: Output, desk: Driver, params: dict[str, Any], limit: int | None) -> None:
     more = False
 
     def found() -> Iterator[Sequence[Message]]:
         nonlocal more
-        for page in pages(desk, dead_letters, {**given, "limit": one_more(limit)}):
+        for page in pages(desk, dead_letters, {**params, "limit": one_more(limit)}):
             more = limit is not None and len(page) > limit
             yield page[:limit]
 
     out.pages(
         found(),
         lambda page, titles: print_dead_letters(out, page, titles=titles),
-        lambda: nothing_fits(desk, given["filter_"], "no dead letter"),
+        lambda: nothing_fits(desk, params["filter_"], "no dead letter"),
     )
     if more and not out.json:
         out.talk(f"the newest {counted(limit or 0, 'dead letter')}; --limit shows more")

@@ -20,37 +20,37 @@ WAIT_S = 0.5
 
 @command_for(events)
 @click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
-def command(session: Session, /, key: str | None, limit: int | None, follow: bool, **given: Any) -> None:
+def command(session: Session, /, key: str | None, limit: int | None, follow: bool, **params: Any) -> None:
     out = session.out
-    given |= {"key": key, "limit": out.limit(limit)}
+    params |= {"key": key, "limit": out.limit(limit)}
     with session.desk() as desk:
         if follow:
-            follow_journal(out, desk, given)
+            follow_journal(out, desk, params)
             return
         out.pages(
-            pages(desk, events, given),
+            pages(desk, events, params),
             lambda page, titles: print_events(out, page, with_key=key is None, titles=titles),
-            lambda: nothing_fits(desk, given["filter_"], "no such event"),
+            lambda: nothing_fits(desk, params["filter_"], "no such event"),
         )
 
 
-def follow_journal(out: Output, desk: Driver, given: dict[str, Any]) -> None:
+def follow_journal(out: Output, desk: Driver, params: dict[str, Any]) -> None:
     """Print what there is, then each new event, until nobody reads any more: page by page, however long it is."""
     newest = desk.call(events, limit=1)
     last = newest[-1].id if newest else 0
-    found = desk.call(events, **(given if given["limit"] is not None else given | {"after": 0, "limit": PAGE}))
+    found = desk.call(events, **(params if params["limit"] is not None else params | {"after": 0, "limit": PAGE}))
     while True:
         for event in found:
-            _print_followed(out, event, with_key=given["key"] is None)
+            _print_followed(out, event, with_key=params["key"] is None)
         out.flush()
         more = len(found) == PAGE
         if found:
             last = found[-1].id if more else max(last, found[-1].id)
-        while out.heard and not more and not desk.changed(WAIT_S):
+        while out.has_reader and not more and not desk.changed(WAIT_S):
             pass
-        if not out.heard:
+        if not out.has_reader:
             return
-        found = desk.call(events, **{**given, "after": last, "since": None, "limit": PAGE})
+        found = desk.call(events, **{**params, "after": last, "since": None, "limit": PAGE})
 
 
 def _print_followed(out: Output, event: Event, *, with_key: bool) -> None:

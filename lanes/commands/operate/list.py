@@ -53,18 +53,18 @@ def command(
     filter_: LaneFilter | None,
     watch: bool,
     limit: int | None,
-    **given: Any,
+    **params: Any,
 ) -> None:
     out = session.out
     limit = max(1, out.height - FRAME) if limit is None and watch and out.tty and not out.json else out.limit(limit)
     if words and filter_ is not None:
         fail("give the filter as words or with --filter, not both")
-    given["filter_"] = filter_ or _read(words)
+    params["filter_"] = filter_ or _read(words)
     with session.desk() as desk:
         if watch:
-            _watch(out, desk, given, limit)
+            _watch(out, desk, params, limit)
         else:
-            _show(out, desk, given, _look(desk, given, limit), limit)
+            _show(out, desk, params, _look(desk, params, limit), limit)
 
 
 def _read(words: tuple[str, ...]) -> LaneFilter:
@@ -77,33 +77,33 @@ def _read(words: tuple[str, ...]) -> LaneFilter:
     return parsed.chosen
 
 
-def _look(desk: Driver, given: dict[str, Any], limit: int | None) -> list[Lane]:
+def _look(desk: Driver, params: dict[str, Any], limit: int | None) -> list[Lane]:
     """The lanes, and one more than the limit where there are more."""
-    return list(listed(desk, **given, limit=one_more(limit)))
+    return list(listed(desk, **params, limit=one_more(limit)))
 
 
-def _watch(out: Output, desk: Driver, given: dict[str, Any], limit: int | None) -> None:
+def _watch(out: Output, desk: Driver, params: dict[str, Any], limit: int | None) -> None:
     """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
     desk.changed(0)
-    while out.heard:
-        lanes = _look(desk, given, limit)
+    while out.has_reader:
+        lanes = _look(desk, params, limit)
         if out.json:
             out.data(lanes[:limit], one_line=True)
         else:
             out.clear()
-            _show(out, desk, given, lanes, limit, WATCHED)
+            _show(out, desk, params, lanes, limit, WATCHED)
             if not out.tty:
                 out.line()
         out.flush()
         time.sleep(REST_S)
-        while not desk.changed(TICK_S) and out.heard and not out.tty:
+        while not desk.changed(TICK_S) and out.has_reader and not out.tty:
             pass
 
 
 def _show(
     out: Output,
     desk: Driver,
-    given: dict[str, Any],
+    params: dict[str, Any],
     lanes: list[Lane],
     limit: int | None,
     columns: Sequence[OutputColumn] = COLUMNS,
@@ -113,15 +113,15 @@ def _show(
     out.pages(
         (lanes[at : at + PAGE] for at in range(0, len(lanes), PAGE)),
         lambda page, titles: out.table(columns, [_row(lane) for lane in page], titles=titles),
-        lambda: _nothing(desk, given),
+        lambda: _nothing(desk, params),
     )
     if more and not out.json:
         out.talk(f"the first {counted(len(lanes), 'lane')}; --limit shows more")
 
 
-def _nothing(desk: Driver, given: dict[str, Any]) -> str:
-    everything = given["filter_"].everything and not any(given[name] for name in given if name != "filter_")
-    return "no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, given["filter_"])
+def _nothing(desk: Driver, params: dict[str, Any]) -> str:
+    everything = params["filter_"].everything and not any(params[name] for name in params if name != "filter_")
+    return "no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, params["filter_"])
 
 
 def _row(lane: Lane) -> list[Piece]:

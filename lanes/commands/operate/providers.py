@@ -20,7 +20,7 @@ COLUMNS = (
     OutputColumn("LATENCY", right=True),
     OutputColumn("FAILURES/H", below=True),
 )
-#: What is told of those that are not well.
+#: What each state of health means, except that all is well.
 MEANINGS = {
     Health.COOLING: "it refused everybody, and is not asked until then",
     Health.PROBING: "one request at a time finds out whether it answers",
@@ -49,7 +49,7 @@ def _print(out: Output, found: list[Provider]) -> None:
             out.line(f"{each.name}: {each.cause or 'failed'}: {each.message}")
     for health, meaning in MEANINGS.items():
         if any(each.health is health for each in found):
-            out.line(f"{_named(health)}: {meaning}")
+            out.line(f"{_health_name(health)}: {meaning}")
 
 
 def _reset(session: Session, words: tuple[str, ...]) -> int:
@@ -67,7 +67,7 @@ def _row(provider: Provider) -> list[Cell | str]:
     failures = ", ".join(f"{count} {cause}" for cause, count in sorted(provider.failures.items()))
     return [
         provider.name,
-        Cell(health_told(provider), TONES.get(provider.health, "warn")),
+        Cell(health_text(provider), TONES.get(provider.health, "warn")),
         f"{provider.in_flight} of {most}" if limited else str(provider.in_flight),
         str(provider.answers),
         took(provider.latency_ms) or "",
@@ -75,11 +75,11 @@ def _row(provider: Provider) -> list[Cell | str]:
     ]
 
 
-def health_told(provider: Provider) -> str:
+def health_text(provider: Provider) -> str:
     """How a provider is, in the words of the dashboard."""
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
-    return f"{_named(provider.health)}{lasting(until)}"
+    return f"{_health_name(provider.health)}{lasting(until)}"
 
 
-def _named(health: Health) -> str:
+def _health_name(health: Health) -> str:
     return str(health).replace("_", " ")

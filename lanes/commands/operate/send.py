@@ -8,7 +8,7 @@ import click
 
 from lanes.base import arguments
 from lanes.commands.common.exits import Exit, fail
-from lanes.commands.common.options import DURATION, KEY, given_text
+from lanes.commands.common.options import DURATION, KEY, message_text
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output
@@ -24,7 +24,7 @@ from lanes.verbs.sending import message, send
 PATIENCE_S = 10.0
 #: Between two looks whether a gateway claims.
 LOOK_MS = 1_000
-#: In what is told of a wait: with a new one alone nothing else has changed.
+#: The durations in the reason of a wait: if only they differ, nothing else has changed.
 DURATIONS = re.compile(r"\b\d+ m?s\b|\b\d+[dhm] \d+[hms]\b")
 UNFINISHED = ("queued", "running")
 
@@ -66,7 +66,7 @@ def command(
         fail("--timeout needs --wait")
     if idempotency_key == "":
         fail("an idempotency key is not empty")
-    text = given_text(text)
+    text = message_text(text)
     sender = arguments.digits(os.environ.get("LANES_RUN_ID", ""))  # the run that this process is a part of
     run = sender if wait else None
     how = {"if_idle": if_idle, "idempotency_key": idempotency_key, "fresh": fresh}
@@ -93,7 +93,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     out.talk(f"accepted as message {number}{_held_up(accepted)}")
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
-    first, waiting = True, WaitTold()
+    first, waiting = True, WaitNotice()
     while last.state in UNFINISHED:
         now = time.monotonic()
         alone = session.alone(desk)
@@ -103,30 +103,30 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
             return out.trouble("no_gateway", f"message {number} is accepted, and {alone}", Exit.UNREACHABLE)
         if end is not None and now >= end:
             session.out.result(last, str(last.id))
-            said = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
-            return out.trouble("unconfirmed", said, Exit.UNCONFIRMED)
+            detail = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
+            return out.trouble("unconfirmed", detail, Exit.UNCONFIRMED)
         left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
         last = desk.call(message, id=number, wait=left, waiting_run=run)
         first = False
         if out.watched:
-            waiting.tell(out, desk, last)
+            waiting.update(out, desk, last)
     return _print_ended(session, last)
 
 
-class WaitTold:
+class WaitNotice:
     """Tells a person why a message has not started: once, and again when that has changed, not only its durations."""
 
     def __init__(self) -> None:
-        self._told: str | None = None
+        self._shown: str | None = None
 
-    def tell(self, out: Output, desk: Driver, last: Message) -> None:
+    def update(self, out: Output, desk: Driver, last: Message) -> None:
         held_up = desk.call(why, key=last.key).held_up if last.state == "queued" else None
         if held_up is None:
             return
         before = "" if last.position in (None, 1) else f"it is number {last.position} of its lane. "
         kind = DURATIONS.sub("", before + held_up)
-        if kind != self._told:
-            self._told = kind
+        if kind != self._shown:
+            self._shown = kind
             out.talk(f"waits: {before}{held_up}")
 
 
@@ -143,9 +143,9 @@ def _print_ended(session: Session, message: Message) -> int:
     if done:
         return Exit.DONE
     error = message.error
-    said = f"{message.state}: it has no reply" if error is None else failed(error)
+    reason = f"{message.state}: it has no reply" if error is None else failed(error)
     fix = f"`{on_lane('why', message.key)}` says what to do about it"
-    code = session.out.trouble(message.state, f"message {message.id} {message.state}: {said}", Exit.FAILED, fix)
+    code = session.out.trouble(message.state, f"message {message.id} {message.state}: {reason}", Exit.FAILED, fix)
     for attempt in () if error is None or session.out.json else error.attempts:
         session.out.talk(f"  {attempt.provider}: {attempt.cause}: {attempt.message}")
     return code

@@ -3,7 +3,7 @@
 from lanes.commands.common.verbs import query_command
 from lanes.commands.output.printing import Output
 from lanes.commands.output.tables import print_events, print_messages, print_processes
-from lanes.commands.output.words import asks, lane_state, took
+from lanes.commands.output.words import attempt_text, lane_state, took
 from lanes.explain.phrases import clock_time, failed, failed_over
 from lanes.records import Lane, LaneDetail, Message, Run
 from lanes.text.amounts import dollars
@@ -27,9 +27,9 @@ def _print(out: Output, detail: LaneDetail) -> None:
         out.line("paused    ", f"{lane.paused.reason}{until}")
     answered = next((message for message in detail.messages if message.provider is not None), None)
     if answered is not None and answered.provider is not None:
-        who = failed_over(answered) or answered.provider
+        provider = failed_over(answered) or answered.provider
         model = f", model {answered.model}" if answered.model else ""
-        out.line("answered  ", f"message {answered.id} by {who}{model}{_tokens(answered)}")
+        out.line("answered  ", f"message {answered.id} by {provider}{model}{_tokens(answered)}")
     if lane.last_error:
         error = lane.last_error
         out.line("error     ", f"{failed(error)}, at {clock_time(error.at)}")
@@ -71,11 +71,11 @@ def _print_run(out: Output, lane: Lane, run: Run) -> None:
     run_limit, stall_limit = took(run.run_timeout_ms) or "off", took(run.stall_timeout_ms) or "off"
     out.line("limits    ", f"run_timeout {run_limit}, stall_timeout {stall_limit}")
     if lane.acts_next is not None and lane.acts_next.provider is not None:
-        out.line("provider  ", asks(lane.acts_next))
+        out.line("provider  ", attempt_text(lane.acts_next))
     if run.abort is not None:
-        asked = run.abort
-        reason = f": {asked.reason}" if asked.reason else ""
-        out.line("abort     ", f"requested by {asked.actor} at {clock_time(asked.at)}{reason}")
+        abort = run.abort
+        reason = f": {abort.reason}" if abort.reason else ""
+        out.line("abort     ", f"requested by {abort.actor} at {clock_time(abort.at)}{reason}")
 
 
 command = query_command(show, _print)

@@ -3,4 +3,4 @@
 from lanes.commands.common.verbs import query_command
 from lanes.verbs.queries import why
 
-command = query_command(why, lambda out, told: out.paragraph(told.why))
+command = query_command(why, lambda out, result: out.paragraph(result.why))

@@ -65,7 +65,7 @@ def _shrunk(
     remarks = [i for i, column in enumerate(columns) if column.cut == "end"]
     cut = [i for i, column in enumerate(columns) if column.cut]
     leasts = [column.least for column in columns]
-    whole = _taken(widths, width, remarks, leasts)
+    whole = _reduced(widths, width, remarks, leasts)
     if sum(whole) <= width:
         return whole
     for i, column in enumerate(columns):
@@ -73,11 +73,11 @@ def _shrunk(
             room = width - sum(whole) + whole[i]
             widths[i] = max([column.least, *(size for row in table if (size := width_of(row[i])) <= room)])
     for of, kept in ((remarks, leasts), (cut, leasts), (cut, [LEAST] * len(columns))):
-        widths = _taken(widths, width, of, kept)
+        widths = _reduced(widths, width, of, kept)
     return widths
 
 
-def _taken(widths: list[int], width: int, of: Sequence[int], leasts: Sequence[int]) -> list[int]:
+def _reduced(widths: list[int], width: int, of: Sequence[int], leasts: Sequence[int]) -> list[int]:
     """The widths once what is too much was taken from the widest of these columns, again and again."""
     widths = [*widths]
     while sum(widths) > width:
@@ -101,11 +101,11 @@ def _laid(columns: Sequence[OutputColumn], row: Sequence[str], widths: Sequence[
 
 
 def _fit(text: str, size: int, column: OutputColumn) -> str:
-    taken = width_of(text)
-    if taken > size:
+    width = width_of(text)
+    if width > size:
         text = _cut(text, size, middle=column.cut == "middle")
-        taken = width_of(text)
-    space = " " * (size - taken)
+        width = width_of(text)
+    space = " " * (size - width)
     return space + text if column.right else text + space
 
 
@@ -116,18 +116,18 @@ def _cut(text: str, size: int, *, middle: bool) -> str:
 
 
 def _first(text: str, size: int) -> str:
-    taken = 0
+    width = 0
     for at, character in enumerate(text):
-        taken += width_of(character)
-        if taken > size:
+        width += width_of(character)
+        if width > size:
             return text[:at]
     return text
 
 
 def _last(text: str, size: int) -> str:
-    taken = 0
+    width = 0
     for at in range(len(text) - 1, -1, -1):
-        taken += width_of(text[at])
-        if taken > size:
+        width += width_of(text[at])
+        if width > size:
             return text[at + 1 :]
     return text

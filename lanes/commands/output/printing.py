@@ -76,12 +76,12 @@ class Output:
 
         return shutil.get_terminal_size((80, 24)).lines
 
-    def limit(self, given: int | None) -> int | None:
+    def limit(self, requested: int | None) -> int | None:
         """How many rows to print where nobody says: all to a program, a screen or two to a person."""
-        return ON_A_TERMINAL if given is None and self.tty and not self.json else given
+        return ON_A_TERMINAL if requested is None and self.tty and not self.json else requested
 
     @property
-    def asks(self) -> bool:
+    def is_interactive(self) -> bool:
         """Whether there is somebody to ask: a terminal to read from and one to ask on."""
         return is_terminal(sys.stdin, sys.stderr)
 
@@ -91,7 +91,7 @@ class Output:
         return is_terminal(sys.stderr)
 
     @property
-    def heard(self) -> bool:
+    def has_reader(self) -> bool:
         """Whether somebody still takes the results: false once the reader of a pipe has left."""
         if sys.stdout is None or sys.stdout.closed or self._reader_left:
             return False
@@ -221,8 +221,8 @@ class Output:
         if self.json:
             import json
 
-            told = {"code": code, "detail": detail, "fix": fix or None, "exit_code": int(exit_code), **values}
-            say(json.dumps(told))
+            document = {"code": code, "detail": detail, "fix": fix or None, "exit_code": int(exit_code), **values}
+            say(json.dumps(document))
         else:
             say(f"lanes: {detail}" + (f": {fix}" if fix else ""))
         return exit_code

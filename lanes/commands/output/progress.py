@@ -27,23 +27,23 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     import click
 
     with contextlib.ExitStack() as stack:
-        shown: list[Any] = []  # from the first word on, since it tells the time that is left
+        shown: list[Any] = []  # from the first report on, since it shows the time that is left
 
-        def told(done: int, whole: int) -> None:
+        def report(done: int, whole: int) -> None:
             if not shown:
                 shown.append(stack.enter_context(click.progressbar(length=1, label=label, file=sys.stderr)))
             shown[0].length = max(1, whole)
             shown[0].update(done - shown[0].pos)
 
-        yield told
+        yield report
 
 
-def announce(out: Output, what: str, path: Path) -> bool:
-    """Say on a terminal that a large file is read as a whole; whether that was said."""
+def announce(out: Output, activity: str, path: Path) -> bool:
+    """Say on a terminal that a large file is read as a whole; whether it did."""
     with contextlib.suppress(OSError):
         whole = path.stat().st_size
         if out.watched and whole >= LARGE_BYTES:
-            out.talk(f"{what}: all {size(whole)} of it are read, which takes minutes for some gigabytes")
+            out.talk(f"{activity}: all {size(whole)} of it are read, which takes minutes for some gigabytes")
             return True
     return False
 
@@ -56,20 +56,20 @@ def growing(label: str, file: Path, whole: int) -> Iterator[None]:
     """
     over, most = threading.Event(), whole * 99 // 100
 
-    def watch(told: Callable[[int, int], None]) -> None:
+    def watch(report: Callable[[int, int], None]) -> None:
         while not over.wait(LOOK_S):
             with contextlib.suppress(OSError):  # not there yet, or no longer
-                told(min(file.stat().st_size, most), whole)
+                report(min(file.stat().st_size, most), whole)
 
-    with bar(label) as told:
-        watcher = threading.Thread(target=watch, args=(told,), daemon=True)
+    with bar(label) as report:
+        watcher = threading.Thread(target=watch, args=(report,), daemon=True)
         watcher.start()
         try:
             yield
         finally:
             over.set()
             watcher.join()
-        told(whole, whole)
+        report(whole, whole)
 
 
 def _silent(done: int, whole: int) -> None:

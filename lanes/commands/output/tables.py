@@ -98,8 +98,8 @@ def _message(message: Message) -> list[Piece]:
 def _dead_letter(message: Message) -> list[Piece]:
     error = message.error
     assert error is not None, "a dead letter has failed"
-    said = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message, None)
-    return [str(message.id), clock_time(message.ended_at), message.key, error.cause, said]
+    remark = f"retried as {message.retried_as}" if message.retried_as else one_line(error.message, None)
+    return [str(message.id), clock_time(message.ended_at), message.key, error.cause, remark]
 
 
 def _result(message: Message) -> str:
@@ -117,18 +117,18 @@ def _result(message: Message) -> str:
 
 
 def _event(event: Event, *, with_key: bool) -> list[Piece]:
-    said = []
+    parts = []
     if event.from_state != event.to_state and event.to_state is not None:
-        said.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
-    named = (("run", event.run_id), ("message", event.message_id))
-    said += [f"{word} {number}" for word, number in named if number is not None]
+        parts.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
+    numbers = (("run", event.run_id), ("message", event.message_id))
+    parts += [f"{word} {number}" for word, number in numbers if number is not None]
     # what is to be done next comes first, so that this is not cut off
     words = to_do(event) + event_texts(event)
-    said += concerned(event)
+    parts += concerned(event)
     cause = event.cause
     if cause is not None and cause != event.to_state and not any(each.startswith(cause) for each in words):
-        said.append(cause)
-    said += [f"by {event.actor}"] if event.actor else []
-    said += words
+        parts.append(cause)
+    parts += [f"by {event.actor}"] if event.actor else []
+    parts += words
     key = [event.key or ""] if with_key else []
-    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(said), None)]
+    return [str(event.id), clock_time(event.at), *key, event.type, one_line(", ".join(parts), None)]

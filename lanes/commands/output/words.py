@@ -58,49 +58,49 @@ def one_line(text: str | None, longest: int | None = 200) -> str:
 
 def note(lane: Lane) -> str:
     """The remarks about a lane in a list, the most urgent first."""
-    said = []
+    remarks = []
     if lane.paused:
-        said.append(f"paused{lasting(lane.paused.until)}: {lane.paused.reason}")
+        remarks.append(f"paused{lasting(lane.paused.until)}: {lane.paused.reason}")
     if lane.seen is not None:
-        said += _watched(lane, lane.seen)
+        remarks += _watched(lane, lane.seen)
     if lane.seen is not None and lane.run_id is None:
-        return "; ".join(said)
-    said += _held(lane) if lane.state == "running" else _released(lane)
-    return "; ".join(said)
+        return "; ".join(remarks)
+    remarks += _held(lane) if lane.state == "running" else _released(lane)
+    return "; ".join(remarks)
 
 
 def _watched(lane: Lane, seen: WatchedLane) -> list[str]:
     """What is seen in another program's gateway."""
-    said = []
+    remarks = []
     if seen.gateway is not SourceState.CONNECTED:
-        said.append(f"its gateway is {seen.gateway}{', read from its files' if seen.from_files else ''}")
+        remarks.append(f"its gateway is {seen.gateway}{', read from its files' if seen.from_files else ''}")
     if seen.state is not WatchedState.RUNNING and seen.state is not WatchedState.IDLE:
-        said.append(f"a {seen.state} there" if seen.state is WatchedState.GHOST else f"{seen.state} there")
+        remarks.append(f"a {seen.state} there" if seen.state is WatchedState.GHOST else f"{seen.state} there")
     if lane.run_id is None and lane.progress_age_ms is not None:
-        said.append(f"last sign of life {took(lane.progress_age_ms)} ago")
+        remarks.append(f"last sign of life {took(lane.progress_age_ms)} ago")
     if seen.outcome and not seen.runs:
-        said.append(f"last run: {one_line(seen.outcome, 40)}")
-    return said
+        remarks.append(f"last run: {one_line(seen.outcome, 40)}")
+    return remarks
 
 
 def _held(lane: Lane) -> list[str]:
-    said = []
+    remarks = []
     owner = lane.owner
     if owner is None:
-        said.append("its owner has ended")
+        remarks.append("its owner has ended")
     elif not owner.alive:
         silent = took(lane.heartbeat_age_ms)
-        said.append(f"no heartbeat for {silent}: owner {owner.id} (pid {owner.pid}) is dead or silent")
+        remarks.append(f"no heartbeat for {silent}: owner {owner.id} (pid {owner.pid}) is dead or silent")
     if lane.question is not None:
-        said.append(f"asks “{one_line(lane.question.text)}”, for another {took(lane.question.left_ms)}")
-    said.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
+        remarks.append(f"asks “{one_line(lane.question.text)}”, for another {took(lane.question.left_ms)}")
+    remarks.append(f"{lane.progress} {took(lane.progress_age_ms)} ago")
     if lane.acts_next is not None and lane.acts_next.provider is not None:
-        said.append(asks(lane.acts_next))
-    said += limits(lane)
-    return said
+        remarks.append(attempt_text(lane.acts_next))
+    remarks += limits(lane)
+    return remarks
 
 
-def asks(limit: NextLimit) -> str:
+def attempt_text(limit: NextLimit) -> str:
     """Which provider a run asks, and what acts next."""
     place = f"{limit.attempt} of {limit.attempts}"
     when = f"in {took(limit.left_ms)}" if limit.left_ms > 0 else "now"
@@ -117,17 +117,17 @@ def limits(lane: Lane) -> list[str]:
     ]
     if len(off) == 2:
         return ["no deadline (run_timeout and stall_timeout are off)"]
-    said = [f"{name} is off" for name in off]
+    remarks = [f"{name} is off" for name in off]
     if lane.deadline_ms is not None and lane.deadline_ms < 0:
-        said.append(f"overdue by {took(-lane.deadline_ms)}")
-    return said
+        remarks.append(f"overdue by {took(-lane.deadline_ms)}")
+    return remarks
 
 
 def _released(lane: Lane) -> list[str]:
-    said = []
+    remarks = []
     if lane.parked_until and lane.parked_until > system_clock().wall:
-        said.append(f"parked{lasting(lane.parked_until)}")
+        remarks.append(f"parked{lasting(lane.parked_until)}")
     error = lane.last_error
     if error and lane.state != "idle":
-        said.append(one_line(failed(error), 80))
-    return said
+        remarks.append(one_line(failed(error), 80))
+    return remarks

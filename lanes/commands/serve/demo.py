@@ -98,14 +98,14 @@ def _bound(simulator: str, port: int | None, tempo: float) -> "tuple[Config, soc
 
 @contextlib.asynccontextmanager
 async def _traffic(
-    database: str, tempo: float, stop: asyncio.Event, tell: Callable[[str], None]
+    database: str, tempo: float, stop: asyncio.Event, print_line: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """The script, as a separate sender beside the gateway; if it fails, the demonstration ends."""
     from lanes.desk import connect
     from lanes.simulate.demo import play
 
     async with connect(database) as desk:
-        task = asyncio.create_task(play(desk, tell, tempo=tempo), name="lanes-demo")
+        task = asyncio.create_task(play(desk, print_line, tempo=tempo), name="lanes-demo")
         task.add_done_callback(lambda _: stop.set())
         try:
             yield
@@ -116,6 +116,6 @@ async def _traffic(
                 raise ended
 
 
-def _quiet(said: str) -> None:
+def _quiet(line: str) -> None:
     """The terminal belongs to the dashboard."""
-    del said
+    del line

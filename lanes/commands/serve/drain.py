@@ -34,13 +34,13 @@ def command(session: Session, /, gateway: str | None, wait: int | None, dry_run:
     out = session.out
     with session.desk() as desk:
         found = desk.call(gateways)
-        for said in stopped(found):
-            out.talk(f"lanes: {said}")
+        for sentence in stopped(found):
+            out.talk(f"lanes: {sentence}")
         living = [each for each in found if each.alive]
         chosen = living if gateway is None else _named(living, gateway)
         if not chosen:
-            said = f"no {'' if gateway is None else 'such '}gateway lives"
-            return out.trouble("no_gateway", said, Exit.UNREACHABLE, "`lanes status` shows them")
+            detail = f"no {'' if gateway is None else 'such '}gateway lives"
+            return out.trouble("no_gateway", detail, Exit.UNREACHABLE, "`lanes status` shows them")
         one = None if gateway is None else chosen[0].id
         if dry_run:
             cuts = desk.call(drain_rehearsal, gateway=one)
@@ -62,8 +62,10 @@ def _drain(out: Output, desk: Driver, gateway: int | None, patience_ms: int) -> 
     drained = desk.call(drain, gateway=gateway, for_=patience_ms)
     held = sum(each.held for each in drained)
     if held:
-        said = f"{counted(len(drained), 'gateway')} drains" if len(drained) == 1 else f"{len(drained)} gateways drain"
-        out.talk(f"{said}; waiting for {counted(held, 'run')}, for up to {took(patience_ms)}")
+        subject = (
+            f"{counted(len(drained), 'gateway')} drains" if len(drained) == 1 else f"{len(drained)} gateways drain"
+        )
+        out.talk(f"{subject}; waiting for {counted(held, 'run')}, for up to {took(patience_ms)}")
     ended = desk.call(gateways, id=tuple(each.id for each in drained), wait=patience_ms + CUT_MS)
     if out.json:
         out.data(ended)

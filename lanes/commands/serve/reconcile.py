@@ -49,11 +49,11 @@ def _print_pass(out: Output, decided: list[Finding]) -> bool:
         if out.json:
             out.data(decision, one_line=True)
         else:
-            what = decision.key or f"owner {decision.owner.id if decision.owner else ''}"
+            subject = decision.key or f"owner {decision.owner.id if decision.owner else ''}"
             late = "" if decision.done else " (too late: it had moved on)"
-            out.line(what, f": {decision.decision}: {decision.evidence}{late}")
+            out.line(subject, f": {decision.decision}: {decision.evidence}{late}")
     out.flush()
-    return out.heard
+    return out.has_reader
 
 
 def _row(decision: Finding) -> list[Piece]:

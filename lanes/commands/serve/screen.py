@@ -37,7 +37,7 @@ class Screen:
 
     def __init__(self, database: str, config: Path | None = None) -> None:
         """``config``: the file of the gateway, by whose policies what is sent from the screen is taken."""
-        self._named = ["--db", database, *(("--config", str(config)) if config is not None else ())]
+        self._options = ["--db", database, *(("--config", str(config)) if config is not None else ())]
         self._task: asyncio.Task[None] | None = None
 
     def open(self, stop: asyncio.Event) -> None:
@@ -61,7 +61,7 @@ class Screen:
             "-m",
             "lanes",
             "dashboard",
-            *self._named,
+            *self._options,
             env=os.environ | {"LANES_UP": "1"},
         )
         try:

@@ -15,10 +15,10 @@ DEFAULT_PORT = 8766
 def _faults() -> str:
     names = [name if argument is None else f"{name}-N" for name, (argument, _) in FAULTS.items()]
     width = max(map(len, names)) + 2
-    said = (textwrap.wrap(meaning, 76 - width, break_on_hyphens=False) for _, meaning in FAULTS.values())
+    descriptions = (textwrap.wrap(meaning, 76 - width, break_on_hyphens=False) for _, meaning in FAULTS.values())
     lines = [
         f"  {word:<{width}}{line}"
-        for name, part in zip(names, said, strict=True)
+        for name, part in zip(names, descriptions, strict=True)
         for word, line in zip_longest([name], part, fillvalue="")
     ]
     return "\n".join(["\b", "The model chooses what happens, or its name in [[brackets]] in the text:", *lines])

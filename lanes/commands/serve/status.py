@@ -44,8 +44,8 @@ def _print(out: Output, found: Status) -> None:
     oldest = f", the oldest head for {waits}" if waits else ""
     for pause in found.pauses:
         until = clock_time(pause.until) if pause.until else f"`{resume_command(pause.match)}`"
-        said = f"{all_lanes(pause.match)} until {until}"
-        out.line("paused    ", Cell(said, "bad"), f" (by {pause.by}: {pause.reason})")
+        text = f"{all_lanes(pause.match)} until {until}"
+        out.line("paused    ", Cell(text, "bad"), f" (by {pause.by}: {pause.reason})")
     letters = messages.dead_letters
     dead = Cell(counted(letters, "dead letter"), "bad" if letters else "")
     out.line("messages  ", f"{messages.queued} queued{oldest}, ", dead)
@@ -105,11 +105,11 @@ def _note(owner: OwnerDetail) -> str:
         return owner.evidence
     if not owner.alive:
         return f"{owner.evidence}; its address was {owner.url}" if owner.url else owner.evidence
-    said = [owner.url] if owner.url else []
+    parts = [owner.url] if owner.url else []
     if owner.draining:
         by, cut = owner.draining.by, clock_time(owner.draining.until)
-        said.append(f"draining by {by}: it claims nothing until it is started again; runs are cut at {cut}")
-    return ", ".join(said)
+        parts.append(f"draining by {by}: it claims nothing until it is started again; runs are cut at {cut}")
+    return ", ".join(parts)
 
 
 def _exit_code(session: Session, found: Status) -> int:

@@ -35,7 +35,7 @@ from lanes_storage.law import SourceState
 
 
 class NewWatch(NamedTuple):
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     kind: str | None
     name: str | None
@@ -44,30 +44,30 @@ class NewWatch(NamedTuple):
     yes: bool
 
 
-def add_watch(session: Session, wish: NewWatch) -> int:
+def add_watch(session: Session, options: NewWatch) -> int:
     """Add one gateway. Raises ConfigError."""
-    gateway = _chosen(wish)
-    name = wish.name or gateway.kind
+    gateway = _chosen(options)
+    name = options.name or gateway.kind
     if any(watch.name == name for watch in session.config().watches):
         fail(f"there is a [[watch]] of the name {name}: give another one with --name")
     values = {"name": name, "kind": gateway.kind, "url": gateway.url}
     if gateway.kind == "openclaw":
-        values |= _paired_openclaw(session, wish, gateway, name)
+        values |= _paired_openclaw(session, options, gateway, name)
     else:
-        values |= _tried(session, wish, gateway, name)
-    return _write(session, values, wish.yes)
+        values |= _tried(session, options, gateway, name)
+    return _write(session, values, options.yes)
 
 
-def _chosen(wish: NewWatch) -> FoundGateway:
-    found = find_gateways(wish.kind)
-    if wish.address is not None:
-        return _at(wish.address.rstrip("/"), wish.kind, found)
+def _chosen(options: NewWatch) -> FoundGateway:
+    found = find_gateways(options.kind)
+    if options.address is not None:
+        return _at(options.address.rstrip("/"), options.kind, found)
     if not found:
-        what = wish.kind or "gateway that lanes can watch"
-        raise ConfigError(f"no {what} of this user listens on this machine: start it, or give its --address")
+        program = options.kind or "gateway that lanes can watch"
+        raise ConfigError(f"no {program} of this user listens on this machine: start it, or give its --address")
     if len(found) > 1:
-        seen = "; ".join(f"{each.kind} at {each.url} (pid {each.pid})" for each in found)
-        fail(f"several run here: {seen}. Choose one with --kind or --address")
+        gateways = "; ".join(f"{each.kind} at {each.url} (pid {each.pid})" for each in found)
+        fail(f"several run here: {gateways}. Choose one with --kind or --address")
     say(f"found {found[0].kind} at {found[0].url} (pid {found[0].pid})")
     return found[0]
 
@@ -78,19 +78,21 @@ def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundG
         here = urlsplit(address).port if is_loopback(address) else None
     except ValueError:
         fail(f"{address} is no address")
-    seen = next((each for each in found if here is not None and urlsplit(each.url).port == here), None)
-    named = kind or (seen.kind if seen else "openclaw")
-    if urlsplit(address).scheme not in WATCHED[named]:
-        fail(f"the address of {named} begins with {' or '.join(WATCHED[named])}: choose another program with --kind")
-    return FoundGateway(named, seen.pid if seen else 0, address)
+    running = next((each for each in found if here is not None and urlsplit(each.url).port == here), None)
+    program = kind or (running.kind if running else "openclaw")
+    if urlsplit(address).scheme not in WATCHED[program]:
+        fail(
+            f"the address of {program} begins with {' or '.join(WATCHED[program])}: choose another program with --kind"
+        )
+    return FoundGateway(program, running.pid if running else 0, address)
 
 
-def _tried(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
+def _tried(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
     """Connect once; what else is written in the file. A token is needed at each connection, and stays in a file."""
-    file = None if wish.token_file is None else Path(wish.token_file).absolute()
+    file = None if options.token_file is None else Path(options.token_file).absolute()
     version = _version(gateway, name, file)
     if version is None and file is None:
-        file = _token_file(session, wish, gateway, name)
+        file = _token_file(session, options, gateway, name)
         version = _version(gateway, name, file)
     if version is None:
         raise ConfigError(f"{gateway.kind} at {gateway.url} refuses the token of {file}")
@@ -114,23 +116,23 @@ def _version(gateway: FoundGateway, name: str, file: Path | None) -> str | None:
         raise ConfigError(f"it cannot be watched: {down}") from down
 
 
-async def _closing(adapter: Adapter, asked: Coroutine[None, None, str]) -> str:
-    """What is asked of a gateway; its connections are closed after that."""
+async def _closing(adapter: Adapter, request: Coroutine[None, None, str]) -> str:
+    """Send a request to a gateway; its connections are closed after that."""
     try:
-        return await asked
+        return await request
     finally:
         await adapter.close()
 
 
-def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> Path:
+def _token_file(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> Path:
     """The file of a token that is found here, if its owner allows that to be read."""
-    if gateway.kind == "codex" and gateway.pid and (named := codex_token_file(gateway.pid)) is not None:
-        _allowed(session, wish, f"Read the token of codex from {named}, at each connection?")
-        return named
+    if gateway.kind == "codex" and gateway.pid and (token_file := codex_token_file(gateway.pid)) is not None:
+        _allowed(session, options, f"Read the token of codex from {token_file}, at each connection?")
+        return token_file
     if gateway.kind == "opencode" and gateway.pid:
         file = keys_folder() / f"{name}.token"
         _allowed(
-            session, wish, f"Read the password of opencode from its environment, and keep it in {file} (mode 0600)?"
+            session, options, f"Read the password of opencode from its environment, and keep it in {file} (mode 0600)?"
         )
         if password := opencode_password(gateway.pid):
             places.make_private(file.parent)
@@ -140,15 +142,15 @@ def _token_file(session: Session, wish: NewWatch, gateway: FoundGateway, name: s
 
 
 def _confirmed(session: Session, yes: bool, question: str) -> bool:
-    return yes or (session.out.asks and click.confirm(question, err=True))
+    return yes or (session.out.is_interactive and click.confirm(question, err=True))
 
 
-def _allowed(session: Session, wish: NewWatch, question: str) -> None:
-    if not _confirmed(session, wish.yes, question):
+def _allowed(session: Session, options: NewWatch, question: str) -> None:
+    if not _confirmed(session, options.yes, question):
         fail("it wants a token: allow what it has here to be read (--yes), or give --token-file")
 
 
-def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
+def _paired_openclaw(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
     """Pair both devices; what else is written in the file. The token is used, and not stored."""
     from lanes.watch.openclaw.adapter import OpenClawAdapter, paired
 
@@ -157,7 +159,7 @@ def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, na
     keys = keys_folder()
     token = None
     if not paired(keys, name):
-        token = _token_of(session, wish, home.config, pid)
+        token = _token_of(session, options, home.config, pid)
         _check_listener(gateway.url)
     adapter = OpenClawAdapter(name, gateway.url, keys, token=token or "")
     try:
@@ -168,11 +170,11 @@ def _paired_openclaw(session: Session, wish: NewWatch, gateway: FoundGateway, na
     return {"files": str(home.state)} if home.state.is_dir() else {}
 
 
-def _token_of(session: Session, wish: NewWatch, config: Path, pid: int | None) -> str:
-    if wish.token_file is not None:
-        return _read(Path(wish.token_file))
-    asked = f"Read the token of its gateway from its environment or {config}, once, to pair with it?"
-    if not _confirmed(session, wish.yes, asked):
+def _token_of(session: Session, options: NewWatch, config: Path, pid: int | None) -> str:
+    if options.token_file is not None:
+        return _read(Path(options.token_file))
+    question = f"Read the token of its gateway from its environment or {config}, once, to pair with it?"
+    if not _confirmed(session, options.yes, question):
         fail("it is not paired yet: allow its configuration to be read (--yes), or give --token-file")
     token = openclaw_token(config, pid)
     if token is None:

@@ -18,14 +18,14 @@ async def watch_alone(config: Config, database: str, *, on_ready: Callable[[], N
     """Watch until a signal. Raises StorageError."""
     stopping = asyncio.Event()
 
-    def asked(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         log.info("%s: stopping", number.name)
         stopping.set()
 
     async with connect(database, synchronous=config.database.synchronous, config=config) as desk:
         home = WatcherHome(desk.store, desk.changes, desk.clock, await desk.register())
         watcher = Watcher(home, config.watches, keys_folder())
-        with handled_signals(asked, lambda _: None):
+        with handled_signals(on_signal, lambda _: None):
             async with watching(watcher):
                 on_ready()
                 await stopping.wait()
