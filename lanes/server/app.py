@@ -14,7 +14,7 @@ from lanes.server.asgi.routing import Route
 from lanes.server.passing.places import IN_PATH, SourcePlace, below, place_of, shown_path
 from lanes.server.routes.table import ROUTER
 from lanes.server.state.app_state import AppState
-from lanes.server.state.cancellation import ClientGone, ServerClosing
+from lanes.server.state.cancellation import ClientDisconnected, ServerClosing
 from lanes_storage.errors import NotStorable, StorageError
 from lanes_storage.logs import Log
 
@@ -49,7 +49,7 @@ class App:
         call = HttpRequest(self._app_state, scope, receive, headers)
         try:
             response = await self._response(call, scope, raw_path)
-        except ClientGone:
+        except ClientDisconnected:
             return  # no client is left to answer
         except Exception as error:
             response = render(_problem(error, scope), envelope_at(below(scope["path"])), accepted=call.accepted)
@@ -57,7 +57,7 @@ class App:
             call.give_room()
         try:
             await response(scope, receive, send)
-        except ClientGone:
+        except ClientDisconnected:
             pass
         except StorageError as error:
             log.warning("%s %s was cut off: %s", scope["method"], ascii(scope["path"]), error)

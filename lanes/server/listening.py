@@ -10,7 +10,7 @@ from lanes.host.holder import holder_of
 #: When the system asks a silent client whether its machine is still there (s), at which interval, and how many times in
 #: vain: otherwise a message would run on for one that lost its power or its network. It also keeps the connection in
 #: the memory of what is between.
-ASKED = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -21,8 +21,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # its connections get that from it
-        for name in ASKED.keys() & vars(socket).keys():  # not every system has all of them
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), ASKED[name])
+        for name in KEEPALIVE_OPTIONS.keys() & vars(socket).keys():  # not every system has all of them
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEPALIVE_OPTIONS[name])
         listener.bind((host, port))
         listener.listen(1024)
     except OSError:
@@ -37,11 +37,11 @@ def bound(host: str, port: int, instead: Callable[[OSError], str]) -> socket.soc
     try:
         return listen(host, port)
     except OSError as error:
-        why = error.strerror or str(error)
+        reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
             holder = holder_of(port)
-            why += f", by {holder or 'another program'}"
-        raise ConfigError(f"cannot listen on {host}:{port}: {why}. Choose another {instead(error)}") from error
+            reason += f", by {holder or 'another program'}"
+        raise ConfigError(f"cannot listen on {host}:{port}: {reason}. Choose another {instead(error)}") from error
 
 
 def url_of(listener: socket.socket) -> str:

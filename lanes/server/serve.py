@@ -70,13 +70,13 @@ async def serve(
 
     by_signal = False
 
-    def asked(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         nonlocal by_signal
         if stopping.is_set() and number is not signal.SIGHUP:
             at_once.set()
         by_signal = by_signal or not stopping.is_set()
-        what = "stopping at once" if at_once.is_set() else "draining; a second signal stops at once"
-        log.info("%s: %s", number.name, what)
+        action = "stopping at once" if at_once.is_set() else "draining; a second signal stops at once"
+        log.info("%s: %s", number.name, action)
         stopping.set()
 
     in_time_s = config.clocks.drain_timeout_ms / 1000 + CLOSING_S
@@ -93,7 +93,7 @@ async def serve(
     server = _Server(_config(App(app_state)))
     async with contextlib.AsyncExitStack() as ending:  # each runs even if another fails, the last one first
         if signals:
-            ending.enter_context(handled_signals(asked, deadline))
+            ending.enter_context(handled_signals(on_signal, deadline))
         ending.callback(listener.close)
         serving: asyncio.Task[None] | None = None
 
@@ -118,8 +118,8 @@ async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
     """Return when the first of two is done; its error is raised, the other is cancelled unless it is a task."""
     tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task, given in zip(tasks, (one, other), strict=True):
-        if task not in done and task is not given:
+    for task, awaitable in zip(tasks, (one, other), strict=True):
+        if task not in done and task is not awaitable:
             await call_off(task)
     for task in done:
         task.result()

@@ -22,9 +22,9 @@ _pid: int | None = None  # the process that handles the signals, if any
 
 @contextlib.contextmanager
 def handled_signals(
-    asked: Callable[[signal.Signals], None], at_once: Callable[[int], None]
+    on_signal: Callable[[signal.Signals], None], at_once: Callable[[int], None]
 ) -> Generator[None, None, None]:
-    """Call ``asked`` in the event loop for each signal that asks this process to end, during the block.
+    """Call ``on_signal`` in the event loop for each signal that asks this process to end, during the block.
 
     ``at_once`` is called in a thread, even if the event loop is blocked: a Python handler would wait for a call into C
     to return. SIGHUP is not handled if it was ignored at the start (``nohup``). Only from the main thread.
@@ -33,7 +33,7 @@ def handled_signals(
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _: object) -> None:
-        loop.call_soon_threadsafe(asked, signal.Signals(number))
+        loop.call_soon_threadsafe(on_signal, signal.Signals(number))
 
     numbers = [each for each in ENDING if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN]
     reading, writing = os.pipe()
@@ -44,7 +44,7 @@ def handled_signals(
             if number in numbers:
                 at_once(number)
 
-    told_before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    previous_descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     following = threading.Thread(target=follow, name="lanes-signals", daemon=True)
     following.start()
     before = {number: signal.signal(number, handle) for number in numbers}
@@ -53,7 +53,7 @@ def handled_signals(
         yield
     finally:
         _pid = None
-        signal.set_wakeup_fd(told_before)
+        signal.set_wakeup_fd(previous_descriptor)
         os.write(writing, bytes([_OVER]))  # a forked child may keep the pipe open, so that it would never end
         following.join()
         os.close(reading)

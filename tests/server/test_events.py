@@ -115,7 +115,7 @@ async def test_F697_what_is_followed_from_far_behind_is_pruned_meanwhile(
     follower = await journal.Feed(served.desk).follow(0, **followed)  # type: ignore[arg-type]
     await served.desk.store.write(lambda tx: tx.run("UPDATE lanes SET key = 'gone' WHERE key = 'a'", {}))
     try:
-        said = [piece async for piece in events._told(follower)]
+        said = [piece async for piece in events._event_stream(follower)]
     finally:
         follower.close()
     assert said[1:] == [b": what is followed is not there any more\n\n"]

@@ -16,9 +16,9 @@ UPDATE = "session/update"
 class AgentWire:
     """What the library's connection reads and writes (its ``Transport``). For the event loop.
 
-    Updates go to ``hear`` at once and in their order, and after each part of the output it calls ``heard``: the library
-    would handle each in a task by itself. What is no
-    message is left out, so that nothing that an agent writes ends the connection but its end.
+    Updates go to ``on_update`` at once and in their order, and after each part of the output it calls ``on_output``:
+    the library would handle each in a task by itself. What is no message is left out, so that nothing that an agent
+    writes ends the connection but its end.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ class Child:
     """A keeper, and through it the agent. For the event loop; ``stop`` may be called from any thread.
 
     ``exit`` is the exit code of the agent (negative: a signal), None until it has ended. ``failure`` says why it could
-    not be started. ``gone`` is done once the keeper has ended: with what the agent left behind and the keeper had to
+    not be started. ``ended`` is done once the keeper has ended: with what the agent left behind and the keeper had to
     end, or with None where the keeper was killed and nothing is proven. ``too_large``: it wrote more than was allowed.
     ``held``: descriptors that the whole tree holds open.
     """

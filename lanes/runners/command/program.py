@@ -44,7 +44,7 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 class AgentProgram:
     """The program of one ``[[runner]]``, and the trees of its runs. Raises ConfigError for a user that it cannot start
-    as. ``asked``: see ``RunTrees``."""
+    as. ``cancellable``: see ``RunTrees``."""
 
     def __init__(self, config: RunnerConfig, memory: AgentMemory, grace: GraceOf, *, cancellable: bool = False) -> None:
         assert config.command is not None

@@ -34,7 +34,7 @@ GraceOf = Callable[[str], int]
 class RunTrees:
     """The trees of one runner. For the event loop, except ``stop``.
 
-    ``asked``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
+    ``cancellable``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
     """
 
     def __init__(self, memory: AgentMemory, grace: GraceOf, *, cancellable: bool = False) -> None:

@@ -46,13 +46,13 @@ def too_many_values(raw: bytes) -> bool:
     """Whether JSON may have more than ``MOST_VALUES`` values: by an upper bound that does not parse it."""
     if _marks(raw, 0, len(raw)) < MOST_VALUES:
         return False
-    found = end = 0
+    marks = end = 0
     for text in _STRING.finditer(raw):  # marks within texts do not count
-        found += _marks(raw, end, text.start())
+        marks += _marks(raw, end, text.start())
         end = text.end()
-        if found >= MOST_VALUES:
+        if marks >= MOST_VALUES:
             return True
-    return found + _marks(raw, end, len(raw)) >= MOST_VALUES
+    return marks + _marks(raw, end, len(raw)) >= MOST_VALUES
 
 
 def _marks(raw: bytes, start: int, end: int) -> int:
@@ -61,13 +61,13 @@ def _marks(raw: bytes, start: int, end: int) -> int:
 
 def _named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object. What has a name twice means one thing to this reader and another to the next."""
-    made = dict(members)
-    if len(made) < len(members):
+    fields = dict(members)
+    if len(fields) < len(members):
         ((twice, _),) = Counter(name for name, _ in members).most_common(1)
         raise HttpProblem(
             400, "bad_json", f"{json.dumps(twice[:_LONGEST_NAME])} stands twice in one object of the body"
         )
-    return made
+    return fields
 
 
 def _no_constant(name: str) -> NoReturn:

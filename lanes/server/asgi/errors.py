@@ -68,12 +68,12 @@ def of_failure(failure: Failure | None) -> HttpProblem:
         return HttpProblem(ENDED, failure.cause, ENDED_TEXT[failure.cause], ONCE)
     blamed = _blamed(failure)
     if blamed is not None:
-        said = blamed.message.removeprefix(f"HTTP {blamed.status}: ")
+        message = blamed.message.removeprefix(f"HTTP {blamed.status}: ")
         kind = blamed.type or "invalid_request_error"
         return HttpProblem(
             400,
             blamed.code or CODE_OF_CAUSE.get(blamed.cause, blamed.cause),
-            said,
+            message,
             ONCE,
             param=blamed.param,
             error_type=kind,

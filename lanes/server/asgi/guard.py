@@ -41,26 +41,26 @@ class RequestGuard:
         """Raises HttpProblem for a request without the token of the gateway, where it needs one."""
         if path in OPEN_PATHS or self._token is None:
             return
-        given = given_token(headers)
-        if given is None or not hmac.compare_digest(given[1].encode("latin-1"), self._token):
+        carried = request_token(headers)
+        if carried is None or not hmac.compare_digest(carried[1].encode("latin-1"), self._token):
             headers = {"WWW-Authenticate": "Bearer"}
             raise HttpProblem(401, "token", "this gateway needs a bearer token", headers)
 
     def _is_known(self, host: str) -> bool:
-        said = _HOST.fullmatch(host)
-        if said is None:
+        parts = _HOST.fullmatch(host)
+        if parts is None:
             return False
-        name = said["name"].strip("[]").lower()
+        name = parts["name"].strip("[]").lower()
         return name in self._hosts or (self._beyond and is_address(name))  # DNS rebinding needs a name
 
 
-def given_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def request_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """The header that carries the token of a request, and the token. Where ``X-Lanes-Token`` is given,
     ``Authorization`` belongs to the provider."""
     if TOKEN_HEADER in headers:
         return TOKEN_HEADER, headers[TOKEN_HEADER].strip()
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    return ("authorization", given.strip()) if scheme.lower() == "bearer" else None
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return ("authorization", token.strip()) if scheme.lower() == "bearer" else None
 
 
 def check_content(headers: Mapping[str, str]) -> None:

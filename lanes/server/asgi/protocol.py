@@ -52,8 +52,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._heads = 0  # the heads that began in this piece of data
         self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
         self._refused = False  # further data is ignored
-        self._taken: int | None = None  # what the client had read when that changed, and when
-        self._taken_at = 0.0
+        self._sent: int | None = None  # what the client had read when that changed, and when
+        self._sent_at = 0.0
         self.url, self.headers = b"", []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -91,8 +91,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _is_too_long(self) -> bool:
-        told = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        return max(self._head_bytes, told) > MOST_HEAD_BYTES
+        parsed_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return max(self._head_bytes, parsed_bytes) > MOST_HEAD_BYTES
 
     def _without_upgrade(self, rest: bytes) -> bytes:
         """The same request, for a new parser, without its wish to speak another protocol, which every server may
@@ -131,10 +131,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _check_reader(self, now: float) -> None:
-        taken = cast("TurnTransport", self.transport).taken
-        if taken is None or taken != self._taken:
-            self._taken, self._taken_at = taken, now
-        elif now - self._taken_at >= READ_S:
+        sent = cast("TurnTransport", self.transport).sent
+        if sent is None or sent != self._sent:
+            self._sent, self._sent_at = sent, now
+        elif now - self._sent_at >= READ_S:
             self.transport.abort()  # a close would wait for the client to read
 
     @property

@@ -15,7 +15,7 @@ from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.bodies import LARGE_BODY, parsed
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.state.app_state import AppState
-from lanes.server.state.cancellation import CancelScope, ClientGone, ServerClosing, until_disconnected
+from lanes.server.state.cancellation import CancelScope, ClientDisconnected, ServerClosing, until_disconnected
 
 T = TypeVar("T")
 
@@ -103,10 +103,10 @@ class HttpRequest:
 
     def switch(self, header: str) -> bool:
         """A header that is true or false; without it, false. Raises HttpProblem."""
-        given = self.headers.get(header.lower(), "false").lower()
-        if given not in ("true", "false"):
+        value = self.headers.get(header.lower(), "false").lower()
+        if value not in ("true", "false"):
             raise HttpProblem(400, "bad_header", f"{header} is true or false")
-        return given == "true"
+        return value == "true"
 
     def accepts(self, media_type: str) -> bool:
         """Whether the client asks for this media type by name."""
@@ -128,8 +128,8 @@ class HttpRequest:
         except UnicodeDecodeError as error:
             raise HttpProblem(400, "bad_parameter", "the query is not percent-encoded UTF-8") from error
         except ValueError as error:
-            said = f"the query has more than {MOST_PARAMETERS} parameters"
-            raise HttpProblem(400, "bad_parameter", said) from error
+            message = f"the query has more than {MOST_PARAMETERS} parameters"
+            raise HttpProblem(400, "bad_parameter", message) from error
         query: dict[str, list[str]] = {}
         for name, value in pairs:
             query.setdefault(name, []).append(value)
@@ -137,27 +137,27 @@ class HttpRequest:
 
     def one(self, name: str) -> str | None:
         """A query parameter that may be given once; None if it is missing. Raises HttpProblem."""
-        given = self.query.get(name)
-        if given is None:
+        values = self.query.get(name)
+        if values is None:
             return None
-        if len(given) > 1:
+        if len(values) > 1:
             raise HttpProblem(400, "bad_parameter", f"{name} is given more than once")
-        return given[0]
+        return values[0]
 
-    def refuse(self, name: str, why: str) -> None:
+    def refuse(self, name: str, reason: str) -> None:
         """Refuse a query parameter that has no meaning here. Raises HttpProblem."""
         if name in self.query:
-            raise HttpProblem(400, "bad_parameter", f"{name}: {why}")
+            raise HttpProblem(400, "bad_parameter", f"{name}: {reason}")
 
     # ----------------------------------------------------------------------------------------- body
 
     async def body(self) -> dict[str, Any]:
-        """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientGone."""
+        """The JSON object of the body; an empty body is an empty object. Raises HttpProblem, ClientDisconnected."""
         return await parsed(await self.raw_body(self.app_state.config.gateway.max_body_bytes))
 
     async def raw_body(self, most: int) -> bytes:
         """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises HttpProblem,
-        ClientGone, ServerClosing."""
+        ClientDisconnected, ServerClosing."""
         with CancelScope() as cut, self.app_state.while_open(cut):
             return await self._raw_body(most)
 
@@ -171,7 +171,7 @@ class HttpRequest:
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnected
             chunks.append(message.get("body", b""))
             more = message.get("more_body", False)
             size += len(chunks[-1])
@@ -207,7 +207,7 @@ class HttpRequest:
     # -------------------------------------------------------------------------------------- waiting
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """``work``, ended when the client disconnects (ClientGone) or the gateway has stopped (ServerClosing)."""
+        """``work``, ended when the client has left (ClientDisconnected) or the gateway has stopped (ServerClosing)."""
         if self.app_state.closed:
             work.close()
             raise ServerClosing
@@ -215,8 +215,8 @@ class HttpRequest:
             return await work
 
     async def searching(self, work: Coroutine[Any, Any, T]) -> T:
-        """``work`` whose amount the client chooses: ended when the client disconnects (ClientGone), and when it takes
-        too long (TooMuch). Like ``while_connected``, only after the body was read.
+        """``work`` whose amount the client chooses: ended when the client has left (ClientDisconnected), and when it
+        takes too long (TooMuch). Like ``while_connected``, only after the body was read.
         """
         limit = asyncio.timeout(SEARCH_S)
         try:

@@ -88,12 +88,12 @@ class Router:
 
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """The route of a request, and its path parameters. Raises HttpProblem: 404, 405, or 400 if it is not UTF-8."""
-        node, given = self._root, []
+        node, values = self._root, []
         for part in raw_path.split("/"):
             following = node.by_name.get(part)
             if following is None and part and node.named is not None:
                 following = node.named
-                given.append(part)
+                values.append(part)
             node = following or _NOWHERE
         if not node.routes:
             raise HttpProblem(404, "no_route", "no such route; /openapi.json lists them")
@@ -101,7 +101,7 @@ class Router:
         if route is None:
             allowed = {"Allow": ", ".join(sorted({*node.routes, *(("HEAD",) if "GET" in node.routes else ())}))}
             raise HttpProblem(405, "method", "this route has another method", allowed)
-        return route, dict(zip(node.names, map(_decoded, given), strict=True)) if given else {}
+        return route, dict(zip(node.names, map(_decoded, values), strict=True)) if values else {}
 
 
 def _decoded(part: str) -> str:

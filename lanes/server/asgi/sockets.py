@@ -52,7 +52,7 @@ class Acceptor:
         self._resting: asyncio.TimerHandle | None = None
         self._warned_at: float | None = None
         self._connecting: set[asyncio.Task[None]] = set()
-        self._taken: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         _acceptors.add(self)
 
     def open(self) -> None:
@@ -69,7 +69,7 @@ class Acceptor:
 
     def close_in_child(self) -> None:
         """Close every socket in a forked child: they belong to its parent."""
-        for each in [self._listener, *self._taken]:
+        for each in [self._listener, *self._accepted]:
             each.close()
 
     def _take(self) -> None:
@@ -82,7 +82,7 @@ class Acceptor:
                 self._rest(error)
                 return
             connection.setblocking(False)
-            self._taken.add(connection)
+            self._accepted.add(connection)
             kept(self._connecting, self._connect(connection), "lanes-connect")
         if self._room() <= 0:
             self._full()
@@ -91,9 +91,9 @@ class Acceptor:
     def _room(self) -> int:
         """How many more connections are possible. Counts only if the limit may be reached."""
         most = descriptors.most_connections()
-        if len(self._taken) < most:
-            return most - len(self._taken)
-        return most - sum(1 for each in self._taken if each.fileno() >= 0)
+        if len(self._accepted) < most:
+            return most - len(self._accepted)
+        return most - sum(1 for each in self._accepted if each.fileno() >= 0)
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
@@ -172,10 +172,10 @@ class Server(uvicorn.Server):
         yield
 
     def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-        return made
+        return protocol
 
 
 _acceptors: "weakref.WeakSet[Acceptor]" = weakref.WeakSet()

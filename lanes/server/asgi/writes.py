@@ -46,7 +46,7 @@ class TurnTransport:
                 self._transport.write(data)
 
     @property
-    def taken(self) -> int | None:
+    def sent(self) -> int | None:
         """How many bytes the system has taken for the client; None: all that there were."""
         left: int = self._transport.get_write_buffer_size()
         return self._written - left if left else None

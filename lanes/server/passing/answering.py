@@ -22,8 +22,8 @@ from lanes.server.asgi.errors import HttpProblem, render
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import TextResponse
 from lanes.server.passing.endings import (
-    ASKED_AGAIN_TEXT,
     LIMITS,
+    REPEATED_TEXT,
     SILENT_TEXT,
     UNREACHED_TEXT,
     as_answer,
@@ -34,7 +34,7 @@ from lanes.server.passing.endings import (
 from lanes.server.passing.naming import LONGEST
 from lanes.server.passing.outline import Outline, outline_of
 from lanes.server.passing.places import BASE, SourcePlace
-from lanes.server.state.cancellation import ClientGone, ServerClosing, until_disconnected
+from lanes.server.state.cancellation import ClientDisconnected, ServerClosing, until_disconnected
 from lanes.server.state.clients import Leave
 from lanes.verbs.kinds import NEW_KEY
 from lanes.verbs.passing import pass_on
@@ -77,8 +77,8 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         except QueueFull:
             return render(ended(Cause.OVERFLOW, "too many requests of this session wait already"), dialect.envelope)
         if isinstance(came, Repeated):
-            said = source.abort_text if came.cause == Cause.ABORTED else ASKED_AGAIN_TEXT
-            return render(ended("asked_again", said), dialect.envelope)
+            text = source.abort_text if came.cause == Cause.ABORTED else REPEATED_TEXT
+            return render(ended("asked_again", text), dialect.envelope)
         refused.pop_all()
     call.stored()
     runner.expect(came.id, exchange)
@@ -135,7 +135,7 @@ class _Run:
         except BaseException as error:
             self.exchange.close()
             await asyncio.shield(self.call.desk.client_gone(self.message.id))  # its message ends with that
-            if isinstance(error, ClientGone):
+            if isinstance(error, ClientDisconnected):
                 return
             raise
         finally:
@@ -160,8 +160,8 @@ class _Run:
         follower = exchange.follower
         if follower is None or exchange.sized or not follower.plain:
             return  # nothing can be added to such an answer: the connection is cut
-        said = last_event(self.message, self.outline, self.dialect, problem, follower)
-        await send({"type": "http.response.body", "body": said})
+        event = last_event(self.message, self.outline, self.dialect, problem, follower)
+        await send({"type": "http.response.body", "body": event})
 
     def _refused(self, message: Message | None, problem: Problem) -> TextResponse:
         source, aborted = self.runner.source, message is not None and message.state is MessageState.ABORTED

@@ -19,7 +19,7 @@ from lanes_storage.law import AttemptCause, Cause
 LIMITS = frozenset({AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
 SILENT_TEXT = "the provider showed no sign of life for longer than it may"
 UNREACHED_TEXT = "the provider could not be reached, or gave no answer"
-ASKED_AGAIN_TEXT = "this request was ended a moment ago, and is not passed on again"
+REPEATED_TEXT = "this request was ended a moment ago, and is not passed on again"
 
 
 def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
@@ -45,11 +45,11 @@ def ended(code: str, sentence: str) -> Problem:
 def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> TextResponse:
     """An ordinary short answer."""
     writer = dialect.writer(ClientRequest(message.id, int(time.time()), outline.echoed()))
-    told = StoredReply(text, {})
+    reply = StoredReply(text, {})
     if not outline.streamed:
-        return TextResponse(json.dumps(writer.whole(told)), 200, media_type="application/json")
-    said = writer.piece(Delta(text)) + writer.ending(told, begun=True)
-    return TextResponse(said, 200, {"cache-control": "no-store"}, "text/event-stream; charset=utf-8")
+        return TextResponse(json.dumps(writer.whole(reply)), 200, media_type="application/json")
+    events = writer.piece(Delta(text)) + writer.ending(reply, begun=True)
+    return TextResponse(events, 200, {"cache-control": "no-store"}, "text/event-stream; charset=utf-8")
 
 
 def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Problem, follower: Follower) -> bytes:

@@ -54,10 +54,10 @@ def _first_texts(body: Mapping[str, Any]) -> Iterator[str]:
     """The texts that a program itself wrote: its instructions, and the first message."""
     for name in ("system", "instructions"):
         yield from _texts(body.get(name))
-    said = body.get("messages", body.get("input"))
-    if isinstance(said, str):
-        yield said
-    for message in said if isinstance(said, list) else ():
+    messages = body.get("messages", body.get("input"))
+    if isinstance(messages, str):
+        yield messages
+    for message in messages if isinstance(messages, list) else ():
         role = message.get("role") if isinstance(message, dict) else None
         if role in _INSTRUCTING or role == "user":
             yield from _texts(message.get("content"))

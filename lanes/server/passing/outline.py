@@ -21,7 +21,7 @@ from lanes_storage.threads import in_thread
 MOST_TOOLS = 200
 LONGEST_NAME = 128
 #: The parts of a request that make it the same one when it is sent again, streamed or not.
-_SAID = ("model", "system", "instructions", "messages", "input")
+_CONTENT_FIELDS = ("model", "system", "instructions", "messages", "input")
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -39,8 +39,8 @@ class Outline:
 
     def stored(self) -> dict[str, Any]:
         """What is stored in place of the request."""
-        told = {"bytes": self.size, "digest": self.digest, "model": self.model, "tools": [*self.tools]}
-        return {OUTLINE: told | {"stream": self.streamed}}
+        facts = {"bytes": self.size, "digest": self.digest, "model": self.model, "tools": [*self.tools]}
+        return {OUTLINE: facts | {"stream": self.streamed}}
 
     def echoed(self) -> dict[str, Any]:
         """What an answer that lanes itself writes repeats of the request."""
@@ -58,18 +58,18 @@ def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> O
     encoding = headers.get("content-encoding", "").strip().lower()
     text = unpacked(body, encoding, source.max_body_bytes)
     # The parser would block every thread for seconds at too many values.
-    asked: dict[str, Any] = (None if too_many_values(text) else parsed(text, dict)) or {}
+    request: dict[str, Any] = (None if too_many_values(text) else parsed(text, dict)) or {}
     key = hashlib.sha256(b"lanes outline " + (source.token or "").encode()).digest()
-    said = json.dumps([asked.get(name) for name in _SAID]).encode() if asked else body
-    options = asked.get("stream_options")
+    content = json.dumps([request.get(name) for name in _CONTENT_FIELDS]).encode() if request else body
+    options = request.get("stream_options")
     return Outline(
-        session=session_of(source.session_from, headers, asked),
+        session=session_of(source.session_from, headers, request),
         size=len(body),
-        digest=hmac.new(key, said, "sha256").hexdigest()[:32],
-        model=_name(asked.get("model")),
-        streamed=asked.get("stream") is True or (not asked and "text/event-stream" in headers.get("accept", "")),
+        digest=hmac.new(key, content, "sha256").hexdigest()[:32],
+        model=_name(request.get("model")),
+        streamed=request.get("stream") is True or (not request and "text/event-stream" in headers.get("accept", "")),
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        tools=tuple(_tools(asked.get("tools"))),
+        tools=tuple(_tools(request.get("tools"))),
     )
 
 
@@ -85,16 +85,16 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
 def _of_zlib(body: bytes, most: int) -> bytes:
     packed = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
-        made = packed.decompress(body, most + 1)
+        data = packed.decompress(body, most + 1)
     except zlib.error:
         return b""
-    return _bounded(made, most)
+    return _bounded(data, most)
 
 
 def _of_zstd(body: bytes, most: int) -> bytes:
     """Needs Python 3.14 or the package ``zstandard``; without, the body passes unread."""
     try:
-        made: bytes = importlib.import_module("compression.zstd").ZstdDecompressor().decompress(body, most + 1)
+        data: bytes = importlib.import_module("compression.zstd").ZstdDecompressor().decompress(body, most + 1)
     except ImportError:
         try:
             library = importlib.import_module("zstandard")
@@ -102,20 +102,20 @@ def _of_zstd(body: bytes, most: int) -> bytes:
             return b""
         try:
             with library.ZstdDecompressor().stream_reader(body) as reader:
-                made = reader.read(most + 1)
+                data = reader.read(most + 1)
         except library.ZstdError:
             return b""
     except Exception as error:
         if type(error).__name__ == "ZstdError":
             return b""
         raise
-    return _bounded(made, most)
+    return _bounded(data, most)
 
 
-def _bounded(made: bytes, most: int) -> bytes:
-    if len(made) > most:
+def _bounded(data: bytes, most: int) -> bytes:
+    if len(data) > most:
         raise HttpProblem(413, "too_large", f"the body unpacks to more than {most} bytes")
-    return made
+    return data
 
 
 def _tools(tools: Any) -> list[str]:

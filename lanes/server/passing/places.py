@@ -10,7 +10,7 @@ from lanes.config.declared.model import SourceConfig
 from lanes.dialects.dialect import Dialect
 from lanes.dialects.table import DIALECTS
 from lanes.server.asgi.errors import HttpProblem
-from lanes.server.asgi.guard import given_token
+from lanes.server.asgi.guard import request_token
 
 #: ``/g/NAME/TOKEN``, and what follows.
 _IN_PATH = re.compile(r"/g/(?P<name>[^/]+)/(?P<token>[^/]*)(?P<rest>/.*|)", re.DOTALL)
@@ -69,11 +69,11 @@ def place_of(sources: Mapping[str, SourceConfig], raw_path: str, headers: Mappin
         return SourcePlace(source, found["rest"])
     if raw_path != BASE and not raw_path.startswith(f"{BASE}/"):
         return None
-    given = given_token(headers)
-    for source in sources.values() if given else ():
-        assert given is not None
-        if source.token is not None and hmac.compare_digest(given[1].encode("latin-1"), source.token.encode()):
-            return SourcePlace(source, raw_path, (given[0],))
+    carried = request_token(headers)
+    for source in sources.values() if carried else ():
+        assert carried is not None
+        if source.token is not None and hmac.compare_digest(carried[1].encode("latin-1"), source.token.encode()):
+            return SourcePlace(source, raw_path, (carried[0],))
     return None
 
 

@@ -25,7 +25,7 @@ from lanes.server.asgi.response import JsonResponse, TextResponse
 from lanes.server.passing.naming import named
 from lanes.server.routes.intake import RUN, accept, end_wait, waiting
 from lanes.server.routes.verbs import of_header
-from lanes.server.state.cancellation import ClientGone, ServerClosing
+from lanes.server.state.cancellation import ClientDisconnected, ServerClosing
 from lanes.server.state.clients import Leave
 from lanes.server.state.sent import Differs, Sent
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
@@ -66,9 +66,9 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     except BaseException:
         leave()
         raise
-    made = _Answer(call, leave, message, dialect.writer(ClientRequest(message.id, int(time.time()), body)))
+    pending = _Answer(call, leave, message, dialect.writer(ClientRequest(message.id, int(time.time()), body)))
     del body, request  # the answer may take an hour
-    return await (made.streamed() if stream else made.whole())
+    return await (pending.streamed() if stream else pending.whole())
 
 
 def _own_lane(name: str | None) -> str:
@@ -96,8 +96,8 @@ def _check_sayable(call: HttpRequest, dialect: Dialect, request: dict[str, Any],
             refusals.append(refusal)
         else:
             return
-    said = refusals[0].words
-    raise HttpProblem(400, said.code or "bad_request", refusals[0].message, param=said.param, error_type=said.type)
+    words = refusals[0].words
+    raise HttpProblem(400, words.code or "bad_request", refusals[0].message, param=words.param, error_type=words.type)
 
 
 def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:
@@ -140,8 +140,8 @@ class _Answer:
         """Wait for the end, and answer with all of it."""
         try:
             message = await waiting(self._call, self._message.id, self._call.desk.wait(self._message))
-        except ClientGone:
-            await self._gone()
+        except ClientDisconnected:
+            await self._client_left()
             return TextResponse(status=499)
         except ServerClosing:
             message = await self._call.desk.message(self._message.id)
@@ -149,16 +149,16 @@ class _Answer:
             self._leave()
         if message.state is not MessageState.DONE:
             raise of_failure(message.error)
-        return JsonResponse(self._writer.whole(_told(message)))
+        return JsonResponse(self._writer.whole(_stored_reply(message)))
 
     async def streamed(self) -> ASGIApp:
         """Pieces as they come. A failure before the first is an error with its own status."""
         listener = self._listener = self._call.gateway.listen(self._message)
         try:
             first = await self._first(listener)
-        except ClientGone:
+        except ClientDisconnected:
             listener.close()
-            await self._gone()
+            await self._client_left()
             return TextResponse(status=499)
         except BaseException:
             listener.close()
@@ -171,13 +171,13 @@ class _Answer:
                 await end_wait(self._call, self._message.id)
             finally:
                 if not whole:
-                    await self._gone()
+                    await self._client_left()
                 self._leave()
 
-        return WatchedStream(self._events(events(first, listener, self._said, self._ending, self._silence)), over)
+        return WatchedStream(self._events(events(first, listener, self._encoded, self._ending, self._silence)), over)
 
     async def _first(self, listener: Listener) -> list[Delta] | None:
-        """What comes first. Raises HttpProblem where that is the end of a message that failed, and ClientGone."""
+        """What comes first. Raises ClientDisconnected; HttpProblem where that is the end of a message that failed."""
         try:
             first = await self._call.while_connected(next_pieces(listener))
         except ServerClosing:
@@ -195,10 +195,10 @@ class _Answer:
                 yield piece
         except Differs:
             yield self._writer.error(BEGAN_AGAIN).encode("ascii")
-            await self._gone()
+            await self._client_left()
 
-    def _said(self, pieces: Iterable[Delta]) -> bytes:
-        new = [piece for each in pieces if (piece := self._sent.what_is_new(each)) is not None]
+    def _encoded(self, pieces: Iterable[Delta]) -> bytes:
+        new = [piece for each in pieces if (piece := self._sent.unsent_part(each)) is not None]
         self._begun |= bool(new)
         return "".join(map(self._writer.piece, new)).encode("ascii")
 
@@ -214,21 +214,21 @@ class _Answer:
         if self._begun and self._void and message.reply is not None:
             rest = self._sent.rest_of(message.reply)
             if rest:
-                yield self._said([Delta(rest)])
-        yield self._writer.ending(_told(message), begun=self._begun).encode("ascii")
+                yield self._encoded([Delta(rest)])
+        yield self._writer.ending(_stored_reply(message), begun=self._begun).encode("ascii")
 
     @property
     def _void(self) -> bool:
         """Whether what was sent is of another run than the one that answered."""
         return self._sent.incomplete or (self._listener is not None and self._listener.void)
 
-    async def _gone(self) -> None:
+    async def _client_left(self) -> None:
         """The client has left, and unless another one waits for it the message ends with that: in the gateway that
         took it. A client of another one, which found it by its name, leaves alone."""
         if self._leave() and self._message.bound_owner == self._call.gateway.owner_id:
             await self._call.desk.client_gone(self._message.id)
 
 
-def _told(message: Message) -> StoredReply:
+def _stored_reply(message: Message) -> StoredReply:
     detail: dict[str, Any] | None = parsed(message.reply_detail, dict) if message.reply_detail else None
     return StoredReply(message.reply or "", detail or {})

@@ -26,9 +26,9 @@ async def post_count_tokens(call: HttpRequest) -> ASGIApp:
     tells, it is an estimate, which the header ``x-lanes-estimated`` says."""
     body = await call.body()
     MESSAGES.check(body)
-    told = await call.while_connected(_counted(call, body))
-    if told is not None:
-        return JsonResponse({"input_tokens": told})
+    count = await call.while_connected(_counted(call, body))
+    if count is not None:
+        return JsonResponse({"input_tokens": count})
     return JsonResponse({"input_tokens": estimated(body)}, headers=[(b"x-lanes-estimated", b"true")])
 
 

@@ -29,5 +29,5 @@ async def readyz(call: HttpRequest) -> ASGIApp:
     return JsonResponse({"status": "ready"})
 
 
-def _not_ready(why: str) -> ASGIApp:
-    return JsonResponse({"status": why}, 503)
+def _not_ready(status: str) -> ASGIApp:
+    return JsonResponse({"status": status}, 503)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 RUN = sending.message.by_name["waiting_run"]
 
 
-async def accept(call: HttpRequest, key: str, text: str | None = None, **what: Any) -> Message:
+async def accept(call: HttpRequest, key: str, text: str | None = None, **fields: Any) -> Message:
     """Accept a message; once it is stored, no error may cause the client to send it again.
 
     Raises what ``lanes.verbs.sending.send`` raises, and Draining.
@@ -24,7 +24,7 @@ async def accept(call: HttpRequest, key: str, text: str | None = None, **what: A
     if call.gateway.draining is not None:
         raise Draining(key)
     context = call.desk.context(call.actor)
-    message: Message = await call.desk.call(sending.send, context, key=key, text=text, token=call.token_name, **what)
+    message: Message = await call.desk.call(sending.send, context, key=key, text=text, token=call.token_name, **fields)
     call.stored()
     return message
 

@@ -10,7 +10,7 @@ from lanes.runners.base import Delta
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
 from lanes.server.routes.intake import accept, end_wait, waiting
-from lanes.server.routes.verbs import answer, given, of_query
+from lanes.server.routes.verbs import answer, of_query, params_of
 from lanes.server.state.cancellation import ServerClosing
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
 from lanes.verbs import sending
@@ -22,11 +22,11 @@ WAIT = sending.message.by_name["wait"]
 
 async def post_message(call: HttpRequest) -> ASGIApp:
     """Accept a message: 202, or with `wait` 200 once it has ended."""
-    wait_ms, what = of_query(WAIT, call), await given(sending.send, call)
+    wait_ms, params = of_query(WAIT, call), await params_of(sending.send, call)
     streams = call.accepts("text/event-stream")
     if not streams and wait_ms is None:
-        what.pop("waiting_run", None)
-    message = await accept(call, **what)
+        params.pop("waiting_run", None)
+    message = await accept(call, **params)
     if streams:
         return _stream(call, message)
     return JsonResponse(message, 202) if wait_ms is None else await _when_ended(call, message, wait_ms)
@@ -34,11 +34,11 @@ async def post_message(call: HttpRequest) -> ASGIApp:
 
 async def get_message(call: HttpRequest) -> ASGIApp:
     """State and reply of a message; `wait` seconds for its end."""
-    what = await given(sending.message, call)
-    if (wait_ms := what.get("wait")) is None:
-        return await answer(sending.message, call, what)
-    message = await call.desk.message(what["id"])
-    if (run := what.get("waiting_run")) is not None:
+    params = await params_of(sending.message, call)
+    if (wait_ms := params.get("wait")) is None:
+        return await answer(sending.message, call, params)
+    message = await call.desk.message(params["id"])
+    if (run := params.get("waiting_run")) is not None:
         await call.desk.perform(sending.begin_wait(call.desk.context(), run, message.id))
     return await _when_ended(call, message, wait_ms, unfinished=200)
 

@@ -97,17 +97,17 @@ def _of_health(providers: Iterable[Provider]) -> Iterable[Gauge]:
 def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
     if not isinstance(specs, Specs):
         return
-    asked = [
+    attempts = [
         ({"provider": name, "outcome": outcome}, count) for (name, outcome), count in specs.health.outcomes.items()
     ]
     failing = [({"provider": name}, specs.health.failing(name)) for name in {name for name, _ in specs.health.outcomes}]
-    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", asked)
+    yield Gauge("lanes_provider_attempts", "How often this gateway asked a provider, by outcome.", attempts)
     yield Gauge("lanes_provider_failing", "Whether the last request of this gateway to a provider failed.", failing)
 
 
 def _used(used: Mapping[tuple[str, str], int]) -> Iterable[Gauge]:
-    tokens = [({"runner": runner, "of": what}, count) for (runner, what), count in used.items() if what != "cost"]
-    costs = [({"runner": runner}, micros / 1e6) for (runner, what), micros in used.items() if what == "cost"]
+    tokens = [({"runner": runner, "of": kind}, count) for (runner, kind), count in used.items() if kind != "cost"]
+    costs = [({"runner": runner}, micros / 1e6) for (runner, kind), micros in used.items() if kind == "cost"]
     yield Gauge("lanes_tokens", "Tokens that runs of this gateway used, as far as providers told.", tokens)
     yield Gauge("lanes_cost_usd", "What runs of this gateway cost, as far as prices are known.", costs)
 

@@ -60,7 +60,7 @@ def handler_of(verb: Verb[..., Any]) -> Handler:
     """The general handler: calls a verb with the parameters of a request."""
 
     async def handle(call: HttpRequest) -> ASGIApp:
-        return await answer(verb, call, await given(verb, call))
+        return await answer(verb, call, await params_of(verb, call))
 
     handle.__doc__ = verb.doc
     return handle
@@ -74,8 +74,8 @@ async def answer(verb: Verb[..., Any], call: HttpRequest, params: Mapping[str, A
         work = call.searching(work)
     elif verb.waiting is not None or verb.about.slow:
         work = call.while_connected(work)
-    told = await work
-    return JsonResponse(told, verb.about.status) if verb.changes else await long_answer(told)
+    record = await work
+    return JsonResponse(record, verb.about.status) if verb.changes else await long_answer(record)
 
 
 class ParamPlaces(NamedTuple):
@@ -103,29 +103,29 @@ def _places(verb: Verb[..., Any]) -> ParamPlaces:
     )
 
 
-async def given(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
+async def params_of(verb: Verb[..., Any], call: HttpRequest) -> dict[str, Any]:
     """The parameters of a verb in a request, by name. Raises HttpProblem, InvalidKey, NotFound."""
     places = _places(verb)
     body = _known(places.fields, await call.body()) if verb.posted else call.query
-    found = {param.name: _in_path(param, call) for param in places.in_path}
+    params = {param.name: _in_path(param, call) for param in places.in_path}
     for wire, param in places.fields.items():
         if wire in body:
             value = _of_body(param, body) if verb.posted else of_query(param, call)
             if value is not None:
-                found[param.name] = value
+                params[param.name] = value
     for header, param in places.headers:
         if header in call.headers:
-            found[param.name] = of_header(param, call, found.get(param.name))
+            params[param.name] = of_header(param, call, params.get(param.name))
     for param in places.required:
-        if param.name not in found:
+        if param.name not in params:
             raise HttpProblem(400, "bad_request", f"{param.wire} is missing: {param.meaning}")
     if "limit" in verb.by_name:
-        found.setdefault("limit", verb.about.listed)
-        if found["limit"] > PAGE and "maximum" not in verb.by_name["limit"].kind.schema:
+        params.setdefault("limit", verb.about.listed)
+        if params["limit"] > PAGE and "maximum" not in verb.by_name["limit"].kind.schema:
             raise HttpProblem(400, "bad_parameter", f"limit must be a whole number from 1 to {PAGE}")
     if "within" in verb.by_name:
-        found["within"] = MOST_CHARACTERS
-    return found
+        params["within"] = MOST_CHARACTERS
+    return params
 
 
 def _known(fields: Mapping[str, Declared], body: dict[str, Any]) -> dict[str, Any]:
@@ -142,8 +142,8 @@ def _in_path(param: Declared, call: HttpRequest) -> Any:
     try:
         return param.kind.parse(call.path_params[param.wire], param.wire)
     except Unfit:
-        what = "message" if param.kind is kinds.ID else "provider"
-        raise NotFound(what, call.path_params[param.wire]) from None
+        noun = "message" if param.kind is kinds.ID else "provider"
+        raise NotFound(noun, call.path_params[param.wire]) from None
 
 
 def _of_body(param: Declared, body: Mapping[str, Any]) -> Any:
@@ -212,5 +212,5 @@ def _body(params: list[Declared]) -> Schema:
 
 def _field(param: Declared) -> Schema:
     schema = array(param.kind.schema) if param.many else param.kind.schema
-    said = {**schema, "description": param.meaning} if param.meaning else schema
-    return said if param.required else nullable(said)
+    described = {**schema, "description": param.meaning} if param.meaning else schema
+    return described if param.required else nullable(described)

@@ -13,21 +13,21 @@ class BodyRoom:
     waits. Belongs to the event loop."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._used = 0
         self._line = asyncio.Lock()  # so that smaller bodies do not pass a large one for ever
-        self._given = asyncio.Event()
+        self._released = asyncio.Event()
 
     async def take(self, size: int) -> int:
         """Wait for room for a body; returns what to give back. Raises TimeoutError."""
         size = min(size, MOST_BYTES)
         async with asyncio.timeout(PATIENCE_S), self._line:
-            while self._taken + size > MOST_BYTES:
-                self._given.clear()
-                await self._given.wait()
-            self._taken += size
+            while self._used + size > MOST_BYTES:
+                self._released.clear()
+                await self._released.wait()
+            self._used += size
         return size
 
-    def give(self, taken: int) -> None:
+    def give(self, size: int) -> None:
         """The body is stored, or not needed any more."""
-        self._taken -= taken
-        self._given.set()
+        self._used -= size
+        self._released.set()

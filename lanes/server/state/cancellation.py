@@ -8,7 +8,7 @@ from types import TracebackType
 from starlette.types import Receive
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client closed its connection."""
 
 
@@ -23,23 +23,23 @@ class CancelScope:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._why: Exception | None = None
+        self._reason: Exception | None = None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._why is not None and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise self._why from None
+        if self._reason is not None and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise self._reason from None
 
-    def __call__(self, why: Exception) -> None:
+    def __call__(self, reason: Exception) -> None:
         """End the block. Only while it waits, from the event loop."""
-        if self._why is None:
-            self._why = why
+        if self._reason is None:
+            self._reason = reason
             self._task.cancel()
 
 
 @contextmanager
 def until_disconnected(receive: Receive) -> Iterator[CancelScope]:
-    """A block that ends with ClientGone when the client disconnects: an ASGI handler has to ask for that.
+    """A block that ends with ClientDisconnected when the client disconnects: an ASGI handler has to ask for that.
 
     Only after the body was read: this discards what the client sends.
     """
@@ -47,7 +47,7 @@ def until_disconnected(receive: Receive) -> Iterator[CancelScope]:
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        cut(ClientGone())
+        cut(ClientDisconnected())
 
     with CancelScope() as cut:
         watching = asyncio.create_task(watch())

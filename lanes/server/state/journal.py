@@ -40,13 +40,13 @@ class JournalEntry(NamedTuple):
     id: int
     type: str
     key: str | None
-    said: bytes
+    data: bytes
     facts: filters.Facts
 
     @classmethod
     def of(cls, event: Event) -> "JournalEntry":
-        said = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(event.to_json())}\n\n"
-        return cls(event.id, event.type, event.key, said.encode(), filters.of_event(event))
+        text = f"id: {event.id}\nevent: {event.type}\ndata: {json.dumps(event.to_json())}\n\n"
+        return cls(event.id, event.type, event.key, text.encode(), filters.of_event(event))
 
 
 class Feed:
@@ -91,7 +91,7 @@ class Feed:
     def end(self) -> None:
         """End all followers."""
         self.ended = True
-        self._tell()
+        self._notify()
 
     def kept_behind(self, after: int) -> Iterator[JournalEntry] | None:
         """The events after ``after``; None if the window does not reach back that far."""
@@ -100,11 +100,11 @@ class Feed:
 
     def _keep(self, page: Sequence[Event]) -> None:
         for event in page:
-            told = JournalEntry.of(event)
-            self._window.append(told)
-            self._size += len(told.said)
+            entry = JournalEntry.of(event)
+            self._window.append(entry)
+            self._size += len(entry.data)
         while len(self._window) > WINDOW or self._size > WINDOW_BYTES:
-            self._size -= len(self._window.popleft().said)
+            self._size -= len(self._window.popleft().data)
         self.last = page[-1].id
 
     async def page(
@@ -125,12 +125,12 @@ class Feed:
         )
 
     async def _newest(self) -> int:
-        found = await self.desk.events(limit=1, newest=True)
-        return found[0].id if found else 0
+        newest = await self.desk.events(limit=1, newest=True)
+        return newest[0].id if newest else 0
 
-    def _tell(self) -> None:
-        told, self.news = self.news, asyncio.Event()
-        told.set()
+    def _notify(self) -> None:
+        news, self.news = self.news, asyncio.Event()
+        news.set()
 
     async def _read(self) -> None:
         while True:
@@ -142,7 +142,7 @@ class Feed:
                 continue
             if page:
                 self._keep(page)
-                self._tell()
+                self._notify()
                 await asyncio.sleep(REST_S)
             else:
                 await self.desk.changes.wait(LOOK_ANYWAY_S, mark)
@@ -165,17 +165,17 @@ class JournalReader:
         if fresh is None:
             page = await feed.page(self.after, key=self._key, type_=self._type, chosen=self._chosen)
             fresh, last = map(JournalEntry.of, page), last if not page else page[-1].id
-        taken, size = list[bytes](), 0
+        chunks, size = list[bytes](), 0
         for event in fresh:
             if size > MOST_BYTES:
                 break
             self.after = event.id
             if self._wants(event):
-                taken.append(event.said)
-                size += len(event.said)
+                chunks.append(event.data)
+                size += len(event.data)
         else:
             self.after = max(self.after, last)
-        return b"".join(taken)
+        return b"".join(chunks)
 
     def _wants(self, event: JournalEntry) -> bool:
         named = self._key in (None, event.key) and self._type in (None, event.type)

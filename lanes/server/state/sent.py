@@ -17,7 +17,7 @@ class Sent:
         self._more_than_text = False
         self._expected = ""  # the part of the sent text that the new run has not repeated yet
 
-    def what_is_new(self, piece: Delta) -> Delta | None:
+    def unsent_part(self, piece: Delta) -> Delta | None:
         """The unsent part of a piece; None: nothing. Raises Differs."""
         if piece.begin_again:
             if self._more_than_text:

@@ -32,7 +32,7 @@ async def next_pieces(listener: Listener) -> list[Delta] | None:
 async def events(
     first: list[Delta] | None,
     listener: Listener,
-    said: Callable[[Sequence[Delta]], bytes],
+    encode: Callable[[Sequence[Delta]], bytes],
     ending: Callable[[], AsyncIterator[bytes]],
     silence: Callable[[], bytes] = lambda: KEEPALIVE,
 ) -> AsyncIterator[bytes]:
@@ -43,8 +43,8 @@ async def events(
     """
     pieces = first
     while pieces is None or pieces:
-        if told := silence() if pieces is None else said(pieces):
-            yield told
+        if data := silence() if pieces is None else encode(pieces):
+            yield data
         pieces = await next_pieces(listener)
     async for last in ending():
         yield last
@@ -63,8 +63,8 @@ class WatchedStream:
             with until_disconnected(receive):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
                 if scope["method"] != "HEAD":  # only the head was requested
-                    async for said in self._content:
-                        await send({"type": "http.response.body", "body": said, "more_body": True})
+                    async for chunk in self._content:
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
                 whole = True
         finally:
