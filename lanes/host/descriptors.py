@@ -16,10 +16,9 @@ RESERVE = 64
 PER_RUN = 2
 #: The fewest that a gateway tries to get: clients that only read also need one each.
 LEAST = 8_192
-#: How long nothing is claimed after the process ran out of descriptors, or could start no process.
-PAUSE_S = 1.0
-
-_short_until = 0.0
+#: How long nothing is claimed after the process ran out of descriptors, or could start no process; twice as long each
+#: time that it happens again as soon as something is claimed: each claim that comes to nothing writes two events.
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
 
 
 def is_shortage(error: BaseException | None) -> bool:
@@ -88,12 +87,31 @@ def most_connections() -> int:
     return allowed(_limit())
 
 
+class Shortage:
+    """When a shortage was last noted, and for how long nothing is claimed after it."""
+
+    def __init__(self) -> None:
+        self._until, self._pause_s = 0.0, 0.0
+
+    def note(self, now: float) -> None:
+        if now < self._until:  # of the same moment: many notice it
+            return
+        again = now < self._until + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if again else PAUSE_S
+        self._until = now + self._pause_s
+
+    def lasts(self, now: float) -> bool:
+        return now < self._until
+
+
+_shortage = Shortage()
+
+
 def note_shortage() -> None:
     """Note that the process ran out of descriptors, or can start no more processes. From any thread."""
-    global _short_until
-    _short_until = time.monotonic() + PAUSE_S
+    _shortage.note(time.monotonic())
 
 
 def short() -> bool:
     """Whether a shortage was noted a moment ago."""
-    return time.monotonic() < _short_until
+    return _shortage.lasts(time.monotonic())

@@ -61,7 +61,7 @@ def test_F873_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Path) ->
 
 
 def test_F873_a_keeper_that_can_start_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptors, "_short_until", 0.0)
+    monkeypatch.setattr(descriptors, "_shortage", descriptors.Shortage())
     child = Child.__new__(Child)
     child.no_process, child.exit, child.failure, child._left = False, None, None, None
     child._note({"failed": "No such file or directory (x)", "errno": 2})
@@ -81,6 +81,22 @@ def test_F874_commands_need_no_further_thread(tmp_path: Path, words: list[str]) 
         assert done.returncode == (69 if words == ["status"] else 0), done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout
+
+
+def test_F882_the_longer_nothing_has_room_the_more_rarely_it_is_tried() -> None:
+    """Two events for each lane and second filled the journal for as long as a limit was reached."""
+    shortage, now, pauses = descriptors.Shortage(), 0.0, []
+    for _ in range(6):
+        shortage.note(now)
+        shortage.note(now + 0.5)  # others of the same moment
+        began = now
+        while shortage.lasts(now):
+            now += 0.25
+        pauses.append(now - began)
+    assert pauses == [1, 2, 4, 8, 8, 8]
+    now += descriptors.LONGEST_PAUSE_S  # there was room since
+    shortage.note(now)
+    assert not shortage.lasts(now + descriptors.PAUSE_S)
 
 
 def limited(folder: Path, script: str, *words: str) -> "subprocess.CompletedProcess[str]":

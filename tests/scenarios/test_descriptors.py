@@ -43,7 +43,7 @@ def none_free() -> Iterator[None]:
 async def test_F120_ones_own_shortage_is_no_fault_of_a_provider(
     made: House, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descriptors, "_short_until", 0.0)  # and it is over with this test
+    monkeypatch.setattr(descriptors, "_shortage", descriptors.Shortage())  # and it is over with this test
     closed = {"dialect": "chat", "base_url": f"http://{host}:9/v1", "model": "sim-ok"}  # nothing listens there
     config = from_data(
         {
