@@ -11,7 +11,7 @@ from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.records import OwnerRow
 
-#: As many runs as one provider runner has at once, unless told otherwise.
+#: As many runs as one provider runner has at once, unless configured otherwise.
 USUAL_RUNS = 1_000
 FIX = "raise the hard limit: `ulimit -Hn`, LimitNOFILE= (systemd), --ulimit nofile= (Docker)"
 
@@ -31,7 +31,7 @@ def check_descriptors(reader: Reader, ctx: Context) -> list[Check]:
 
 
 def _of(owner: OwnerRow) -> Check | None:
-    """One gateway; None where the system does not tell."""
+    """One gateway; None where the system does not show it."""
     if (used := descriptors.used_by(owner.pid)) is None:
         return None
     open_files, most = used

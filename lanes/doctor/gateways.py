@@ -29,7 +29,7 @@ AWAY = "in another container or on another host"
 
 
 def check_gateways(reader: Reader, ctx: Context) -> list[Check]:
-    """Everything that the owners' rows tell."""
+    """Everything that the owners' rows show."""
     owners, now, me = reader.read(reads.owners()), ctx.now(), this_process()
     living = [*filter(Liveness(now).lives, owners)]
     return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]

@@ -50,7 +50,7 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
 
 
 def _last_reported(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
-    """Of each provider the last event since then that tells whether it fails. No older one is looked at."""
+    """Of each provider the last event since then that says whether it fails. No older one is looked at."""
     older = LaneFilter(at=now, of=Subject.EVENT).where("changed", How.MORE, now - since)
     before = reader.read(reads.events(chosen=older, limit=1, newest=True))
     last: dict[str, EventRow] = {}

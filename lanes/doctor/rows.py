@@ -24,7 +24,7 @@ STEP_MS = 60_000
 
 
 def check_rows(reader: Reader, ctx: Context) -> list[Check]:
-    """What the counts and the journal tell."""
+    """What the counts and the journal show."""
     now = ctx.now()
     counts = reader.read(reads.counts(now.wall))
     gateways = [owner for owner in reader.read(reads.owners()) if owner.kind == "gateway"]
@@ -93,12 +93,12 @@ def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
     found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
     unseen = [pause for pause in reader.read(reads.survivor_pauses()) if now.wall - pause.at > UNSEEN_MS]
     if unseen:
-        said = f"lanes paused until it is seen that nothing of their last run is left: {len(unseen)}"
+        message = f"lanes paused until it is seen that nothing of their last run is left: {len(unseen)}"
         fix = (
             "`lanes list paused:yes` shows them; a gateway sees it on the same host and in the same container: where"
             " that has ended, `lanes resume KEY`"
         )
-        found.append(warning("survivors", f"{said}, for up to {span(now.wall - unseen[0].at)}", fix))
+        found.append(warning("survivors", f"{message}, for up to {span(now.wall - unseen[0].at)}", fix))
     return found or [ok("pauses", "neither all lanes nor those of a glob are paused as a whole")]
 
 
