@@ -93,11 +93,11 @@ def test_what_is_not_understood_is_told_and_chooses_nothing(typed: str, said: st
 
 
 DOUBTFUL = {
-    "sate:errored": 'did you mean state: ? A key stands in quotes: "sate:errored"',
-    "-stat:idle": "did you mean state:",
-    "PROVDIER:x": "did you mean provider:",
-    "test:1": "did you mean text:",
-    "test:*": "did you mean text:",
+    "sate:errored": 'did you mean “state:”? A key stands in quotes: "sate:errored"',
+    "-stat:idle": "did you mean “state:”?",
+    "PROVDIER:x": "did you mean “provider:”?",
+    "test:1": "did you mean “text:”?",
+    "test:*": "did you mean “text:”?",
 }
 
 

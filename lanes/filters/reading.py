@@ -83,7 +83,7 @@ def mistyped(condition: Condition) -> str:
     """The sentence about a doubtful condition where no lane has such a key: it names the field that was meant."""
     text = str(condition.any_of[0].value)
     return (
-        f'no field “{text.partition(":")[0]}:”: did you mean {condition.resembles}: ? A key stands in quotes: "{text}"'
+        f'no field “{text.partition(":")[0]}:”: did you mean “{condition.resembles}:”? A key stands in quotes: "{text}"'
     )
 
 

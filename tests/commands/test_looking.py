@@ -117,7 +117,7 @@ def test_a_filter_that_is_not_understood_chooses_nothing_and_names_the_nearest(b
     for command in (["list"], ["abort", "--yes", "--filter"], ["pause", "--filter"], ["ack", "--filter"]):
         refused = lanes(*command, "sate:errored")
         assert (refused.code, refused.out) == (2, "")
-        assert "did you mean state:" in refused.err
+        assert "did you mean “state:”?" in refused.err
     assert {lane["paused"] for lane in lanes("list", "--json").json} == {None}
     assert lanes("list", "--json", "--match", "no such*").json == []
 
@@ -537,7 +537,7 @@ def test_an_event_says_its_cause_once(stage: Stage, lanes: Call) -> None:
 def test_a_key_that_resembles_a_field_is_a_key_where_there_is_such_a_lane(stage: Stage, lanes: Call) -> None:
     mistyped = lanes("list", "test:1")
     assert (mistyped.code, mistyped.out) == (2, "")
-    assert "no field “test:”: did you mean text: ? A key stands in quotes" in mistyped.err
+    assert "no field “test:”: did you mean “text:”? A key stands in quotes" in mistyped.err
     stage.send("test:1", "hello", "again")
     stage.send("other", "hello")
     assert [lane["key"] for lane in lanes("list", "test:1", "--json").json] == ["test:1"]

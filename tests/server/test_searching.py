@@ -129,7 +129,7 @@ async def test_a_filter_chooses_the_same_by_every_route_and_is_never_misread_as_
         await served.post("/api/find", {"filter": "sate:errored", "part": "a"}),
     ):
         assert answer.status_code == 400
-        assert "did you mean state:" in answer.json()["detail"]
+        assert "did you mean “state:”?" in answer.json()["detail"]
 
 
 async def test_F124_a_filter_of_very_many_words_is_refused_at_once(served: Served) -> None:

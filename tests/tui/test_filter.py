@@ -75,7 +75,7 @@ async def test_a_misspelt_field_names_the_nearest(crowd: Path) -> None:
     async with dashboard(crowd) as driver:
         await driver.press("slash")
         await driver.write("sate:errored")
-        await driver.until(lambda: "did you mean state:" in driver.bar, "the nearest")
+        await driver.until(lambda: "did you mean “state:”?" in driver.bar, "the nearest")
         await driver.until(lambda: driver.total == 60, "the lanes")
         await driver.press("escape", "slash")
         await driver.write("state:errored sate:x")
