@@ -47,6 +47,7 @@ MADE = [
     storage_errors.DatabaseUnreleased("lanes.db", 2, 3),
     storage_errors.DatabaseInUse("lanes.db", "process 7"),
     storage_errors.DatabaseDamaged("lanes.db", "a detail"),
+    storage_errors.DatabaseForeign("lanes.db", "a detail"),
     storage_errors.DatabaseLocked("lanes.db"),
     storage_errors.DatabaseFull("lanes.db"),
     storage_errors.DatabaseReadOnly("lanes.db"),

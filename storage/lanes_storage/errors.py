@@ -7,7 +7,8 @@
     ├── DatabaseTooOld        needs `lanes db upgrade`, or a command that may change it
     │   └── DatabaseUnreleased  written by a development version, and cannot be upgraded
     ├── DatabaseInUse         cannot be upgraded while a gateway of the older version runs
-    ├── DatabaseDamaged       not a database, not ours, or corrupt
+    ├── DatabaseDamaged       corrupt
+    │   └── DatabaseForeign   not a database, or one of another program
     ├── DatabaseLocked        another process held it beyond the busy timeout
     ├── DatabaseFull          no room on the disk
     ├── DatabaseReadOnly      no permission to write
@@ -115,6 +116,12 @@ class DatabaseInUse(StorageError):
 
 class DatabaseDamaged(StorageError):
     fix = "restore a backup; keep the file for inspection"
+
+
+class DatabaseForeign(DatabaseDamaged):
+    """The file is no database, or one of another program. It may be ours all the same, if its beginning was lost."""
+
+    fix = f"is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, {DatabaseDamaged.fix}"
 
 
 class DatabaseLocked(StorageError):

@@ -49,7 +49,7 @@ def send(made: House) -> Finished:
     return made.command("send", "a", "hello", check=False)
 
 
-def refused(made: House, *words: str, send: Callable[[House], Finished] = send) -> None:
+def refused(made: House, *words: str, send: Callable[[House], Finished] = send) -> Finished:
     """Sending fails with a sentence, and the file is as it was."""
     before = made.database.read_bytes()
     done = send(made)
@@ -59,6 +59,7 @@ def refused(made: House, *words: str, send: Callable[[House], Finished] = send) 
     for word in words:
         assert word in done.err
     assert made.database.read_bytes() == before
+    return done
 
 
 def test_a_file_that_may_not_be_written(made: House) -> None:
@@ -126,7 +127,7 @@ def test_a_file_of_a_newer_lanes(made: House) -> None:
 
 def test_a_file_that_is_something_else(made: House) -> None:
     made.database.write_bytes(b"this is no database, but somebody's diary " * 500)
-    refused(made, "not a database", "restore a backup")
+    refused(made, "not a database", "is this the right file", "--db", "LANES_DB", "restore a backup")
 
 
 def test_a_file_with_damaged_pages(made: House) -> None:
@@ -137,7 +138,8 @@ def test_a_file_with_damaged_pages(made: House) -> None:
     whole = bytearray(made.database.read_bytes())
     whole[4096:] = b"\xa5" * (len(whole) - 4096)
     made.database.write_bytes(whole)
-    refused(made, "malformed", "restore a backup")
+    done = refused(made, "malformed", "restore a backup")
+    assert "the right file" not in done.err, "it is one of lanes, and damaged"
     doctor = made.lanes("doctor", check=False)
     assert doctor.code != 0
     assert "Traceback" not in doctor.err

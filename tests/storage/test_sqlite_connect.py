@@ -19,6 +19,7 @@ from lanes.testing import broken
 from lanes_storage import open_store, reads
 from lanes_storage.errors import (
     DatabaseDamaged,
+    DatabaseForeign,
     DatabaseLocked,
     DatabaseMissing,
     DatabaseReadOnly,
@@ -194,7 +195,7 @@ def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
 )
 def test_what_is_no_database_is_refused_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(DatabaseDamaged):
+    with pytest.raises(DatabaseForeign):
         open_store(str(path), create=True)
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir()] == [path.name]
@@ -206,7 +207,7 @@ def test_what_is_no_database_is_refused_untouched(path: Path, content: bytes) ->
 def test_the_database_of_another_program_is_refused_untouched(path: Path, mark: str) -> None:
     raw(path, mark)
     content = path.read_bytes()
-    with pytest.raises(DatabaseDamaged, match="another program"):
+    with pytest.raises(DatabaseForeign, match="another program"):
         open_store(str(path), create=True)
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -114,8 +114,10 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseFull(name)
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return errors.DatabaseReadOnly(name)
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if primary == sqlite3.SQLITE_CORRUPT:
         return errors.DatabaseDamaged(name, str(error))
+    if primary == sqlite3.SQLITE_NOTADB:  # it does not begin as a database does
+        return errors.DatabaseForeign(name, str(error))
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return errors.StoreClosed(name)
     if isinstance(error, _OF_THE_CALLER) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):

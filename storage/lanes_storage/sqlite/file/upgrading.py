@@ -22,13 +22,13 @@ _CACHE_BYTES = 16 * 1024 * 1024
 
 def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, upgrade: bool) -> None:
     """Refuse a foreign or newer file before anything in it is changed, even its journal mode; and an older one if it
-    may not be upgraded. Raises DatabaseDamaged, DatabaseMissing, and as ``versions.check``.
+    may not be upgraded. Raises DatabaseForeign, DatabaseMissing, and as ``versions.check``.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     version = _version(connection)
     begun = version == 0 and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != versions.APPLICATION_ID and not (begun and application == 0):
-        raise errors.DatabaseDamaged(str(path), "this is a database of another program")
+        raise errors.DatabaseForeign(str(path), "this is a database of another program")
     if begun and not create:  # what a creation for which there was no room has left: as missing as an empty file
         raise errors.DatabaseMissing(str(path))
     versions.check(str(path), version, upgrade=upgrade if version else create)  # 0: a new file, without a schema yet
