@@ -1,8 +1,9 @@
 """Which process this is, and whether another one is provably gone.
 
-A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same host, boot and
-pid namespace can be checked; others can only be silent, which this module does not decide. A process that cannot be
-inspected never counts as gone: a wrong "gone" would take a lane from a healthy run.
+A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same boot of the same
+host, whatever its name is by now, and of the same pid namespace can be checked; others can only be silent, which this
+module does not decide. A process that cannot be inspected never counts as gone: a wrong "gone" would take a lane from a
+healthy run.
 """
 
 import os
@@ -12,7 +13,7 @@ from functools import cache
 
 from lanes.base.terminal import clean
 from lanes.host.stat import ProcessStat, stat_of
-from lanes_storage.clock import boot_id
+from lanes_storage.clock import boot_id, same_boot
 from lanes_storage.records import OwnerRow, ProcessIdentity
 from lanes_storage.tuples import NamedTuple
 
@@ -77,10 +78,8 @@ def identity_of(pid: int) -> Identity:
 
 def look(owner: Named, me: Identity) -> ProcessSighting:
     """What ``me`` can see of the process that ``owner`` names."""
-    if owner.host != me.host:
-        return ProcessSighting.OTHER_HOST
-    if owner.boot_id != me.boot_id:
-        return ProcessSighting.OTHER_BOOT
+    if not _same_boot(owner, me):
+        return ProcessSighting.OTHER_HOST if owner.host != me.host else ProcessSighting.OTHER_BOOT
     if owner.pid_ns != me.pid_ns:
         return ProcessSighting.OTHER_NAMESPACE
     if me == this_process() and owner.pid == me.pid and _same_start(owner.start_time, me.start_time):
@@ -106,7 +105,7 @@ def is_gone(owner: Named, me: Identity) -> bool:
 
 def is_here(owner: Named, me: Identity) -> bool:
     """Whether ``me`` may judge the process: same host, boot and pid namespace."""
-    return (owner.host, owner.boot_id, owner.pid_ns) == (me.host, me.boot_id, me.pid_ns)
+    return owner.pid_ns == me.pid_ns and _same_boot(owner, me)
 
 
 def evidence(owner: Named, me: Identity) -> str:
@@ -117,6 +116,10 @@ def evidence(owner: Named, me: Identity) -> str:
 def sighting_text(owner: Named, sight: ProcessSighting) -> str:
     """The description of an earlier result, as a sentence."""
     return f"process {owner.pid} {sight.value.format(host=clean(owner.host), pid=owner.pid)}"
+
+
+def _same_boot(owner: Named, me: Identity) -> bool:
+    return same_boot(owner.host, owner.boot_id, me.host, me.boot_id)
 
 
 def _own_start_time(pid: int) -> int:

@@ -60,6 +60,10 @@ class Clock(Protocol):
     def __call__(self) -> Now: ...
 
 
+#: Before an id that is only the time of a boot, which other machines may share.
+_BY_TIME = "boot-"
+
+
 @cache
 def boot_id() -> str:
     """An id of this boot of this machine: readings of the boot clock are comparable only within one boot.
@@ -79,7 +83,15 @@ def boot_session(tell: Callable[[str], str | None]) -> str:
         return session.lower()
     import psutil
 
-    return f"boot-{round(psutil.boot_time() / 60)}"
+    return f"{_BY_TIME}{round(psutil.boot_time() / 60)}"
+
+
+def same_boot(host: str, boot: str, other_host: str, other_boot: str) -> bool:
+    """Whether two processes belong to one boot of one machine, by the names of machines and the ids of boots.
+
+    A machine may be renamed while it runs, so the name counts only where the id is no more than a time.
+    """
+    return boot == other_boot and (host == other_host or not boot.startswith(_BY_TIME))
 
 
 def sysctl(name: str) -> str | None:

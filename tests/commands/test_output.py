@@ -76,12 +76,12 @@ def test_an_event_names_what_it_is_about_and_what_to_do(stage: Stage, lanes: Cal
 
 def test_a_folder_that_cannot_be_looked_into_is_one_sentence(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where HOME is that of another user; this one works for root, too."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/" + "x" * 300)
+    monkeypatch.setenv("XDG_STATE_HOME", "/" + "x" * 300)
     monkeypatch.chdir("/")
     seen = bare("list")
     assert (seen.code, seen.out) == (69, "")
     assert seen.err.startswith("lanes: /xxx")
-    assert seen.err.endswith("lanes.toml: File name too long\n")
+    assert seen.err.endswith("gateways: File name too long\n")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_F836_with_json_an_error_is_one_line_for_programs(
     assert json.loads(bare("--json").err)["detail"] == "Missing command."
     named = json.loads(lanes("show", "nobody", "--json").err)
     assert (named["what"], named["name"]) == ("lane", "nobody"), "as over HTTP"
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/" + "x" * 300)
+    monkeypatch.setenv("XDG_STATE_HOME", "/" + "x" * 300)
     monkeypatch.chdir("/")
     assert json.loads(bare("list", "--json").err)["code"] == "file"
 

@@ -172,7 +172,9 @@ def test_a_process_whose_first_thread_ended_still_runs(me: Identity, spawn: Spaw
     assert look(who, me) is ProcessSighting.ZOMBIE
 
 
-@pytest.mark.parametrize("changed", [{"host": "elsewhere"}, {"boot_id": "before"}, {"pid_ns": "pid:[1]"}])
+@pytest.mark.parametrize(
+    "changed", [{"host": "elsewhere", "boot_id": "theirs"}, {"boot_id": "before"}, {"pid_ns": "pid:[1]"}]
+)
 def test_what_is_elsewhere_is_never_gone(me: Identity, spawn: Spawn, changed: dict[str, str]) -> None:
     child = spawn("")
     who = identity_of(child.pid)
@@ -186,6 +188,18 @@ def test_what_is_elsewhere_is_never_gone(me: Identity, spawn: Spawn, changed: di
     assert not is_here(other, me)
     assert not is_gone(other, me)
     assert "gone" not in evidence(other, me)
+
+
+def test_F898_a_host_that_was_renamed_is_the_same_host(me: Identity, spawn: Spawn) -> None:
+    child = spawn("")
+    who = identity_of(child.pid)._replace(host="as it was called then")
+    assert look(who, me) is ProcessSighting.ALIVE
+    end_unreaped(child)
+    child.communicate()
+    assert is_here(who, me)
+    assert is_gone(who, me)
+    timed = who._replace(boot_id="boot-27000000")  # of a system whose boots have no ids
+    assert look(timed, me._replace(boot_id=timed.boot_id)) is ProcessSighting.OTHER_HOST
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**31])

@@ -134,7 +134,9 @@ def test_F696_a_note_of_another_boot_may_be_that_of_another_machine(home: Env, c
     assert path.exists()
 
 
-@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"pid_ns": "pid:[1]"}, {"pid": "x"}, {"database": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"host": "elsewhere", "boot_id": "theirs"}, {"pid_ns": "pid:[1]"}, {"pid": "x"}, {"database": 1}]
+)
 def test_a_note_that_cannot_be_judged_is_left_alone(
     home: Env, child: subprocess.Popen[bytes], changes: dict[str, Any]
 ) -> None:

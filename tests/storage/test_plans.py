@@ -80,7 +80,7 @@ READING: dict[str, Query[Any]] = {
     "open runs but those of its own": reads.open_runs(1),
     "owners": reads.owners(),
     "orders of an owner": reads.orders_of_owner(1),
-    "unproven runs": reads.unproven_runs("host"),
+    "unproven runs": reads.unproven_runs("host", "boot"),
     "one lane": reads.lane("key"),
     "one message": reads.message(1),
     "messages of a lane": reads.messages(1, (), 50),

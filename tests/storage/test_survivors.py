@@ -153,7 +153,7 @@ def note(world: World, run: int, *left: str) -> None:
 
 
 def unproven(world: World) -> list[tuple[int, tuple[str, ...] | None]]:
-    return [(run.id, run.survivors) for run in world.store.read(reads.unproven_runs(PROCESS.host))]
+    return [(run.id, run.survivors) for run in world.store.read(reads.unproven_runs(PROCESS.host, PROCESS.boot_id))]
 
 
 def test_a_lane_goes_on_once_nothing_is_left(world: World) -> None:
@@ -179,7 +179,9 @@ def test_only_runs_of_that_host_that_were_released_by_force_are_looked_for(world
     (survivors,) = (row for row in world.store.read(Query("SELECT survivors FROM runs", {}, list)))
     assert survivors[0] is None, "nothing is written of a run that confirmed its end"
     run = forced(world, "b")
-    assert [each.id for each in world.store.read(reads.unproven_runs("elsewhere"))] == []
+    assert [each.id for each in world.store.read(reads.unproven_runs("elsewhere", "of another boot"))] == []
+    renamed = world.store.read(reads.unproven_runs("as it is called now", PROCESS.boot_id))
+    assert [each.id for each in renamed] == [run]  # F898
     assert world.store.read(reads.unproven_run(ticket.run_id)) is None
     found = world.store.read(reads.unproven_run(run))
     assert found is not None
@@ -224,7 +226,9 @@ def test_a_person_keeps_a_lane_paused_whatever_is_proven(world: World) -> None:
 
 def test_a_run_that_was_cut_before_it_had_a_process_left_nothing(world: World) -> None:
     run, other = forced(world, process=False), forced(world, "b")
-    assert [(each.id, each.started) for each in world.store.read(reads.unproven_runs("anywhere"))] == [(run, False)]
+    assert [(each.id, each.started) for each in world.store.read(reads.unproven_runs("anywhere", "any"))] == [
+        (run, False)
+    ]
     note(world, run)
     assert world.lane("a").pause is None
     assert unproven(world) == [(other, None)]

@@ -144,7 +144,7 @@ def beats(path: Path, pid: int, ago_ms: int = 0, host: str | None = None, start_
         "UPDATE owners SET ended_at = NULL, ended_cause = NULL, heartbeat_at = ?, stale_after_ms = 30000, host = ?,"
         " boot_id = ?, pid_ns = ?, pid = ?, start_time = ?"
         " WHERE id = (SELECT max(id) FROM owners WHERE kind = 'gateway')",
-        (system_clock().wall - ago_ms, host or who.host, who.boot_id, who.pid_ns, pid, start_time),
+        (system_clock().wall - ago_ms, host or who.host, host or who.boot_id, who.pid_ns, pid, start_time),
     )
     connection.commit()
     connection.close()

@@ -49,8 +49,8 @@ class SurvivorWatch:
         if now.mono < self._next_mono or unchanged:
             return len(self._first_seen)
         self._next_mono = now.mono + LOOK_EVERY_MS
-        host = this_process().host
-        runs = self._reader.read(reads.unproven_runs(host))
+        me = this_process()
+        runs = self._reader.read(reads.unproven_runs(me.host, me.boot_id))
         self._version = version  # only after everything was read
         self._first_seen = {run.id: self._first_seen.get(run.id, now.mono) for run in runs}
         if runs and all(now.mono - seen >= RESISTS_MS for seen in self._first_seen.values()):

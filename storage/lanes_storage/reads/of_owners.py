@@ -220,9 +220,11 @@ def _to_sessions(stored: str | None) -> dict[str, tuple[str, dict[str, float]]]:
     return {runner: (kept["id"], kept.get("used") or {}) for runner, kept in found.items() if kept.get("id")}
 
 
-def unproven_runs(host: str) -> Query[list[UnprovenRun]]:
-    """The runs that may have left processes behind on a host, in any order: to sort by id, SQLite walks all runs."""
-    return Query(f"{UNPROVEN} AND coalesce(r.process_host, :host) = :host", {"host": host}, many(_to_unproven))
+def unproven_runs(host: str, boot: str) -> Query[list[UnprovenRun]]:
+    """The runs that may have left processes behind on a host, or in this boot of it under another name, in any order:
+    to sort by id, SQLite walks all runs."""
+    where = "(r.process_host IS NULL OR r.process_host = :host OR r.process_boot_id = :boot)"
+    return Query(f"{UNPROVEN} AND {where}", {"host": host, "boot": boot}, many(_to_unproven))
 
 
 def unproven_run(run_id: int) -> Query[UnprovenRun | None]:

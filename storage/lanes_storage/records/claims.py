@@ -1,10 +1,12 @@
 """Records for claiming and releasing a lane."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records.runs import Terms, Ticket
-from lanes_storage.records.stored import MessageRow
+
+if TYPE_CHECKING:  # statements name the columns of a head, and no command that lists needs a message for that
+    from lanes_storage.records.stored import MessageRow
 
 
 class Head(NamedTuple):
@@ -117,7 +119,7 @@ class Claimed(NamedTuple):
     """
 
     ticket: Ticket
-    message: MessageRow
+    message: "MessageRow"
     terms: Terms
     members: tuple[int, ...] = ()
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.clock import boot_id, system_clock
+from lanes_storage.clock import boot_id, same_boot, system_clock
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.interrupts import interruptible
 
@@ -91,7 +91,7 @@ def _is_here(host: str, boot: str, pid_ns: str) -> bool:
         ours = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a link that leads nowhere
     except OSError:
         ours = ""
-    return (host, boot, pid_ns) == (os.uname().nodename, boot_id(), ours)
+    return pid_ns == ours and same_boot(host, boot, os.uname().nodename, boot_id())
 
 
 def _is_alive(pid: int, start_time: int) -> bool | None:
