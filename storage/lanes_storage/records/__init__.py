@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     {
-        ".claims": "Claimed FreeHead Head News Old OwnerOrders Release WaitingHead WaitingLane",
+        ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane",
         ".filters": "Comparison Condition How LaneFilter Subject",
         ".given": (
             "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "
@@ -32,8 +32,8 @@ __getattr__ = lazily(
         ),
         ".providers": "Health PlacesTaken ProviderCounts ProviderRefusal ProviderReset ProviderRow",
         ".runs": (
-            "AttemptPhase OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow RunUsage "
-            "Terms Ticket WaitingMessage"
+            "AttemptPhase FreeHead OwnerRow ProcessIdentity ProviderAttempt RunFailure RunQuestion RunResult RunRow "
+            "RunUsage Terms Ticket WaitingMessage"
         ),
         ".stored": (
             "ClockNote ConversationRow ConversationState CooldownRow DueIncident EventRow LetterTallyRow MessageRow "

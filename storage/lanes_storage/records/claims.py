@@ -1,12 +1,10 @@
 """Records for claiming and releasing a lane."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from lanes_storage.law import Cause, Edge, LaneState, MessageState
 from lanes_storage.records.runs import Terms, Ticket
-
-if TYPE_CHECKING:  # statements name the columns of a head, and no command that lists needs a message for that
-    from lanes_storage.records.stored import MessageRow
+from lanes_storage.records.stored import MessageRow
 
 
 class Head(NamedTuple):
@@ -28,28 +26,6 @@ class Head(NamedTuple):
     tried: bool = False  # it was claimed before
     acts: bool | None = False  # its request lets its provider act
     bound_to: str | None = None
-
-
-class FreeHead(NamedTuple):
-    """A head that a claim found unchanged, by the place of its command: the message that will run, as it was before,
-    with its key."""
-
-    place: int
-    key: str
-    id: int
-    lane_id: int
-    text: str | None
-    request: str | None
-    runner: str | None
-    actor: str
-    bound_to: str | None
-    bound_owner: int | None
-    interruptions: int
-    parked_since: int | None
-    retry_of: int | None
-    accepted_at: int
-    started_at: int | None
-    attempts: str | None
 
 
 class OwnerOrders(NamedTuple):
@@ -119,7 +95,7 @@ class Claimed(NamedTuple):
     """
 
     ticket: Ticket
-    message: "MessageRow"
+    message: MessageRow
     terms: Terms
     members: tuple[int, ...] = ()
 

@@ -240,3 +240,25 @@ class WaitingMessage(NamedTuple):
     accepted_at: int
     interruptions: int = 0
     fresh: bool | None = False
+
+
+class FreeHead(NamedTuple):
+    """A head that a claim found unchanged, by the place of its command: the message that will run, as it was before,
+    with its key."""
+
+    place: int
+    key: str
+    id: int
+    lane_id: int
+    text: str | None
+    request: str | None
+    runner: str | None
+    actor: str
+    bound_to: str | None
+    bound_owner: int | None
+    interruptions: int
+    parked_since: int | None
+    retry_of: int | None
+    accepted_at: int
+    started_at: int | None
+    attempts: str | None
