@@ -16,8 +16,9 @@ RESERVE = 64
 PER_RUN = 2
 #: The fewest that a gateway tries to get: clients that only read also need one each.
 LEAST = 8_192
-#: How long nothing is claimed after the process ran out of descriptors, or could start no process; twice as long each
-#: time that it happens again as soon as something is claimed: each claim that comes to nothing writes two events.
+#: How long nothing is claimed after the process ran out of descriptors, or for a runner that could start no process;
+#: twice as long each time that it happens again as soon as something is claimed: each claim that comes to nothing
+#: writes two events.
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
 
 
@@ -77,7 +78,7 @@ def allowed(limit: int) -> int:
 
 
 def room(runs: int) -> int:
-    """How many more runs may start beside so many; none for a moment after a shortage."""
+    """How many more runs may start beside so many; none for a moment after the process ran out of descriptors."""
     return 0 if short() else most_connections() - runs
 
 
@@ -108,10 +109,10 @@ _shortage = Shortage()
 
 
 def note_shortage() -> None:
-    """Note that the process ran out of descriptors, or can start no more processes. From any thread."""
+    """Note that the process ran out of descriptors. From any thread."""
     _shortage.note(time.monotonic())
 
 
 def short() -> bool:
-    """Whether a shortage was noted a moment ago."""
+    """Whether the process ran out of descriptors a moment ago."""
     return _shortage.lasts(time.monotonic())

@@ -380,7 +380,7 @@ async def test_F107_many_ends_that_wait_for_a_disk_are_told_of_in_one_line(
     for number in range(20):
         bench.start(runner, str(number))
     await bench.execution.idle()
-    assert sum("could not be stored yet" in said for said in caplog.messages) == 1
+    assert sum("not stored yet" in said for said in caplog.messages) == 1
     assert {world.state(str(number)) for number in range(20)} == {LaneState.IDLE}
 
 

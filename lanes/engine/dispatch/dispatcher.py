@@ -144,10 +144,11 @@ class Dispatcher:
         return await to_its_end(claiming)
 
     def _slots(self) -> dict[str, int]:
-        """The free slots of each runner; none while none of its providers may be asked."""
+        """The free slots of each runner; none while none of its providers may be asked, or it can start no process."""
         return {
             spec.name: min(spec.max_runs - self._live.of_runner(spec.name), self._providers.room(spec))
             for spec in self._specs.values()
+            if not self._live.has_no_process(spec.name)
         }
 
     # ------------------------------------------------------------------------------- heads of a gateway

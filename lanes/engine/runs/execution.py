@@ -25,6 +25,7 @@ from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import Streams
 from lanes.runners.base import Reply
 from lanes.runners.current import CURRENT, Current
+from lanes.runners.http.failures import NoProcess
 from lanes_storage import doors
 from lanes_storage.clock import Clock, Now
 from lanes_storage.errors import DatabaseReplaced, StorageError, StoreClosed
@@ -191,6 +192,8 @@ class Execution:
             cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
         if lost or body.cancelled():
             return self._stopped(run)
+        if issubclass(type(error), NoProcess):
+            self._live.note_no_process(run.spec.name)
         ticket, by, retry = run.ticket, run.by, None if error is None else _repeatable(run)
         end = result_of(body, run.named, self._clock())
         if isinstance(end, RunResult):

@@ -1,10 +1,12 @@
 """All live runs of a process, and the slots that they use."""
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable
 
 from lanes.engine.runs.live import ActiveRun
+from lanes.host.descriptors import Shortage
 from lanes_storage.clock import Now
 from lanes_storage.law import MAX_QUESTIONS
 
@@ -21,6 +23,7 @@ class LiveSet:
         # gateway.
         self._stopping: dict[int, ActiveRun] = {}
         self._attempting: dict[int, ActiveRun] = {}  # whose attempts may not be in their rows yet
+        self._without_process: dict[str, Shortage] = {}  # runners that could start none
         self._followed: list[deque[int]] = []
         self._lock = threading.Lock()
 
@@ -47,6 +50,15 @@ class LiveSet:
             if self._runs.get(run.id) is run:
                 self._remove(run)
                 self._give_back(run)
+
+    def note_no_process(self, runner: str) -> None:
+        """Note that a runner could start no process. The runs of others may need none, or be of another user."""
+        self._without_process.setdefault(runner, Shortage()).note(time.monotonic())
+
+    def has_no_process(self, runner: str) -> bool:
+        """Whether that was noted a moment ago."""
+        noted = self._without_process.get(runner)
+        return noted is not None and noted.lasts(time.monotonic())
 
     def stray(self, run: ActiveRun) -> None:
         """Record a run that has lost its lane but whose task continues: it keeps its slot until the task ends."""

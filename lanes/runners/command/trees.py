@@ -80,7 +80,6 @@ def new_child(*held: int) -> Child:
             note_shortage()
             raise NoRoom from error
         if error.errno in NO_PROCESS:
-            note_shortage()
             raise NoProcess(str(error.strerror)) from error
         raise RunFailed("not_started", f"no process could be started: {error}") from error
 
@@ -88,7 +87,6 @@ def new_child(*held: int) -> Child:
 def check_room(child: Child) -> None:
     """Raises NoProcess where its keeper could start no process just now."""
     if child.no_process:
-        note_shortage()
         raise NoProcess(child.failure or "")
 
 
