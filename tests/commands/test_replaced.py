@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.commands.conftest import CONFIG
 from tests.kit.processes import Process, environment, eventually, house
@@ -66,6 +69,7 @@ def test_F872_a_gateway_whose_program_is_replaced_or_removed_goes_on(tmp_path: P
 
 def test_F872_no_module_is_missing_for_what_a_gateway_loads() -> None:
     """What it may import later is all of lanes but for commands, benchmarks, tests and migrations."""
+    import lanes.runners.acp.runner  # noqa: F401 - as where a runner is of this kind
     from lanes.commands.serve import loading
 
     loading.load()
@@ -73,6 +77,30 @@ def test_F872_no_module_is_missing_for_what_a_gateway_loads() -> None:
         for path in (ROOT / package).rglob("*.py"):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             assert name in sys.modules or name.endswith(".__main__"), name
+
+
+def test_F884_what_cannot_be_loaded_keeps_nothing_else_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of another version is there while it is installed: what was to be loaded behind its first module was not."""
+    from lanes.commands.serve import loading
+
+    package = tmp_path / "half_installed"
+    package.mkdir()
+    for name, source in (("__init__", ""), ("first", "None.missing"), ("second", "("), ("third", "")):
+        (package / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(loading, "PACKAGES", (package.name,))
+    loading.load()
+    assert f"{package.name}.third" in sys.modules
+
+
+def test_F884_no_gateway_loads_a_library_that_none_of_its_runners_needs() -> None:
+    """That of ACP, where it was installed: 18 MB, and half a second of the processor."""
+    script = "import sys; from lanes.commands.serve import loading; {}; loading.load(); print('acp' in sys.modules)"
+    for runners, loaded in (("import lanes.runners.build", "False"), ("import lanes.runners.acp.runner", "True")):
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(runners)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == loaded
 
 
 def _asked(gateway: Process, path: str, body: object = None) -> dict[str, object]:

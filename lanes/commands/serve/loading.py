@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import pkgutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -21,6 +22,8 @@ _NOT_LATER = (
     "lanes_storage.migrations",
     "lanes_storage.schema",
 )
+#: What loads a large library, and was begun at the start where a runner needs it.
+_IF_BEGUN = ("lanes.runners.acp",)
 
 
 @asynccontextmanager
@@ -45,10 +48,14 @@ def load() -> None:
 
 
 def _load(package: str) -> None:
-    with contextlib.suppress(ImportError):
+    with contextlib.suppress(Exception):  # of a version that is half installed, anything may be raised
         for found in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
-            if found.ispkg and found.name not in _NOT_LATER:
+            if (
+                found.ispkg
+                and found.name not in _NOT_LATER
+                and (found.name in sys.modules or found.name not in _IF_BEGUN)
+            ):
                 _load(found.name)
             elif not found.ispkg and not found.name.endswith(".__main__"):
-                with contextlib.suppress(ImportError):
+                with contextlib.suppress(Exception):
                     import_module(found.name)
