@@ -1,5 +1,10 @@
 """A connection that was kept for the next request, and that the provider closes as that goes out."""
 
+import select
+import socket
+import ssl
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,6 +12,7 @@ import pytest
 
 from lanes.runners.base import Runner
 from lanes.runners.http.client import Through
+from lanes.runners.http.connections import Connections
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, Call, chunk, raw_server
 from tests.kit.runs import KitRun
@@ -141,3 +147,42 @@ async def test_F847_what_a_provider_says_unasked_is_the_answer_to_nothing(house:
         for _ in range(2):
             assert (await answered(chain, KitRun("hello"))).text == "x"
     assert len(asked) == 3
+
+
+async def test_F885_nor_is_what_has_arrived_while_the_event_loop_was_busy() -> None:
+    """It was not read yet when the next request went out, and so was taken for the answer to that."""
+    asked, kept, again = list[bytes](), list[socket.socket](), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            kept.append(connection)
+            asked.append(connection.recv(65_536))
+            if not asked[-1]:
+                return
+            connection.sendall(_kept(f"answer {len(asked)}"))
+            if len(asked) == 1:
+                again.wait()
+                connection.sendall(_kept("another"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
+        connections, trusted = Connections(time.monotonic), ssl.create_default_context()
+        for number in (1, 2):
+            response = await connections.send("POST", url, b"{}", {}, lambda: None, trusted=trusted, proxy=None)
+            assert f"answer {number}".encode() in await response.start_of_body(1_000)
+            await response.aclose()
+            ((protocol, _),) = next(iter(connections._session.connector._conns.values()))  # type: ignore[union-attr]
+            again.set()
+            if number == 1:
+                arrived = select.poll()
+                assert protocol.transport is not None
+                arrived.register(protocol.transport.get_extra_info("socket"), select.POLLIN)
+                assert arrived.poll(60_000)  # the event loop reads nothing meanwhile
+        await connections.aclose()
+        socket.create_connection(listener.getsockname()).close()  # the end of the server
+        server.join()
+    for connection in kept:
+        connection.close()

@@ -7,6 +7,7 @@ together that took two thirds of the processor time of a message.
 import contextlib
 import errno
 import os
+import select
 import socket
 import ssl
 import time
@@ -61,10 +62,18 @@ class _Connector(aiohttp.TCPConnector):
             protocol = connection.protocol
             if protocol is None:
                 return connection
-            if protocol not in self._handed_out or not protocol.should_close:
+            if protocol not in self._handed_out or not (protocol.should_close or _has_unread(protocol)):
                 self._handed_out.add(protocol)
                 return connection
             connection.close()
+
+
+def _has_unread(protocol: ResponseHandler) -> bool:
+    """Whether something has arrived that was not read yet, or the end: the event loop may have been busy."""
+    assert protocol.transport is not None  # it is connected
+    arrived = select.poll()
+    arrived.register(protocol.transport.get_extra_info("socket"), select.POLLIN)
+    return bool(arrived.poll(0))
 
 
 class Connections:
