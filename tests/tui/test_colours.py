@@ -12,7 +12,7 @@ from textual.theme import BUILTIN_THEMES
 from lanes_tui.display import text
 from lanes_tui.display.contrast import ENOUGH, GROUNDS, contrast, tone_variables
 from lanes_tui.display.settings import Settings
-from lanes_tui.terminal import TerminalTraits, asked, traits_of
+from lanes_tui.terminal import TerminalTraits, query_terminal, traits_of
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 from tests.tui.terminal import terminal
@@ -100,11 +100,11 @@ def test_a_terminal_is_asked_for_its_ground_and_given_back_as_it_was() -> None:
     try:
         answering = threading.Thread(target=answer)
         answering.start()
-        assert traits_of({}, lambda: asked(its)).light
+        assert traits_of({}, lambda: query_terminal(its)).light
         answering.join()
         os.write(ours, b"keys typed ahead\n")
         select.select([its], [], [])
-        assert asked(its) == b""
+        assert query_terminal(its) == b""
         assert os.read(its, 100) == b"keys typed ahead\n"
     finally:
         os.close(ours)

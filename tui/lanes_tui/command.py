@@ -101,9 +101,9 @@ def _app(source: "Source", settings: "Settings", *, in_tab: bool) -> "Dashboard"
     from lanes_tui.app import Dashboard
     from lanes_tui.display.settings import settings_path
     from lanes_tui.display.views import load_views
-    from lanes_tui.terminal import asked, traits_of
+    from lanes_tui.terminal import query_terminal, traits_of
 
-    traits = traits_of(os.environ, lambda: asked(sys.stdin.fileno()))
+    traits = traits_of(os.environ, lambda: query_terminal(sys.stdin.fileno()))
     views = load_views(settings_path().with_name("dashboard-views.json"))
     return Dashboard(source, settings, traits=traits, views=views, with_gateway=os.environ.get("LANES_UP") == "1")
 

@@ -29,27 +29,27 @@ def leave_on_signals(leave: Callable[[int], None], lost: Callable[[], bool] = la
     """
     loop, codes = asyncio.get_running_loop(), SimpleQueue[int]()
 
-    def tell(code: int) -> None:
+    def request_exit(code: int) -> None:
         codes.put(code)
         with contextlib.suppress(RuntimeError):  # the loop is closed: it is leaving already
             loop.call_soon_threadsafe(leave, code)
 
     def watch() -> None:
-        code = _told(codes)
+        code = _exit_code(codes)
         while code is None:
             if lost():
-                tell(HUNG_UP)
-            code = _told(codes)
+                request_exit(HUNG_UP)
+            code = _exit_code(codes)
         time.sleep(PATIENCE_S)
         os._exit(code)
 
     threading.Thread(target=watch, name="lanes-last-resort", daemon=True).start()
     for number in ENDING:
-        signal.signal(number, lambda number, _frame: tell(KILLED_BY + number))
+        signal.signal(number, lambda number, _frame: request_exit(KILLED_BY + number))
 
 
-def _told(codes: SimpleQueue[int]) -> int | None:
-    """The exit code that was told, if one was within a short while."""
+def _exit_code(codes: SimpleQueue[int]) -> int | None:
+    """The exit code that was requested, if one was within a short while."""
     try:
         return codes.get(timeout=LOOK_EVERY_S)
     except Empty:

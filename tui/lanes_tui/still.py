@@ -33,17 +33,17 @@ async def printed(source: Source, out: Print, rhythm: Rhythm | None = None) -> N
     titles = tuple(title for title in columns.USUAL if title not in RESTLESS)
     last = ""
 
-    def say(text: str) -> None:
+    def print_if_new(text: str) -> None:
         nonlocal last
         if text != last:
             out(f"{words.zoned(source.now().wall)}\n{text}\n")
             last = text
 
     async def look() -> None:
-        say(await _drawn(source, titles))
+        print_if_new(await _drawn(source, titles))
 
     try:
-        await Looking(source, rhythm or Rhythm(), look, lambda why: say(f"lost: {why}")).run()
+        await Looking(source, rhythm or Rhythm(), look, lambda why: print_if_new(f"lost: {why}")).run()
     finally:
         await source.close()
 

@@ -31,26 +31,26 @@ class TerminalTraits(NamedTuple):
 ABLE = TerminalTraits()
 
 
-def traits_of(env: Mapping[str, str], ask: Callable[[], bytes] = lambda: b"") -> TerminalTraits:
-    """What the environment says of the terminal; ``ask`` gives its answer where that says nothing of the ground."""
+def traits_of(env: Mapping[str, str], query: Callable[[], bytes] = lambda: b"") -> TerminalTraits:
+    """What the environment says of the terminal; ``query`` gives its answer where that says nothing of the ground."""
     locale = next((env[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if env.get(name)), "utf-8").lower()
     poor = env.get("TERM", "") in _POOR
     ascii_only = poor or not ("utf-8" in locale or "utf8" in locale)
-    return TerminalTraits(ascii_only, poor, not poor and _is_light(env.get("COLORFGBG", ""), ask))
+    return TerminalTraits(ascii_only, poor, not poor and _is_light(env.get("COLORFGBG", ""), query))
 
 
-def _is_light(colours: str, ask: Callable[[], bytes]) -> bool:
+def _is_light(colours: str, query: Callable[[], bytes]) -> bool:
     ground = colours.rpartition(";")[2]
     if ground.isdecimal():  # of sixteen: white, and the bright ones besides dark grey
         return int(ground) == 7 or int(ground) > 8
-    found = _GROUND.search(ask())
+    found = _GROUND.search(query())
     if found is None:
         return False
     red, green, blue = (int(part, 16) / float(16 ** len(part) - 1) for part in found.groups())
     return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5)
 
 
-def asked(fd: int) -> bytes:
+def query_terminal(fd: int) -> bytes:
     """The answer of the terminal at ``fd``; empty where keys wait to be read, which must not be lost."""
     before = termios.tcgetattr(fd)
     tty.setcbreak(fd, termios.TCSANOW)

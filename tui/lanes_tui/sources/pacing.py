@@ -20,13 +20,13 @@ class Paced(Generic[T]):
         self._kept: list[T] = []
         self._until = 0.0
 
-    async def answer(self, question: object, ask: Callable[[], Awaitable[T]]) -> T:
+    async def answer(self, question: object, query: Callable[[], Awaitable[T]]) -> T:
         """The answer to a question: the last one, if the question is the same and the time has not come."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         if self._kept and question == self._question and began < self._until:
             return self._kept[0]
-        found = await ask()
+        found = await query()
         ended = loop.time()
         self._question, self._kept = question, [found]
         self._until = ended + min(MOST_S, self._share * (ended - began))

@@ -214,7 +214,9 @@ class Source(ABC):
 
         ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
         """
-        return (await self.call(queries.find, part=part, from_=key, step=step, **self._asked(chosen, order))).hit
+        return (
+            await self.call(queries.find, part=part, from_=key, step=step, **self._search_params(chosen, order))
+        ).hit
 
     async def marks(self, chosen: LaneFilter, limit: int) -> list[MarkedLane]:
         """At most ``limit`` of the chosen lanes, as marks."""
@@ -238,9 +240,9 @@ class Source(ABC):
 
     async def groups(self, chosen: LaneFilter, parts: int) -> list[LaneGroup]:
         """The chosen lanes, in groups by the first parts of their keys: the worst group first."""
-        question = {"parts": parts, "filter_": chosen, "keys": chosen.keys}
-        asked = (chosen._replace(at=0), parts)
-        return await self._groups.answer(asked, lambda: self.call(queries.groups, **question))
+        params = {"parts": parts, "filter_": chosen, "keys": chosen.keys}
+        question = (chosen._replace(at=0), parts)
+        return await self._groups.answer(question, lambda: self.call(queries.groups, **params))
 
     async def silences(self) -> AsOf[Silences]:
         """What is silent. From then on these come first in the order ``silent``."""
@@ -265,8 +267,8 @@ class Source(ABC):
         try:
             return await self._seen(queries.show, key=key)
         except Ambiguous as several:
-            meant = source if source in several.sources else several.sources[0]
-            return await self._seen(queries.show, key=key, source=meant)
+            resolved = source if source in several.sources else several.sources[0]
+            return await self._seen(queries.show, key=key, source=resolved)
 
     async def _seen(self, verb: Verb[..., T], **params: Any) -> AsOf[T]:
         now = self.now()
@@ -320,11 +322,11 @@ class Source(ABC):
         return await self.call(queries.tally, filter_=chosen, keys=chosen.keys)
 
     async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
-        return await self.call(queries.search, **self._asked(chosen, order), **page)
+        return await self.call(queries.search, **self._search_params(chosen, order), **page)
 
-    def _asked(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
-        asked = {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
-        return asked | ({"silent": self._silent} if order.by is LaneSort.SILENT else {})
+    def _search_params(self, chosen: LaneFilter, order: LaneOrder) -> dict[str, Any]:
+        params = {"filter_": chosen, "keys": chosen.keys, "sort": order.by, "reverse": order.reverse}
+        return params | ({"silent": self._silent} if order.by is LaneSort.SILENT else {})
 
     # -------------------------------------------------------------------------------------- acting
 

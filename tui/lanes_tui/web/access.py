@@ -40,10 +40,10 @@ class Access:
     def knows(self, first: str) -> bool:
         """Whether the first message of a WebSocket is the token. Compared in constant time."""
         try:
-            said = json.loads(first)
+            message = json.loads(first)
         except (ValueError, RecursionError):
             return False
-        match said:
+        match message:
             case ["token", str(token)]:
                 return hmac.compare_digest(token.encode("utf-8", "replace"), self._token)
         return False

@@ -16,7 +16,7 @@ PORT = 8767
 
 def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | None) -> None:
     """Serve until a signal. Raises ConfigError: without a token or the extra ``web``, or the port is in use."""
-    token, told = _token(session)
+    token, sentence = _token(session)
     listener = listen(port)
     with listener:
         how = [*([] if writes else ["--read-only"]), *([] if plain is None else ["--ascii" if plain else "--unicode"])]
@@ -24,8 +24,8 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
         mode = "and WRITES" if writes else "read-only"
 
         def on_ready() -> None:
-            what = session.url or session.database()
-            session.out.talk(f"the dashboard of {what} is at {server.url} ({mode}); {told}. Ctrl-C ends it")
+            source = session.url or session.database()
+            session.out.talk(f"the dashboard of {source} is at {server.url} ({mode}); {sentence}. Ctrl-C ends it")
 
         asyncio.run(serve(server, on_ready))
 

@@ -82,9 +82,9 @@ class TabProcess:
         """Keys and the mouse."""
         await self._send(b"D", typed.encode("utf-8", "replace"))
 
-    async def tell(self, **said: Any) -> None:
+    async def send_meta(self, **meta: Any) -> None:
         """What is no key: ``type`` says what it is."""
-        await self._send(b"M", json.dumps(said).encode())
+        await self._send(b"M", json.dumps(meta).encode())
 
     async def _send(self, kind: bytes, payload: bytes) -> None:
         into = self._process.stdin
@@ -97,7 +97,7 @@ class TabProcess:
         """Let it leave, or else kill it; its exit code. Nothing of it is left then."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):
-                await self.tell(type="quit")
+                await self.send_meta(type="quit")
                 await self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()

@@ -41,7 +41,7 @@ class Tab:
         try:
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
-                    await self._heard(message.data)
+                    await self._receive(message.data)
         finally:
             await self._process.end()
             await showing
@@ -55,25 +55,27 @@ class Tab:
             with contextlib.suppress(ConnectionError):  # a tab that is gone: the process must not wait until it is told
                 await self._socket.send_bytes(screen)
         code = await self._process.end()
-        said = "The dashboard was left." if self._process.left else f"The dashboard ended by itself (exit code {code})."
-        await self.close(ENDED, said)
+        reason = (
+            "The dashboard was left." if self._process.left else f"The dashboard ended by itself (exit code {code})."
+        )
+        await self.close(ENDED, reason)
 
-    async def _heard(self, message: str) -> None:
+    async def _receive(self, text: str) -> None:
         """A message of the terminal in the browser. What is none is ignored."""
         try:
-            said = json.loads(message)
+            message = json.loads(text)
         except (ValueError, RecursionError):
             return
-        match said:
+        match message:
             case ["stdin", str(typed)]:
                 self.used_at = self._clock().mono
                 await self._process.type(typed)
             case ["resize", {"width": int(width), "height": int(height)}] if width in _SIDE and height in _SIDE:
-                await self._process.tell(type="resize", width=width, height=height)
+                await self._process.send_meta(type="resize", width=width, height=height)
             case ["ping", str(mark)]:
                 await self._socket.send_json(["pong", mark])
-            case ["focus" | "blur" as what]:
-                await self._process.tell(type=what)
+            case ["focus" | "blur" as kind]:
+                await self._process.send_meta(type=kind)
 
 
 class Tabs:
@@ -90,8 +92,8 @@ class Tabs:
     async def run(self, socket: web.WebSocketResponse, width: int, height: int) -> None:
         """Run a dashboard for a WebSocket whose token is known, until one of them ends."""
         if self._places == self.most:  # counted before the process starts: several may come at a time
-            said = f"{self.most} tabs are open already: close one of them."
-            await socket.close(code=TOO_MANY, message=said.encode())
+            reason = f"{self.most} tabs are open already: close one of them."
+            await socket.close(code=TOO_MANY, message=reason.encode())
             return
         self._places += 1
         try:
