@@ -43,10 +43,10 @@ async def test_an_abort_asks_first_with_cancel_in_focus(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
-        assert "held:1" in dialog.said
-        assert "running for" in dialog.said
-        assert "epoch 1" in dialog.said
-        assert "dead or silent" in dialog.said
+        assert "held:1" in dialog.plain
+        assert "running for" in dialog.plain
+        assert "epoch 1" in dialog.plain
+        assert "dead or silent" in dialog.plain
         focused = dialog.focused
         assert isinstance(focused, Button)
         assert "Cancel" in str(focused.label)
@@ -64,7 +64,7 @@ async def test_F204_an_abort_says_that_a_message_that_ran_before_ends(tmp_path: 
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
         await driver.until(
-            lambda: "Ends 1 waiting message that ran before; 1 waiting message is kept." in dialog.said, "what ends"
+            lambda: "Ends 1 waiting message that ran before; 1 waiting message is kept." in dialog.plain, "what ends"
         )
     world.store.close()
 
@@ -74,7 +74,7 @@ async def test_F204_where_there_is_nothing_to_abort_nothing_is_asked(stage: Stag
     async with dashboard(stage.path) as driver:
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "Nothing to abort" in dialog.said, "the word on it")
+        await driver.until(lambda: "Nothing to abort" in dialog.plain, "the word on it")
         await driver.press("y")
         assert driver.app.screen is dialog
     assert stage.waits("failed:1")
@@ -114,7 +114,7 @@ async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stag
         dialog = await driver.dialog(ActionDialog)
         stage.complete(first)
         second = stage.hold("held:1", owner)
-        await driver.until(lambda: "moved on to epoch 2" in dialog.said, "the question to see it")
+        await driver.until(lambda: "moved on to epoch 2" in dialog.plain, "the question to see it")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         await driver.until(lambda: any("changed" in said for said in driver.said), "what came of it")
@@ -128,7 +128,7 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
     async with dashboard(stage.path) as driver:
         await driver.press("A")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "taken from its owner at once" in dialog.said, "what force does")
+        await driver.until(lambda: "taken from its owner at once" in dialog.plain, "what force does")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "released by force" in driver.said[-1]
@@ -163,7 +163,7 @@ async def test_p_pauses_and_resumes(stage: Stage) -> None:
         await driver.until(lambda: driver.main.lane is not None and driver.main.lane.paused, "the pause on the screen")
         await driver.press("p")
         dialog = await driver.dialog(ActionDialog)
-        assert "paused from the dashboard" in dialog.said, "it is named, also one that somebody else set a moment ago"
+        assert "paused from the dashboard" in dialog.plain, "it is named, also one that somebody else set a moment ago"
         await driver.press("enter")
         await driver.until(lambda: lane(stage, "held:1").pause is None, "the end of the pause")
 
@@ -180,8 +180,8 @@ async def test_F362_what_is_typed_ahead_of_a_question_is_for_the_question(stage:
         for name in ("p", "1", "h"):
             driver.app.post_message(Key(name, name))
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "--for 1h" in dialog.said, "what was typed")
-        assert "agent:2" in dialog.said
+        await driver.until(lambda: "--for 1h" in dialog.plain, "what was typed")
+        assert "agent:2" in dialog.plain
         await driver.press("enter")
         await driver.until(lambda: lane(stage, "agent:2").pause, "the pause")
         assert lane(stage, "agent:1").pause is None
@@ -215,7 +215,7 @@ async def test_r_retries_and_k_takes_note(stage: Stage) -> None:
         assert "waits again as #2" in driver.said[-1]
         await driver.press("R")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "that was not retried" in dialog.said, "the refusal")
+        await driver.until(lambda: "that was not retried" in dialog.plain, "the refusal")
 
 
 async def test_note_is_not_taken_of_a_running_lane(stage: Stage) -> None:
@@ -262,8 +262,8 @@ async def test_many_are_asked_for_with_counts_by_state_and_cancel_in_focus(stage
         await driver.until(lambda: len(driver.main.marks) == 9, "the marks")
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "▶ running 8   ✖ errored 1\n" in dialog.said, "the counts")
-        assert "and 3 more" in dialog.said
+        await driver.until(lambda: "▶ running 8   ✖ errored 1\n" in dialog.plain, "the counts")
+        assert "and 3 more" in dialog.plain
         assert isinstance(dialog.focused, Button)
         assert "Cancel" in str(dialog.focused.label)
         await driver.press("enter")
@@ -281,9 +281,9 @@ async def test_F363_the_counts_of_many_are_read_again_while_the_question_stands(
         await driver.until(lambda: len(driver.main.marks) == 2, "the marks")
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "2 waiting messages are kept" in dialog.said, "the counts")
+        await driver.until(lambda: "2 waiting messages are kept" in dialog.plain, "the counts")
         stage.send("held:1", "one more")
-        await driver.until(lambda: "3 waiting messages are kept" in dialog.said, "the counts of now")
+        await driver.until(lambda: "3 waiting messages are kept" in dialog.plain, "the counts of now")
 
 
 async def test_more_than_twenty_want_their_number_typed(stage: Stage) -> None:
@@ -298,7 +298,7 @@ async def test_more_than_twenty_want_their_number_typed(stage: Stage) -> None:
         await driver.press("y")
         await driver.press("3", "y")
         assert driver.app.screen is dialog
-        assert "Type 21 to go on." in dialog.said
+        assert "Type 21 to go on." in dialog.plain
         await driver.press("backspace", "2", "1")
         await driver.press("y")
         results = await driver.dialog(Results)
@@ -329,7 +329,7 @@ async def test_twenty_are_aborted_while_others_change_and_only_they(stage: Stage
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
         moved = "2 lanes moved on since being marked, and will be left alone."
-        await driver.until(lambda: moved in dialog.said, "what moved on")
+        await driver.until(lambda: moved in dialog.plain, "what moved on")
         await driver.press("y")
         results = await driver.dialog(Results)
         await driver.until(lambda: results.run.done == 20, "every outcome")
@@ -386,6 +386,6 @@ async def test_F641_a_session_is_aborted_as_a_whole(stage: Stage, mark: bool) ->
             await driver.until(lambda: len(driver.main.marks) == 1, "the mark")
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "running" in dialog.said, "the lane")
+        await driver.until(lambda: "running" in dialog.plain, "the lane")
         await driver.press("y")
         await driver.until(lambda: lane(stage, "held:1").open == 0, "every run to end")

@@ -53,7 +53,7 @@ async def paused(driver: Driver, *more: str) -> Results:
     await driver.until(lambda: len(driver.main.marks) == driver.total, "the marks")
     await driver.press("p")
     dialog = await driver.dialog(ActionDialog)
-    await driver.until(lambda: str(driver.total)[0] in dialog.said, "the number")
+    await driver.until(lambda: str(driver.total)[0] in dialog.plain, "the number")
     await driver.press(*more, "enter")
     return await driver.dialog(Results)
 

@@ -88,7 +88,7 @@ async def test_F207_what_acts_before_the_first_rows_acts_on_nothing(
         await driver.until(lambda: driver.key, "the lane")
         assert not len(driver.main.marks)
         await driver.press("a")
-        assert "Abort this run?" in (await driver.dialog(ActionDialog)).said
+        assert "Abort this run?" in (await driver.dialog(ActionDialog)).plain
 
 
 async def test_F207_what_acts_while_the_lanes_of_a_filter_are_not_shown_yet_acts_on_nothing(
@@ -111,7 +111,7 @@ async def test_F207_what_acts_while_the_lanes_of_a_filter_are_not_shown_yet_acts
         gate.open()
         await driver.until(lambda: driver.key == "other:1", "the lane of the filter")
         await driver.press("space", "a")
-        assert "other:1" in (await driver.dialog(ActionDialog)).said
+        assert "other:1" in (await driver.dialog(ActionDialog)).plain
 
 
 async def test_F207_the_other_lists_wait_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ async def test_F606_what_is_typed_after_an_action_on_a_group_is_for_its_question
         question = await driver.dialog(ActionDialog)
         await driver.until(lambda: question.how.get("for_") or keys[0] == "a", "what was typed ahead")
         assert sorted(driver.main.marks) == ["group:a:1", "group:a:2"]
-        assert "2 lanes" in question.said
+        assert "2 lanes" in question.plain
 
 
 async def test_F511_in_the_other_lists_too_nothing_is_done_to_rows_that_are_older_than_the_filter(

@@ -158,7 +158,7 @@ async def test_an_outage_is_retried(stage: Stage) -> None:
         await driver.until(lambda: len(screen.marks) == 30, "the marks")
         await hand.press("R")
         dialog = await driver.dialog(ActionDialog)
-        assert "lanes retry --filter 'since:1h provider:codex' --yes" in dialog.said
+        assert "lanes retry --filter 'since:1h provider:codex' --yes" in dialog.plain
         await hand.write("30")
         await hand.press("enter")
         results = await hand.ended()
@@ -180,7 +180,7 @@ async def test_the_bad_gateway_is_named_and_drained(stage: Stage) -> None:
         await driver.until(lambda: screen.kept().row == str(bad), "the one whose runs are silent, first")
         await hand.press("W")
         dialog = await driver.dialog(ActionDialog)
-        assert f"gateway {bad}" in dialog.said
+        assert f"gateway {bad}" in dialog.plain
         await hand.press("y")
         await driver.until(lambda: stage.store.read(reads.orders_of_owner(bad)).drain, "the drain")
     assert hand.keys <= 5

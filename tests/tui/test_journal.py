@@ -75,7 +75,7 @@ async def test_F367_a_line_that_is_about_many_lanes_means_none_of_them(stage: St
         await driver.press("a")
         dialog = await driver.dialog(ActionDialog)
         assert screen.lane_key is not None
-        assert screen.lane_key in dialog.said
+        assert screen.lane_key in dialog.plain
 
 
 @pytest.mark.usefixtures("slow_hands")
@@ -96,7 +96,7 @@ async def test_F699_a_key_for_the_newest_event_does_nothing_to_a_newer_one(stage
         await driver.until(lambda: "lane:3" in shown(screen, "rows"), "one more")
         assert screen.lane_key == "lane:2"
         await driver.press("a")
-        assert "lane:2" in (await driver.dialog(ActionDialog)).said
+        assert "lane:2" in (await driver.dialog(ActionDialog)).plain
         await driver.press("escape", "G")
         stage.send("lane:4", "hello")
         await driver.until(lambda: screen.lane_key == "lane:4", "the newest to be followed again")

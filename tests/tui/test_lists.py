@@ -89,9 +89,9 @@ async def test_F366_marked_dead_letters_that_are_hidden_or_gone_are_told(stage: 
         await driver.press("R")
         dialog = await driver.dialog(ActionDialog)
         assert "1 message retried or pruned meanwhile" in driver.said[-1]
-        await driver.until(lambda: "failed:1" in dialog.said and "failed:2" in dialog.said, "which they are")
-        assert "Retry 2 messages?" in dialog.said
-        assert "All of these are hidden by the filter." in dialog.said
+        await driver.until(lambda: "failed:1" in dialog.plain and "failed:2" in dialog.plain, "which they are")
+        assert "Retry 2 messages?" in dialog.plain
+        assert "All of these are hidden by the filter." in dialog.plain
 
 
 def retried(stage: Stage, message_id: int) -> None:
@@ -161,7 +161,7 @@ async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: 
         assert str(other) not in screen.marks
         await driver.press("W")
         dialog = await driver.dialog(ActionDialog)
-        assert "Drain 2 gateways?" in dialog.said
+        assert "Drain 2 gateways?" in dialog.plain
         await driver.press("y")
         await driver.until(lambda: shown(screen, "rows") == "no owner fits the filter", "both to drain")
         assert (
@@ -203,4 +203,4 @@ async def test_F206_what_is_pressed_while_marks_are_read_acts_on_nothing(
         gate.set()
         await driver.until(lambda: len(driver.main.marks) == 3, "the marks")
         await driver.press("a")
-        assert "Abort 3 lanes?" in (await driver.dialog(ActionDialog)).said
+        assert "Abort 3 lanes?" in (await driver.dialog(ActionDialog)).plain

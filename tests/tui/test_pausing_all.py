@@ -44,7 +44,7 @@ async def asked(driver: Driver) -> ActionDialog:
     """The dialog, once it knows what there is."""
     await driver.press("P")
     dialog = await driver.dialog(ActionDialog)
-    await driver.until(lambda: "counting" not in dialog.said, "the dialog to know")
+    await driver.until(lambda: "counting" not in dialog.plain, "the dialog to know")
     return dialog
 
 
@@ -97,19 +97,19 @@ async def test_F361_the_pause_that_the_question_names_is_ended_and_no_other(stag
 
         await driver.shows("ALL PAUSED: migration")
         dialog = await asked(driver)
-        await driver.until(lambda: "Paused by carol" in dialog.said, "the pause that it is for")
+        await driver.until(lambda: "Paused by carol" in dialog.plain, "the pause that it is for")
         stage.store.write(lambda tx: doors.resume_matching(tx, "*", None, now, actor="bob"))
-        await driver.until(lambda: "It has ended." in dialog.said, "the question to tell")
+        await driver.until(lambda: "It has ended." in dialog.plain, "the question to tell")
 
 
 async def test_F361_a_pause_that_would_be_replaced_is_named(stage: Stage) -> None:
     async with dashboard(stage.path) as driver:
         dialog = await asked(driver)
-        assert "takes the place" not in dialog.said
+        assert "takes the place" not in dialog.plain
         pause(stage)
-        await driver.until(lambda: "takes the place of this one" in dialog.said, "the question to tell")
-        assert "Paused by bob" in dialog.said
-        assert "repair" in dialog.said
+        await driver.until(lambda: "takes the place of this one" in dialog.plain, "the question to tell")
+        assert "Paused by bob" in dialog.plain
+        assert "repair" in dialog.plain
 
 
 async def test_nothing_is_done_on_escape_nor_with_a_duration_that_is_none(stage: Stage) -> None:

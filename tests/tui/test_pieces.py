@@ -55,14 +55,14 @@ def test_only_many_of_the_same_near_each_other_are_told_together() -> None:
 def test_a_bar_is_as_full_as_its_limit_is_used(spent: int, limit: int, full: int, tone: str) -> None:
     clock = ClockBar("run", spent * 1000, limit * 1000)
     assert clock.tone == tone
-    line = stacked([clock], 6 + 2 + len(clock.said()) + 10)[0].plain
+    line = stacked([clock], 6 + 2 + len(clock.label()) + 10)[0].plain
     assert (line.count("━"), line.count("─")) == (full, 10 - full)
 
 
 def test_a_clock_without_a_limit_is_never_used_up() -> None:
     clock = ClockBar("run", 10**9, None)
     assert clock.tone == "good"
-    assert "no limit" in clock.said()
+    assert "no limit" in clock.label()
 
 
 def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first() -> None:
@@ -72,7 +72,7 @@ def test_the_clock_of_an_attempt_stands_for_the_stall_clock_while_it_acts_first(
     phase = AttemptPhase("main", "first_byte_timeout", 45_000, 1, 2, "backup", 55_000, NOW.wall, NOW.boot, NOW.slept)
     asking = Lane.of(lane._replace(run=lane.run._replace(attempt=phase)), eye)
     clock = next(each for each in clocks(asking, None, ViewedAt(0, 13_000)) if each.name == "asks")
-    assert clock.said() == "13 s of 45 s, first_byte_timeout of main (1 of 2), then backup"
+    assert clock.label() == "13 s of 45 s, first_byte_timeout of main (1 of 2), then backup"
 
 
 def test_a_message_tells_what_was_asked_which_tools_are_called_and_who_answered_after_whom() -> None:

@@ -50,9 +50,9 @@ async def test_a_cooldown_is_ended_after_a_question(stage: Stage, drive: Drive) 
         screen = await opened(driver)
         await driver.press("ctrl+r")
         dialog = await driver.dialog(ActionDialog)
-        assert "Ask this provider again at once?" in dialog.said
-        assert "codex  ✖ cooling" in dialog.said
-        assert "$ lanes providers reset codex" in dialog.said
+        assert "Ask this provider again at once?" in dialog.plain
+        assert "codex  ✖ cooling" in dialog.plain
+        assert "$ lanes providers reset codex" in dialog.plain
         assert cools(stage, "codex"), "nothing is done before it is answered"
         await driver.press("enter")
         await driver.until(lambda: driver.said, "a word on it")
@@ -71,7 +71,7 @@ async def test_the_marked_providers_are_asked_again_all_of_them(stage: Stage, dr
         await driver.press("ctrl+a")
         await driver.until(lambda: set(screen.marks) == {"two", "three"}, "the marks")
         await driver.press("ctrl+r")
-        assert "Ask 2 providers again at once?" in (await driver.dialog(ActionDialog)).said
+        assert "Ask 2 providers again at once?" in (await driver.dialog(ActionDialog)).plain
         await driver.press("y")
         results = await driver.dialog(Results)
         await driver.until(lambda: results.run.ended, "the end")
@@ -91,7 +91,7 @@ async def test_a_provider_leads_to_the_lanes_that_ask_it_and_to_their_abort(stag
         screen = await opened(driver)
         await driver.press("end", "a")
         dialog = await driver.dialog(ActionDialog)
-        assert "Abort 2 lanes?" in dialog.said
+        assert "Abort 2 lanes?" in dialog.plain
         assert {"asks:0", "asks:1"} <= {*(dialog.command or "").split()}
         await driver.press("escape")
         await driver.until(lambda: driver.app.screen is screen, "the providers")
@@ -127,7 +127,7 @@ async def test_what_a_provider_is_called_and_says_commands_no_terminal(stage: St
         assert not set(said) & set("\x1b\x9b\u202e")
         assert "[bold]" in said, "brackets are no markup"
         await driver.press("ctrl+r")
-        assert "[bold]" in (await driver.dialog(ActionDialog)).said
+        assert "[bold]" in (await driver.dialog(ActionDialog)).plain
 
 
 async def test_without_a_provider_it_says_so(stage: Stage) -> None:

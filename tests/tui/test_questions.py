@@ -39,19 +39,19 @@ async def test_F828_the_question_names_the_message_that_a_retry_takes(stage: Sta
     stage.fail(stage.claim("failed:1", owner))
     async with drive(stage.path) as driver:
         dialog = await asked(driver, "R")
-        await driver.until(lambda: "message #2  the newest one" in dialog.said, "the message")
-        assert "at the tail of its lane" in dialog.said
+        await driver.until(lambda: "message #2  the newest one" in dialog.plain, "the message")
+        assert "at the tail of its lane" in dialog.plain
         assert shlex.split(dialog.command or "")[:3] == ["lanes", "retry", "2"]
         await driver.press("enter")
         await driver.until(lambda: driver.said, "a word on it")
         assert "message 2 waits again as #3" in driver.said[-1]
         await driver.until(lambda: driver.main.lane is not None and driver.main.lane.queued == 1, "the new message")
         dialog = await asked(driver, "R")
-        await driver.until(lambda: "message #1  the one that runs" in dialog.said, "the one before")
+        await driver.until(lambda: "message #1  the one that runs" in dialog.plain, "the one before")
         await driver.press("enter")
         await driver.until(lambda: len(driver.said) == 2, "a word on it")
         dialog = await asked(driver, "R")
-        await driver.until(lambda: dialog.said.startswith("Nothing to retry"), "that there is none")
+        await driver.until(lambda: dialog.plain.startswith("Nothing to retry"), "that there is none")
         await driver.press("y")
         assert driver.app.screen is dialog
 
@@ -62,8 +62,8 @@ async def test_F828_of_many_lanes_the_message_of_each_that_is_named(stage: Stage
     async with dashboard(stage.path) as driver:
         await all_marked(driver, 3)
         dialog = await asked(driver, "R")
-        await driver.until(lambda: dialog.said.count("the one that runs") == 2, "the messages")
-        (waits,) = [line for line in dialog.said.splitlines() if "waits:1" in line]
+        await driver.until(lambda: dialog.plain.count("the one that runs") == 2, "the messages")
+        (waits,) = [line for line in dialog.plain.splitlines() if "waits:1" in line]
         assert "no failed or aborted message that was not retried" in waits
         assert dialog.command is None
 
@@ -95,7 +95,7 @@ async def test_F829_above_twenty_there_is_a_command_only_where_a_filter_was_type
         await all_marked(driver, 21)
         dialog = await asked(driver, "K")
         assert "lanes ack --filter state:errored" in (dialog.command or "")
-        assert "what fits the filter by then" in dialog.said
+        assert "what fits the filter by then" in dialog.plain
 
 
 @pytest.mark.parametrize(("key", "verb"), [("a", "abort"), ("p", "pause"), ("K", "ack")])

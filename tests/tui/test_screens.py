@@ -86,8 +86,8 @@ async def test_F203_a_waiting_message_is_dropped_after_a_question(stage: Stage, 
         await driver.until(lambda: "second" in shown(screen, "messages"), "the queue")
         await driver.press("j", "j", "d")
         dialog = await driver.dialog(ActionDialog)
-        assert "#3" in dialog.said
-        assert "second" in dialog.said
+        assert "#3" in dialog.plain
+        assert "second" in dialog.plain
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "message 3 of held:1: dropped" in driver.said[-1]
@@ -183,7 +183,7 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert "does not live" in driver.said[-1]
         await driver.press("j", "W")
         question = await driver.dialog(ActionDialog)
-        assert "It holds 1 lane" in question.said
+        assert "It holds 1 lane" in question.plain
         await driver.press("y")
         await driver.until(lambda: "draining" in shown(screen, "rows"), "the drain")
         await driver.until(lambda: "draining by" in shown(screen, "whole"), "who drains it")
@@ -285,15 +285,15 @@ async def test_F202_dead_letters_are_pruned_after_a_question_that_counts_them(tm
         await driver.until(lambda: "failed:2" in shown(screen, "rows"), "the letters")
         await driver.press("j", "x")
         question = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "2 dead letters" in question.said, "the count")
-        assert "oldest  #1 failed:0" in question.said
-        assert "newest  #2 failed:1" in question.said
+        await driver.until(lambda: "2 dead letters" in question.plain, "the count")
+        assert "oldest  #1 failed:0" in question.plain
+        assert "newest  #2 failed:1" in question.plain
         await driver.press("enter")
         await driver.dialog(DeadLettersScreen)
         assert not driver.said, "Cancel has the focus"
         await driver.press("x")
         question = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "2 dead letters" in question.said, "the count")
+        await driver.until(lambda: "2 dead letters" in question.plain, "the count")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert driver.said[-1] == "2 dead letters pruned"
@@ -317,7 +317,7 @@ async def test_F365_a_prune_deletes_what_is_listed_below_and_had_failed_by_then(
         await driver.until(lambda: "failed:2" in shown(screen, "rows"), "the letters")
         await driver.press("j", "x")
         question = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "1 dead letter is deleted" in question.said, "the count")
+        await driver.until(lambda: "1 dead letter is deleted" in question.plain, "the count")
         assert question.command is None
         clock.move(1)
         world.fail(first)

@@ -113,9 +113,9 @@ class Dashboard(TypedAhead):
         self.set_keymap(keymap)
         wrong = [*self.settings.wrong, *(f"[keymap] {each}" for each in wrong)]
         if wrong:
-            self._say(f"not taken from {self.settings.path}: {'; '.join(wrong)}", grave=True)
+            self._show_notice(f"not taken from {self.settings.path}: {'; '.join(wrong)}", grave=True)
         if self._views.broken:
-            self._say(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
+            self._show_notice(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
         self.main = MainScreen(self.source, self.settings, self._rhythm, self._views, with_gateway=self._with_gateway)
         self.push_screen(self.main, wait_for_dismiss=False)
         self.call_after_refresh(self._come_back)
@@ -246,13 +246,13 @@ class Dashboard(TypedAhead):
         self.settings.ascii = not self.in_ascii
         self._keep_looks("drawn with ASCII only" if self.in_ascii else "drawn with all signs")
 
-    def _keep_looks(self, said: str) -> None:
+    def _keep_looks(self, sentence: str) -> None:
         self.settings.save()
         self.refresh_css()
         for screen in self.screen_stack:
             for part in screen.walk_children():
                 part.refresh()  # all of it: what a line looked like before is kept by each part
-        self._say(said)
+        self._show_notice(sentence)
 
     # ------------------------------------------------------------------------------------ actions
 
@@ -272,7 +272,7 @@ class Dashboard(TypedAhead):
         from lanes_tui.dialogs.results import Results
 
         if self.last_run is None:
-            self._say("nothing was done to many yet")
+            self._show_notice("nothing was done to many yet")
         elif not isinstance(self.screen, Results):
             self.push_screen(Results(self.last_run))
 
@@ -284,20 +284,20 @@ class Dashboard(TypedAhead):
         blind = isinstance(self.screen, Guarded) and self.screen.is_blind("message")
         key = None if blind else self.lane_key  # where there is none, as before the first message, it is asked for
         if self.source.read_only:
-            self._say("this dashboard is read-only", grave=True)
+            self._show_notice("this dashboard is read-only", grave=True)
             return
 
         def ended(accepted: Message | None) -> None:
             if accepted is not None:
                 place = "" if accepted.position is None else f", {accepted.position} in its queue"
                 waits = "" if accepted.held_up is None else f", and waits: {accepted.held_up}"
-                self._say(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
+                self._show_notice(f"accepted as message {accepted.id}{place}{waits}", grave=bool(waits))
 
         lane = self.screen.lane if isinstance(self.screen, Guarded) else None
-        asked = lane.question if lane is not None and lane.key == key else None
+        question = lane.question if lane is not None and lane.key == key else None
         runs = lane is not None and lane.key == key and lane.run_id is not None
         no_lanes = self.main.picture is not None and not self.main.picture.everything
-        self.push_screen(SendDialog(self.source, key, asked, runs=runs, first=no_lanes), ended)
+        self.push_screen(SendDialog(self.source, key, question, runs=runs, first=no_lanes), ended)
 
     def action_pause_all(self) -> None:
         """Let every lane claim nothing, or claim again. In a dialog it is a letter like any other."""
@@ -309,12 +309,14 @@ class Dashboard(TypedAhead):
         key = self.lane_key
         if key is not None:
             self.copy_to_clipboard(key)  # in base64: nothing in it can command the terminal
-            self._say(f"copied: {key}")
+            self._show_notice(f"copied: {key}")
 
     def action_suspend_process(self) -> None:
         """Back to the shell. That waits for the gateway that came with it: it would have to stop too, with its runs."""
         if self._with_gateway:
-            self._say("not suspended: the gateway that this dashboard came with would have to stop too", grave=True)
+            self._show_notice(
+                "not suspended: the gateway that this dashboard came with would have to stop too", grave=True
+            )
         else:
             super().action_suspend_process()
 
@@ -326,19 +328,19 @@ class Dashboard(TypedAhead):
             lanes = await self.source.export(chosen, self.main.settings.order, MOST_EXPORTED)
             path = write(text_of(lanes), "json", self.source.now().wall, Path.cwd())
         except (Lost, OSError) as error:
-            self._say(f"not written: {error}", grave=True)
+            self._show_notice(f"not written: {error}", grave=True)
             return
-        self._say(f"{len(lanes)} lanes written to {path}")
+        self._show_notice(f"{len(lanes)} lanes written to {path}")
 
     def action_screenshot(self) -> None:  # type: ignore[override]  # the toolkit's own asks for a name and a folder
         """A picture of the screen, to a file in the working folder."""
         try:
             path = write(self.export_screenshot(title="lanes"), "svg", self.source.now().wall, Path.cwd())
         except OSError as error:
-            self._say(f"not written: {error}", grave=True)
+            self._show_notice(f"not written: {error}", grave=True)
             return
-        self._say(f"the screen was written to {path}")
+        self._show_notice(f"the screen was written to {path}")
 
-    def _say(self, sentence: str, *, grave: bool = False) -> None:
-        said = text.line(sentence).plain  # cleaned; markup off, so that brackets in a key stay brackets
-        self.notify(said, severity="warning" if grave else "information", markup=False, timeout=6)
+    def _show_notice(self, sentence: str, *, grave: bool = False) -> None:
+        plain = text.line(sentence).plain  # cleaned; markup off, so that brackets in a key stay brackets
+        self.notify(plain, severity="warning" if grave else "information", markup=False, timeout=6)

@@ -76,13 +76,14 @@ ACTIONS = {action.name: action for verb in table().values() for action in offere
 
 
 class ActionRun:
-    """One action on all its targets, in pages. It goes on whatever screen is looked at; ``told`` hears each result."""
+    """One action on all its targets, in pages. It goes on whatever screen is looked at; ``on_result`` is called with
+    each result."""
 
     def __init__(
         self,
         action: OfferedAction,
         targets: Sequence[ActionTarget],
-        told: Callable[[ActionTarget, ActionResult], None] = lambda *_: None,
+        on_result: Callable[[ActionTarget, ActionResult], None] = lambda *_: None,
     ) -> None:
         self.action, self.targets = action, targets
         self.counts: Counter[tuple[str, bool]] = Counter()
@@ -90,7 +91,7 @@ class ActionRun:
         self.well: list[ActionResult] = []
         self.problem: str | None = None  # why it ended before its end
         self.stopped = self.ended = False
-        self._told = told
+        self._on_result = on_result
 
     @property
     def done(self) -> int:
@@ -107,20 +108,20 @@ class ActionRun:
 
     async def carry_out(self, source: Source, how: Mapping[str, Any]) -> None:
         """Do it; ``how`` are the parameters that a person gave."""
-        given = {**self.action.params, **how}
+        params = {**self.action.params, **how}
         if self.action.takes("reason"):
-            given["reason"] = given.get("reason") or REASON
+            params["reason"] = params.get("reason") or REASON
         try:
             if self.action.verb is retry:
-                await self._in_order(source, given)
+                await self._in_order(source, params)
             else:
-                await self._each(source, given, self.targets)
+                await self._each(source, params, self.targets)
         except (Lost, LanesError) as error:
             self.problem = str(error)
         finally:
             self.ended = True
 
-    async def _in_order(self, source: Source, given: Mapping[str, Any]) -> None:
+    async def _in_order(self, source: Source, params: Mapping[str, Any]) -> None:
         """Where a lane refused a message, no later one of it is tried: there may be room by then, and it would overtake
         the one that was refused."""
         behind: dict[int, Refused] = {}
@@ -128,33 +129,33 @@ class ActionRun:
             page = self.targets[first : first + source.in_order]
             for target in page:
                 if (refused := behind.get(target.params["id"])) is not None:
-                    self._tell(target, refused)
+                    self._add_result(target, refused)
             tried = [target for target in page if target.params["id"] not in behind]
-            for refused in await self._each(source, given, tried):
+            for refused in await self._each(source, params, tried):
                 behind |= dict.fromkeys(await source.letter_ids(EVERY.where("key", How.IS, refused.key)), refused)
             if self.stopped:
                 return
 
-    async def _each(self, source: Source, given: Mapping[str, Any], targets: Sequence[ActionTarget]) -> list[Refused]:
+    async def _each(self, source: Source, params: Mapping[str, Any], targets: Sequence[ActionTarget]) -> list[Refused]:
         """Do it to these; returns what lanes refused, each lane once."""
         refused: dict[str, Refused] = {}
-        calls = source.call_each(self.action.verb, [{**given, **target.params} for target in targets])
+        calls = source.call_each(self.action.verb, [{**params, **target.params} for target in targets])
         async with aclosing(calls):
             async for place, came in calls:
-                self._tell(targets[place], came)
+                self._add_result(targets[place], came)
                 if isinstance(came, Refused):
                     refused[came.key] = came
                 if self.stopped:
                     break
         return [*refused.values()]
 
-    def _tell(self, target: ActionTarget, came: Any) -> None:
-        result = ActionResult(target.name, *self._said(came))
+    def _add_result(self, target: ActionTarget, came: Any) -> None:
+        result = ActionResult(target.name, *self._outcome_of(came))
         (self.grave if result.grave else self.well).append(result)
         self.counts[result.outcome, result.grave] += 1
-        self._told(target, result)
+        self._on_result(target, result)
 
-    def _said(self, came: Any) -> tuple[str, str, bool]:
+    def _outcome_of(self, came: Any) -> tuple[str, str, bool]:
         if isinstance(came, Changed):
             return "changed", f"changed: it is at epoch {came.epoch} now, and was left alone", True
         if isinstance(came, LanesError):

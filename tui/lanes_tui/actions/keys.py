@@ -113,27 +113,27 @@ SECTIONS = {
 
 
 def usable(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """What can be taken of keys that somebody chose, and a sentence on each meaning whose keys cannot."""
-    taken, wrong = dict(keymap), {}
+    """What can be accepted of keys that somebody chose, and a sentence on each meaning whose keys cannot."""
+    accepted, wrong = dict(keymap), {}
     for name, chosen in keymap.items():
         if name not in KEYS:
             wrong[name] = "nothing is called so"
         elif unknown := [key for key in chosen.split(",") if not _is_key(key)]:
             wrong[name] = f"{unknown[0]!r} is no key"
-    while True:  # what is not taken has its usual keys, which others may have taken
-        taken = {name: keys for name, keys in taken.items() if name not in wrong}
+    while True:  # what is not accepted has its usual keys, which others may have
+        accepted = {name: keys for name, keys in accepted.items() if name not in wrong}
         owners: dict[str, list[str]] = {}
         for name, meaning in KEYS.items():
-            for key in taken.get(name, meaning.keys).split(","):
+            for key in accepted.get(name, meaning.keys).split(","):
                 owners.setdefault(key, []).append(name)
         twice = [
-            (key, names) for key, names in owners.items() if len(names) > 1 and any(each in taken for each in names)
+            (key, names) for key, names in owners.items() if len(names) > 1 and any(each in accepted for each in names)
         ]
         if not twice:
-            return taken, [f"{name} = {keymap[name]!r}: {why}" for name, why in wrong.items()]
+            return accepted, [f"{name} = {keymap[name]!r}: {why}" for name, why in wrong.items()]
         for key, names in twice:
             wrong |= {
-                name: f"{key!r} is {next(n for n in names if n != name)!r} too" for name in names if name in taken
+                name: f"{key!r} is {next(n for n in names if n != name)!r} too" for name in names if name in accepted
             }
 
 
@@ -156,8 +156,8 @@ def is_ours(binding: Binding) -> bool:
 
 def place_of(binding: Binding) -> int:
     """The place of its meaning among all, in which the help lists them."""
-    said = binding.description, binding.tooltip
-    return next((at for at, each in enumerate(KEYS.values()) if (each.word, each.does) == said), len(KEYS))
+    texts = binding.description, binding.tooltip
+    return next((at for at, each in enumerate(KEYS.values()) if (each.word, each.does) == texts), len(KEYS))
 
 
 def section_of(binding: Binding) -> str:

@@ -14,7 +14,7 @@ from lanes_storage.records import LaneFilter
 from lanes_tui.actions.acting import ActionTarget, OfferedAction
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import described, said
+from lanes_tui.display.describing import described, message_text
 from lanes_tui.sources.source import MarkedLane, Source
 
 #: So many are named.
@@ -24,7 +24,7 @@ LISTED = 20
 #: So many cells of a key are shown.
 _KEY = 48
 #: And of a message beside it.
-_SAID = 24
+_TEXT = 24
 COUNTING = text.line(("counting …", "muted"))
 #: The states in the order in which lanes are named.
 _FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
@@ -52,13 +52,13 @@ class ActionSubject(ABC):
     async def load(self, source: Source) -> None:  # noqa: B027 - some know all before
         """Read what the dialog shows, where that is not known yet. Raises Lost."""
 
-    def asked(self, what: str) -> str:
+    def question(self, target: str) -> str:
         """The question whether to do it to that."""
-        return f"{self.action.title.format(what)}?"
+        return f"{self.action.title.format(target)}?"
 
     def title(self) -> str:
         """The question, or that there is nothing to do."""
-        return self.asked(f"this {self.noun}" if self.count == 1 else words.counted(self.count, self.noun))
+        return self.question(f"this {self.noun}" if self.count == 1 else words.counted(self.count, self.noun))
 
     def named(self, lines: Iterable[Content]) -> list[Content]:
         """The first of these, and how many more there are."""
@@ -117,19 +117,19 @@ class LaneSubject(ActionSubject):
             self._now = {mark.key: mark for mark in await source.marks(LaneFilter(keys=keys), len(keys))}
             return
         try:
-            found = await source.detail(keys[0])
+            detail = await source.detail(keys[0])
         except NotFound:  # it is gone: the action will say so
             return
-        self.lane, now = found.record.lane, source.now()
-        self._sight = lambda: ViewedAt.of(found.at, now)
+        self.lane, now = detail.record.lane, source.now()
+        self._sight = lambda: ViewedAt.of(detail.at, now)
 
     def title(self) -> str:
         if not self.possible():
             return f"Nothing to {'retry' if self._retries else 'abort'}"
         if self.lane is None or self.count > 1:
-            return self.asked(words.counted(self.count, "lane"))
+            return self.question(words.counted(self.count, "lane"))
         if self.action.verb.name == "abort":
-            return self.asked("this run" if self.lane.run_id is not None else "what ran before")
+            return self.question("this run" if self.lane.run_id is not None else "what ran before")
         return super().title()
 
     def possible(self) -> bool:
@@ -137,8 +137,8 @@ class LaneSubject(ActionSubject):
             return self.count > len(self._left) or any(self._left.values())
         if self.action.verb.name != "abort" or self._tally is None:
             return True
-        met = self._tally
-        return bool(met.runs or met.reruns or (met.waiting and self.scope is not Scope.RUN))
+        tally = self._tally
+        return bool(tally.runs or tally.reruns or (tally.waiting and self.scope is not Scope.RUN))
 
     def lines(self) -> list[Content]:
         return self._one() if self.count == 1 else self._many()
@@ -149,8 +149,10 @@ class LaneSubject(ActionSubject):
         if self.action.verb.name == "abort" and self._tally is not None:
             effects.append(_ends(self._tally, self.scope))
         if self.action.params.get("force") and (self._tally is None or self._tally.runs):
-            taken = "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
-            effects.append(text.line((f"{taken} at once, with no grace to stop the run.", "warn")))
+            sentence = (
+                "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
+            )
+            effects.append(text.line((f"{sentence} at once, with no grace to stop the run.", "warn")))
         if self._retries and self.possible():
             effects.append(text.line((_AFTER["retry message"], "warn")))
         return effects
@@ -165,7 +167,7 @@ class LaneSubject(ActionSubject):
         paused = self.lane.paused if self.action.verb.name == "resume" else None
         until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
         why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
-        left = [self._taken(mark)] if self._retries else []
+        left = [self._retry_line(mark)] if self._retries else []
         return [*described(self.lane, self._sight()), *why, *left, *self._effects()]
 
     def _many(self) -> list[Content]:
@@ -173,19 +175,20 @@ class LaneSubject(ActionSubject):
         states = COUNTING if self._tally is None else _by_state(self._tally, self.count)
         warnings = [text.line((sentence, "warn")) for sentence in self._warnings()]
         named = [
-            text.line(_marked(mark, epoch=not self._retries), "  ", self._taken(mark, _SAID)) for mark in self._first
+            text.line(_marked(mark, epoch=not self._retries), "  ", self._retry_line(mark, _TEXT))
+            for mark in self._first
         ]
         return [states, *warnings, *self._effects(), text.EMPTY, *self.named(named)]
 
-    def _taken(self, mark: MarkedLane, most: int | None = None) -> Content:
+    def _retry_line(self, mark: MarkedLane, most: int | None = None) -> Content:
         """What a retry of that lane takes, in so many cells."""
         if mark.key not in self._left:
             return text.EMPTY
         message = self._left[mark.key]
         if message is None:
             return text.line(("no failed or aborted message that was not retried", "warn"))
-        asked = said(message) if most is None else text.in_the_middle(said(message), most)
-        return text.line((f"message #{message.id}  ", "muted"), asked)
+        request = message_text(message) if most is None else text.in_the_middle(message_text(message), most)
+        return text.line((f"message #{message.id}  ", "muted"), request)
 
     def _warnings(self) -> list[str]:
         warnings = []
@@ -248,7 +251,7 @@ class MessageSubject(ActionSubject):
 
     def lines(self) -> list[Content]:
         named = [
-            text.line((message.key, "strong"), (f"  message #{message.id}  ", "muted"), said(message))
+            text.line((message.key, "strong"), (f"  message #{message.id}  ", "muted"), message_text(message))
             for message in self._messages[:NAMED]
         ]
         if self.count > len(named):
@@ -286,18 +289,18 @@ class LetterSubject(ActionSubject):
         return "Prune dead letters?"
 
     def lines(self) -> list[Content]:
-        found = self._tally
-        if found is None:
+        tally = self._tally
+        if tally is None:
             return [COUNTING]
-        retried = f", {words.number(found.retried)} of them retried since" if found.retried else ""
+        retried = f", {words.number(tally.retried)} of them retried since" if tally.retried else ""
         which = " that fit the filter" if self.chosen.conditions else ""
-        gone = f"{which} {'is' if self.count == 1 else 'are'} deleted for good{retried}."
-        lines = [text.line((words.counted(self.count, "dead letter"), "strong"), gone)]
-        for word, end in (("oldest", found.oldest), ("newest", found.newest)):
+        clause = f"{which} {'is' if self.count == 1 else 'are'} deleted for good{retried}."
+        lines = [text.line((words.counted(self.count, "dead letter"), "strong"), clause)]
+        for word, end in (("oldest", tally.oldest), ("newest", tally.newest)):
             if end is not None:
-                lines.append(text.line((f"{word}  #{end.id} ", "muted"), (end.key, "strong"), f"  {said(end)}"))
-        if found.kept:
-            stay = f"{words.number(found.kept)} of these stay: their sender may still ask for them (24 h)."
+                lines.append(text.line((f"{word}  #{end.id} ", "muted"), (end.key, "strong"), f"  {message_text(end)}"))
+        if tally.kept:
+            stay = f"{words.number(tally.kept)} of these stay: their sender may still ask for them (24 h)."
             lines.append(text.line((stay, "warn")))
         return lines
 
@@ -340,12 +343,12 @@ def _by_state(tally: Tally, count: int) -> Content:
     pieces = []
     for state, number in sorted(((s, n) for s, n in tally.lanes.items() if n), key=lambda pair: -pair[1]):
         look = words.look_of_state(LaneState.read(state))
-        pieces.append(text.line(look.said, f" {words.number(number)}"))
-    gone = count - sum(tally.lanes.values())
-    if gone:
-        pieces.append(text.line((f"{words.number(gone)} gone", "bad")))
+        pieces.append(text.line(look.label, f" {words.number(number)}"))
+    missing = count - sum(tally.lanes.values())
+    if missing:
+        pieces.append(text.line((f"{words.number(missing)} gone", "bad")))
     if tally.paused:
-        pieces.append(text.line(words.PAUSED.said, f" {words.number(tally.paused)}"))
+        pieces.append(text.line(words.PAUSED.label, f" {words.number(tally.paused)}"))
     return text.joined(pieces, "   ")
 
 

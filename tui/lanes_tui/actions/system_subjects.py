@@ -32,8 +32,8 @@ class OwnerSubject(ActionSubject):
 
     def lines(self) -> list[Content]:
         held = sum(owner.held for owner in self.owners)
-        what = "It holds" if self.count == 1 else "They hold"
-        runs = f"{what} {words.counted(held, 'lane')}: each run may end for 30 s, then it is cut and goes"
+        holds = "It holds" if self.count == 1 else "They hold"
+        runs = f"{holds} {words.counted(held, 'lane')}: each run may end for 30 s, then it is cut and goes"
         return [
             *self.named(
                 text.line((f"{owner.host}:{owner.pid}", "strong"), (f"  gateway {owner.id}", "muted"))
@@ -93,27 +93,29 @@ class EveryLaneSubject(ActionSubject):
         self._status = await source.status()
 
     def title(self) -> str:
-        return self.asked("all lanes")
+        return self.question("all lanes")
 
     def lines(self) -> list[Content]:
         if self._status is None:
             return [COUNTING]
         now = next(pauses_of_all(self._status.record.pauses, self._status.at.wall), None)
         if self._pause is not None:
-            lines = [self._told(self._pause)]
+            lines = [self._pause_line(self._pause)]
             if now is None or (now.match, now.at) != (self._pause.match, self._pause.at):
-                what = (
+                sentence = (
                     "It has ended."
                     if now is None
                     else f"It has ended, and is left alone what is paused by {now.by} now."
                 )
-                return [*lines, text.line((what, "warn"))]
+                return [*lines, text.line((sentence, "warn"))]
             muted = "Lanes that are paused themselves, or by another glob, stay paused."
             return [*lines, text.line((muted, "muted"))]
         counts = self._status.record.counts
         runs = words.counted(counts.lanes.get(LaneState.RUNNING, 0), "run")
         replaced = (
-            [] if now is None else [self._told(now), text.line(("The new pause takes the place of this one.", "bad"))]
+            []
+            if now is None
+            else [self._pause_line(now), text.line(("The new pause takes the place of this one.", "bad"))]
         )
         return [
             *replaced,
@@ -121,7 +123,7 @@ class EveryLaneSubject(ActionSubject):
             text.line(f"What runs goes on ({runs}), what waits is kept ({words.number(counts.messages.queued)})."),
         ]
 
-    def _told(self, pause: GlobPause) -> Content:
+    def _pause_line(self, pause: GlobPause) -> Content:
         assert self._status is not None, "it is read first"
         return text.line(f"Paused by {pause.by} for {span(self._status.at.wall - pause.at)}: {pause.reason}")
 

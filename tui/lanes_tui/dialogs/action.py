@@ -89,7 +89,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         try:
             await self.subject.load(self._source)
         except Lost as lost:
-            self._tell(f"not known by now: {lost}")
+            self._show_note(f"not known by now: {lost}")
         self.update()
         if not self.is_open:
             return
@@ -103,17 +103,17 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
     @property
     def how(self) -> dict[str, Any]:
         """The parameters that are given by now. Raises ValueError for a duration that is none."""
-        given: dict[str, Any] = {}
+        params: dict[str, Any] = {}
         if "for_" in self._fields and self._duration.value.strip():
-            given["for_"] = durations.parse(self._duration.value.strip())
+            params["for_"] = durations.parse(self._duration.value.strip())
         if "reason" in self._fields and self._reason.value.strip():
-            given["reason"] = self._reason.value.strip()
+            params["reason"] = self._reason.value.strip()
         if "scope" in self._fields and self._scope.value != Scope.RUN:
-            given["scope"] = Scope(self._scope.value)
-        return given
+            params["scope"] = Scope(self._scope.value)
+        return params
 
     @property
-    def said(self) -> str:
+    def plain(self) -> str:
         """The text of the dialog, without styles."""
         return "\n".join((self._title.plain, self._lines.plain, self._problem.plain, self._same.plain))
 
@@ -149,13 +149,13 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         else:
             self._lines.styles.max_height = None
 
-    def _tell(self, sentence: str) -> None:
+    def _show_note(self, sentence: str) -> None:
         self._problem.show([text.line((sentence, "warn"))] if sentence else [])
 
     @on(Input.Changed)
     @on(WordChoice.Changed)
     def _changed(self) -> None:
-        self._tell("")
+        self._show_note("")
         self.update()
 
     # ---------------------------------------------------------------------------------------- answers
@@ -174,19 +174,19 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         if not self.subject.possible():
             return
         if self._number.value != self._wanted and self._wanted:
-            self._tell(f"Type {self._wanted} to go on.")
+            self._show_note(f"Type {self._wanted} to go on.")
             self.set_focus(self._number)
             return
         try:
             self.dismiss(self.how)
         except ValueError as error:
-            self._tell(str(error))
+            self._show_note(str(error))
             self.set_focus(self._duration)
 
     def action_copy(self) -> None:
         if (command := self.command) is not None:
             self.app.copy_to_clipboard(command)
-            self._tell("copied")
+            self._show_note("copied")
 
     def on_key(self, event: events.Key) -> None:
         """On a button, ``y`` is the answer; a digit begins the duration, and any other character the reason."""

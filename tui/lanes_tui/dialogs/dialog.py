@@ -33,5 +33,5 @@ class Dialog(ClosingScreen[T], ModalScreen[T]):
 
 def button(word: str, key: str, action: str, *, id: str | None = None, classes: str | None = None) -> Button:  # noqa: A002 - the toolkit's own word
     """A button that runs an action of its dialog. It says a word, and the key that does the same."""
-    said = text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
-    return Button(said, compact=True, name=action, id=id, classes=classes)
+    label = text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
+    return Button(label, compact=True, name=action, id=id, classes=classes)

@@ -53,15 +53,15 @@ class Help(Dialog[None]):
         keys: dict[str, dict[str, None]] = {}
         for active in bindings:
             keys.setdefault(active.tooltip, {})[self.app.get_key_display(active.binding)] = None
-        half, lines, told = self._room // 2, list[Content](), [*keys.items()]
-        while told:
-            two = told[:2] if all(len(said) < half - _KEYS for said, _ in told[:2]) else told[:1]
-            told = told[len(two) :]
+        half, lines, entries = self._room // 2, list[Content](), [*keys.items()]
+        while entries:
+            two = entries[:2] if all(len(tooltip) < half - _KEYS for tooltip, _ in entries[:2]) else entries[:1]
+            entries = entries[len(two) :]
             width = half if len(two) == 2 else self._room
-            wrapped = [textwrap.wrap(said, width - _KEYS) or [""] for said, _ in two]
+            wrapped = [textwrap.wrap(tooltip, width - _KEYS) or [""] for tooltip, _ in two]
             first = [
-                text.fitted(text.line(text.fitted(_signs([*signs]), _KEYS), said), width)
-                for (_, signs), (said, *_) in zip(two, wrapped, strict=True)
+                text.fitted(text.line(text.fitted(_signs([*signs]), _KEYS), line), width)
+                for (_, signs), (line, *_) in zip(two, wrapped, strict=True)
             ]
             lines.append(text.line("  ", *first))
             lines += [text.line(" " * (_KEYS + 2), other) for other in wrapped[0][1:]]
@@ -80,7 +80,7 @@ def _signs(signs: Sequence[str]) -> Content:
 
 def lane_signs() -> list[Content]:
     """What the signs of lanes mean."""
-    told = (
+    signs = (
         (words.AWAITING, "its run asks its sender: m answers"),
         (words.PARKED, "its message waits for a provider, and is tried again by itself"),
         (words.PAUSED, "nothing is claimed: by a person, a budget, a guard against loops, or for processes left over"),
@@ -89,8 +89,11 @@ def lane_signs() -> list[Content]:
     )
     return [
         text.line(("STATES", "head")),
-        text.joined([text.line(look.said) for look in words.LANES.values()]),
-        *(text.line((f"{look.symbol} {look.word}".ljust(12), look.tone), (meaning, "muted")) for look, meaning in told),
+        text.joined([text.line(look.label) for look in words.LANES.values()]),
+        *(
+            text.line((f"{look.symbol} {look.word}".ljust(12), look.tone), (meaning, "muted"))
+            for look, meaning in signs
+        ),
         text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),
         text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),
     ]

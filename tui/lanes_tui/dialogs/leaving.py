@@ -31,10 +31,10 @@ class LeavingDialog(Dialog[Leaving | None]):
     ]
 
     def compose(self) -> ComposeResult:
-        said = "This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept."
+        explanation = "This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept."
         with Vertical(id="dialog"):
             yield Sheet([text.line(("Quit", "accent"))], id="dialog-title")
-            yield Sheet([text.line(said)], wrap=True, id="dialog-lines")
+            yield Sheet([text.line(explanation)], wrap=True, id="dialog-lines")
             with Horizontal(id="choices"):
                 yield button("Stop gateway and quit", "yes", "leave('STOP')")
                 yield button("Leave it running", "keep gateway", "leave('KEEP')")

@@ -26,14 +26,14 @@ class Command(NamedTuple):
     """Something that can be done: its name, more words on it, its key, and the action of which part."""
 
     name: str
-    said: str
+    description: str
     key: str
     action: str
     node: DOMNode
 
     def rank(self, words: list[str]) -> int | None:
         """How well these words fit: a name that begins so, then a name that has them, then a description. None: not."""
-        name, whole = self.name.lower(), f"{self.name} {self.said}".lower()
+        name, whole = self.name.lower(), f"{self.name} {self.description}".lower()
         if not all(word in whole for word in words):
             return None
         if name.startswith(" ".join(words)):
@@ -44,12 +44,12 @@ class Command(NamedTuple):
 def commands(app: App[Any]) -> Iterator[Command]:
     """What the keys of the screen and of the app do, then the themes. Moving about is left to the keys."""
     found: dict[str, Command] = {}
-    for node, binding, enabled, said in app.screen.active_bindings.values():
+    for node, binding, enabled, tooltip in app.screen.active_bindings.values():
         if not (isinstance(node, Screen | App) and enabled and is_ours(binding)) or binding.action == "palette":
             continue
         key, before = app.get_key_display(binding), found.get(binding.action)
         if before is None or len(key) < len(before.key):
-            found[binding.action] = Command(binding.description, said, key, binding.action, node)
+            found[binding.action] = Command(binding.description, tooltip, key, binding.action, node)
     yield from found.values()
     for name in sorted(app.available_themes):
         yield Command(f"Theme {name}", "", "", f"wear({name!r})", app)
@@ -112,4 +112,4 @@ class Palette(Dialog[Command | None]):
 
 def _line(command: Command) -> Content:
     key = text.fitted(text.line((command.key, "accent")), _KEY)
-    return text.line(key, text.fitted(text.line((command.name, "strong")), _NAME), (command.said, "muted"))
+    return text.line(key, text.fitted(text.line((command.name, "strong")), _NAME), (command.description, "muted"))

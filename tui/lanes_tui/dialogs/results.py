@@ -14,7 +14,7 @@ from lanes_tui.actions.acting import ActionResult, ActionRun
 from lanes_tui.actions.keys import bind
 from lanes_tui.dialogs.dialog import Dialog
 from lanes_tui.display import text, words
-from lanes_tui.tables.scrolling import painted, tell_size
+from lanes_tui.tables.scrolling import painted, set_virtual_size
 from lanes_tui.widgets.sheet import Sheet
 
 #: How often it is painted while the action goes on: whatever comes in between is one paint.
@@ -35,7 +35,7 @@ class Outcomes(ScrollView, can_focus=True):
 
     def renew(self) -> None:
         """Show what came since."""
-        tell_size(self, Size(self.scrollable_content_region.width, self._run.done))
+        set_virtual_size(self, Size(self.scrollable_content_region.width, self._run.done))
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -108,8 +108,8 @@ def summary(run: ActionRun) -> Content:
     if run.problem is not None:
         pieces.append(text.line((f"{left} not tried: {run.problem}", "bad")))
     elif run.done < len(run.targets):
-        said = f"{left} not begun or not waited for: stopped" if run.ended else f"{left} under way"
-        pieces.append(text.line((said, "warn" if run.ended else "muted")))
+        clause = f"{left} not begun or not waited for: stopped" if run.ended else f"{left} under way"
+        pieces.append(text.line((clause, "warn" if run.ended else "muted")))
     return text.joined(pieces, "   ")
 
 

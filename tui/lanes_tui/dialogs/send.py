@@ -60,19 +60,19 @@ class KeyInput(Typed):
         self.value = ""
 
 
-def _question(asked: AskedQuestion | None) -> list[Content]:
+def _question_lines(question: AskedQuestion | None) -> list[Content]:
     """What is asked, and the words that answer it."""
-    if asked is None:
+    if question is None:
         return []
-    options = [text.line(("one of: ", "muted"), ", ".join(asked.options))] if asked.options else []
-    return [text.line(asked.text), *options]
+    options = [text.line(("one of: ", "muted"), ", ".join(question.options))] if question.options else []
+    return [text.line(question.text), *options]
 
 
 class SendDialog(Dialog[Message | None]):
     """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too.
 
-    ``asked``: what the run of the lane asks; what is typed is the answer. ``runs``: it may be given to the run instead.
-    ``first``: there is no lane yet, so that one is proposed.
+    ``question``: what the run of the lane asks; what is typed is the answer. ``runs``: it may be given to the run
+    instead. ``first``: there is no lane yet, so that one is proposed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -86,30 +86,30 @@ class SendDialog(Dialog[Message | None]):
         self,
         source: Source,
         key: str | None,
-        asked: AskedQuestion | None = None,
+        question: AskedQuestion | None = None,
         *,
         runs: bool = False,
         first: bool = False,
     ) -> None:
         super().__init__()
         self._proposed = FIRST_KEY if first else ""
-        self._steers = runs and asked is None and key is not None
+        self._steers = runs and question is None and key is not None
         self._source = source
         self._key = key
-        self._asked = asked
+        self._question = question
         self._under_way = False
         self._refused = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            title = "Send a message" if self._asked is None else "Answer the question"
+            title = "Send a message" if self._question is None else "Answer the question"
             yield Sheet([text.line((title, "accent"))], id="dialog-title")
             to = text.line(("to ", "muted"), (self._key or "", "strong"))
-            yield Sheet([to, *_question(self._asked)], wrap=True, id="dialog-lines")
+            yield Sheet([to, *_question_lines(self._question)], wrap=True, id="dialog-lines")
             if self._key is None:
                 yield KeyInput(self._proposed, compact=True, id="to", placeholder="the lane")
-            said = "the message" if self._asked is None else "the answer"
-            yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=said)
+            placeholder = "the message" if self._question is None else "the answer"
+            yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=placeholder)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
                 yield button("Send", "send", "send")
@@ -138,23 +138,23 @@ class SendDialog(Dialog[Message | None]):
             self._refuse("nothing runs that could be steered: ctrl+s sends it")
 
     def _send_once(self, *, steers: bool) -> None:
-        said = self.query_one(Writing).text
+        typed = self.query_one(Writing).text
         if self._under_way:  # a second press means the same message
             return
-        if said.strip():
+        if typed.strip():
             self._under_way = True
-            self._send(said, steers=steers)
+            self._send(typed, steers=steers)
         else:
             self._refuse("there is nothing to send yet")
 
     @work
-    async def _send(self, said: str, *, steers: bool) -> None:
+    async def _send(self, typed: str, *, steers: bool) -> None:
         try:
             key = self.query_one(KeyInput).value if self._key is None else self._key
-            if self._asked is not None:
-                self.dismiss(await self._source.answer(key, said.strip(), self._asked.id))
+            if self._question is not None:
+                self.dismiss(await self._source.answer(key, typed.strip(), self._question.id))
             else:
-                self.dismiss(await (self._source.steer if steers else self._source.send)(key, said))
+                self.dismiss(await (self._source.steer if steers else self._source.send)(key, typed))
         except (Lost, LanesError) as error:
             self._under_way = False
             self._refuse(f"not accepted: {error}")

@@ -15,8 +15,8 @@ from lanes_storage.records import LaneSort
 from lanes_tui.display import text, words
 
 #: What a cell says: texts, each with its tone or without one.
-Said = tuple[str | tuple[str, str], ...]
-_NOTHING: Said = ()
+CellParts = tuple[str | tuple[str, str], ...]
+_NOTHING: CellParts = ()
 #: A head that waits longer than this gets a warning colour.
 LONG_WAIT_MS = 30_000
 #: The same for a run without a limit.
@@ -73,7 +73,7 @@ class ColumnKind(NamedTuple):
     widths: tuple[int, int, int]
     right: bool
     sort: LaneSort
-    cell: Callable[[Lane, ViewedAt, int], Said]
+    cell: Callable[[Lane, ViewedAt, int], CellParts]
 
 
 #: The default columns.
@@ -124,7 +124,7 @@ def _left(names: list[str], width: int, size: int, gap: int) -> int:
     return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
-def said(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[Said, ...]:
+def cells_of(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[CellParts, ...]:
     """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
     return tuple(KINDS[column.title].cell(lane, sight, column.width) for column in columns)
 
@@ -134,19 +134,19 @@ def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
     return text.line(*KINDS[title].cell(lane, sight, 10_000)).plain
 
 
-def _state(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _state(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     look = words.look_of(lane, sight.wall)
     paused = is_paused(lane.paused, sight.wall) and look.word not in ("paused", "aborting")
     space = " " if width > 10 else ""
     mark = (f"{space}{words.PAUSED.symbol}", words.PAUSED.tone) if paused and width > 9 else ""
-    return (look.said, mark)
+    return (look.label, mark)
 
 
-def _lane(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _lane(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     return ((text.in_the_middle(lane.key, width), "strong"),)
 
 
-def _held(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _held(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if lane.held_ms is None:
         return _NOTHING
     held = sight.age(lane.held_ms)
@@ -160,7 +160,7 @@ def _tone_of_hold(held: int, left: int | None) -> str:
     return "bad" if left < 0 else "warn" if held > left else ""
 
 
-def _silent(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _silent(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     """How long a run has shown no progress; of a silent one also the limit that acts first, if there is room."""
     if lane.progress_age_ms is None:
         return _NOTHING
@@ -169,15 +169,15 @@ def _silent(lane: Lane, sight: ViewedAt, width: int) -> Said:
         return ((_in_steps(sight.age(lane.progress_age_ms)), "muted"),)
     silent_ms, limit_ms = sight.age(silence.silent_ms), silence.limit_ms
     age, limit = _in_steps(silent_ms), "off" if limit_ms is None else words.short(limit_ms).removesuffix("00m")
-    told = f"{age}/{limit}" if len(f"{age}/{limit}") <= width else f"{age}!"
-    return ((told, "bad" if limit_ms is not None and silent_ms >= limit_ms else "warn"),)
+    cell = f"{age}/{limit}" if len(f"{age}/{limit}") <= width else f"{age}!"
+    return ((cell, "bad" if limit_ms is not None and silent_ms >= limit_ms else "warn"),)
 
 
 def _in_steps(ms: int) -> str:
     return words.short(ms // STEP_MS * STEP_MS) if ms >= STEP_MS else "<5s"
 
 
-def _beat(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _beat(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if lane.owner is None or lane.heartbeat_age_ms is None:
         return _NOTHING
     ms = sight.age(lane.heartbeat_age_ms)
@@ -187,20 +187,20 @@ def _beat(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((age + ("!" if len(age) < width else ""), "bad"),)
 
 
-def _queue(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _queue(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if not lane.queued:
         return _NOTHING
     return (words.number(lane.queued),)
 
 
-def _wait(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _wait(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if not lane.queued or lane.head_wait_ms is None:
         return _NOTHING
     age = sight.age(lane.head_wait_ms)
     return ((words.short(age), "warn" if age > LONG_WAIT_MS else ""),)
 
 
-def _owner(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _owner(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if lane.owner is None:
         return _NOTHING
     pid = str(lane.owner.pid)
@@ -209,7 +209,7 @@ def _owner(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((whole, "muted" if lane.owner.alive else "bad"),)
 
 
-def _try(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _try(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     """How often the message that runs, or waits first, was interrupted, and how often it may be."""
     if not lane.interruptions:
         return _NOTHING
@@ -217,7 +217,7 @@ def _try(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((f"{lane.interruptions}/{MAX_INTERRUPTIONS}", tone),)
 
 
-def _cost(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _cost(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     """What its runs cost; the tokens where no price is known."""
     used = lane.used
     if used is None:
@@ -227,15 +227,15 @@ def _cost(lane: Lane, sight: ViewedAt, width: int) -> Said:
     return ((f"{words.brief(used.input_tokens + used.output_tokens)} tok", "muted"),)
 
 
-def _epoch(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _epoch(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     return ((words.number(lane.epoch), "muted"),)
 
 
-def _changed(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _changed(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     return ((words.short(sight.wall - lane.updated_at), "muted"),)
 
 
-def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
+def _error(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if lane.question is not None:
         return (("asks: ", words.AWAITING.tone), text.first_words(lane.question.text))
     if lane.seen is not None and lane.run_id is None:
@@ -245,24 +245,24 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> Said:
         message = text.first_words(lane.last_error.message)
         parked = lane.parked_until
         if parked is not None and parked > sight.wall:
-            said = f"again in {words.short(parked - sight.wall)}: {lane.last_error.cause}"
-            return ((said, words.PARKED.tone),)
+            clause = f"again in {words.short(parked - sight.wall)}: {lane.last_error.cause}"
+            return ((clause, words.PARKED.tone),)
         return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
     if lane.paused is not None and is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()
 
 
-def _elsewhere(seen: WatchedLane) -> Said:
+def _elsewhere(seen: WatchedLane) -> CellParts:
     """What is to be known of a lane in another program's gateway."""
-    said = []
+    clauses = []
     if seen.state is WatchedState.STALE:
-        said.append("its row says that it runs, and nothing does")
+        clauses.append("its row says that it runs, and nothing does")
     if seen.gateway is not SourceState.CONNECTED:
-        said.append(f"gateway {seen.gateway}{', read from its files' if seen.from_files else ''}")
-    if not said:
+        clauses.append(f"gateway {seen.gateway}{', read from its files' if seen.from_files else ''}")
+    if not clauses:
         return ((seen.outcome or "", "muted"),)
-    return ((", ".join(said), "warn"),)
+    return ((", ".join(clauses), "warn"),)
 
 
 #: Every column, from left to right. LANE and LAST ERROR share what the others leave.

@@ -27,12 +27,12 @@ def message_line(message: Message, sight: ViewedAt) -> Content:
     return text.line(
         (f"{mark} ", look.tone),
         (f"#{message.id} {words.short(sight.wall - since)} ", "muted"),
-        said(message),
+        message_text(message),
         *_result(message, sight),
     )
 
 
-def said(message: Message) -> str:
+def message_text(message: Message) -> str:
     """The text of a message, on one line."""
     return text.first_words(request_text(message) or "(a chat request)")
 
@@ -58,7 +58,7 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
     look = words.look_of_state(message.state)
     head = text.line(
         (f"MESSAGE #{message.id} ", "head"),
-        look.said,
+        look.label,
         (_history(message, sight), "muted"),
     )
     lines = [
@@ -80,9 +80,9 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
 
 def _by(message: Message) -> str:
     """Who answered, and after whom."""
-    who = failed_over(message) or message.provider
+    provider = failed_over(message) or message.provider
     cost = "" if message.cost_usd is None else f", {dollars(round(message.cost_usd * 1e6))}"
-    return "" if who is None else f" by {who}" + (f", model {message.model}" if message.model else "") + cost
+    return "" if provider is None else f" by {provider}" + (f", model {message.model}" if message.model else "") + cost
 
 
 def _history(message: Message, sight: ViewedAt) -> str:
@@ -146,17 +146,17 @@ def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 
     return lines
 
 
-def why_told(detail: LaneDetail) -> str:
+def why_text(detail: LaneDetail) -> str:
     """Why a lane is where it is, below a line that names it and its state."""
-    told = detail.why.removeprefix(f"Lane {clean(detail.lane.key)} is ")
-    first, _, rest = told.partition(". ")
-    return rest if first.isalpha() else told[:1].upper() + told[1:]
+    paragraph = detail.why.removeprefix(f"Lane {clean(detail.lane.key)} is ")
+    first, _, rest = paragraph.partition(". ")
+    return rest if first.isalpha() else paragraph[:1].upper() + paragraph[1:]
 
 
 def described(lane: Lane, sight: ViewedAt) -> list[Content]:
     """A lane before something is done to it: its key, its state and epoch, and who holds it."""
     look = words.look_of(lane, sight.wall)
-    state: list[text.Part] = [look.said]
+    state: list[text.Part] = [look.label]
     if lane.held_ms is not None:
         state.append(f" for {span(sight.age(lane.held_ms))}")
     lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
@@ -167,9 +167,9 @@ def _holder(lane: Lane, sight: ViewedAt) -> Content:
     owner = lane.owner
     if owner is None:
         return text.line(("held by nobody: its owner has ended", "bad"))
-    who = f"held by {owner.host}:{owner.pid} (owner {owner.id})"
+    holder = f"held by {owner.host}:{owner.pid} (owner {owner.id})"
     silent = lane.heartbeat_age_ms
     beat = "no heartbeat known" if silent is None else f"last heartbeat {span(sight.age(silent))} ago"
     if owner.alive:
-        return text.line((f"{who}, {beat}", "muted"))
-    return text.line((f"{who}, dead or silent, {beat}", "bad"))
+        return text.line((f"{holder}, {beat}", "muted"))
+    return text.line((f"{holder}, dead or silent, {beat}", "bad"))

@@ -21,7 +21,7 @@ class RowWord(NamedTuple):
     def fits(self, row: Mapping[str, str | int]) -> bool:
         """Whether it is true of a row."""
         cells = [row[self.field]] if self.field else list(row.values())
-        return any(_says(cell, each) for cell in cells for each in self.value.split(",")) != self.negated
+        return any(_cell_fits(cell, each) for cell in cells for each in self.value.split(",")) != self.negated
 
 
 class RowFilter(NamedTuple):
@@ -51,7 +51,7 @@ def row_filter(typed: str, fields: Sequence[str]) -> RowFilter:
     return RowFilter(tuple(words), problem)
 
 
-def _says(cell: str | int, value: str) -> bool:
+def _cell_fits(cell: str | int, value: str) -> bool:
     if isinstance(cell, str):
         return value in cell.lower()
     compared = _COMPARED.fullmatch(value)

@@ -58,9 +58,9 @@ class Settings:
         """Keep it. Where that cannot be done, it holds until the dashboard is left."""
         if self.path is None or self.broken is not None:
             return
-        told = {"sort": str(self.order.by), "reverse": self.order.reverse, "refresh": self.refresh_s}
-        told |= {name: getattr(self, name) for name in _KEPT if name not in told and name != "keymap"}
-        chosen = self.others | {"edition": EDITION} | {name: each for name, each in told.items() if each is not None}
+        values = {"sort": str(self.order.by), "reverse": self.order.reverse, "refresh": self.refresh_s}
+        values |= {name: getattr(self, name) for name in _KEPT if name not in values and name != "keymap"}
+        chosen = self.others | {"edition": EDITION} | {name: each for name, each in values.items() if each is not None}
         text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
         if self.keymap:
             text += "\n[keymap]\n" + "".join(f"{_written(name)} = {_written(k)}\n" for name, k in self.keymap.items())
@@ -95,16 +95,16 @@ def load(path: Path) -> Settings:
         return settings
     if found.pop("edition", 1) == 1:
         found = {name: value for name, value in found.items() if value != _FIRST_EDITION.get(name)}
-    taken: dict[str, Any] = {}
+    accepted: dict[str, Any] = {}
     for name, read in _KEPT.items():
         try:
-            taken |= {name: read(found.pop(name))} if name in found else {}
+            accepted |= {name: read(found.pop(name))} if name in found else {}
         except (ValueError, TypeError, AttributeError):
             settings.wrong.append(name)
-    order = LaneOrder(taken.pop("sort", USUAL_ORDER.by), taken.pop("reverse", False))
-    every = taken.pop("refresh", settings.refresh_s)
+    order = LaneOrder(accepted.pop("sort", USUAL_ORDER.by), accepted.pop("reverse", False))
+    every = accepted.pop("refresh", settings.refresh_s)
     others = {name: value for name, value in found.items() if isinstance(value, str | bool | int | float)}
-    return replace(settings, order=order, refresh_s=every, others=others, **taken)
+    return replace(settings, order=order, refresh_s=every, others=others, **accepted)
 
 
 def _columns(value: Any) -> tuple[str, ...]:

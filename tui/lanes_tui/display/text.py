@@ -94,8 +94,8 @@ def first_words(text: str | None) -> str:
 
 def last_words(text: str) -> str:
     """The end of a text, its line ends as spaces."""
-    said = " ".join(text[-2 * _LAST_WORDS :].split())
-    return f"…{said[-_LAST_WORDS:]}" if len(said) > _LAST_WORDS else said
+    end = " ".join(text[-2 * _LAST_WORDS :].split())
+    return f"…{end[-_LAST_WORDS:]}" if len(end) > _LAST_WORDS else end
 
 
 def count(number: int, tone: str = "") -> Content:
@@ -105,10 +105,10 @@ def count(number: int, tone: str = "") -> Content:
 
 def fitted(content: Content, width: int, *, right: bool = False) -> Content:
     """Exactly ``width`` cells: padded, or cut at its end with an ellipsis."""
-    taken = content.cell_length
-    if taken > width:
+    cells = content.cell_length
+    if cells > width:
         return content.truncate(width, ellipsis=True)
-    space = " " * (width - taken)
+    space = " " * (width - cells)
     return line(space, content) if right else line(content, space)
 
 

@@ -75,8 +75,8 @@ def _jsonable(views: dict[str, KeptView]) -> dict[str, Any]:
 def _read(found: dict[str, dict[str, Any]]) -> dict[str, KeptView]:
     names = {each.name for each in fields(KeptView)}
     views = {}
-    for name, given in found.items():
-        known = {key: value for key, value in given.items() if key in names}
+    for name, stored in found.items():
+        known = {key: value for key, value in stored.items() if key in names}
         known["columns"] = tuple(map(str, known.get("columns", ())))
         known["marks"] = tuple(
             (str(key), None if epoch is None else int(epoch), str(state))

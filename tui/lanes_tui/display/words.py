@@ -17,7 +17,7 @@ class Appearance(NamedTuple):
     tone: str
 
     @property
-    def said(self) -> tuple[str, str]:
+    def label(self) -> tuple[str, str]:
         """The symbol and the word in their tone, as a part of a line."""
         return f"{self.symbol} {self.word}", self.tone
 

@@ -27,13 +27,13 @@ class SilenceAlarm:
             self._known &= set(silent)
             return None
         self._known, self._rang_at = set(silent), now.mono
-        return _said(fallen)
+        return _sentence(fallen)
 
 
-def _said(fallen: list[Silence]) -> str:
+def _sentence(fallen: list[Silence]) -> str:
     first = fallen[0]
     limit = "no limit ends it" if first.limit_ms is None else f"of {span(first.limit_ms)} ({first.limit})"
     provider = "" if first.provider is None else f" at {first.provider}"
-    said = f"{first.key} has been silent for {span(first.silent_ms)}, {limit}{provider}"
+    sentence = f"{first.key} has been silent for {span(first.silent_ms)}, {limit}{provider}"
     more = f"; {words.number(len(fallen) - 1)} more" if len(fallen) > 1 else ""
-    return text.line(said + more).plain
+    return text.line(sentence + more).plain

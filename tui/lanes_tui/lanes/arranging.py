@@ -56,7 +56,7 @@ class Arranging(Board):
         parsed = filters.typed(typed, now)
         self.problem = parsed.problem
         self.typed = typed if parsed.problem is None else filters.understood(typed, now)
-        self.tell_bar()
+        self.update_bar()
         self.looking.wake()
         self._doubt(typed if parsed.problem is not None and parsed.chosen.conditions else "")
 
@@ -96,7 +96,7 @@ class Arranging(Board):
     def _search_left(self, event: SearchLeft) -> None:
         self.bar.search_ends()
         self.table.focus()
-        self.tell_bar()
+        self.update_bar()
         if not event.kept and self._search_began is not None:
             self.table.move_to(self._search_began)
 
@@ -115,9 +115,11 @@ class Arranging(Board):
         except Lost:
             return
         if hit is None:
-            self.bar.say(text.line((f"no lane has “{self._sought}” ", "warn")))
+            self.bar.show_note(text.line((f"no lane has “{self._sought}” ", "warn")))
             return
-        self.bar.say(text.line(f"{words.number(hit.number + 1)} of {words.number(hit.total)} ", (" n/N ", "muted")))
+        self.bar.show_note(
+            text.line(f"{words.number(hit.number + 1)} of {words.number(hit.total)} ", (" n/N ", "muted"))
+        )
         self.table.put(hit.place, hit.key)
 
     # ---------------------------------------------------------------------------- order and columns
@@ -145,7 +147,7 @@ class Arranging(Board):
         self.settings.save()
         self.table.move_to(0)
         self.table.forget_cursor()
-        self.tell_arrangement()
+        self.update_arrangement()
         self.looking.wake()
 
     def action_columns(self) -> None:
@@ -153,24 +155,24 @@ class Arranging(Board):
             if columns is not None:
                 self.settings.columns = columns
                 self.settings.save()
-                self.tell_arrangement()
+                self.update_arrangement()
 
         self.app.push_screen(ColumnsDialog(self.settings.columns), chosen)
 
-    def tell_arrangement(self) -> None:
+    def update_arrangement(self) -> None:
         """Bring table, heads and filter line to the chosen order and columns."""
         self.table.show_columns(self.settings.columns)
-        self.tell_heads()
+        self.update_heads()
 
-    def tell_heads(self) -> None:
+    def update_heads(self) -> None:
         """Bring the heads over the columns of the table, and the filter line to their number."""
         if self.heads.show(self.table.columns, self.settings.order):
-            self.tell_bar()
+            self.update_bar()
 
-    def tell_bar(self) -> None:
+    def update_bar(self) -> None:
         """Bring the filter line up to date."""
-        said = self.range_hint if self.problem is None else text.line((self.problem, "warn"), " ")
-        self.bar.tell(self.settings.order, len(self.table.columns), len(KINDS), said)
+        note = self.range_hint if self.problem is None else text.line((self.problem, "warn"), " ")
+        self.bar.show_state(self.settings.order, len(self.table.columns), len(KINDS), note)
 
     # -------------------------------------------------------------------------------------- rhythm
 
@@ -181,7 +183,7 @@ class Arranging(Board):
             self.count_pending()
         else:
             self.looking.wake()
-        self.tell_header()
+        self.update_header()
 
     @work(exclusive=True, group="pending")
     async def count_pending(self) -> None:
@@ -191,7 +193,7 @@ class Arranging(Board):
             began = last if self.pending is None else self.pending[0]
             if self.looking.frozen:
                 self.pending = began, last - began
-                self.tell_header()
+                self.update_header()
 
     def action_rate(self, step: int) -> None:
         """Refresh less or more often."""
@@ -199,21 +201,23 @@ class Arranging(Board):
         every = RATES[max(0, min(place + step, len(RATES) - 1))]
         self.rhythm.look_every = self.settings.refresh_s = every
         self.settings.save()
-        self.tell_header()
+        self.update_header()
         self.looking.wake()
 
     def action_mute(self) -> None:
         """Ring when a run falls silent, or not."""
         self.settings.muted = not self.settings.muted
         self.settings.save()
-        self.tell_header()
-        self.say("no bell when a run falls silent" if self.settings.muted else "a bell when a run falls silent")
+        self.update_header()
+        self.show_notice("no bell when a run falls silent" if self.settings.muted else "a bell when a run falls silent")
 
     def action_follow(self) -> None:
         """After an action follow the lane, or stay at its place in the list, where the next one comes to stand."""
         self.settings.follow = not self.settings.follow
         self.settings.save()
-        self.say("after an action: follow the lane" if self.settings.follow else "after an action: stay at the place")
+        self.show_notice(
+            "after an action: follow the lane" if self.settings.follow else "after an action: stay at the place"
+        )
 
     # --------------------------------------------------------------------------------------- views
 
@@ -221,7 +225,7 @@ class Arranging(Board):
         """Keep what is shown, under the number that is pressed next."""
         self._keeping = not self._keeping
         if self._keeping:
-            self.say("keep this view under which number? 1 to 9")
+            self.show_notice("keep this view under which number? 1 to 9")
 
     def action_view(self, number: int) -> None:
         """Call the view of that number back; or keep this one under it, if that was asked for."""
@@ -229,11 +233,11 @@ class Arranging(Board):
             self._keeping = False
             self.views.numbered[str(number)] = self.kept()
             self.views.save()
-            self.say(f"kept as view {number}")
+            self.show_notice(f"kept as view {number}")
             return
         view = self.views.numbered.get(str(number))
         if view is None:
-            self.say(f"no view {number} is kept: M, then {number}, keeps this one", grave=True)
+            self.show_notice(f"no view {number} is kept: M, then {number}, keeps this one", grave=True)
         else:
             self.take_up(view)
 
@@ -261,8 +265,8 @@ class Arranging(Board):
         self.marks.update((key, MarkedLane(key, epoch, LaneState.read(state))) for key, epoch, state in view.marks)
         self.typed = view.typed
         self.bar.input.value = view.typed
-        self.tell_arrangement()
-        self.tell_header()
+        self.update_arrangement()
+        self.update_header()
         self.table.show_marks()
         self._go_to(view.key)
 

@@ -102,7 +102,7 @@ class Board(Marking[MarkedLane]):
             return list(self.marks.values())
         return [] if self.lane is None else [MarkedLane.of(self.lane)]
 
-    def tell_header(self) -> None:
+    def update_header(self) -> None:
         """Bring the header up to date."""
         raise NotImplementedError
 
@@ -129,11 +129,11 @@ class Board(Marking[MarkedLane]):
     def may_mark(self) -> bool:
         """Whether the lanes that are listed are those that the filter line names."""
         if self.problem is not None:
-            self.say(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
+            self.show_notice(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
         return self.problem is None
 
-    def tell_marks(self) -> None:
-        super().tell_marks()
+    def update_marks(self) -> None:
+        super().update_marks()
         if self.typed and not self.looking.frozen:
             self.looking.wake()  # counts those that the filter hides
 
@@ -145,7 +145,7 @@ class Board(Marking[MarkedLane]):
             paused = self.lane is not None and is_paused(self.lane.paused, self.source.now().wall)
             self.action_do("resume" if paused else "pause")
         else:
-            self.read_and_ask(self._pause_marked())
+            self.read_and_confirm(self._pause_marked())
 
     async def _pause_marked(self) -> None:
         keys = tuple(self.marks)

@@ -28,7 +28,7 @@ class _Piece(NamedTuple):
     """Something to say, and how much it matters: where there is no room for all, the least goes first."""
 
     weight: int
-    said: Content
+    content: Content
 
 
 class Header(Vertical):
@@ -44,13 +44,13 @@ class Header(Vertical):
             yield self._as_of
         yield self._counts
 
-    def tell(self, board: Board, freshness: Freshness, trends: Trends) -> None:
+    def show(self, board: Board, freshness: Freshness, trends: Trends) -> None:
         """Show how it stands by now."""
         now, width = board.source.now(), self.size.width
-        said = freshness.as_of if width >= _WITH_TIME else text.EMPTY
-        size = said.cell_length
+        as_of = freshness.as_of if width >= _WITH_TIME else text.EMPTY
+        size = as_of.cell_length
         self._as_of.styles.width = size + 1 if size else 0
-        self._as_of.show([said])
+        self._as_of.show([as_of])
         self._about.show([_first(board, freshness, now, width - (size + 3 if size else 0))])
         lost = text.line((freshness.lost or "", "bad"))
         counts = (
@@ -104,19 +104,19 @@ def _counts(board: Board, picture: Picture, trends: Trends, now: Now, width: int
 
 
 def _width(pieces: Sequence[_Piece]) -> int:
-    return sum(piece.said.cell_length + 2 for piece in pieces)
+    return sum(piece.content.cell_length + 2 for piece in pieces)
 
 
 def _joined(pieces: Sequence[_Piece], width: int) -> Content:
     """The pieces on one line: as many of them as fit, the weightiest first, in the order in which they came."""
     kept: list[_Piece] = []
-    taken = 0
+    used = 0
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
-        size = piece.said.cell_length + (2 if kept else 0)
-        if piece.said.plain and taken + size <= width:
-            taken += size
+        size = piece.content.cell_length + (2 if kept else 0)
+        if piece.content.plain and used + size <= width:
+            used += size
             kept.append(piece)
-    return text.joined(piece.said for piece in pieces if any(piece is each for each in kept))
+    return text.joined(piece.content for piece in pieces if any(piece is each for each in kept))
 
 
 def _totals(picture: Picture, marked: int) -> list[_Piece]:
@@ -137,9 +137,9 @@ def _gateways(status: Status) -> Content:
     draining = sum(gateway.draining is not None for gateway in living)
     if not living:  # an alarm
         return text.EMPTY
-    said = words.counted(len(living), "gateway")
+    count = words.counted(len(living), "gateway")
     return text.line(
-        (said, "muted"),
+        (count, "muted"),
         (f", {draining} draining" if draining else "", "warn"),
         (f", {stopped} stopped" if stopped else "", "bad"),
         (f", {dead} dead" if dead else "", "bad"),
@@ -154,7 +154,7 @@ def _states(status: Status, sparks: Mapping[str, Content], *, worded: bool = Tru
         count = text.line((sign, look.tone), f" {words.number(status.counts.lanes.get(state, 0))}")
         pieces.append(_Piece(9, text.joined([count, sparks.get(state, text.EMPTY)], " ")))
     if status.counts.paused:
-        pieces.append(_Piece(7, text.line(words.PAUSED.said, f" {words.number(status.counts.paused)}")))
+        pieces.append(_Piece(7, text.line(words.PAUSED.label, f" {words.number(status.counts.paused)}")))
     return pieces
 
 
@@ -173,8 +173,8 @@ def _alarms(picture: Picture, width: int, *, muted: bool) -> list[_Piece]:
     pieces = []
     if not any(gateway.alive for gateway in status.gateways):
         dead = f", {len(status.gateways)} dead" if status.gateways else ""
-        said = "⚠ no gateway" if width < _WORDY else f"⚠ no living gateway{dead}"
-        pieces.append(_Piece(10, text.line((said, "bad"))))
+        alarm = "⚠ no gateway" if width < _WORDY else f"⚠ no living gateway{dead}"
+        pieces.append(_Piece(10, text.line((alarm, "bad"))))
     if silent:
         bell = (" muted", "muted") if muted else ""
         pieces.append(_Piece(10, text.line((f"⚠ silent {words.number(silent)}", "bad"), bell)))
@@ -187,8 +187,8 @@ def _alarms(picture: Picture, width: int, *, muted: bool) -> list[_Piece]:
 
 def _source(source: SourceDetail, now: Now) -> Content:
     """``openclaw hung 5m``: another program's gateway of which nothing true is shown."""
-    said = f"{source.state} {words.short(now.wall - source.since)}" if source.watched else "not watched"
-    return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {said}", "bad"))
+    state = f"{source.state} {words.short(now.wall - source.since)}" if source.watched else "not watched"
+    return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {state}", "bad"))
 
 
 def _troubles(status: Status, failures: str, now: Now, width: int) -> list[_Piece]:
@@ -198,8 +198,8 @@ def _troubles(status: Status, failures: str, now: Now, width: int) -> list[_Piec
     for cooling in status.cooldowns:
         left = words.short(cooling.until - now.wall)
         cause = "" if width < _WORDY else f" ({cooling.cause})"
-        said = text.line((f"{text.in_the_middle(cooling.provider, 20)} cools {left}", "warn"), (cause, "muted"))
-        pieces.append(_Piece(_URGENT, said))
+        content = text.line((f"{text.in_the_middle(cooling.provider, 20)} cools {left}", "warn"), (cause, "muted"))
+        pieces.append(_Piece(_URGENT, content))
     if status.counts.unlimited:
         pieces.append(_Piece(3, text.line((f"{words.number(status.counts.unlimited)} without limit", "warn"))))
     letters = status.counts.messages.dead_letters

@@ -115,10 +115,10 @@ class MainScreen(Arranging):
         yield Keys()
 
     def on_mount(self) -> None:
-        self.tell_arrangement()
-        self.tell_header()
+        self.update_arrangement()
+        self.update_header()
         if self.settings.broken is not None:
-            self.say(
+            self.show_notice(
                 text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
             )
         self.run_worker(self.looking.run(), name="follow")
@@ -129,7 +129,7 @@ class MainScreen(Arranging):
         if self.looking.frozen and self.pending is not None:
             self.count_pending()
         if self.is_open:
-            self.tell_header()
+            self.update_header()
 
     def is_blind(self, action: str) -> bool:
         """Also while the lanes of another filter or order are shown than what was typed."""
@@ -152,11 +152,11 @@ class MainScreen(Arranging):
         covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
         if self.picture is not None and covered:  # by what looks for itself, but not for what falls silent
             self._trends.add(await self.source.status())
-            self._hear((await self.source.silences()).record)
+            self._ring((await self.source.silences()).record)
             return
         frozen = self.looking.frozen
         picture = await self._read()
-        self._hear(picture.silences.record)
+        self._ring(picture.silences.record)
         if self.looking.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
             return  # it was frozen while this was read: what stood on the screen then stays
         self._last = picture
@@ -217,19 +217,19 @@ class MainScreen(Arranging):
         other = before is None or before.wish != picture.wish
         self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row, other=other)
         self.table.show_stale(False)
-        self.tell_heads()
-        self.tell_header()
+        self.update_heads()
+        self.update_header()
         self.show_lane(self.table.key, picture.detail)
         if self._open_next:
             self._open_next = False
             self.action_open_lane()
 
-    def _hear(self, silences: Silences) -> None:
+    def _ring(self, silences: Silences) -> None:
         """Ring for what has fallen silent since the last look, unless that is muted."""
-        said = self._alarm.rings(silences, self.source.now())
-        if said is not None and not self.settings.muted:
+        sentence = self._alarm.rings(silences, self.source.now())
+        if sentence is not None and not self.settings.muted:
             self.app.bell()
-            self.say(said, grave=True)
+            self.show_notice(sentence, grave=True)
 
     def show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
         """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
@@ -237,12 +237,12 @@ class MainScreen(Arranging):
             return
         now = self.source.now()
         known, at = (None, now) if detail is None else (detail.record, detail.at)
-        self.detail.tell(self.lane, known, ViewedAt.of(at, now))
+        self.detail.show(self.lane, known, ViewedAt.of(at, now))
 
-    def tell_header(self) -> None:
+    def update_header(self) -> None:
         pending = 0 if self.pending is None or not self.looking.frozen else self.pending[1]
         freshness = replace(self.freshness, frozen=self.looking.frozen, every_s=self.rhythm.look_every, pending=pending)
-        self.header.tell(self, freshness, self._trends)
+        self.header.show(self, freshness, self._trends)
 
     # ----------------------------------------------------------------------------------- messages
 
@@ -271,9 +271,9 @@ class MainScreen(Arranging):
 
     def renew(self) -> None:
         self.table.show_stale(self.freshness.lost is not None)
-        self.tell_heads()
-        self.tell_header()
-        self.tell_bar()
+        self.update_heads()
+        self.update_header()
+        self.update_bar()
 
     # ------------------------------------------------------------------------------------ actions
 
@@ -297,11 +297,11 @@ class MainScreen(Arranging):
         return GroupsScreen(self.source, self.rhythm, self.typed, self.marks, self.settings, self._act_on_marked)
 
     def _act_on_marked(self, action: str) -> None:
-        async def ask() -> None:
-            self.tell_marks()
+        async def act() -> None:
+            self.update_marks()
             await self.app.run_action(action, self)
 
-        self.read_and_ask(ask(), group="groups")
+        self.read_and_confirm(act(), group="groups")
 
     def action_toggle_detail(self) -> None:
         self.detail.toggle_class("-hidden")
@@ -312,14 +312,14 @@ class MainScreen(Arranging):
             self.app.exit(LEAVE_RUNNING)
             return
 
-        def answered(how: Leaving | None) -> None:
+        def on_answer(how: Leaving | None) -> None:
             if how is not None:
                 self.app.exit(STOP_TOO if how is Leaving.STOP else LEAVE_RUNNING)
 
-        self.app.push_screen(LeavingDialog(), answered)
+        self.app.push_screen(LeavingDialog(), on_answer)
 
 
 def _is_of(lane: Lane | None, detail: AsOf[LaneDetail]) -> bool:
     """Whether it is the detail of that lane: one of another program may have the same name."""
-    told = detail.record.lane
-    return lane is not None and (lane.source, lane.key) == (told.source, told.key)
+    other = detail.record.lane
+    return lane is not None and (lane.source, lane.key) == (other.source, other.key)

@@ -15,7 +15,7 @@ from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import LetterSubject, MessageSubject
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import message_whole, said
+from lanes_tui.display.describing import message_text, message_whole
 from lanes_tui.screens.filtered import MarkedList
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.screens.watching import LANE_KEYS
@@ -70,7 +70,7 @@ class DeadLettersScreen(MarkedList[int]):
         rows = [ListRow(str(letter.id), layout.line(_cells(letter, sight, layout))) for letter in page.messages]
         nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
         self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
-        self.tell_filter(self._problem)
+        self.show_filter_note(self._problem)
         self.show_one()
 
     @property
@@ -110,7 +110,7 @@ class DeadLettersScreen(MarkedList[int]):
         """Ask, then accept them once more: what is marked, or the one under the cursor."""
         if self.marks:
             if self.may_act():
-                self.read_and_ask(self._retry_marked())
+                self.read_and_confirm(self._retry_marked())
         elif self.letter is not None:
             self.act(MessageSubject(ACTIONS["retry message"], [self.letter]))
 
@@ -121,10 +121,12 @@ class DeadLettersScreen(MarkedList[int]):
         listed = await self.do(self.source.letter_ids(self.parsed.chosen)) if filtered else there
         if there is None or listed is None:
             return
-        if gone := {*self.marks.values()} - {*there}:
-            self.unmark(map(str, gone))
-            lose = "it loses its mark" if len(gone) == 1 else "they lose their marks"
-            self.say(f"{words.counted(len(gone), 'message')} retried or pruned meanwhile: {lose}", grave=True)
+        if missing := {*self.marks.values()} - {*there}:
+            self.unmark(map(str, missing))
+            lose = "it loses its mark" if len(missing) == 1 else "they lose their marks"
+            self.show_notice(
+                f"{words.counted(len(missing), 'message')} retried or pruned meanwhile: {lose}", grave=True
+            )
         ids = {*self.marks.values()}
         chosen = self.good if filtered and ids == {*listed} else None
         self.act(MessageSubject(ACTIONS["retry message"], [], [*ids], chosen, len(ids - {*listed})))
@@ -136,17 +138,17 @@ class DeadLettersScreen(MarkedList[int]):
             return
         subject = LetterSubject(PRUNE, letter, chosen, self.source.now().wall)
 
-        def answered(how: dict[str, Any]) -> None:
+        def on_answer(how: dict[str, Any]) -> None:
             del how  # nothing but yes can be said
             self._prune(chosen, letter.id, subject.until)
 
-        self.ask(subject, answered)
+        self.confirm(subject, on_answer)
 
     @work
     async def _prune(self, chosen: LaneFilter, up_to: int, until: int) -> None:
-        gone = await self.do(self.source.prune(chosen, up_to, until))
-        if gone is not None:
-            self.say(f"{words.counted(gone, 'dead letter')} pruned")
+        pruned = await self.do(self.source.prune(chosen, up_to, until))
+        if pruned is not None:
+            self.show_notice(f"{words.counted(pruned, 'dead letter')} pruned")
 
 
 def _by_key(ids: Iterable[int]) -> dict[str, int]:
@@ -162,5 +164,5 @@ def _cells(letter: Message, sight: ViewedAt, layout: FixedLayout) -> dict[str, C
         "AGE": text.line(words.short(age)),
         "CAUSE": text.line((f"{'' if failure is None else failure.cause}{tries}", "errored")),
         "LANE": text.line((text.in_the_middle(letter.key, layout.width_of("LANE")), "strong")),
-        "TEXT": text.line(said(letter)),
+        "TEXT": text.line(message_text(letter)),
     }

@@ -161,9 +161,9 @@ class MarkedList(Filtered, Marking[Id]):
     def lines(self) -> Rows:
         return self.rows
 
-    def tell_filter(self, problem: str | None) -> None:
+    def show_filter_note(self, problem: str | None) -> None:
         """Say beside the filter what is wrong with it, or that a range is begun."""
-        self.filter.say(text.line((f"{problem} ", "warn")) if problem else self.range_hint)
+        self.filter.show_note(text.line((f"{problem} ", "warn")) if problem else self.range_hint)
 
     def action_close(self) -> None:
         """Leave the range that was begun, or else clear the filter, or close."""

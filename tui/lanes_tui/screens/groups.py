@@ -120,7 +120,7 @@ class GroupsScreen(Watching):
         """Mark the lanes of the group and nothing else, and act on them."""
         if self.group is not None and self.may_act():
             self._marks.clear()
-            self.read_and_ask(self._mark_and_act(self.group, action))
+            self.read_and_confirm(self._mark_and_act(self.group, action))
 
     async def _mark_and_act(self, group: LaneGroup, action: str) -> None:
         if await self._marked(group):
@@ -139,7 +139,7 @@ class GroupsScreen(Watching):
         except Lost:
             return False
         if len(found) > MOST:
-            self.say(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
+            self.show_notice(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
             return False
         self._marks.update((mark.key, mark) for mark in found)
         return True
@@ -158,7 +158,7 @@ class GroupsScreen(Watching):
 def _cells(group: LaneGroup, layout: FixedLayout) -> dict[str, Content]:
     prefix = text.in_the_middle(group.prefix, layout.width_of("GROUP") - 1)
     return {
-        "STATE": text.line(words.look_of_state(_worst(group)).said),
+        "STATE": text.line(words.look_of_state(_worst(group)).label),
         "GROUP": text.line((prefix, "strong"), ("" if group.whole else ":", "muted")),
         "LANES": text.line(words.number(group.lanes)),
         "SILENT": text.count(group.silent, "warn"),

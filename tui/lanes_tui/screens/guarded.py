@@ -103,12 +103,12 @@ class Guarded(ClosingScreen[None]):
         if action == "message":  # what is typed after that is for its dialog
             return False
         if self.is_blind(action):
-            self.say(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
+            self.show_notice(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
             return True
         rows = self.rows_of(action)
         if rows is None or rows.hold():
             return False
-        self.say(f"another {rows.OF_ROW} came under the cursor just now: press it again", grave=True)
+        self.show_notice(f"another {rows.OF_ROW} came under the cursor just now: press it again", grave=True)
         return True
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Guarded(ClosingScreen[None]):
         if any(worker.group == MARKING and worker.node is self and not worker.is_finished for worker in self.workers):
             why = "what is to be marked is still being read: press it again"  # else it would act on the cursor's lane
         if why is not None:
-            self.say(why, grave=True)
+            self.show_notice(why, grave=True)
         return why is None
 
     # ------------------------------------------------------------------------------------- acting
@@ -133,9 +133,9 @@ class Guarded(ClosingScreen[None]):
     def act(self, subject: ActionSubject) -> None:
         """Ask, and do it. The result of a single action is shown; the results of many are listed."""
         if subject.targets and self.may_act():
-            self.ask(subject, lambda how: self._begin(subject, how))
+            self.confirm(subject, lambda how: self._begin(subject, how))
 
-    def read_and_ask(self, reading: Coroutine[Any, Any, None], group: str = "question") -> None:
+    def read_and_confirm(self, reading: Coroutine[Any, Any, None], group: str = "question") -> None:
         """Read what a question is about, and ask it: keys that are typed ahead are for the question.
 
         It takes the place of what is still read for the same ``group``.
@@ -152,42 +152,42 @@ class Guarded(ClosingScreen[None]):
 
         self.run_worker(whole(), name="question", group=group, exclusive=True)
 
-    def ask(self, subject: ActionSubject, answered: Callable[[dict[str, Any]], None]) -> None:
+    def confirm(self, subject: ActionSubject, on_answer: Callable[[dict[str, Any]], None]) -> None:
         """Ask whether to do it, and how; without an answer nothing is done."""
 
         def left(how: dict[str, Any] | None) -> None:
             if how is not None and self.may_act():
-                answered(how)
+                on_answer(how)
 
         self.app.push_screen(ActionDialog(self.source, subject), left)
 
     def _begin(self, subject: ActionSubject, how: Mapping[str, Any]) -> None:
         app = self.app
         assert isinstance(app, RunsActions)
-        run = ActionRun(subject.action, subject.targets, self.heard)
+        run = ActionRun(subject.action, subject.targets, self.receive_result)
         many = len(run.targets) > 1
 
         def ended() -> None:
             self.look_again()
             if not many:
-                self._say_one(run)
+                self._show_result(run)
             elif not (isinstance(app.screen, Results) and app.screen.run is run):
                 title = subject.action.title.format(words.counted(len(run.targets), noun(run)))
-                self.say(text.line(title, ": ", summary(run)), grave=bool(run.grave or run.problem))
+                self.show_notice(text.line(title, ": ", summary(run)), grave=bool(run.grave or run.problem))
 
         app.begin(run, how, ended)
         if many:
             app.push_screen(Results(run))
 
-    def _say_one(self, run: ActionRun) -> None:
+    def _show_result(self, run: ActionRun) -> None:
         if run.problem is not None:
-            self.say(f"not done: {run.problem}", grave=True)
+            self.show_notice(f"not done: {run.problem}", grave=True)
             return
         (result,) = (*run.grave, *run.well)
         name = f"{result.name}: " if result.name else ""  # else the sentence names what it was done to
-        self.say(text.line(name, result.sentence), grave=result.grave)
+        self.show_notice(text.line(name, result.sentence), grave=result.grave)
 
-    def heard(self, target: ActionTarget, result: ActionResult) -> None:
+    def receive_result(self, target: ActionTarget, result: ActionResult) -> None:
         """Called with the result of an action on one target, as soon as it is known."""
 
     def look_again(self) -> None:
@@ -234,8 +234,8 @@ class Guarded(ClosingScreen[None]):
         if self.refusal != before:
             self.refresh_bindings()
 
-    def say(self, said: Content | str, *, grave: bool = False) -> None:
+    def show_notice(self, sentence: Content | str, *, grave: bool = False) -> None:
         """A word that goes away by itself."""
         # Cleaned by `line`; markup off, so that brackets in a key stay brackets.
-        plain = text.line(said).plain
+        plain = text.line(sentence).plain
         self.notify(plain, severity="warning" if grave else "information", markup=False, timeout=6)

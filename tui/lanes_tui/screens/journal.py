@@ -77,7 +77,7 @@ class JournalScreen(Filtered):
         """Act on the lane of the event. A line of several lanes names none of them."""
         if self._group is not None and self._group.lanes > 1:
             lanes = words.counted(self._group.lanes, "lane")
-            self.say(f"this line is about {lanes}: press {KEYS['bundle'].keys} to see each event", grave=True)
+            self.show_notice(f"this line is about {lanes}: press {KEYS['bundle'].keys} to see each event", grave=True)
         else:
             super().action_do(name)
 
@@ -142,12 +142,12 @@ class JournalScreen(Filtered):
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "bundled" if self.together else "one by one"
         count = f"{words.number(len(self.events))} events{'' if self._begun else ', older above'}  "
-        said = (
+        note = (
             text.line((self._problem, "warn"), " ")
             if self._problem
             else text.line((count, "muted"), tail, "  ", like, " ")
         )
-        self.filter.say(said)
+        self.filter.show_note(note)
         self._show_event()
 
     def _line(self, group: Group, sight: ViewedAt) -> Content:

@@ -15,7 +15,7 @@ from lanes_tui.actions.acting import ACTIONS
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.subjects import MessageSubject
 from lanes_tui.display import text, words
-from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines, why_told
+from lanes_tui.display.describing import event_line, message_line, message_whole, process_lines, why_text
 from lanes_tui.display.views import KeptScreen
 from lanes_tui.screens.watching import LANE_KEYS, Watching
 from lanes_tui.sources.polling import Rhythm
@@ -43,7 +43,7 @@ class LaneScreen(Watching):
         super().__init__(source, rhythm)
         self._key, self._of = key, of
         self._detail: LaneDetail | None = None
-        self._gone = False
+        self._missing = False
 
     @property
     def lane_key(self) -> str:
@@ -67,23 +67,23 @@ class LaneScreen(Watching):
         yield Pane(wrap=True, id="message")
 
     def title_line(self) -> Content:
-        if self._gone or self._detail is None:
-            return text.line((self.lane_key, "strong"), ("  is there no more" if self._gone else "", "bad"))
+        if self._missing or self._detail is None:
+            return text.line((self.lane_key, "strong"), ("  is there no more" if self._missing else "", "bad"))
         return title(self._detail.lane, self._detail.run, self.sight())
 
     async def read(self) -> None:
         try:
             self.read_at, self._detail = await self.source.detail(self.lane_key, self._of)
         except NotFound:  # pruned, or in another database that took the place of this one
-            self._gone = True
+            self._missing = True
             return
-        self._gone = False
+        self._missing = False
 
     def show(self) -> None:
         if self._detail is None:
             return
         detail, sight = self._detail, self.sight()
-        self.query_one("#why", Sheet).show([text.line(why_told(detail))])
+        self.query_one("#why", Sheet).show([text.line(why_text(detail))])
         running = clocks(detail.lane, detail.run, sight)
         self.query_one("#clocks").display = bool(running)
         self.query_one("#clocks", Sheet).show(stacked(running, self.size.width - 4))
@@ -127,7 +127,7 @@ class LaneScreen(Watching):
 
     @property
     def lane(self) -> Lane | None:
-        return None if self._detail is None or self._gone else self._detail.lane
+        return None if self._detail is None or self._missing else self._detail.lane
 
     def rows_of(self, action: str) -> CursorList | None:
         return super().rows_of(action) if action in ("drop", "retry") else None  # the others are for the lane

@@ -61,7 +61,7 @@ class Marking(Guarded, Generic[Mark]):
         """Whether what matches may be marked; says why not."""
         return True
 
-    def tell_marks(self) -> None:
+    def update_marks(self) -> None:
         """Show what is marked by now."""
         self.lines.show_marks()
         self.update()
@@ -76,21 +76,21 @@ class Marking(Guarded, Generic[Mark]):
         """Forget where a range was begun; returns whether one was."""
         began, self.lines.range_from = self.lines.range_from, None
         if began is not None:
-            self.tell_marks()
+            self.update_marks()
         return began is not None
 
     def unmark(self, keys: Iterable[str]) -> None:
         """Take these marks away."""
         for key in keys:
             self.marks.pop(key, None)
-        self.tell_marks()
+        self.update_marks()
 
     def action_mark(self) -> None:
         """Mark the one under the cursor, or take its mark away; then go on to the next."""
         if (key := self.lines.key) is not None:
             self._toggle({key: self.mark_of(key)})
             self.lines.action_move(1)
-            self.tell_marks()
+            self.update_marks()
 
     def action_mark_range(self) -> None:
         """Begin a range at the cursor, or mark everything from there to the cursor."""
@@ -99,7 +99,7 @@ class Marking(Guarded, Generic[Mark]):
         began, self.lines.range_from = self.lines.range_from, None
         if began is None:
             self.lines.range_from = here
-            self.tell_marks()
+            self.update_marks()
         else:
             self._mark(lambda: self._between(began, here))
 
@@ -126,26 +126,26 @@ class Marking(Guarded, Generic[Mark]):
         return await self.among(min(one, other), min(abs(one - other), MOST) + 1)
 
     @work(exclusive=True, group=MARKING)
-    async def _mark(self, ask: Callable[[], Awaitable[Mapping[str, Mark] | None]], *, invert: bool = False) -> None:
+    async def _mark(self, read: Callable[[], Awaitable[Mapping[str, Mark] | None]], *, invert: bool = False) -> None:
         try:
-            found = await ask()
+            found = await read()
         except (Lost, LanesError) as error:
-            self.say(f"not marked: {error}", grave=True)
+            self.show_notice(f"not marked: {error}", grave=True)
             return
         if found is None:
-            self.say("where the range began is not listed any more", grave=True)
+            self.show_notice("where the range began is not listed any more", grave=True)
         elif len(found) > MOST:
-            self.say(f"more than {words.number(MOST)} match: filter first", grave=True)
+            self.show_notice(f"more than {words.number(MOST)} match: filter first", grave=True)
         else:
             self._toggle(found) if invert else self.marks.update(found)
-            self.tell_marks()
+            self.update_marks()
 
     def _toggle(self, found: Mapping[str, Mark]) -> None:
         for key, mark in found.items():
             if self.marks.pop(key, None) is None:
                 self.marks[key] = mark
 
-    def heard(self, target: ActionTarget, result: ActionResult) -> None:
+    def receive_result(self, target: ActionTarget, result: ActionResult) -> None:
         """Those for which an action failed stay marked."""
         if not result.grave:
             self.marks.pop(target.key, None)

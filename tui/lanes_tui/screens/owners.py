@@ -105,21 +105,21 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
 
     def action_drain(self) -> None:
         """Ask, then let them claim nothing more."""
-        if not self.may_act() or not (meant := list(self.meant().values())):
+        if not self.may_act() or not (targets := list(self.targets().values())):
             return
-        gateways = [owner for kind, owner, _ in meant if kind == "gateway" and owner.alive]
+        gateways = [owner for kind, owner, _ in targets if kind == "gateway" and owner.alive]
         if not gateways:
-            kind, first, _ = meant[0]
+            kind, first, _ = targets[0]
             why = "holds for its own code, and claims nothing else: abort the lane"
             if not first.alive:
                 why = "does not live: what it held is taken back by the others"
-            self.say(f"{kind} {first.id} {why}", grave=True)
+            self.show_notice(f"{kind} {first.id} {why}", grave=True)
             return
 
-        def answered(how: dict[str, Any]) -> None:
+        def on_answer(how: dict[str, Any]) -> None:
             self._drain([owner.id for owner in gateways], how.get("for_"))
 
-        self.ask(OwnerSubject(gateways), answered)
+        self.confirm(OwnerSubject(gateways), on_answer)
 
     @work
     async def _drain(self, owners: Sequence[int], for_ms: int | None) -> None:
@@ -127,8 +127,8 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
         if drained:
             self.marks.clear()
             which = " and ".join(map(str, drained))
-            said = f"gateway {which} drains" if len(drained) == 1 else f"gateways {which} drain"
-            self.say(f"{said}: nothing more is claimed until it is started again")
+            sentence = f"gateway {which} drains" if len(drained) == 1 else f"gateways {which} drain"
+            self.show_notice(f"{sentence}: nothing more is claimed until it is started again")
 
 
 def _harm(known: OwnerKnown) -> tuple[bool, int, int, int]:

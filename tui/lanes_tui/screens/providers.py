@@ -16,7 +16,7 @@ from lanes_tui.screens.whole import WholeList
 from lanes_tui.tables.fixed import FixedColumn
 
 #: What is done in each state.
-_MEANT = {
+_MEANINGS = {
     Health.COOLING: "it is not asked until its cooldown is over",
     Health.PROBING: "one request at a time finds out whether it answers",
     Health.TRICKLING: "it answers again, and is asked by a few more at a time",
@@ -58,7 +58,7 @@ class ProvidersScreen(WholeList[str, Provider]):
         full = known.max_in_flight is not None and known.in_flight >= known.max_in_flight > 0
         return {
             "PROVIDER": text.line((text.in_the_middle(known.name, self.columns()[0].width), "strong")),
-            "STATE": text.line(look.said),
+            "STATE": text.line(look.label),
             "FLIGHT": text.line((_in_flight(known), "warn" if full else "")),
             "FAIL/H": text.count(failures, "errored"),
             "ANSW/H": text.count(known.answers),
@@ -78,15 +78,17 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     def legend(self) -> Sequence[Content]:
         looks = words.PROVIDERS.items()
-        said = (text.line((f"{s} {w}".ljust(14), tone), (_MEANT[health], "muted")) for health, (s, w, tone) in looks)
+        meanings = (
+            text.line((f"{s} {w}".ljust(14), tone), (_MEANINGS[health], "muted")) for health, (s, w, tone) in looks
+        )
         flight = "FLIGHT 3/8: 3 requests in flight, of at most 8 (max_requests). FAIL/H and ANSW/H: in the last hour."
-        return [text.line(("STATES", "head")), *said, text.line((flight, "muted"))]
+        return [text.line(("STATES", "head")), *meanings, text.line((flight, "muted"))]
 
     def described(self, known: Provider, sight: ViewedAt) -> list[Content]:
         look = words.look_of_provider(known, sight.wall)
-        state = text.line(look.said, (_until(known, sight), "muted"))
-        asked = f"{words.counted(known.in_flight, 'run')} in flight{_at_most(known)}"
-        lines = [text.line(("PROVIDER ", "head"), (f"{known.name}  ", "strong"), state), text.line(asked)]
+        state = text.line(look.label, (_until(known, sight), "muted"))
+        load = f"{words.counted(known.in_flight, 'run')} in flight{_at_most(known)}"
+        lines = [text.line(("PROVIDER ", "head"), (f"{known.name}  ", "strong"), state), text.line(load)]
         if known.cause is not None:
             lines.append(text.line((f"{known.cause} ", "errored"), text.first_words(known.message)))
         elif known.message:
@@ -97,9 +99,9 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     def action_reset(self) -> None:
         """Ask, then forget what is known against them."""
-        meant = list(self.meant().values())
-        if meant:
-            self.act(ProviderSubject(meant, self.source.now().wall))
+        targets = list(self.targets().values())
+        if targets:
+            self.act(ProviderSubject(targets, self.source.now().wall))
 
 
 def _harm(provider: Provider) -> tuple[int, int, str]:
@@ -119,7 +121,7 @@ def _at_most(provider: Provider) -> str:
     limit = (
         f" of at most {words.number(most)}" if most is not None and health in (Health.WELL, Health.TRIED_LAST) else ""
     )
-    return limit if health is Health.WELL else f"{limit}: {_MEANT[health]}"
+    return limit if health is Health.WELL else f"{limit}: {_MEANINGS[health]}"
 
 
 def _until(provider: Provider, sight: ViewedAt) -> str:

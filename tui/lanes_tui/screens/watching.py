@@ -89,13 +89,13 @@ class Watching(Guarded):
 
     def on_mount(self) -> None:
         self.query_one(Rows).begin_at(self._begins_at)
-        self._tell_bar()
+        self._update_bar()
         self.set_interval(1.0, self._tick)  # its age goes on also while no look ends
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 
     def _tick(self) -> None:
         if self.is_open:
-            self._tell_bar()
+            self._update_bar()
 
     async def look(self) -> None:
         await self.read()
@@ -105,17 +105,17 @@ class Watching(Guarded):
 
     def renew(self) -> None:
         self.set_class(self.freshness.lost is not None, "-stale")
-        self._tell_bar()
+        self._update_bar()
         if self.freshness.at is not None:
             self.show()
 
-    def _tell_bar(self) -> None:
+    def _update_bar(self) -> None:
         bar = self.query_one("#bar", Sheet)
         width = bar.scrollable_content_region.width
         now = self.source.now()
         mode = text.line(("read-only", "warn")) if self.source.read_only else text.EMPTY
-        told = [standing(self.source, self.pauses, now, width), mode, self.freshness.word(now), self.freshness.as_of]
-        right = text.line(text.joined(told), " ")
+        parts = [standing(self.source, self.pauses, now, width), mode, self.freshness.word(now), self.freshness.as_of]
+        right = text.line(text.joined(parts), " ")
         lost = self.freshness.lost
         title = self.title_line() if lost is None else text.line((f"{self.NAME} ", "head"), (lost, "bad"))
         left = text.line((" lanes", "accent"), (" │ ", "muted"), title)
@@ -132,7 +132,7 @@ class Watching(Guarded):
         if self.lane is not None:
             self._act_on(name, AsOf(self.source.now(), self.lane))
         elif self.lane_key is not None and self.may_act():
-            self.read_and_ask(self._find_and_act(name, self.lane_key))
+            self.read_and_confirm(self._find_and_act(name, self.lane_key))
 
     def action_pause(self) -> None:
         """Pause the lane, or resume it."""
@@ -155,7 +155,7 @@ class Watching(Guarded):
         try:
             return await act
         except (Lost, LanesError) as error:
-            self.say(f"not done: {error}", grave=True)
+            self.show_notice(f"not done: {error}", grave=True)
             return None
         finally:
             self.looking.wake()

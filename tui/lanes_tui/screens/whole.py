@@ -80,7 +80,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         rows = [ListRow(key, layout.line(self.cells(each, sight))) for key, each in self._fitting.items()]
         nothing = f"no {self.LANES_BY} fits the filter" if self.typed else self.NONE
         self.rows.show(rows, text.line((nothing, "muted")))
-        self.tell_filter(chosen.problem)
+        self.show_filter_note(chosen.problem)
         self.show_one()
 
     def _fitting_now(self) -> dict[str, Known]:
@@ -105,15 +105,17 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     # --------------------------------------------------------------------------------------- acting
 
-    def meant(self) -> dict[str, Known]:
+    def targets(self) -> dict[str, Known]:
         """What an action is for, by their keys: the marked ones, or the one under the cursor.
 
         Nothing where one that was marked is gone: another one would be taken for it.
         """
-        if gone := [key for key in self.marks if key not in self.known]:
-            self.unmark(gone)
-            which = words.counted(len(gone), f"marked {self.LANES_BY}")
-            self.say(f"not done: {which} {'is' if len(gone) == 1 else 'are'} gone ({', '.join(gone)})", grave=True)
+        if missing := [key for key in self.marks if key not in self.known]:
+            self.unmark(missing)
+            which = words.counted(len(missing), f"marked {self.LANES_BY}")
+            self.show_notice(
+                f"not done: {which} {'is' if len(missing) == 1 else 'are'} gone ({', '.join(missing)})", grave=True
+            )
             return {}
         keys = [*self.marks] or [key for key in (self.rows.key,) if key in self._fitting]
         return {key: self.known[key] for key in keys if key is not None}
@@ -126,8 +128,8 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def action_do(self, name: str) -> None:
         """Act on all of their lanes."""
-        if self.may_act() and (meant := self.meant()):
-            self.read_and_ask(self._act_on_lanes(name, list(meant)))
+        if self.may_act() and (targets := self.targets()):
+            self.read_and_confirm(self._act_on_lanes(name, list(targets)))
 
     async def _act_on_lanes(self, name: str, keys: Sequence[str]) -> None:
         marks = await self.do(self.source.marks(self._lanes_of(keys), MOST + 1))
@@ -136,7 +138,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         chosen = self._typed_for(keys)
         if not marks or len(marks) > MOST:
             many = "no lane" if not marks else f"more than {words.number(MOST)} lanes"
-            self.say(f"{chosen} chooses {many}", grave=True)
+            self.show_notice(f"{chosen} chooses {many}", grave=True)
             return
         self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=chosen))
 
@@ -145,5 +147,5 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     def _typed_for(self, keys: Sequence[str]) -> str:
         """The filter that chooses their lanes, as a person would type it."""
-        said = ",".join(exactly(key).replace(",", "?") for key in keys)
-        return f"{self.LANES_BY}:{said}" if _PLAIN.fullmatch(said) else filters.written(self._lanes_of([said]))
+        values = ",".join(exactly(key).replace(",", "?") for key in keys)
+        return f"{self.LANES_BY}:{values}" if _PLAIN.fullmatch(values) else filters.written(self._lanes_of([values]))

@@ -13,11 +13,11 @@ from textual.style import Style
 
 from lanes.records import Lane
 from lanes_tui.display import columns, text
-from lanes_tui.display.columns import Column, Said, ViewedAt
+from lanes_tui.display.columns import CellParts, Column, ViewedAt
 from lanes_tui.sources.source import Window
 from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.lines import Layout, LineCache, TableLine
-from lanes_tui.tables.scrolling import tell_size
+from lanes_tui.tables.scrolling import set_virtual_size
 
 #: So many screens of lanes are held above and below the one that is seen.
 SPARE_SCREENS = 1
@@ -78,8 +78,8 @@ class LaneList(CursorList):
         self._chosen: tuple[str, ...] = columns.USUAL
         self._columns: tuple[Column, ...] = ()
         self._height = 0  # as it was before the last change of size
-        self._painted: dict[int, tuple[Said, ...]] = {}
-        self._known: dict[Named, tuple[Said, ...]] = {}  # what was said of each lane that is held here
+        self._painted: dict[int, tuple[CellParts, ...]] = {}
+        self._known: dict[Named, tuple[CellParts, ...]] = {}  # the cells of each lane that is held here
         self._fresh: dict[Named, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
         self._longest = LEAST_KEY
         self._lines: LineCache | None = None
@@ -125,7 +125,7 @@ class LaneList(CursorList):
         bare = not self.total or not window.total
         self.window, self._sight = window, sight
         self._lay_out(self._longest)
-        tell_size(self, Size(self._room.width, window.total))
+        set_virtual_size(self, Size(self._room.width, window.total))
         if bare:
             self._repaint()
         self._put(view.row, view.top)
@@ -225,7 +225,7 @@ class LaneList(CursorList):
         self._height = view.height
         self._lay_out()
         if self.window is not None:
-            tell_size(self, Size(self._room.width, self.window.total))
+            set_virtual_size(self, Size(self._room.width, self.window.total))
             if view.top <= view.row < view.top + before:  # what was in sight stays so
                 view = view._replace(top=self._top_for(view.row))
             view = view.following(view.row, self.window.total)
@@ -266,11 +266,11 @@ class LaneList(CursorList):
             return text.EMPTY
         return text.line("  ", self._hint[place])
 
-    def _cells(self, row: int) -> tuple[Said, ...]:
+    def _cells(self, row: int) -> tuple[CellParts, ...]:
         lane = self._lane_at(row)
         if lane is None or self._sight is None:
             return ((("…", "muted"),),)
-        return columns.said(lane, self._sight, self._columns)
+        return columns.cells_of(lane, self._sight, self._columns)
 
     def _look(self, name: str | Style) -> Style:
         """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
@@ -283,7 +283,7 @@ class LaneList(CursorList):
         top, now = self.scroll_offset.y, time.monotonic()
         ended = {key: cells for key, (cells, until) in self._fresh.items() if until <= now}
         regions: list[Region] = []
-        known: dict[Named, tuple[Said, ...]] = {}
+        known: dict[Named, tuple[CellParts, ...]] = {}
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
@@ -302,7 +302,7 @@ class LaneList(CursorList):
         if regions:
             self.refresh(*regions)
 
-    def _freshly(self, before: tuple[Said, ...], now: tuple[Said, ...]) -> frozenset[int]:
+    def _freshly(self, before: tuple[CellParts, ...], now: tuple[CellParts, ...]) -> frozenset[int]:
         """The telling cells of a lane that say something else than at the last look."""
         if len(before) != len(now) or len(now) != len(self._columns):
             return NONE_FRESH
@@ -310,7 +310,7 @@ class LaneList(CursorList):
         return frozenset(place for place, (c, old, new) in cells if old != new and c.title in TELLING)
 
     def _changed(
-        self, y: int, old: tuple[Said, ...] | None, new: tuple[Said, ...], also: frozenset[int] = NONE_FRESH
+        self, y: int, old: tuple[CellParts, ...] | None, new: tuple[CellParts, ...], also: frozenset[int] = NONE_FRESH
     ) -> list[Region]:
         """The cells of a line that say something else, and these."""
         if old is None or len(old) != len(new):

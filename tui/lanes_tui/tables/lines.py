@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from lanes_tui.display import text
-from lanes_tui.display.columns import MARGIN, Column, Said
+from lanes_tui.display.columns import MARGIN, CellParts, Column
 from lanes_tui.tables.cursor import CURSOR
 from lanes_tui.tables.scrolling import painted
 
@@ -19,7 +19,7 @@ _MOST = 1_000
 class TableLine(NamedTuple):
     """What a line says: its cells, one for each column; its mark; and whether the cursor stands on it."""
 
-    cells: tuple[Said, ...]
+    cells: tuple[CellParts, ...]
     mark: str
     under_cursor: bool
     fresh: frozenset[int] = frozenset()  # cells that have just changed
@@ -40,16 +40,16 @@ class LineCache:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._made: dict[TableLine, Strip] = {}
+        self._strips: dict[TableLine, Strip] = {}
 
     def strip(self, line: TableLine, look: Callable[[str | Style], Style]) -> Strip:
         """The line as it is painted. ``look`` knows the style of a tone."""
-        made = self._made.get(line)
-        if made is None:
-            if len(self._made) >= _MOST:
-                self._made.clear()
-            made = self._made[line] = self.plain(self._content(line), look, under_cursor=line.under_cursor)
-        return made
+        strip = self._strips.get(line)
+        if strip is None:
+            if len(self._strips) >= _MOST:
+                self._strips.clear()
+            strip = self._strips[line] = self.plain(self._content(line), look, under_cursor=line.under_cursor)
+        return strip
 
     def plain(self, content: Content, look: Callable[[str | Style], Style], *, under_cursor: bool = False) -> Strip:
         """Any content over the whole width."""
@@ -62,9 +62,9 @@ class LineCache:
         parts: list[text.Part] = [(CURSOR if line.under_cursor else " ", "accent"), (line.mark, "mark"), " "]
         x = MARGIN
         for place, (column, cell) in enumerate(zip(self.layout.columns, line.cells, strict=False)):
-            said = text.line(*cell)
+            content = text.line(*cell)
             if place in line.fresh:
-                said = text.line((said.plain, "mark"))
-            parts += [" " * (column.x - x), column.fit(said)]
+                content = text.line((content.plain, "mark"))
+            parts += [" " * (column.x - x), column.fit(content)]
             x = column.x + column.width
         return text.line(*parts)

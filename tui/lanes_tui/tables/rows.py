@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from lanes_tui.display import text
 from lanes_tui.tables.cursor import CURSOR, CursorList
-from lanes_tui.tables.scrolling import painted, tell_size
+from lanes_tui.tables.scrolling import painted, set_virtual_size
 
 _MARGIN = 2
 #: A row that is not read yet.
@@ -84,7 +84,7 @@ class Rows(CursorList):
         was_last, key = self.at_end and not self._stays, self._key
         self._rows, self._empty, self._offset = rows, empty, offset
         self._total = len(rows) if total is None else max(total, offset + len(rows))
-        tell_size(self, Size(self._room.width, max(1, self._total)))
+        set_virtual_size(self, Size(self._room.width, max(1, self._total)))
         if self.tail and was_last:
             self._stand(self._total - 1)
         else:
@@ -119,7 +119,7 @@ class Rows(CursorList):
         return ListRow("", self._empty) if at == 0 else None
 
     def on_resize(self) -> None:
-        tell_size(self, Size(self._room.width, max(1, self._total)))
+        set_virtual_size(self, Size(self._room.width, max(1, self._total)))
         if self._total:  # else the row where it is to begin would be forgotten
             self._stand(self._at)
         self.refresh()

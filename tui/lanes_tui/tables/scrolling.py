@@ -12,7 +12,7 @@ from textual.style import Style
 from lanes_tui.display import text
 
 
-def tell_size(view: ScrollView, size: Size) -> None:
+def set_virtual_size(view: ScrollView, size: Size) -> None:
     """Let a view scroll over so much.
 
     The toolkit lays the whole screen out anew for that, which takes longer than everything else in a refresh. Nothing

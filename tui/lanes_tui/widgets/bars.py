@@ -32,7 +32,7 @@ class ClockBar(NamedTuple):
         """How worrying that is."""
         return "bad" if self.share >= 1 else "warn" if self.share >= 0.5 else "good"
 
-    def said(self) -> str:
+    def label(self) -> str:
         """``4m 12s of 5m 0s``."""
         limit = "no limit" if self.limit_ms is None else f"of {span(self.limit_ms)}"
         return f"{span(self.spent_ms)} {limit}{', ' if self.note else ''}{self.note}"
@@ -53,11 +53,13 @@ def clocks(lane: Lane, run: Run | None, sight: ViewedAt) -> list[ClockBar]:
 
 def _stall(lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBar:
     busy = None if run is None else sight.left(run.busy_ms)
-    asks = lane.acts_next
-    if asks is not None and asks.provider is not None:  # it acts before the stall clock, which begins again behind it
-        then = "" if asks.next_provider is None else f", then {asks.next_provider}"
-        said = f"{asks.limit} of {asks.provider} ({asks.attempt} of {asks.attempts}){then}"
-        return ClockBar("asks", sight.age(asks.limit_ms - asks.left_ms), asks.limit_ms, said)
+    acting = lane.acts_next
+    if (
+        acting is not None and acting.provider is not None
+    ):  # it acts before the stall clock, which begins again behind it
+        then = "" if acting.next_provider is None else f", then {acting.next_provider}"
+        note = f"{acting.limit} of {acting.provider} ({acting.attempt} of {acting.attempts}){then}"
+        return ClockBar("asks", sight.age(acting.limit_ms - acting.left_ms), acting.limit_ms, note)
     note = f"busy for {words.short(busy)}" if busy is not None and busy > 0 else lane.progress or ""
     return ClockBar("stall", sight.age(lane.progress_age_ms or 0), lane.stall_limit_ms, note)
 
@@ -69,20 +71,20 @@ def _beat(beat_ms: int, lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBa
 
 def stacked(shown: list[ClockBar], width: int) -> list[Content]:
     """One clock under the other, each with a bar as long as there is room."""
-    said = [clock.said() for clock in shown]
-    room = width - _NAME - 2 - max((len(each) for each in said), default=0)
+    labels = [clock.label() for clock in shown]
+    room = width - _NAME - 2 - max((len(each) for each in labels), default=0)
     length = max(_LEAST, min(_MOST, room))
     return [
         text.line((clock.name.ljust(_NAME), "muted"), *_bar(clock, length), f"  {each}")
-        for clock, each in zip(shown, said, strict=True)
+        for clock, each in zip(shown, labels, strict=True)
     ]
 
 
 def abreast(shown: list[ClockBar], width: int) -> Content:
     """All clocks on one line; bars only where there is room for them."""
     short = [f" {words.short(c.spent_ms)}/{'-' if c.limit_ms is None else words.short(c.limit_ms)}" for c in shown]
-    taken = sum(len(clock.name) + 1 + len(each) for clock, each in zip(shown, short, strict=True))
-    length = min(16, (width - taken) // max(1, len(shown)) - 2)
+    used = sum(len(clock.name) + 1 + len(each) for clock, each in zip(shown, short, strict=True))
+    length = min(16, (width - used) // max(1, len(shown)) - 2)
     pieces = [
         text.line((f"{clock.name} ", "muted"), *_bar(clock, length), (each, clock.tone if clock.share >= 0.5 else ""))
         for clock, each in zip(shown, short, strict=True)

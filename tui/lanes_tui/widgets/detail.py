@@ -16,7 +16,7 @@ from lanes_storage.law import UNFINISHED, MessageState
 from lanes_tui.actions.keys import bind
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
-from lanes_tui.display.describing import event_line, message_line, why_told
+from lanes_tui.display.describing import event_line, message_line, why_text
 from lanes_tui.tables.scrolling import painted
 from lanes_tui.widgets.bars import abreast, clocks
 from lanes_tui.widgets.sheet import Sheet
@@ -95,12 +95,12 @@ class Detail(Vertical):
         most = _WHY_BESIDE if self.screen.has_class("-wide") else _WHY_BELOW
         self.query_one("#why").styles.max_height = max(1, min(2, height - 1), min(most, height - 3))
 
-    def tell(self, lane: Lane | None, detail: LaneDetail | None, sight: ViewedAt) -> None:
+    def show(self, lane: Lane | None, detail: LaneDetail | None, sight: ViewedAt) -> None:
         """Show a lane. ``detail`` None: it is still being read, or there is none."""
         shown = lane if detail is None else detail.lane
         run = None if detail is None else detail.run
         self._show("title", [title(shown, run, sight)])
-        self._tell_why("" if detail is None else why_told(detail))
+        self._show_why("" if detail is None else why_text(detail))
         running = [] if shown is None else clocks(shown, run, sight)
         self.query_one("#clocks").display = bool(running)
         self._show("clocks", [abreast(running, self.size.width - 3)])
@@ -110,7 +110,7 @@ class Detail(Vertical):
         self._show("queue", [message_line(message, sight) for message in messages])
         self._show("events", [] if detail is None else [event_line(event, sight) for event in reversed(detail.events)])
 
-    def _tell_why(self, why: str) -> None:
+    def _show_why(self, why: str) -> None:
         """A paragraph in which only seconds beside minutes went on is not painted anew."""
         calm = _SECONDS.sub(r"\1", why)
         if calm != self._why:
@@ -129,8 +129,8 @@ def title(lane: Lane | None, run: Run | None, sight: ViewedAt) -> Content:
     facts = f"epoch {lane.epoch}" if lane.run_id is None else f"epoch {lane.epoch}  run {lane.run_id}"
     facts += f" of {run.runner}" if run is not None else ""
     paused = is_paused(lane.paused, sight.wall) and look is not words.PAUSED
-    mark = text.line(words.PAUSED.said) if paused else text.EMPTY
-    pieces = [text.line(look.said), mark, text.line((lane.key, "strong"))]
+    mark = text.line(words.PAUSED.label) if paused else text.EMPTY
+    pieces = [text.line(look.label), mark, text.line((lane.key, "strong"))]
     return text.joined([*pieces, text.line((facts, "muted"))])
 
 

@@ -125,10 +125,10 @@ class FilterLine(Horizontal):
         super().__init__(self._sign, field, *others, self._note)
         self._sign.styles.width = len(sign)
 
-    def say(self, said: Content) -> None:
+    def show_note(self, note: Content) -> None:
         """Show this at the right."""
-        self._note.styles.width = min(said.cell_length, max(10, self.size.width - 24))
-        self._note.show([said])
+        self._note.styles.width = min(note.cell_length, max(10, self.size.width - 24))
+        self._note.show([note])
 
     @property
     def plain(self) -> str:
@@ -158,15 +158,15 @@ class FilterBar(FilterLine):
         self.input.remove_class("-hidden")
         self._prompt(" / ")
 
-    def tell(self, order: LaneOrder, shown: int, of: int, said: Content) -> None:
+    def show_state(self, order: LaneOrder, shown: int, of: int, note: Content) -> None:
         """Show the order and how many columns there are; or, in their place, something that has to be said."""
-        if not said.plain:
+        if not note.plain:
             arrow = UP if order.reverse else DOWN
-            said = text.line(("  sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))
+            note = text.line(("  sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))
             if order.by is LaneSort.ATTENTION and self.size.width < 60:
-                said = text.EMPTY
-        self.say(said)
+                note = text.EMPTY
+        self.show_note(note)
 
-    def _prompt(self, said: str) -> None:
-        self._sign.styles.width = len(said)
-        self._sign.show([text.line((said, "accent"))])
+    def _prompt(self, prompt: str) -> None:
+        self._sign.styles.width = len(prompt)
+        self._sign.show([text.line((prompt, "accent"))])

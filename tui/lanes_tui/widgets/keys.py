@@ -24,7 +24,7 @@ class FootKey(NamedTuple):
     """A key, and how it is written."""
 
     active: ActiveBinding
-    said: Content
+    label: Content
 
 
 class Keys(Sheet):
@@ -55,23 +55,23 @@ class Keys(Sheet):
         first: dict[str, FootKey] = {}  # of the keys for one action
         for active in self.screen.active_bindings.values():
             if active.binding.show:
-                first.setdefault(active.binding.action, FootKey(active, self._said(active)))
+                first.setdefault(active.binding.action, FootKey(active, self._label(active)))
         fitting, left = set[str](), self.size.width
         for action, key in sorted(first.items(), key=lambda each: _rank(each[1])):
-            left -= key.said.cell_length
+            left -= key.label.cell_length
             if left >= 0:
                 fitting.add(action)
         self.shown = [key for action, key in first.items() if action in fitting]
-        self.show([text.line(*(key.said for key in self.shown))])
+        self.show([text.line(*(key.label for key in self.shown))])
 
-    def _said(self, active: ActiveBinding) -> Content:
+    def _label(self, active: ActiveBinding) -> Content:
         sign = self.app.get_key_display(active.binding)
-        said = text.line((f" {sign} ", "accent"), f"{active.binding.description} ")
-        return said if active.enabled else said.stylize("dim")
+        label = text.line((f" {sign} ", "accent"), f"{active.binding.description} ")
+        return label if active.enabled else label.stylize("dim")
 
     def _at(self, x: int) -> ActiveBinding | None:
         for key in self.shown:
-            x -= key.said.cell_length
+            x -= key.label.cell_length
             if x < 0:
                 return key.active
         return None

@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from lanes_tui.display import text
-from lanes_tui.tables.scrolling import tell_size
+from lanes_tui.tables.scrolling import set_virtual_size
 
 
 class Sheet(ScrollView, can_focus=False):
@@ -32,8 +32,8 @@ class Sheet(ScrollView, can_focus=False):
         self._wrap = wrap
         self._lines = lines
         self._strips: list[Strip] = []
-        self._made: dict[str, tuple[Content, list[Strip]]] = {}
-        self._made_for: tuple[int, object] = (0, None)
+        self._line_strips: dict[str, tuple[Content, list[Strip]]] = {}
+        self._laid_out_for: tuple[int, object] = (0, None)
 
     def show(self, lines: Sequence[Content]) -> None:
         """Show these lines instead."""
@@ -43,7 +43,7 @@ class Sheet(ScrollView, can_focus=False):
     def turn_wrap(self) -> None:
         """Wrap lines that were cut, or cut those that were wrapped."""
         self._wrap = not self._wrap
-        self._made_for = (0, None)
+        self._laid_out_for = (0, None)
         self._lay_out()
 
     @property
@@ -56,7 +56,7 @@ class Sheet(ScrollView, can_focus=False):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._made_for = (0, None)
+        self._laid_out_for = (0, None)
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -80,7 +80,7 @@ class Sheet(ScrollView, can_focus=False):
             self.virtual_size = size
             self.refresh(layout=True)
             return
-        tell_size(self, size)
+        set_virtual_size(self, size)
         top = self.scroll_offset.y
         changed = [
             Region(first, place - top, last - first, 1)
@@ -94,16 +94,16 @@ class Sheet(ScrollView, can_focus=False):
     def _strips_for(self, width: int) -> list[Strip]:
         """The lines as they are painted. One that was there before, wherever it stood, is not made anew."""
         style = self.visual_style
-        before = self._made if self._made_for == (width, style) else {}
-        self._made, self._made_for = {}, (width, style)
+        before = self._line_strips if self._laid_out_for == (width, style) else {}
+        self._line_strips, self._laid_out_for = {}, (width, style)
         strips: list[Strip] = []
         for line in self._lines:
-            content, made = before.get(line.plain, (None, []))
+            content, line_strips = before.get(line.plain, (None, []))
             if content is None or not content.is_same(line):
                 shown = line if self._wrap else text.fitted(line, width)
-                made = Visual.to_strips(self, shown, width, None, style, apply_selection=False)
-            self._made[line.plain] = (line, made)
-            strips += made
+                line_strips = Visual.to_strips(self, shown, width, None, style, apply_selection=False)
+            self._line_strips[line.plain] = (line, line_strips)
+            strips += line_strips
         return strips
 
 

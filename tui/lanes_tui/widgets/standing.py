@@ -68,8 +68,8 @@ def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) 
 def _paused(paused: Sequence[GlobPause], now: Now, *, wordy: bool) -> str:
     """``‖ ALL PAUSED 58m: provider in repair``. Of several, the one that holds most."""
     first = next((pause for pause in paused if pause.of_all), paused[0])
-    what = "ALL PAUSED" if first.of_all else f"PAUSED {text.in_the_middle(first.match, 20)}"
+    scope = "ALL PAUSED" if first.of_all else f"PAUSED {text.in_the_middle(first.match, 20)}"
     left = "" if first.until is None else f" {words.short(first.until - now.wall)}"
     more = "" if len(paused) == 1 else f" +{len(paused) - 1}"
     reason = f": {text.in_the_middle(first.reason, _REASON)}" if wordy else ""
-    return f"{words.PAUSED.symbol} {what}{left}{more}{reason}"
+    return f"{words.PAUSED.symbol} {scope}{left}{more}{reason}"

@@ -10,13 +10,13 @@ from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 
 WAITS, RUNS, FAILED = "┄", "━", "×"
-_ID, _SAID = 8, 34
+_ID, _LABEL = 8, 34
 
 
 def timeline(messages: Sequence[Message], wall: int, width: int, most: int = 5) -> list[Content]:
     """One line for each of the newest messages that started, the oldest at the top; nothing where none did."""
     started = sorted((each for each in messages if each.started_at is not None), key=lambda each: each.id)[-most:]
-    length = max(10, width - _ID - _SAID)
+    length = max(10, width - _ID - _LABEL)
     if not started:
         return []
     first = min(each.accepted_at for each in started)
@@ -45,8 +45,8 @@ def _line(message: Message, first: int, whole: int, length: int, wall: int) -> C
     waited = f", waited {span(began - message.accepted_at)}" if began - message.accepted_at >= 1_000 else ""
     tools = f", calls {', '.join(message.tools)}" if message.tools else ""
     ran = "" if waits else f" {span(max(0, ended - began))}"
-    said = f" {look.symbol}{ran}{waited}{tools}"
-    return text.line((f"#{message.id} ".ljust(_ID), "muted"), *parts, (said, look.tone))
+    label = f" {look.symbol}{ran}{waited}{tools}"
+    return text.line((f"#{message.id} ".ljust(_ID), "muted"), *parts, (label, look.tone))
 
 
 def _failed(message: Message) -> Sequence[Attempt]:
