@@ -39,7 +39,7 @@ LEFT = (
             ("g", MainScreen),
             ("space", MainScreen),
             ("space", MainScreen),
-            ("R", ActionDialog),
+            ("p", ActionDialog),
             ("y", Results),
         ),
         ("escape", "enter", "q", "ctrl+c"),
