@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lanes.engine.dispatch.providers import POSTPONED
 from lanes.records import Message
 from lanes.verbs.examining import doctor
 from lanes_storage.law import BoundTo
@@ -161,6 +162,25 @@ async def test_F846_a_client_that_waits_on_its_connection_is_told_soon(
             last = await from_client(site, "last")
             ended = await site.until_ended([patient, last])
             assert ended[0].state == "done"
+
+
+async def test_F886_also_behind_more_messages_than_are_parked(tmp_path: Path) -> None:
+    """Of many that wait for a provider, only so many are parked: a client behind them waited for as long as it cooled,
+    and no max_park ended that."""
+
+    async def answer(call: Call) -> None:
+        await call.say(refusing(429, {"code": "insufficient_quota", "message": "no"}))
+
+    async with raw_server(answer) as url, night(Sim(None, url).config(), tmp_path) as site:  # type: ignore[arg-type]
+        await site.send("first", "hello")
+        await site.calm()
+        for number in range(POSTPONED + 8):
+            await site.send(f"patient:{number}", "hello")
+        await site.calm()
+        asked = await from_client(site, "asked")
+        for _ in range(20):
+            await site.passes(1)
+        assert await site.states([asked]) == ["failed"]
 
 
 async def test_F846_a_client_waits_for_a_provider_that_has_too_much_to_do(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ of that change. So it is never wrong to keep too many heads. Three rules make su
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from lanes_storage import reads
 from lanes_storage.clock import Now
@@ -37,8 +38,14 @@ MOST_EARLY = 64
 #: After this long without a read, everything is read again: events may have been pruned meanwhile.
 LATE_MS = 10_000
 
-#: The key of a queue: the runner, whether its heads are suspects, of which only a few may run, and their priority.
-Kind = tuple[str, bool, int]
+
+class QueueKind(NamedTuple):
+    """The key of a queue."""
+
+    runner: str
+    suspect: bool  # only a few of them may run
+    priority: int
+    for_client: bool  # one that waits on its connection
 
 
 class HeadQueue:
@@ -96,7 +103,7 @@ class Backlog:
         self._owner = owner
         self._runner_of = runner_of
         self._priority_of = priority_of
-        self._queues: dict[Kind, HeadQueue] = {}
+        self._queues: dict[QueueKind, HeadQueue] = {}
         self._for_owner: int | None = None
         self._seen: int | None = None  # the last event that was read; None: the next read reads everything
         self._scanned: int | None = None  # all heads up to this one were read; None: every head was
@@ -142,8 +149,10 @@ class Backlog:
 
     def _found(self, runner: str, scanned: int) -> bool:
         """Whether the head of a runner that comes first is certainly known: with priorities any head may be that."""
-        queue = self._queues.get((runner, False, 0)) if self._priority_of is None else None
-        return queue is not None and bool(queue) and queue.first <= scanned
+        if self._priority_of is not None:
+            return False
+        queues = [self._queues.get(QueueKind(runner, False, 0, for_client)) for for_client in (False, True)]
+        return any(queue and queue.first <= scanned for queue in queues)
 
     @property
     def anything(self) -> bool:
@@ -152,27 +161,32 @@ class Backlog:
 
     @property
     def suspects(self) -> bool:
-        return any(queue for (_, suspect, _), queue in self._queues.items() if suspect)
+        return any(queue for kind, queue in self._queues.items() if kind.suspect)
 
-    def choose(self, slots: Mapping[str, int], suspects: int, limit: int) -> dict[int, Kind]:
+    def choose(
+        self, slots: Mapping[str, int], suspects: int, limit: int, resting: Collection[str]
+    ) -> dict[int, QueueKind]:
         """Remove and return heads, the highest priority and then the longest wait first: as many as runners have slots,
-        and as suspects may run."""
-        left, chosen = dict(slots), dict[int, Kind]()
+        and as suspects may run; of the resting runners only those that are bound to a client."""
+        left, chosen = dict(slots), dict[int, QueueKind]()
         while len(chosen) < limit:
             open_ = [
-                (-kind[2], queue.first, kind)
+                (-kind.priority, queue.first, kind)
                 for kind, queue in self._queues.items()
-                if queue and left.get(kind[0], 0) > 0 and (suspects > 0 or not kind[1])
+                if queue
+                and left.get(kind.runner, 0) > 0
+                and (suspects > 0 or not kind.suspect)
+                and (kind.for_client or kind.runner not in resting)
             ]
             if not open_:
                 break
             *_, kind = min(open_)
             chosen[self._queues[kind].pop()] = kind
-            left[kind[0]] -= 1
-            suspects -= kind[1]
+            left[kind.runner] -= 1
+            suspects -= kind.suspect
         return chosen
 
-    def put_back(self, heads: Iterable[tuple[int, Kind]]) -> None:
+    def put_back(self, heads: Iterable[tuple[int, QueueKind]]) -> None:
         """Put back heads that were chosen and can wait for the next read."""
         for head, kind in heads:
             self._queue(kind).put(head)
@@ -239,10 +253,11 @@ class Backlog:
                 self.look_later(head.free_at, head.lane_id)
             return
         priority = 0 if self._priority_of is None else self._priority_of(head.key)
-        queue = self._queue((runner, head.interruptions >= MAX_INTERRUPTIONS - 1, priority))
+        suspect, for_client = head.interruptions >= MAX_INTERRUPTIONS - 1, head.bound_owner is not None
+        queue = self._queue(QueueKind(runner, suspect, priority, for_client))
         known = scanning or self._scanned is None or head.message_id <= self._scanned
         if known or queue.beyond(self._scanned or 0) < MOST_EARLY:
             queue.put(head.message_id)
 
-    def _queue(self, kind: Kind) -> HeadQueue:
+    def _queue(self, kind: QueueKind) -> HeadQueue:
         return self._queues.setdefault(kind, HeadQueue())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from lanes.engine.dispatch.backlog import Backlog, Kind
+from lanes.engine.dispatch.backlog import Backlog, QueueKind
 from lanes.engine.dispatch.collecting import Debounce
 from lanes.engine.dispatch.policies import Policies
 from lanes.engine.dispatch.providers import ProviderWatch
@@ -154,19 +154,20 @@ class Dispatcher:
     # ------------------------------------------------------------------------------- heads of a gateway
 
     async def _claim_chosen(self, now: Now) -> int:
-        started, kept = 0, list[tuple[int, Kind]]()
+        started, kept = 0, list[tuple[int, QueueKind]]()
         try:
             while self._is_open():
                 self.ticked_at = self._clock().mono
-                slots, suspects = self._slots(), 0
+                slots, resting, suspects = self._slots(), self._providers.resting, 0
                 limit = min(PAGE, descriptors.room(len(self._live)))
                 if limit <= 0:
                     break
-                if not await self._backlog.reach(now, [name for name, left in slots.items() if left > 0]):
+                open_ = [name for name, left in slots.items() if left > 0 and name not in resting]
+                if not await self._backlog.reach(now, open_):
                     self._wake.set()  # claim what was found so far; then the scan continues at once
                 if self._backlog.suspects:
                     suspects = MAX_SUSPECTS - await self._store.read(reads.suspects_running())
-                chosen = self._backlog.choose(slots, suspects, limit)
+                chosen = self._backlog.choose(slots, suspects, limit, resting)
                 if not chosen:
                     break
                 room = None

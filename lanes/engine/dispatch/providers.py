@@ -59,10 +59,13 @@ class ProviderWatch:
 
     def room(self, spec: RunnerSpec) -> int:
         """How many runs of a runner may begin, as far as its providers are concerned."""
-        rest = self._resting.get(spec.name)
-        if rest is not None and rest.postponed >= POSTPONED:
-            return 0
         return sys.maxsize if self._view is None else room_at(self._chains.get(spec.name, ()), self._view)
+
+    @property
+    def resting(self) -> set[str]:
+        """The runners of which enough heads are parked: of the others, none is looked at but those of clients, which
+        may be told soon."""
+        return {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
 
     def view_in(self, tx: Transaction, now: Now) -> ProviderView:
         """What is known of providers, in the transaction of a claim."""
