@@ -33,6 +33,11 @@ def is_shortage(error: BaseException | None) -> bool:
     return False
 
 
+def is_no_thread(error: BaseException) -> bool:
+    """Whether it says that this process can start no thread, as at a limit of processes. Python names no other type."""
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
 def none_left() -> bool:
     """Whether no descriptor is available now. For errors without a reason, such as those of name resolution."""
     try:

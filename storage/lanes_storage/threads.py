@@ -30,6 +30,7 @@ class _Threads(ThreadPoolExecutor):
             super()._adjust_thread_count()
         except RuntimeError:
             if not self._threads:
+                self._work_queue.get_nowait()  # the work, which nobody waits for then: no thread may do it later
                 raise
 
 

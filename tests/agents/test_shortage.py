@@ -43,6 +43,53 @@ async def main():
 
 asyncio.run(main())
 """
+#: A name is looked up in a thread.
+NAMED = """
+import asyncio, resource, sys
+from pathlib import Path
+from tests.agents.kit import configured
+from tests.kit.rawserver import DONE, STREAM, chunk, raw_server
+from tests.kit.until import until
+
+async def answer(call):
+    await call.say(STREAM, chunk("done", "stop"), DONE)
+
+async def main():
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    chat = {"name": "chat", "kind": "provider", "providers": ["named"]}
+    async with raw_server(answer) as url:
+        named = {"name": "named", "base_url": url.replace("127.0.0.1", "localhost"), "model": "m"}
+        async with configured(Path(sys.argv[1]), chat, provider=[named]) as site:
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, most))
+            sent = await site.desk.send("a", "hello")
+            async def refused():
+                return (await site.desk.lane("a")).last_error is not None
+            await until(refused, "a run that finds no room")
+            lane = await site.desk.lane("a")
+            resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+            print(lane.last_error.cause, lane.last_error.message)
+            print((await site.desk.wait(sent.id)).reply)
+
+asyncio.run(main())
+"""
+THREADS = """
+import asyncio, resource
+from lanes_storage.threads import in_thread
+
+async def main():
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    done = []
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, most))
+    try:
+        await in_thread(done.append, "first")
+    except RuntimeError as error:
+        print(error)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    await in_thread(done.append, "second")
+    print(done)
+
+asyncio.run(main())
+"""
 COMMAND = """
 import resource, sys
 from lanes.commands import main
@@ -63,6 +110,21 @@ def test_F873_F883_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Pat
         "waits: True False True",
         "['done', 'done', 'done']",
     ]
+
+
+def test_F887_so_do_those_of_a_provider_whose_name_can_not_be_looked_up(tmp_path: Path) -> None:
+    """That takes a thread: each of them failed, with a traceback in the log."""
+    done = limited(tmp_path, NAMED, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["no_process no process could be started: can't start new thread", "done"]
+    assert "Traceback" not in done.stderr
+
+
+def test_F888_work_that_no_thread_could_begin_is_not_done_later(tmp_path: Path) -> None:
+    """Its caller was told that it failed, and has gone on."""
+    done = limited(tmp_path, THREADS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["can't start new thread", "['second']"]
 
 
 def test_F873_a_keeper_that_can_start_no_process_says_so() -> None:

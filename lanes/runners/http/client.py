@@ -17,7 +17,7 @@ from lanes.base.errors import ConfigError
 from lanes.base.proxies import Proxies
 from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
-from lanes.runners.http.failures import NoDescriptor
+from lanes.runners.http.failures import NoDescriptor, NoThread
 from lanes_storage.threads import in_thread
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class HttpClient:
             if self._connections is None:
                 try:
                     factory = await in_thread(_library)
+                except RuntimeError as error:
+                    if not descriptors.is_no_thread(error):
+                        raise
+                    raise NoThread(str(error)) from error
                 except OSError as error:
                     if not descriptors.is_shortage(error):
                         raise

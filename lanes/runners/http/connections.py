@@ -26,7 +26,7 @@ from yarl import URL
 
 from lanes.host import descriptors
 from lanes.runners.http import failures
-from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor
+from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoThread
 from lanes.runners.http.unpacking import PLAIN, unpacked
 from lanes_storage.law import AttemptCause
 
@@ -122,6 +122,10 @@ class Connections:
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _to_failure(error, sending) from error
+        except RuntimeError as error:
+            if not descriptors.is_no_thread(error):
+                raise
+            raise NoThread(str(error)) from error  # to look up its name
         return ProviderResponse(answer)
 
     async def aclose(self) -> None:

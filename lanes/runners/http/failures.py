@@ -119,6 +119,10 @@ class NoDescriptor(Exception):
     """This process itself has no file descriptor left: nothing is known about the provider."""
 
 
+class NoThread(NoDescriptor):
+    """This process itself can start no thread, which the look-up of a name takes: a limit of processes is reached."""
+
+
 class NoRoom(RunError):
     """A run ends because its own process had no file descriptor left for it: as if it had never been claimed."""
 
@@ -129,8 +133,8 @@ class NoRoom(RunError):
 class NoProcess(NoRoom):
     """A run ends because its program could not be started: a limit of processes or of memory is reached."""
 
-    def __init__(self, why: str) -> None:
-        RunError.__init__(self, "no_process", f"no process could be started: {why}")
+    def __init__(self, why: str, attempts: Sequence[Tried] = ()) -> None:
+        RunError.__init__(self, "no_process", f"no process could be started: {why}", attempts)
 
 
 class NoPlace(NoRoom):

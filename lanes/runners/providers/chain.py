@@ -31,7 +31,15 @@ from lanes.config.declared.model import ProviderConfig, RunnerConfig
 from lanes.dialects.table import DIALECTS
 from lanes.runners.base import Reply, RunContext
 from lanes.runners.http.client import HttpClient, endpoint_of
-from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoPlace, NoRoom
+from lanes.runners.http.failures import (
+    AttemptFailed,
+    ConnectionClosed,
+    NoDescriptor,
+    NoPlace,
+    NoProcess,
+    NoRoom,
+    NoThread,
+)
 from lanes.runners.providers import attempt, overflow
 from lanes.runners.providers.health import ProviderHealth, ProviderRequest
 from lanes.runners.providers.outgoing import Outgoing, compose
@@ -84,6 +92,8 @@ class ProviderRunner:
             try:
                 with self._health.requesting(run, provider, view) as request:
                     reply = await self._attempt(run, provider, place, outgoing, request)
+            except NoThread as none:
+                raise NoProcess(str(none), trail.attempts) from None
             except NoDescriptor:
                 raise NoRoom(trail.attempts) from None
             except AttemptFailed as failure:
