@@ -496,3 +496,35 @@ def test_F838_what_providers_did_before_the_gateways_lived_is_not_looked_for(sta
         stage.owner()
         check_providers(reader, Context("tester"))
         assert len([sql for sql in reader.asked if "FROM events" in sql]) == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_F891_the_doctor_gives_no_advice_about_what_is_no_file(bare: Call, tmp_path: Path, kind: str) -> None:
+    """Of a folder that others may write into, as /tmp, it said `chmod 600`."""
+    named = tmp_path / "named"
+    named.mkdir() if kind == "folder" else os.mkfifo(named)
+    named.chmod(0o777)
+    done = bare("--db", str(named), "doctor")
+    assert (done.code, done.out) == (69, ""), done
+    assert "name a file" in done.err
+
+
+@pytest.mark.parametrize("named", ["", "postgresql://host/lanes", "~nobody-here/lanes.db", "file:lanes.db", "folder"])
+def test_F892_where_no_file_is_named_the_next_step_is_to_name_one(bare: Call, tmp_path: Path, named: str) -> None:
+    """The advice was to ask the doctor, which said the same."""
+    (tmp_path / "folder").mkdir()
+    for arguments in (["doctor"], ["send", "k", "hello"]):
+        done = bare("--db", str(tmp_path / named) if named == "folder" else named, *arguments)
+        assert done.code == 69, done
+        assert "name a file" in done.err
+        assert "lanes doctor" not in done.err
+
+
+def test_F892_nor_where_its_folder_cannot_be_made(bare: Call, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    named = tmp_path / "file" / "lanes.db"
+    done = bare("--db", str(named), "send", "k", "hello")
+    assert (done.code, "name a file in a folder" in done.err) == (69, True), done
+    bare("--db", str(tmp_path / "lanes.db"), "send", "k", "hello")
+    done = bare("--db", str(tmp_path / "lanes.db"), "db", "backup", str(named))
+    assert (done.code, "name a file in a folder" in done.err) == (69, True), done

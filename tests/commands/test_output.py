@@ -1,8 +1,10 @@
 """What becomes of a result that cannot be written: a full disk, a closed standard output."""
 
+import contextlib
 import errno
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +172,33 @@ def test_F836_of_several_each_that_failed_is_a_line(stage: Stage, lanes: Call) -
 
 def test_F836_what_follows_two_dashes_is_no_option(stage: Stage, lanes: Call) -> None:
     assert lanes("show", "--", "--json").err == "lanes: no lane '--json': `lanes list` shows the lanes\n"
+
+
+def test_F890_an_option_without_its_value_is_wrong_usage(bare: Call) -> None:
+    for arguments in (("list", "--limit"), ("--db",), ("db", "backup", "--config"), ("list", "--json=1")):
+        plain, told = bare(*arguments), bare("--json", *arguments)
+        assert (plain.code, told.code) == (2, 2), arguments
+        said = json.loads(told.err)
+        assert (said["code"], said["exit_code"]) == ("usage", 2), arguments
+        assert said["fix"] in plain.err, arguments
+
+
+def test_F893_a_list_that_ends_early_is_not_taken_for_whole(
+    stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was printed before the fault stands there: closed, it would pass for all that there is."""
+    for number in range(30):
+        stage.send("k", f"text {number} ".ljust(400, "."))
+    with contextlib.closing(sqlite3.connect(stage.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    whole = bytearray(stage.path.read_bytes())
+    page = whole.index(b"text 10 ") // size * size
+    whole[page : page + size] = b"\xa5" * size
+    stage.path.write_bytes(whole)
+    monkeypatch.setattr("lanes.commands.common.verbs.PAGE", 5)
+    listed = lanes("messages", "k", "--json")
+    assert (listed.code, json.loads(listed.err)["code"]) == (69, "database")
+    assert "text 29 " in listed.out
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(listed.out)

@@ -38,7 +38,8 @@ Where its certificate is of an authority of your own, `SSL_CERT_FILE` names the 
   one of its problem document, with the other members of that: [HTTP](http.md)), `detail` (the sentence), `fix` (what to
   do next, or null) and `exit_code`. Other codes are `usage`, `configuration`, `database`, `gateway` (not reachable),
   `no_gateway` (none lives), `unreadable`, `unconfirmed`, `file`, `failed`, and of a message that was waited for its
-  state. A lane that `abort` did not free, and what `doctor` found, stands in the result on stdout.
+  state. A lane that `abort` did not free, and what `doctor` found, stands in the result on stdout. A list
+  of which only a part could be read is not closed there, so that nothing takes it for whole.
 - **Keys**: any text of 1 to 512 characters without control characters. One that begins with a dash goes behind `--`:
   `lanes show -- -x`.
 - **Durations**: `500ms`, `30s`, `5m`, `2h`, `14d`. **Globs**: `*`, `?`, `[abc]`, `[!abc]` over whole keys.

@@ -72,13 +72,15 @@ def _refused(out: Output, error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not out.json:
         click.echo(error.format_message(), err=True)  # the help, which is ours
         return error.exit_code
-    if not isinstance(error, click.UsageError) or error.ctx is None:
+    if not isinstance(error, click.UsageError):
         return out.trouble("failed", error.format_message(), error.exit_code)
-    more = f"`{error.ctx.command_path} --help` tells more"
+    # click does not say which command an option was for whose value is missing
+    more = f"`{'lanes' if error.ctx is None else error.ctx.command_path} --help` tells more"
     if out.json:
         detail = "Missing command." if isinstance(error, click.exceptions.NoArgsIsHelpError) else _one_line(error)
         return out.trouble("usage", detail, error.exit_code, more)
-    say(error.ctx.get_usage())
+    if error.ctx is not None:
+        say(error.ctx.get_usage())
     say(f"lanes: {_one_line(error)} ({more})")
     return error.exit_code
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lanes_storage import errors
 from lanes_storage.interface import Query
 from lanes_storage.schema import versions
-from lanes_storage.sqlite.file.connect import open_reader, translated
+from lanes_storage.sqlite.file.connect import check_plain, open_reader, translated
 from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.paths import Files
@@ -74,6 +74,7 @@ def facts(path: Path) -> FileFacts:
             stat = path.stat()
         except FileNotFoundError:
             raise missing(path) from None
+        check_plain(path)
         folder = Files.of(path).database.parent
         room = os.statvfs(folder)
         return FileFacts(

@@ -1,6 +1,7 @@
 """The only way to open the file: every pragma with its reason, and the conversion of SQLite's errors to ours."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -45,27 +46,34 @@ def path_of(url: str) -> Path:
     """
     scheme, separator, rest = url.partition("://")
     if separator and scheme != "sqlite":
-        raise errors.DatabaseUnavailable(f"{scheme}://…", "only SQLite databases can be opened: name a file")
+        raise _no_file(f"{scheme}://…", "only SQLite databases can be opened")
     url = rest.removeprefix("/") if separator else url
     if url in ("", ":memory:"):
-        raise errors.DatabaseUnavailable(
-            url or "(empty)", "lanes needs a database file: memory does not survive a restart"
-        )
+        raise _no_file(url or "(empty)", "lanes needs a database file: memory does not survive a restart")
     if "\0" in url:
-        raise errors.DatabaseUnavailable(url.replace("\0", "\\0"), "no file has such a name")
+        raise _no_file(url.replace("\0", "\\0"), "no file has such a name")
     if url.startswith("file:"):
-        raise errors.DatabaseUnavailable(
-            url, "URIs of SQLite are not taken: name the file itself (./file:… if need be)"
-        )
+        raise _no_file(url, "URIs of SQLite are not taken (a file of such a name is ./file:…)")
     try:
         path = Path(url).expanduser().absolute()
     except RuntimeError as error:
-        raise errors.DatabaseUnavailable(url, "there is no such user") from error
+        raise _no_file(url, "there is no such user") from error
     except FileNotFoundError as error:
-        raise errors.DatabaseUnavailable(url, "the current folder was deleted: name the whole path") from error
+        raise _no_file(url, "the current folder was deleted") from error
     with translated(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.stat()  # raises for a name that is too long, a link to itself, a folder without search permission
     return path
+
+
+#: What to do where no file is named that could be a database: the doctor has nothing to look at either.
+_NAMING = "name a file in a folder that is there, by its whole path"
+_NAMED_WRONGLY = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
+
+
+def _no_file(name: str, detail: str) -> errors.DatabaseUnavailable:
+    error = errors.DatabaseUnavailable(name, detail)
+    error.fix = _NAMING
+    return error
 
 
 #: Error codes: a trigger in the file refused the statement (see ``sqlite.copies``); SQLite found that the file was
@@ -89,6 +97,8 @@ def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
         found = errors.DatabaseUnavailable(name, error.strerror or str(error))
         if isinstance(error, PermissionError):  # the doctor may not look either
             found.fix = errors.DatabaseReadOnly.fix
+        elif error.errno in _NAMED_WRONGLY:
+            found.fix = _NAMING
         raise found from error
     if guard is not None:
         guard.check()
@@ -203,9 +213,9 @@ def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
 def check_plain(path: Path) -> None:
     """Refuse anything except a regular file: opening a pipe would block forever. Raises DatabaseUnavailable."""
     if path.is_dir():
-        raise errors.DatabaseUnavailable(str(path), "that is a folder")
+        raise _no_file(str(path), "that is a folder")
     if path.exists() and not path.is_file():
-        raise errors.DatabaseUnavailable(str(path), "that is no plain file")
+        raise _no_file(str(path), "that is no plain file")
 
 
 def check_names(files: Files) -> None:
