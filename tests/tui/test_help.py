@@ -8,6 +8,7 @@ from lanes_tui.dialogs.columns import ColumnsDialog
 from lanes_tui.dialogs.help import Help
 from lanes_tui.screens.lane import LaneScreen
 from lanes_tui.widgets.detail import Pane
+from lanes_tui.widgets.keys import Keys
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 from tests.tui.test_everywhere import painted_text
@@ -88,6 +89,23 @@ async def test_F827_a_paragraph_that_is_longer_than_its_place_says_so_and_scroll
         assert why.scroll_y > 0
         await driver.press("escape", "down")
         assert driver.main.table.has_focus
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 15)])
+async def test_F894_what_waits_and_happened_is_seen_on_the_smallest_screen_of_a_lane(
+    stage: Stage, size: tuple[int, int]
+) -> None:
+    owner = stage.owner()
+    stage.asks(stage.hold("agent:main:telegram:42", owner, "waiting"), owner, "codex")
+    async with dashboard(stage.path, size=size) as driver:
+        await driver.press("enter")
+        screen = await driver.dialog(LaneScreen)
+        await driver.until(lambda: screen.lane, "the lane")
+        for part in ("#messages", "#events"):
+            seen = screen.query_one(part)
+            await driver.until(lambda seen=seen: seen.region.height >= 2, part)  # type: ignore[misc]
+        message = screen.query_one("#message")
+        assert message.region.bottom <= screen.query_one(Keys).region.y, "it is not below the last line"
 
 
 async def test_F833_what_an_abort_of_many_ends_is_in_sight(stage: Stage) -> None:

@@ -27,6 +27,9 @@ from lanes_tui.widgets.detail import Pane, in_order, title
 from lanes_tui.widgets.sheet import Sheet
 from lanes_tui.widgets.timeline import timeline
 
+#: On a screen of fewer lines than that the runs are drawn nowhere: the messages need the room.
+_TIMELINE_FROM = 20
+
 
 class LaneScreen(Watching):
     """Everything that is known of one lane; acts on the message under the cursor."""
@@ -92,6 +95,7 @@ class LaneScreen(Watching):
         self.query_one("#processes").display = bool(processes)
         self.query_one("#processes", Sheet).show(processes)
         runs = timeline(detail.messages, sight.wall, self.size.width - 4, 2 if short else 5)
+        self.query_one("#timeline").display = self.size.height >= _TIMELINE_FROM
         self.query_one("#timeline", Sheet).show(runs)
         count = f" {words.number(detail.lane.queued)} waiting" if detail.lane.queued else ""
         self.query_one("#queue-head", Sheet).show([text.line(("MESSAGES", "head"), count)])
