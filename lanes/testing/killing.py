@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from lanes_storage.interface import Given, Row
+from lanes_storage.interface import Bindings, Row
 from lanes_storage.sqlite import store, writer
 from lanes_storage.sqlite.file import transaction
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
@@ -58,17 +58,17 @@ class _Doomed(SqliteTransaction):
     point: KillPoint
     commits = 0  # of this process, so far
 
-    def run(self, sql: str, params: Given) -> int:
+    def run(self, sql: str, params: Bindings) -> int:
         changed = super().run(sql, params)
         self._wrote()
         return changed
 
-    def many(self, sql: str, params: Sequence[Given]) -> int:
+    def many(self, sql: str, params: Sequence[Bindings]) -> int:
         changed = super().many(sql, params)
         self._wrote()
         return changed
 
-    def rows(self, sql: str, params: Given) -> list[Row]:
+    def rows(self, sql: str, params: Bindings) -> list[Row]:
         found = super().rows(sql, params)
         self._wrote()
         return found

@@ -84,7 +84,7 @@ def _begin(
     return acted(
         ctx,
         key,
-        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, meant=epoch, turns=turns),
+        lambda tx: doors.new_conversation(tx, key, now, actor=ctx.actor, bound_epoch=epoch, turns=turns),
         unless_held=True,
     )
 

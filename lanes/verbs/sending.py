@@ -131,7 +131,7 @@ def answer(
     admission = ctx.admission(key)._replace(known=True, answers=question or "")
 
     def step(tx: Transaction) -> Message | LanesError:
-        asking_lane = within(tx, reads.asking(key, question)) or key  # of a session, one of its lanes
+        asking_lane = within(tx, reads.lane_with_question(key, question)) or key  # of a session, one of its lanes
         return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission, lane=asking_lane)(tx)
 
     return step
@@ -342,4 +342,4 @@ def _here(run: int) -> Waiter:
 def end_bound(ctx: Context, number: int, *, why: str) -> Step[bool]:
     """End a message whose client or waiter is gone: at once if it waits, by abort if it runs."""
     now = ctx.now()
-    return lambda tx: doors.end_bound(tx, number, now, actor=ctx.actor, why=why)
+    return lambda tx: doors.end_bound(tx, number, now, actor=ctx.actor, reason=why)

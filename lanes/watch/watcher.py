@@ -129,7 +129,7 @@ class WatchedSource:
             return row is None or not Liveness(now).lives(row)
 
         return await self._store.write(
-            lambda tx: doors.watch(tx, watch.name, watch.kind, watch.url, owner, now, gone=is_gone)
+            lambda tx: doors.watch(tx, watch.name, watch.kind, watch.url, owner, now, is_gone=is_gone)
         )
 
     async def _session(self) -> None:

@@ -75,10 +75,10 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
-def boot_session(tell: Callable[[str], str | None]) -> str:
-    """The same by what the kernel tells: macOS has an id. Elsewhere it is the time of the boot, to the minute, which
-    changes where the wall clock is set."""
-    session = tell("kern.bootsessionuuid")
+def boot_session(value_of: Callable[[str], str | None]) -> str:
+    """The same by values of the kernel, which ``value_of`` reads: macOS has an id. Elsewhere it is the time of the
+    boot, to the minute, which changes where the wall clock is set."""
+    session = value_of("kern.bootsessionuuid")
     if session:
         return session.lower()
     import psutil
@@ -98,13 +98,13 @@ def sysctl(name: str) -> str | None:
     """A text that the kernel of macOS or of a BSD tells by a name; None: there is none."""
     import ctypes
 
-    ask = getattr(ctypes.CDLL(None), "sysctlbyname", None)
-    if ask is None:
+    sysctlbyname = getattr(ctypes.CDLL(None), "sysctlbyname", None)
+    if sysctlbyname is None:
         return None
-    said, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
-    if ask(name.encode(), said, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
+    buffer, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    if sysctlbyname(name.encode(), buffer, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
         return None
-    return said.value.decode(errors="replace")
+    return buffer.value.decode(errors="replace")
 
 
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -189,8 +189,8 @@ def within_block(event: str, block: str) -> str:
     return f"{event} >= {first} AND {event} < {first} + {EVENTS_OF_A_BLOCK}"
 
 
-def events_of(lane: str, is_it: str = "=") -> str:
+def events_of(lane: str, operator: str = "=") -> str:
     """A SQL table: the events ``e`` of a lane in its blocks ``b``. In the order of ``b.block, e.id``, or the other way
-    round, they are found without sorting. With ``IN`` as ``is_it``, ``lane`` is a SELECT of several lanes."""
-    blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id {is_it} {lane})"
+    round, they are found without sorting. With ``IN`` as ``operator``, ``lane`` is a SELECT of several lanes."""
+    blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id {operator} {lane})"
     return f"{blocks} b CROSS JOIN events e ON e.lane_id = b.lane_id AND {within_block('e.id', 'b.block')}"

@@ -33,8 +33,8 @@ class Place(NamedTuple):
     star: bool = False
 
     def takes(self, character: str) -> bool:
-        named = character in self.singles or any(first <= character <= last for first, last in self.ranges)
-        return self.star or named is not self.negated
+        listed = character in self.singles or any(first <= character <= last for first, last in self.ranges)
+        return self.star or listed is not self.negated
 
 
 _STAR = Place(star=True)

@@ -22,7 +22,7 @@ FEW_ROWS = 64
 
 Params = Mapping[str, Any]
 #: Parameters of a statement: by name, or as a tuple in the order in which the statement names them, which is fastest.
-Given = Params | tuple[Any, ...]
+Bindings = Params | tuple[Any, ...]
 Row = Sequence[Any]
 
 
@@ -53,15 +53,15 @@ class Transaction(Protocol):
     A lone surrogate, which no database can encode, is stored as a question mark.
     """
 
-    def run(self, sql: str, params: Given) -> int:
+    def run(self, sql: str, params: Bindings) -> int:
         """Execute a statement; return the number of rows it changed."""
         ...
 
-    def many(self, sql: str, params: Sequence[Given]) -> int:
+    def many(self, sql: str, params: Sequence[Bindings]) -> int:
         """Execute a statement once for each of ``params``; return the number of rows that all of them changed."""
         ...
 
-    def rows(self, sql: str, params: Given) -> list[Row]:
+    def rows(self, sql: str, params: Bindings) -> list[Row]:
         """Execute a statement and return its rows (SELECT, or RETURNING)."""
         ...
 
@@ -104,8 +104,8 @@ class CommandStep(Generic[T]):
     def and_then(self, further: Callable[[Transaction, T], U]) -> "CommandStep[U]":
         """This step, with ``further`` applied to its result."""
         then = self.then
-        both = further if then is None else lambda tx, of_command: further(tx, then(tx, of_command))
-        return CommandStep(self.transition, self.command, both)
+        combined = further if then is None else lambda tx, of_command: further(tx, then(tx, of_command))
+        return CommandStep(self.transition, self.command, combined)
 
 
 def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
@@ -130,8 +130,8 @@ def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
     results: list[Any] = [None] * len(steps)
     for transition, calls in sets.items():
         of_commands = transition(tx, [each.command for _, each in calls])
-        for (place, each), came in zip(calls, of_commands, strict=True):
-            results[place] = came if each.then is None else each.then(tx, came)
+        for (place, each), result in zip(calls, of_commands, strict=True):
+            results[place] = result if each.then is None else each.then(tx, result)
     for place, step in plain:
         results[place] = step(tx)
     return results

@@ -96,7 +96,7 @@ class TransitionRule(NamedTuple):
     edge: Edge
     sources: frozenset[LaneState]
     target: LaneState
-    who: str
+    used_by: str
 
 
 TRANSITIONS: dict[Edge, TransitionRule] = {
@@ -285,7 +285,7 @@ class BoundTo(Word):
     WAITER = "waiter"  # a waiting hold: cause waiter_gone
 
     @property
-    def gone(self) -> Cause:
+    def end_cause(self) -> Cause:
         """The cause of the message's end when the thing that it is bound to is gone."""
         return Cause.CLIENT_GONE if self is BoundTo.CLIENT else Cause.WAITER_GONE
 

@@ -19,14 +19,14 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     _TABLES[package] = homes
     home_of = {name: home for home, names in homes.items() for name in names.split()}
 
-    def found(name: str) -> Any:
+    def load(name: str) -> Any:
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(home_of[name], package), name)
         setattr(sys.modules[package], name, value)  # from now on it is found without this function
         return value
 
-    return found
+    return load
 
 
 def whole(*packages: ModuleType) -> None:

@@ -82,22 +82,22 @@ async def in_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T],
     called, in either thread, with what it returns nonetheless."""
     if is_running(loop):
         return await work
-    handed = Future[T]()
+    outcome = Future[T]()
 
-    async def hand() -> None:
+    async def deliver() -> None:
         result = await work
         try:
-            handed.set_result(result)
+            outcome.set_result(result)
         except InvalidStateError:
             keep(result)
 
     try:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hand(), loop))
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(deliver(), loop))
     except asyncio.CancelledError:
-        if not handed.cancel():
-            keep(handed.result())
+        if not outcome.cancel():
+            keep(outcome.result())
         raise
-    return handed.result()
+    return outcome.result()
 
 
 async def to_its_end(work: Awaitable[T]) -> T:

@@ -17,15 +17,15 @@ else:
         """Makes the fields of a tuple from its annotations."""
 
         def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
-            made = super().__new__(cls, name, bases, namespace | {"__slots__": ()})
+            tuple_class = super().__new__(cls, name, bases, namespace | {"__slots__": ()})
             if getattr(bases[0], "_fields", ()):
-                return made  # it has the fields of its base
-            fields = () if bases[0] is tuple else tuple(made.__annotations__)
-            made._fields = made.__match_args__ = fields
-            made._field_defaults = {field: namespace[field] for field in fields if field in namespace}
+                return tuple_class  # it has the fields of its base
+            fields = () if bases[0] is tuple else tuple(tuple_class.__annotations__)
+            tuple_class._fields = tuple_class.__match_args__ = fields
+            tuple_class._field_defaults = {field: namespace[field] for field in fields if field in namespace}
             for place, field in enumerate(fields):
-                setattr(made, field, _tuplegetter(place, ""))
-            return made
+                setattr(tuple_class, field, _tuplegetter(place, ""))
+            return tuple_class
 
     class NamedTuple(tuple, metaclass=TupleType):
         """The base of them, with what ``typing.NamedTuple`` gives."""
@@ -36,23 +36,23 @@ else:
 
         @classmethod
         def _make(cls, values: Iterable[Any]) -> Self:
-            made = tuple.__new__(cls, values)
-            if len(made) != len(cls._fields):
-                raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(made)}")
-            return made
+            result = tuple.__new__(cls, values)
+            if len(result) != len(cls._fields):
+                raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(result)}")
+            return result
 
         def _replace(self, /, **changes: Any) -> Self:
-            made = self._make(map(changes.pop, self._fields, self))
+            result = self._make(map(changes.pop, self._fields, self))
             if changes:
                 raise ValueError(f"{type(self).__name__} has no {', '.join(changes)}")
-            return made
+            return result
 
         def _asdict(self) -> dict[str, Any]:
             return dict(zip(self._fields, self, strict=True))
 
         def __repr__(self) -> str:
-            said = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
-            return f"{type(self).__name__}({said})"
+            fields = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+            return f"{type(self).__name__}({fields})"
 
         def __getnewargs__(self) -> tuple[Any, ...]:
             return tuple(self)
@@ -60,6 +60,6 @@ else:
 
 def constructor(fields: Iterable[str], defaults: dict[str, Any]) -> Any:
     """The function that makes a tuple of a class from these fields, given by place or by name."""
-    given = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
-    code = f"lambda cls, {given}: new(cls, ({' '.join(f'{name},' for name in fields)}))"
+    params = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
+    code = f"lambda cls, {params}: new(cls, ({' '.join(f'{name},' for name in fields)}))"
     return eval(code, {"new": tuple.__new__, "defaults": defaults})  # only names, as in collections.namedtuple

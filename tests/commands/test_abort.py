@@ -37,7 +37,7 @@ def test_what_may_be_lost_in_another_program_is_said_first(stage: Stage, lanes: 
 
     def step(tx: Transaction) -> None:
         seen = Sighting("k", WatchedState.RUNNING, ("r1",), 1, 1, 2)
-        doors.watch(tx, "openclaw", "openclaw", "ws://there", owner, now, gone=lambda *_: False)
+        doors.watch(tx, "openclaw", "openclaw", "ws://there", owner, now, is_gone=lambda *_: False)
         doors.keep_sightings(tx, "openclaw", owner, [seen], now, from_files=False, whole=True)
 
     stage.store.write(step)

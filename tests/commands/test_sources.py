@@ -16,7 +16,7 @@ CONT = "`kill -CONT 4711` lets it go on; else restart it"
 def watch(stage: Stage) -> int:
     """A process that watches a gateway."""
     owner, now = stage.owner(kind="desk"), system_clock()
-    stage.store.write(lambda tx: doors.watch(tx, "openclaw", "openclaw", URL, owner, now, gone=lambda *_: False))
+    stage.store.write(lambda tx: doors.watch(tx, "openclaw", "openclaw", URL, owner, now, is_gone=lambda *_: False))
     return owner
 
 

@@ -76,6 +76,6 @@ def _one_in_the_other(one: str, other: str) -> bool:
 def test_the_check_sees_a_circle() -> None:
     """The reading of imports is not blind: known ones are found."""
     found = graph()
-    assert "lanes_storage.law" in found["lanes_storage.records.given"]
+    assert "lanes_storage.law" in found["lanes_storage.records.arguments"]
     assert "lanes_storage.sqlite.aio" in found["lanes_storage.opening"], "imports inside functions count"
     assert "lanes.desk" in found["lanes"], "type-only imports count"

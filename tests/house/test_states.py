@@ -41,7 +41,7 @@ def table(section: str) -> list[list[str]]:
 
 def test_the_table_of_edges_is_the_law() -> None:
     written = {edge: (set(sources.split(", ")), target, who) for edge, sources, target, who, _ in table(LANES)}
-    law = {str(t.edge): (set(map(str, t.sources)), str(t.target), t.who) for t in TRANSITIONS.values()}
+    law = {str(t.edge): (set(map(str, t.sources)), str(t.target), t.used_by) for t in TRANSITIONS.values()}
     assert written == law
     assert len(table(LANES)) == len(TRANSITIONS)
     assert all(guard for *_, guard in table(LANES))

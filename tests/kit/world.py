@@ -270,7 +270,7 @@ class World:
     def end_bound(self, message: int) -> bool:
         """What a message is bound to is gone."""
         return self.store.write(
-            lambda tx: doors.end_bound(tx, message, self.time(), actor="client", why="its client left")
+            lambda tx: doors.end_bound(tx, message, self.time(), actor="client", reason="its client left")
         )
 
     # -------------------------------------------------------------------------------------- control

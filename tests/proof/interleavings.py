@@ -257,7 +257,7 @@ class Search:
     def _take(self, minds: Minds, run: int) -> Minds:
         """It takes the answer if there is one, and asks no longer if there is none."""
         ticket, now = Ticket(run, run), self._time()
-        self.store.write(lambda tx: doors.close_question(tx, ticket, f"{run}.1", now, by="run", why="expired"))
+        self.store.write(lambda tx: doors.close_question(tx, ticket, f"{run}.1", now, by="run", reason="expired"))
         return replace(minds, asked=tuple(other for other in minds.asked if other != run))
 
     def _ask(self, minds: Minds) -> Minds:

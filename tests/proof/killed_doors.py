@@ -109,7 +109,7 @@ see = step(lambda tx, now: doors.see_incidents(tx, [HELD], ["ops"], now, calm_ms
 over = step(lambda tx, now: doors.see_incidents(tx, [], ["ops"], now, calm_ms=30_000))
 claim = step(lambda tx, now: doors.claim_incident(tx, 1, 1, now.wall + MINUTE, now))
 sent = step(lambda tx, now: doors.incident_sent(tx, 1, 1, now))
-watch = step(lambda tx, now: doors.watch(tx, "one", "openclaw", "ws://x", 1, now, gone=lambda *_: True))
+watch = step(lambda tx, now: doors.watch(tx, "one", "openclaw", "ws://x", 1, now, is_gone=lambda *_: True))
 keep = step(
     lambda tx, now: doors.keep_sightings(
         tx, "one", 1, [Sighting("k", WatchedState.RUNNING, ("r1",))], now, from_files=False, whole=True
@@ -160,7 +160,7 @@ SCENARIOS: dict[str, tuple[Callable[[World], Any], Act]] = {
     "the answer is taken": (answered, step(lambda tx, now: doors.take_answer(tx, RUN, "1.1", now, by="run"))),
     "a question is closed": (
         asked,
-        step(lambda tx, now: doors.close_question(tx, RUN, "1.1", now, by="run", why="expired")),
+        step(lambda tx, now: doors.close_question(tx, RUN, "1.1", now, by="run", reason="expired")),
     ),
     "a run with an answer that it did not take is reclaimed": (answered, lambda world: world.reclaim(RUN)),
     "a steer is taken": (steered, step(lambda tx, now: doors.take_steer(tx, RUN, now, by="run"))),

@@ -409,7 +409,7 @@ class LaneMachine(RuleBasedStateMachine):
         now, question = self.clock_of(owner), f"{run.id}.1"
         steps = {
             "answer": lambda tx: doors.take_answer(tx, ticket(run), question, now, by="run"),
-            "close": lambda tx: doors.close_question(tx, ticket(run), question, now, by="run", why="expired"),
+            "close": lambda tx: doors.close_question(tx, ticket(run), question, now, by="run", reason="expired"),
             "steer": lambda tx: doors.take_steer(tx, ticket(run), now, by="run"),
         }
         taken = self.write(steps[how])
@@ -450,7 +450,7 @@ class LaneMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 50))
     def what_a_message_is_bound_to_goes(self, which: int) -> None:
         message, now = self.one(self.model.messages, which), self.time()
-        self.write(lambda tx: doors.end_bound(tx, message.id, now, actor="client", why="left"))
+        self.write(lambda tx: doors.end_bound(tx, message.id, now, actor="client", reason="left"))
         if message.bound is not None and message.state == "queued":
             self.model.end([message], "aborted")
         elif message.bound is not None and message.state == "running":

@@ -6,7 +6,7 @@ import pytest
 
 from lanes.testing import MINUTE, START
 from lanes_storage.doors import Accepted, Refusal
-from lanes_storage.doors.intake import Accept, Met, Placement, Same, admit
+from lanes_storage.doors.intake import Accept, Placement, Same, TargetLane, admit
 from lanes_storage.doors.owners import Compared, OpenRun, compare
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, ParkLimit, RunEnd, decide
 from lanes_storage.law import BoundTo, Cause, Edge, LaneState, MessageState, Mode, OnInterrupt, Overflow, PauseKind
@@ -88,7 +88,7 @@ CASES: dict[str, tuple[End, dict[str, Any], RunEnd | None]] = {
     "reclaim what is bound": (
         RECLAIM,
         {"bound_to": BoundTo.CLIENT},
-        RunEnd(Edge.RECLAIM, MessageState.ABORTED, 0, GONE, RunFailure(BoundTo.CLIENT.gone, "nobody is there")),
+        RunEnd(Edge.RECLAIM, MessageState.ABORTED, 0, GONE, RunFailure(BoundTo.CLIENT.end_cause, "nobody is there")),
     ),
     "a reclaim for a reason of the runner's": (
         end(Edge.RECLAIM, failure=BROKEN),
@@ -141,13 +141,13 @@ def test_what_an_owner_names_is_compared_with_what_it_holds() -> None:
 # --------------------------------------------------------------------------------------------- messages
 
 NAME = Idempotency("name", "token", "digest")
-IDLE, WAITING = Met(1, LaneState.IDLE, None, None, 0), Met(1, LaneState.IDLE, None, 7, 2)
-RUNNING, BOTH = Met(1, LaneState.RUNNING, 5, None, 0), Met(1, LaneState.RUNNING, 5, 7, 2)
+IDLE, WAITING = TargetLane(1, LaneState.IDLE, None, None, 0), TargetLane(1, LaneState.IDLE, None, 7, 2)
+RUNNING, BOTH = TargetLane(1, LaneState.RUNNING, 5, None, 0), TargetLane(1, LaneState.RUNNING, 5, 7, 2)
 REJECTS, INTERRUPTS = Admission(mode=Mode.REJECT), Admission(cap=2, mode=Mode.INTERRUPT)
 FULL, DROPS = Admission(cap=2), Admission(cap=2, overflow=Overflow.DROP_OLDEST)
 IF_IDLE = Admission(if_idle=True)
 
-ADMITTED: list[tuple[Admission, Met | None, Placement | Refusal]] = [
+ADMITTED: list[tuple[Admission, TargetLane | None, Placement | Refusal]] = [
     (Admission(), None, Placement.FREE),
     (Admission(cap=0), None, Refusal.QUEUE_FULL),
     (Admission(), IDLE, Placement.FREE),
@@ -169,12 +169,14 @@ ADMITTED: list[tuple[Admission, Met | None, Placement | Refusal]] = [
 
 
 @pytest.mark.parametrize(("admission", "met", "came"), ADMITTED)
-def test_whether_a_message_gets_a_place(admission: Admission, met: Met | None, came: Placement | Refusal) -> None:
+def test_whether_a_message_gets_a_place(
+    admission: Admission, met: TargetLane | None, came: Placement | Refusal
+) -> None:
     assert admit(Accept(NewMessage("a", "text"), admission, START), met, None) == came
 
 
 @pytest.mark.parametrize("met", [None, IDLE, BOTH])
-def test_the_same_name_is_the_same_message_whatever_it_meets(met: Met | None) -> None:
+def test_the_same_name_is_the_same_message_whatever_it_meets(met: TargetLane | None) -> None:
     named = Accept(NewMessage("a", "text", idempotency=NAME), Admission(cap=0, if_idle=True), START)
     assert admit(named, met, Same("digest", 8)) == Accepted(8, created=False)
     assert admit(named, met, Same("of another text", 8)) is Refusal.IDEMPOTENCY_CONFLICT

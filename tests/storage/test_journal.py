@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes_storage import doors, statements
-from lanes_storage.interface import Given, Row, Transaction
+from lanes_storage.interface import Bindings, Row, Transaction
 from lanes_storage.law import BoundTo, Cause, OnInterrupt, RunnerKind, Scope
 from lanes_storage.records import Admission, Claimed, NewMessage, RunFailure, RunResult, Ticket
 from tests.kit.cooling import cool
@@ -27,17 +27,17 @@ class WithoutJournal:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def run(self, sql: str, params: Given) -> int:
+    def run(self, sql: str, params: Bindings) -> int:
         if sql == statements.RECORD:
             raise _NoJournal
         return self._tx.run(sql, params)
 
-    def many(self, sql: str, params: Sequence[Given]) -> int:
+    def many(self, sql: str, params: Sequence[Bindings]) -> int:
         if sql == statements.RECORD and params:
             raise _NoJournal
         return self._tx.many(sql, params)
 
-    def rows(self, sql: str, params: Given) -> list[Row]:
+    def rows(self, sql: str, params: Bindings) -> list[Row]:
         return self._tx.rows(sql, params)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ DOORS: dict[str, Door] = {
     "request abort": lambda tx, w, _: doors.request_abort(tx, "held", w.time(), actor="t"),
     "hurry abort": lambda tx, w, _: doors.request_abort(tx, "asked", w.time(), actor="t", grace_ms=0),
     "cut the queue": lambda tx, w, _: doors.request_abort(tx, "held", w.time(), actor="t", scope=Scope.QUEUE),
-    "end bound": lambda tx, w, _: doors.end_bound(tx, _bound(w), w.time(), actor="t", why="gone"),
+    "end bound": lambda tx, w, _: doors.end_bound(tx, _bound(w), w.time(), actor="t", reason="gone"),
     "ack": lambda tx, w, _: doors.ack(tx, "failed", w.time(), actor="t"),
     "pause": lambda tx, w, _: doors.pause(tx, "held", w.time(), actor="t", reason="why"),
     "resume": lambda tx, w, _: doors.resume(tx, "paused", w.time(), actor="t"),

@@ -110,7 +110,7 @@ def abort_a_head_that_ran_before(world: World) -> MessageState:
 
 def leave_as_a_client(world: World) -> MessageState:
     message = world.send(KEY, bound_to=BoundTo.CLIENT, bound_owner=world.me)
-    world.step(lambda tx: doors.end_bound(tx, message, world.time(), actor="client", why="its client left"))
+    world.step(lambda tx: doors.end_bound(tx, message, world.time(), actor="client", reason="its client left"))
     return MessageState.ABORTED
 
 

@@ -113,10 +113,10 @@ def test_a_lane_that_has_moved_on_is_left_alone(world: World, door: str) -> None
     def act(meant: int) -> Control:
         match door:
             case "pause":
-                return world.pause("a", meant=meant)
+                return world.pause("a", bound_epoch=meant)
             case "resume":
-                return world.resume("a", meant=meant)
-        return world.ack("a", meant=meant)
+                return world.resume("a", bound_epoch=meant)
+        return world.ack("a", bound_epoch=meant)
 
     seen = Watch(world)
     assert act(epoch - 1) == Control(False, LaneState.ERRORED, epoch, moved_on=True)

@@ -11,7 +11,7 @@ import pytest
 from lanes.testing import MINUTE, Hands
 from lanes_storage import doors
 from lanes_storage.clock import Now
-from lanes_storage.interface import Given, Row, Step, Transaction, carry_out
+from lanes_storage.interface import Bindings, Row, Step, Transaction, carry_out
 from lanes_storage.law import BoundTo, Cause, Edge, MessageState, Mode, RunnerKind, turn_of
 from lanes_storage.records import (
     Admission,
@@ -39,23 +39,23 @@ class NamingTransaction:
         self._tx = tx
         self._named = named
 
-    def run(self, sql: str, params: Given) -> int:
+    def run(self, sql: str, params: Bindings) -> int:
         self._name(sql, params)
         return self._tx.run(sql, params)
 
-    def many(self, sql: str, params: Sequence[Given]) -> int:
+    def many(self, sql: str, params: Sequence[Bindings]) -> int:
         for row in params:
             self._name(sql, row)
         return self._tx.many(sql, params)
 
-    def rows(self, sql: str, params: Given) -> list[Row]:
+    def rows(self, sql: str, params: Bindings) -> list[Row]:
         self._name(sql, params)
         return self._tx.rows(sql, params)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         self._tx.on_rollback(undo)
 
-    def _name(self, sql: str, params: Given) -> None:
+    def _name(self, sql: str, params: Bindings) -> None:
         if isinstance(params, tuple):
             values = dict[str, Any]()
             for name, value in zip(names_of(sql), params, strict=True):

@@ -125,7 +125,7 @@ def given(world: World, runs: list[int], most: int | None = None) -> list[int]:
 
 def overloaded(world: World, run: int, asking: list[int]) -> ProviderRow:
     """It refuses a run for load, while others ask it."""
-    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": run, "asking": asking}
+    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": run, "in_flight": asking}
     return world.step(lambda tx: doors.cool(tx, "codex", LOAD, world.time(), **how))
 
 
@@ -351,7 +351,7 @@ def test_of_the_runs_that_ask_a_provider_only_one_that_goes_on_and_has_no_place_
     assert place(world, elsewhere.ticket.run_id, "other")
     world.complete(ended.ticket)
     asking = [each.ticket.run_id for each in (ended, elsewhere, asks)]
-    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": refused.ticket.run_id, "asking": asking}
+    how: dict[str, Any] = {"by": "tester", "most_ms": MOST, "run": refused.ticket.run_id, "in_flight": asking}
     world.step(lambda tx: doors.cool(tx, "codex", LOAD, world.time(), **how))
     query = "SELECT id, provider FROM runs WHERE provider IS NOT NULL ORDER BY id"
     assert world.step(lambda tx: tx.rows(query, {})) == [

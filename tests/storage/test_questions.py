@@ -27,7 +27,7 @@ def take(world: World, ticket: Ticket, question: str = "1.1") -> HandedText | No
 
 
 def close(world: World, ticket: Ticket, question: str = "1.1") -> HandedText | None:
-    return world.step(lambda tx: doors.close_question(tx, ticket, question, world.time(), by="run", why="expired"))
+    return world.step(lambda tx: doors.close_question(tx, ticket, question, world.time(), by="run", reason="expired"))
 
 
 def steer(world: World, ticket: Ticket) -> HandedText | None:

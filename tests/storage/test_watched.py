@@ -20,7 +20,7 @@ HELD, IDLE = WatchedState.RUNNING, WatchedState.IDLE
 
 def watch(world: World, name: str = "one", owner: int = ME, *, gone: bool = False) -> bool:
     def step(tx: Transaction) -> bool:
-        return doors.watch(tx, name, "openclaw", f"ws://{name}", owner, world.time(), gone=lambda *_: gone)
+        return doors.watch(tx, name, "openclaw", f"ws://{name}", owner, world.time(), is_gone=lambda *_: gone)
 
     return world.step(step)
 

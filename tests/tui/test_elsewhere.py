@@ -25,7 +25,7 @@ TWICE = "openclaw:twice:1"
 
 def _seen(owner: int, tx: Transaction) -> None:
     now = system_clock()
-    doors.watch(tx, "openclaw", "openclaw", "ws://127.0.0.1:9", owner, now, gone=lambda *_: False)
+    doors.watch(tx, "openclaw", "openclaw", "ws://127.0.0.1:9", owner, now, is_gone=lambda *_: False)
     seen = [
         Sighting("agent:ghost", WatchedState.GHOST, ("r-1",), now.wall - 90_000, now.wall - 60_000, 2),
         Sighting("twice:1", WatchedState.RUNNING, ("r-2",), now.wall, now.wall),

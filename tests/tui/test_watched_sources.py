@@ -14,7 +14,7 @@ async def test_a_source_that_cannot_be_watched_is_in_the_header(stage: Stage, dr
     def note(state: SourceState) -> None:
         stage.store.write(lambda tx: doors.note_source(tx, "claw", owner, state, before, why="it is stopped"))
 
-    stage.store.write(lambda tx: doors.watch(tx, "claw", "openclaw", "ws://x", owner, before, gone=lambda *_: False))
+    stage.store.write(lambda tx: doors.watch(tx, "claw", "openclaw", "ws://x", owner, before, is_gone=lambda *_: False))
     note(SourceState.CONNECTED)
     note(SourceState.HUNG)
     async with drive(stage.path) as driver:

@@ -332,7 +332,7 @@ def furnish(stage: Stage) -> None:
 def watch(tx: Transaction, owner: int) -> None:
     """What is seen of another program's gateway."""
     now, running = system_clock(), WatchedState.RUNNING
-    doors.watch(tx, "openclaw", "openclaw", "ws://127.0.0.1:9", owner, now, gone=lambda *_: False)
+    doors.watch(tx, "openclaw", "openclaw", "ws://127.0.0.1:9", owner, now, is_gone=lambda *_: False)
     seen = [Sighting(key, running, ("a-run",), now.wall, now.wall, 1) for key in ("agent:watched", TWICE)]
     seen.append(Sighting("agent:idle", WatchedState.IDLE))
     doors.keep_sightings(tx, "openclaw", owner, seen, now, from_files=False, whole=True)

@@ -291,7 +291,7 @@ class Dispatcher:
         """Claim the head, or decide what happens to it."""
         spec = self._spec_of(head)
         if spec is None and self._bound_only:  # the code that took this place has ended without giving it up
-            doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", why="its caller is gone")
+            doors.end_bound(tx, head.message_id, now, actor=f"owner:{self._owner()}", reason="its caller is gone")
         if spec is None:
             return
         suspect = head.interruptions >= MAX_INTERRUPTIONS - 1

@@ -182,7 +182,7 @@ class RunInput:
 
     def _close(self, question: str, why: str) -> Step[HandedText | None]:
         run, by = self._run.ticket, self._run.by
-        return lambda tx: doors.close_question(tx, run, question, self._clock(), by=by, why=why)
+        return lambda tx: doors.close_question(tx, run, question, self._clock(), by=by, reason=why)
 
     async def steer(self) -> HandedText:
         """The next text that is meant for the run. Raises NoAnswer once the run is over."""

@@ -279,7 +279,7 @@ class ProviderHealth:
         self._requested_by[line.name].clear()  # of many refusals, only the first notes who else asks
 
         how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
-        how |= {"run": run.id, "asking": runs}
+        how |= {"run": run.id, "in_flight": runs}
 
         def step(tx: Transaction) -> tuple[ProviderRow, bool]:
             return doors.cool(tx, line.name, refusal, now, **how), within(tx, reads.anyone_waits())

@@ -106,7 +106,9 @@ def pause(
     now = ctx.now()
     end = _end_of_pause(now, for_, until)
     why = reason or PAUSED_BY_HAND
-    return acted(ctx, key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, meant=epoch))
+    return acted(
+        ctx, key, lambda tx: pauses.pause(tx, key, now, actor=ctx.actor, reason=why, until=end, bound_epoch=epoch)
+    )
 
 
 @verb(
@@ -125,7 +127,7 @@ def pause(
 def resume(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     """End the pause of lanes. Does nothing to a lane that is not paused."""
     now = ctx.now()
-    return acted(ctx, key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, meant=epoch))
+    return acted(ctx, key, lambda tx: pauses.resume(tx, key, now, actor=ctx.actor, bound_epoch=epoch))
 
 
 @verb(
@@ -144,7 +146,7 @@ def ack(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[Acted]:
     now = ctx.now()
 
     def act(tx: Transaction) -> Control:
-        return control.ack(tx, key, now, actor=ctx.actor, meant=epoch)
+        return control.ack(tx, key, now, actor=ctx.actor, bound_epoch=epoch)
 
     return acted(ctx, key, act, unless_held=True)
 

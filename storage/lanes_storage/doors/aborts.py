@@ -24,7 +24,7 @@ class AbortRequest(NamedTuple):
     cut: int = 0
 
 
-class _Asked(NamedTuple):
+class _EndRequest(NamedTuple):
     """Who requests an end, and why."""
 
     actor: str
@@ -61,67 +61,67 @@ def request_abort(
     lane, _, current, run, head = found[0]
     if epoch is not None and epoch != current:
         return AbortRequest(lane, current, moved_on=True)
-    asked, cut = _Asked(actor, reason, cause), 0
+    request, cut = _EndRequest(actor, reason, cause), 0
     if run is None and scope is not Scope.QUEUE and head is not None:
-        cut = _clear_head(tx, head, asked, now)
+        cut = _clear_head(tx, head, request, now)
     if scope is not Scope.RUN:
-        cut += _cut_waiting(tx, lane, asked, now)
+        cut += _cut_waiting(tx, lane, request, now)
     if run is None or scope is Scope.QUEUE:
         return AbortRequest(lane, current, cut=cut)
-    _request(tx, lane, run, asked, now, grace_ms)
+    _request(tx, lane, run, request, now, grace_ms)
     return AbortRequest(lane, current, Ticket(run, current), cut=cut)
 
 
 def interrupt_lane(tx: Transaction, lane: int, run: int | None, now: Now, *, actor: str) -> None:
     """Make way for a newer message: request the abort of the run, and end the waiting messages."""
-    asked = _Asked(actor, REPLACED, Cause.INTERRUPTED_BY_NEWER)
-    _cut_waiting(tx, lane, asked, now)
+    request = _EndRequest(actor, REPLACED, Cause.INTERRUPTED_BY_NEWER)
+    _cut_waiting(tx, lane, request, now)
     if run is not None:
-        _request(tx, lane, run, asked, now)
+        _request(tx, lane, run, request, now)
 
 
-def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, why: str) -> bool:
+def end_bound(tx: Transaction, message: int, now: Now, *, actor: str, reason: str) -> bool:
     """End a message because its client or process is gone: at once if it waits, by an abort if it runs.
 
     Returns False if it is not bound to anything, or has already ended.
     """
-    met = find_message(tx, message)
-    if met is None or met.bound_to is None:
+    found = find_message(tx, message)
+    if found is None or found.bound_to is None:
         return False
-    cause = BoundTo.read(met.bound_to).gone
-    if met.state == MessageState.RUNNING and met.run is not None:
-        return _request(tx, met.lane, met.run, _Asked(actor, why, cause), now)
-    return end_waiting(tx, message, MessageState.ABORTED, RunFailure(cause, why), now, actor=actor)
+    cause = BoundTo.read(found.bound_to).end_cause
+    if found.state == MessageState.RUNNING and found.run is not None:
+        return _request(tx, found.lane, found.run, _EndRequest(actor, reason, cause), now)
+    return end_waiting(tx, message, MessageState.ABORTED, RunFailure(cause, reason), now, actor=actor)
 
 
-def _cut_waiting(tx: Transaction, lane: int, asked: _Asked, now: Now) -> int:
+def _cut_waiting(tx: Transaction, lane: int, request: _EndRequest, now: Now) -> int:
     """End all waiting messages of a lane as ``aborted``; returns how many there were."""
     waiting = [message for (message,) in tx.rows(sql.WAITING_OF_LANE, {"lane": lane})]
-    return _cut(tx, waiting, asked, now)
+    return _cut(tx, waiting, request, now)
 
 
-def _clear_head(tx: Transaction, head: int, asked: _Asked, now: Now) -> int:
+def _clear_head(tx: Transaction, head: int, request: _EndRequest, now: Now) -> int:
     """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
     was meant for their run would let them run again. Returns how many messages were ended."""
-    met = find_message(tx, head)
-    if met is None or met.started_at is None:
+    found = find_message(tx, head)
+    if found is None or found.started_at is None:
         return 0
-    together = [head] if met.batch is None else [*batch_members(tx, met.batch, MessageState.QUEUED)]
-    return _cut(tx, together, asked, now)
+    together = [head] if found.batch is None else [*batch_members(tx, found.batch, MessageState.QUEUED)]
+    return _cut(tx, together, request, now)
 
 
-def _cut(tx: Transaction, messages: list[int], asked: _Asked, now: Now) -> int:
+def _cut(tx: Transaction, messages: list[int], request: _EndRequest, now: Now) -> int:
     for message in messages:
-        end_waiting(tx, message, MessageState.ABORTED, asked.failure, now, actor=asked.actor, reason=asked.reason)
+        end_waiting(tx, message, MessageState.ABORTED, request.failure, now, actor=request.actor, reason=request.reason)
     return len(messages)
 
 
-def _request(tx: Transaction, lane: int, run: int, asked: _Asked, now: Now, grace_ms: int | None = None) -> bool:
+def _request(tx: Transaction, lane: int, run: int, request: _EndRequest, now: Now, grace_ms: int | None = None) -> bool:
     """Store the abort request. Returns False if there was one before; then only its grace may become shorter."""
-    first = tx.run(sql.REQUEST_ABORT, asked._asdict() | now.params | {"run": run, "grace_ms": grace_ms}) == 1
+    first = tx.run(sql.REQUEST_ABORT, request._asdict() | now.params | {"run": run, "grace_ms": grace_ms}) == 1
     if not first and (grace_ms is None or tx.run(sql.HURRY_ABORT, {"run": run, "grace_ms": grace_ms}) != 1):
         return False
-    where = {"lane": lane, "from_state": LaneState.RUNNING, "to_state": LaneState.RUNNING, "run": run, "epoch": run}
-    detail = {"reason": asked.reason, "grace_ms": grace_ms, "again": not first}
-    record(tx, EventType.ABORT_REQUESTED, now, **where, actor=asked.actor, cause=asked.cause, detail=detail)
+    change = {"lane": lane, "from_state": LaneState.RUNNING, "to_state": LaneState.RUNNING, "run": run, "epoch": run}
+    detail = {"reason": request.reason, "grace_ms": grace_ms, "again": not first}
+    record(tx, EventType.ABORT_REQUESTED, now, **change, actor=request.actor, cause=request.cause, detail=detail)
     return first

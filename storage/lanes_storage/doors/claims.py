@@ -9,11 +9,11 @@ from lanes_storage import statements as sql
 from lanes_storage.clock import Now
 from lanes_storage.doors.conversations import begin_conversation
 from lanes_storage.doors.pauses import pause_lane
-from lanes_storage.doors.providers import known, note_asked
+from lanes_storage.doors.providers import known, note_request
 from lanes_storage.doors.shared import batch_members, end_waiting, event, next_epochs, record, write_events
 from lanes_storage.doors.shared.ends import ParkLimit, parking, retry_at
 from lanes_storage.doors.shared.sets import array, serialized
-from lanes_storage.interface import CommandStep, Given, Row, Transaction, call, within
+from lanes_storage.interface import Bindings, CommandStep, Row, Transaction, call, within
 from lanes_storage.law import (
     MAX_BATCH,
     BoundTo,
@@ -145,26 +145,28 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
     }
     found = map(FreeHead._make, tx.rows(sql.UNCHANGED_HEADS, params))
     free = [each for each in found if each.lane_id == claims[each.place].head.lane_id]
-    taken = [_Taken(claims[each.place], each, run) for each, run in zip(free, next_epochs(tx, len(free)), strict=True)]
-    for each in taken:
+    granted = [
+        _GrantedClaim(claims[each.place], each, run) for each, run in zip(free, next_epochs(tx, len(free)), strict=True)
+    ]
+    for each in granted:
         if each.claim.head.fresh:
             begin_conversation(tx, each.claim.head.lane_id, each.claim.now, actor=f"owner:{each.claim.owner}")
-    changed = tx.many(sql.CLAIM_LANE, [_lane(each) for each in taken])
-    assert changed == len(taken), "the free lanes were read in this transaction"
-    tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in taken if each.claim.head.paused_before])
-    tx.many(sql.MAKE_RUN, [_run(each) for each in taken])
-    tx.many(sql.START_MESSAGE, [_start(each, message) for each in taken for message in each.claim.members])
-    for each in taken:
+    changed = tx.many(sql.CLAIM_LANE, [_lane(each) for each in granted])
+    assert changed == len(granted), "the free lanes were read in this transaction"
+    tx.many(sql.END_PAUSES, [(each.claim.head.lane_id,) for each in granted if each.claim.head.paused_before])
+    tx.many(sql.MAKE_RUN, [_run(each) for each in granted])
+    tx.many(sql.START_MESSAGE, [_start(each, message) for each in granted for message in each.claim.members])
+    for each in granted:
         if each.claim.provider is not None:
-            note_asked(tx, each.run, each.claim.provider, each.claim.now)
-    write_events(tx, [_event(each) for each in taken])
+            note_request(tx, each.run, each.claim.provider, each.claim.now)
+    write_events(tx, [_event(each) for each in granted])
     claimed: list[Claimed | None] = [None] * len(claims)
-    for each in taken:
+    for each in granted:
         claimed[each.free.place] = _claimed(tx, each)
     return claimed
 
 
-class _Taken(NamedTuple):
+class _GrantedClaim(NamedTuple):
     """A claim that takes effect, with the new epoch."""
 
     claim: Claim
@@ -172,19 +174,19 @@ class _Taken(NamedTuple):
     run: int
 
 
-def _lane(each: _Taken) -> Given:
+def _lane(each: _GrantedClaim) -> Bindings:
     claim, head = each.claim, each.claim.head
     return each.run, each.run, head.lane_id, claim.members[-1], claim.now.wall, head.lane_id, head.message_id
 
 
-def _run(each: _Taken) -> Given:
+def _run(each: _GrantedClaim) -> Bindings:
     head, owner, runner, kind, terms, now, members, provider = each.claim
     moment = (now.wall, now.boot, now.slept)
     of_run = (each.run, head.lane_id, members[-1], owner, runner, str(kind), *terms)
     return *of_run, *moment, now.boot_id, *moment, provider, head.message_id
 
 
-def _start(each: _Taken, message: int) -> Given:
+def _start(each: _GrantedClaim, message: int) -> Bindings:
     claim = each.claim
     return each.run, claim.batch, claim.head.parked_since, claim.now.wall, message
 
@@ -192,7 +194,7 @@ def _start(each: _Taken, message: int) -> Given:
 _RUNNING = str(LaneState.RUNNING)
 
 
-def _event(each: _Taken) -> Given:
+def _event(each: _GrantedClaim) -> Bindings:
     head, members, run = each.claim.head, each.claim.members, each.run
     return event(
         EventType.CLAIM,
@@ -208,16 +210,16 @@ def _event(each: _Taken) -> Given:
     )
 
 
-def _claimed(tx: Transaction, each: _Taken) -> Claimed:
+def _claimed(tx: Transaction, each: _GrantedClaim) -> Claimed:
     """The message for the runner; for messages answered together, the last one with all texts, separated by blank
     lines."""
     claim, free, run = each
     batch, text = claim.batch, free.text
     if batch is not None:
         text = together(batch_members(tx, batch, MessageState.RUNNING).values())
-    said = (free.id, free.lane_id, free.key, MessageState.RUNNING, text, free.request, free.runner, free.actor)
+    fields = (free.id, free.lane_id, free.key, MessageState.RUNNING, text, free.request, free.runner, free.actor)
     row = MessageRow(
-        *said,
+        *fields,
         optional(BoundTo.read, free.bound_to),
         free.bound_owner,
         run,
@@ -278,8 +280,8 @@ def postpone(
     if limit.allows(since, until):
         retry = None
     else:
-        told = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows)
-        failure, retry = limit.passed(RunFailure(cooling, f"no provider takes it now: {told}")), limit.again(retry)
+        refusals = "; ".join(f"{row.provider}: {row.cause} ({row.message})" for row in rows)
+        failure, retry = limit.passed(RunFailure(cooling, f"no provider takes it now: {refusals}")), limit.again(retry)
         again = retry_at(retry, failure, head.message_id, head.retries, head.accepted_at, now)
         if retry is None or again is None:
             end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")
@@ -288,8 +290,8 @@ def postpone(
     tx.run(sql.PARK_MESSAGE, parking(head.message_id, MessageState.QUEUED, until, now, providers, retry))
     if "aside" in detail:
         tx.run(sql.RESET_HEAD, {"lane": head.lane_id, "now": now.wall})
-    what = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": detail}
-    record(tx, EventType.POSTPONED, now, **what, actor="lanes")
+    fields = {"lane": head.lane_id, "message": head.message_id, "cause": cooling, "detail": detail}
+    record(tx, EventType.POSTPONED, now, **fields, actor="lanes")
     return MessageState.QUEUED
 
 
@@ -312,8 +314,8 @@ class Exhausted(NamedTuple):
             if budget.cost_micros is not None
             else "",
         ]
-        whose = f" of all lanes of {budget.name}" if budget.name else ""
-        return f"the budget{whose} is used up: {', '.join(filter(None, amounts))} in {budget.per_ms // 1000} s"
+        scope = f" of all lanes of {budget.name}" if budget.name else ""
+        return f"the budget{scope} is used up: {', '.join(filter(None, amounts))} in {budget.per_ms // 1000} s"
 
 
 def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: Now) -> Exhausted | None:

@@ -13,23 +13,23 @@ from lanes_storage.statements import further
 from lanes_storage.statements.further import RETRY_TURN
 
 
-def ack(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
+def ack(tx: Transaction, key: str, now: Now, *, actor: str, bound_epoch: int | None = None) -> Control:
     """Acknowledge an error: the lane goes from errored or aborted to idle. Not applied if it is in neither state.
 
-    ``meant``: the epoch that the lane must have; None allows any.
+    ``bound_epoch``: the epoch that the lane must have; None allows any.
     """
-    lane, met = find(tx, key, meant)
+    lane, result = find(tx, key, bound_epoch)
     if lane is None:
-        return met
+        return result
     session = tx.rows(further.SESSION_LANES, {"key": key})
     if any(state in HELD for *_, state in session):
-        met = met._replace(state=LaneState.RUNNING)
+        result = result._replace(state=LaneState.RUNNING)
     for each, epoch, state in session:
         if tx.run(sql.ACK_LANE, {"lane": each, "now": now.wall}) == 1:
             change = {"lane": each, "from_state": state, "to_state": LaneState.IDLE, "epoch": epoch}
             record(tx, EventType.ACK, now, **change, actor=actor)
-            met = met._replace(applied=True)
-    return met
+            result = result._replace(applied=True)
+    return result
 
 
 def retry(
@@ -41,24 +41,24 @@ def retry(
     ``Refusal.HOLD``: it was a hold; only its waiting process knew the work. ``Refusal.PASSED``: only its outline was
     stored. None: there is no such message.
     """
-    met = find_message(tx, message)
-    if met is None:
+    found = find_message(tx, message)
+    if found is None:
         return None
-    if met.state not in RETRIABLE or met.retried_as is not None:
-        return MessageState.read(met.state)
-    if met.text is None and met.request is None:
+    if found.state not in RETRIABLE or found.retried_as is not None:
+        return MessageState.read(found.state)
+    if found.text is None and found.request is None:
         return Refusal.HOLD
-    if met.request is not None and met.request.startswith(f'{{"{OUTLINE}"'):
+    if found.request is not None and found.request.startswith(f'{{"{OUTLINE}"'):
         return Refusal.PASSED
-    new = NewMessage(met.key, met.text, met.request, met.runner, actor, depth=met.depth)
-    new = new._replace(fresh=bool(met.fresh), acts=bool(met.acts))
+    new = NewMessage(found.key, found.text, found.request, found.runner, actor, depth=found.depth)
+    new = new._replace(fresh=bool(found.fresh), acts=bool(found.acts))
     accepted = accept(new, admission, now, retry_of=message)(tx)
     assert not isinstance(accepted, WaitCircle), "it has no waiter"
     if isinstance(accepted, Accepted):
         tx.run(further.MARK_RETRIED, {"message": message, "new": accepted.message_id})
         tx.run(RETRY_TURN, {"turn": turn_of(message)})
         detail = {"retried_as": accepted.message_id}
-        record(tx, EventType.RETRIED, now, lane=met.lane, message=message, actor=actor, detail=detail)
+        record(tx, EventType.RETRIED, now, lane=found.lane, message=message, actor=actor, detail=detail)
     return accepted
 
 
@@ -67,10 +67,10 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
 
     Returns its state before: only a ``queued`` message can be dropped. Returns None if there is no such message.
     """
-    met = find_message(tx, message)
-    if met is None:
+    found = find_message(tx, message)
+    if found is None:
         return None
-    state = MessageState.read(met.state)
+    state = MessageState.read(found.state)
     if state is MessageState.QUEUED:
         failure = RunFailure(Cause.ABORTED, f"dropped by {actor}")
         end_waiting(tx, message, MessageState.DROPPED, failure, now, actor=actor)
@@ -82,10 +82,10 @@ def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> Mes
 
     Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
     """
-    met = find_message(tx, message)
-    if met is None:
+    found = find_message(tx, message)
+    if found is None:
         return None
-    lane, state = met.lane, MessageState.read(met.state)
+    lane, state = found.lane, MessageState.read(found.state)
     if state is not MessageState.QUEUED:
         return state
     front = min(rank for (rank,) in tx.rows(further.RANKS, {"lane": lane})) - 1

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from lanes_storage.clock import Now
 from lanes_storage.doors.pauses import Control, find
 from lanes_storage.doors.shared import end_waiting, find_message, record
-from lanes_storage.interface import Given, Transaction
+from lanes_storage.interface import Bindings, Transaction
 from lanes_storage.law import TURNS_OF_A_MESSAGE, Cause, EventType, MessageState, TurnState, turn_of
 from lanes_storage.reads.shapes import to_question
 from lanes_storage.records import HandedText, NewQuestion, RunFailure, RunQuestion, Ticket
@@ -56,7 +56,7 @@ def _enter(
     ((last,),) = tx.rows(further.LAST_TURN_SINCE, {"first": turn_of(message)})
     first = (turn_of(message) if last is None else last) + 1
     assert first + len(turns) <= end, f"between two messages there is room for {TURNS_OF_A_MESSAGE} turns"
-    rows: list[Given] = []
+    rows: list[Bindings] = []
     for place, (text, reply, messages) in enumerate(turns, first):
         state = str(TurnState.DONE if reply is not None else TurnState.ABORTED)
         rows.append((place, lane, number, before, None, text, reply, messages, state, None, now.wall))
@@ -71,21 +71,21 @@ def new_conversation(
     now: Now,
     *,
     actor: str,
-    meant: int | None = None,
+    bound_epoch: int | None = None,
     turns: Sequence[ImportedTurn] | None = None,
 ) -> Control:
     """A person begins a new conversation in a lane; with ``turns``, those are imported, and a lane that is not there is
     made. Not applied to a lane that is held.
 
-    ``meant``: the epoch that the lane must have; None allows any.
+    ``bound_epoch``: the epoch that the lane must have; None allows any.
     """
-    lane, met = find(tx, key, meant)
-    if turns is not None and met.state is None:
+    lane, result = find(tx, key, bound_epoch)
+    if turns is not None and result.state is None:
         tx.run(further.MAKE_SESSION_LANE, {"key": key, "parent": None, "now": now.wall})
-        lane, met = find(tx, key, meant)
+        lane, result = find(tx, key, bound_epoch)
     if lane is None or begin_conversation(tx, lane, now, actor=actor, turns=turns or ()) is None:
-        return met
-    return met._replace(applied=True)
+        return result
+    return result._replace(applied=True)
 
 
 def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:
@@ -100,7 +100,7 @@ def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:
 WAITS, HAS_ANSWER, HAS_NONE = "waiting for input", "answered", "not answered"
 
 
-class _Asking(NamedTuple):
+class _InputRun(NamedTuple):
     """A run that asks or takes something, and whose message it answers."""
 
     ticket: Ticket
@@ -117,16 +117,16 @@ def ask(tx: Transaction, ticket: Ticket, new: NewQuestion, now: Now, *, by: str)
 
     Returns None if the run has lost its lane, is to be aborted, or asks something already.
     """
-    asking = _asking(tx, ticket)
-    if asking is None or asking.question is not None:
+    input_run = _input_run(tx, ticket)
+    if input_run is None or input_run.question is not None:
         return None
-    question = RunQuestion(*new, asking.actor, asking.sender, now.wall, now.boot, now.slept)
-    asked = {"question": json.dumps(question._asdict()), "busy_until": now.boot + new.limit_ms, "progress": WAITS}
-    tx.run(further.ASK, now.params | asked | {"run": ticket.run_id})
+    question = RunQuestion(*new, input_run.actor, input_run.sender, now.wall, now.boot, now.slept)
+    values = {"question": json.dumps(question._asdict()), "busy_until": now.boot + new.limit_ms, "progress": WAITS}
+    tx.run(further.ASK, now.params | values | {"run": ticket.run_id})
     detail: dict[str, Any] = {"question": new.id, "text": new.text, "limit_ms": new.limit_ms}
     detail |= {"options": new.options} if new.options else {}
     detail |= {"permission": True} if new.permission else {}
-    _told(tx, EventType.ASKED, asking, now, by, detail)
+    _record(tx, EventType.ASKED, input_run, now, by, detail)
     return question
 
 
@@ -135,27 +135,29 @@ def take_answer(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by:
 
     Returns None if there is no answer yet, or the run may not take it any more.
     """
-    asking = _asking(tx, ticket)
-    if asking is None or asking.question is None or asking.question.id != question:
+    input_run = _input_run(tx, ticket)
+    if input_run is None or input_run.question is None or input_run.question.id != question:
         return None
-    taken = _answer(tx, asking.question)
-    if taken is None:
+    handed = _answer(tx, input_run.question)
+    if handed is None:
         return None
-    answer = asking.question.chosen(taken.text) or taken.text
-    _end_question(tx, asking, HAS_ANSWER, now)
-    _hand_over(tx, asking, taken, EventType.ANSWERED, now, by, {"question": question, "answered_by": taken.actor})
-    return taken._replace(text=answer)
+    answer = input_run.question.chosen(handed.text) or handed.text
+    _end_question(tx, input_run, HAS_ANSWER, now)
+    _hand_over(tx, input_run, handed, EventType.ANSWERED, now, by, {"question": question, "answered_by": handed.actor})
+    return handed._replace(text=answer)
 
 
-def close_question(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by: str, why: str) -> HandedText | None:
+def close_question(
+    tx: Transaction, ticket: Ticket, question: str, now: Now, *, by: str, reason: str
+) -> HandedText | None:
     """The run waits no longer for an answer. If one has arrived meanwhile, it is taken and returned."""
-    taken = take_answer(tx, ticket, question, now, by=by)
-    if taken is not None:
-        return taken
-    asking = _asking(tx, ticket)
-    if asking is not None and asking.question is not None and asking.question.id == question:
-        _end_question(tx, asking, HAS_NONE, now)
-        _told(tx, EventType.UNANSWERED, asking, now, by, {"question": question, "why": why})
+    handed = take_answer(tx, ticket, question, now, by=by)
+    if handed is not None:
+        return handed
+    input_run = _input_run(tx, ticket)
+    if input_run is not None and input_run.question is not None and input_run.question.id == question:
+        _end_question(tx, input_run, HAS_NONE, now)
+        _record(tx, EventType.UNANSWERED, input_run, now, by, {"question": question, "why": reason})
     return None
 
 
@@ -164,21 +166,21 @@ def take_steer(tx: Transaction, ticket: Ticket, now: Now, *, by: str) -> HandedT
 
     Returns None if there is none, or the run may not take it any more.
     """
-    asking = _asking(tx, ticket)
-    if asking is None:
+    input_run = _input_run(tx, ticket)
+    if input_run is None:
         return None
-    answer = asking.question.answer if asking.question is not None else None
-    rows = tx.rows(f"{further.OLDEST_MEANT} LIMIT 1", {"run": ticket.run_id, "answer": answer or 0})
+    answer = input_run.question.answer if input_run.question is not None else None
+    rows = tx.rows(f"{further.OLDEST_INPUT} LIMIT 1", {"run": ticket.run_id, "answer": answer or 0})
     if not rows:
         return None
-    taken = HandedText(*rows[0])
-    _hand_over(tx, asking, taken, EventType.STEERED, now, by, {"steered_by": taken.actor})
-    return taken
+    handed = HandedText(*rows[0])
+    _hand_over(tx, input_run, handed, EventType.STEERED, now, by, {"steered_by": handed.actor})
+    return handed
 
 
-def _asking(tx: Transaction, ticket: Ticket) -> _Asking | None:
-    for lane, message, question, *whose in tx.rows(further.ASKING_RUN, ticket._asdict()):
-        return _Asking(ticket, lane, message, to_question(question), *whose)
+def _input_run(tx: Transaction, ticket: Ticket) -> _InputRun | None:
+    for lane, message, question, *senders in tx.rows(further.INPUT_RUN, ticket._asdict()):
+        return _InputRun(ticket, lane, message, to_question(question), *senders)
     return None
 
 
@@ -188,27 +190,38 @@ def _answer(tx: Transaction, question: RunQuestion) -> HandedText | None:
     return None if found is None else HandedText(found.id, found.text or "", found.actor, found.sender)
 
 
-def _end_question(tx: Transaction, asking: _Asking, progress: str, now: Now) -> None:
-    assert asking.question is not None
-    waited = {"run": asking.ticket.run_id, "waited": asking.question.waited_ms(now), "progress": progress}
-    tx.run(further.END_QUESTION, now.params | waited)
+def _end_question(tx: Transaction, input_run: _InputRun, progress: str, now: Now) -> None:
+    assert input_run.question is not None
+    values = {"run": input_run.ticket.run_id, "waited": input_run.question.waited_ms(now), "progress": progress}
+    tx.run(further.END_QUESTION, now.params | values)
 
 
 def _hand_over(
-    tx: Transaction, asking: _Asking, taken: HandedText, type_: EventType, now: Now, by: str, detail: dict[str, Any]
+    tx: Transaction,
+    input_run: _InputRun,
+    handed: HandedText,
+    type_: EventType,
+    now: Now,
+    by: str,
+    detail: dict[str, Any],
 ) -> None:
     """The message is done, in the transaction in which the run takes it."""
-    run, message = asking.ticket.run_id, taken.message_id
-    tx.run(further.HAND_OVER, {"message": message, "run": run, "answered_by": asking.message, "now": now.wall})
-    tx.run(RESET_HEAD, {"lane": asking.lane, "now": now.wall})
+    run, message = input_run.ticket.run_id, handed.message_id
+    tx.run(further.HAND_OVER, {"message": message, "run": run, "answered_by": input_run.message, "now": now.wall})
+    tx.run(RESET_HEAD, {"lane": input_run.lane, "now": now.wall})
     states = {"from_state": str(MessageState.QUEUED), "to_state": str(MessageState.DONE)}
-    _told(tx, type_, asking._replace(message=message), now, by, detail, **states)
+    _record(tx, type_, input_run._replace(message=message), now, by, detail, **states)
 
 
-def _told(
-    tx: Transaction, type_: EventType, asking: _Asking, now: Now, by: str, detail: dict[str, Any], **states: str
+def _record(
+    tx: Transaction, type_: EventType, input_run: _InputRun, now: Now, by: str, detail: dict[str, Any], **states: str
 ) -> None:
-    of_run = {"lane": asking.lane, "run": asking.ticket.run_id, "message": asking.message, "epoch": asking.ticket.epoch}
+    of_run = {
+        "lane": input_run.lane,
+        "run": input_run.ticket.run_id,
+        "message": input_run.message,
+        "epoch": input_run.ticket.epoch,
+    }
     record(tx, type_, now, **of_run, **states, actor=by, detail=detail)
 
 
@@ -219,11 +232,11 @@ def give_back(tx: Transaction, run: int, stored: str | None, now: Now) -> None:
     a request for a permission is dropped: it must not permit anything else.
     """
     question = to_question(stored)
-    if question is not None and (given := _answer(tx, question)) is not None:
+    if question is not None and (answer := _answer(tx, question)) is not None:
         if question.permission:
-            gone = RunFailure(Cause.NO_ANSWER, f"the run that asked “{question.text}” has ended")
-            end_waiting(tx, given.message_id, MessageState.DROPPED, gone, now, actor="lanes")
+            failure = RunFailure(Cause.NO_ANSWER, f"the run that asked “{question.text}” has ended")
+            end_waiting(tx, answer.message_id, MessageState.DROPPED, failure, now, actor="lanes")
         else:
-            text = f"(to the question “{question.text}”) {given.text}"
-            tx.run(further.REWORD, {"message": given.message_id, "text": text})
+            text = f"(to the question “{question.text}”) {answer.text}"
+            tx.run(further.REWORD, {"message": answer.message_id, "text": text})
     tx.run(further.GIVE_ALL_BACK, {"run": run})

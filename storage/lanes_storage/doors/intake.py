@@ -13,7 +13,7 @@ from lanes_storage.doors.aborts import interrupt_lane
 from lanes_storage.doors.shared import end_waiting, event, write_events
 from lanes_storage.doors.shared.loops import WaitCircle, begin_wait, chain_before, closes_cycle, guard_loop
 from lanes_storage.doors.shared.sets import serialized
-from lanes_storage.interface import CommandStep, Given, Transaction, call
+from lanes_storage.interface import Bindings, CommandStep, Transaction, call
 from lanes_storage.law import HELD, MAX_KEY, BoundTo, Cause, EventType, MessageState, Mode, Overflow, PermittedBy
 from lanes_storage.reads.shapes import to_question
 from lanes_storage.records import Admission, NewMessage, RunFailure, RunQuestion, Waiter
@@ -71,8 +71,8 @@ class Accept(NamedTuple):
         return (self.new.key,) if self.admission.waiter is None else (self.new.key, Waiter)
 
 
-class Met(NamedTuple):
-    """The lane that a message is for: a row of ``statements.LANES_MET`` after its place and the last ids."""
+class TargetLane(NamedTuple):
+    """The lane that a message is for: a row of ``statements.TARGET_LANES`` after its place and the last ids."""
 
     lane_id: int
     state: str
@@ -104,15 +104,15 @@ def accept(
 @serialized
 def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCircle]:
     """Read the lanes of the messages, decide about each message, store those that are accepted."""
-    met, last = _met(tx, commands)
+    targets, last = _target_lanes(tx, commands)
     decided = [
         _cycle(tx, command) or _ownerless(tx, command.new) or admit(command, lane, _same(tx, command.new))
-        for command, lane in zip(commands, met, strict=True)
+        for command, lane in zip(commands, targets, strict=True)
     ]
     entering = [
-        (command, lane, room)
-        for command, lane, room in zip(commands, met, decided, strict=True)
-        if isinstance(room, Placement)
+        (command, lane, placement)
+        for command, lane, placement in zip(commands, targets, decided, strict=True)
+        if isinstance(placement, Placement)
     ]
     accepted = iter(_store(tx, entering, last) if entering else ())
     results = [next(accepted) if isinstance(one, Placement) else one for one in decided]
@@ -136,21 +136,21 @@ class Last(NamedTuple):
 _KEYS = json.JSONEncoder(ensure_ascii=False)
 
 
-def _met(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Met | None], Last]:
-    rows = tx.rows(sql.LANES_MET, (_KEYS.encode([command.new.key for command in commands]),))
-    met: list[Met | None] = [None] * len(commands)
+def _target_lanes(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[TargetLane | None], Last]:
+    rows = tx.rows(sql.TARGET_LANES, (_KEYS.encode([command.new.key for command in commands]),))
+    targets: list[TargetLane | None] = [None] * len(commands)
     for row in rows:
         if row[4] is not None:
-            there, place = Met._make(row[4:]), row[0]
-            met[place] = _with_others(tx, there) if commands[place].admission.if_idle else there
+            target, place = TargetLane._make(row[4:]), row[0]
+            targets[place] = _with_others(tx, target) if commands[place].admission.if_idle else target
     _, lane, message, pauses, *_ = rows[0]
-    return met, Last(lane or 0, message or 0, bool(pauses))
+    return targets, Last(lane or 0, message or 0, bool(pauses))
 
 
-def _with_others(tx: Transaction, met: Met) -> Met:
+def _with_others(tx: Transaction, target: TargetLane) -> TargetLane:
     """A lane, busy also where another one of its session is."""
-    busy = met.head_id is None and tx.rows(further.BUSY_IN_SESSION, {"lane": met.lane_id})
-    return met._replace(head_id=busy[0][0]) if busy else met
+    busy = target.head_id is None and tx.rows(further.BUSY_IN_SESSION, {"lane": target.lane_id})
+    return target._replace(head_id=busy[0][0]) if busy else target
 
 
 def _same(tx: Transaction, new: NewMessage) -> Same | None:
@@ -178,20 +178,20 @@ def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:
 # ---------------------------------------------------------------------------------------------- decide
 
 
-def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Refusal | Placement:
-    """Whether a message is accepted, and how it gets its place; ``met`` is None if the lane does not exist yet."""
+def admit(command: Accept, target: TargetLane | None, same: Same | None) -> Accepted | Refusal | Placement:
+    """Whether a message is accepted, and how it gets its place; ``target`` is None if the lane does not exist yet."""
     admission, name = command.admission, command.new.idempotency
     if same is not None:
         known = name is not None and same.digest == name.digest
         return Accepted(same.message_id, created=False) if known else Refusal.IDEMPOTENCY_CONFLICT
-    question = None if met is None else to_question(met.question)
-    if admission.answers is not None and met is not None:
+    question = None if target is None else to_question(target.question)
+    if admission.answers is not None and target is not None:
         return _answering(question, admission.answers, command.new.text or "")
-    if met is None:
+    if target is None:
         if admission.known:
             return Refusal.NO_LANE
         return Placement.FREE if admission.cap >= 1 else Refusal.QUEUE_FULL
-    busy = met.state in HELD or met.head_id is not None
+    busy = target.state in HELD or target.head_id is not None
     if busy and admission.if_idle:
         return Refusal.LANE_BUSY
     if question is not None and _answers(command, question):
@@ -200,14 +200,14 @@ def admit(command: Accept, met: Met | None, same: Same | None) -> Accepted | Ref
         return Refusal.LANE_BUSY
     if admission.mode is Mode.INTERRUPT:
         return Placement.INTERRUPT
-    if met.head_id is None or met.queued < admission.cap:
+    if target.head_id is None or target.queued < admission.cap:
         return Placement.FREE
     return Refusal.QUEUE_FULL if admission.overflow is Overflow.REJECT else Placement.DROP_OLDEST
 
 
-def _answering(question: RunQuestion | None, meant: str, text: str) -> Refusal | Placement:
-    """Whether an answer that was given as such meets its question. ``meant``: the id of that; empty: any."""
-    if question is None or question.answer is not None or meant not in ("", question.id):
+def _answering(question: RunQuestion | None, question_id: str, text: str) -> Refusal | Placement:
+    """Whether an answer that was given as such meets its question. ``question_id``: the id of that; empty: any."""
+    if question is None or question.answer is not None or question_id not in ("", question.id):
         return Refusal.NOT_ASKED
     return Refusal.NO_OPTION if question.chosen(text) is None else Placement.ANSWER
 
@@ -216,10 +216,10 @@ def _answers(command: Accept, question: RunQuestion) -> bool:
     """Whether a message is the answer to an open question: the next text of the one who was asked."""
     new, admission = command.new, command.admission
     plain = new.text is not None and new.bound_to is None and command.retry_of is None
-    asked = (new.actor, new.sender) == (question.actor, question.sender)
-    may = not question.permission or admission.permissions is PermittedBy.SENDER
-    free = question.answer is None and admission.answered
-    return plain and asked and may and free and question.chosen(new.text or "") is not None
+    same_sender = (new.actor, new.sender) == (question.actor, question.sender)
+    permitted = not question.permission or admission.permissions is PermittedBy.SENDER
+    awaits_answer = question.answer is None and admission.answered
+    return plain and same_sender and permitted and awaits_answer and question.chosen(new.text or "") is not None
 
 
 # ----------------------------------------------------------------------------------------------- write
@@ -229,8 +229,8 @@ class _Entry(NamedTuple):
     """An accepted message, and what was read about its lane, if the lane exists."""
 
     command: Accept
-    met: Met | None
-    room: Placement
+    target: TargetLane | None
+    placement: Placement
     lane: int
     message: int
     pauses: bool
@@ -241,35 +241,38 @@ class _Entry(NamedTuple):
     def for_run(self) -> int | None:
         """The run that may take the message while it works."""
         steers = self.command.admission.mode is Mode.STEER and self.command.new.text is not None
-        return self.met.run_id if self.met is not None and (steers or self.room is Placement.ANSWER) else None
+        target = self.target
+        return target.run_id if target is not None and (steers or self.placement is Placement.ANSWER) else None
 
     @property
     def accepted(self) -> Accepted:
         """The position counts only messages that are still waiting."""
-        before = 0 if self.met is None or self.room is Placement.INTERRUPT else self.met.queued
-        place = min(before + 1, self.command.admission.cap) if self.room is Placement.DROP_OLDEST else before + 1
+        before = 0 if self.target is None or self.placement is Placement.INTERRUPT else self.target.queued
+        place = min(before + 1, self.command.admission.cap) if self.placement is Placement.DROP_OLDEST else before + 1
         return Accepted(self.message, True, self.lane, place, self.pauses, self.expires_at)
 
 
-def _store(tx: Transaction, entering: Sequence[tuple[Accept, Met | None, Placement]], last: Last) -> list[Accepted]:
+def _store(
+    tx: Transaction, entering: Sequence[tuple[Accept, TargetLane | None, Placement]], last: Last
+) -> list[Accepted]:
     """Store messages, each for a different lane."""
-    for (new, admission, now, _), met, room in entering:
-        if met is not None and room is Placement.INTERRUPT:
-            interrupt_lane(tx, met.lane_id, met.run_id, now, actor=new.actor)
-        elif met is not None and room is Placement.DROP_OLDEST:
-            _drop_oldest(tx, met.lane_id, admission.cap, now, actor=new.actor)
+    for (new, admission, now, _), target, placement in entering:
+        if target is not None and placement is Placement.INTERRUPT:
+            interrupt_lane(tx, target.lane_id, target.run_id, now, actor=new.actor)
+        elif target is not None and placement is Placement.DROP_OLDEST:
+            _drop_oldest(tx, target.lane_id, admission.cap, now, actor=new.actor)
     lanes, messages = count(last.lane + 1), count(last.message + 1)
     entries = []
-    for command, met, room in entering:
-        lane = next(lanes) if met is None else met.lane_id
+    for command, target, placement in entering:
+        lane = next(lanes) if target is None else target.lane_id
         depth, until = chain_before(tx, command.new), _expires_at(command)
-        entries.append(_Entry(command, met, room, lane, next(messages), last.pauses, depth, until))
-    tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.met is None])
+        entries.append(_Entry(command, target, placement, lane, next(messages), last.pauses, depth, until))
+    tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.target is None])
     rows = [(_text(each), _more(each)) for each in entries]
     tx.many(sql.MAKE_TEXT, [text for text, more in rows if more == _NOTHING_MORE])
     tx.many(sql.MAKE_MESSAGE, [text + more for text, more in rows if more != _NOTHING_MORE])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
-    answers = [{"run": each.for_run, "message": each.message} for each in entries if each.room is Placement.ANSWER]
+    answers = [{"run": each.for_run, "message": each.message} for each in entries if each.placement is Placement.ANSWER]
     tx.many(further.NOTE_ANSWER, answers)
     tx.many(sql.MAKE_IDEMPOTENT, [_named(each) for each in entries if each.command.new.idempotency])
     write_events(tx, [_event(each) for each in entries])
@@ -284,23 +287,23 @@ def _guarded(tx: Transaction, entry: _Entry) -> bool:
     return guard_loop(tx, entry.lane, entry.depth, admission, entry.command.now)
 
 
-def _lane(entry: _Entry) -> Given:
+def _lane(entry: _Entry) -> Bindings:
     new, now = entry.command.new, entry.command.now.wall
     return entry.lane, new.key, new.anonymous, now, now
 
 
 def _text(entry: _Entry) -> tuple[object, ...]:
     """What is stored of every message."""
-    new, met = entry.command.new, entry.met
-    anonymous = new.once or (new.anonymous if met is None else met.anonymous)
+    new, target = entry.command.new, entry.target
+    anonymous = new.once or (new.anonymous if target is None else target.anonymous)
     return entry.message, entry.lane, new.text, new.actor, anonymous, entry.command.now.wall
 
 
 def _more(entry: _Entry) -> tuple[object, ...]:
     """What is stored of a message besides, mostly nothing."""
     new, _, _, retry_of = entry.command
-    said = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
-    return *said, entry.for_run, retry_of, entry.expires_at, entry.depth, new.acts or None
+    fields = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
+    return *fields, entry.for_run, retry_of, entry.expires_at, entry.depth, new.acts or None
 
 
 _NOTHING_MORE = (None,) * 12
@@ -312,13 +315,13 @@ def _expires_at(command: Accept) -> int | None:
     return None if longest is None or command.new.bound_to is BoundTo.WAITER else command.now.wall + longest
 
 
-def _named(entry: _Entry) -> Given:
+def _named(entry: _Entry) -> Bindings:
     new, now = entry.command.new, entry.command.now.wall
     assert new.idempotency is not None
     return _name(new) | {"digest": new.idempotency.digest, "message": entry.message, "now": now}
 
 
-def _event(entry: _Entry) -> Given:
+def _event(entry: _Entry) -> Bindings:
     new, _, now, _ = entry.command
     return event(EventType.ACCEPTED, now, lane=entry.lane, message=entry.message, actor=new.actor)
 
@@ -365,11 +368,11 @@ def enter_beside(
 
 def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
     """The key of the child that takes the next message."""
-    there = tx.rows(further.CHILD_LANES, {"parent": parent})
-    busy = [child for child in there if not child[2]]
-    if len(busy) >= width or len(busy) < len(there):
-        return str((busy if len(busy) >= width else there)[0][1])
-    number = len(there) + 1
+    children = tx.rows(further.CHILD_LANES, {"parent": parent})
+    busy = [child for child in children if not child[2]]
+    if len(busy) >= width or len(busy) < len(children):
+        return str((busy if len(busy) >= width else children)[0][1])
+    number = len(children) + 1
     while tx.rows(sql.FIND_LANE, {"key": child_key(key, number)}):
         number += 1
     return child_key(key, number)

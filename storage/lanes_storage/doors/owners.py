@@ -9,7 +9,7 @@ from lanes_storage.clock import Now
 from lanes_storage.doors.shared import end_waiting, event, record, write_events
 from lanes_storage.doors.shared.sets import array, serialized
 from lanes_storage.doors.upkeep import note_clock
-from lanes_storage.interface import CommandStep, Given, Transaction, call
+from lanes_storage.interface import Bindings, CommandStep, Transaction, call
 from lanes_storage.law import BoundTo, Cause, EventType, MessageState
 from lanes_storage.records import Beat, NewOwner, RunFailure, Ticket
 from lanes_storage.statements.further import END_WAITS_OF_OWNER
@@ -20,8 +20,8 @@ def register(tx: Transaction, new: NewOwner, now: Now) -> int:
     values = now.params | new._asdict() | {"runners": json.dumps(new.runners)}
     owner = int(tx.rows(sql.MAKE_OWNER, values)[0][0])
     note_clock(tx, now)
-    who = {"kind": new.kind, "host": new.host, "pid": new.pid}
-    record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=who)
+    detail = {"kind": new.kind, "host": new.host, "pid": new.pid}
+    record(tx, EventType.OWNER_STARTED, now, actor=f"owner:{owner}", detail=detail)
     return owner
 
 
@@ -115,13 +115,13 @@ def _changed(command: Heartbeat, held: Mapping[int, OpenRun]) -> Sequence[Beat]:
     return [each for each in command.beats if not unchanged(each)]
 
 
-def _run(beat: Beat, owner: int) -> Given:
+def _run(beat: Beat, owner: int) -> Bindings:
     """A run whose progress cannot be stored still counts as named, so it counts as alive."""
     ticket, progress, boot, at, busy, reply, slept, ended, attempt = beat
     if not (isinstance(progress, str) and (reply is None or isinstance(reply, str)) and _is_time(busy)):
         progress, busy, reply = "(can not be shown)", None, None
-    asked = None if attempt is None else json.dumps(attempt._asdict())
-    return progress, at, boot, busy, reply, slept, ended, asked, ticket.run_id, owner
+    attempt_json = None if attempt is None else json.dumps(attempt._asdict())
+    return progress, at, boot, busy, reply, slept, ended, attempt_json, ticket.run_id, owner
 
 
 def note_progress(tx: Transaction, owner: int, beats: Sequence[Beat]) -> None:
@@ -133,7 +133,7 @@ def _is_time(value: object) -> bool:
     return value is None or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
-def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Given:
+def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, OpenRun]]) -> Bindings:
     _, lane, message, _ = held[command.owner][run]
     actor = f"owner:{command.owner}"
     return event(EventType.RECOVERED, command.now, lane=lane, run=run, message=message, epoch=run, actor=actor)
@@ -163,7 +163,7 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
         tx.run(END_WAITS_OF_OWNER, {"owner": owner})
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
-        failure = RunFailure(BoundTo.read(bound_to).gone, f"owner {owner}, which it was bound to: {cause}")
+        failure = RunFailure(BoundTo.read(bound_to).end_cause, f"owner {owner}, which it was bound to: {cause}")
         ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
     detail = {"owner": owner, "cause": cause, "ended_messages": ended}
     record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)

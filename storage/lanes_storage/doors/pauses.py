@@ -30,44 +30,53 @@ class Control(NamedTuple):
     moved_on: bool = False
 
 
-def find(tx: Transaction, key: str, meant: int | None) -> tuple[int | None, Control]:
+def find(tx: Transaction, key: str, bound_epoch: int | None) -> tuple[int | None, Control]:
     """The id of the lane, or None if the action must stop here (no such lane, or another epoch); and the result
     then."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return None, Control(False, None)
     lane, state, epoch, *_ = found[0]
-    if meant not in (None, epoch) and meant not in {each[1] for each in tx.rows(further.SESSION_LANES, {"key": key})}:
+    if bound_epoch not in (None, epoch) and bound_epoch not in {
+        each[1] for each in tx.rows(further.SESSION_LANES, {"key": key})
+    }:
         return None, Control(False, LaneState.read(state), epoch, moved_on=True)
     return lane, Control(False, LaneState.read(state), epoch)
 
 
 def pause(
-    tx: Transaction, key: str, now: Now, *, actor: str, reason: str, until: int | None = None, meant: int | None = None
+    tx: Transaction,
+    key: str,
+    now: Now,
+    *,
+    actor: str,
+    reason: str,
+    until: int | None = None,
+    bound_epoch: int | None = None,
 ) -> Control:
     """A person pauses a lane until ``until`` (wall time), or until it is resumed.
 
-    ``meant``, here and below: the epoch that the lane must have; None allows any.
+    ``bound_epoch``, here and below: the epoch that the lane must have; None allows any.
     """
-    lane, met = find(tx, key, meant)
+    lane, result = find(tx, key, bound_epoch)
     if lane is None:
-        return met
-    pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=met.epoch)
-    return met._replace(applied=True)
+        return result
+    pause_lane(tx, lane, PauseKind.HAND, now, actor=actor, reason=reason, until=until, epoch=result.epoch)
+    return result._replace(applied=True)
 
 
-def resume(tx: Transaction, key: str, now: Now, *, actor: str, meant: int | None = None) -> Control:
+def resume(tx: Transaction, key: str, now: Now, *, actor: str, bound_epoch: int | None = None) -> Control:
     """A person ends every pause of the lane itself. Not applied if it had none.
 
     A program may ask again at once for what lanes ended.
     """
-    lane, met = find(tx, key, meant)
+    lane, result = find(tx, key, bound_epoch)
     if lane is None:
-        return met
+        return result
     ended, forgiven = tx.run(sql.END_PAUSES, {"lane": lane}) > 0, _forgive(tx, lane, now)
     if ended or forgiven:
-        _resumed(tx, lane, now, actor=actor, epoch=met.epoch)
-    return met._replace(applied=ended or forgiven)
+        _resumed(tx, lane, now, actor=actor, epoch=result.epoch)
+    return result._replace(applied=ended or forgiven)
 
 
 def _forgive(tx: Transaction, lane: int, now: Now) -> bool:

@@ -33,13 +33,13 @@ def cool(
     most_ms: int,
     fingerprint: str | None = None,
     run: int | None = None,
-    asking: Collection[int] = (),
+    in_flight: Collection[int] = (),
 ) -> ProviderRow:
     """Send no requests to a provider for as long as it says, at most ``most_ms``; if it does not, for 1 s, doubled up
     to 60 s while it refuses.
 
     A refusal during a cooldown (the answer to an earlier request of another run) does not double it again. ``run`` is
-    the run that was refused; ``asking`` are others that ask it at this moment.
+    the run that was refused; ``in_flight`` are others that ask it at this moment.
     """
     row = known(tx, provider, fingerprint)
     cools = row.cools(now.wall)
@@ -49,7 +49,7 @@ def cool(
     before = row.until if cools and row.until is not None else 0
     until = now.wall + min(for_ms, most_ms)
     same = cools and until < before + SAME_MS
-    tx.many(sql.NOTE_PLACE, [(provider, each) for each in asking])
+    tx.many(sql.NOTE_PLACE, [(provider, each) for each in in_flight])
     if run is not None:
         leave_place(tx, run)
     cooled = row.refusing(now.wall, places(tx, provider, now).runs if refusal.cause in OF_LOAD else 0)
@@ -100,7 +100,7 @@ def doubt(tx: Transaction, provider: str, key: str, message: str, *, fingerprint
     """
     row = known(tx, provider, fingerprint)
     if row.doubted is None:
-        save(tx, row._replace(doubted=key, message=_said(row, message)))
+        save(tx, row._replace(doubted=key, message=_kept_message(row, message)))
     return row.doubted not in (None, key)
 
 
@@ -110,10 +110,10 @@ def try_last(tx: Transaction, provider: str, until: int, message: str, *, finger
     ``message``: what it said, kept where no cooldown is known, of which cause and sentence belong together.
     """
     row = known(tx, provider, fingerprint)
-    save(tx, row._replace(tried_last_until=until, message=_said(row, message)))
+    save(tx, row._replace(tried_last_until=until, message=_kept_message(row, message)))
 
 
-def _said(row: ProviderRow, message: str) -> str | None:
+def _kept_message(row: ProviderRow, message: str) -> str | None:
     return message if row.cause is None else row.message
 
 
@@ -148,10 +148,10 @@ def take_place(
     Returns False if none is free there: then nothing changes.
     """
     row = known(tx, provider, fingerprint)
-    if row.free(now.wall, places(tx, provider, now, but=run), max_requests) == 0:
+    if row.free(now.wall, places(tx, provider, now, except_run=run), max_requests) == 0:
         return False
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": provider})
-    note_asked(tx, run, provider, now)
+    note_request(tx, run, provider, now)
     return True
 
 
@@ -160,9 +160,9 @@ def leave_place(tx: Transaction, run: int) -> None:
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": None})
 
 
-def note_asked(tx: Transaction, run: int, provider: str, now: Now) -> None:
+def note_request(tx: Transaction, run: int, provider: str, now: Now) -> None:
     """Note a run that has just got a place at a provider, if that recovers: it has not begun to answer it."""
-    tx.run(sql.NOTE_ASKED, (now.boot, run, provider, now.wall))
+    tx.run(sql.NOTE_REQUEST, (now.boot, run, provider, now.wall))
 
 
 def note_provider(
@@ -173,9 +173,9 @@ def note_provider(
     record(tx, type_, now, actor=by, cause=cause, detail={"provider": provider, **detail})
 
 
-def places(tx: Transaction, provider: str, now: Now, *, but: int | None = None) -> PlacesTaken:
-    """How many runs have a place at a provider, not counting the run ``but``."""
-    found = tx.rows(sql.PLACES_AT, {"boot": now.boot, "provider": provider, "but": but})
+def places(tx: Transaction, provider: str, now: Now, *, except_run: int | None = None) -> PlacesTaken:
+    """How many runs have a place at a provider, not counting the run ``except_run``."""
+    found = tx.rows(sql.PLACES_AT, {"boot": now.boot, "provider": provider, "but": except_run})
     return PlacesTaken(*map(int, found[0][1:])) if found else PlacesTaken()
 
 

@@ -31,7 +31,7 @@ from lanes_storage.doors.shared import (
 )
 from lanes_storage.doors.shared.ends import End, Evidence, HeldRun, RunEnd, decide, parking
 from lanes_storage.doors.shared.sets import array, serialized
-from lanes_storage.interface import CommandStep, Given, Transaction, call
+from lanes_storage.interface import Bindings, CommandStep, Transaction, call
 from lanes_storage.law import (
     INTERRUPTIONS,
     TRANSITIONS,
@@ -99,8 +99,8 @@ def expire(
     retry: RetryTerms | None = None,
 ) -> CommandStep[Release]:
     """A limit of the run has passed (``run_timeout`` or ``stall_timeout``)."""
-    judged = End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence, retry=retry)
-    return call(release, judged)
+    end = End(ticket, Edge.EXPIRE, now, by, failure=failure, forced=forced, evidence=evidence, retry=retry)
+    return call(release, end)
 
 
 def interrupt(ticket: Ticket, failure: RunFailure, now: Now, *, by: str) -> CommandStep[Release]:
@@ -172,8 +172,8 @@ def _members(tx: Transaction, run: HeldRun) -> tuple[list[int], str | None]:
 def _pauses(end: End, run: HeldRun, outcome: RunEnd) -> Sequence[PauseKind]:
     """The pauses that an end adds to the lane: by policy, and because processes of the run may still be alive."""
     pauses = [] if outcome.pause is None else [outcome.pause]
-    starts = end.forced and (run.kind == RunnerKind.COMMAND or run.process_pid is not None)
-    if starts and run.on_survivors == OnSurvivors.PAUSE:
+    has_processes = end.forced and (run.kind == RunnerKind.COMMAND or run.process_pid is not None)
+    if has_processes and run.on_survivors == OnSurvivors.PAUSE:
         pauses.append(PauseKind.SURVIVORS)
     return pauses
 
@@ -237,11 +237,11 @@ def _write(tx: Transaction, ended: Sequence[_Ended]) -> None:
     finish(tx, [_ending(each, message) for each in ended if not each.requeued for message in each.members])
     write_events(tx, [_event_of_member(each, message) for each in ended for message in each.members[:-1]])
     for each in ended:
-        if each.run.meant:
+        if each.run.has_input:
             give_back(tx, each.run.run_id, each.run.question, each.end.now)
 
 
-def _lane(each: _Ended, turn: NewTurn | None) -> Given:
+def _lane(each: _Ended, turn: NewTurn | None) -> Bindings:
     """The row of the lane; a requeued message becomes its head again."""
     end, state, failure = each.end, TRANSITIONS[each.outcome.edge].target, each.outcome.failure
     remembers = failure is not None and state is not LaneState.IDLE
@@ -251,10 +251,10 @@ def _lane(each: _Ended, turn: NewTurn | None) -> Given:
     return *of_lane, *error, end.now.wall, each.run.lane_id, *end.ticket
 
 
-def _run(each: _Ended) -> Given:
+def _run(each: _Ended) -> Bindings:
     end, edge = each.end, str(each.outcome.edge)
-    late = end.answer.text if end.answer is not None and edge == Edge.ABORT else None
-    return edge, each.cause, int(end.forced), end.now.wall, end.by, late, edge, each.run.run_id
+    late_reply = end.answer.text if end.answer is not None and edge == Edge.ABORT else None
+    return edge, each.cause, int(end.forced), end.now.wall, end.by, late_reply, edge, each.run.run_id
 
 
 def _parked(each: _Ended, message: int) -> dict[str, Any]:
@@ -269,10 +269,10 @@ def _ending(each: _Ended, message: int) -> Ending:
     end, run, outcome, *_ = each
     last = each.members[-1]
     done, bound = outcome.message_state is MessageState.DONE, run.bound_to is not None
-    what = (message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now)
+    fields = (message, run.lane_id, run.run_id, bound, outcome.message_state, outcome.interruptions, end.now)
     answer = end.answer if done and message == last else None
     answered_by = last if done and message != last else None
-    return Ending(*what, answer, outcome.message_failure, answered_by)
+    return Ending(*fields, answer, outcome.message_failure, answered_by)
 
 
 #: The detail of most releases.
@@ -280,11 +280,11 @@ _DONE = json.dumps({"message_state": MessageState.DONE})
 _RUNNING = str(LaneState.RUNNING)
 
 
-def _event(each: _Ended) -> Given:
+def _event(each: _Ended) -> Bindings:
     end, run, outcome, epoch, *_ = each
     completed = outcome.edge is Edge.COMPLETE
-    told = end.answer.told if end.answer is not None and completed else None
-    detail = _DONE if completed and not told else _detail(end, run, outcome) | (told or {})
+    provider_detail = end.answer.told if end.answer is not None and completed else None
+    detail = _DONE if completed and not provider_detail else _detail(end, run, outcome) | (provider_detail or {})
     return event(
         outcome.edge,
         end.now,
@@ -319,13 +319,13 @@ def _detail(end: End, run: HeldRun, outcome: RunEnd) -> dict[str, Any]:
     return detail
 
 
-def _event_of_member(each: _Ended, message: int) -> Given:
+def _event_of_member(each: _Ended, message: int) -> Bindings:
     """The event for a message that was answered, or ended, together with the message of the run."""
     end, run, outcome, *_ = each
     failure, state = outcome.message_failure, str(outcome.message_state)
-    what: dict[str, Any] = {"lane": run.lane_id, "from_state": str(MessageState.RUNNING), "to_state": state}
-    what |= {"run": run.run_id, "message": message, "cause": failure.cause if failure else None}
-    return event(EventType.ENDED, end.now, **what, actor=end.by, detail={"together_with": run.message_id})
+    fields: dict[str, Any] = {"lane": run.lane_id, "from_state": str(MessageState.RUNNING), "to_state": state}
+    fields |= {"run": run.run_id, "message": message, "cause": failure.cause if failure else None}
+    return event(EventType.ENDED, end.now, **fields, actor=end.by, detail={"together_with": run.message_id})
 
 
 def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
@@ -337,9 +337,9 @@ def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
     """For superseded runs that wrote: count the write, keep the reply in the journal, change nothing else."""
     for end in ends:
-        late, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
-        for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late}):
+        late_reply, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
+        for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late_reply}):
             if end.used is not None:
                 note_usage(tx, lane, run, end.used)
-            what = {"lane": lane, "run": run, "message": message, "epoch": epoch}
-            record(tx, EventType.REFUSED_WRITE, end.now, **what, actor=end.by, detail={"edge": end.edge})
+            fields = {"lane": lane, "run": run, "message": message, "epoch": epoch}
+            record(tx, EventType.REFUSED_WRITE, end.now, **fields, actor=end.by, detail={"edge": end.edge})

@@ -61,8 +61,8 @@ def expire_waiting(tx: Transaction, now: Now) -> int:
     due = tx.rows(f"{further.EXPIRED} LIMIT {PAGE:d}", {"now": now.wall})
     for message, accepted_at, expires_at in due:
         waited, limit = now.wall - accepted_at, expires_at - accepted_at
-        said = f"it waited for {waited / 1000:g} s, longer than its max_wait of {limit / 1000:g} s"
-        failure = RunFailure(Cause.EXPIRED, said, budget_ms=limit, elapsed_ms=waited)
+        sentence = f"it waited for {waited / 1000:g} s, longer than its max_wait of {limit / 1000:g} s"
+        failure = RunFailure(Cause.EXPIRED, sentence, budget_ms=limit, elapsed_ms=waited)
         end_waiting(tx, message, MessageState.FAILED, failure, now, actor="lanes")
     return len(due)
 
@@ -79,14 +79,14 @@ def see_incidents(
     """Begin incidents that are new, and end those of these alerts that were not seen for ``calm_ms``."""
     open_ = {(alert, kind, subject): id_ for id_, alert, kind, subject, _ in tx.rows(upkeep.OPEN_INCIDENTS, {})}
     seen = {sighting[:3]: sighting for sighting in _together(sightings, open_)}
-    for which, sighting in seen.items():
-        if which in open_:
-            tx.run(upkeep.SEE_INCIDENT, {"id": open_[which], "now": now.wall})
+    for identity, sighting in seen.items():
+        if identity in open_:
+            tx.run(upkeep.SEE_INCIDENT, {"id": open_[identity], "now": now.wall})
         else:
             values = sighting._asdict() | {"facts": json.dumps(sighting.facts), "now": now.wall}
             tx.run(upkeep.BEGIN_INCIDENT, values)
-    for which, id_ in open_.items():
-        if which not in seen and which[0] in alerts:
+    for identity, id_ in open_.items():
+        if identity not in seen and identity[0] in alerts:
             tx.run(upkeep.END_INCIDENT, {"id": id_, "now": now.wall, "unseen_since": now.wall - calm_ms})
 
 
@@ -96,12 +96,12 @@ def _together(sightings: Sequence[SeenIncident], open_: Iterable[tuple[str, str,
     known, grouped = set(open_), dict[tuple[str, str], dict[str, SeenIncident]]()
     for sighting in sorted(sightings, key=lambda each: each[:3] not in known):
         grouped.setdefault(sighting[:2], {}).setdefault(sighting.subject, sighting)
-    told: list[SeenIncident] = []
+    reported: list[SeenIncident] = []
     for (alert, kind), group in grouped.items():
-        told += [*group.values()][:MANY]
+        reported += [*group.values()][:MANY]
         if len(group) > MANY:
-            told.append(SeenIncident(alert, kind, "", {"count": len(group) - MANY}))
-    return told
+            reported.append(SeenIncident(alert, kind, "", {"count": len(group) - MANY}))
+    return reported
 
 
 def claim_incident(tx: Transaction, incident: int, owner: int, until: int, now: Now) -> bool:
@@ -140,23 +140,23 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
     """
     if kind is Prunable.EVENTS:
         return _prune_events(tx, chosen)
-    gone = [id_ for id_, before in chosen if tx.run(upkeep.PRUNE[kind], {"id": id_, "before": before}) == 1]
-    for id_ in gone:
+    deleted = [id_ for id_, before in chosen if tx.run(upkeep.PRUNE[kind], {"id": id_, "before": before}) == 1]
+    for id_ in deleted:
         for statement in _WITH_IT.get(kind, ()):
             tx.run(statement, {"id": id_})
-    return len(gone)
+    return len(deleted)
 
 
 def _prune_events(tx: Transaction, chosen: Sequence[tuple[int, int]]) -> int:
     """Delete events, and the entries of blocks in which their lanes have no other events."""
-    gone = [
+    deleted = [
         (id_, lane)
         for id_, before in chosen
         for (lane,) in tx.rows(upkeep.PRUNE[Prunable.EVENTS], {"id": id_, "before": before})
     ]
-    blocks = dict.fromkeys((lane, id_ // EVENTS_OF_A_BLOCK) for id_, lane in gone if lane is not None)
+    blocks = dict.fromkeys((lane, id_ // EVENTS_OF_A_BLOCK) for id_, lane in deleted if lane is not None)
     tx.many(upkeep.PRUNE_BLOCK, [{"lane": lane, "block": block} for lane, block in blocks])
-    return len(gone)
+    return len(deleted)
 
 
 def prune_idempotency(tx: Transaction, before: int, limit: int) -> int:

@@ -16,11 +16,18 @@ KEEP_FREEINGS_MS = 86_400_000
 
 
 def watch(
-    tx: Transaction, name: str, kind: str, url: str, owner: int, now: Now, *, gone: Callable[[Transaction, int], bool]
+    tx: Transaction,
+    name: str,
+    kind: str,
+    url: str,
+    owner: int,
+    now: Now,
+    *,
+    is_gone: Callable[[Transaction, int], bool],
 ) -> bool:
-    """Become the one process that watches a source; ``gone`` decides whether the one that does is gone."""
+    """Become the one process that watches a source; ``is_gone`` decides whether the one that does is gone."""
     for watcher, _, _ in tx.rows(sql.WATCHER_OF, {"name": name}):
-        if watcher != owner and not gone(tx, watcher):
+        if watcher != owner and not is_gone(tx, watcher):
             return False
     tx.run(sql.TAKE_SOURCE, {"name": name, "kind": kind, "url": url, "owner": owner, "now": now.wall})
     return True
@@ -70,8 +77,8 @@ def keep_sightings(
     if rows:
         tx.many(sql.KEEP_SIGHTING, rows)
     if whole:
-        gone = known.keys() - {each.key for each in seen}
-        tx.many(sql.DROP_SIGHTING, [{"source": source, "key": key} for key in gone])
+        missing = known.keys() - {each.key for each in seen}
+        tx.many(sql.DROP_SIGHTING, [{"source": source, "key": key} for key in missing])
     return True
 
 
@@ -98,11 +105,11 @@ def ask_to_free(
     rows = tx.rows(sql.EPOCH_OF_SIGHTING, {"source": source, "key": key})
     if not rows:
         return None
-    ((found, state),) = rows
-    if epoch not in (None, found) or (state not in HELD_THERE and not (reset and state == WatchedState.STALE)):
-        return None, found
-    values = {"source": source, "key": key, "epoch": found, "reset": reset, "actor": actor, "reason": reason}
-    return int(tx.rows(sql.ASK_TO_FREE, values | {"now": now.wall})[0][0]), found
+    ((current, state),) = rows
+    if epoch not in (None, current) or (state not in HELD_THERE and not (reset and state == WatchedState.STALE)):
+        return None, current
+    values = {"source": source, "key": key, "epoch": current, "reset": reset, "actor": actor, "reason": reason}
+    return int(tx.rows(sql.ASK_TO_FREE, values | {"now": now.wall})[0][0]), current
 
 
 def free_by_itself(tx: Transaction, source: str, key: str, epoch: int, now: Now, *, owner: int, reason: str) -> None:

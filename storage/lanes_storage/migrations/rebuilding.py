@@ -14,22 +14,24 @@ from collections.abc import Mapping, Sequence
 
 from lanes_storage.interface import Transaction
 
-_MADE = re.compile(r"CREATE (?:TABLE (?P<table>\w+)|(?:UNIQUE )?INDEX \w+ ON (?P<of>\w+))")
+_CREATES = re.compile(r"CREATE (?:TABLE (?P<table>\w+)|(?:UNIQUE )?INDEX \w+ ON (?P<of>\w+))")
 
 
-def make(tx: Transaction, table: str, made_by: Sequence[str]) -> None:
-    for statement in _of(table, made_by):
+def make(tx: Transaction, table: str, creation: Sequence[str]) -> None:
+    for statement in _of(table, creation):
         tx.run(statement, {})
 
 
-def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[str, str]) -> None:
-    """Change a table to the one that ``made_by`` creates. Columns of the same name keep their values; ``given`` defines
-    other columns by expressions over the old row; the remaining columns are null."""
-    create, *indexes = _of(table, made_by)
+def rebuild(tx: Transaction, table: str, creation: Sequence[str], expressions: Mapping[str, str]) -> None:
+    """Change a table to the one that ``creation`` creates. Columns of the same name keep their values; ``expressions``
+    over the old row define other columns; the remaining columns are null."""
+    create, *indexes = _of(table, creation)
     draft = f"new_{table}"
     tx.run(create.replace(f"CREATE TABLE {table} ", f"CREATE TABLE {draft} ", 1), {})
     before, after = _columns(tx, table), _columns(tx, draft)
-    filled = {column: given.get(column, f'"{column}"') for column in after if column in given or column in before}
+    filled = {
+        column: expressions.get(column, f'"{column}"') for column in after if column in expressions or column in before
+    }
     names = ", ".join(f'"{column}"' for column in filled)
     tx.run(f"INSERT OR FAIL INTO {draft} ({names}) SELECT {', '.join(filled.values())} FROM {table} ORDER BY rowid", {})
     _keep_counting(tx, table, draft)
@@ -40,10 +42,10 @@ def rebuild(tx: Transaction, table: str, made_by: Sequence[str], given: Mapping[
         tx.run(index, {})
 
 
-def _of(table: str, made_by: Sequence[str]) -> list[str]:
+def _of(table: str, creation: Sequence[str]) -> list[str]:
     """The statement that creates the table, then those that create its indexes."""
-    made = [(_MADE.match(statement), statement) for statement in made_by]
-    return [statement for match, statement in made if match and table in (match["table"], match["of"])]
+    matches = [(_CREATES.match(statement), statement) for statement in creation]
+    return [statement for match, statement in matches if match and table in (match["table"], match["of"])]
 
 
 def _columns(tx: Transaction, table: str) -> list[str]:

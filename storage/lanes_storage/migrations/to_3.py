@@ -53,7 +53,7 @@ ACTS = f"""CASE WHEN request IS NULL THEN NULL WHEN NOT json_valid(request) THEN
   OR (SELECT 1 FROM json_each(request, '$.tools') t WHERE t.key IS NOT NULL AND NOT {_TOOL_OF_CLIENT} LIMIT 1)
   THEN 1 END"""
 #: The values of columns that 0.1 did not have; others are null.
-GIVEN = {
+EXPRESSIONS = {
     "waits": {name: HOLDER.format(name, none) for name, none in WAITER.items()},
     "runs": {
         "process_boot_id": "CASE WHEN process_host IS NOT NULL THEN boot_id END",
@@ -100,7 +100,7 @@ def step(tx: Transaction, creation: Sequence[str]) -> None:
     for filled in (PAUSES, PROVIDERS, EVENT_BLOCKS):
         tx.run(filled, {})
     for table in CHANGED:
-        rebuild(tx, table, creation, GIVEN.get(table, {}))
+        rebuild(tx, table, creation, EXPRESSIONS.get(table, {}))
     tx.run(TURNS_OF_MESSAGES, {"most": TURNS})
     tx.run(LAST_TURNS, {})
     tx.run("DROP INDEX IF EXISTS events_of_lane", {})

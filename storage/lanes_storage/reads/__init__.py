@@ -36,7 +36,7 @@ __getattr__ = lazily(
             "owner_loads owners owners_of real_runner_ever_ran refused_writes run runs_of_owner silent_runs "
             "unproven_run unproven_runs waits cooldowns in_flight place_of places_taken providers refusals_of"
         ),
-        ".of_sessions": "asking members",
+        ".of_sessions": "lane_with_question members",
         ".watched": "freeing has_freeings origins sighting sightings sightings_named sources unnamed",
     },
 )

@@ -296,7 +296,7 @@ def _choice(chosen: LaneFilter, subject: Subject) -> Conditions:
         raise ValueError(f"a filter of {chosen.of}s chooses no {subject}s")
     choice = Conditions([], {})
     if chosen.keys is not None:
-        keys = f"(SELECT value FROM json_each({_given(choice, json.dumps(chosen.keys))}))"
+        keys = f"(SELECT value FROM json_each({_placeholder(choice, json.dumps(chosen.keys))}))"
         choice.conditions.append(
             f"(l.key IN {keys} OR l.parent_id IN (SELECT p.id FROM lanes p WHERE p.key IN {keys}))"
         )
@@ -331,15 +331,15 @@ def _compared(choice: Conditions, sql: str, field: str, comparison: Comparison, 
     if field == FLAG:
         return sql if value else f"NOT ({sql})"
     if field in AGES:
-        return f"{sql} {_OLDER[how]} {_given(choice, _moment(chosen) - int(value))}"
+        return f"{sql} {_OLDER[how]} {_placeholder(choice, _moment(chosen) - int(value))}"
     match how:
         case How.IS:
-            return f"{sql} = {_given(choice, value)}"
+            return f"{sql} = {_placeholder(choice, value)}"
         case How.FITS:
-            return f"{sql} GLOB {_given(choice, as_sqlite(str(value)))}"
+            return f"{sql} GLOB {_placeholder(choice, as_sqlite(str(value)))}"
         case How.HAS:
-            return f"instr(lower({sql}), lower({_given(choice, value)})) > 0"
-    return f"{sql} {_ORDERED[how]} {_given(choice, value)}"
+            return f"instr(lower({sql}), lower({_placeholder(choice, value)})) > 0"
+    return f"{sql} {_ORDERED[how]} {_placeholder(choice, value)}"
 
 
 def _counts(comparison: Comparison) -> bool:
@@ -348,7 +348,7 @@ def _counts(comparison: Comparison) -> bool:
     return (how is How.MORE) or (how in (How.IS, How.LEAST) and int(value) > 0)
 
 
-def _given(choice: Conditions, value: object) -> str:
+def _placeholder(choice: Conditions, value: object) -> str:
     """Add a parameter with this value; returns its placeholder."""
     name = f"given_{len(choice.params)}"
     choice.params[name] = value

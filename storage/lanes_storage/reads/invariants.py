@@ -44,13 +44,13 @@ class JournalCounts(NamedTuple):
         """The common table expression ``found``: the rows that fulfil one of the conditions."""
         every = {each for types in self.types.values() for each in types}
         counts = [f"count(*) FILTER (WHERE type IN ({names(types)})) AS {name}" for name, types in self.types.items()]
-        told = [f"coalesce(e.{name}, 0) AS {name}" for name in self.types]
+        selected = [f"coalesce(e.{name}, 0) AS {name}" for name in self.types]
         return f"""
 WITH counted AS (
   SELECT {self.of} AS id, {", ".join(counts)}{self.more} FROM events
   WHERE type IN ({names(every)}) AND {self.of} IS NOT NULL GROUP BY {self.of}
 ), found AS MATERIALIZED (
-  SELECT * FROM (SELECT {self.columns}, {", ".join(told)} FROM {self.table} t LEFT JOIN counted e ON e.id = t.id)
+  SELECT * FROM (SELECT {self.columns}, {", ".join(selected)} FROM {self.table} t LEFT JOIN counted e ON e.id = t.id)
   WHERE {" OR ".join(f"({each})" for each in conditions)}
 )"""
 
@@ -107,9 +107,9 @@ _VALUES = 3
 def _counted(
     counts: JournalCounts, name: str, number: int, sentence: str, condition: str, values: tuple[str, ...], evidence: str
 ) -> Invariant:
-    told = ", ".join([*(f"f.{value}" for value in values), *["NULL"] * (_VALUES - len(values))])
+    selected = ", ".join([*(f"f.{value}" for value in values), *["NULL"] * (_VALUES - len(values))])
     rows = f"(SELECT * FROM found WHERE {condition})"
-    statement = f"SELECT f.id, l.key, {told} FROM {rows} f LEFT JOIN lanes l ON l.id = f.lane_id"
+    statement = f"SELECT f.id, l.key, {selected} FROM {rows} f LEFT JOIN lanes l ON l.id = f.lane_id"
     return Invariant(name, number, sentence, statement, evidence, counts, condition)
 
 

@@ -64,7 +64,7 @@ def events(
     params = {"after": after, "before": before, "lane": lane, "type": type, "since": since, "within": within}
     text = f"""
     SELECT {COLUMNS} FROM {table} LEFT JOIN lanes l ON l.id = e.lane_id
-    WHERE {" AND ".join(each for each, meant in among.items() if meant)}{choice.where} ORDER BY {sorting} LIMIT {most:d}
+    WHERE {" AND ".join(each for each, holds in among.items() if holds)}{choice.where} ORDER BY {sorting} LIMIT {most:d}
     """
     if within is not None:
         page = f"(SELECT p.*, {SIZE_BEFORE.format(order=order)} AS size FROM ({text}) p)"

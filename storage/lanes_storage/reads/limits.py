@@ -16,7 +16,7 @@ from lanes_storage.statements import upkeep as sql
 MOST = 1_000
 
 
-def _meant(key: str) -> str:
+def _in_glob(key: str) -> str:
     """A SQL expression: whether an alert is for a key. It is for all if it has no glob."""
     return f"(:glob IS NULL OR {key} GLOB :glob)"
 
@@ -25,14 +25,14 @@ def _meant(key: str) -> str:
 #: By the monotonic clock in the same boot: no lane is held for longer if the wall clock is set, or the machine sleeps.
 LONG_HELD = f"""
 SELECT {shown_key("l")}, r.id, r.claimed_at FROM
-  (SELECT * FROM lanes h WHERE h.run_id IS NOT NULL AND {_meant(shown_key("h"))} ORDER BY h.run_id LIMIT {MOST}) l
+  (SELECT * FROM lanes h WHERE h.run_id IS NOT NULL AND {_in_glob(shown_key("h"))} ORDER BY h.run_id LIMIT {MOST}) l
 JOIN runs r ON r.id = l.run_id
 WHERE CASE r.boot_id WHEN :boot_id THEN r.claimed_boot - coalesce(r.claimed_slept_ms, :slept) <= :mono - :after
   ELSE r.claimed_at <= :now - :after END
 """
 LONG_WAITING = f"""
 SELECT {shown_key("l")}, m.id, m.accepted_at FROM
-  (SELECT * FROM lanes w WHERE w.head_id IS NOT NULL AND {_meant(shown_key("w"))} ORDER BY w.head_id LIMIT {MOST}) l
+  (SELECT * FROM lanes w WHERE w.head_id IS NOT NULL AND {_in_glob(shown_key("w"))} ORDER BY w.head_id LIMIT {MOST}) l
 JOIN messages m ON m.id = l.head_id
 WHERE m.accepted_at <= :before
 """
@@ -40,7 +40,7 @@ WHERE m.accepted_at <= :before
 DEAD_LETTERS = f"""
 SELECT {shown_key("l")}, max(m.id), m.error_cause FROM
   (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL
-    AND {_meant(f"(SELECT {shown_key('d')} FROM lanes d WHERE d.id = c.lane_id)")} ORDER BY c.id DESC LIMIT {MOST}) m
+    AND {_in_glob(f"(SELECT {shown_key('d')} FROM lanes d WHERE d.id = c.lane_id)")} ORDER BY c.id DESC LIMIT {MOST}) m
 JOIN lanes l ON l.id = m.lane_id WHERE m.ended_at > :after GROUP BY l.id
 """
 #: Not every short refusal: one that lasts, that came again and again, or that time alone does not end.
@@ -60,10 +60,10 @@ WHERE o.kind = 'gateway' AND ((o.ended_at > :after AND o.ended_cause IN ({names(
 """
 
 #: What a query finds: a subject, the number of a run or a message (or a pid), and two values about it.
-Found = list[tuple[str, int, object]]
+Findings = list[tuple[str, int, object]]
 
 
-def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Found]:
+def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Findings]:
     """Lanes that have been held for so long: their keys, runs, and since when (wall time). ``glob``, here and below:
     only those with such keys."""
     values = now.params | {"after": after_ms, "glob": _stored(glob)}
@@ -74,13 +74,13 @@ def _stored(glob: str | None) -> str | None:
     return None if glob is None else as_sqlite(glob)
 
 
-def long_waiting(before: int, glob: str | None = None) -> Query[Found]:
+def long_waiting(before: int, glob: str | None = None) -> Query[Findings]:
     """Lanes whose first message has waited since that wall time: their keys, messages, and since when."""
     values = {"before": before, "glob": _stored(glob)}
     return Query(LONG_WAITING, values, lambda rows: [(k, m, at) for k, m, at in rows])
 
 
-def recent_dead_letters(after: int, glob: str | None = None) -> Query[Found]:
+def recent_dead_letters(after: int, glob: str | None = None) -> Query[Findings]:
     """Lanes with a dead letter since that wall time which nobody has retried: their keys, messages, causes."""
     values = {"after": after, "glob": _stored(glob)}
     return Query(DEAD_LETTERS, values, lambda rows: [(k, m, cause) for k, m, cause in rows])

@@ -203,8 +203,8 @@ def lanes_until(chosen: LaneFilter, place: SortPlace, *, order: LaneOrder = BY_A
     """How many of the chosen lanes stand at a place in the order of ``lanes`` or before it; None if that is none of
     this order."""
     choice = choice_of(chosen)
-    given = "SELECT :walk AS walk, :word AS word, :first AS first, :second AS second"
-    statement = _before(given, order, choice, "<=")
+    place_select = "SELECT :walk AS walk, :word AS word, :first AS first, :second AS second"
+    statement = _before(place_select, order, choice, "<=")
     return Query(statement, choice.params | place._asdict() | _named(order), one(lambda row: row[0]), broad=True)
 
 
@@ -214,14 +214,14 @@ def _in_order(order: LaneOrder, among: Conditions, condition: str) -> str:
     return " UNION ALL ".join(f"{_walk(number, walk, among)} AND {condition}" for number, walk in walks)
 
 
-def _before(sought: str, order: LaneOrder, choice: Conditions, compared: str = "<") -> str:
+def _before(sought: str, order: LaneOrder, choice: Conditions, operator: str = "<") -> str:
     """The number of the chosen lanes before a place, which a query gives."""
     walks, cases = walks_of(order), []
     for number, walk in enumerate(walks):
         whole = "".join(f"{_count(before, choice)} + " for before in walks[:number])
         word = f"word {'>' if walk.text is not None and walk.text.descending else '<'} sought.word"
         inside = f"SELECT count(*) FROM ({_walk(number, walk, choice)}) AS w WHERE w.{word}"
-        inside += f" OR (w.word = sought.word AND (w.first, w.second) {compared} (sought.first, sought.second))"
+        inside += f" OR (w.word = sought.word AND (w.first, w.second) {operator} (sought.first, sought.second))"
         cases.append(f"WHEN {number} THEN {whole}({inside})")
     return f"WITH sought AS ({sought}) SELECT CASE sought.walk {' '.join(cases)} END FROM sought"
 

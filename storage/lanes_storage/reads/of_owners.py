@@ -105,10 +105,10 @@ def _age(of: str, boot: str, slept: str, wall: str) -> str:
 
 
 #: What a run waits for from a provider, if that can be read.
-_ASKED = """CASE WHEN json_valid(r.attempt) AND json_type(r.attempt, '$.limit_ms') = 'integer'
+_PHASE = """CASE WHEN json_valid(r.attempt) AND json_type(r.attempt, '$.limit_ms') = 'integer'
   THEN json_extract(r.attempt, '$.{0}') END"""
 _QUIET = _age("r", "r.progress_boot", "r.progress_slept_ms", "r.progress_at")
-_LEAST_LIMIT = f"min(coalesce(r.stall_timeout_ms, {NO_LIMIT_MS}), coalesce({_ASKED.format('limit_ms')}, 1e15))"
+_LEAST_LIMIT = f"min(coalesce(r.stall_timeout_ms, {NO_LIMIT_MS}), coalesce({_PHASE.format('limit_ms')}, 1e15))"
 #: One walk over the open runs, whatever the number of lanes. ``lanes.text.ages`` computes the same for one run.
 SILENT_RUNS = f"""
 WITH open AS (
@@ -117,8 +117,8 @@ WITH open AS (
     max(0, coalesce(r.busy_until_boot - r.progress_boot, 0)) AS busy,
     (SELECT 1 FROM waits w JOIN messages m ON m.id = w.message_id WHERE w.run_id = r.id AND m.ended_at IS NULL LIMIT 1)
       IS NOT NULL AS waits,
-    {_ASKED.format("provider")} AS provider, {_ASKED.format("limit")} AS asks, {_ASKED.format("limit_ms")} AS asks_ms,
-    {_ASKED.format("at")} AS asked_at, {_ASKED.format("boot")} AS asked_boot, {_ASKED.format("slept")} AS asked_slept
+    {_PHASE.format("provider")} AS provider, {_PHASE.format("limit")} AS asks, {_PHASE.format("limit_ms")} AS asks_ms,
+    {_PHASE.format("at")} AS asked_at, {_PHASE.format("boot")} AS asked_boot, {_PHASE.format("slept")} AS asked_slept
   FROM runs r WHERE r.ended_at IS NULL AND r.body_ended_at IS NULL AND {SILENT_PART} * {_QUIET} >= {_LEAST_LIMIT}
 ), quiets AS (
   SELECT o.*, max(0, o.quiet - o.busy) AS stalled, CASE WHEN o.asks_ms IS NULL THEN NULL ELSE
@@ -169,9 +169,9 @@ def orders_of_owner(owner_id: int) -> Query[OwnerOrders]:
 
     def shape(rows: list[Row]) -> OwnerOrders:
         drain, *others = rows[0]
-        asked, waits, given = map(json.loads, others)
-        aborts = [(Ticket(run, epoch), Cause.read(cause), grace_ms) for run, epoch, cause, grace_ms in asked]
-        return OwnerOrders(drain and tuple(json.loads(drain)), aborts, frozenset(waits), dict(sorted(given)))
+        abort_rows, waits, input_rows = map(json.loads, others)
+        aborts = [(Ticket(run, epoch), Cause.read(cause), grace_ms) for run, epoch, cause, grace_ms in abort_rows]
+        return OwnerOrders(drain and tuple(json.loads(drain)), aborts, frozenset(waits), dict(sorted(input_rows)))
 
     return Query(ORDERS_OF_OWNER, {"owner": owner_id}, shape)
 
@@ -235,9 +235,9 @@ def unproven_run(run_id: int) -> Query[UnprovenRun | None]:
 def _to_unproven(row: Row) -> UnprovenRun:
     run, key, grace_ms, stored, *process = row
     keeper = None if process[-1] is None else ProcessIdentity(*process)
-    left = parsed(stored, list) if stored else None
+    survivors = parsed(stored, list) if stored else None
     return UnprovenRun(
-        run, key, grace_ms, None if left is None else tuple(map(str, left)), process[0] is not None, keeper
+        run, key, grace_ms, None if survivors is None else tuple(map(str, survivors)), process[0] is not None, keeper
     )
 
 

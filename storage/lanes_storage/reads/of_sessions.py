@@ -8,7 +8,7 @@ _STOPPING = "(SELECT r.id FROM runs r WHERE r.id = lanes.run_id AND r.abort_at I
 MEMBERS = lanes_of(NAMED_LANE, f"key, epoch, {_STOPPING}")
 
 _QUESTION = "CASE WHEN json_valid(r.question) THEN json_extract(r.question, '$.{0}') END"
-ASKING = f"""
+LANE_WITH_QUESTION = f"""
 SELECT l.key FROM ({lanes_of(NAMED_LANE, "key, run_id")}) l JOIN runs r ON r.id = l.run_id
 WHERE r.abort_at IS NULL AND {_QUESTION.format("id")} = coalesce(:question, {_QUESTION.format("id")})
 ORDER BY {_QUESTION.format("answer")} IS NOT NULL, r.id LIMIT 1
@@ -28,6 +28,6 @@ def members(key: str) -> Query[list[Member]]:
     return Query(MEMBERS, {"key": key}, lambda rows: [Member(*row) for row in rows])
 
 
-def asking(key: str, question: str | None) -> Query[str | None]:
+def lane_with_question(key: str, question: str | None) -> Query[str | None]:
     """The key of the lane of a session whose run asks a question: that one, or any; None: none does."""
-    return Query(ASKING, {"key": key, "question": question}, lambda rows: str(rows[0][0]) if rows else None)
+    return Query(LANE_WITH_QUESTION, {"key": key, "question": question}, lambda rows: str(rows[0][0]) if rows else None)

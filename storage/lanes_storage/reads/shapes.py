@@ -101,8 +101,8 @@ def _to_attempt(entry: Any) -> ProviderAttempt:
     return ProviderAttempt(provider, cause, message, at, status if isinstance(status, int) else None, *words)
 
 
-def _unreadable(said: str) -> ProviderAttempt:
-    return ProviderAttempt("unknown", "unreadable", said[:UNREADABLE], 0)
+def _unreadable(text: str) -> ProviderAttempt:
+    return ProviderAttempt("unknown", "unreadable", text[:UNREADABLE], 0)
 
 
 def to_run(row: Row) -> RunRow:
@@ -115,21 +115,21 @@ def to_run(row: Row) -> RunRow:
 
 def _to_phase(stored: str | None) -> AttemptPhase | None:
     """The provider that a run asks now. Values of other versions that are unknown here are not shown."""
-    told: dict[str, Any] = (stored and parsed(stored, dict)) or {}
-    if not all(isinstance(told.get(name), kind) for name, kind in _OF_PHASE.items()):
+    fields: dict[str, Any] = (stored and parsed(stored, dict)) or {}
+    if not all(isinstance(fields.get(name), kind) for name, kind in _OF_PHASE.items()):
         return None
-    return AttemptPhase(**{name: told[name] for name in _OF_PHASE})
+    return AttemptPhase(**{name: fields[name] for name in _OF_PHASE})
 
 
 def to_question(stored: str | None) -> RunQuestion | None:
     """What a run asks. Invalid JSON, and fields of other versions, are ignored."""
     if stored is None:
         return None
-    told: dict[str, Any] = parsed(stored, dict) or {}
-    given = {name: value for name, value in told.items() if name in RunQuestion._fields}
-    if not (given.keys() >= {*RunQuestion._fields} - {"answer"} and isinstance(given["options"], list)):
+    fields: dict[str, Any] = parsed(stored, dict) or {}
+    known = {name: value for name, value in fields.items() if name in RunQuestion._fields}
+    if not (known.keys() >= {*RunQuestion._fields} - {"answer"} and isinstance(known["options"], list)):
         return None
-    return RunQuestion(**{**given, "options": tuple(map(str, given["options"]))})
+    return RunQuestion(**{**known, "options": tuple(map(str, known["options"]))})
 
 
 def to_owner(row: Row) -> OwnerRow:

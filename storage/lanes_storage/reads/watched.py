@@ -76,20 +76,20 @@ def unnamed(source: str) -> Query[list[tuple[str, int]]]:
 
 
 def _source(row: Row) -> SourceRow:
-    name, kind, url, owner, state, *told = row
-    return SourceRow(name, kind, url, owner, SourceState(state), *told)
+    name, kind, url, owner, state, *others = row
+    return SourceRow(name, kind, url, owner, SourceState(state), *others)
 
 
 def _sighting(row: Row) -> SightingRow:
     key, state, runs, *times = row[_WIDTH : _WIDTH + 7]
     known = tuple(str(run) for run in parsed(runs, list) or ())
-    epoch, from_files, changed_at, freeing, *acted = row[_WIDTH + 7 :]
+    epoch, from_files, changed_at, freeing, *epochs = row[_WIDTH + 7 :]
     seen = Sighting(key, WatchedState(state), known, *times)
-    return SightingRow(_source(row[:_WIDTH]), seen, epoch, bool(from_files), changed_at, bool(freeing), *acted)
+    return SightingRow(_source(row[:_WIDTH]), seen, epoch, bool(from_files), changed_at, bool(freeing), *epochs)
 
 
 def _freeing(row: Row) -> FreeingRow:
     id_, source, key, epoch, taken_by, outcome, stored, ended_at = row
     steps = parsed(stored, list) if stored else None
-    told = tuple(each for each in steps or () if isinstance(each, dict))
-    return FreeingRow(id_, source, key, epoch, taken_by, outcome, told, ended_at)
+    shown = tuple(each for each in steps or () if isinstance(each, dict))
+    return FreeingRow(id_, source, key, epoch, taken_by, outcome, shown, ended_at)

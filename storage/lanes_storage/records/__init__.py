@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lanes_storage.lazily import lazily
 
 if TYPE_CHECKING:
+    from lanes_storage.records.arguments import *
     from lanes_storage.records.claims import *
     from lanes_storage.records.filters import *
-    from lanes_storage.records.given import *
     from lanes_storage.records.lanes import *
     from lanes_storage.records.providers import *
     from lanes_storage.records.runs import *
@@ -23,7 +23,7 @@ __getattr__ = lazily(
     {
         ".claims": "Claimed Head News Old OwnerOrders Release WaitingHead WaitingLane",
         ".filters": "Comparison Condition How LaneFilter Subject",
-        ".given": (
+        ".arguments": (
             "OUTLINE Admission Beat BudgetTerms HandedText Idempotency NewMessage NewOwner NewQuestion RetryTerms "
             "SeenIncident Spent Waiter is_outline"
         ),

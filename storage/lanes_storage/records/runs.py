@@ -129,11 +129,11 @@ class RunQuestion(NamedTuple):
     def chosen(self, text: str) -> str | None:
         """The answer that a text gives: one of the options, by its word or its number, or the text itself. None if it
         is none."""
-        said = text.strip()
+        answer = text.strip()
         if not self.options:
-            return text if said else None
+            return text if answer else None
         for number, option in enumerate(self.options, 1):
-            if said.casefold() in (option.casefold(), str(number)):
+            if answer.casefold() in (option.casefold(), str(number)):
                 return option
         return None
 

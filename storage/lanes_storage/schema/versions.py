@@ -50,8 +50,8 @@ def creation() -> tuple[str, ...]:
 
     from lanes_storage.schema.tables import metadata
 
-    def text(made: CreateTable | CreateIndex) -> str:
-        return str(made.compile(dialect=dialect())).strip()
+    def text(statement: CreateTable | CreateIndex) -> str:
+        return str(statement.compile(dialect=dialect())).strip()
 
     tables = metadata.tables.values()
     indexes = (text(CreateIndex(index)) for table in tables for index in table.indexes)

@@ -115,7 +115,7 @@ class AsyncSqliteStore:
         self.changes_file = file.guard.files.log
         self._point_reads = point_reads
         self._listeners = Listeners()
-        self._writer = Writer(file, self._listeners.tell, asyncio.get_running_loop())
+        self._writer = Writer(file, self._listeners.notify, asyncio.get_running_loop())
         self._reader = aiosqlite.Connection(file.reader, iter_chunk_size=64)
         self._broad = BroadReads(file)
         self._stuck: Stuck | None = None  # what prevented the last attempt to shorten a large WAL
@@ -144,11 +144,11 @@ class AsyncSqliteStore:
         return await self._writer.submit(step, asyncio.get_running_loop())
 
     def write_blocking(self, step: Step[T], timeout: float | None = None) -> T:
-        written = self._writer.submit_blocking(step)
+        future = self._writer.submit_blocking(step)
         try:
-            return written.result(timeout)
+            return future.result(timeout)
         except TimeoutError:
-            written.cancel()
+            future.cancel()
             raise
 
     async def read(self, query: Query[T]) -> T:
@@ -174,13 +174,13 @@ class AsyncSqliteStore:
         return self._listeners.add(listener)
 
     def shorten_log(self) -> str | None:
-        found = None
+        stuck = None
         if log_bytes(self._path) > LARGE_LOG_BYTES:
             # a separate connection: the writer does not wait for readers
             with contextlib.closing(SqliteFile.open(self._path)) as file:
-                found = file.shorten()
-        before, self._stuck = self._stuck, found
-        if found is None or found != before:
+                stuck = file.shorten()
+        before, self._stuck = self._stuck, stuck
+        if stuck is None or stuck != before:
             return None
         megabytes = log_bytes(self._path) // 1_000_000
         return (

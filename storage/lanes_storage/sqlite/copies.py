@@ -83,8 +83,8 @@ def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
         _copy_pages(source, draft, progress)
-        if wrong := damage(draft):
-            raise errors.DatabaseDamaged(str(source), "; ".join(wrong))
+        if problems := damage(draft):
+            raise errors.DatabaseDamaged(str(source), "; ".join(problems))
         with translated(str(draft)):
             _sync(draft)
     except BaseException as error:
@@ -102,8 +102,8 @@ def check_copy(path: Path) -> None:
     if application != versions.APPLICATION_ID:
         raise errors.DatabaseDamaged(str(path), "this is no lanes database")
     versions.check(str(path), version, upgrade=True)
-    if wrong := damage(path):
-        raise errors.DatabaseDamaged(str(path), "; ".join(wrong))
+    if problems := damage(path):
+        raise errors.DatabaseDamaged(str(path), "; ".join(problems))
 
 
 def numbers(path: Path) -> dict[str, int]:
@@ -148,8 +148,8 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         if files.database.exists():
             own_like(files.database, draft)
             aside = _put_aside(files)
-        for stray in (files.log, files.memory):
-            stray.unlink(missing_ok=True)
+        for side_file in (files.log, files.memory):
+            side_file.unlink(missing_ok=True)
         draft.replace(files.database)
         _sync(files.database.parent)
         if aside is not None:
@@ -244,10 +244,12 @@ def _vacuum(connection: sqlite3.Connection, path: Path) -> None:
     try:
         connection.execute("VACUUM")
     except sqlite3.Error as error:
-        told = translate(str(path), error)
-        if isinstance(told, errors.DatabaseFull):  # SQLite does not tell which disk that is
-            told.fix = "free room for all that is left, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
-        raise told from error
+        storage_error = translate(str(path), error)
+        if isinstance(storage_error, errors.DatabaseFull):  # SQLite does not tell which disk that is
+            storage_error.fix = (
+                "free room for all that is left, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
+            )
+        raise storage_error from error
 
 
 def remove(path: Path) -> None:

@@ -167,10 +167,12 @@ def deviations(path: Path) -> list[str]:
 
     Raises StorageError.
     """
-    with contextlib.closing(sqlite3.connect(":memory:")) as made:
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
         for statement in versions.creation():
-            made.execute(statement)
-        meant = {str(row[0]) for row in made.execute(_PARTS)}
+            empty.execute(statement)
+        expected = {str(row[0]) for row in empty.execute(_PARTS)}
     with contextlib.closing(SqliteReader(path)) as reader:
         found = reader.read(Query(_PARTS, {}, lambda rows: {str(row[0]) for row in rows}))
-    return [f"without {part}" for part in sorted(meant - found)] + [f"with {part}" for part in sorted(found - meant)]
+    return [f"without {part}" for part in sorted(expected - found)] + [
+        f"with {part}" for part in sorted(found - expected)
+    ]

@@ -61,7 +61,7 @@ class Listeners:
     def __len__(self) -> int:
         return len(self._all)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Call all listeners after a commit. If one raises, the others are still called."""
         for listener in list(self._all.values()):  # a copy in one step: others may change it meanwhile
             try:
@@ -179,15 +179,15 @@ class Writer:
             ended[self._home] = []
         for (_, future, loop), result in zip(batch, results, strict=True):
             ended[loop].append((future, result))
-        for loop, those in ended.items():
-            told = partial(self._tell, those, changed and loop is self._home)
+        for loop, callers in ended.items():
+            notify = partial(self._notify, callers, changed and loop is self._home)
             if loop is None:
-                told()
+                notify()
             else:
                 with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits there
-                    loop.call_soon_threadsafe(told)
+                    loop.call_soon_threadsafe(notify)
 
-    def _tell(self, ended: list[tuple[_Future, Any]], committed: bool) -> None:
+    def _notify(self, ended: list[tuple[_Future, Any]], committed: bool) -> None:
         try:
             if committed:
                 self._committed()
@@ -213,6 +213,6 @@ def _for_callers(name: str, error: BaseException) -> BaseException:
         return translate(name, error)
     if not isinstance(error, StopIteration):
         return error
-    told = RuntimeError("a step raised StopIteration")
-    told.__cause__ = error
-    return told
+    replacement = RuntimeError("a step raised StopIteration")
+    replacement.__cause__ = error
+    return replacement

@@ -28,7 +28,7 @@ FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :ke
 #: For each of ``:keys``, a JSON array: its place, the last ids that were assigned to a lane and to a message, and
 #: whether anything is paused; then its lane (null: no such lane), how many messages wait there, and what its run asks
 #: unless its abort was requested.
-LANES_MET = """
+TARGET_LANES = """
 SELECT k.key, (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
   l.id, l.state, l.run_id, l.head_id, CASE WHEN l.head_id IS NULL THEN 0 ELSE
@@ -138,12 +138,12 @@ WHERE id = :lane
 
 #: A second pause of the same kind replaces the first.
 _PAUSE = """
-INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({what}, :kind, :reason, :actor, :now, :until)
+INSERT INTO pauses ({of}, kind, reason, actor, at, until) VALUES ({value}, :kind, :reason, :actor, :now, :until)
 ON CONFLICT ({of}, kind) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, at = excluded.at,
   until = excluded.until
 """
-PAUSE_LANE = _PAUSE.format(of="lane_id", what=":lane")
-PAUSE_PATTERN = _PAUSE.format(of="pattern", what=":pattern")
+PAUSE_LANE = _PAUSE.format(of="lane_id", value=":lane")
+PAUSE_PATTERN = _PAUSE.format(of="pattern", value=":pattern")
 
 END_PAUSES = f"DELETE FROM pauses WHERE lane_id = {own_lane(':lane')}"
 END_PAUSE = f"{END_PAUSES} AND kind = :kind"

@@ -222,7 +222,7 @@ UPDATE runs SET question = :question, progress = :progress, progress_at = :now, 
 
 #: The run that may ask, and take messages: it holds its lane, and no abort was requested. With what it asks, and the
 #: actor and the sender of its message, who may answer.
-ASKING_RUN = """
+INPUT_RUN = """
 SELECT r.lane_id, r.message_id, r.question, m.actor, m.sender FROM lanes l JOIN runs r ON r.id = l.run_id
   JOIN messages m ON m.id = r.message_id
 WHERE l.run_id = :run_id AND l.epoch = :epoch AND r.abort_at IS NULL
@@ -242,7 +242,7 @@ WHERE id = :run AND json_extract(question, '$.answer') = :message
 """
 
 #: The oldest message that was meant for a run, other than the answer to its question.
-OLDEST_MEANT = """
+OLDEST_INPUT = """
 SELECT id, text, actor, sender FROM messages WHERE for_run = :run AND id <> :answer ORDER BY rank
 """
 

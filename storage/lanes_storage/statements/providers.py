@@ -34,7 +34,7 @@ NOTE_PLACE = "UPDATE runs SET provider = :provider WHERE id = :run AND ended_at 
 
 #: The run has a place at a provider that recovers, which has not begun to answer it. What never cooled has no time of
 #: its last answer either.
-NOTE_ASKED = f"""
+NOTE_REQUEST = f"""
 UPDATE runs SET asked_boot = :boot WHERE id = :run AND (SELECT 1 FROM providers p WHERE p.provider = :provider
   AND (coalesce(p.answered_at, 0) < p.until OR :now < p.answered_at + {TRICKLE_MS})) IS NOT NULL
 """

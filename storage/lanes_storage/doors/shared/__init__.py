@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
-from lanes_storage.interface import Given, Transaction
+from lanes_storage.interface import Bindings, Transaction
 from lanes_storage.law import AttemptCause, BoundTo, Cause, Edge, EventType, MessageState, turn_of
 from lanes_storage.records import ProviderAttempt, RunFailure, RunResult
 from lanes_storage.statements import further
@@ -25,22 +25,22 @@ def event(
     actor: str | None = None,
     cause: str | None = None,
     detail: dict[str, Any] | str | None = None,
-) -> Given:
+) -> Bindings:
     """One event, as ``statements.RECORD`` takes it. ``detail``: an object, or the JSON of one."""
     stored = detail if detail is None or isinstance(detail, str) else json.dumps(detail)
     return now.wall, str(type), lane, from_state, to_state, run, message, epoch, actor, cause, stored
 
 
-def write_events(tx: Transaction, events: Sequence[Given]) -> None:
+def write_events(tx: Transaction, events: Sequence[Bindings]) -> None:
     """Write events, and mark the blocks of the journal in which their lanes have events."""
     if events:
         tx.many(sql.RECORD, events)
         tx.run(sql.MARK_BLOCKS, (len(events),))
 
 
-def record(tx: Transaction, type: EventType, now: Now, **what: Any) -> None:  # noqa: A002
-    """Write one event; ``what`` is as for ``event``."""
-    write_events(tx, [event(type, now, **what)])
+def record(tx: Transaction, type: EventType, now: Now, **fields: Any) -> None:  # noqa: A002
+    """Write one event; ``fields`` is as for ``event``."""
+    write_events(tx, [event(type, now, **fields)])
 
 
 def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
@@ -75,8 +75,8 @@ BEFORE_RETRY: dict[str, str] = {
 #: Endings that a person requested, or that need no action.
 NOTHING_TO_DO: dict[str, str] = {
     Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
-    BoundTo.CLIENT.gone: "nothing to do: the client that asked has left",
-    BoundTo.WAITER.gone: "nothing to do: the caller that waited has left",
+    BoundTo.CLIENT.end_cause: "nothing to do: the client that asked has left",
+    BoundTo.WAITER.end_cause: "nothing to do: the caller that waited has left",
 }
 #: What to do where the same message would end in the same way again.
 INSTEAD_OF_RETRY: dict[str, str] = {
@@ -123,7 +123,7 @@ def write_turns(tx: Transaction, turns: Sequence[NewTurn]) -> None:
     tx.many(further.MAKE_TURN, [_row_of_turn(turn) for turn in turns])
 
 
-def _row_of_turn(turn: NewTurn) -> Given:
+def _row_of_turn(turn: NewTurn) -> Bindings:
     message, lane, conversation, before, text, state, now, answer = turn
     reply, messages, tokens = (None, None, None) if answer is None else (answer.text, answer.messages, answer.tokens)
     return turn_of(message), lane, conversation, before, message, text, reply, messages, str(state), tokens, now.wall
@@ -154,16 +154,16 @@ def finish(tx: Transaction, endings: Sequence[Ending]) -> None:
     write_events(tx, [_notice(ending) for ending in endings if ending.state in NOTED])
 
 
-def _row(ending: Ending) -> Given:
+def _row(ending: Ending) -> Bindings:
     message, _, _, _, state, interruptions, now, answer, failure, answered_by = ending
     reply, reply_detail = (None, None) if answer is None else (answer.text, answer.detail)
-    cause, told = (None, None) if failure is None else (failure.cause, failure.message)
-    asked = answer or failure
-    attempts = None if asked is None else attempts_json(asked.attempts)
-    return str(state), reply, reply_detail, cause, told, attempts, interruptions, answered_by, now.wall, message
+    cause, error = (None, None) if failure is None else (failure.cause, failure.message)
+    outcome = answer or failure
+    attempts = None if outcome is None else attempts_json(outcome.attempts)
+    return str(state), reply, reply_detail, cause, error, attempts, interruptions, answered_by, now.wall, message
 
 
-def _notice(ending: Ending) -> Given:
+def _notice(ending: Ending) -> Bindings:
     message, lane, run, bound, state, _, now, _, failure, _ = ending
     cause = None if failure is None else failure.cause
     detail = {"state": state, "next": next_step(message, state, cause, bound=bound)}
@@ -225,31 +225,31 @@ def end_waiting(
     reason: str | None = None,
 ) -> bool:
     """End a waiting message without a run; the journal keeps its content. Returns False if it was not waiting."""
-    met = find_message(tx, message)
-    if met is None or met.state != MessageState.QUEUED:
+    found = find_message(tx, message)
+    if found is None or found.state != MessageState.QUEUED:
         return False
-    if met.for_run is not None:  # it is not meant for that run any more; a question that it answered waits for another
-        tx.run(further.FORGET_ANSWER, {"run": met.for_run, "message": message})
+    if found.for_run is not None:  # it is no longer meant for that run; a question that it answered waits for another
+        tx.run(further.FORGET_ANSWER, {"run": found.for_run, "message": message})
         tx.run(further.GIVE_BACK, {"message": message})
-    content = {"text": met.text, "request": met.request, "runner": met.runner, "reason": reason}
+    content = {"text": found.text, "request": found.request, "runner": found.runner, "reason": reason}
     detail = {name: value for name, value in content.items() if value is not None}
-    change = {"lane": met.lane, "from_state": met.state, "to_state": state, "message": message}
+    change = {"lane": found.lane, "from_state": found.state, "to_state": state, "message": message}
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
-    bound = met.bound_to is not None
-    finish(tx, [Ending(message, met.lane, met.run, bound, state, met.interruptions, now, failure=failure)])
-    _keep_unanswered(tx, met, state, failure.cause, now)
-    tx.run(sql.RESET_HEAD, {"lane": met.lane, "now": now.wall})
+    bound = found.bound_to is not None
+    finish(tx, [Ending(message, found.lane, found.run, bound, state, found.interruptions, now, failure=failure)])
+    _keep_unanswered(tx, found, state, failure.cause, now)
+    tx.run(sql.RESET_HEAD, {"lane": found.lane, "now": now.wall})
     return True
 
 
-def _keep_unanswered(tx: Transaction, met: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
+def _keep_unanswered(tx: Transaction, found: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
     """Remember what a person said in a message that ends while it waits, unless it was withdrawn before it began: by a
     drop, or by an abort of the queue."""
-    withdrawn = met.started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER
-    if met.text is None or met.anonymous or state is MessageState.DROPPED or withdrawn:
+    withdrawn = found.started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER
+    if found.text is None or found.anonymous or state is MessageState.DROPPED or withdrawn:
         return
-    write_turns(tx, [NewTurn(met.id, met.lane, met.conversation, met.last_turn, met.text, state, now)])
-    tx.run(further.NEW_LAST_TURN, {"turn": turn_of(met.id), "lane": met.lane})
+    write_turns(tx, [NewTurn(found.id, found.lane, found.conversation, found.last_turn, found.text, state, now)])
+    tx.run(further.NEW_LAST_TURN, {"turn": turn_of(found.id), "lane": found.lane})
 
 
 def batch_members(tx: Transaction, batch: int, state: MessageState) -> dict[int, str]:

@@ -92,7 +92,7 @@ class HeldRun(NamedTuple):
     conversation: int = 1
     last_turn: int | None = None
     text: str | None = None  # what is remembered of it; null for a request, which brings its own history
-    meant: int = 0  # whether messages wait for the run to take them
+    has_input: int = 0  # whether messages wait for the run to take them
     question: str | None = None
     epoch: int = 0  # of its lane
 
@@ -123,8 +123,8 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     if run is None or (end.evidence is not None and not _still_so(end.evidence, run)):
         return None
     if run.abort_at is not None:
-        words = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
-        failure = RunFailure(Cause.read(run.abort_cause), words)
+        sentence = f"aborted by {run.abort_actor}" + (f": {run.abort_reason}" if run.abort_reason else "")
+        failure = RunFailure(Cause.read(run.abort_cause), sentence)
         return RunEnd(Edge.ABORT, MessageState.ABORTED, run.interruptions, failure, failure)
     if end.edge is Edge.ABORT:
         return None
@@ -170,8 +170,8 @@ class ParkLimit(NamedTuple):
 
     def passed(self, failure: RunFailure) -> RunFailure:
         """The failure of a message that would have to wait longer."""
-        why = "its client is not kept waiting for that" if self.lasting else "it may wait no longer (max_park)"
-        return failure._replace(message=f"{failure.message}; {why}")
+        reason = "its client is not kept waiting for that" if self.lasting else "it may wait no longer (max_park)"
+        return failure._replace(message=f"{failure.message}; {reason}")
 
     def again(self, retry: RetryTerms | None) -> RetryTerms | None:
         """What may run it once more all the same: where it names such a cause."""
@@ -201,8 +201,8 @@ def parking(
         "interruptions": None,
     }
     row |= {"retry": retry is not None, "aside": retry is not None and not retry.hold}
-    named = json.dumps([*providers]) if providers and retry is None and until is not None else None
-    return row | {"since": None if until is None else now.wall, "parked_for": named}
+    parked_for = json.dumps([*providers]) if providers and retry is None and until is not None else None
+    return row | {"since": None if until is None else now.wall, "parked_for": parked_for}
 
 
 def _still_so(evidence: Evidence, held: HeldRun) -> bool:
@@ -217,7 +217,7 @@ def _still_so(evidence: Evidence, held: HeldRun) -> bool:
 def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> RunEnd:
     # the message ends together with the client or process that it is bound to, and does not run again
     if run.bound_to is not None:
-        ending = RunFailure(BoundTo.read(run.bound_to).gone, failure.message)
+        ending = RunFailure(BoundTo.read(run.bound_to).end_cause, failure.message)
         return RunEnd(edge, MessageState.ABORTED, run.interruptions, failure, ending)
     # a draining owner was asked to end: if it dies before it is done, that is not the message's fault
     count = run.interruptions + (failure.cause in COUNTED_INTERRUPTIONS and run.drain_at is None)
@@ -227,7 +227,7 @@ def _interrupted(edge: Edge, run: HeldRun, failure: RunFailure, cuts: int) -> Ru
         poison = RunFailure(Cause.POISON, f"interrupted {count} times, last: {failure.message}")
         return RunEnd(edge, MessageState.FAILED, count, poison, poison)
     if cuts >= MAX_CUTS:
-        worn = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
-        return RunEnd(edge, MessageState.FAILED, count, worn, worn)
+        drained = RunFailure(Cause.DRAINED, f"cut {cuts} times, mostly by drains, last: {failure.message}")
+        return RunEnd(edge, MessageState.FAILED, count, drained, drained)
     pause = PauseKind.INTERRUPTED if run.on_interrupt == OnInterrupt.PAUSE else None
     return RunEnd(edge, MessageState.QUEUED, count, failure, pause=pause)

@@ -25,10 +25,10 @@ def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
 
     Returns None if there would be no cycle, if the run no longer holds a lane, or if the lane does not exist yet.
     """
-    waiting, wanted = tx.rows(further.OPEN_RUN, {"run": run}), tx.rows(FIND_LANE, {"key": key})
-    if not waiting or not wanted:
+    waiting, target = tx.rows(further.OPEN_RUN, {"run": run}), tx.rows(FIND_LANE, {"key": key})
+    if not waiting or not target:
         return None
-    return _search(tx, waiting[0], (wanted[0][0], key, wanted[0][3]))
+    return _search(tx, waiting[0], (target[0][0], key, target[0][3]))
 
 
 def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitCircle | bool:
@@ -38,10 +38,10 @@ def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitC
     """
     run, process = waiter
     waiting = tx.rows(further.OPEN_RUN, {"run": run})
-    wanted = tx.rows(further.LANE_OF_MESSAGE, {"message": message})
-    if not waiting or not wanted:
+    target = tx.rows(further.LANE_OF_MESSAGE, {"message": message})
+    if not waiting or not target:
         return False
-    cycle = _search(tx, waiting[0], wanted[0])
+    cycle = _search(tx, waiting[0], target[0])
     if cycle is not None:
         return cycle
     tx.run(further.MAKE_WAIT, process._asdict() | {"run": run, "message": message, "now": now.wall})
@@ -54,21 +54,21 @@ def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
     tx.run(further.END_WAIT, waiter.process._asdict() | {"run": waiter.run_id, "message": message})
 
 
-def _search(tx: Transaction, waiting: Row, wanted: Row) -> WaitCircle | None:
+def _search(tx: Transaction, waiting: Row, target: Row) -> WaitCircle | None:
     """Search from the wanted lane along the waits of its run; a path back to the waiting lane is the cycle."""
     home, home_key, _ = waiting
-    seen = {wanted[0]}
-    paths: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, wanted[1]), wanted[0], wanted[2])])
+    seen = {target[0]}
+    paths: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, target[1]), target[0], target[2])])
     while paths:
         keys, lane, run = paths.popleft()
         if lane == home:
             return WaitCircle(keys)
         if run is None:
             continue
-        for there, key, holder in tx.rows(further.WAITED_FOR, {"run": run}):
-            if there not in seen:
-                seen.add(there)
-                paths.append(((*keys, key), there, holder))
+        for next_lane, key, holder in tx.rows(further.WAITED_FOR, {"run": run}):
+            if next_lane not in seen:
+                seen.add(next_lane)
+                paths.append(((*keys, key), next_lane, holder))
     return None
 
 
@@ -109,8 +109,8 @@ def _too_many(tx: Transaction, lane: int, most: int | None, now: Now) -> str | N
         before = tx.rows(f"{further.ACCEPTED} LIMIT 1 OFFSET {most:d}", {"lane": lane})
     else:
         newest = f"{further.ACCEPTED} LIMIT {most + 1:d}"
-        came = [row for each in session for row in tx.rows(newest, {"lane": each})]
-        before = sorted(came, key=tuple, reverse=True)[most:]
+        arrivals = [row for each in session for row in tx.rows(newest, {"lane": each})]
+        before = sorted(arrivals, key=tuple, reverse=True)[most:]
     # What came so much later than now came before the wall clock was set back, it is not known when.
     if not before or abs(now.wall - before[0][1]) >= MINUTE_MS:
         return None

@@ -27,8 +27,8 @@ def serialized(transition: Transition[C, R]) -> Transition[C, R]:
 
     @wraps(transition)
     def in_rounds(tx: Transaction, commands: Sequence[C]) -> Sequence[R]:
-        things = [thing for command in commands for thing in command.about] if len(commands) > 1 else []
-        if len(things) == len(set(things)):  # almost always true
+        subjects = [subject for command in commands for subject in command.about] if len(commands) > 1 else []
+        if len(subjects) == len(set(subjects)):  # almost always true
             return transition(tx, commands)
         results: list[Any] = [None] * len(commands)
         for places in rounds(commands, lambda command: command.about):
@@ -42,16 +42,16 @@ def serialized(transition: Transition[C, R]) -> Transition[C, R]:
 def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> list[list[int]]:
     """Divide the commands (given by their positions) into as few rounds as possible, such that no thing occurs twice in
     one round."""
-    made: list[list[int]] = []
+    result: list[list[int]] = []
     first_free: dict[Hashable, int] = {}
     for place, command in enumerate(commands):
-        things = [*about(command)]
-        number = max(first_free.get(thing, 0) for thing in things)
-        if number == len(made):
-            made.append([])
-        made[number].append(place)
-        first_free.update(dict.fromkeys(things, number + 1))
-    return made
+        subjects = [*about(command)]
+        number = max(first_free.get(subject, 0) for subject in subjects)
+        if number == len(result):
+            result.append([])
+        result[number].append(place)
+        first_free.update(dict.fromkeys(subjects, number + 1))
+    return result
 
 
 def array(numbers: list[int]) -> str:

@@ -94,12 +94,12 @@ def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
             raise translate(name, error) from error
         if not isinstance(error, OSError):
             raise
-        found = errors.DatabaseUnavailable(name, error.strerror or str(error))
+        unavailable = errors.DatabaseUnavailable(name, error.strerror or str(error))
         if isinstance(error, PermissionError):  # the doctor may not look either
-            found.fix = errors.DatabaseReadOnly.fix
+            unavailable.fix = errors.DatabaseReadOnly.fix
         elif error.errno in _NAMED_WRONGLY:
-            found.fix = _NAMING
-        raise found from error
+            unavailable.fix = _NAMING
+        raise unavailable from error
     if guard is not None:
         guard.check()
 
@@ -174,8 +174,8 @@ def on_error(undo: Callable[[], None]) -> Iterator[None]:
 def _drop_statistics(connection: sqlite3.Connection) -> None:
     """Delete the statistics of ``ANALYZE``, so that statements are planned as in the tests. They never change by
     themselves: once the tables have grown, plans that were made for small tables would scan them."""
-    found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
-    tables = connection.execute(found).fetchall()
+    query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite#_stat_' ESCAPE '#'"
+    tables = connection.execute(query).fetchall()
     for (table,) in tables:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     if tables:
@@ -233,8 +233,8 @@ def check_users(files: Files, connection: sqlite3.Connection) -> None:
     """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal" and (others := used_elsewhere(files.database, files.memory)):
-        said = f"process {', '.join(map(str, others))} uses this file under the name that it had"
-        raise errors.DatabaseAliased(str(files.path), said)
+        detail = f"process {', '.join(map(str, others))} uses this file under the name that it had"
+        raise errors.DatabaseAliased(str(files.path), detail)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -72,19 +72,19 @@ class SqliteFile:
                 keeper = connect_reading(files.database)
                 undo.callback(keeper.close)
                 check_users(files, keeper)
-                found = keeper.execute("PRAGMA user_version").fetchone()
+                version = keeper.execute("PRAGMA user_version").fetchone()
                 connection = open_writer(path, create=create, upgrade=upgrade, synchronous=synchronous)
                 undo.callback(connection.close)
                 connection.execute("PRAGMA busy_timeout = 0")  # from here on, ``locking`` does the waiting
                 # this opens the WAL, in a new file too
-                made = keeper.execute("PRAGMA user_version").fetchone() != found
+                created = keeper.execute("PRAGMA user_version").fetchone() != version
                 keep_open(files)
                 guard = FileGuard(files, lock)
                 if before != seen(name):
                     raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
                 opened = cls(connection, keeper, guard)
             undo.pop_all()
-        if made:
+        if created:
             opened.idle()  # so that a plain copy of a new file is not empty
             if log_bytes(path) > LARGE_LOG_BYTES:  # of an upgrade: each command that opens the file would read it all
                 with contextlib.suppress(*_LATER):

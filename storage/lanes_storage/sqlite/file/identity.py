@@ -19,7 +19,7 @@ _DELETED = " (deleted)"
 #: Seconds between two checks of which processes have the file open.
 _LOOK_AGAIN_S = 0.1
 
-_WHAT = ("its file", "its log (-wal)", "its shared memory (-shm)")
+_PARTS = ("its file", "its log (-wal)", "its shared memory (-shm)")
 
 
 class FileGuard:
@@ -43,7 +43,7 @@ class FileGuard:
         except OSError as error:  # for example, the search permission of the folder was removed
             raise errors.DatabaseUnavailable(str(self.files.path), error.strerror or str(error)) from error
         if found != self._held:
-            raise errors.DatabaseReplaced(str(self.files.path), self._told(found))
+            raise errors.DatabaseReplaced(str(self.files.path), self._difference(found))
 
     @property
     def at_home(self) -> bool:
@@ -55,10 +55,10 @@ class FileGuard:
         if os.getpid() != self._pid:  # before each step
             raise errors.ForkedStore(str(self.files.path), self._pid)
 
-    def _told(self, found: tuple[Seen, ...]) -> str:
-        what, now = next((w, f) for w, f, held in zip(_WHAT, found, self._held, strict=True) if f != held)
+    def _difference(self, found: tuple[Seen, ...]) -> str:
+        part, now = next((w, f) for w, f, held in zip(_PARTS, found, self._held, strict=True) if f != held)
         return (
-            f"{what} was deleted or moved away" if now is None else f"{what} is another one than this process has open"
+            f"{part} was deleted or moved away" if now is None else f"{part} is another one than this process has open"
         )
 
 
@@ -94,10 +94,10 @@ class _Open(NamedTuple):
     number: int
     at: str
     name: str
-    what: Seen
+    inode: Seen
 
     @property
-    def meant(self) -> str:
+    def path(self) -> str:
         """The name that the file has, or had before it was deleted."""
         return self.name.removesuffix(_DELETED)
 
@@ -119,9 +119,9 @@ def _strange(files: Files) -> dict[int, Stranger]:
     found = {}
     for process in _processes():
         opened = _opened(process)
-        inodes = {one.what for one in opened}
-        other = {one for one in opened if one.meant in names and (one.name != one.meant or one.what != names[one.name])}
-        if _mark(files.side) in {one.meant for one in opened} and names[str(files.database)] not in inodes:
+        inodes = {one.inode for one in opened}
+        other = {one for one in opened if one.path in names and (one.name != one.path or one.inode != names[one.name])}
+        if _mark(files.side) in {one.path for one in opened} and names[str(files.database)] not in inodes:
             # it uses the database of this path, but its file has another name now
             other |= {one for one in opened if one.name in names} | _moved(opened)
         if other:
@@ -136,16 +136,16 @@ def _mark(side: Path) -> str:
 
 def _moved(opened: list[_Open]) -> set[_Open]:
     """The databases that the process has open whose mark says another name: there, the database was before."""
-    names = {one.meant for one in opened}
+    names = {one.path for one in opened}
     databases = {name for name in names if f"{name}-wal" in names and _mark(Path(f"{name}-lock")) not in names}
     moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
-    return {one for one in opened if one.meant in moved}
+    return {one for one in opened if one.path in moved}
 
 
 def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger:
     """Describe a process by its foreign files, in the order of their descriptors; to copy, one of the file and one of
     the WAL suffice."""
-    bases = [one.meant.removesuffix("-wal").removesuffix("-shm") for one in other]
+    bases = [one.path.removesuffix("-wal").removesuffix("-shm") for one in other]
     database = _first(other, bases) or _first(sorted(opened), bases)
     logs = [f"{base}-wal" for base in bases]
     log = _first(other, logs) or _first(sorted(opened), logs)
@@ -153,8 +153,8 @@ def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger
     return Stranger(int(process), _command(process), listed, database, log)
 
 
-def _first(among: list[_Open], names: list[str]) -> str | None:
-    return next((one.at for one in among if one.meant in names), None)
+def _first(opened: list[_Open], names: list[str]) -> str | None:
+    return next((one.at for one in opened if one.path in names), None)
 
 
 def _processes() -> list[str]:

@@ -78,14 +78,14 @@ class SideLock:
             self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (named,) = self._names.look()
+            (current,) = self._names.look()
         except BlockingIOError:
             return False
         except OSError as error:
             raise errors.DatabaseUnavailable(
                 self.database, f"{self._path} cannot be locked: {error.strerror}"
             ) from error
-        if named == self._file:
+        if current == self._file:
             return True
         self._open()  # the side file was deleted: other processes lock the new one of that name
         return self.take()
@@ -110,10 +110,10 @@ class SideLock:
     def is_next(self, since: float) -> bool:
         """Whether no other process in line waits for longer. Of those beyond the timeout, each is stopped."""
         first = max(0, int((since - BUSY_TIMEOUT_MS / 1000) * 1e6))
-        return self._line(fcntl.F_WRLCK, first, int(since * 1e6) - first, ask=True) == fcntl.F_UNLCK
+        return self._line(fcntl.F_WRLCK, first, int(since * 1e6) - first, test=True) == fcntl.F_UNLCK
 
-    def _line(self, kind: int, first: int, length: int, *, ask: bool = False) -> int:
-        return _lasting(self._descriptor, kind, first, length, ask=ask) if self.is_open else fcntl.F_UNLCK
+    def _line(self, kind: int, first: int, length: int, *, test: bool = False) -> int:
+        return _ofd_lock(self._descriptor, kind, first, length, test=test) if self.is_open else fcntl.F_UNLCK
 
     def close(self) -> None:
         """Release the lock and close the descriptors. May be called twice."""
@@ -158,9 +158,9 @@ class SideLock:
 
     def _make_or_open(self) -> int:
         with contextlib.suppress(FileExistsError):
-            made = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            own_like(self._files.database, made)
-            return made
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            own_like(self._files.database, descriptor)
+            return descriptor
         try:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
@@ -184,8 +184,8 @@ class SideLock:
             if error.errno in _MAY_NOT:
                 raise errors.DatabaseReadOnly(self.database) from error
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
-        found = os.fstat(self._descriptor)
-        self._file = found.st_dev, found.st_ino
+        stat = os.fstat(self._descriptor)
+        self._file = stat.st_dev, stat.st_ino
 
 
 def mark(side: Path) -> str:
@@ -194,19 +194,19 @@ def mark(side: Path) -> str:
     return os.fsdecode(os.fsencode(f"lanes:{side}")[-200:])
 
 
-def _lasting(descriptor: int, kind: int, first: int, length: int, *, ask: bool = False) -> int:
+def _ofd_lock(descriptor: int, kind: int, first: int, length: int, *, test: bool = False) -> int:
     """Take, release or ask for an "open file description" lock, which stays until its own descriptor is closed.
 
     Returns the kind of lock that is in the way. Where the system or a sandbox has none, nothing is ever in the way.
     """
     if _FLOCK is None:
         return fcntl.F_UNLCK
-    wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, first, length, 0)
+    request = struct.pack(_FLOCK, kind, os.SEEK_SET, first, length, 0)
     try:
-        told = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK if ask else fcntl.F_OFD_SETLK, wanted)
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK if test else fcntl.F_OFD_SETLK, request)
     except OSError:
         return fcntl.F_UNLCK
-    return int(struct.unpack(_FLOCK, told)[0])
+    return int(struct.unpack(_FLOCK, answer)[0])
 
 
 def keep_open(files: Files) -> None:
@@ -216,15 +216,15 @@ def keep_open(files: Files) -> None:
     memory again while this process reads it, which ends it with SIGBUS, or delete the log behind it. Call it after a
     connection has opened the log.
     """
-    meant = {seen(str(files.memory)): (_OPEN_BYTE, 1), seen(str(files.database)): _SHARED_BYTES}
-    if None in meant or not files.log.exists():  # no log, so nothing is shared; or the files are being replaced
+    spans = {seen(str(files.memory)): (_OPEN_BYTE, 1), seen(str(files.database)): _SHARED_BYTES}
+    if None in spans or not files.log.exists():  # no log, so nothing is shared; or the files are being replaced
         return
     with contextlib.suppress(OSError):  # the system does not show open files
         for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
             with contextlib.suppress(OSError):  # closed meanwhile
-                found = os.fstat(number)
-                if where := meant.get((found.st_dev, found.st_ino)):
-                    _lasting(number, fcntl.F_RDLCK, *where)
+                stat = os.fstat(number)
+                if span := spans.get((stat.st_dev, stat.st_ino)):
+                    _ofd_lock(number, fcntl.F_RDLCK, *span)
 
 
 #: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
@@ -321,10 +321,10 @@ def _elsewhere(database: Path, memory: Path) -> set[int]:
 
 def _has_open(pid: int, path: Path) -> bool:
     with contextlib.suppress(OSError):  # gone, hidden
-        meant = path.stat()
+        target = path.stat()
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
-                if os.path.samestat(descriptor.stat(), meant):
+                if os.path.samestat(descriptor.stat(), target):
                     return True
     return False
 

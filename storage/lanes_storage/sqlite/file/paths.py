@@ -22,10 +22,10 @@ LOOK_ANYWAY_NS = 1_000_000_000
 def seen(path: str) -> Seen:
     """The file that the path names now. Raises OSError if that cannot be determined."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - in each transaction
+        stat = os.stat(path)  # noqa: PTH116 - in each transaction
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino
 
 
 def mount_of(path: Path) -> str | None:
@@ -34,21 +34,21 @@ def mount_of(path: Path) -> str | None:
         return None
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # to close such a one drops no locks of the file
     try:
-        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="utf-8")
+        text = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="utf-8")
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    return next((line for line in told.splitlines() if line.startswith("mnt_id:")), None)
+    return next((line for line in text.splitlines() if line.startswith("mnt_id:")), None)
 
 
-def own_like(database: Path, made: Path | int) -> None:
+def own_like(database: Path, new_file: Path | int) -> None:
     """Give a new file (or its descriptor) the mode of the database and, as root, its owner, as far as possible: who may
     use that one needs this one, too."""
     with contextlib.suppress(OSError):
-        meant = database.stat()
-        os.chmod(made, meant.st_mode & 0o777)  # noqa: PTH101 - also of a descriptor
-        os.chown(made, meant.st_uid, meant.st_gid)
+        stat = database.stat()
+        os.chmod(new_file, stat.st_mode & 0o777)  # noqa: PTH101 - also of a descriptor
+        os.chown(new_file, stat.st_uid, stat.st_gid)
 
 
 class Files(NamedTuple):
@@ -98,8 +98,8 @@ class Names:
 def _rests(folder: str, now: int) -> tuple[int, ...] | None:
     """The state of a folder, for comparison; None if it changed too recently to be reliable, or does not exist."""
     try:
-        found = os.stat(folder)  # noqa: PTH116
+        stat = os.stat(folder)  # noqa: PTH116
     except OSError:
         return None
-    changed = max(found.st_mtime_ns, found.st_ctime_ns)
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns) if now - changed > SETTLED_NS else None
+    changed = max(stat.st_mtime_ns, stat.st_ctime_ns)
+    return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns) if now - changed > SETTLED_NS else None

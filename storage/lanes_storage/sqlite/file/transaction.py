@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from lanes_storage.interface import Given, Row
+from lanes_storage.interface import Bindings, Row
 from lanes_storage.sqlite.file.binding import placed
 from lanes_storage.sqlite.file.identity import FileGuard
 from lanes_storage.sqlite.file.locking import begin
@@ -25,15 +25,15 @@ class SqliteTransaction:
         self._guard = guard
         self._undo: list[Callable[[], None]] = []
 
-    def run(self, sql: str, params: Given) -> int:
+    def run(self, sql: str, params: Bindings) -> int:
         return self._execute(sql, params).rowcount
 
-    def many(self, sql: str, params: Sequence[Given]) -> int:
+    def many(self, sql: str, params: Sequence[Bindings]) -> int:
         if not params:
             return 0
         text, values = placed(sql)
-        given = params if isinstance(params[0], tuple) else [values(row) for row in params]  # type: ignore[arg-type]
-        before, left = self._connection.total_changes, iter(given)
+        bindings = params if isinstance(params[0], tuple) else [values(row) for row in params]  # type: ignore[arg-type]
+        before, left = self._connection.total_changes, iter(bindings)
         try:
             return self._connection.executemany(text, left).rowcount
         except UnicodeEncodeError:  # as below, for the failed row and the rows after it
@@ -42,7 +42,7 @@ class SqliteTransaction:
                 self._execute(sql, row)
             return self._connection.total_changes - before
 
-    def rows(self, sql: str, params: Given) -> list[Row]:
+    def rows(self, sql: str, params: Bindings) -> list[Row]:
         return self._execute(sql, params).fetchall()
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
@@ -83,13 +83,13 @@ class SqliteTransaction:
         if self._guard is not None:
             self._guard.check()
 
-    def _execute(self, sql: str, params: Given) -> sqlite3.Cursor:
+    def _execute(self, sql: str, params: Bindings) -> sqlite3.Cursor:
         text, values = placed(sql)
-        given = params if isinstance(params, tuple) else values(params)
+        bindings = params if isinstance(params, tuple) else values(params)
         try:
-            return self._connection.execute(text, given)
+            return self._connection.execute(text, bindings)
         except UnicodeEncodeError:  # lone surrogates, which cannot be encoded: no message is lost because of one
-            return self._connection.execute(text, [_encodable(value) for value in given])
+            return self._connection.execute(text, [_encodable(value) for value in bindings])
 
     def _roll_back(self) -> None:
         """Call the undo functions, the last one first, then roll back. Each runs even if another one raises."""

@@ -88,10 +88,10 @@ def _check_use(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_here(host: str, boot: str, pid_ns: str) -> bool:
     try:
-        ours = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a link that leads nowhere
+        pid_namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a link that leads nowhere
     except OSError:
-        ours = ""
-    return pid_ns == ours and same_boot(host, boot, os.uname().nodename, boot_id())
+        pid_namespace = ""
+    return pid_ns == pid_namespace and same_boot(host, boot, os.uname().nodename, boot_id())
 
 
 def _is_alive(pid: int, start_time: int) -> bool | None:
@@ -113,8 +113,8 @@ def _announce(path: Path, found: int) -> None:
     """A gateway that starts answers nobody meanwhile."""
     from lanes_storage.logs import Log  # imports logging, which is slow
 
-    said = "upgrading %s from schema %d to %d: minutes for a file of gigabytes; if ended before, it begins again"
-    Log("lanes.storage").info(said, path, found, versions.VERSION)
+    message = "upgrading %s from schema %d to %d: minutes for a file of gigabytes; if ended before, it begins again"
+    Log("lanes.storage").info(message, path, found, versions.VERSION)
 
 
 def _check_room(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The records that storage takes: plain and frozen."""
+"""The records that storage takes as arguments: plain and frozen."""
 
 from collections.abc import Mapping
 from typing import Any
