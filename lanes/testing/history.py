@@ -85,6 +85,7 @@ class _Journal:
         self.held: dict[str, int] = {}
         self._answered: dict[int, int] = {}
         self._newest: dict[str, int] = {}  # the newest message that has started
+        self._beside: dict[str, list[int]] = {}  # those that started together with it
         self._members: dict[int, list[int]] = {}
         self._moved: set[int] = set()  # by a person, or because they let others pass
 
@@ -109,11 +110,13 @@ class _Journal:
         self._members[run] = members
         newest = self._newest.get(key, 0)
         for message in members:
-            if message < newest and message not in self._moved:
+            if message < newest and message not in self._moved and message not in self._beside[key]:
                 self.history.out_of_order.append(f"lane {key!r}: message {message} started after {newest}")
             if message in self.ended:
                 self.history.duplicated.append(f"message {message} ran again after it had ended")
         self._newest[key] = max([newest, *(message for message in members if message not in self._moved)])
+        if self._newest[key] > newest:
+            self._beside[key] = members
 
     def _released(self, key: str, run: int, event: EventRow) -> None:
         if self.held.get(key) != run:

@@ -62,3 +62,21 @@ def test_the_store_keeps_to_the_model_for_long() -> None:
         suppress_health_check=ANYTHING,
     )  # fmt: skip
     run_state_machine_as_test(LaneMachine, settings=profile)
+
+
+def test_a_run_that_is_cut_while_its_owner_drains_is_not_counted_as_interrupted() -> None:
+    machine = LaneMachine()
+    machine.begin()
+    machine.somebody_sends("a", 4, False, Mode.QUEUE, Overflow.REJECT, None, 0)
+    assert machine.claim(machine.living()[0], 0, RunnerKind.PROVIDER, terms_of_the_end, collect=False)
+    machine.an_owner_is_drained(0)
+    machine.teardown()
+
+
+def test_what_ran_together_may_run_together_again() -> None:
+    machine = LaneMachine()
+    machine.begin()
+    for _ in range(2):
+        machine.somebody_sends("a", 4, False, Mode.QUEUE, Overflow.REJECT, None, 0)
+    assert machine.claim(machine.living()[0], 0, RunnerKind.PROVIDER, terms_of_the_end, collect=True)
+    machine.teardown()

@@ -93,6 +93,8 @@ class Watch:
         assert applied is (run.open and self._still(finding, finding.run, run)), f"{finding.decision} of run {run.id}"
         if applied:
             edge, counted = _edge(finding.decision)
+            # an owner that drains was asked to end: that is not the message's fault
+            counted = counted and not self._model.owners[run.owner].draining
             self._model.release(run, edge, self._time(), forced=True, counted=counted)
 
     def _still(self, finding: ReconcileDecision, row: RunRow, run: Run) -> bool:
