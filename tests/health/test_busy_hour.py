@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from lanes_storage.law import AttemptCause
+from lanes_storage.records import PlacesTaken, ProviderRow
 from tests.health.busy import Busy, Hour, evenly, hour
 
 
@@ -50,3 +52,17 @@ async def test_F655_gateways_that_ask_with_different_keys_learn_from_the_refusal
     came = await hour(busy, ((0, key) for _, key in evenly(50, 1)), tmp_path, step_ms=500, models=("one", "two"))
     assert (came.sent, came.done) == (50, 50)
     assert busy.refused <= 42 + 50 / 5
+
+
+def test_F899_more_than_it_held_are_refused_for_load_though_still_more_are_tried() -> None:
+    """It held five, and twelve are tried by now: the ninth was taken for one that is refused for itself, and so each
+    that had been refused before was tried beside the eight."""
+    row = ProviderRow(
+        "first", AttemptCause.RATE_LIMITED, since=0, until=1_000, answered_at=1_500, held=5, hold_ms=5_000
+    )
+    now = 17_000
+    assert row.most(now, None) == 12
+    assert row.filled(now, PlacesTaken(runs=9, unanswered=3, waiting=3))
+    assert not row.filled(now, PlacesTaken(runs=5, unanswered=1, waiting=1)), (
+        "so many it held: it may be about this one"
+    )

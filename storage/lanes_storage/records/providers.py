@@ -162,9 +162,8 @@ class ProviderRow(NamedTuple):
         return self._replace(begun=begun, held=others or None, hold_ms=hold_ms)
 
     def filled(self, now_wall: int, taken: PlacesTaken) -> bool:
-        """Whether with these it is asked by more than it held, and by as many as are tried."""
-        holds = self._holds(now_wall)
-        return holds is not None and taken.runs >= max(holds, (self.held or 0) + 1)
+        """Whether with these it is asked by more than it held, while it is held to so many or few more."""
+        return self._holds(now_wall) is not None and taken.runs > (self.held or 0)
 
     def _holds(self, now_wall: int) -> int | None:
         """How many it is taken to answer at a time; None: any number."""
