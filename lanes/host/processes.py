@@ -108,9 +108,9 @@ def _waits_for(pid: int, state: str) -> str | None:
         return "SIGCONT: it is stopped"
     if state == "D":
         return "the disk"
+    if state == "R":
+        return None
     place = ""
     with contextlib.suppress(OSError):
         place = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii", errors="replace")
-    return (
-        None if state == "R" else next((reason for begins, reason in WAITS.items() if place.startswith(begins)), None)
-    )
+    return next((reason for begins, reason in WAITS.items() if place.startswith(begins)), None)

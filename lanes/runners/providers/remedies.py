@@ -1,4 +1,4 @@
-"""Which setting of a provider is wrong, judged by what it said: for whoever has just written it."""
+"""Which setting of a provider is probably wrong, judged by its error message."""
 
 import json
 import re
