@@ -1,8 +1,10 @@
 """Points codex at lanes: a provider ``lanes``, which is the present one at another address."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lanes.base.errors import ConfigError
@@ -12,12 +14,15 @@ from lanes.text.toml import toml_table
 
 _OURS = 'model_provider = "lanes"'
 _LINE = re.compile(r"^[ \t]*model_provider[ \t]*=[^\r\n]*", re.MULTILINE)
+#: Where the models of an account of ChatGPT are.
+CHATGPT = "https://chatgpt.com/backend-api/codex"
 #: By these in an address, or by the name, codex knows an Azure: it asks that in another way.
 _AZURE = ("openai.azure.", "cognitiveservices.azure.", "aoai.azure.", "azure-api.", "azurefd.", "windows.net/openai")
 
 
-def codex(text: str, base: str) -> Pointing:
-    """Raises ConfigError where its file is not exactly understood."""
+def codex(text: str, base: str, login: Path | None = None) -> Pointing:
+    """``login``: where it keeps how its user has logged in. Raises ConfigError where its file is not exactly
+    understood."""
     now = _parsed(text)
     account, providers = now.get("model_provider", "openai"), now.get("model_providers", {})
     if not isinstance(account, str) or not isinstance(providers, dict):
@@ -25,7 +30,7 @@ def codex(text: str, base: str) -> Pointing:
     if "lanes" in providers:
         raise ConfigError("it has a model provider called lanes already; take it out first")
     _check_profile(now)
-    upstream, table = _present(account, providers, now.get("openai_base_url"))
+    upstream, table = _present(account, providers, now.get("openai_base_url") or _of_login(login))
     table |= {"base_url": base}
     block = toml_table("[model_providers.lanes]", table)
     gap = "" if not text or text.endswith("\n") else "\n"
@@ -38,6 +43,17 @@ def codex(text: str, base: str) -> Pointing:
         "its file is written in a way that lanes does not change; write model_provider as one line before all tables, "
         "and each provider as a table [model_providers.NAME]"
     )
+
+
+def _of_login(login: Path | None) -> str | None:
+    """Where the models of an account of ChatGPT are; None: it has a key, or nobody knows."""
+    try:
+        said = json.loads("{}" if login is None else login.read_bytes())
+        with_key = said.get("OPENAI_API_KEY") or not said.get("tokens")
+        mode = said.get("auth_mode") or ("apikey" if with_key else "chatgpt")  # an older one does not name it
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return CHATGPT if mode == "chatgpt" else None
 
 
 def _present(account: str, providers: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:

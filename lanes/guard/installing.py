@@ -84,7 +84,10 @@ def planned(
     url = f"{sources}{program.name}/{token}/v1"
     path = program_file(program)
     text = files.read(path)
-    pointing = program.point((text or "").removeprefix(files.BYTE_ORDER_MARK), url)
+    try:
+        pointing = program.point((text or "").removeprefix(files.BYTE_ORDER_MARK), url, os.environ)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     behind = upstream or pointing.upstream
     if behind is None:
         raise ConfigError(f"it is not known where the models of {program.name} are; name that with --upstream")

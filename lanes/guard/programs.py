@@ -1,7 +1,9 @@
 """The programs: where each keeps its settings, where its models are now, and which of its keys point it at lanes."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +11,17 @@ from lanes.base.errors import ConfigError
 from lanes.config.declared.places import home_dir
 from lanes.guard import jsontext
 from lanes.guard.codex import codex
+from lanes.guard.files import BYTE_ORDER_MARK, read
 from lanes.guard.hermes import hermes
 from lanes.guard.pointing import ACCOUNTS, Pointing, known
 
 V1 = "/v1"
 
-#: From the text of its file, and the address of the source (which ends with ``/v1``). Raises ConfigError.
-Point = Callable[[str, str], Pointing]
+#: From the text of its file, the address of the source (which ends with ``/v1``), and the environment. Raises
+#: ConfigError.
+Point = Callable[[str, str, Mapping[str, str]], Pointing]
+#: With one of these set, Claude Code asks a cloud, and ignores its ANTHROPIC_BASE_URL.
+_CLOUD = re.compile(r"CLAUDE_CODE_USE_(?:BEDROCK|VERTEX|FOUNDRY|MANTLE|ANTHROPIC_AWS|ANTHROPIC_GOOGLE_CLOUD)")
 
 
 class Program(NamedTuple):
@@ -33,14 +39,19 @@ def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
     return Path(env[variable]) if env.get(variable) else home_dir(env=env) / otherwise
 
 
-def _claude(text: str, base: str) -> Pointing:
+def _claude(text: str, base: str, env: Mapping[str, str]) -> Pointing:
+    """What its file sets comes before its environment."""
+    settings = jsontext.node_at(jsontext.parse(text), ("env",))
+    for name, value in {**env, **(settings.value if settings is not None and settings.members else {})}.items():
+        if _CLOUD.fullmatch(name) and str(value).lower() not in ("", "0", "false", "no", "off"):
+            raise ConfigError(f"{name} is set: Claude Code asks that cloud, and lanes cannot stand between them")
     at = ("env", "ANTHROPIC_BASE_URL")
-    now = _text_at(text, at)
-    upstream = ACCOUNTS["anthropic"] if now is None else f"{now.rstrip('/')}{V1}"
+    now = _text_at(text, at) or env.get(at[-1])
+    upstream = f"{now.rstrip('/')}{V1}" if now else ACCOUNTS["anthropic"]
     return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1))])
 
 
-def _opencode(text: str, base: str) -> Pointing:
+def _opencode(text: str, base: str, _: Mapping[str, str]) -> Pointing:
     account = (_text_at(text, ("model",)) or "").partition("/")[0]
     if not account:
         raise ConfigError(
@@ -50,7 +61,29 @@ def _opencode(text: str, base: str) -> Pointing:
     return Pointing(known(account, _text_at(text, at)), [jsontext.setting(text, at, base)])
 
 
-def _openclaw(text: str, base: str) -> Pointing:
+def _opencode_file(env: Mapping[str, str]) -> Path:
+    """The file that tells of models; opencode merges all of them. Raises ConfigError where several do."""
+    folder = _home(env, "XDG_CONFIG_HOME", ".config") / "opencode"
+    paths = [folder / name for name in ("opencode.json", "opencode.jsonc", "config.json")]
+    if named := env.get("OPENCODE_CONFIG"):
+        paths.append(Path(named).absolute())
+    telling = [path for path in dict.fromkeys(paths) if _members(path) & {"model", "provider"}]
+    if len(telling) > 1:
+        raise ConfigError(
+            f'opencode reads {" and ".join(map(str, telling))} together; move "model" and "provider" into one of them'
+        )
+    return telling[0] if telling else paths[0]
+
+
+def _members(path: Path) -> AbstractSet[str]:
+    """The names at the top of a file of JSON."""
+    try:
+        return (jsontext.parse((read(path) or "").removeprefix(BYTE_ORDER_MARK)).members or {}).keys()
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _openclaw(text: str, base: str, _: Mapping[str, str]) -> Pointing:
     model = ("agents", "defaults", "model")
     account = (_text_at(text, (*model, "primary")) or _text_at(text, model) or "").partition("/")[0]
     if not account:
@@ -64,6 +97,27 @@ def _openclaw(text: str, base: str) -> Pointing:
     return Pointing(upstream, [jsontext.setting(text, at, base.removesuffix(V1) if bare else base)])
 
 
+class OpenClawHome(NamedTuple):
+    """Where an OpenClaw has its state, and the file of its configuration."""
+
+    state: Path
+    config: Path
+
+
+def openclaw_home(env: Mapping[str, str], folder: Path) -> OpenClawHome:
+    """Where one with that environment, started in that folder, keeps what it has."""
+
+    def named(variable: str, home: Path) -> Path | None:
+        value = env.get(variable, "").strip()
+        inside = value.removeprefix("~") if value == "~" or value.startswith("~/") else None
+        return (folder / value if inside is None else home / inside.lstrip("/")) if value else None
+
+    system = home_dir(env=env)
+    home = named("OPENCLAW_HOME", system) or system
+    state = named("OPENCLAW_STATE_DIR", home) or home / ".openclaw"
+    return OpenClawHome(state, named("OPENCLAW_CONFIG_PATH", home) or state / "openclaw.json")
+
+
 def _text_at(text: str, path: tuple[str, ...]) -> str | None:
     node = jsontext.node_at(jsontext.parse(text), path)
     return node.value if node is not None and isinstance(node.value, str) else None
@@ -74,12 +128,17 @@ PROGRAMS = {
     for each in (
         Program(
             "openclaw",
-            lambda env: _home(env, "OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
+            lambda env: openclaw_home(env, Path()).config,
             _openclaw,
             "restart its gateway, unless it reloads its configuration by itself",
             reads_within_s=3.0,
         ),
-        Program("codex", lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml", codex, "start it again"),
+        Program(
+            "codex",
+            lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml",
+            lambda text, base, env: codex(text, base, _home(env, "CODEX_HOME", ".codex") / "auth.json"),
+            "start it again",
+        ),
         Program(
             "claude",
             lambda env: _home(env, "CLAUDE_CONFIG_DIR", ".claude") / "settings.json",
@@ -88,11 +147,16 @@ PROGRAMS = {
         ),
         Program(
             "opencode",
-            lambda env: _home(env, "XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json",
+            _opencode_file,
             _opencode,
             "start it again",
         ),
-        Program("hermes", lambda env: _home(env, "HERMES_HOME", ".hermes") / "config.yaml", hermes, "restart it"),
+        Program(
+            "hermes",
+            lambda env: _home(env, "HERMES_HOME", ".hermes") / "config.yaml",
+            lambda text, base, _: hermes(text, base),
+            "restart it",
+        ),
     )
 }
 

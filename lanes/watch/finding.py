@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lanes.base.errors import ConfigError
-from lanes.config.declared.places import home_dir
 from lanes.config.declared.setting import WATCHED
 from lanes.guard import jsontext
+from lanes.guard.programs import OpenClawHome, openclaw_home
 from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import typed
 
@@ -53,18 +53,9 @@ def kinds_of(command_line: str) -> list[str]:
     return [name for name, words in _KINDS.items() if words.search(command_line)]
 
 
-class OpenClawHome(NamedTuple):
-    """Where an OpenClaw process has its state, and the file of its configuration."""
-
-    state: Path
-    config: Path
-
-
-def openclaw_home(pid: int | None) -> OpenClawHome:
+def home_of_openclaw(pid: int | None) -> OpenClawHome:
     """Where that process, or else one of this user, keeps what it has."""
-    env = _environment(pid) if pid is not None else dict(os.environ)
-    state = Path(env.get("OPENCLAW_STATE_DIR") or home_dir(env=env) / ".openclaw")
-    return OpenClawHome(state, Path(env.get("OPENCLAW_CONFIG_PATH") or state / "openclaw.json"))
+    return openclaw_home(os.environ, Path()) if pid is None else openclaw_home(_environment(pid), _folder(pid))
 
 
 def openclaw_token(config: Path, pid: int | None) -> str | None:
@@ -97,8 +88,16 @@ def codex_token_file(pid: int) -> Path | None:
     for flag, value in zip(named, [*named[1:], ""], strict=True):
         name, _, joined = flag.partition("=")
         if name == "--ws-token-file":
-            return Path(joined or value)
+            return _folder(pid) / (joined or value)
     return None
+
+
+def _folder(pid: int) -> Path:
+    """Where a process works, which its relative paths are meant from; nothing where that cannot be told."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return Path()
 
 
 def _environment(pid: int) -> dict[str, str]:

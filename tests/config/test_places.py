@@ -16,7 +16,7 @@ from lanes.config.declared import places
 from lanes.config.declared.places import ChosenBy, find_database, living_gateways, note_gateway
 from lanes.guard.programs import PROGRAMS, program_file
 from lanes.host.identity import this_process
-from lanes.watch.finding import openclaw_home
+from lanes.watch.finding import home_of_openclaw
 
 Env = Mapping[str, str]
 
@@ -60,7 +60,7 @@ def test_a_user_whom_the_system_does_not_know_has_a_home(monkeypatch: pytest.Mon
     monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
     monkeypatch.delenv("OPENCLAW_STATE_DIR", raising=False)
     assert places.state_dir() == Path("/.local/state/lanes")
-    assert openclaw_home(None).state == Path("/.openclaw")
+    assert home_of_openclaw(None).state == Path("/.openclaw")
     assert program_file(PROGRAMS["claude"]).is_relative_to("/.claude")
 
 

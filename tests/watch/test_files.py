@@ -15,7 +15,7 @@ from lanes.host.holder import stopped_holder_of
 from lanes.records import Outcome
 from lanes.verbs.control import abort
 from lanes.watch.adapter import SourceDown
-from lanes.watch.finding import kinds_of, openclaw_token
+from lanes.watch.finding import codex_token_file, home_of_openclaw, kinds_of, openclaw_token
 from lanes.watch.openclaw import adapter, wire
 from lanes.watch.openclaw.files import sessions_in
 from lanes.watch.reading import ShownKeys
@@ -185,3 +185,14 @@ def test_F299_the_token_is_read_as_openclaw_reads_its_configuration(
     config = tmp_path / "openclaw.json"
     config.write_text(text)
     assert openclaw_token(config, os.getpid()) == token
+
+
+def test_F1005_a_relative_path_of_a_process_begins_where_it_works(tmp_path: Path) -> None:
+    """`lanes watch add` would read another file, or none, and write that name into lanes.toml."""
+    words = [sys.executable, "-c", "input()", "app-server", "--ws-token-file", "codex.token"]
+    env = {"OPENCLAW_STATE_DIR": "state"}
+    with subprocess.Popen(words, cwd=tmp_path, env=env, stdin=subprocess.PIPE) as server:
+        eventually(lambda: codex_token_file(server.pid), "the process to be started")
+        assert codex_token_file(server.pid) == tmp_path / "codex.token"
+        assert home_of_openclaw(server.pid).config == tmp_path / "state" / "openclaw.json"
+        server.communicate(b"\n")

@@ -26,7 +26,7 @@ from lanes.watch.finding import (
     FoundGateway,
     codex_token_file,
     find_gateways,
-    openclaw_home,
+    home_of_openclaw,
     openclaw_token,
     opencode_password,
 )
@@ -155,7 +155,7 @@ def _paired_openclaw(session: Session, options: NewWatch, gateway: FoundGateway,
     from lanes.watch.openclaw.adapter import OpenClawAdapter, paired
 
     pid = gateway.pid or None
-    home = openclaw_home(pid)
+    home = home_of_openclaw(pid)
     keys = keys_folder()
     token = None
     if not paired(keys, name):
