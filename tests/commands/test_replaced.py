@@ -7,10 +7,15 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lanes.doctor.file import check_whole
+from lanes.records import Level
+from lanes_storage.schema import tables, versions
 from tests.commands.conftest import CONFIG
+from tests.kit.databases import new_store
 from tests.kit.processes import Process, environment, eventually, house
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +68,10 @@ def test_F872_a_gateway_whose_program_is_replaced_or_removed_goes_on(tmp_path: P
         for route in ("lanes", "status", "providers", "dead-letters", "lanes/shell:1", "lanes/shell:1/why"):
             _asked(gateway, f"/api/{route}")
         assert _asked(gateway, "/openapi.json")["openapi"]
+        found = {check["check"]: (check["level"], check["message"]) for check in _asked(gateway, "/api/doctor")}
+        assert found["schema"][0] == "ok"
+        assert "another lanes was installed under this process" in found["schema"][1]
+        assert found["invariants"][0] == "ok"
         assert gateway.terminate() == 0
         assert "Traceback" not in gateway.said()
 
@@ -103,12 +112,23 @@ def test_F884_no_gateway_loads_a_library_that_none_of_its_runners_needs() -> Non
         assert done.stdout.strip() == loaded
 
 
-def _asked(gateway: Process, path: str, body: object = None) -> dict[str, object]:
+def test_F975_the_tables_of_another_version_are_not_what_a_file_is_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor of a gateway under which a newer one was installed found its file broken, or nothing at all."""
+    database = tmp_path / "lanes.db"
+    new_store(database).close()
+    assert tables.VERSION == versions.VERSION
+    monkeypatch.setattr(tables, "VERSION", versions.VERSION + 1)
+    monkeypatch.setattr(versions, "creation", lambda: ())
+    assert [check.level for check in check_whole(database)] == [Level.OK, Level.OK]
+
+
+def _asked(gateway: Process, path: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(gateway.url + path, data, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=120) as response:
-            answer: dict[str, object] = json.load(response)
-            return answer
+            return json.load(response)
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{path}: {error.code} {error.read().decode()}\n{gateway.said()}") from None

@@ -249,3 +249,6 @@ class FreeingTable(Table, table=True):
 
 
 metadata = Table.metadata
+#: The version of the schema that these tables are: that of ``versions``, unless another lanes was installed under the
+#: process that imports them.
+VERSION = 3
