@@ -131,6 +131,36 @@ def test_a_secret_that_stands_where_its_variable_is_to_be_named_is_not_shown(loa
     assert "s3cr3t" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "api_key_env = 'sk-s3cr3t-" + "0815" * 40 + "'",
+        "api_key_env = ['s3cr3t']",
+        "api_key_header = 'Bearer s3cr3t'",
+        "headers = 'Authorization: Bearer s3cr3t'",
+        "headers = ['Authorization: Bearer s3cr3t']",
+        "headers = { Authorization = ['Bearer s3cr3t'] }",
+        "extra_body = 's3cr3t'",
+    ],
+)
+def test_F915_a_secret_in_a_value_of_the_wrong_kind_is_not_shown(loaded: Load, lines: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(RUNNER.replace('model = "m"', f'model = "m"\n{lines}'))
+    assert lines.split()[0] in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["env = { SOME_KEY = 's3cr3t' }", "env = 'SOME_KEY=s3cr3t'", "env = ['SOME_KEY=s3cr3t']", "wrap = 'env K=s3cr3t'"],
+)
+def test_F915_nor_one_beside_the_name_of_its_variable(loaded: Load, line: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(f"[[runner]]\nname = 'r'\nkind = 'command'\nargv = ['x']\n{line}\n")
+    assert line.split()[0] in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
 def test_F464_secrets_in_tables_of_a_provider_are_not_shown(loaded: Load) -> None:
     tables = """
     query = { "subscription-key" = "s3cr3t-0815", "api-version" = "2026-01-01" }

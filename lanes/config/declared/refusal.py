@@ -26,6 +26,12 @@ def unknown(where: str, key: str, name: str, known: Iterable[str], hint: str = "
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: short, and on one line."""
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    """A value as an error shows it: short, on one line, and as TOML writes it. What is in a table or a list is not
+    shown: it may be a secret.
+    """
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -14,6 +14,7 @@ from lanes_storage.tuples import NamedTuple
 OFF = "off"
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NAME_LENGTH = 64
+_OF_SEVERAL = frozenset({Kind.TEXTS, Kind.WORDS, Kind.TABLE, Kind.OBJECT, Kind.FIELDS})
 
 
 class Origin(StrEnum):
@@ -91,7 +92,9 @@ def _convert(setting: Setting, raw: Any, where: str, key: str) -> Any:
 
 
 def _wrong_type(setting: Setting, raw: Any, where: str, key: str, example: str) -> Exception:
-    return refusal(where, key, f"{shown(raw)} is not {setting.kind}", f"write {setting.name} = {example}")
+    # a text may be a command or headers that hold a secret
+    what = "a text" if isinstance(raw, str) and setting.kind in _OF_SEVERAL else shown(raw)
+    return refusal(where, key, f"{what} is not {setting.kind}", f"write {setting.name} = {example}")
 
 
 def _whole(setting: Setting, raw: Any, where: str, key: str) -> int:
@@ -194,7 +197,7 @@ def _text(setting: Setting, raw: Any, where: str, key: str) -> str:
     if not raw.strip():
         raise refusal(where, key, "it is empty", "give it a value or leave it out")
     if setting.kind is Kind.NAME and (len(raw) > _NAME_LENGTH or not raw.isprintable()):
-        raise refusal(where, key, f"{shown(raw)} is not {setting.kind}", "choose a plain, short one")
+        raise refusal(where, key, f"it is not {setting.kind}", "choose a plain, short one")  # it may be a secret
     return raw
 
 

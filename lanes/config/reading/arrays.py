@@ -75,6 +75,7 @@ def runners(rows: Iterable[ArrayElement], known: Mapping[str, ProviderConfig]) -
         kind = RunnerKind(row.get("kind"))
         _check_kind(row, kind)
         _check_providers(row, known)
+        commands.check_variables(row)
         if row.get("max_runs") is None:
             row.values["max_runs"] = row.values["max_runs"]._replace(value=_MAX_RUNS[kind])
         built[row.get("name")] = filled(

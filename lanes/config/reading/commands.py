@@ -43,6 +43,14 @@ def isolation_of(row: ArrayElement) -> ProcessLimits | None:
     return None
 
 
+def check_variables(row: ArrayElement) -> None:
+    """Refuse a variable that is written with its value, as other programs take it. Raises ConfigError."""
+    env = row.values["env"]
+    if any("=" in name for name in env.value):
+        fix = "name the variables alone, and set them in the environment of the gateway"
+        raise env.refused("secrets are named, never written", fix)
+
+
 def _limits(row: ArrayElement) -> ProcessLimits:
     max_cpu_ms = row.get("max_cpu")
     max_cpu_s = None if max_cpu_ms is None else -(-max_cpu_ms // 1000)

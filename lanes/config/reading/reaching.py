@@ -5,7 +5,7 @@ import re
 
 from lanes.base.addresses import is_http
 from lanes.config.declared.presets import HEADER_NAME
-from lanes.config.declared.refusal import refusal, shown
+from lanes.config.declared.refusal import refusal
 from lanes.config.reading.sections import ArrayElement
 
 #: Headers that hold secrets, which are never written, and those that lanes itself decides.
@@ -33,7 +33,7 @@ def check(row: ArrayElement) -> None:
 def _check_headers(row: ArrayElement) -> None:
     headers, named = row.values["headers"], row.values["api_key_header"]
     if named.value is not None and (not HEADER_NAME.fullmatch(named.value) or named.value.lower() in OURS):
-        raise named.refused(f"{shown(named.value)} can carry no key", "write, say, api-key")
+        raise named.refused("no header of that name can carry a key", "write, say, api-key")  # it may be the key
     for name, value in (headers.value or {}).items():
         key = f"{headers.key}.{name}"
         if name.lower() in SECRET:
