@@ -1,5 +1,7 @@
 """pause, resume, ack, retry, drop: what they do and how they exit."""
 
+import json
+
 import pytest
 
 from lanes.records import Acted, Lane
@@ -170,13 +172,17 @@ def test_drop(stage: Stage, lanes: Call) -> None:
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])
-@pytest.mark.parametrize(("number", "code"), [("999", 3), ("x", 2), ("-1", 2), ("1.5", 2), ("9" * 30, 2), ("", 2)])
+@pytest.mark.parametrize(("number", "code"), [("999", 3), ("x", 3), ("1.5", 3), ("9" * 30, 3), ("-1", 2), ("", 2)])
 def test_ids(stage: Stage, lanes: Call, command: str, number: str, code: int) -> None:
     stage.send("k", "text")
     assert lanes(command, number).code == code
 
 
-def test_an_id_that_is_longer_than_any_is_refused(lanes: Call) -> None:
-    for number in ("9" * 19, "0" * 5_000, "9" * 5_000):
-        refused = lanes("drop", number)
-        assert (refused.code, "a message's id is a number" in refused.err) == (2, True)
+def test_F916_what_can_be_no_id_names_nothing(stage: Stage, lanes: Call) -> None:
+    stage.send("k", "text")
+    for name in ("x", "9" * 19, "0" * 5_000, "9" * 5_000):
+        for command in (("drop", name), ("retry", name), ("move", name, "--front")):
+            refused = lanes(*command)
+            assert (refused.code, f"no message {name!r}: `lanes messages KEY` shows" in refused.err) == (3, True)
+    error = json.loads(lanes("drop", "x", "--json").err)
+    assert (error["code"], error["what"], error["name"], error["exit_code"]) == ("not_found", "message", "x", 3)

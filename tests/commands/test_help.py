@@ -1,5 +1,6 @@
 """Every command explains itself."""
 
+import json
 import re
 import tomllib
 from importlib.metadata import entry_points
@@ -104,3 +105,19 @@ def test_what_is_no_command(bare: Call, word: str, hint: str) -> None:
     refused = bare(word)
     assert (refused.code, refused.out) == (2, "")
     assert hint in refused.err
+
+
+def test_F917_the_options_of_every_command_stand_between_a_group_and_its_command_too(lanes: Call) -> None:
+    for command in (
+        ("db", "check"),
+        ("conversation", "show", "k"),
+        ("conversation", "k"),
+        ("conversation", "new", "k"),
+    ):
+        group, *rest = command
+        for options in (("--db", "nowhere.db"), ("--db=nowhere.db",)):
+            called = lanes(group, "--json", *options, *rest)
+            error = json.loads(called.err)
+            assert (called.code, "nowhere.db" in error["detail"]) == (69, True), called.err
+    assert lanes("simulate", "--json", "provider", "--help").code == 0
+    assert lanes("conversation", "--help").out.startswith("Usage: lanes conversation [OPTIONS] COMMAND")

@@ -38,13 +38,13 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
     """The exit code of what was done: the one that it gives, or that of its error, which is printed."""
     try:
         result = work()
-    except click.ClickException as error:
+    except (click.ClickException, LanesError, StorageError, NotStorable) as error:
         session.json |= "--json" in takewhile(lambda arg: arg != "--", args)  # it may not have been read so far
-        return _refused(session.out, error)
+        if isinstance(error, click.ClickException):
+            return _refused(session.out, error)
+        return print_error(session.out, error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except (LanesError, StorageError, NotStorable) as error:
-        return print_error(session.out, error)
     except OSError as error:
         if error.errno == errno.EPIPE:  # click prints help itself, and nobody reads it to its end
             return Exit.DONE

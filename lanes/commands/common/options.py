@@ -8,7 +8,7 @@ import click
 
 from lanes.base import arguments
 from lanes.base.durations import parse
-from lanes.base.errors import InvalidKey
+from lanes.base.errors import InvalidKey, NotFound
 from lanes.base.terminal import check_key
 from lanes.commands.common.exits import fail
 from lanes.commands.common.session import Session
@@ -73,8 +73,6 @@ GLOBALS: tuple[click.Option, ...] = (
 
 def with_globals(command: click.Command) -> click.Command:
     """The command itself, with those global options that it does not have yet."""
-    if isinstance(command, click.Group):
-        return command  # its own commands have them
     own = {name for param in command.params for name in param.opts}
     command.params += [option for option in GLOBALS if own.isdisjoint(option.opts)]
     return command
@@ -117,16 +115,19 @@ class DurationType(NumberType):
 
 
 class IdType(NumberType):
-    """The id of a message."""
+    """The id of a message. What can be none names nothing: that is no mistake of usage."""
 
     name = "id"
     #: The largest that a database can give.
     largest = 2**63 - 1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number = arguments.digits(str(value))
+        text = str(value)
+        if not text:
+            self.fail("it is empty", param, ctx)
+        number = arguments.digits(text)
         if number is None or number > self.largest:
-            self.fail("a message's id is a number, as `lanes messages KEY` shows it", param, ctx)
+            raise NotFound("message", text)
         return number
 
 

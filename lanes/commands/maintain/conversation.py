@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from lanes.commands.common.exits import Exit, fail
-from lanes.commands.common.options import whole_text, with_globals
+from lanes.commands.common.options import GLOBALS, whole_text, with_globals
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for, query_command
 from lanes.commands.output.printing import Output
@@ -16,13 +16,19 @@ from lanes.verbs.conversations import conversation, export_conversation, import_
 from lanes.verbs.outcomes import begun
 from lanes.verbs.verb import Verb
 
+#: The options of every command, and whether each stands without a value.
+_ALONE = {name: bool(option.is_flag) for option in GLOBALS for name in option.opts}
+
 
 class _Group(click.Group):
     """A group whose first argument may also be a key: then it is read."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in ("-h", "--help") and args[0] not in self.commands:
-            args = ["show", *args]
+        place = 0
+        while place < len(args) and (option := args[place].partition("="))[0] in _ALONE:
+            place += 1 if option[1] or _ALONE[option[0]] else 2
+        if place < len(args) and args[place] not in self.commands and not {"-h", "--help"} & {*args[:place]}:
+            args = [*args[:place], "show", *args[place:]]
         return super().parse_args(ctx, args)
 
 
