@@ -150,6 +150,34 @@ async def test_F581_the_input_of_a_tool_may_come_with_the_begin_of_its_block(tmp
     assert of_whole(dialect, whole.json()) == (TWO, ENDS[dialect])
 
 
+@pytest.mark.parametrize("written", ['{"command": "rm -r', '{"a": ' + "[" * 100_000, "[1]"])
+async def test_F934_an_answer_that_is_cut_off_within_the_input_of_a_tool_is_an_answer(
+    tmp_path: Path, written: str
+) -> None:
+    """At the limit of its length: a client of the same dialect gets what it gets of any."""
+    begun: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "one", "input": {}}
+    said: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m", "role": "assistant", "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": begun},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": written}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}},
+        {"type": "message_stop"},
+    ]
+
+    async def answer(asked: Call) -> None:
+        await asked.say(STREAM, *map(event, said))
+
+    async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
+        whole = await client.post(ROUTES["messages"], json=ASKED["messages"])
+        streamed = await client.post(ROUTES["messages"], json=ASKED["messages"] | {"stream": True})
+        chat = await client.post(ROUTES["chat"], json=ASKED["chat"])
+    assert whole.json()["content"] == [begun | {"input": {"arguments": written}}]
+    assert whole.json()["stop_reason"] == "max_tokens"
+    assert streamed.text.endswith(event(said[-1]).decode())
+    assert chat.json()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == written
+
+
 def test_F581_many_calls_cost_as_much_as_there_are() -> None:
     places, merger, looked = CallPlaces(), Merger(lambda _: None), 0
 

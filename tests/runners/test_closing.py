@@ -1,5 +1,6 @@
 """A connection that was kept for the next request, and that the provider closes as that goes out."""
 
+import asyncio
 import select
 import socket
 import ssl
@@ -66,6 +67,21 @@ async def test_F221_a_connection_that_its_server_closes_is_no_failure(
         for _ in range(2):
             assert (await answered(chain, KitRun("hello"))).text == "x"
     assert len(server.asked) == 3
+
+
+async def test_F931_a_server_that_closes_all_kept_connections_is_asked_on_a_new_one(house: House) -> None:
+    closing, together = Closing(resets=True), asyncio.Barrier(2)
+
+    async def server(call: Call) -> None:
+        if len(closing.asked) < 2:
+            await together.wait()  # two requests at a time, so that two connections are kept
+        await closing(call)
+
+    async with raw_server(server) as url:
+        chain = kept_chain(house, url, proxied=False)
+        await asyncio.gather(*(answered(chain, KitRun("hello")) for _ in range(2)))
+        assert (await answered(chain, KitRun("hello"))).text == "x"
+    assert len(closing.asked) == 5
 
 
 @pytest.mark.parametrize("proxied", [True, False])

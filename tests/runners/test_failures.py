@@ -30,6 +30,7 @@ def error(**fields: Any) -> bytes:
         (400, json.dumps({"message": "This model's maximum context length is 4096 tokens"}).encode(),
          AttemptCause.CONTEXT_OVERFLOW),
         (413, b"", AttemptCause.CONTEXT_OVERFLOW),
+        (413, error(code="rate_limit_exceeded", type="tokens"), AttemptCause.CONTEXT_OVERFLOW),  # F930: Groq
         (400, json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message":
          "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."}}).encode(),
          AttemptCause.QUOTA),
@@ -41,6 +42,7 @@ def error(**fields: Any) -> bytes:
         (503, b"", AttemptCause.SERVER_ERROR),
         (529, error(type="overloaded_error"), AttemptCause.OVERLOADED),
         (500, error(type="overloaded_error"), AttemptCause.OVERLOADED),
+        (503, error(type="server_error", code="slow_down"), AttemptCause.OVERLOADED),
         (500, error(type="server_error"), AttemptCause.SERVER_ERROR),
         (502, b"<html>Bad Gateway</html>", AttemptCause.SERVER_ERROR),
         (408, b"", AttemptCause.SERVER_ERROR),
@@ -69,6 +71,8 @@ def test_answers(status: int, body: bytes, cause: AttemptCause) -> None:
         "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
         "the request exceeds the available context size, try increasing it",
         "input length and `max_tokens` exceed context limit: 199000 + 21000 > 200000",
+        "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+        "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]",
     ],
 )
 def test_F582_a_conversation_that_is_too_long_is_known_by_the_words_of_each_provider(said: str) -> None:
@@ -93,6 +97,8 @@ def test_F582_other_refusals_that_speak_of_tokens_are_no_overflow(said: str) -> 
     [
         ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, AttemptCause.OVERLOADED),
         ({"type": "error", "error": {"type": "overloaded_error"}}, AttemptCause.OVERLOADED),
+        ({"error": {"code": "server_is_overloaded", "message": "try again"}}, AttemptCause.OVERLOADED),  # F935: OpenAI
+        ({"error": {"code": "slow_down", "message": "try again"}}, AttemptCause.OVERLOADED),
         ({"error": {"code": "rate_limit_exceeded"}}, AttemptCause.RATE_LIMITED),
         ({"error": {"code": 429, "message": "slow down"}}, AttemptCause.RATE_LIMITED),
         ({"error": {"code": "502"}}, AttemptCause.SERVER_ERROR),
@@ -114,6 +120,22 @@ def test_the_sentence_is_the_providers_own_on_one_bounded_line() -> None:
     assert len(failure.message) <= LONGEST_SENTENCE
     assert from_response(500, b"", None).message == "HTTP 500"
     assert from_response(500, b"\n <h1>\n gone\n", None).message == "HTTP 500: <h1> gone"
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ('{"type": "error", "error": {"message": "prompt is too long: 5 > 4"}}', "prompt is too long: 5 > 4"),
+        ("prompt is too long", "prompt is too long"),
+    ],
+)
+def test_F932_what_the_provider_behind_openrouter_said_is_told_and_judged(raw: str, sentence: str) -> None:
+    behind = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "Anthropic"}}
+    for failure in (from_response(400, error(**behind), None), from_error({"error": behind})):
+        assert failure.message.endswith(f": Provider returned error: {sentence}")
+        assert failure.cause is AttemptCause.CONTEXT_OVERFLOW
+    assert from_response(400, error(message="said", metadata={"raw": None}), None).message == "HTTP 400: said"
+    assert from_response(400, error(message="said", metadata=[raw]), None).message == "HTTP 400: said"
 
 
 def test_a_sentence_with_half_a_character_can_be_stored() -> None:

@@ -10,6 +10,7 @@ from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, TextPiece, Us
 from lanes.runners.base import Delta, Reply
 from lanes.runners.http.failures import from_error
 from lanes.runners.http.merging import Merger
+from lanes.runners.http.objects import decode
 
 #: Why a reply ended, in the words of messages and of chat. Others are kept as they are.
 FINISHES = {
@@ -185,11 +186,19 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
     assert block.came is not None
     made = block.came.result()
     if block.kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
-        try:
-            made["input"] = json.loads(block.written())
-        except ValueError as error:
-            raise garbage("the input of a tool is no JSON") from error
+        made["input"] = input_of(block.written())
     return made
+
+
+def input_of(arguments: str) -> dict[str, Any]:
+    """The input of a tool. What a model wrote that is no object, as where its answer was cut off, is handed on as
+    text."""
+    text = arguments.strip()
+    try:
+        value, end = decode(text)
+    except (ValueError, RecursionError):
+        value, end = None, 0
+    return value if isinstance(value, dict) and end == len(text) else {"arguments": arguments}
 
 
 def usage_in_chat(counts: dict[str, Any]) -> dict[str, Any]:

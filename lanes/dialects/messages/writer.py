@@ -1,12 +1,11 @@
 """Writes answers in the messages dialect."""
 
-import json
 from typing import Any
 
 from lanes.dialects.chat.pieces import delta_of_message, pieces, usage_of
 from lanes.dialects.dialect import ClientRequest, StoredReply, encoded, event
 from lanes.dialects.events import EventWriter
-from lanes.dialects.messages.draft import FINISHES
+from lanes.dialects.messages.draft import FINISHES, input_of
 from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece, TextPiece
 from lanes.dialects.writing import present
 from lanes.records.problems import Problem
@@ -151,7 +150,9 @@ def _add(content: list[dict[str, Any]], piece: Piece) -> None:
         case ReasoningPiece(text, signature, _, _):
             content.append({"type": "thinking", "thinking": text, "signature": signature or ""})
         case CallPiece(place, arguments, id, name):
-            content.append({"type": "tool_use", "id": id or f"toolu_{place}", "name": name, "input": _input(arguments)})
+            content.append(
+                {"type": "tool_use", "id": id or f"toolu_{place}", "name": name, "input": input_of(arguments or "{}")}
+            )
 
 
 def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -169,14 +170,6 @@ def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, 
                 {"type": "input_json_delta", "partial_json": encoded(block.get("input", {}))}
             ]
     return block, []
-
-
-def _input(arguments: str) -> Any:
-    """The input of a tool. What a model wrote that is no JSON is handed on as text, so that the client can say so."""
-    try:
-        return json.loads(arguments or "{}")
-    except ValueError:
-        return {"arguments": arguments}
 
 
 def _stop_of(reply: StoredReply) -> str:

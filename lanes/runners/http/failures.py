@@ -36,6 +36,8 @@ _BY_CODE = {
     "overloaded_error": AttemptCause.OVERLOADED,
     "overloaded": AttemptCause.OVERLOADED,
     "server_overloaded": AttemptCause.OVERLOADED,
+    "server_is_overloaded": AttemptCause.OVERLOADED,
+    "slow_down": AttemptCause.OVERLOADED,
     "context_length_exceeded": AttemptCause.CONTEXT_OVERFLOW,
     "string_above_max_length": AttemptCause.CONTEXT_OVERFLOW,
     "request_too_large": AttemptCause.CONTEXT_OVERFLOW,
@@ -72,7 +74,7 @@ _WITH_RETRY_AFTER = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADE
 _TOO_LONG = re.compile(
     r"context (window|length|size)|(prompt|input) is too long|maximum (prompt|model) length|too many tokens"
     r"|(?<!maximum )\btokens?\b.{0,40}\bexceed|exceed.{0,40}\b(token|context) limit|prompt exceeds max length"
-    r"|tokens` must be <=",
+    r"|tokens` must be <=|inputs` must have less than|range of input length",
     re.IGNORECASE,
 )
 #: What an invalid request is by its sentence. The second is what Anthropic says with status 400.
@@ -199,6 +201,8 @@ def _error_in(body: bytes) -> Any:
 
 
 def _cause(error: Any, status: int) -> AttemptCause:
+    if status == 413:
+        return _BY_STATUS[status]  # with whatever code: Groq says rate_limit_exceeded of what exceeds it by itself
     words = _words(error)
     for word in words:
         if word in _BY_CODE:
@@ -247,7 +251,17 @@ def _code(error: Any) -> Any:
 
 def _sentence(error: Any) -> str:
     message = error.get("message") if isinstance(error, dict) else error
-    return _short(message) if isinstance(message, str) else ""
+    if not isinstance(message, str):
+        return ""
+    behind = _behind(error) if isinstance(error, dict) else ""
+    return _short(f"{message}: {behind}" if behind else message)
+
+
+def _behind(error: dict[str, Any]) -> str:
+    """What the provider behind OpenRouter said, whose own sentence is only that there was an error."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return (_sentence(_error_in(raw.encode(errors="replace"))) or raw) if isinstance(raw, str) else ""
 
 
 def _short(text: str) -> str:

@@ -8,8 +8,8 @@ The rules of failing over:
   caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
   is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
   say the same, the chain that the caller reads says so as well.
-- A kept connection that its server closes as the request goes out is no failure: the request goes out once more. One
-  that breaks later is a failure: the provider may have worked on the request, and it would be paid for twice.
+- A kept connection that its server closes as the request goes out is no failure: the request goes out again. One that
+  breaks later is a failure: the provider may have worked on the request, and it would be paid for twice.
 - Where a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
   (``overflow``); the following are asked what is left.
 - Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
@@ -147,13 +147,14 @@ class ProviderRunner:
         self, run: RunContext, provider: ProviderConfig, place: "_Place", outgoing: Outgoing, request: ProviderRequest
     ) -> Reply:
         """One attempt. Where the connection was an old one that its server closed meanwhile, the provider is not at
-        fault, and it is asked once more, unless it may have done something for the first request."""
-        try:
-            return await self._request(run, provider, place, outgoing, request)
-        except ConnectionClosed:
-            if not outgoing.repeatable(provider):
-                raise
-            return await self._request(run, provider, place, outgoing, request)
+        fault, and it is asked again, unless it may have done something for the first request. The next one may be old
+        as well: servers that are restarted close all of theirs. A new one never ends so."""
+        while True:
+            try:
+                return await self._request(run, provider, place, outgoing, request)
+            except ConnectionClosed:
+                if not outgoing.repeatable(provider):
+                    raise
 
     async def _request(
         self, run: RunContext, provider: ProviderConfig, place: "_Place", outgoing: Outgoing, request: ProviderRequest
