@@ -150,6 +150,19 @@ async def test_models_and_envelope(served: Served, client: openai.AsyncOpenAI) -
     assert (await client.responses.create(model="lanes", input="hello")).output_text == "hello"
 
 
+async def test_F933_the_query_that_a_client_sends_with_each_request_means_nothing(
+    served: Served, client: openai.AsyncOpenAI
+) -> None:
+    """As `beta=true` of Anthropic's, `limit=1000` of Claude Code, `client_version` of codex."""
+    asking = client.with_options(default_query={"api-version": "2026-01-01", "limit": "1000"})
+    assert [m.id async for m in asking.models.list()] == ["lanes", "chat"]
+    assert (await asking.models.retrieve("chat")).id == "chat"
+    assert (await asking.responses.create(model="lanes", input="hello")).output_text == "hello"
+    assert (await asking.chat.completions.create(model="lanes", messages=said("hi"))).choices[0].message.content == "hi"
+    counted = await served.post("/v1/messages/count_tokens?beta=true&x=%ff", {"messages": said("hi")})
+    assert counted.json()["input_tokens"] > 0
+
+
 async def refusal(served: Served, client: openai.AsyncOpenAI, key: str, text: str = "hi") -> openai.APIStatusError:
     """The error of a request that has to be refused at once, asked without a second try."""
     with pytest.raises(openai.APIStatusError) as caught:

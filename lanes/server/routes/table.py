@@ -61,7 +61,6 @@ _MESSAGES: Schema = {
     "properties": {**_OURS, "messages": CHAT_SCHEMA["properties"]["messages"]},
     "required": ["messages"],
 }
-_BETA = RouteParam("beta", words(["true", "false"]), "sent by some clients; it means nothing here")
 _REFUSALS = (422, 423, 429, 503)
 
 #: Verbs with a handler for HTTP: they wait with their client, or stream.
@@ -78,13 +77,12 @@ SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
-def _ingress(path: str, handler: Handler, body: dict[str, Any], *query: RouteParam) -> Route:
+def _ingress(path: str, handler: Handler, body: dict[str, Any]) -> Route:
     """The route of a dialect that clients of models speak."""
     return Route(
         "POST",
         path,
         handler,
-        query=query,
         headers=_SESSION,
         body=body,
         answers={200: OBJECT},
@@ -97,15 +95,8 @@ ROUTES = (
     *(route for verb in table().values() for route in routes_of(verb, **SPECIAL.get(verb.name, {}))),
     _ingress("/v1/chat/completions", openai.post_chat, CHAT_SCHEMA),
     _ingress("/v1/responses", openai.post_responses, _RESPONSES),
-    _ingress("/v1/messages", anthropic.post_messages, _MESSAGES, _BETA),
-    Route(
-        "POST",
-        "/v1/messages/count_tokens",
-        anthropic.post_count_tokens,
-        query=(_BETA,),
-        body=_MESSAGES,
-        answers={200: OBJECT},
-    ),
+    _ingress("/v1/messages", anthropic.post_messages, _MESSAGES),
+    Route("POST", "/v1/messages/count_tokens", anthropic.post_count_tokens, body=_MESSAGES, answers={200: OBJECT}),
     Route("GET", "/v1/models", openai.get_models, answers={200: OBJECT}),
     Route("GET", "/v1/models/{model}", openai.get_model, answers={200: OBJECT}, problems=(404,)),
     Route("GET", "/healthz", health.healthz, answers={200: OBJECT}, problems=(503,)),
