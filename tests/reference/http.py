@@ -59,10 +59,10 @@ A message that was accepted and not answered is an error that is not to be sent 
 
 | what happened | status | type under `/v1` |
 |---|---|---|
-| it was ended: aborted, by a newer message, by a limit of time, with its client | 423 | `invalid_request_error` |
+| it was ended: aborted, by a newer message or a limit, with its client or gateway | 423 | `invalid_request_error` |
 | every provider said that the request is at fault | 400 | the provider's, with its `param` and `code` |
 | a provider failed | 502 | `server_error` |
-| every provider cools (for a key, model or quota it waits 10 s at most), or the gateway drains | 503 | `server_error` |
+| every provider cools (for a key, model or quota: 10 s at most); drained, detached | 503 | `server_error` |
 | its runner failed, or its process died | 500 | `server_error` |
 
 In a stream that has begun the same comes as an event with `error` in it. The types

@@ -338,6 +338,7 @@ LATE = {
     b"GET http://127.0.0.1 HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
     b"GET http://127.0.0.1:99999/healthz HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
     b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),
+    b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Much: %b\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),  # F936
 }
 
 

@@ -26,7 +26,7 @@ ENDED = 423
 ENDED_TEXT = {
     Cause.ABORTED: "the run was aborted",
     Cause.INTERRUPTED_BY_NEWER: "a newer message of this session took its place",
-    Cause.CLIENT_GONE: "the connection that it belonged to has ended",
+    Cause.CLIENT_GONE: "its connection has ended, or the gateway that held it: it does not go on",
     Cause.RUN_TIMEOUT: "the run took longer than it may",
     Cause.STALL_TIMEOUT: "the run showed no progress for longer than it may",
     "expired": "the message waited longer than it may",

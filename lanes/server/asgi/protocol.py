@@ -51,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = False  # a request has arrived in part
         self._heads = 0  # the heads that began in this piece of data
         self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
+        self._piece_bytes = 0  # of the data that is read now
         self._refused = False  # further data is ignored
         self._sent: int | None = None  # what the client had read when that changed, and when
         self._sent_at = 0.0
@@ -63,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        goes_on, self._heads = self._begun, 0
+        goes_on, self._heads, self._piece_bytes = self._begun, 0, len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
         if self._begun and self._in_head:
@@ -109,6 +110,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
+        if self._head_bytes + self._piece_bytes > MOST_HEAD_BYTES and self._is_too_long:
+            raise ValueError  # also where all of it came in one piece
         if not self.parser.should_upgrade():
             super().on_headers_complete()  # raises for a path that is none
             self._in_head = False

@@ -75,7 +75,7 @@ BEFORE_RETRY: dict[str, str] = {
 #: Endings that a person requested, or that need no action.
 NOTHING_TO_DO: dict[str, str] = {
     Cause.INTERRUPTED_BY_NEWER: "nothing to do: a newer message of its lane took its place",
-    BoundTo.CLIENT.end_cause: "nothing to do: the client that asked has left",
+    BoundTo.CLIENT.end_cause: "nothing to do: the client that asked has left, or was told that its gateway stopped",
     BoundTo.WAITER.end_cause: "nothing to do: the caller that waited has left",
 }
 #: What to do where the same message would end in the same way again.
