@@ -51,8 +51,10 @@ def turn_sentence(provider: ProviderInFlight) -> str:
 def cooling_clause(cooldowns: Iterable[CooldownRow], now: Now, before: str = "") -> str:
     """Which providers cool, for how long, why, and what each said, unless ``before`` has it; empty if none
     does."""
-    return ", ".join(
-        f"provider {clean(each.provider)} cools for {span(each.until - now.wall)}"
-        f" ({': '.join(clean(text) for text in (each.cause, each.message) if text and text not in before)})"
-        for each in cooldowns
-    )
+    clauses = []
+    for each in cooldowns:
+        said = ": ".join(clean(text) for text in (each.cause, each.message) if text and text not in before)
+        clauses.append(
+            f"provider {clean(each.provider)} cools for {span(each.until - now.wall)}{f' ({said})' if said else ''}"
+        )
+    return ", ".join(clauses)

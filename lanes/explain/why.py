@@ -318,6 +318,8 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
     if turns := [turn_sentence(each) for each in around.providers if each.full]:
         return [*bound, *turns, *_expires(head, around)]
     cooling = cooling_clause(around.cooldowns, around.now)
+    if around.rests:
+        return [*bound, f"It starts once one of its providers is asked again: {cooling}.", *_expires(head, around)]
     provider = f", and one of its providers: {cooling}" if cooling else ""
     return [
         *bound,

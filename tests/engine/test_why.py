@@ -339,6 +339,23 @@ def test_F758_a_lane_in_which_nothing_waits_is_told_of_the_providers_that_it_may
     waits = f"The next message waits; {', '.join(cool_both)}. "
     assert waits in said()
     assert "The next message starts at once. " in said("b"), "what is passed on waits for none"
+    cause = RunFailure(Cause.PROVIDER_COOLING, "one: overloaded (it refuses); two: overloaded (it refuses)")
+    world.fail(world.start("c").ticket, cause)
+    assert "The next message waits; provider one cools for 1 s, provider two cools for 1 s. " in said("c")
+
+
+def test_F961_where_every_provider_cools_a_slot_would_free_nothing(world: World) -> None:
+    """It named who has the slots of the runner, and the command that ends such a run."""
+    provider = {"name": "one", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    runner = {"name": "chat", "kind": "provider", "providers": ["one"]}
+    config = from_data({"provider": [provider], "runner": [runner]}, env={})
+    world.start("a", runner="chat")
+    world.send("b")
+    assert "Slots are held by 1 lane" in why_by(world, "b", config)
+    world.step(lambda tx: cool(tx, "one", "overloaded", SECOND, world.time()))
+    said = why_by(world, "b", config)
+    assert "It starts once one of its providers is asked again: provider one cools for 1 s" in said
+    assert "lanes abort" not in said
 
 
 def test_F719_it_names_only_who_has_a_slot_of_the_runner_that_the_head_waits_for(world: World) -> None:
