@@ -171,9 +171,15 @@ async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: 
 
 
 async def test_a_lane_that_is_tried_again_by_itself_is_not_told_as_an_error(stage: Stage) -> None:
-    stage.park(stage.hold("parks:1", stage.owner()))
+    owner, now = stage.owner(), system_clock()
+    stage.park(stage.hold("parks:1", owner))
+    stage.send("never ran:1", "text")
+    until = now.wall + 90_000
+    stage.store.write(
+        lambda tx: [doors.postpone(tx, head, until, 600_000, now) for head in doors.candidates(tx, owner, now, limit=9)]
+    )
     async with dashboard(stage.path) as driver:
-        await driver.shows("◔ parked", "again in")
+        await driver.shows("◔ parked", "again in 1m", "s: provider")
         assert "✖ errored" not in "\n".join(driver.rows)
 
 

@@ -157,9 +157,11 @@ async def test_F753_on_a_narrow_screen_what_is_wrong_comes_before_bars_and_words
     stage.send("waits:1", "text")
     async with dashboard(stage.path, (80, 24)) as driver:
         await driver.shows("✖ errored 1", "queue 1")
-        for number in range(3):
+        for number in range(2):
             stage.refuse(f"provider-{number}")
         await driver.shows("provider-0 cools", "provider-1 cools", "queue 1", "✖ 1")
+        stage.refuse("provider-2")
+        await driver.shows("3 providers cool", "queue 1", "✖ 1")  # one that is not named would be taken for well
 
 
 def _titles(driver: Driver) -> list[str]:

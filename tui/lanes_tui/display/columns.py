@@ -240,14 +240,14 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
         return (("asks: ", words.AWAITING.tone), text.first_words(lane.question.text))
     if lane.seen is not None and lane.run_id is None:
         return _elsewhere(lane.seen)
-    if lane.last_error is not None:
+    error = lane.last_error
+    if lane.parked_until is not None and lane.parked_until > sight.wall:
+        cause = f": {error.cause}" if error is not None else ""
+        return ((f"again in {words.short(lane.parked_until - sight.wall)}{cause}", words.PARKED.tone),)
+    if error is not None:
         tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
-        message = text.first_words(lane.last_error.message)
-        parked = lane.parked_until
-        if parked is not None and parked > sight.wall:
-            clause = f"again in {words.short(parked - sight.wall)}: {lane.last_error.cause}"
-            return ((clause, words.PARKED.tone),)
-        return ((lane.last_error.cause, tone), (f": {message}" if message else "", "muted"))
+        message = text.first_words(error.message)
+        return ((error.cause, tone), (f": {message}" if message else "", "muted"))
     if lane.paused is not None and is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()

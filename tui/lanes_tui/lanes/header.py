@@ -98,13 +98,19 @@ def _counts(board: Board, picture: Picture, trends: Trends, now: Now, width: int
     # every state counts: where there is no room for bars beside what is wrong, words say enough, and at last signs do
     if _width([*states, *alarms, *waiting, *troubles]) > width:
         states, waiting = _states(status, {}), _waiting(status, {}, now.mono - read_at.mono)
-    if _width([*states, *alarms, *(each for each in troubles if each.weight >= _URGENT)]) > width:
+    if _width([*states, *alarms, *_urgent(troubles)]) > width:
         states = _states(status, {}, worded=False)
+    if len(status.cooldowns) > 1 and _width([*states, *alarms, *_urgent(troubles)]) > width:
+        troubles = _troubles(status, trends.failures(), now, width, together=True)
     return _joined([*states, *alarms, *waiting, *troubles], width)
 
 
 def _width(pieces: Sequence[_Piece]) -> int:
     return sum(piece.content.cell_length + 2 for piece in pieces)
+
+
+def _urgent(pieces: Sequence[_Piece]) -> list[_Piece]:
+    return [piece for piece in pieces if piece.weight >= _URGENT]
 
 
 def _joined(pieces: Sequence[_Piece], width: int) -> Content:
@@ -191,11 +197,16 @@ def _source(source: SourceDetail, now: Now) -> Content:
     return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {state}", "bad"))
 
 
-def _troubles(status: Status, failures: str, now: Now, width: int) -> list[_Piece]:
+def _troubles(status: Status, failures: str, now: Now, width: int, *, together: bool = False) -> list[_Piece]:
+    """What is wrong. ``together``: the providers that cool are counted, and the first of them is asked again then."""
     pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if failures:
         pieces.append(_Piece(_URGENT, text.line((failures, "errored"))))
-    for cooling in status.cooldowns:
+    if together:
+        left = words.short(min(each.until for each in status.cooldowns) - now.wall)
+        content = text.line((f"{len(status.cooldowns)} providers cool {left}", "warn"))
+        pieces.append(_Piece(_URGENT, content))
+    for cooling in () if together else status.cooldowns:
         left = words.short(cooling.until - now.wall)
         cause = "" if width < _WORDY else f" ({cooling.cause})"
         content = text.line((f"{text.in_the_middle(cooling.provider, 20)} cools {left}", "warn"), (cause, "muted"))
