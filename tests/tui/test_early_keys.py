@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual.events import Key
 
+from lanes_storage import reads
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.send import KeyInput, SendDialog
 from lanes_tui.screens.dead_letters import DeadLettersScreen
@@ -196,3 +198,52 @@ async def test_F511_what_is_marked_by_a_filter_is_what_it_chooses_though_it_is_n
         await driver.until(lambda: screen.marks, "the marks")
         assert sorted(screen.marks.values()) == gateways
         gate.open()
+
+
+def at_a_time(driver: Driver, *keys: str) -> None:
+    """Type keys as they come from a slow line, or while the dashboard is busy: before any of them has taken effect."""
+    for key in keys:
+        driver.app.post_message(Key(key, _CHARACTERS.get(key, key if len(key) == 1 else None)))
+
+
+_CHARACTERS = {"slash": "/", "enter": "\r", "space": " ", "tab": "\t"}
+
+
+async def test_F963_keys_that_come_at_a_time_take_effect_one_after_the_other(stage: Stage) -> None:
+    """A field was given also what was typed behind the key that left it."""
+    owner = stage.owner()
+    stage.hold("first:1", owner)
+    stage.hold("other:1", owner)
+    async with dashboard(stage.path) as driver:
+        field = driver.main.bar.input
+        await driver.until(lambda: driver.key == "first:1", "the first lane")
+        at_a_time(driver, "slash", *"ther", "home", "o", "enter", "a")
+        await driver.until(lambda: driver.key == "other:1", "the lane of the filter")
+        assert field.value == "other"
+        assert driver.said == ["what it would be for is not shown yet: press it again"]
+        at_a_time(driver, "slash", "end", *":1", "ctrl+a", "a")
+        await driver.until(lambda: driver.main.marks, "the mark")
+        assert (field.value, [*driver.main.marks]) == ("other:1", ["other:1"])
+        at_a_time(driver, "A", "tab", *"stuck", "enter", "y")
+        await driver.until(lambda: "released" in driver.said[-1], "the abort")
+        assert "stuck" in str(stage.store.read(reads.events(limit=9, newest=True)))
+        at_a_time(driver, "escape", "D", "q", "J", "q", "slash", "x")
+        await driver.until(lambda: field.value == "x", "the field of the main screen")
+
+
+async def test_F965_each_step_of_a_search_counts_though_the_one_before_is_not_found_yet(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.send("other", "text")
+    for number in range(4):
+        stage.send(f"key:{number}", "text")
+    gate = Gate(monkeypatch, "find", is_open=True)
+    async with dashboard(stage.path) as driver:
+        await driver.press("ctrl+f")
+        await driver.write("key:")
+        await driver.until(lambda: driver.key == "key:0", "the first hit")
+        await driver.press("enter")
+        gate.shut()
+        await driver.press("n", "n", "n", "N")
+        gate.open()
+        await driver.until(lambda: driver.key == "key:2", "the third hit")

@@ -2,9 +2,11 @@
 
 from time import monotonic
 
-from textual import events
+from textual import events, on
 from textual.app import App
+from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from lanes_tui.dialogs.dialog import Dialog
@@ -29,12 +31,56 @@ class HeldKeys:
         return monotonic() - self._since > LONGEST_S
 
 
+class KeyDone(Message):
+    """Takes the way of a key, behind it. ``again``: what the key led to is still on that way."""
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__()
+        self.again = again
+
+
 class TypedAhead(App[int]):
-    """Keeps such keys for what they are meant for, so that they trigger no commands before."""
+    """Keeps such keys for what they are meant for, so that they trigger no commands before.
+
+    Each key takes effect before another one is given to what has the focus by then: a field keeps every character that
+    it is given. Only characters for a field, and one key that is held down, come as fast as they are typed.
+    """
 
     _held_keys: HeldKeys | None = None
+    _given: tuple[Widget, str] | None = None  # what has a key that may not have taken effect yet, and that key
+    _keys_behind: list[events.Key]
 
     async def on_event(self, event: events.Event) -> None:
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await self._take(event)
+            return
+        while self._given is not None and self._given[0] is not (self.focused or self.screen):
+            await self._go_on()  # it has led elsewhere
+        to = self.focused or self.screen
+        if self._given is not None and (self._keys_behind or self._given[1] != event.key):
+            self._keys_behind.append(event)
+        elif self._given is not None or (isinstance(to, Input) and event.is_printable):
+            await self._take(event)
+        else:
+            self._given, self._keys_behind = (to, event.key), []
+            await self._take(event)
+            await self._follow(again=True)
+
+    @on(KeyDone)
+    async def _key_done(self, event: KeyDone) -> None:
+        await (self._follow(again=False) if event.again else self._go_on())
+
+    async def _follow(self, *, again: bool) -> None:
+        if self._given is None or not self._given[0].post_message(KeyDone(again=again)):
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        if self._given is not None:
+            behind, self._given = self._keys_behind, None
+            for key in behind:
+                await self.on_event(key)
+
+    async def _take(self, event: events.Event) -> None:
         held = self._held_keys
         if held is None or not isinstance(event, events.Key) or event.key in LEAVING or held.is_over:
             await super().on_event(event)
@@ -61,13 +107,3 @@ class TypedAhead(App[int]):
         self._held_keys = None
         for key in held.keys:
             self.post_message(events.Key(key.key, key.character))
-
-    def on_key(self, event: events.Key) -> None:
-        """Pass keys to the field that has the focus by now.
-
-        A field keeps every character that it is given, so one that comes by was given to what had the focus before.
-        """
-        field = self.focused
-        if event.is_printable and isinstance(field, Input):
-            event.prevent_default()
-            field.post_message(events.Key(event.key, event.character))

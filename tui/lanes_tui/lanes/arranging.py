@@ -24,6 +24,7 @@ class Arranging(Board):
 
     _sought = ""
     _search_began: int | None = None
+    _steps = 0  # from one lane that is found to another, which are still to be made
     #: While it is frozen: the last event when that began, and how many have been written since.
     pending: tuple[int, int] | None = None
     _keeping = False  # a view, under the number that is pressed next
@@ -89,8 +90,8 @@ class Arranging(Board):
     @on(Input.Changed, "#search")
     def _search_typed(self, event: Input.Changed) -> None:
         if event.value:
-            self._sought = event.value
-            self._seek(0)
+            self._sought, self._steps = event.value, 0
+            self._seek()
 
     @on(SearchLeft)
     def _search_left(self, event: SearchLeft) -> None:
@@ -102,12 +103,22 @@ class Arranging(Board):
 
     def action_search_on(self, step: int) -> None:
         if self._sought:
-            self._seek(step)
+            self._steps += step
+            self._seek()
         else:
             self.action_search()
 
     @work(exclusive=True, group="search")
-    async def _seek(self, step: int) -> None:
+    async def _seek(self) -> None:
+        """Find the nearest lane; or go as many steps as were asked for, those of a search that this one ends too."""
+        if not self._steps:
+            await self._find(0)
+        while self._steps:
+            step = 1 if self._steps > 0 else -1
+            await self._find(step)
+            self._steps -= step
+
+    async def _find(self, step: int) -> None:
         chosen = self.chosen
         key = self.table.view.key or self.table.key
         try:
