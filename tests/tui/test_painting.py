@@ -47,3 +47,14 @@ def test_a_cell_that_changes_is_sent_without_the_key_of_its_lane(stage: Stage) -
         stage.send("session:one", *["more"] * 11)
         opened.until(lambda: any("session:one" in line and " 12 " in line for line in opened.lines), "the queue")
         assert b"session:one" not in opened.sent[before:]
+
+
+def test_F964_a_question_is_never_seen_without_its_words(stage: Stage) -> None:
+    """For a moment there was nothing above the buttons, and a key answers."""
+    stage.hold("session:one", stage.owner(stale_after_ms=86_400_000))
+    with terminal(stage.path, (80, 24)) as opened:
+        opened.shows("session:one", "LAST EVENTS")
+        be_calm(opened)
+        opened.press("a")
+        opened.until(lambda: "Cancel" in opened.text, "the buttons")
+        assert "Abort this run?" in opened.text

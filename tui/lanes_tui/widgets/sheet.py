@@ -66,6 +66,8 @@ class Sheet(ScrollView, can_focus=False):
         width = self.scrollable_content_region.width
         place = y + self.scroll_offset.y
         base = self.visual_style.rich_style
+        if not self._strips:  # it is painted before it is told of its size
+            self._strips = self._strips_for(width)
         if place >= len(self._strips):
             return Strip.blank(width, base)
         return self._strips[place].adjust_cell_length(width, base)
