@@ -1,5 +1,6 @@
 """The programs: where each keeps its settings, where its models are now, and which of its keys point it at lanes."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -40,8 +41,14 @@ def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
 
 
 def _claude(text: str, base: str, env: Mapping[str, str]) -> Pointing:
-    """What its file sets comes before its environment."""
+    """What its file sets comes before its environment. A file with comments is one that it leaves out as a whole."""
     settings = jsontext.node_at(jsontext.parse(text), ("env",))
+    try:
+        json.loads(text.strip() or "{}")
+    except ValueError as error:
+        raise ConfigError(
+            f"Claude Code reads plain JSON alone, and this is none ({error}); correct it first"
+        ) from error
     for name, value in {**env, **(settings.value if settings is not None and settings.members else {})}.items():
         if _CLOUD.fullmatch(name) and str(value).lower() not in ("", "0", "false", "no", "off"):
             raise ConfigError(f"{name} is set: Claude Code asks that cloud, and lanes cannot stand between them")

@@ -57,6 +57,15 @@ def test_F1001_claude_that_asks_a_cloud_is_not_guarded(home: Path, monkeypatch: 
         plan("claude")
 
 
+@pytest.mark.parametrize("text", ["// mine\n{}", '{"env": {},}'])
+def test_F1006_a_file_that_claude_does_not_read_is_not_changed(home: Path, text: str) -> None:
+    """It leaves the whole file out, and would pass lanes by."""
+    path = put(home / ".claude/settings.json", {})
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="only plain JSON"):
+        plan("claude")
+
+
 @pytest.mark.parametrize("name", ["opencode.jsonc", "opencode.json", "config.json"])
 def test_F1002_the_file_of_opencode_is_the_one_that_names_its_models(home: Path, name: str) -> None:
     """opencode makes an opencode.jsonc by itself, with nothing but its schema."""
