@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -88,6 +89,68 @@ def test_a_lock_of_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
 def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceDown, match="cannot be read"):
         sessions_in(tmp_path / "none", ShownKeys())
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40] + b"x" * 4096)
+
+
+def _huge(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(100 << 20)
+
+
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+JSON, SQLITE = "agents/main/sessions/sessions.json", "agents/main/agent/openclaw-agent.sqlite"
+
+
+@pytest.mark.parametrize(("name", "spoil"), [(JSON, _cut), (JSON, _huge), (JSON, _a_folder), (SQLITE, _cut)])
+def test_F1007_a_file_that_cannot_be_read_does_not_tell_that_there_are_no_sessions(
+    tmp_path: Path, name: str, spoil: Callable[[Path], None]
+) -> None:
+    (of_9(tmp_path) if name == SQLITE else of_5(tmp_path, os.getpid()))
+    assert sessions_in(tmp_path, ShownKeys())
+    spoil(tmp_path / name)
+    with pytest.raises(SourceDown, match=f"{Path(name).name} cannot be read"):
+        sessions_in(tmp_path, ShownKeys())
+
+
+def test_F1007_a_file_of_other_tables_tells_of_no_sessions(tmp_path: Path) -> None:
+    of_9(tmp_path)
+    with closing(sqlite3.connect(tmp_path / SQLITE)) as one:
+        one.execute("DROP TABLE session_windows")
+        one.commit()
+    assert sessions_in(tmp_path, ShownKeys()) == []
+
+
+async def test_F1007_a_session_that_was_held_is_shown_while_its_files_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CONNECT_S", 1.0)
+    state = tmp_path / "openclaw"
+    of_9(state)
+    async with watch_site(tmp_path, OF_9, files=str(state)) as site:
+        site.gateway.silent = True
+        async with site.watched():
+            await site.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
+        _cut(state / SQLITE)
+        async with site.watched():
+            await site.connected(SourceState.HUNG)
+            assert (await site.lane(gateway=SourceState.HUNG)).state is LaneState.RUNNING
+
+
+def test_F1008_of_many_sessions_in_a_file_the_newest_and_those_that_run_are_read(tmp_path: Path) -> None:
+    of_5(tmp_path, os.getpid())
+    path = tmp_path / JSON
+    rows = {f"agent:{number}": {"status": "done", "updatedAt": 3000 + number} for number in range(1200)}
+    path.write_text(json.dumps(json.loads(path.read_text()) | rows))
+    keys = {row.key for row in sessions_in(tmp_path, ShownKeys())}
+    assert {KEY, "agent:1199"} <= keys
+    assert len(keys) == 1000
 
 
 async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_claimed(

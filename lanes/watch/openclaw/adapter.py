@@ -118,7 +118,11 @@ class OpenClawAdapter(Adapter):
     def _named(self, rows: Sequence[Sighting]) -> Sequence[Sighting]:
         """Held sessions of which no run is known, with the one that their files name."""
         assert self._files is not None
-        runs, raw = runs_in(self._files), self._view.names.raw
+        try:
+            runs = runs_in(self._files)
+        except SourceDown:  # it answers, so it is watched without them
+            return rows
+        raw = self._view.names.raw
         return [
             row._replace(runs=holding(runs.get(raw(row.key), ()), row.since)) if row.held and not row.runs else row
             for row in rows

@@ -18,6 +18,8 @@ from lanes_storage.records import Sighting
 
 #: The largest JSON file that is read.
 MOST_BYTES = 64 * 1024 * 1024
+#: The most sessions of one agent that are read, as in the queries.
+MOST_ROWS = 1_000
 #: In files of 2026.9: which sessions run, and the runs by session.
 WINDOWS = "SELECT session_key, status, started_at, updated_at FROM session_windows ORDER BY updated_at DESC LIMIT 1000"
 TASKS = """
@@ -26,15 +28,15 @@ SELECT child_session_key, run_id, started_at FROM task_runs WHERE status = 'runn
 
 
 def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
-    """The sessions that the files of a state folder tell. Raises SourceDown."""
+    """The sessions that the files of a state folder tell. Raises SourceDown, also where one of them cannot be read:
+    which sessions there are is not known then."""
     agents = state / "agents"
     found: dict[str, Sighting] = {}
     runs = runs_in(state)
     try:
         folders = sorted(agents.iterdir())
     except OSError as error:
-        why = f"{agents} cannot be read: {error.strerror}"
-        raise SourceDown(SourceState.HUNG, why, "name its state folder as `files` of this [[watch]]") from error
+        raise _unread(agents, error.strerror, "name its state folder as `files` of this [[watch]]") from error
     for agent in folders:
         for row in (*_of_json(agent / "sessions"), *_of_sqlite(agent / "agent" / "openclaw-agent.sqlite")):
             key = names.shown(row[0])
@@ -56,18 +58,34 @@ def _sighted(key: str, status: str, started: int | None, touched: int | None, ru
 
 def _of_json(folder: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
     """Sessions of 2026.5. One whose row says that it runs, and whose lock nobody holds, does not run."""
-    path = folder / "sessions.json"
-    with contextlib.suppress(OSError):
+    rows = _json_rows(folder / "sessions.json")
+    newest = sorted(
+        rows, key=lambda key: (words(rows[key], "status") == "running", moment(rows[key], "updatedAt") or 0)
+    )
+    for key in newest[: -MOST_ROWS - 1 : -1]:
+        row = rows[key]
+        status = words(row, "status")
+        locked = _locked(folder / f"{Path(words(row, 'sessionId')).name}.jsonl.lock")
+        if status == "running" and locked is False:
+            status = "stale"
+        elif locked:
+            status = "running"
+        yield key, status, moment(row, "startedAt"), moment(row, "updatedAt")
+
+
+def _json_rows(path: Path) -> dict[str, Any]:
+    """The object in a file; an empty one where there is none."""
+    try:
         if path.stat().st_size > MOST_BYTES:
-            return
-        for key, row in (parsed(path.read_text(encoding="utf-8", errors="replace"), dict) or {}).items():
-            status = words(row, "status")
-            locked = _locked(folder / f"{Path(words(row, 'sessionId')).name}.jsonl.lock")
-            if status == "running" and locked is False:
-                status = "stale"
-            elif locked:
-                status = "running"
-            yield key, status, moment(row, "startedAt"), moment(row, "updatedAt")
+            raise _unread(path, f"it has more than {MOST_BYTES >> 20} MiB")
+        rows = parsed(path.read_text(encoding="utf-8", errors="replace"), dict)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise _unread(path, error.strerror) from error
+    if rows is None:
+        raise _unread(path, "it is no JSON")
+    return rows
 
 
 def _locked(lock: Path) -> bool | None:
@@ -119,13 +137,21 @@ def holding(runs: Sequence[TaskRun], since: int | None) -> tuple[str, ...]:
 
 def _rows(path: Path, query: str) -> list[Any]:
     """The rows of a query, read-only; none where the file or the table is not there."""
-    if not path.is_file():
-        return []
     try:
+        if not path.is_file():
+            return []
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
             return connection.execute(query).fetchall()
-    except sqlite3.Error:
-        return []
+    except OSError as error:
+        raise _unread(path, error.strerror) from error
+    except sqlite3.Error as error:
+        if str(error).startswith("no such "):  # table, or column: its code says nothing
+            return []
+        raise _unread(path, str(error)) from error
+
+
+def _unread(path: Path, why: str | None, fix: str = "") -> SourceDown:
+    return SourceDown(SourceState.HUNG, f"{path} cannot be read: {why}", fix)
 
 
 def _ms(value: object) -> int | None:
