@@ -146,7 +146,9 @@ async def test_an_unknown_version_is_foreign(tmp_path: Path) -> None:
 
 async def test_nothing_that_listens_is_unreachable(gateway: ReplayOpenClaw, tmp_path: Path) -> None:
     await gateway.stop()
-    assert (await refused(gateway, tmp_path)).state is SourceState.UNREACHABLE
+    down = await refused(gateway, tmp_path)
+    assert down.state is SourceState.UNREACHABLE
+    assert str(down).endswith(" cannot be reached: Connection refused"), down
 
 
 async def test_a_gateway_that_answers_nothing_is_hung(

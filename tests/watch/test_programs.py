@@ -142,7 +142,9 @@ async def test_an_unknown_version_is_foreign(program: Program, server: Any) -> N
 
 async def test_nothing_that_listens_is_unreachable(program: Program, server: Any) -> None:
     await server.stop()
-    assert (await refused(program, server)).state is SourceState.UNREACHABLE
+    down = await refused(program, server)
+    assert down.state is SourceState.UNREACHABLE
+    assert str(down).endswith(" cannot be reached: Connection refused"), down
 
 
 async def test_a_server_that_answers_nothing_is_hung(

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import select
-import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from yarl import URL
 
 from lanes.host import descriptors
 from lanes.runners.http import failures
-from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoThread
+from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoThread, root_text
 from lanes.runners.http.unpacking import PLAIN, unpacked
 from lanes_storage.law import AttemptCause
 
@@ -211,7 +210,7 @@ def _to_failure(error: Exception, sending: "_Sending | None" = None) -> AttemptF
 def _failure(error: Exception) -> AttemptFailed:
     match error:
         case aiohttp.InvalidURL() | aiohttp.ClientConnectorError():
-            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {_root(error)}")
+            return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: {root_text(error)}")
         case aiohttp.ClientHttpProxyError():
             return AttemptFailed(AttemptCause.UNREACHABLE, f"not reachable: its proxy answers HTTP {error.status}")
         case aiohttp.ServerDisconnectedError():
@@ -219,26 +218,16 @@ def _failure(error: Exception) -> AttemptFailed:
         case aiohttp.ClientPayloadError() if ConnectionResetError.__name__ in str(error):  # it names no other cause
             return AttemptFailed(AttemptCause.RESET, f"the connection broke: {os.strerror(errno.ECONNRESET)}")
         case aiohttp.ClientConnectionError() | OSError():
-            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {_root(error)}")
+            return AttemptFailed(AttemptCause.RESET, f"the connection broke: {root_text(error)}")
         case ValueError():
-            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {_root(error)}")
+            return AttemptFailed(AttemptCause.BAD_REQUEST, f"the request cannot be sent: {root_text(error)}")
     if isinstance(error.__cause__, TransferEncodingError | ContentLengthError) and "Not enough data" in str(error):
         return _cut()
-    return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {_root(error)}")
+    return AttemptFailed(AttemptCause.GARBAGE, f"no valid HTTP: {root_text(error)}")
 
 
 def _cut() -> AttemptFailed:
     return AttemptFailed(AttemptCause.CUT, "the connection was closed in the middle")
-
-
-def _root(error: BaseException) -> str:
-    """The text of the innermost error: the outer errors only say that something failed."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
-        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text)
 
 
 class _Sending:

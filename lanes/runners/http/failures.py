@@ -4,7 +4,10 @@ Error codes are an open set, worded differently by every vendor and every proxy.
 classified by that; what is not, by the HTTP status, then by its type; the rest is a server error.
 """
 
+import os
 import re
+import socket
+import ssl
 from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -267,3 +270,13 @@ def _behind(error: dict[str, Any]) -> str:
 def _short(text: str) -> str:
     """One line, that can be stored."""
     return " ".join(whole(text[:MOST_READ]).split())
+
+
+def root_text(error: BaseException) -> str:
+    """The text of the innermost error: the outer errors only say that something failed."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)  # asyncio's own words hide it: "Connect call failed"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text)

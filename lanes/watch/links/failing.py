@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lanes.runners.http.failures import root_text
 from lanes.watch.adapter import SourceDown
 from lanes_storage.law import SourceState
 
@@ -28,7 +29,7 @@ def answered_by(why: str, fix: str) -> Iterator[None]:
 
 def error_text(error: BaseException) -> str:
     """What an error says, cut."""
-    return str(error)[:200] or type(error).__name__
+    return root_text(error)[:200]
 
 
 def unreachable(url: str, error: BaseException) -> SourceDown:
