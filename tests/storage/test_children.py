@@ -14,7 +14,7 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal, WaitCircle
 from lanes_storage.doors.claims import Exhausted
 from lanes_storage.doors.pauses import end_pause, pause_lane
-from lanes_storage.law import MAX_KEY, LaneState, PauseKind, Prunable, Scope
+from lanes_storage.law import MAX_KEY, LaneState, MessageState, Overflow, PauseKind, Prunable, Scope
 from lanes_storage.records import (
     OUTLINE,
     Admission,
@@ -74,6 +74,23 @@ def test_F294_each_request_has_a_child_lane_and_more_than_may_run_wait_where_the
     assert children_of(world, "s") == [("s\x1f1", 3), ("s\x1f2", 3), ("s\x1f3", 2)]
     assert children_of(world, "other") == [("other\x1f1", 1)]
     assert world.lane("s").state is LaneState.IDLE
+
+
+def test_F900_of_full_queues_the_one_with_the_oldest_head_takes_the_next(world: World) -> None:
+    """It is the oldest that a queue drops that is full."""
+    admission = Admission(1, overflow=Overflow.DROP_OLDEST, concurrency=2)
+
+    def sent() -> int:
+        new = NewMessage("s", request="{}", actor="t")
+        accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
+        assert isinstance(accepted, Accepted)
+        return accepted.message_id
+
+    for number in [sent(), sent()]:
+        begin(world, number)
+    waiting = [sent() for _ in range(5)]
+    states = [world.message(number).state for number in waiting]
+    assert states == [MessageState.DROPPED] * 3 + [MessageState.QUEUED] * 2
 
 
 def test_only_what_waits_counts(world: World) -> None:
