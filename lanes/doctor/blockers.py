@@ -22,7 +22,10 @@ def remedy(database: str) -> str | None:
     path = Path(database)
     files = Files.of(path)
     owners = _owners(path)
-    pids = holders(files.memory, files.side) or [pid for pid in owners if state_of(pid) in _STATES]
+    holding = holders(files.memory, files.side)
+    # one that runs and holds only the lock of the side file waits for SQLite's, like everyone else
+    pids = [pid for pid in holding if state_of(pid) in STOPPED] or holding[:1]
+    pids = pids or [pid for pid in owners if state_of(pid) in _STATES]
     if not pids:
         return None
     processes = ", ".join(_process_text(pid, owners.get(pid)) for pid in pids)

@@ -1,5 +1,6 @@
 """A file that another process keeps locked: who holds it is named, and what to do; looking still works."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lanes_storage.sqlite.file import locking
+from lanes_storage.sqlite.file.paths import Files
 from tests.commands.conftest import Call
 from tests.kit.processes import PATIENCE_S, House, eventually
 from tests.kit.stage import Stage
@@ -22,18 +24,33 @@ sys.stdin.read()
 """
 
 
+STAND_BEHIND = """
+import fcntl, sys
+side = open(sys.argv[1], "r+")
+fcntl.flock(side, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def program(text: str, path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds a lock on a file."""
+    command = [sys.executable, "-c", text, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
 @pytest.fixture
 def holder(stage: Stage, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
     """A process that holds the write lock of a database with one held lane, for longer than anyone waits."""
     monkeypatch.setattr(locking, "BUSY_TIMEOUT_MS", 200)
     stage.hold("k", stage.owner())
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+    with program(HOLD, database) as process:
         yield process
-        process.kill()
 
 
 def test_abort_on_a_locked_file_is_69_and_names_the_stopped_process(
@@ -53,6 +70,20 @@ def test_one_that_is_busy_is_named_as_well(lanes: Call, holder: "subprocess.Pope
     refused = lanes("pause", "k")
     assert refused.code == 69
     assert f"process {holder.pid} (running)" in refused.err
+
+
+def test_F902_one_that_waits_for_it_itself_is_not_named(
+    lanes: Call, holder: "subprocess.Popen[str]", database: Path
+) -> None:
+    """Nobody is told to end a gateway that is next in line."""
+    with program(STAND_BEHIND, Files.of(database).side) as waiting:
+        refused = lanes("pause", "k")
+        assert f"it is held by process {holder.pid} (running): wait for it, or end it" in refused.err
+        holder.send_signal(signal.SIGSTOP)
+        eventually(lambda: " T " in Path(f"/proc/{holder.pid}/stat").read_text(), "it to be stopped")
+        refused = lanes("pause", "k")
+        assert f"kill -CONT {holder.pid}`" in refused.err
+        assert str(waiting.pid) not in refused.err
 
 
 def test_a_gateway_that_is_stopped_without_the_lock_holds_nobody_up(served: House, lanes: Call) -> None:
