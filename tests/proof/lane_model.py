@@ -279,6 +279,8 @@ class Model:
             edge, state, count = Edge.ABORT, "aborted", last.interruptions
         elif edge is Edge.COMPLETE:
             state = "done"
+        elif last.bound is not None and self.owners[run.owner].draining and counted is None:
+            edge, state = (Edge.FAIL if edge is Edge.PARK else edge), "failed"
         elif edge is Edge.PARK and until <= (last.parked_since or now.wall) + run.terms.max_park_ms:
             state = "queued"
         elif edge is Edge.FAIL and retry is not None and not last.hold and last.retries + 1 < retry.attempts:
@@ -380,6 +382,14 @@ class Model:
         self.end([m for m in waiting if m is head or (head.batch is not None and m.batch == head.batch)], "aborted")
         return True
 
+    def drain_owner(self, owner: int) -> None:
+        """It claims nothing more, so what only it may claim ends."""
+        self.owners[owner].draining = True
+        self.end_bound_to(owner)
+
     def end_owner(self, owner: int) -> None:
         self.owners[owner].ended = True
+        self.end_bound_to(owner)
+
+    def end_bound_to(self, owner: int) -> None:
         self.end([m for m in self.messages.values() if m.bound == owner and m.state == "queued"], "aborted")

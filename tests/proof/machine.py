@@ -163,7 +163,8 @@ class LaneMachine(RuleBasedStateMachine):
         now = self.time()
         applied = self.write(lambda tx: doors.drain(tx, owner.id, now, by="alice", until=now.wall + MINUTE))
         assert applied is not owner.ended
-        owner.draining = owner.draining or applied
+        if applied:
+            self.model.drain_owner(owner.id)
 
     @precondition(lambda self: len(self.living()) > 1)
     @rule(which=pick)
@@ -206,6 +207,8 @@ class LaneMachine(RuleBasedStateMachine):
         message = Message(0, key, owner, hold, actor=actor)
         answers = self.model.asking(message) is not None
         expected = self.model.refusal(key, cap, if_idle=if_idle, mode=mode, overflow=overflow, answers=answers)
+        if owner is not None and self.model.owners[owner].draining:
+            expected = Refusal.OWNER_ENDED
         accepted = self.write(doors.accept(new, admission, self.time()))
         self.accepted(accepted, expected, message, cap, mode)
 

@@ -61,6 +61,16 @@ CASES: dict[str, tuple[End, dict[str, Any], RunEnd | None]] = {
         {"parked_since": WALL - 1},
         RunEnd(Edge.FAIL, FAILED, 0, ParkLimit(0).passed(BROKEN), ParkLimit(0).passed(BROKEN)),
     ),
+    "park what only an owner that drains may claim": (
+        end(Edge.PARK, failure=BROKEN, parked_until=WALL + MINUTE),
+        {"bound_to": BoundTo.CLIENT, "drain_at": 1},
+        RunEnd(Edge.FAIL, FAILED, 0, BROKEN, BROKEN),
+    ),
+    "park what others may claim while its owner drains": (
+        end(Edge.PARK, failure=BROKEN, parked_until=WALL + MINUTE),
+        {"drain_at": 1},
+        RunEnd(Edge.PARK, QUEUED, 0, BROKEN, parked_until=WALL + MINUTE),
+    ),
     "an abort that was asked for": (
         end(Edge.ABORT),
         ASKED,

@@ -13,17 +13,20 @@ from lanes.records import OwnerDetail
 from lanes.testing import MINUTE, SECOND
 from lanes.verbs import system
 from lanes_storage import doors, reads
+from lanes_storage.doors import Refusal
 from lanes_storage.law import (
     MAX_CUTS,
     MAX_INTERRUPTIONS,
     BoundTo,
     Cause,
+    Edge,
     EventType,
     LaneState,
     MessageState,
     OnInterrupt,
 )
 from lanes_storage.records import Ticket
+from tests.kit.watch import Watch
 from tests.kit.world import TERMS, World
 
 KEY = "agent:main:telegram:42"
@@ -56,10 +59,36 @@ def test_an_owner_that_drains_can_claim_nothing_and_others_can(world: World) -> 
     assert [head.key for head in world.candidates(other)] == [KEY]
 
 
-def test_a_draining_owner_does_not_even_claim_what_is_bound_to_it(world: World) -> None:
-    world.send(KEY, bound_to=BoundTo.WAITER, bound_owner=world.me)
+BOTH = [(BoundTo.CLIENT, "client_gone"), (BoundTo.WAITER, "waiter_gone")]
+
+
+@pytest.mark.parametrize(("bound", "cause"), BOTH)
+def test_F901_what_waits_bound_to_an_owner_that_drains_ends_at_once(world: World, bound: BoundTo, cause: str) -> None:
+    """Its process may live on, and claims nothing more: until that ends, what waits behind it would wait as well."""
+    message, behind = world.send(KEY, bound_to=bound, bound_owner=world.me), world.send(KEY)
+    other, elsewhere = world.owner(pid=4712), world.send("b", bound_to=bound, bound_owner=world.me)
+    kept = world.send("c", bound_to=bound, bound_owner=other)
     drain(world, world.me)
-    assert world.step(lambda tx: doors.candidates(tx, world.me, world.time(), bound_only=True)) == []
+    ended = [world.message(each) for each in (message, elsewhere)]
+    assert [(each.state, each.error and each.error.cause) for each in ended] == [(MessageState.ABORTED, cause)] * 2
+    assert world.message(kept).state is MessageState.QUEUED
+    assert [head.message_id for head in world.candidates(other)] == [behind, kept]
+    seen = Watch(world)
+    assert world.accept(KEY, bound_to=bound, bound_owner=world.me) is Refusal.OWNER_ENDED, "it has not heard of it yet"
+    assert seen.nothing()
+
+
+def test_F901_a_run_that_is_bound_to_an_owner_that_drains_is_not_parked_there(world: World) -> None:
+    world.send(KEY, bound_to=BoundTo.CLIENT, bound_owner=world.me)
+    run = world.claim(KEY)
+    behind = world.send(KEY)
+    drain(world, world.me)
+    assert world.message(run.message.id).state is MessageState.RUNNING, "it may end as it does"
+    assert world.park(run.ticket).edge is Edge.FAIL
+    failed = world.message(run.message.id)
+    assert failed.error is not None
+    assert (failed.state, failed.error.cause) == (MessageState.FAILED, Cause.PROVIDER_COOLING)
+    assert [head.message_id for head in world.candidates(world.owner(pid=4712))] == [behind]
 
 
 def test_an_owner_that_others_took_for_dead_can_claim_nothing(world: World) -> None:

@@ -31,7 +31,7 @@ class Refusal(StrEnum):
     NO_LANE = "no_lane"  # only if the lane must exist
     NOT_ASKED = "not_asked"  # an answer without its question
     NO_OPTION = "no_option"  # an answer that is none of the words that the question allows
-    OWNER_ENDED = "owner_ended"  # only if it is bound to an owner
+    OWNER_ENDED = "owner_ended"  # or it drains; only if it is bound to an owner
 
 
 class Accepted(NamedTuple):
@@ -164,10 +164,10 @@ def _name(new: NewMessage) -> dict[str, object]:
 
 
 def _ownerless(tx: Transaction, new: NewMessage) -> Refusal | None:
-    """The refusal of a message that nobody would run, and nobody end: its owner was given up by others while its
-    process was suspended, and that does not know it yet."""
+    """The refusal of a message that nobody would run, and nobody end: its owner drains, or was given up by others while
+    its process was suspended, and that does not know it yet."""
     owner = new.bound_owner
-    return None if owner is None or tx.rows(sql.LIVING_OWNER, {"owner": owner}) else Refusal.OWNER_ENDED
+    return None if owner is None or tx.rows(sql.CLAIMING_OWNER, {"owner": owner}) else Refusal.OWNER_ENDED
 
 
 def _cycle(tx: Transaction, command: Accept) -> WaitCircle | None:

@@ -140,13 +140,15 @@ def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, Ope
 
 
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
-    """Stop an owner from claiming; at ``until`` (wall time) it interrupts what still runs.
+    """Stop an owner from claiming, and end the waiting messages bound to it, which nobody else may claim; at ``until``
+    (wall time) it interrupts what still runs.
 
     A second drain replaces the first. A drain lasts until the owner ends. Returns False if the owner has ended.
     """
     changed = tx.run(sql.DRAIN_OWNER, {"owner": owner, "by": by, "until": until, "now": now.wall}) == 1
     if changed:
         record(tx, EventType.DRAIN, now, actor=by, detail={"owner": owner, "until": until})
+        _end_bound_to(tx, owner, now, cause=Cause.DRAINED, by=by)
     return changed
 
 
@@ -161,13 +163,18 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
         return False
     if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then no code in its process waits any more
         tx.run(END_WAITS_OF_OWNER, {"owner": owner})
+    detail = {"owner": owner, "cause": cause, "ended_messages": _end_bound_to(tx, owner, now, cause=cause, by=by)}
+    record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)
+    return True
+
+
+def _end_bound_to(tx: Transaction, owner: int, now: Now, *, cause: str, by: str) -> int:
+    """End the waiting messages that only this owner may claim; returns how many there were."""
     ended = 0
     for message, bound_to in tx.rows(sql.WAITING_OF_OWNER, {"owner": owner}):
         failure = RunFailure(BoundTo.read(bound_to).end_cause, f"owner {owner}, which it was bound to: {cause}")
         ended += end_waiting(tx, message, MessageState.ABORTED, failure, now, actor=by)
-    detail = {"owner": owner, "cause": cause, "ended_messages": ended}
-    record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)
-    return True
+    return ended
 
 
 def touch(tx: Transaction) -> None:

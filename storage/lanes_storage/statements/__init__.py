@@ -227,7 +227,8 @@ WAITING_OF_OWNER = (
     "SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'"
 )
 
-LIVING_OWNER = "SELECT 1 FROM owners WHERE id = :owner AND ended_at IS NULL"
+#: Whether an owner may claim: what it will never claim must not be bound to it.
+CLAIMING_OWNER = "SELECT 1 FROM owners WHERE id = :owner AND ended_at IS NULL AND drain_at IS NULL"
 
 FIND_IDEMPOTENT = """
 SELECT digest, message_id FROM idempotency WHERE lane_key = :lane_key AND token = :token AND key = :key

@@ -132,7 +132,9 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
         return RunEnd(end.edge, MessageState.DONE, run.interruptions)
     assert end.failure is not None
     failure, retry = end.failure, end.retry
-    if end.edge is Edge.PARK:
+    # what only its owner may claim can not wait for a next run there once that claims nothing more
+    may_wait = run.bound_to is None or run.drain_at is None
+    if end.edge is Edge.PARK and may_wait:
         limit = ParkLimit.of(run.max_park_ms, run.bound_to, {each.cause for each in failure.attempts})
         since = end.now.wall if run.parked_since is None else run.parked_since
         if end.parked_until is None or limit.allows(since, end.parked_until):
@@ -141,7 +143,8 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
     # if a runner itself uses such a cause, the run counts as failed
     if end.edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:
         return _interrupted(end.edge, run, failure, cuts + 1)
-    retry = None if run.bound_to == BoundTo.WAITER else retry  # only its waiter can do the work of a hold
+    # only its waiter can do the work of a hold
+    retry = retry if may_wait and run.bound_to != BoundTo.WAITER else None
     if (again := retry_at(retry, failure, run.message_id, run.retries, run.accepted_at, end.now)) is not None:
         return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=again, again=retry)
     edge = Edge.FAIL if end.edge is Edge.PARK else end.edge
