@@ -42,8 +42,8 @@ INSERT INTO lanes (key, state, epoch, anonymous, conversation, parent_id, create
 VALUES (:key, 'idle', 0, false, 1, :parent, :now, :now) ON CONFLICT (key) DO NOTHING
 """
 
-#: The children of a lane, with what waits in each: free ones first. A success on one that ended badly ends that. Of busy
-#: ones where as many wait, the one whose head has waited longest: where all are full, that is the oldest.
+#: The children of a lane, with what waits in each: free ones first. A success on one that ended badly ends that. Of
+#: busy ones where as many wait, the one whose head has waited longest: where all are full, that is the oldest.
 CHILD_LANES = """
 SELECT c.id, c.key, c.run_id IS NULL AND c.head_id IS NULL,
   (SELECT count(*) FROM messages m WHERE m.lane_id = c.id AND m.state = 'queued')
