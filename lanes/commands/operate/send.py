@@ -105,8 +105,10 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
             session.out.result(last, str(last.id))
             detail = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
             return out.trouble("unconfirmed", detail, Exit.UNCONFIRMED)
-        left = LOOK_MS if end is None else min(LOOK_MS, max(1, round((end - now) * 1000)))
-        last = desk.call(message, id=number, wait=left, waiting_run=run)
+        left = LOOK_MS if end is None else max(1, round((end - now) * 1000))
+        # in a database here the wait that began with the message goes on: a look that names the run ends it
+        ends = session.url is not None or (end is not None and left <= LOOK_MS)
+        last = desk.call(message, id=number, wait=min(LOOK_MS, left), waiting_run=run if ends else None)
         first = False
         if out.watched:
             waiting.update(out, desk, last)
