@@ -58,7 +58,7 @@ class HoldRunner:
         except asyncio.CancelledError:
             if not self._left.done():
                 self._stop_block()
-                await to_its_end(self._left)
+                await to_its_end(self._over(run))
             raise
         if error is None:
             return ""
@@ -67,6 +67,13 @@ class HoldRunner:
         if isinstance(error, Exception | asyncio.CancelledError):
             raise error
         raise RunFailed(Cause.RUNNER_FAILED, f"its block was left by {type(error).__name__}")
+
+    async def _over(self, run: RunContext) -> None:
+        """The block is left; or its lane is lost and its task has ended, which nobody may ever leave it after."""
+        assert isinstance(run, ActiveRun)
+        for end in (run.loss, self._block):
+            if end is not None:
+                await asyncio.wait({self._left, end}, return_when=asyncio.FIRST_COMPLETED)
 
     def leave(self, error: BaseException | None) -> None:
         """The block has ended, or was never entered."""

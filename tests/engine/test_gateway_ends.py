@@ -55,6 +55,19 @@ def test_F118_an_event_loop_that_ends_under_a_gateway_leaves_no_lane_held(tmp_pa
     assert lane.queued == 1
 
 
+def test_F945_an_event_loop_ends_under_a_hold_that_no_task_will_leave(tmp_path: Path) -> None:
+    kept: list[object] = []  # what is collected as garbage is left by that
+
+    async def main() -> None:
+        kept.append(connecting := connect(str(tmp_path / "lanes.db")))
+        desk = await connecting.__aenter__()
+        kept.append(hold := desk.hold("a"))
+        await hold.__aenter__()
+
+    asyncio.run(main())
+    assert left_in(tmp_path / "lanes.db").state is LaneState.ERRORED
+
+
 class Held:
     """Policies that hold the transaction of a claim until the test lets it go on."""
 
