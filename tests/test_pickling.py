@@ -55,6 +55,7 @@ MADE = [
     storage_errors.DatabaseAliased("lanes.db", "a detail"),
     storage_errors.DatabaseUnavailable("lanes.db", "a detail"),
     storage_errors.ForkedStore("lanes.db", 7),
+    storage_errors.ForkedInUse("lanes.db", 7),
     storage_errors.StoreClosed("lanes.db"),
     storage_errors.NotStorable("a sentence"),
 ]

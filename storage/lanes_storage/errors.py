@@ -16,6 +16,7 @@
     ├── DatabaseAliased       has a second name, under which SQLite would use a second WAL
     ├── DatabaseUnavailable   anything else the file system or the engine refused
     ├── ForkedStore           used in a child of the process that opened it
+    │   └── ForkedInUse       opened in such a child: threads of its parent were at work in SQLite
     └── StoreClosed           used after close
     NotStorable               a value of the caller cannot be stored; nothing was stored
 
@@ -178,6 +179,13 @@ class ForkedStore(StorageError):
     def __init__(self, database: str, pid: int) -> None:
         self.pid, self.child = pid, os.getpid()
         super().__init__(database)
+
+
+class ForkedInUse(ForkedStore):
+    """Nothing can be opened: a lock of SQLite's that a thread held at the fork is never free in the child."""
+
+    says = "process {child} was forked while its parent {pid} had {database} open: it can open no database"
+    fix = "start the process by `spawn` or `forkserver`, or fork it before the parent opens the database"
 
 
 class StoreClosed(StorageError):

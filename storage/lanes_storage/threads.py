@@ -53,6 +53,12 @@ def _end_of_closed() -> None:
             pool.shutdown(wait=False)
 
 
+def let_end() -> None:
+    """Let the idle threads of this event loop end: a program that forks later is to have none."""
+    if (pool := _pools.pop(asyncio.get_running_loop(), None)) is not None:
+        pool.shutdown(wait=False)
+
+
 def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Begin work in a thread that ends with it, even if the event loop ends before."""
     threads = ThreadPoolExecutor(1, "lanes")

@@ -148,6 +148,7 @@ def test_threads_do_not_stay_when_their_event_loop_has_ended(tmp_path: Path) -> 
         loops.append(asyncio.get_running_loop())
         store = await open_async_store(str(tmp_path / "lanes.db"), create=True)
         await keys(store)
+        await in_thread(int)
         await store.close()
 
     async def work() -> None:

@@ -458,7 +458,7 @@ def test_F103_a_forked_child_is_told_and_can_open_its_own(store: Store, path: Pa
     assert keys(path) == ["after", "child", "parent"]
 
 
-async def test_F103_the_store_of_an_event_loop_says_so_in_a_child(path: Path) -> None:
+async def test_F103_F946_the_store_of_an_event_loop_says_so_in_a_child(path: Path) -> None:
     store = await open_async_store(str(path))
 
     async def asked() -> None:
@@ -472,8 +472,13 @@ async def test_F103_the_store_of_an_event_loop_says_so_in_a_child(path: Path) ->
             store.write_blocking(send("wrong"), 30)
         asyncio.run(asked())
 
+        with pytest.raises(errors.ForkedInUse, match=f"was forked while its parent {parent} had"):
+            open_store(str(path))  # a lock of SQLite's that a thread held at the fork is never free in the child
+
+    parent = os.getpid()
     assert in_child(child) == 0
     await store.close()
+    assert in_child(lambda: open_store(str(path)).close()) == 0, "nothing is open any more"
 
 
 def test_F103_a_child_that_lives_on_keeps_no_lock_of_a_parent_that_was_killed(path: Path) -> None:

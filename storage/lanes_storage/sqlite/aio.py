@@ -16,11 +16,12 @@ from lanes_storage import errors
 from lanes_storage.interface import Params, Query, Reads, Row, Step
 from lanes_storage.sqlite.file.connect import on_error, translated
 from lanes_storage.sqlite.file.file import SqliteFile
+from lanes_storage.sqlite.file.identity import in_threads
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, log_bytes
 from lanes_storage.sqlite.point_reads import PointReads, ReadCost
 from lanes_storage.sqlite.store import SqliteReader
 from lanes_storage.sqlite.writer import Listeners, Writer
-from lanes_storage.threads import in_one_thread, to_its_end
+from lanes_storage.threads import in_one_thread, let_end, to_its_end
 
 T = TypeVar("T")
 
@@ -110,6 +111,7 @@ class AsyncSqliteStore:
 
     def __init__(self, file: SqliteFile, point_reads: PointReads) -> None:
         self._file = file
+        in_threads.add(file.guard)
         self._path = file.guard.files.path
         self.name = str(self._path)
         self.changes_file = file.guard.files.log
@@ -209,6 +211,8 @@ class AsyncSqliteStore:
                 self._point_reads.close()
                 await self._reader.close()
                 await asyncio.wrap_future(in_one_thread(self._broad.close))
+                in_threads.discard(self._file.guard)
+                let_end()
 
 
 _Opened = tuple[SqliteFile, PointReads]

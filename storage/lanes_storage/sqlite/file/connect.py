@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lanes_storage import errors
-from lanes_storage.sqlite.file.identity import FileGuard, check_vacant, missing
+from lanes_storage.sqlite.file.identity import FileGuard, check_fork, check_vacant, missing
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, keep_open, used_elsewhere
 from lanes_storage.sqlite.file.paths import Files, mount_of
 from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
@@ -202,6 +202,7 @@ def connect_reading(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
+    check_fork()
     uri = f"{path.absolute().as_uri()}?mode={mode}"  # quoted: no character of the name is special
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     with on_error(connection.close):

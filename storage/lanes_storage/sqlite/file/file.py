@@ -19,7 +19,7 @@ from lanes_storage.sqlite.file.connect import (
     touch,
     translated,
 )
-from lanes_storage.sqlite.file.identity import FileGuard
+from lanes_storage.sqlite.file.identity import FileGuard, check_fork
 from lanes_storage.sqlite.file.locking import SideLock, keep_open
 from lanes_storage.sqlite.file.paths import Files, seen
 from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, WriteAheadLog, log_bytes
@@ -49,6 +49,7 @@ class SqliteFile:
         cls, path: Path, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full"
     ) -> "SqliteFile":
         """Open the file; see ``connect.open_writer`` for what is created, upgraded and refused."""
+        check_fork()  # before the lock is taken, which every other process would wait for
         name = str(path)
         upgrade = create if upgrade is None else upgrade
         with translated(name), contextlib.ExitStack() as undo:

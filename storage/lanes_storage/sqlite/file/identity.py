@@ -19,6 +19,9 @@ _DELETED = " (deleted)"
 #: Seconds between two checks of which processes have the file open.
 _LOOK_AGAIN_S = 0.1
 
+#: The guards of the files that several threads of this process, or of one that forked it, use.
+in_threads: "set[FileGuard]" = set()
+
 _PARTS = ("its file", "its log (-wal)", "its shared memory (-shm)")
 
 
@@ -29,7 +32,7 @@ class FileGuard:
         """Record the files that the paths name now as the ones that are open."""
         self.files = files
         self.lock = lock
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._names = Names(files.path, files.log, files.memory)
         self._held = self._names.look()
 
@@ -48,18 +51,25 @@ class FileGuard:
     @property
     def at_home(self) -> bool:
         """Whether this is the process that opened the files."""
-        return os.getpid() == self._pid
+        return os.getpid() == self.pid
 
     def check_process(self) -> None:
         """Raise ForkedStore in a child of the process that opened it."""
-        if os.getpid() != self._pid:  # before each step
-            raise errors.ForkedStore(str(self.files.path), self._pid)
+        if os.getpid() != self.pid:  # before each step
+            raise errors.ForkedStore(str(self.files.path), self.pid)
 
     def _difference(self, found: tuple[Seen, ...]) -> str:
         part, now = next((w, f) for w, f, held in zip(_PARTS, found, self._held, strict=True) if f != held)
         return (
             f"{part} was deleted or moved away" if now is None else f"{part} is another one than this process has open"
         )
+
+
+def check_fork() -> None:
+    """Raise ForkedInUse in a process that was forked while threads used a database."""
+    for guard in list(in_threads):
+        if not guard.at_home:
+            raise errors.ForkedInUse(str(guard.files.path), guard.pid)
 
 
 def missing(path: Path) -> errors.DatabaseMissing:
