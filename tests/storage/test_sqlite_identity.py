@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from lanes.backups import restore
 from lanes.testing import START
 from lanes_storage import doors, errors, open_async_store, open_store, reads
 from lanes_storage.interface import Query, Step, Store, Transaction
 from lanes_storage.records import Admission, LaneFilter, NewMessage
+from lanes_storage.sqlite import copies
 from lanes_storage.sqlite.file import locking, paths
 from lanes_storage.sqlite.file.connect import open_reader
+from lanes_storage.sqlite.inspect import damage
 from tests.kit.databases import lay
 from tests.kit.forks import run_elsewhere
 
@@ -158,6 +161,50 @@ def test_F657_who_has_a_deleted_log_open_writes_nothing_into_what_others_share(s
         store.write(doors.accept(NewMessage("after", "x" * 100_000), Admission(), START))
     assert elsewhere(path, "later") == ""
     assert keys(path) == ["before", "later", "others"]
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_F976_the_log_of_the_file_that_was_here_before_is_read_with_no_other(
+    store: Store, path: Path, lives: bool
+) -> None:
+    """A backup is renamed over it: what was sent then was accepted into a mixture of both, and damaged it for good."""
+    store.write(send("old"))
+    replaced(path)
+    if not lives:
+        store.close()
+    for look in (lambda: open_store(str(path)), lambda: open_reader(path)):
+        with pytest.raises(errors.DatabaseReplaced, match=r"lanes\.db-wal is the log of another file") as refused:
+            look()
+        assert "move lanes.db-wal and lanes.db-shm away" in refused.value.fix
+    if not lives:
+        deleted(beside(path, "-wal"))
+        deleted(beside(path, "-shm"))
+        assert keys(path) == []
+        with contextlib.closing(open_store(str(path))) as fresh:
+            fresh.write(send("new"))
+            assert keys(path) == ["new"]
+
+
+def test_F976_a_database_that_is_copied_or_moved_with_its_log_is_one(store: Store, path: Path) -> None:
+    store.write(send("old"))
+    copy = path.parent / "copy"
+    copy.mkdir()
+    for end in (*ENDS, "-lock"):
+        shutil.copy(beside(path, end), copy)
+    assert keys(copy / path.name) == ["old"]
+
+
+def test_F976_a_restore_leaves_the_log_of_another_file_out(store: Store, path: Path) -> None:
+    store.write(send("old"))
+    backup = path.with_name("backup.db")
+    copies.draw(path, backup)
+    replaced(path)
+    store.close()
+    restore(backup, path, lambda: START, actor="test")
+    assert keys(path) == ["old"]
+    (aside,) = path.parent.glob("*.before-restore-*Z")
+    assert damage(aside) == []
+    assert path.with_name("lanes.db-wal.of-another-file").exists()
 
 
 @pytest.mark.parametrize("fails", [KeyError("no such row"), sqlite3.IntegrityError("NOT NULL constraint failed")])

@@ -147,6 +147,8 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         aside = None
         if files.database.exists():
             own_like(files.database, draft)
+            if lock.mispaired:  # it is neither's: that of the file that was here before
+                files.log.replace(_free_name(f"{files.log}.of-another-file"))
             aside = _put_aside(files)
         for side_file in (files.log, files.memory):
             side_file.unlink(missing_ok=True)

@@ -248,6 +248,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if files.side.exists():  # a copy that no process uses has no WAL, and reading must not create one
             lock = held.enter_context(contextlib.closing(SideLock(files)))
             held.enter_context(lock.opening(files.memory))
+            lock.check_log()
         check_names(files)
         connection = connect_reading(files.database)
         with on_error(connection.close):

@@ -65,6 +65,7 @@ class SqliteFile:
             with lock.opening(files.memory) as taken:
                 before = seen(name)
                 check_names(files)
+                lock.check_log()
                 if young and path.stat().st_size == 0:
                     # Shared memory without a database belongs to a deleted file, and that one may still be in use.
                     if not taken:
@@ -83,6 +84,7 @@ class SqliteFile:
                 guard = FileGuard(files, lock)
                 if before != seen(name):
                     raise errors.DatabaseReplaced(name, "it was replaced while it was opened")
+                lock.pair()
                 opened = cls(connection, keeper, guard)
             undo.pop_all()
         if created:

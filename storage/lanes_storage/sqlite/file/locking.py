@@ -10,6 +10,8 @@ SQLite's locks are POSIX locks: the kernel drops all locks of a process on a fil
 closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
 checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops. And on Linux each
 process locks the same bytes a second time, through SQLite's own descriptors, in the way that no other close drops.
+
+SQLite reads whatever log lies beside a file. So the side file says of which file it is the log.
 """
 
 import contextlib
@@ -49,6 +51,8 @@ _SHARED_BYTES = 0x40000002, 510
 #: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
+#: What the side file says: its own inode, that of the log, and that of the database. Always of one length.
+_PAIR, _OF_DATABASE = "{:020} {:020} {:020}\n", 21
 
 
 class SideLock:
@@ -89,6 +93,36 @@ class SideLock:
             return True
         self._open()  # the side file was deleted: other processes lock the new one of that name
         return self.take()
+
+    def pair(self) -> None:
+        """Note that the log is that of the database as both are now. Call it while both are open."""
+        told = self._paired().encode()
+        with contextlib.suppress(OSError):  # the file of another user, a full disk
+            if os.pread(self._descriptor, len(told), 0) != told:
+                os.pwrite(self._descriptor, told, 0)
+
+    @property
+    def mispaired(self) -> bool:
+        """Whether the log that lies there is that of another file, in whose place this one was put. Copies of all
+        files, of which none is where it was, are one database."""
+        told, now = os.pread(self._descriptor, 100, 0).decode(errors="replace"), self._paired()
+        here = told[:-_OF_DATABASE] == now[:-_OF_DATABASE] and len(told) == len(now)
+        return here and told != now and all(_has_content(path) for path in (self._files.database, self._files.log))
+
+    def _paired(self) -> str:
+        log, database = seen(str(self._files.log)), seen(str(self._files.database))
+        return _PAIR.format(*(file[1] if file else 0 for file in (self._file, log, database)))
+
+    def check_log(self) -> None:
+        """Raises DatabaseReplaced where the log is that of another file: SQLite would mix both."""
+        if self.mispaired:
+            log = self._files.log.name
+            error = errors.DatabaseReplaced(self.database, f"{log} is the log of another file, which was here before")
+            error.fix = (
+                f"put that file back; or, to use this one, end who has the other one open (`lanes doctor` names it) and"
+                f" move {log} and {self._files.memory.name} away"
+            )
+            raise error
 
     def release(self) -> None:
         """Release the lock. Does nothing if it is not held."""
@@ -186,6 +220,10 @@ class SideLock:
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
         stat = os.fstat(self._descriptor)
         self._file = stat.st_dev, stat.st_ino
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def mark(side: Path) -> str:
