@@ -117,12 +117,6 @@ TRANSITIONS: dict[Edge, TransitionRule] = {
 RELEASES = frozenset(t.edge for t in TRANSITIONS.values() if t.sources == HELD)
 
 
-def target(edge: Edge, source: LaneState) -> LaneState | None:
-    """The state that ``edge`` leads to from ``source``; None if there is no such transition."""
-    transition = TRANSITIONS[edge]
-    return transition.target if source in transition.sources else None
-
-
 class Cause(Word):
     """Why a run, a message or a lane ended as it did. An open set: runners may add causes (``is_cause``)."""
 

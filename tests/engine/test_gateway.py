@@ -338,8 +338,8 @@ async def test_F105_a_gateway_that_has_stopped_is_told_of_no_commit(tmp_path: Pa
     async with connect(str(tmp_path / "lanes.db")) as desk:
         store = desk.store
         assert isinstance(store, AsyncSqliteStore)
-        before = len(store._listeners)
+        before = len(store._listeners._all)
         for _ in range(3):
             async with Gateway(desk, echo):
-                assert len(store._listeners) > before
-        assert len(store._listeners) == before
+                assert len(store._listeners._all) > before
+        assert len(store._listeners._all) == before

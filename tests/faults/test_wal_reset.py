@@ -44,7 +44,7 @@ copy = lambda: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 LANES = """
 from lanes_storage import open_store
 store = open_store(sys.argv[1])
-copy = store._file.idle
+copy = store._file.log.idle
 """
 SENDS = 12
 

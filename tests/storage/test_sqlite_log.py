@@ -72,7 +72,7 @@ def test_F86_while_a_reader_stays_the_log_is_not_copied_at_every_commit(
     monkeypatch.setattr(wal, "THROTTLE_S", 3_600)
     world = World(store, Hands())
     copied = []
-    kept = store._file._log
+    kept = store._file.log
     monkeypatch.setattr(kept, "checkpoint", lambda: copied.append(1))
     with contextlib.closing(reading(path)):
         for number in range(5):
@@ -86,7 +86,7 @@ def test_F86_an_old_frame_behind_the_end_of_the_present_log_is_none(
     monkeypatch.setattr(wal, "LONG_LOG_FRAMES", 20)
     world = World(store, Hands())
     world.send("a", LONG)
-    before, kept = salt(path), store._file._log
+    before, kept = salt(path), store._file.log
     assert kept.checkpoint() is not None
     world.send("b", "short")
     assert salt(path) != before, "begun again"

@@ -215,7 +215,7 @@ async def test_F591_where_the_file_stays_locked_all_callers_wait_once(
 async def test_F592_a_log_that_cannot_be_read_after_a_commit_ends_no_writer(
     desk: Desk, loop: asyncio.AbstractEventLoop
 ) -> None:
-    log = desk.file._log
+    log = desk.file.log
     kept = os.dup(log._descriptor)
     unreadable = os.open(desk.file.guard.files.log, os.O_WRONLY)
     os.dup2(unreadable, log._descriptor)  # each look at the length of the log raises OSError, as a bad disk does

@@ -184,13 +184,13 @@ def admit(command: Accept, target: TargetLane | None, same: Same | None) -> Acce
     if same is not None:
         known = name is not None and same.digest == name.digest
         return Accepted(same.message_id, created=False) if known else Refusal.IDEMPOTENCY_CONFLICT
-    question = None if target is None else to_question(target.question)
-    if admission.answers is not None and target is not None:
-        return _answering(question, admission.answers, command.new.text or "")
     if target is None:
         if admission.known:
             return Refusal.NO_LANE
         return Placement.FREE if admission.cap >= 1 else Refusal.QUEUE_FULL
+    question = to_question(target.question)
+    if admission.answers is not None:
+        return _answering(question, admission.answers, command.new.text or "")
     busy = target.state in HELD or target.head_id is not None
     if busy and admission.if_idle:
         return Refusal.LANE_BUSY

@@ -8,6 +8,7 @@ from lanes_storage.fragments import dead_letter, names, shown_key
 from lanes_storage.globs import as_sqlite
 from lanes_storage.interface import Query, Row
 from lanes_storage.law import INTERRUPTIONS
+from lanes_storage.reads.shapes import many
 from lanes_storage.records import BudgetTerms, DueIncident, Spent
 from lanes_storage.statements import further
 from lanes_storage.statements import upkeep as sql
@@ -66,8 +67,7 @@ Findings = list[tuple[str, int, object]]
 def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Findings]:
     """Lanes that have been held for so long: their keys, runs, and since when (wall time). ``glob``, here and below:
     only those with such keys."""
-    values = now.params | {"after": after_ms, "glob": _stored(glob)}
-    return Query(LONG_HELD, values, lambda rows: [(k, r, at) for k, r, at in rows])
+    return Query(LONG_HELD, now.params | {"after": after_ms, "glob": _stored(glob)}, many(tuple))
 
 
 def _stored(glob: str | None) -> str | None:
@@ -76,25 +76,22 @@ def _stored(glob: str | None) -> str | None:
 
 def long_waiting(before: int, glob: str | None = None) -> Query[Findings]:
     """Lanes whose first message has waited since that wall time: their keys, messages, and since when."""
-    values = {"before": before, "glob": _stored(glob)}
-    return Query(LONG_WAITING, values, lambda rows: [(k, m, at) for k, m, at in rows])
+    return Query(LONG_WAITING, {"before": before, "glob": _stored(glob)}, many(tuple))
 
 
 def recent_dead_letters(after: int, glob: str | None = None) -> Query[Findings]:
     """Lanes with a dead letter since that wall time which nobody has retried: their keys, messages, causes."""
-    values = {"after": after, "glob": _stored(glob)}
-    return Query(DEAD_LETTERS, values, lambda rows: [(k, m, cause) for k, m, cause in rows])
+    return Query(DEAD_LETTERS, {"after": after, "glob": _stored(glob)}, many(tuple))
 
 
 def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[str, str, int]]]:
     """Providers that are not asked, and not for a moment only: their names, the cause, and since when."""
-    values = {"now": now, "longer": longer_ms, "tries": tries}
-    return Query(PROVIDERS_DOWN, values, lambda rows: [(name, cause, since) for name, cause, since in rows])
+    return Query(PROVIDERS_DOWN, {"now": now, "longer": longer_ms, "tries": tries}, many(tuple))
 
 
 def gateways_down(now: Now, after: int) -> Query[list[tuple[str, int, str, int]]]:
     """Gateways that died or fell silent since that wall time and have no successor: host, pid, cause, when."""
-    return Query(GATEWAYS_DOWN, now.params | {"after": after}, lambda rows: [(h, p, c, at) for h, p, c, at in rows])
+    return Query(GATEWAYS_DOWN, now.params | {"after": after}, many(tuple))
 
 
 def any_open_incident() -> Query[bool]:
@@ -110,7 +107,7 @@ def any_old_incident(before: int) -> Query[bool]:
 def due_incidents(now: int, alerts: Sequence[str]) -> Query[list[DueIncident]]:
     """What these alerts are to tell at that wall time, the longest due first."""
     values = {"now": now, "alerts": json.dumps(alerts)}
-    return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", values, lambda rows: [DueIncident(*row) for row in rows])
+    return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", values, many(DueIncident._make))
 
 
 def since(budget: BudgetTerms, now: Now) -> int:

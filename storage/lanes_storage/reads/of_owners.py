@@ -144,9 +144,7 @@ ORDER BY 1.0 * s.silent / max(1, coalesce(s.most, {NO_LIMIT_MS})) DESC, s.id LIM
 def owner_loads(since: int, silent: Sequence[int]) -> Query[list[OwnerLoad]]:
     """What the owners did since that wall time, as far as the newest runs show; ``silent`` are the ids of silent
     runs."""
-    return Query(
-        LOADS, {"since": since, "silent": json.dumps([*silent])}, many(lambda row: OwnerLoad(*row)), broad=True
-    )
+    return Query(LOADS, {"since": since, "silent": json.dumps([*silent])}, many(OwnerLoad._make), broad=True)
 
 
 def owners() -> Query[list[OwnerRow]]:
@@ -288,11 +286,7 @@ def providers() -> Query[dict[str, ProviderRow]]:
 
 def places_taken(now: Now) -> Query[dict[str, PlacesTaken]]:
     """How many runs have a place, by provider."""
-    return Query(
-        PLACES_TAKEN,
-        {"boot": now.boot},
-        lambda rows: {row[0]: PlacesTaken(*map(int, row[1:])) for row in rows},
-    )
+    return Query(PLACES_TAKEN, {"boot": now.boot}, lambda rows: {row[0]: PlacesTaken._make(row[1:]) for row in rows})
 
 
 def place_of(run: int) -> Query[str | None]:

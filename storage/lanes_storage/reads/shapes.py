@@ -1,12 +1,13 @@
 """Column lists, and functions that convert their rows to records."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from lanes_storage.fragments import columns, of_own_lane, open_of, queued_of, shown_key
 from lanes_storage.globs import from_sqlite
+from lanes_storage.interface import Row
 from lanes_storage.law import Cause, Edge, LaneState, OnInterrupt, OnSurvivors, PauseKind, RunnerKind
 from lanes_storage.records import (
     AttemptPhase,
@@ -26,7 +27,6 @@ UNREADABLE = 500
 
 T = TypeVar("T")
 _OF_PHASE = AttemptPhase.__annotations__
-Row = Sequence[Any]
 
 
 #: With ``FROM runs r`` and its lane ``rl``.

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lanes_storage import errors
 from lanes_storage.interface import Query
@@ -16,6 +16,8 @@ from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.store import SqliteReader
+
+T = TypeVar("T")
 
 #: Network file systems. SQLite's WAL needs shared memory between all its users.
 NETWORK = frozenset({
@@ -39,8 +41,13 @@ FROM sqlite_schema s LEFT JOIN pragma_table_xinfo(s.name) c ON s.type = 'table' 
 """
 
 
-def _pragma(name: str) -> Query[int]:
-    return Query(f"PRAGMA {name}", {}, lambda rows: int(rows[0][0]))
+def _read(path: Path, query: Query[T]) -> T:
+    with contextlib.closing(SqliteReader(path)) as reader:
+        return reader.read(query)
+
+
+def _pragmas(one: str, other: str) -> Query[tuple[int, int]]:
+    return Query(f"SELECT * FROM pragma_{one}, pragma_{other}", {}, lambda rows: (int(rows[0][0]), int(rows[0][1])))
 
 
 class FileFacts(NamedTuple):
@@ -127,14 +134,13 @@ def other_names(path: Path) -> errors.DatabaseAliased | None:
 
 def marks(path: Path) -> tuple[int, int]:
     """The application id (``versions.APPLICATION_ID`` for lanes) and the version of the schema. Raises StorageError."""
-    with contextlib.closing(SqliteReader(path)) as reader:
-        return reader.read(_pragma("application_id")), reader.read(_pragma("user_version"))
+    return _read(path, _pragmas("application_id", "user_version"))
 
 
 def content(path: Path) -> int:
     """The bytes of all pages, those in the log included, as far as they are committed. Raises StorageError."""
-    with contextlib.closing(SqliteReader(path)) as reader:
-        return reader.read(_pragma("page_count")) * reader.read(_pragma("page_size"))
+    count, size = _read(path, _pragmas("page_count", "page_size"))
+    return count * size
 
 
 def damage(path: Path, *, whole: bool = False) -> list[str]:
@@ -158,8 +164,7 @@ def damage(path: Path, *, whole: bool = False) -> list[str]:
 
 def schema_text(path: Path) -> str:
     """The CREATE statements of the file."""
-    with contextlib.closing(SqliteReader(path)) as reader:
-        return reader.read(_SCHEMA)
+    return _read(path, _SCHEMA)
 
 
 def deviations(path: Path) -> list[str]:
@@ -171,8 +176,7 @@ def deviations(path: Path) -> list[str]:
         for statement in versions.creation():
             empty.execute(statement)
         expected = {str(row[0]) for row in empty.execute(_PARTS)}
-    with contextlib.closing(SqliteReader(path)) as reader:
-        found = reader.read(Query(_PARTS, {}, lambda rows: {str(row[0]) for row in rows}))
+    found = _read(path, Query(_PARTS, {}, lambda rows: {str(row[0]) for row in rows}))
     return [f"without {part}" for part in sorted(expected - found)] + [
         f"with {part}" for part in sorted(found - expected)
     ]

@@ -90,7 +90,7 @@ class SqliteStore(SqliteReader):
         except sqlite3.Error as error:
             raise translate(self.name, error) from error
         if connection.total_changes != changes:
-            self._file.committed()
+            self._file.log.committed()
         return result
 
     def close(self) -> None:

@@ -58,9 +58,6 @@ class Listeners:
 
         return remove
 
-    def __len__(self) -> int:
-        return len(self._all)
-
     def notify(self) -> None:
         """Call all listeners after a commit. If one raises, the others are still called."""
         for listener in list(self._all.values()):  # a copy in one step: others may change it meanwhile
@@ -127,7 +124,7 @@ class Writer:
                     changed = self._connection.total_changes != changes
                     self._wake(wanted, results, changed)
                     if changed:
-                        self._file.committed()
+                        self._file.log.committed()
                 batch = wanted = results = []  # free the written data now, not only when the next job arrives
         finally:
             self._file.close()
@@ -135,9 +132,9 @@ class Writer:
     def _next_batch(self) -> list[_Job]:
         """The waiting jobs, in order; empty when the writer should end."""
         try:
-            job = self._jobs.get(timeout=self._file.idle_in_s())
+            job = self._jobs.get(timeout=self._file.log.idle_in_s())
         except queue.Empty:
-            self._file.idle()
+            self._file.log.idle()
             job = self._jobs.get()
         if job is None:
             return []

@@ -22,10 +22,7 @@ from lanes_storage.sqlite.file.connect import (
 from lanes_storage.sqlite.file.identity import FileGuard, check_fork
 from lanes_storage.sqlite.file.locking import SideLock, keep_open
 from lanes_storage.sqlite.file.paths import Files, seen
-from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, Stuck, WriteAheadLog, log_bytes
-
-#: What may prevent the maintenance of the WAL; it is retried later. OSError: the WAL cannot be read.
-_LATER = (sqlite3.Error, errors.StorageError, OSError)
+from lanes_storage.sqlite.file.wal import LARGE_LOG_BYTES, LATER, Stuck, WriteAheadLog, log_bytes
 
 
 class SqliteFile:
@@ -40,7 +37,7 @@ class SqliteFile:
         self.connection = connection
         self.guard = guard
         self._keeper = keeper  # while it is open, no close in this process deletes the WAL
-        self._log = WriteAheadLog(guard, connection, lambda: connect_writing(guard.files.database))
+        self.log = WriteAheadLog(guard, connection, lambda: connect_writing(guard.files.database))
         self._closed = False
         _ours.add(self)
 
@@ -88,9 +85,9 @@ class SqliteFile:
                 opened = cls(connection, keeper, guard)
             undo.pop_all()
         if created:
-            opened.idle()  # so that a plain copy of a new file is not empty
+            opened.log.idle()  # so that a plain copy of a new file is not empty
             if log_bytes(path) > LARGE_LOG_BYTES:  # of an upgrade: each command that opens the file would read it all
-                with contextlib.suppress(*_LATER):
+                with contextlib.suppress(*LATER):
                     opened.shorten()
         return opened
 
@@ -107,27 +104,10 @@ class SqliteFile:
                 self.guard.check()
             return connection
 
-    def committed(self) -> None:
-        """Called after a commit, when its callers have their results: keep the WAL short.
-
-        A failure does not concern those callers: the WAL stays longer, and the next call retries.
-        """
-        with contextlib.suppress(*_LATER):
-            self._log.committed()
-
-    def idle_in_s(self) -> float | None:
-        """After how many seconds without a commit ``idle`` has something to do; None if it never has."""
-        return self._log.idle_in_s()
-
-    def idle(self) -> None:
-        """Called when nothing was written for a while: checkpoint the whole WAL, as far as possible now."""
-        with contextlib.suppress(*_LATER):
-            self._log.idle()
-
     def shorten(self) -> Stuck | None:
         """See ``WriteAheadLog.shorten``. Raises StorageError."""
         with translated(str(self.guard.files.path)):
-            return self._log.shorten()
+            return self.log.shorten()
 
     def close(self) -> None:
         """Checkpoint the WAL and close. May be called twice, and in a forked child, where it does nothing."""
@@ -135,7 +115,7 @@ class SqliteFile:
             return
         self._closed = True
         try:
-            self._log.close()
+            self.log.close()
         finally:
             self.connection.close()
             self._keeper.close()
@@ -146,7 +126,7 @@ class SqliteFile:
         if self._closed or not self.guard.at_home:
             return
         try:
-            for connection in (self._log.second, self.connection):
+            for connection in (self.log.second, self.connection):
                 if connection is not None:
                     connection.close()
         except sqlite3.ProgrammingError:  # it belongs to another thread
@@ -156,7 +136,7 @@ class SqliteFile:
         """In a forked child: SQLite connections must not be closed there, not even by Python's garbage collector."""
         import ctypes  # a slow import, needed only here
 
-        for connection in (self.connection, self._keeper, self._log.second):
+        for connection in (self.connection, self._keeper, self.log.second):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 

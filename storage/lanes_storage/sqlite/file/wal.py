@@ -39,6 +39,9 @@ IDLE_EVERY_S = 60.0
 TIMEOUT_S = 0.1
 _PAUSE_S = 0.005
 
+#: What may prevent its maintenance after a commit; that is retried later. OSError: the WAL cannot be read.
+LATER = (sqlite3.Error, errors.StorageError, OSError)
+
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 
@@ -115,23 +118,28 @@ class WriteAheadLog:
         self._idle_at = float("-inf")
 
     def committed(self) -> None:
-        """Called after a commit: checkpoint if the WAL has become long. Raises sqlite3.Error, StorageError."""
+        """Called after a commit, when its callers have their results: checkpoint if the WAL has become long.
+
+        A failure does not concern those callers: the WAL stays longer, and the next call retries.
+        """
         self._pending = True
-        if not self._is_long():
-            return
-        log, now = self.salt(), time.monotonic()
-        if self._tried is None or self._tried[0] != log or now - self._tried[1] >= THROTTLE_S:
-            self._tried = log, now
-            self.checkpoint()
+        with contextlib.suppress(*LATER):
+            if not self._is_long():
+                return
+            log, now = self.salt(), time.monotonic()
+            if self._tried is None or self._tried[0] != log or now - self._tried[1] >= THROTTLE_S:
+                self._tried = log, now
+                self.checkpoint()
 
     def idle_in_s(self) -> float | None:
         """After how many seconds without a commit ``idle`` has something to do; None if it never has."""
         return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._pending else None
 
     def idle(self) -> None:
-        """Called when nothing was written for a while: checkpoint everything. Raises sqlite3.Error, StorageError."""
+        """Called when nothing was written for a while: checkpoint everything, as far as possible now."""
         self._idle_at = time.monotonic()
-        self.checkpoint()
+        with contextlib.suppress(*LATER):
+            self.checkpoint()
 
     def checkpoint(self) -> Checkpoint | None:
         """Checkpoint as far as readers allow, under the write lock. Returns None if another process has the lock.
@@ -183,8 +191,7 @@ class WriteAheadLog:
         """Checkpoint as much as possible now, and close."""
         try:
             if self._pending:
-                with contextlib.suppress(sqlite3.Error, errors.StorageError):  # the data is in the WAL, and stays there
-                    self.checkpoint()
+                self.idle()
         finally:
             os.close(self._descriptor)
             if self.second is not None:
