@@ -150,12 +150,7 @@ class Verb(Generic[P, T]):
         self.name = effect.__name__.rstrip("_").replace("_", "-")
         self.method, _, self.path = route.partition(" ")
         self.result, self.about = result, about
-        self.errors, self.outcome_text, self.waiting, self.paging = (
-            about.errors,
-            about.outcome_text,
-            about.waiting,
-            about.paging,
-        )
+        self.errors, self.waiting, self.paging = about.errors, about.waiting, about.paging
 
     def __call__(self, ctx: Context, /, *args: P.args, **params: P.kwargs) -> Effect[T]:
         names = (param.name for param in self.params)
@@ -180,6 +175,11 @@ class Verb(Generic[P, T]):
             for name, value in params.items()
             if value is not None or known[name].required
         }
+
+    def outcome(self, record: Any) -> OutcomeText:
+        """What a verb that changes something did, by its record."""
+        assert self.about.outcome_text is not None
+        return self.about.outcome_text(record)
 
     @property
     def doc(self) -> str:

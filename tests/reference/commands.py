@@ -102,7 +102,7 @@ EXITS = {
 #: The rest is in the table of verbs.
 for verb in (table()[name] for name in OF_VERBS):
     form = verb.result.name
-    JSON.setdefault(verb.name, f"an array of [{form}]" if verb.outcome_text or verb.result.many else f"[{form}]")
+    JSON.setdefault(verb.name, f"an array of [{form}]" if verb.about.outcome_text or verb.result.many else f"[{form}]")
     EXITS.setdefault(verb.name, tuple(sorted({exit_of_kind(error) for error in verb.errors} - {Exit.USAGE})))
 _FORM = re.compile(r"\[(\w+)\]")
 

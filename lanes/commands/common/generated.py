@@ -1,6 +1,5 @@
 """The commands that are made of their verb alone: it does one thing to lanes or messages, or gives a lane a text."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,7 +12,6 @@ from lanes.commands.common.verbs import command_for, epilog, options_of
 from lanes.commands.output.printing import Output
 from lanes.drivers.driver import Driver
 from lanes.explain.phrases import counted
-from lanes.records import Message
 from lanes.verbs.messages import EVERY, message_count, message_ids
 from lanes.verbs.outcomes import Action
 from lanes.verbs.queries import list_
@@ -36,33 +34,20 @@ def command_of(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_with_text(verb: Verb[..., Any]) -> click.Command:
-    outcome_text = verb.outcome_text
-    assert outcome_text is not None
-
     @command_for(verb)
     @click.argument("text")
     def command(session: Session, /, text: str, **params: Any) -> int:
         text = message_text(text)
         with session.desk() as desk:
-            _print_outcome(
-                session, desk, desk.call(verb, text=text, **params), lambda message: outcome_text(message).sentence
-            )
+            message = desk.call(verb, text=text, **params)
+            session.print_accepted(desk, message, verb.outcome(message).sentence)
         return Exit.DONE
 
     return command
 
 
-def _print_outcome(session: Session, desk: Driver, message: Message, sentence_of: Callable[[Message], str]) -> None:
-    """What became of a message, and what keeps it from starting if it waits."""
-    message = session.accepted(desk, message)
-    session.out.result(message, sentence_of(message))
-    if message.held_up is not None:
-        session.out.talk(message.held_up)
-
-
 def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
-    outcome_text, whole = verb.outcome_text, verb.about.whole
-    assert outcome_text is not None
+    whole = verb.about.whole
 
     @command_for(verb, "key")
     @keys_argument
@@ -84,14 +69,13 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
                 whole_params = {name: value for name, value in params.items() if name in whole.by_name}
                 acted = desk.call(whole, **({} if every else {"match": match}), **whole_params)
                 if acted.done or every:
-                    assert whole.outcome_text is not None
-                    session.out.result([acted], whole.outcome_text(acted).sentence)
+                    session.out.result([acted], whole.outcome(acted).sentence)
                     return Exit.DONE
             return do_each(
                 session.out,
                 chosen_keys(desk, keys, filter_=filter_, match=match),
                 lambda key: desk.call(verb, key=key, **params),
-                lambda acted: f"{acted.lane.key}: {outcome_text(acted).sentence}",
+                lambda acted: f"{acted.lane.key}: {verb.outcome(acted).sentence}",
                 nothing=lambda: nothing_fits(desk, filter_),
             )
 
@@ -99,9 +83,8 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
 
 
 def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
-    outcome_text, action = verb.outcome_text, Action(verb.name)
-    assert outcome_text is not None
-    sentence_of = verb.about.printed or (lambda message: outcome_text(message).sentence)
+    action = Action(verb.name)
+    sentence_of = verb.about.printed or (lambda message: verb.outcome(message).sentence)
 
     @click.command(verb.name, help=verb.doc + BULK, epilog=epilog(verb))
     @click.argument("message_id", metavar="[ID]", type=ID, required=False)
@@ -121,7 +104,8 @@ def _command_on_messages(verb: Verb[..., Any]) -> click.Command:
             if dry_run:
                 return _count(out, desk, action, filter_)
             if message_id is not None:
-                _print_outcome(session, desk, desk.call(verb, id=message_id), sentence_of)
+                message = desk.call(verb, id=message_id)
+                session.print_accepted(desk, message, sentence_of(message))
                 return Exit.DONE
             chosen = filter_ or EVERY
 

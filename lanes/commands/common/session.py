@@ -136,10 +136,14 @@ class Session:
         database = self.database()
         return self.context(database).how_to_start(lambda: is_kept_to(database))
 
-    def accepted(self, desk: "Driver", message: "Message") -> "Message":
-        """An accepted message that waits, with the reason where no gateway claims anything."""
-        alone = self.alone(desk, drained=True) if message.ended_at is None else None
-        return message if alone is None else message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
+    def print_accepted(self, desk: "Driver", message: "Message", sentence: str) -> None:
+        """Print an accepted message, and what keeps it from starting if it waits: also that no gateway claims
+        anything."""
+        if message.ended_at is None and (alone := self.alone(desk, drained=True)) is not None:
+            message = message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
+        self.out.result(message, sentence)
+        if message.held_up is not None:
+            self.out.talk(message.held_up)
 
     def alone(self, desk: "Driver", *, drained: bool = False) -> str | None:
         """That no gateway claims anything now, and what to do about that; None: one does, or that is not known.

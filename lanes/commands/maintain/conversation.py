@@ -13,7 +13,6 @@ from lanes.commands.output.printing import Output
 from lanes.explain.phrases import clock_time, counted
 from lanes.records import Acted, Conversation, ConversationTurn
 from lanes.verbs.conversations import conversation, export_conversation, import_conversation, new_conversation
-from lanes.verbs.outcomes import begun
 from lanes.verbs.verb import Verb
 
 #: The options of every command, and whether each stands without a value.
@@ -84,7 +83,7 @@ def new(session: Session, /, key: str, yes: bool, **params: Any) -> int:
 def _begin(session: Session, verb: Verb[..., Acted], **params: Any) -> int:
     with session.desk() as desk:
         acted = desk.call(verb, **params)
-    session.out.result(acted, f"{acted.lane.key}: {begun(acted).sentence}")
+    session.out.result(acted, f"{acted.lane.key}: {verb.outcome(acted).sentence}")
     return Exit.DONE
 
 

@@ -1,5 +1,7 @@
 """``lanes doctor``: what is wrong, the evidence, and what to do."""
 
+from contextlib import nullcontext
+
 from lanes.commands.common.exits import Exit
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
@@ -32,12 +34,9 @@ def _print(out: Output, found: list[Check]) -> None:
 
 def _examined(out: Output, desk: Driver) -> list[Check]:
     """What is found in a file, with a bar while a large one is read."""
-    found: list[Check]
-    if not announce(out, "examining", path_of(desk.name)):
-        found = desk.call(doctor)
-        return found
-    with bar("examining") as progress:
-        found = desk.call(doctor, progress=progress)
+    large = announce(out, "examining", path_of(desk.name))
+    with bar("examining") if large else nullcontext() as progress:
+        found: list[Check] = desk.call(doctor, progress=progress)
     return found
 
 

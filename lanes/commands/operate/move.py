@@ -6,7 +6,6 @@ from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.options import ID
 from lanes.commands.common.session import Session
 from lanes.commands.common.verbs import command_for
-from lanes.verbs import outcomes
 from lanes.verbs.messages import move
 
 
@@ -17,5 +16,5 @@ def command(session: Session, /, message_id: int, front: bool) -> int:
         fail("say where to: --front")
     with session.desk() as desk:
         moved = desk.call(move, id=message_id, front=True)
-    session.out.result(moved, outcomes.moved(moved).sentence)
+    session.out.result(moved, move.outcome(moved).sentence)
     return Exit.DONE

@@ -9,7 +9,6 @@ from lanes.commands.output.layout import OutputColumn
 from lanes.commands.output.printing import Cell, Output
 from lanes.commands.output.words import lasting, took
 from lanes.records import Health, Provider
-from lanes.verbs.outcomes import provider_reset
 from lanes.verbs.system import providers, reset_provider
 
 COLUMNS = (
@@ -57,7 +56,7 @@ def _reset(session: Session, words: tuple[str, ...]) -> int:
         fail("`lanes providers` shows them, `lanes providers reset NAME` ends the cooldown of one")
     with session.desk() as desk:
         done = desk.call(reset_provider, name=words[1])
-    session.out.result(done, provider_reset(done).sentence)
+    session.out.result(done, reset_provider.outcome(done).sentence)
     return Exit.DONE
 
 

@@ -81,10 +81,7 @@ def command(
                     f"interrupted; message {number} goes on: `lanes drop {number}` takes it back while it waits"
                 )
                 raise
-        accepted = session.accepted(desk, accepted)
-    session.out.result(accepted, str(accepted.id))
-    if accepted.held_up is not None:
-        session.out.talk(accepted.held_up)
+        session.print_accepted(desk, accepted, str(accepted.id))
     return Exit.DONE
 
 

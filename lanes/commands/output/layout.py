@@ -111,7 +111,7 @@ def _fit(text: str, size: int, column: OutputColumn) -> str:
 
 def _cut(text: str, size: int, *, middle: bool) -> str:
     tail_size = (size - 1) // 2 if middle else 0
-    tail = _last(text, tail_size)
+    tail = _first(text[::-1], tail_size)[::-1]
     return _first(text, size - 1 - width_of(tail)) + ELLIPSIS + tail
 
 
@@ -121,13 +121,4 @@ def _first(text: str, size: int) -> str:
         width += width_of(character)
         if width > size:
             return text[:at]
-    return text
-
-
-def _last(text: str, size: int) -> str:
-    width = 0
-    for at in range(len(text) - 1, -1, -1):
-        width += width_of(text[at])
-        if width > size:
-            return text[at + 1 :]
     return text

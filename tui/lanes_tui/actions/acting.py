@@ -160,6 +160,5 @@ class ActionRun:
             return "changed", f"changed: it is at epoch {came.epoch} now, and was left alone", True
         if isinstance(came, LanesError):
             return "not done", f"not done: {came}", True
-        assert self.action.verb.outcome_text is not None
-        word, sentence, grave = self.action.verb.outcome_text(came)
+        word, sentence, grave = self.action.verb.outcome(came)
         return word, sentence, grave
