@@ -7,8 +7,6 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 
-import uvicorn
-
 from lanes.config import Config
 from lanes.gateway import Gateway
 from lanes.server.app import App
@@ -90,7 +88,14 @@ async def serve(
         signalled.append(number)
 
     app_state = AppState(gateway, config)
-    server = _Server(_config(App(app_state)))
+    server = _Server(
+        App(app_state),
+        http=BoundedProtocol,
+        server_header=False,
+        proxy_headers=False,  # any client can send them, and the journal names the client
+        timeout_graceful_shutdown=STOP_S,
+        timeout_keep_alive=KEEP_S,
+    )
     async with contextlib.AsyncExitStack() as ending:  # each runs even if another fails, the last one first
         if signals:
             ending.enter_context(handled_signals(on_signal, deadline))
@@ -135,18 +140,3 @@ class _Server(Server):
                 if isinstance(connection, BoundedProtocol):
                     connection.check_time(now)
         return await super().on_tick(counter)
-
-
-def _config(app: App) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # any client can send them, and the journal names the client
-        timeout_graceful_shutdown=STOP_S,
-        timeout_keep_alive=KEEP_S,
-    )

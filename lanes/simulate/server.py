@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -41,7 +40,7 @@ async def serve(
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = listen(host, port)
-    server = _OnceAway(_config(simulated))
+    server = _OnceAway(simulated.app, http=_Protocol, timeout_graceful_shutdown=STOP_S)
     simulated.away, simulated.back = partial(server.away, listener), server.back
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
@@ -126,15 +125,3 @@ def _kill(transport: asyncio.Transport, reset: bool) -> None:
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-
-
-def _config(simulator: Simulator) -> uvicorn.Config:
-    return uvicorn.Config(
-        simulator.app,
-        http=_Protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=STOP_S,
-    )

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 import lanes
 from lanes.config import from_data
 from lanes.desk import Desk
@@ -31,8 +29,7 @@ async def counter(path: Path, clock: Clock = system_clock, port: int = 0, **sett
     listener = bind(config)
     desk = Desk(await open_async_store(str(path), create=False), clock)
     app_state = AppState(lanes.Gateway(desk, _never, config=config), config)
-    serving_of = uvicorn.Config(App(app_state), lifespan="off", log_config=None, ws="none", access_log=False)
-    server = Server(serving_of)
+    server = Server(App(app_state))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield url_of(listener)

@@ -13,8 +13,10 @@ import os
 import socket
 import weakref
 from collections.abc import Callable, Generator
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from lanes.host import descriptors
 from lanes_storage.logs import Log
@@ -120,8 +122,10 @@ class Server(uvicorn.Server):
 
     _acceptors: tuple[Acceptor, ...] = ()
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        """``options`` are those of ``uvicorn.Config``."""
+        usual: dict[str, Any] = {"ws": "none", "lifespan": "off", "log_config": None, "access_log": False}
+        super().__init__(uvicorn.Config(app, **usual, **options))
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:

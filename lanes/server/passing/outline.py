@@ -11,6 +11,7 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.config.declared.model import SourceConfig
+from lanes.runners.http.unpacking import PACKED, unpacker
 from lanes.server.asgi.bodies import LARGE_BODY, too_many_values
 from lanes.server.asgi.errors import HttpProblem
 from lanes.server.passing.naming import session_of
@@ -22,7 +23,6 @@ MOST_TOOLS = 200
 LONGEST_NAME = 128
 #: The parts of a request that make it the same one when it is sent again, streamed or not.
 _CONTENT_FIELDS = ("model", "system", "instructions", "messages", "input")
-_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> O
 
 def unpacked(body: bytes, encoding: str, most: int) -> bytes:
     """The body as it was packed; as it is where the packing is not known here. Raises HttpProblem."""
-    if encoding in _ZLIB:
+    if encoding in PACKED:
         return _of_zlib(body, most)
     if encoding == "zstd":
         return _of_zstd(body, most)
@@ -83,9 +83,8 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
 
 
 def _of_zlib(body: bytes, most: int) -> bytes:
-    packed = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
-        data = packed.decompress(body, most + 1)
+        data = unpacker().decompress(body, most + 1)
     except zlib.error:
         return b""
     return _bounded(data, most)
