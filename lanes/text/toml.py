@@ -20,18 +20,19 @@ def toml_table(header: str, values: Mapping[str, object]) -> str:
 
 
 def _pair(name: str, value: object) -> str:
-    return f"{name if _BARE.fullmatch(name) else toml_text(name)} = {_value(value)}"
+    return f"{name if _BARE.fullmatch(name) else toml_text(name)} = {toml_value(value)}"
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value. Raises ConfigError."""
     if isinstance(value, str):
         return toml_text(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, dict):
         return f"{{ {', '.join(_pair(name, each) for name, each in value.items())} }}"
     raise ConfigError(f"lanes writes no {type(value).__name__} into a file")

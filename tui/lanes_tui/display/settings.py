@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lanes.config.declared.places import config_dir, make_private
-from lanes.text.toml import toml_text
+from lanes.text.toml import toml_value
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.display.columns import ORDER, USUAL
 
@@ -61,9 +61,10 @@ class Settings:
         values = {"sort": str(self.order.by), "reverse": self.order.reverse, "refresh": self.refresh_s}
         values |= {name: getattr(self, name) for name in _KEPT if name not in values and name != "keymap"}
         chosen = self.others | {"edition": EDITION} | {name: each for name, each in values.items() if each is not None}
-        text = HEAD + "".join(f"{name} = {_written(value)}\n" for name, value in chosen.items())
+        text = HEAD + "".join(f"{name} = {toml_value(value)}\n" for name, value in chosen.items())
         if self.keymap:
-            text += "\n[keymap]\n" + "".join(f"{_written(name)} = {_written(k)}\n" for name, k in self.keymap.items())
+            pairs = (f"{toml_value(name)} = {toml_value(keys)}\n" for name, keys in self.keymap.items())
+            text += "\n[keymap]\n" + "".join(pairs)
         keep(self.path, text)
 
 
@@ -128,16 +129,6 @@ def _parts(value: Any) -> int:
 
 def _rate(value: Any) -> float:
     return min(RATES, key=lambda rate: abs(rate - float(value)))
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_written, value))}]"
-    if isinstance(value, str):
-        return toml_text(value)
-    return str(value)
 
 
 #: Each setting of the file, and how it is read. Raises ValueError, TypeError or AttributeError for what it cannot be.

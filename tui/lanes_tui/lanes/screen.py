@@ -265,10 +265,6 @@ class MainScreen(Arranging):
             late.stop()
         self.show_lane(key, detail)
 
-    @on(CursorList.Wanted)
-    def _rows_wanted(self) -> None:
-        self.looking.wake()
-
     def renew(self) -> None:
         self.table.show_stale(self.freshness.lost is not None)
         self.update_heads()

@@ -98,10 +98,6 @@ class Filtered(Watching):
     def _filter_left(self) -> None:
         self.rows.focus()
 
-    @on(Rows.Wanted)
-    def _rows_wanted(self) -> None:
-        self.looking.wake()
-
     def action_filter(self) -> None:
         self.set_focus(self.filter.input)  # at once: what is typed ahead is for it
 

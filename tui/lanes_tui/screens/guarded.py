@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from textual import on
 from textual.binding import ActiveBinding
 from textual.content import Content
 
@@ -194,6 +195,7 @@ class Guarded(ClosingScreen[None]):
         """Look at what came of an action."""
         self.looking.wake()
 
+    @on(CursorList.Wanted)
     def action_refresh_now(self) -> None:
         self.looking.wake()
 

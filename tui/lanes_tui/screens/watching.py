@@ -33,7 +33,7 @@ T = TypeVar("T")
 LANE_KEYS = [
     bind("abort", "do('abort')", show=True),
     bind("force", "do('force')"),
-    bind("pause", "pause"),
+    bind("pause", "do('pause')"),
     bind("ack", "do('ack')"),
     bind("new conversation", "do('new-conversation')"),
 ]
@@ -133,10 +133,6 @@ class Watching(Guarded):
             self._act_on(name, AsOf(self.source.now(), self.lane))
         elif self.lane_key is not None and self.may_act():
             self.read_and_confirm(self._find_and_act(name, self.lane_key))
-
-    def action_pause(self) -> None:
-        """Pause the lane, or resume it."""
-        self.action_do("pause")
 
     async def _find_and_act(self, name: str, key: str) -> None:
         found = await self.do(self.source.detail(key))

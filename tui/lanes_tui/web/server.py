@@ -70,7 +70,7 @@ class WebServer:
             ]
         )
         app.on_response_prepare.append(shut)
-        app.on_shutdown.append(self._close)
+        app.on_shutdown.append(lambda _: self.tabs.close())
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S)
         await runner.setup()
         idle = asyncio.create_task(self.tabs.end_idle())
@@ -80,9 +80,6 @@ class WebServer:
         finally:
             idle.cancel()
             await runner.cleanup()
-
-    async def _close(self, _: web.Application) -> None:
-        await self.tabs.close()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

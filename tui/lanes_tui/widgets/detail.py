@@ -56,14 +56,6 @@ class Pane(Sheet, can_focus=True):
         if not before.is_same(self.more):
             self.refresh()
 
-    def on_focus(self) -> None:
-        """The key is another one."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The key is another one."""
-        self.refresh()
-
 
 #: So many lines of the paragraph are seen at most: beside the lanes, and below them.
 _WHY_BESIDE, _WHY_BELOW = 14, 5
