@@ -1,4 +1,4 @@
-"""Backup and restore of a database file, and giving room back to the disk."""
+"""Restoring a database file, and giving room back to the disk."""
 
 import contextlib
 import fcntl
@@ -33,11 +33,6 @@ class Restored:
     paused: list[str]
     epoch: int
     kept: Path | None
-
-
-def backup(path: Path, target: Path, progress: Progress | None = None) -> None:
-    """Copy a database while it is in use. Raises StorageError, FileExistsError."""
-    copies.copy(path, target, progress)
 
 
 def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progress | None = None) -> Restored:

@@ -32,7 +32,7 @@ class DeskBase(LoopDriver):
 
     def context(self, actor: str = EMBEDDER, *, frees_watched: bool = True) -> Context:
         """The context of an operation of this actor."""
-        return Context(actor, self.clock, self._configured, self.store.name, frees_watched)
+        return Context(actor, self.clock, lambda: self.config, self.store.name, frees_watched)
 
     async def close(self) -> None:
         """Cancel the holds, finish pending writes and close the database, also if the caller is cancelled meanwhile.
@@ -48,6 +48,3 @@ class DeskBase(LoopDriver):
             ending.push_async_callback(self._endings.close)
             if self._holds is not None:
                 ending.push_async_callback(self._holds.stop)
-
-    def _configured(self) -> Config | None:
-        return self.config

@@ -370,11 +370,6 @@ class LaneGroup(Record):
     silent_ms: Annotated[Seconds | None, "how long the one has been silent that has been so for longest"]
     whole: Annotated[bool, "it is the whole key of one lane: that has no more parts"]
 
-    @classmethod
-    def of(cls, row: rows.LaneGroupRow) -> LaneGroup:
-        """A group of lanes."""
-        return LaneGroup(*row)
-
 
 class Found(Record):
     """The result of a search for a part of a key."""

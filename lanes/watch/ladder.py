@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from lanes.records import Outcome, WatchedStep
-from lanes.watch.adapter import Adapter, Rung, RungAnswer, SourceDown
+from lanes.watch.adapter import Adapter, SourceDown
 from lanes_storage.records import Sighting
 
 #: How long each way has to be proven.
@@ -30,7 +30,8 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
             began = time.monotonic()
             claim = await adapter.abort(rung)
             proof = await adapter.prove(seen, rung, claim, PROOF_S if claim.claimed or rung.resets else 0.0)
-            steps.append(_step(rung, claim, proof, began))
+            took_ms = round(1000 * (time.monotonic() - began))
+            steps.append(WatchedStep(rung.name, claim.claimed, claim.text, proof, took_ms))
             if proof is not None:  # without a claim it ended by itself, or by a step before
                 ended = any(step.claimed for step in steps) or rung.resets
                 return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, tuple(steps))
@@ -42,7 +43,3 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
 def unreachable(why: SourceDown, *before: WatchedStep) -> Freed:
     """Nothing more can be done after these steps: the gateway cannot be reached."""
     return Freed(Outcome.UNREACHABLE, (*before, WatchedStep("reach its gateway", False, str(why), None, 0)))
-
-
-def _step(rung: Rung, claim: RungAnswer, proof: str | None, began: float) -> WatchedStep:
-    return WatchedStep(rung.name, claim.claimed, claim.text, proof, round(1000 * (time.monotonic() - began)))

@@ -129,7 +129,7 @@ def backup(session: Session, file: Path) -> None:
 
     The copy is as of one moment, checked, and for its owner alone (mode 0600). FILE must not exist yet.
     """
-    from lanes.backups import backup as make
+    from lanes_storage.sqlite.copies import copy
 
     path = path_of(session.database())
     if not path.exists():
@@ -137,7 +137,7 @@ def backup(session: Session, file: Path) -> None:
     announce(session.out, "copying, then checking the copy", path)
     try:
         with bar("copying") as progress:
-            make(path, file, progress)
+            copy(path, file, progress)
     except FileExistsError:
         raise click.ClickException(f"{file} is there already: name another file") from None
     session.out.changed = True

@@ -47,8 +47,7 @@ def of_chat(event: dict[str, Any]) -> SignOfLife:
 
 def of_responses(event: dict[str, Any]) -> SignOfLife:
     """The sign in an event of responses."""
-    kind, response = event.get("type"), event.get("response")
-    response = response if isinstance(response, dict) else {}
+    kind, response = event.get("type"), _dict(event.get("response")) or {}
     ended = kind in ("response.completed", "response.failed", "response.incomplete")
     error = _error(response.get("error") if kind == "response.failed" else event.get("error", event))
     failed = error if kind in ("response.failed", "error") else None
@@ -60,8 +59,7 @@ def of_responses(event: dict[str, Any]) -> SignOfLife:
 
 def of_messages(event: dict[str, Any]) -> SignOfLife:
     """The sign in an event of messages; its usage comes in parts."""
-    kind, message = event.get("type"), event.get("message")
-    message = message if isinstance(message, dict) else {}
+    kind, message = event.get("type"), _dict(event.get("message")) or {}
     failed = _error(event.get("error")) if kind == "error" else None
     usage, ended = _dict(event.get("usage")) or _dict(message.get("usage")), kind == "message_stop"
     finished = ended or bool((_dict(event.get("delta")) or {}).get("stop_reason"))

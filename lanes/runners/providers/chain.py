@@ -66,9 +66,6 @@ class _Trail:
         """Whether nothing but refusals to everybody has come of it."""
         return len(self.untils) == len(self.attempts)
 
-    def summary(self) -> str:
-        return _summary(self.attempts)
-
 
 class ProviderRunner:
     """The runner of one ``[[runner]]`` of kind ``provider``."""
@@ -110,11 +107,11 @@ class ProviderRunner:
                 return replace(answered, provider=provider.name, attempts=tuple(trail.attempts), cost_usd=cost)
         if trail.attempts and trail.waits:
             names = [provider.name for provider in chain]
-            sentence = f"no provider takes it now: {trail.summary()}"
+            sentence = f"no provider takes it now: {_summary(trail.attempts)}"
             raise RunParked(min(trail.untils), sentence, trail.attempts, providers=names)
         if (too_long := await overflow.failed(run, outgoing, trail.attempts)) is not None:
             raise too_long
-        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {trail.summary()}", trail.attempts)
+        raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_summary(trail.attempts)}", trail.attempts)
 
     async def _next(self, run: RunContext, trail: _Trail) -> tuple[ProviderConfig, ProviderView] | None:
         """Whom to ask next, with a place there; None if nobody is left. Raises NoPlace."""

@@ -6,11 +6,11 @@ written together every few seconds.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from lanes.config.declared.model import ProviderConfig
 from lanes.explain.phrases import counted
@@ -28,6 +28,7 @@ from lanes_storage.records import ProviderCounts, ProviderRefusal, ProviderRow
 from lanes_storage.threads import kept
 
 log = Log("lanes.providers")
+T = TypeVar("T")
 
 #: A provider that failed is tried last for so long, and for less than half of that nothing is written again, in
 #: milliseconds.
@@ -231,14 +232,12 @@ class ProviderHealth:
             name, message = ascii(line.name), ascii(failure.message)
             log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, message)
         self._doubted.add(line.name)
-        key, fingerprint = run.key, line.fingerprint
-        try:
-            return await self._store.write(
-                lambda tx: doors.doubt(tx, line.name, key, failure.message, fingerprint=fingerprint)
-            )
-        except StorageError as error:
-            log.warning("a refusal of provider %s cannot be stored: %s", line.name, error)
-            return False
+        noted = await self._write(
+            lambda tx: doors.doubt(tx, line.name, run.key, failure.message, fingerprint=line.fingerprint),
+            "a refusal",
+            line.name,
+        )
+        return bool(noted)
 
     async def _evidence(
         self, run: RunContext, view: ProviderView, line: ProviderLine, failure: AttemptFailed, *, several: bool
@@ -333,11 +332,12 @@ class ProviderHealth:
             lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail), "news", provider
         )
 
-    async def _write(self, step: Any, subject: str, provider: str) -> None:
+    async def _write(self, step: Callable[[Transaction], T], subject: str, provider: str) -> T | None:
         try:
-            await self._store.write(step)
+            return await self._store.write(step)
         except StorageError as error:
             log.warning("%s of provider %s cannot be stored: %s", subject, provider, error)
+            return None
 
     # ------------------------------------------------------------------------------------------ counting
 

@@ -121,7 +121,7 @@ def groups(
 
     def look(read: Reads) -> list[LaneGroup]:
         silent = {run.id: run.silent_ms for run in read(reads.silent_runs(now, MOST_SILENT))[0]}
-        return [LaneGroup.of(row) for row in read(reads.lane_groups(chosen, parts, silent, limit))]
+        return [LaneGroup(*row) for row in read(reads.lane_groups(chosen, parts, silent, limit))]
 
     return QueryBlock(look)
 
