@@ -68,6 +68,14 @@ def test_commands_and_options_are_completed(stage: Stage, database: Path) -> Non
 
 
 @needs("bash")
+def test_F918_the_key_of_a_conversation_is_completed_like_its_commands(stage: Stage, database: Path) -> None:
+    stage.send("new-york", "text")
+    assert set(offered(database, "conversation", "ne")) == {"new", "new-york"}
+    assert offered(database, "conversation", "new-") == ["new-york"]
+    assert offered(database, "conversation", "new", "n") == ["new-york"]
+
+
+@needs("bash")
 def test_nothing_is_said_into_the_line_that_is_typed(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

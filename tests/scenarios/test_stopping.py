@@ -191,13 +191,8 @@ def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboar
     configure(made, "http://127.0.0.1:9")
     patient(made)
     (made.folder / "scenario_runners.py").write_text(WAITING)
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(made.folder)
-        where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
-        os.execve(sys.executable, [sys.executable, "-m", "lanes", "up", *where], environment(made.folder))
-    shown = threading.Thread(target=_read_until_closed, args=(terminal,), daemon=True)
-    shown.start()
+    pid, terminal = _up(made)
+    threading.Thread(target=_read_until_closed, args=(terminal,), daemon=True).start()
     eventually(lambda: _dashboards(pid), "the dashboard to be started")
     go = waits(made)
     dashboards = _dashboards(pid)
@@ -208,6 +203,29 @@ def test_F117_a_terminal_that_is_closed_drains_the_gateway_and_ends_the_dashboar
     assert made.row("SELECT state FROM messages") == ("done",)
     assert made.count("SELECT count(*) FROM owners WHERE ended_at IS NULL") == 0
     eventually(lambda: not any(_alive(each) for each in dashboards), "the dashboard to end")
+
+
+def test_F920_a_gateway_that_drains_does_not_say_that_it_goes_on(made: House) -> None:
+    """Ctrl-C reaches both processes until the dashboard has taken the terminal."""
+    configure(made, "http://127.0.0.1:9")
+    patient(made)
+    (made.folder / "scenario_runners.py").write_text(WAITING)
+    pid, terminal = _up(made)
+    said = bytearray()
+    reading = threading.Thread(target=_read_until_closed, args=(terminal, said), daemon=True)
+    reading.start()
+    eventually(lambda: _dashboards(pid), "the dashboard to be started")
+    go = waits(made)
+    (dashboard,) = _dashboards(pid)
+    os.kill(pid, signal.SIGINT)
+    eventually(lambda: draining(made), "the drain")
+    os.kill(dashboard, signal.SIGKILL)
+    eventually(lambda: not _alive(dashboard), "the dashboard to end")
+    go.touch()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    reading.join(PATIENCE_S)
+    os.close(terminal)
+    assert b"goes on here" not in said
 
 
 async def test_F117_a_dashboard_that_does_not_heed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,10 +239,21 @@ async def test_F117_a_dashboard_that_does_not_heed_is_ended(monkeypatch: pytest.
     assert process.returncode == -signal.SIGKILL
 
 
-def _read_until_closed(terminal: int) -> None:
+def _up(made: House) -> tuple[int, int]:
+    """The process of ``lanes up`` on a terminal, and that."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(made.folder)
+        where = ["--db", str(made.database), "--config", str(made.config), "--port", "0"]
+        os.execve(sys.executable, [sys.executable, "-m", "lanes", "up", *where], environment(made.folder))
+    return pid, terminal
+
+
+def _read_until_closed(terminal: int, said: bytearray | None = None) -> None:
     with contextlib.suppress(OSError):
-        while os.read(terminal, 65_536):
-            pass
+        while found := os.read(terminal, 65_536):
+            if said is not None:
+                said += found
 
 
 def _dashboards(pid: int) -> list[int]:

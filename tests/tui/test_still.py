@@ -31,6 +31,15 @@ def test_off_a_terminal_the_lanes_are_printed_once(made: House) -> None:
     assert made.command("dashboard", "--read-only").out.splitlines()[0] == printed_once[0]
 
 
+def test_F919_off_a_terminal_the_lanes_are_json_where_that_is_asked_for(made: House) -> None:
+    stage = Stage(made.database)
+    stage.send("waits:1", "hello")
+    stage.close()
+    (lane,) = made.command("dashboard", "--json").json
+    assert (lane["key"], lane["queued"]) == ("waits:1", 1)
+    assert made.command("--json", "dashboard", "--write", check=False).code == 2
+
+
 def test_on_a_terminal_that_cannot_paint_the_lanes_are_printed_once(made: House) -> None:
     stage = Stage(made.database)
     stage.send("waits:1", "hello")

@@ -55,16 +55,19 @@ def dashboard(
 ) -> None:
     """Watch lanes live, and free them.
 
-    Without a terminal it prints the lanes once, or with --watch whenever they change. With --serve it is a page in a
-    browser, which asks for a token.
+    Without a terminal it prints the lanes once, or with --watch whenever they change; with --json as `lanes list`
+    does. With --serve it is a page in a browser, which asks for a token.
     """
-    from lanes_tui.sources.source import Lost
-    from lanes_tui.still import printed, table
-
     if not serve and (write or port is not None):
         ctx.fail("--write and --port are for --serve")
     if serve and (watch or (write and read_only)):
         ctx.fail("--serve goes with --write or with --read-only, and not with --watch")
+    still = not (in_tab or serve) and (watch or not _on_a_terminal())
+    if still and session.json:
+        from lanes.commands.operate.list import command as list_command
+
+        ctx.invoke(list_command, watch=watch)
+        return
     source = _source(session, read_only)
     if serve:
         from lanes_tui.web.command import PORT, serve_dashboard
@@ -72,7 +75,10 @@ def dashboard(
         asyncio.run(source.close())
         serve_dashboard(session, port=PORT if port is None else port, writes=write, plain=plain)
         return
-    if not in_tab and (watch or not _on_a_terminal()):
+    if still:
+        from lanes_tui.sources.source import Lost
+        from lanes_tui.still import printed, table
+
         try:
             asyncio.run(printed(source, click.echo) if watch else table(source, click.echo))
         except Lost as lost:

@@ -1,7 +1,7 @@
 """``lanes conversation KEY``: what a lane remembers; ``new``, ``export`` and ``import``."""
 
 import json
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from lanes.explain.phrases import clock_time, counted
 from lanes.records import Acted, Conversation, ConversationTurn
 from lanes.verbs.conversations import conversation, export_conversation, import_conversation, new_conversation
 from lanes.verbs.verb import Verb
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: The options of every command, and whether each stands without a value.
 _ALONE = {name: bool(option.is_flag) for option in GLOBALS for name in option.opts}
@@ -29,6 +32,11 @@ class _Group(click.Group):
         if place < len(args) and args[place] not in self.commands and not {"-h", "--help"} & {*args[:place]}:
             args = [*args[:place], "show", *args[place:]]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[Any]]":
+        from lanes.commands.common.completion import complete_keys
+
+        return [*super().shell_complete(ctx, incomplete), *complete_keys(ctx, incomplete)]
 
 
 @click.group(

@@ -82,6 +82,8 @@ class Screen:
                 stop.set()
             return
         log_to("info")
+        if stop.is_set():  # Ctrl-C on the terminal is for both, as long as the dashboard has not taken it
+            return
         ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
         say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")
 
