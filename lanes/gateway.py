@@ -17,6 +17,7 @@ from lanes.base import arguments
 from lanes.base.errors import LanesError, Unfit
 from lanes.config import Config, from_data
 from lanes.desk import Desk
+from lanes.drivers.on_loop import running_loop
 from lanes.engine.engine import Engine
 from lanes.engine.reconcile.reconciler import ReconcileDecision
 from lanes.engine.registration import as_owner
@@ -229,8 +230,9 @@ class Gateway:
 
         ``async for piece in gateway.listen(message.id)``; see ``Listener``. Pieces come only while this gateway runs
         the message; its end is noticed whichever gateway runs it. ``message``: its id, or the message itself, as it was
-        just accepted or read, which is then not read once more. From the event loop.
+        just accepted or read, which is then not read once more. From the event loop: else raises Unfit.
         """
+        running_loop()
         message_id = message.id if isinstance(message, Message) else message
         stream = self._engine.streams.of(message_id)
         listener = stream.listen()

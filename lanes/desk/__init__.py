@@ -15,6 +15,7 @@ from lanes.config import Config
 from lanes.desk.base import EMBEDDER as EMBEDDER
 from lanes.desk.operating import DeskOperating
 from lanes.desk.sending import DeskSending
+from lanes.drivers.on_loop import running_loop
 from lanes_storage import open_async_store
 from lanes_storage.clock import Clock, system_clock
 
@@ -35,6 +36,7 @@ async def connect(
     ``synchronous``: ``full``, or ``normal``, which may lose the last messages when the machine loses power.
     Raises Unfit; ``StorageError``: missing, older, newer, damaged, locked, not writable.
     """
+    running_loop()
     arguments.instance(config, Config, "config", "lanes.config.load(path)")
     name = str(url) if isinstance(url, Path) else arguments.text(url, "the name of a database")
     desk = Desk(await open_async_store(name, create=create, synchronous=synchronous), clock, config)

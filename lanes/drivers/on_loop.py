@@ -21,6 +21,16 @@ T = TypeVar("T")
 REST_SHARE = 3
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs. Raises Unfit where none of asyncio does, as under trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise Unfit(
+            "lanes needs an event loop of asyncio, and none runs here (that of trio is another kind)"
+        ) from error
+
+
 class LoopDriver:
     """Runs verbs on the event loop in which it was created."""
 
@@ -28,12 +38,12 @@ class LoopDriver:
         self.store = store
         self.clock = clock
         self.changes = Changes(store)
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._lengthy = asyncio.Lock()
 
     async def check_loop(self) -> None:
         """Raise Unfit in another event loop than its own, where a wait would never end."""
-        if asyncio.get_running_loop() is not self._loop:
+        if running_loop() is not self._loop:
             await self.store.version()  # one that is closed, or belongs to the parent process, says so
             raise Unfit(
                 "it belongs to another event loop: open the database in this one, or call it in that one "

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -99,6 +100,24 @@ def test_F576_a_desk_that_is_asked_in_another_event_loop_says_so_at_once(tmp_pat
             assert (await gateway.desk.ask("a", "hello")).reply == "you said: hello"
 
     asyncio.run(main())
+
+
+def test_F948_where_no_event_loop_of_asyncio_runs_it_says_so_and_opens_nothing(tmp_path: Path) -> None:
+    async def under_trio(path: Path) -> None:
+        async with lanes.connect(path):
+            pass
+
+    async def main() -> None:
+        async with timed(echo, path=tmp_path / "lanes.db") as gateway:
+            with pytest.raises(Unfit, match="event loop of asyncio"):
+                await asyncio.to_thread(gateway.desk.send("a", "hello").send, None)
+            with pytest.raises(Unfit, match="event loop of asyncio"):
+                await asyncio.to_thread(gateway.listen, 1)
+
+    with pytest.raises(Unfit, match="event loop of asyncio"):
+        under_trio(tmp_path / "none.db").send(None)
+    asyncio.run(main())
+    assert not (tmp_path / "none.db").exists()
 
 
 async def test_a_gateway_that_is_drained_before_its_start_claims_nothing(tmp_path: Path) -> None:
@@ -243,11 +262,20 @@ async def test_a_policy_names_a_runner_that_is_handed_in_where_the_configuration
         assert (await desk.ask("chat:7", "hello")).reply != "slowly"
 
 
-async def test_a_plain_function_that_is_handed_in_as_a_runner_is_told_what_to_do(tmp_path: Path) -> None:
-    async with timed(lambda run: run.text) as gateway:
+async def yields(run: RunContext) -> AsyncIterator[str]:
+    yield run.text
+
+
+@pytest.mark.parametrize(
+    ("runner", "advice"), [(lambda run: run.text, "lanes.ThreadRunner(function)"), (yields, "run.emit")]
+)
+async def test_F949_what_is_no_async_function_and_is_handed_in_as_a_runner_is_told_what_to_do(
+    runner: Any, advice: str
+) -> None:
+    async with timed(runner) as gateway:
         failed = await gateway.desk.ask("a", "hello")
     assert failed.state == "failed"
-    assert "lanes.ThreadRunner(function)" in str(failed.error)
+    assert advice in str(failed.error)
 
 
 async def test_F793_a_function_in_a_thread_keeps_its_lane_until_it_ends_or_is_forced(tmp_path: Path) -> None:

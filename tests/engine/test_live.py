@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
+from lanes.base.errors import Unfit
 from lanes.engine.runs.live import REPLY_SO_FAR, ActiveRun
 from lanes.engine.runs.liveset import LiveSet
 from lanes.engine.runs.stops import Stop, StopKind
@@ -73,6 +75,14 @@ async def test_the_history_is_that_of_the_lane(world: World, astore: AsyncStore)
     assert await run.history(1) == [Turn("2", "two")]
     assert await run.history(9) == [Turn("1", "one"), Turn("2", "two")]
     assert await run.history(0) == []
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "1", 2**63])
+async def test_F101_a_number_of_turns_that_is_none_is_refused(world: World, astore: AsyncStore, number: Any) -> None:
+    run = active(world, astore, world.start("a", "1"))
+    for asked in (run.history(number), run.conversation(number), run.recall(1, number), run.tell_from(number)):
+        with pytest.raises(Unfit, match="must be a whole number"):
+            await asked
 
 
 # --------------------------------------------------------------------------------------- heartbeats

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from inspect import isawaitable
+from inspect import isasyncgen, isawaitable
 from typing import Any
 
 from lanes.base.errors import RunError, RunFailed
@@ -235,9 +235,7 @@ async def _body(run: ActiveRun) -> str | Reply:
     try:
         answer = run.spec.run(run)
         if not isawaitable(answer):
-            raise RunFailed(
-                Cause.RUNNER_FAILED, "its runner is no async function: hand in lanes.ThreadRunner(function)"
-            )
+            raise RunFailed(Cause.RUNNER_FAILED, _advice(answer))
         return await answer
     except (asyncio.CancelledError, RunError) as raised:
         # Without its traceback: the frames refer to everything that was sent, and a timeout among them to this task,
@@ -250,6 +248,12 @@ async def _body(run: ActiveRun) -> str | Reply:
     finally:
         run.note_end()  # in this iteration of the event loop: the next one may be late
     raise error.with_traceback(None) if isinstance(error, RunError) else error
+
+
+def _advice(answer: object) -> str:
+    if isasyncgen(answer):
+        return "its runner yields: hand the pieces to run.emit, and return the reply"
+    return "its runner is no async function: hand in lanes.ThreadRunner(function)"
 
 
 def _alone(group: ExceptionGroup[Exception]) -> Exception:

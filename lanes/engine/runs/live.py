@@ -142,11 +142,12 @@ class ActiveRun:
         return chat_messages(await self.recall(turns, ALL_CHARACTERS), self.text, tools=True)
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
+        turns, characters = arguments.count(turns, "turns"), arguments.count(characters, "characters")
         query = reads.recalled(self.claimed.message.lane_id, turns, characters)
         return list(map(turn_from, await self._store.read(query))) if turns > 0 else []
 
     async def tell_from(self, turn: int | None) -> None:
-        first = turn_of(self.claimed.message.id) if turn is None else turn
+        first = turn_of(self.claimed.message.id) if turn is None else arguments.count(turn, "turn")
         await self._store.write(lambda tx: doors.tell_from(tx, self.ticket, first))
 
     async def ask(
