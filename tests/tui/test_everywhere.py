@@ -1,5 +1,6 @@
 """What can be done from every screen: write, copy, export, look otherwise, and find a command by its name."""
 
+import ast
 import json
 import stat
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 
+import lanes_tui
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_tui.app import Dashboard
@@ -201,6 +203,15 @@ def painted_text(app: object) -> str:
 
 def test_every_sign_has_a_stand_in_of_its_own_width() -> None:
     assert in_ascii("▶ running ‖ … 微信 🐈") == "> running = ~ ???? ??"
+    texts = [
+        node.value
+        for path in Path(lanes_tui.__file__).parent.rglob("*.py")
+        if path.name != "ascii.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    signs = {sign for each in texts for sign in each if sign.isprintable() and not sign.isascii()}
+    assert [sign for sign in signs if in_ascii(sign) == "?"] == ["◌"], "F966: ‹ › had none"
 
 
 async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
