@@ -12,9 +12,11 @@ from textual.screen import Screen
 from lanes_tui.actions.closing import ClosingScreen
 from lanes_tui.lanes.screen import MainScreen
 from lanes_tui.screens.watching import Watching
+from tests.faults.holding import LOCK, holding
 from tests.kit.processes import PATIENCE_S, environment
 from tests.kit.stage import Stage
 from tests.tui.driving import Driver, dashboard
+from tests.tui.terminal import terminal
 from tests.tui.test_closing import LEFT, full, opened
 
 __all__ = ["full"]
@@ -112,3 +114,22 @@ def test_F201_a_crash_ends_with_another_exit_code_than_success(stage: Stage) -> 
     crashed.expect(pexpect.EOF)
     crashed.wait()
     assert crashed.exitstatus == 1
+
+
+def test_F967_an_action_on_many_that_is_cut_by_leaving_says_how_far_it_came(stage: Stage) -> None:
+    for number in range(3):
+        stage.send(f"held:{number}", "waits")
+    with terminal(stage.path) as seen:
+        seen.shows("held:2", "LAST EVENTS")
+        seen.press("\x01")
+        seen.shows("marked 3")
+        seen.press("p")
+        seen.shows("Pause 3 lanes?")
+        with holding(stage.path, LOCK):
+            seen.press("\r")
+            seen.shows("3 under way")
+            seen.press("q")
+            seen.hides("3 under way")
+            seen.press("q")
+            assert seen.ends() == 0
+        assert "Pause 3 lanes: 3 not begun or not waited for: stopped" in seen.text

@@ -92,6 +92,10 @@ def dashboard(
         settings.save()
     app = _app(source, settings, in_tab=in_tab)
     code = app.run()
+    if app.last_run is not None and app.last_run.is_cut:
+        from lanes_tui.dialogs.results import sentence
+
+        say(sentence(app.last_run).plain)
     if app.surroundings.orphaned:
         say(ORPHANED)
         sys.exit(1)

@@ -98,6 +98,11 @@ class ActionRun:
         """How many results there are."""
         return len(self.grave) + len(self.well)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the dashboard was left before its end, and nothing but that kept it from it."""
+        return self.done < len(self.targets) and self.problem is None and not self.stopped
+
     def result(self, place: int) -> ActionResult:
         """One of the results: what did not go as asked comes first."""
         return self.grave[place] if place < len(self.grave) else self.well[place - len(self.grave)]

@@ -113,5 +113,10 @@ def summary(run: ActionRun) -> Content:
     return text.joined(pieces, "   ")
 
 
+def sentence(run: ActionRun) -> Content:
+    """The same, with what was to be done."""
+    return text.line(run.action.title.format(words.counted(len(run.targets), noun(run))), ": ", summary(run))
+
+
 def _line(result: ActionResult) -> Content:
     return text.line((result.name, "strong"), "  ", (result.sentence, "warn" if result.grave else "muted"))

@@ -16,8 +16,8 @@ from lanes_tui.actions.subjects import ActionSubject
 from lanes_tui.actions.system_subjects import EveryLaneSubject, pauses_of_all
 from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.dialogs.help import Help, lane_signs
-from lanes_tui.dialogs.results import Results, noun, summary
-from lanes_tui.display import text, words
+from lanes_tui.dialogs.results import Results, sentence
+from lanes_tui.display import text
 from lanes_tui.display.columns import ViewedAt
 from lanes_tui.sources.polling import Looking, Rhythm
 from lanes_tui.sources.source import Source
@@ -173,8 +173,7 @@ class Guarded(ClosingScreen[None]):
             if not many:
                 self._show_result(run)
             elif not (isinstance(app.screen, Results) and app.screen.run is run):
-                title = subject.action.title.format(words.counted(len(run.targets), noun(run)))
-                self.show_notice(text.line(title, ": ", summary(run)), grave=bool(run.grave or run.problem))
+                self.show_notice(sentence(run), grave=bool(run.grave or run.problem))
 
         app.begin(run, how, ended)
         if many:
