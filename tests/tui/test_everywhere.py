@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import stat
 import time
 from pathlib import Path
@@ -193,6 +194,20 @@ async def test_ascii_draws_every_widget_in_ascii_at_the_same_width(stage: Stage,
         assert "key:????:??" in painted_text(driver.app)
         await driver.press("X")
         await driver.until(lambda: "▶ running" in painted_text(driver.app), "all signs")
+
+
+async def test_F968_spaces_at_the_edges_of_a_key_are_seen_wherever_it_is_named(stage: Stage) -> None:
+    """A question about the lane `` x`` read like one about ``x``."""
+    stage.hold(" x", stage.owner())
+    async with dashboard(stage.path) as driver:
+        for keys in ([], ["a"], ["escape", "m"], ["escape", "enter"], ["a"], ["y"]):
+            await driver.press(*keys)
+            await driver.until(lambda: "␣x" in painted_text(driver.app), str(keys))
+            named = [line for line in painted_text(driver.app).splitlines() if re.search(r"\bx\b", line)]
+            assert named, keys
+            assert all("␣x" in line or "' x'" in line for line in named), named
+        await driver.until(lambda: driver.said, "what came of it")
+        assert driver.said[-1].startswith("␣x: ")
 
 
 def painted_text(app: object) -> str:

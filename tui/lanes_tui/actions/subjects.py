@@ -160,10 +160,10 @@ class LaneSubject(ActionSubject):
     def _one(self) -> list[Content]:
         (mark,) = self.marks
         if self.lane is None:
-            return [text.line((mark.key, "strong")), *self._effects()]
+            return [text.line((text.key_of(mark.key), "strong")), *self._effects()]
         if mark.epoch not in (None, self.lane.epoch):
             moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
-            return [text.line((mark.key, "strong")), text.line((moved, "warn")), *self._effects()]
+            return [text.line((text.key_of(mark.key), "strong")), text.line((moved, "warn")), *self._effects()]
         paused = self.lane.paused if self.action.verb.name == "resume" else None
         until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
         why = [] if paused is None else [text.line(("paused ", "muted"), (f"{paused.reason}{until}", "warn"))]
@@ -251,7 +251,9 @@ class MessageSubject(ActionSubject):
 
     def lines(self) -> list[Content]:
         named = [
-            text.line((message.key, "strong"), (f"  message #{message.id}  ", "muted"), message_text(message))
+            text.line(
+                (text.key_of(message.key), "strong"), (f"  message #{message.id}  ", "muted"), message_text(message)
+            )
             for message in self._messages[:NAMED]
         ]
         if self.count > len(named):
@@ -298,7 +300,11 @@ class LetterSubject(ActionSubject):
         lines = [text.line((words.counted(self.count, "dead letter"), "strong"), clause)]
         for word, end in (("oldest", tally.oldest), ("newest", tally.newest)):
             if end is not None:
-                lines.append(text.line((f"{word}  #{end.id} ", "muted"), (end.key, "strong"), f"  {message_text(end)}"))
+                lines.append(
+                    text.line(
+                        (f"{word}  #{end.id} ", "muted"), (text.key_of(end.key), "strong"), f"  {message_text(end)}"
+                    )
+                )
         if tally.kept:
             stay = f"{words.number(tally.kept)} of these stay: their sender may still ask for them (24 h)."
             lines.append(text.line((stay, "warn")))

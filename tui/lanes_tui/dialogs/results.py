@@ -119,4 +119,4 @@ def sentence(run: ActionRun) -> Content:
 
 
 def _line(result: ActionResult) -> Content:
-    return text.line((result.name, "strong"), "  ", (result.sentence, "warn" if result.grave else "muted"))
+    return text.line((text.key_of(result.name), "strong"), "  ", (result.sentence, "warn" if result.grave else "muted"))

@@ -104,7 +104,7 @@ class SendDialog(Dialog[Message | None]):
         with Vertical(id="dialog"):
             title = "Send a message" if self._question is None else "Answer the question"
             yield Sheet([text.line((title, "accent"))], id="dialog-title")
-            to = text.line(("to ", "muted"), (self._key or "", "strong"))
+            to = text.line(("to ", "muted"), (text.key_of(self._key or ""), "strong"))
             yield Sheet([to, *_question_lines(self._question)], wrap=True, id="dialog-lines")
             if self._key is None:
                 yield KeyInput(self._proposed, compact=True, id="to", placeholder="the lane")

@@ -159,7 +159,7 @@ def described(lane: Lane, sight: ViewedAt) -> list[Content]:
     state: list[text.Part] = [look.label]
     if lane.held_ms is not None:
         state.append(f" for {span(sight.age(lane.held_ms))}")
-    lines = [text.line((lane.key, "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
+    lines = [text.line((text.key_of(lane.key), "strong")), text.line(*state, (f", epoch {lane.epoch}", ""))]
     return lines if lane.run_id is None else [*lines, _holder(lane, sight)]
 
 

@@ -184,7 +184,7 @@ class Guarded(ClosingScreen[None]):
             self.show_notice(f"not done: {run.problem}", grave=True)
             return
         (result,) = (*run.grave, *run.well)
-        name = f"{result.name}: " if result.name else ""  # else the sentence names what it was done to
+        name = f"{text.key_of(result.name)}: " if result.name else ""  # else the sentence names what it was done to
         self.show_notice(text.line(name, result.sentence), grave=result.grave)
 
     def receive_result(self, target: ActionTarget, result: ActionResult) -> None:

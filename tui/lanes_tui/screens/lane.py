@@ -71,7 +71,9 @@ class LaneScreen(Watching):
 
     def title_line(self) -> Content:
         if self._missing or self._detail is None:
-            return text.line((self.lane_key, "strong"), ("  is there no more" if self._missing else "", "bad"))
+            return text.line(
+                (text.key_of(self.lane_key), "strong"), ("  is there no more" if self._missing else "", "bad")
+            )
         return title(self._detail.lane, self._detail.run, self.sight())
 
     async def read(self) -> None:

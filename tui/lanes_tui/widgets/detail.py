@@ -122,7 +122,7 @@ def title(lane: Lane | None, run: Run | None, sight: ViewedAt) -> Content:
     facts += f" of {run.runner}" if run is not None else ""
     paused = is_paused(lane.paused, sight.wall) and look is not words.PAUSED
     mark = text.line(words.PAUSED.label) if paused else text.EMPTY
-    pieces = [text.line(look.label), mark, text.line((lane.key, "strong"))]
+    pieces = [text.line(look.label), mark, text.line((text.key_of(lane.key), "strong"))]
     return text.joined([*pieces, text.line((facts, "muted"))])
 
 
