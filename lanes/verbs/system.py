@@ -280,7 +280,8 @@ def drain(
 ) -> Procedure[list[OwnerDetail]]:
     """Stop gateways from claiming, and wait for their runs.
 
-    One gateway, or all that are not provably gone. Runs that are left when the time is over are cut.
+    One gateway, or all that are not provably gone. Requests that wait there on a connection end at once. Runs that are
+    left when the time is over are cut.
 
     The policies decide what happens to their messages; a drain never counts as an interruption. A drain is final:
     restart the gateway to let it claim again.
