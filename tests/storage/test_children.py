@@ -14,7 +14,7 @@ from lanes_storage import doors, reads
 from lanes_storage.doors import Accepted, Refusal, WaitCircle
 from lanes_storage.doors.claims import Exhausted
 from lanes_storage.doors.pauses import end_pause, pause_lane
-from lanes_storage.law import MAX_KEY, LaneState, MessageState, Overflow, PauseKind, Prunable, Scope
+from lanes_storage.law import MAX_KEY, LaneState, MessageState, Mode, Overflow, PauseKind, Prunable, Scope
 from lanes_storage.records import (
     OUTLINE,
     Admission,
@@ -40,6 +40,14 @@ def send(world: World, key: str = "s", digest: str = "d", *, width: int = 3, **m
     request = json.dumps({OUTLINE: {"digest": digest}})
     new = NewMessage(key, request=request, actor="t", source="bot", once=True, **more)
     accepted = world.step(lambda tx: doors.enter_beside(tx, new, Admission(20, concurrency=width), world.time()))
+    assert isinstance(accepted, Accepted)
+    return accepted.message_id
+
+
+def ask(world: World, admission: Admission) -> int:
+    """Have a request accepted as its policies say; returns its id."""
+    new = NewMessage("s", request="{}", actor="t")
+    accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
     assert isinstance(accepted, Accepted)
     return accepted.message_id
 
@@ -79,18 +87,24 @@ def test_F294_each_request_has_a_child_lane_and_more_than_may_run_wait_where_the
 def test_F900_of_full_queues_the_one_with_the_oldest_head_takes_the_next(world: World) -> None:
     """It is the oldest that a queue drops that is full."""
     admission = Admission(1, overflow=Overflow.DROP_OLDEST, concurrency=2)
-
-    def sent() -> int:
-        new = NewMessage("s", request="{}", actor="t")
-        accepted = world.step(lambda tx: doors.enter_beside(tx, new, admission, world.time()))
-        assert isinstance(accepted, Accepted)
-        return accepted.message_id
-
-    for number in [sent(), sent()]:
+    for number in [ask(world, admission), ask(world, admission)]:
         begin(world, number)
-    waiting = [sent() for _ in range(5)]
+    waiting = [ask(world, admission) for _ in range(5)]
     states = [world.message(number).state for number in waiting]
     assert states == [MessageState.DROPPED] * 3 + [MessageState.QUEUED] * 2
+
+
+def test_F905_the_newest_request_of_a_session_takes_the_place_of_the_oldest_run(world: World) -> None:
+    admission = Admission(20, mode=Mode.INTERRUPT, concurrency=2)
+    aborted = []
+    for _ in range(5):
+        number = ask(world, admission)
+        for run in world.store.read(reads.open_runs()):
+            if run.abort_at is not None:
+                world.abort(run.ticket)
+                aborted.append(run.message_id)
+        begin(world, number)
+    assert aborted == [1, 2, 3]
 
 
 def test_only_what_waits_counts(world: World) -> None:

@@ -43,11 +43,13 @@ VALUES (:key, 'idle', 0, false, 1, :parent, :now, :now) ON CONFLICT (key) DO NOT
 """
 
 #: The children of a lane, with what waits in each: free ones first. A success on one that ended badly ends that. Of
-#: busy ones where as many wait, the one whose head has waited longest: where all are full, that is the oldest.
+#: busy ones where as many wait, the one whose head has waited longest, or whose run began first: where something has to
+#: make way, that is the oldest.
 CHILD_LANES = """
 SELECT c.id, c.key, c.run_id IS NULL AND c.head_id IS NULL,
   (SELECT count(*) FROM messages m WHERE m.lane_id = c.id AND m.state = 'queued')
-FROM lanes c WHERE c.parent_id = :parent ORDER BY 3 DESC, 4, c.head_id, c.state IN ('errored', 'aborted') DESC, c.id
+FROM lanes c WHERE c.parent_id = :parent
+ORDER BY 3 DESC, 4, c.head_id, c.run_id, c.state IN ('errored', 'aborted') DESC, c.id
 """
 
 #: The lane of a key and its children, with their epochs and states.
