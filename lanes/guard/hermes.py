@@ -1,8 +1,10 @@
 """Points hermes at lanes. Its file is YAML, of which this reads one block, by lines, and refuses the unusual."""
 
 import re
+from collections.abc import Mapping
 
 from lanes.base.errors import ConfigError
+from lanes.config.reading.sources import is_near
 from lanes.guard.jsontext import Edit
 from lanes.guard.pointing import Pointing
 
@@ -15,8 +17,16 @@ _COMMENT = r"(?:[ \t]+(?:#.*)?)?"
 #: A setting, or an item of a list, that ends on its line, or has the lines that are indented more.
 _WHOLE = re.compile(
     r"""(?:-(?:[ \t]+|$))?(?:[\w.-]+:(?:[ \t]+|$))?"""
-    r"""(?:"[^"\\]*"|'[^']*'|[|>][+-]?|\[[^][{}"'#]*\]|\{[^][{}"'#]*\}|[\w./~+-](?:[^:#]|:(?!\s)|(?<!\s)#)*)?"""
+    r"""(?:"[^"\\]*"|'[^']*'|[|>][+-]?|\[[^][{}"'#]*\]|\{[^][{}"'#]*\}|[\w./~+$-](?:[^:#]|:(?!\s)|(?<!\s)#)*)?"""
     + _COMMENT
+)
+_SETTING = re.compile(r"""(provider|api_key|api):[ \t]+(["']?)([^"'#]*?)\2""" + _COMMENT)
+#: With these, hermes 0.19 asks at an address that it knows itself: `auto` may choose any of them.
+_AT_THEIR_OWN = frozenset(
+    {
+        *("auto", "openrouter", "anthropic", "nous", "copilot", "xai"),
+        *("openai-codex", "xai-oauth", "qwen-oauth", "minimax-oauth"),
+    }
 )
 _URL = re.compile(r"""base_url:[ \t]+(?P<quote>["']?)(?P<url>https?://[^\s"'#\\]+)(?P=quote)""" + _COMMENT)
 
@@ -35,7 +45,23 @@ def hermes(text: str, base: str) -> Pointing:
     value = _URL.fullmatch(text, settings[0].start(2), settings[0].end()) if len(settings) == 1 else None
     if value is None:
         raise _refused()
+    _check(value["url"], {found[1]: found[3].strip() for line in own if (found := _SETTING.fullmatch(line[2]))})
     return Pointing(value["url"].rstrip("/"), [Edit(*value.span("url"), base)])
+
+
+def _check(url: str, settings: Mapping[str, str]) -> None:
+    """Raises ConfigError where it would not ask at another address, or ask there without its key."""
+    provider = settings.get("provider", "").lower() or "auto"
+    if provider in _AT_THEIR_OWN or ":" in provider:
+        raise ConfigError(
+            f"with the provider {provider}, hermes asks at an address of its own and not at model.base_url; set "
+            "model.provider to custom, with model.base_url and model.api_key, first"
+        )
+    if provider == "custom" and not (settings.get("api_key") or settings.get("api") or is_near(url)):
+        raise ConfigError(
+            "hermes chooses its key by the host of model.base_url, and would send none to lanes; set model.api_key, "
+            'such as to "${NAME_API_KEY}", first'
+        )
 
 
 def _refused() -> ConfigError:

@@ -31,7 +31,7 @@ KEPT = {
     ),
     "hermes": (
         ".hermes/config.yaml",
-        "model:\n  provider: custom\n  base_url: https://h.example/v1  # here\nother: 1\n",
+        "model:\n  provider: custom\n  base_url: https://h.example/v1  # here\n  api_key: sk-secret\nother: 1\n",
     ),
 }
 UPSTREAM = {

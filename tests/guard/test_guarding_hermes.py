@@ -1,5 +1,7 @@
 """``lanes guard hermes`` changes ``model.base_url``, or nothing."""
 
+import re
+
 import pytest
 
 from lanes.base.errors import ConfigError
@@ -8,6 +10,12 @@ from lanes.guard.hermes import hermes
 BASE = "http://127.0.0.1:8765/g/hermes/TOKEN/v1"
 NESTED = "model:\n  extra:\n    base_url: https://other.example/v1\n  base_url: {}\n"
 MEANT = "https://h.example/v1"
+
+
+def with_provider(text: str) -> str:
+    """A text whose address is asked, with a key of the file."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    return re.sub(r"^([ ]+)(?=base_url: .?\{)", rf"\1provider: zai{end}\1", text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -24,11 +32,11 @@ MEANT = "https://h.example/v1"
     ],
 )
 def test_F434_the_address_of_the_model_is_changed_and_nothing_else(text: str) -> None:
-    before = text.format(MEANT + "/")
+    before = with_provider(text).format(MEANT + "/")
     told = hermes(before, BASE)
     assert told.upstream == MEANT
     (edit,) = told.edits
-    assert before[: edit.start] + edit.ours + before[edit.end :] == text.format(BASE)
+    assert before[: edit.start] + edit.ours + before[edit.end :] == with_provider(text).format(BASE)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +64,24 @@ def test_F434_the_address_of_the_model_is_changed_and_nothing_else(text: str) ->
 def test_F434_what_is_unusual_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="by hand"):
         hermes(text, BASE)
+
+
+@pytest.mark.parametrize(
+    "provider", ["", "provider: auto", "provider: OpenRouter # x", "provider: 'anthropic'", "provider: custom:mine"]
+)
+def test_F1010_a_provider_that_would_pass_lanes_by_is_refused(provider: str) -> None:
+    """hermes asks these at an address that it knows itself, whatever model.base_url says."""
+    with pytest.raises(ConfigError, match="address of its own"):
+        hermes(f"model:\n  {provider}\n  base_url: {MEANT}\n  api_key: x\n", BASE)
+
+
+def test_F1011_a_key_that_hermes_chooses_by_the_host_is_to_be_named() -> None:
+    """At the address of lanes it would send none, and every request would be refused."""
+    text = f"model:\n  provider: custom\n  base_url: {MEANT}\n"
+    with pytest.raises(ConfigError, match=r"set model\.api_key"):
+        hermes(text, BASE)
+    with pytest.raises(ConfigError, match=r"set model\.api_key"):
+        hermes(text + "  api_key: ''\n", BASE)
+    for more in ("  api_key: ${H_API_KEY}\n", '  api: "x"  # mine\n'):
+        assert hermes(text + more, BASE).upstream == MEANT
+    assert hermes(text.replace(MEANT, "http://127.0.0.1:11434/v1"), BASE).upstream == "http://127.0.0.1:11434/v1"
