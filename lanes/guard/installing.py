@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from lanes.base.addresses import is_http
 from lanes.base.errors import ConfigError, NotAllowed
 from lanes.config.declared import places
 from lanes.guard import files
@@ -91,6 +92,10 @@ def planned(
     behind = upstream or pointing.upstream
     if behind is None:
         raise ConfigError(f"it is not known where the models of {program.name} are; name that with --upstream")
+    if not is_http(behind):
+        raise ConfigError(
+            f"{path}: {behind!r} is no address of models: name that with --upstream, such as https://host/v1"
+        )
     if behind.startswith(sources):
         raise ConfigError(f"{program.name} is pointed at lanes already")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))

@@ -95,6 +95,12 @@ def _openclaw(text: str, base: str, _: Mapping[str, str]) -> Pointing:
         raise ConfigError("OpenClaw has no agents.defaults.model.primary, which names the account; set it first")
     at = ("models", "providers", account, "baseUrl")
     now = _text_at(text, at)
+    tree = jsontext.parse(text)
+    if now is None and any(jsontext.node_at(tree, (*at[:depth], "$include")) for depth in range(len(at))):
+        raise ConfigError(
+            f"OpenClaw includes other files, which may say where {account} is; set {'.'.join(at)} (and api, if it has "
+            "one) in this file, where they come before what is included"
+        )
     upstream = known(account, now)
     bare = _text_at(text, (*at[:-1], "api")) == "anthropic-messages" or (now is not None and not now.endswith(V1))
     if bare and upstream is not None and not upstream.endswith(V1):

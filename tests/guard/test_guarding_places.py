@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,3 +136,23 @@ def test_F1004_the_file_that_is_changed_is_that_one(home: Path, monkeypatch: pyt
     path = put(home / "state/openclaw.json", {"agents": {"defaults": {"model": "anthropic/x"}}})
     monkeypatch.setenv("OPENCLAW_STATE_DIR", str(home / "state"))
     assert plan("openclaw").changes[-1].path == path
+
+
+def test_F1012_an_address_that_is_no_url_is_to_be_named(home: Path) -> None:
+    """Programs put variables into their settings; the sentence named an entry of lanes.toml that there was not."""
+    options = {"options": {"baseURL": "{env:MINE}/v1"}}
+    put(home / ".config/opencode/opencode.json", {"model": "mine/x", "provider": {"mine": options}})
+    with pytest.raises(ConfigError, match=r"opencode\.json: '\{env:MINE\}/v1' is no address .* --upstream"):
+        plan("opencode")
+
+
+@pytest.mark.parametrize("include", ["./models.json5", ["./a.json5", "./b.json5"]])
+def test_F1013_what_openclaw_includes_is_not_taken_for_nothing(home: Path, include: object) -> None:
+    """Its key would go to the usual address of that account, whatever the included file says."""
+    told: dict[str, Any] = {"agents": {"defaults": {"model": {"primary": "anthropic/x"}}}}
+    path = put(home / ".openclaw/openclaw.json", told | {"models": {"$include": include}})
+    with pytest.raises(ConfigError, match=r"set models\.providers\.anthropic\.baseUrl"):
+        plan("openclaw")
+    providers = {"anthropic": {"baseUrl": "https://o.example/v1"}}
+    put(path, told | {"models": {"$include": include, "providers": providers}})
+    assert plan("openclaw").upstream == "https://o.example/v1"
