@@ -93,45 +93,39 @@ def why(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Why]:
 
 def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
     now = ctx.now()
-    owners = read(reads.owners())
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
     chain = ctx.chain(lane.key, _runner_name(lane, head, read))
     cooling = [each for each in read(reads.cooldowns(now.wall)) if chain is None or each.provider in chain]
     last = read(reads.events(lane=lane.id, limit=1, newest=True))
-    waits = read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else []
-    behind = head is not None and lane.run is not None and lane.run.lane_id == head.lane_id
-    running = read(reads.open_runs()) if head is not None and not behind else []
-    before = lane.run if behind else next((run for run in running if head and run.lane_id == head.lane_id), None)
-    suspect = before is None and head is not None and head.interruptions >= MAX_INTERRUPTIONS - 1
-    suspects = read(reads.suspects_running()) if suspect else 0
 
     def start() -> str:
         return ctx.how_to_start(lambda: read(reads.real_runner_ever_ran(SIMULATED)))
 
-    budgets = [(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)]
-    newest, again = last[-1] if last else None, read(reads.repeated(lane.id, now.wall))
-    limited = _limited(ctx, read, now, chain) if before is None and head is not None else []
-    runner = None if head is None else _runner(ctx, lane.key, head, owners)
-    bound = None if head is None else head.bound_owner
-    slots = [run for run in running if runner in (None, run.runner) and bound in (None, run.owner_id)]
-    return Circumstances(
+    around = Circumstances(
         now,
         this_process(),
-        owners,
+        read(reads.owners()),
         head,
         cooling,
-        newest,
-        waits,
-        start,
-        slots,
-        before,
-        again,
-        budgets,
-        limited,
-        suspects,
+        last[-1] if last else None,
+        waits=read(reads.waits(lane.run.id)) if lane.run is not None and lane.run.waiting else [],
+        start=start,
+        repeated=read(reads.repeated(lane.id, now.wall)),
+        budgets=[(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)],
         parks=lane.run is None or ctx.chain(lane.key, lane.run.runner) != (),
         rests=bool(chain and len(cooling) == len(chain)),
     )
+    if head is None:
+        return around
+    if lane.run is not None and lane.run.lane_id == head.lane_id:
+        return around._replace(before=lane.run)
+    running, bound, runner = read(reads.open_runs()), head.bound_owner, _runner(ctx, lane.key, head, around.owners)
+    slots = [run for run in running if runner in (None, run.runner) and bound in (None, run.owner_id)]
+    before = next((run for run in running if run.lane_id == head.lane_id), None)
+    if before is not None:
+        return around._replace(slots=slots, before=before)
+    suspects = read(reads.suspects_running()) if head.interruptions >= MAX_INTERRUPTIONS - 1 else 0
+    return around._replace(slots=slots, providers=_limited(ctx, read, now, chain), suspects=suspects)
 
 
 def _runner_name(lane: rows.LaneRow, head: rows.MessageRow | None, read: Reads) -> str | None:
