@@ -346,6 +346,7 @@ async def test_a_client_that_leaves_frees_its_lane(guard: Guard) -> None:
     body = {"model": "sim-hang", "messages": [{"role": "user", "content": "x"}]}
     asking = asyncio.create_task(guarded.client.post(f"{guarded.base}/chat/completions", json=body))
     await guarded.running()
+    await until(lambda: guarded.simulator.requests, "the request to reach the provider")
     asking.cancel()
     await guarded.free()
     await until(lambda: _left(guarded), "the provider to see the client leave")
