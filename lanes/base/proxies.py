@@ -5,6 +5,13 @@ import sys
 from urllib.parse import urlsplit
 
 from lanes.base.addresses import is_http, is_loopback_host
+from lanes.base.errors import ConfigError
+
+
+def unusable(error: Exception) -> ConfigError:
+    """The refusal of a proxy or of certificates."""
+    problem = f"the proxy or certificates that the environment names cannot be used: {error}"
+    return ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE")
 
 
 class Proxies:

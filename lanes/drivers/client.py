@@ -10,7 +10,7 @@ from typing import Any
 
 from lanes.base.addresses import is_loopback_host
 from lanes.base.errors import ConfigError, LanesError
-from lanes.base.proxies import Proxies
+from lanes.base.proxies import Proxies, unusable
 from lanes.base.terminal import without_password
 from lanes.host.holder import stopped_holder_of
 from lanes.host.optional import without
@@ -76,8 +76,7 @@ class GatewayClient:
             proxy = None if here else Proxies().of(str(base))
             self._http = httpx.Client(base_url=base, headers=headers, trust_env=False, verify=trusted, proxy=proxy)
         except (httpx.InvalidURL, ValueError, OSError) as error:
-            reason = f"the proxy or certificates that the environment names cannot be used: {error}"
-            raise ConfigError(f"{reason}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+            raise unusable(error) from error
         self._deadline = _Deadline()
 
     def ask(

@@ -14,7 +14,7 @@ import certifi
 
 from lanes.base.addresses import is_http
 from lanes.base.errors import ConfigError
-from lanes.base.proxies import Proxies
+from lanes.base.proxies import Proxies, unusable
 from lanes.config.declared.model import ProviderConfig
 from lanes.host import descriptors
 from lanes.runners.http.failures import NoDescriptor, NoThread
@@ -56,8 +56,7 @@ class HttpClient:
             self._proxies = Proxies()
             self._trusted: dict[str | None, ssl.SSLContext] = {None: _trusted()}
         except (ValueError, OSError) as error:
-            problem = f"the proxy or certificates that the environment names cannot be used: {error}"
-            raise ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE") from error
+            raise unusable(error) from error
 
     def prepare(self, provider: str, through: Through) -> None:
         """Read the certificates of a provider. Raises ConfigError."""

@@ -14,6 +14,7 @@ from lanes_storage.sqlite.file.connect import check_plain, open_reader, translat
 from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.file.interrupts import interruptible
 from lanes_storage.sqlite.file.paths import Files
+from lanes_storage.sqlite.file.upgrading import astray
 from lanes_storage.sqlite.file.wal import log_bytes
 from lanes_storage.sqlite.store import SqliteReader
 
@@ -155,10 +156,7 @@ def damage(path: Path, *, whole: bool = False) -> list[str]:
         interruptible(connection),
     ):
         found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
-        found += [
-            f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
-            for row in connection.execute("PRAGMA foreign_key_check").fetchmany(20)
-        ]
+        found += astray(connection, 20)
     return [sentence for sentence in found if sentence != "ok"]
 
 

@@ -134,9 +134,14 @@ def _check_room(connection: sqlite3.Connection, path: Path) -> None:
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
     """Check that each reference leads to a row, since none was enforced."""
-    astray = connection.execute("PRAGMA foreign_key_check").fetchmany(1)
-    for table, row, parent, _ in astray:
-        raise errors.DatabaseDamaged(str(path), f"row {row} of {table} names a row of {parent} that is not there")
+    for sentence in astray(connection, 1):
+        raise errors.DatabaseDamaged(str(path), sentence)
+
+
+def astray(connection: sqlite3.Connection, most: int) -> list[str]:
+    """Of the references that lead to no row, so many."""
+    found = connection.execute("PRAGMA foreign_key_check").fetchmany(most)
+    return [f"row {row} of {table} names a row of {parent} that is not there" for table, row, parent, _ in found]
 
 
 def _version(connection: sqlite3.Connection) -> int:
