@@ -30,7 +30,7 @@ from lanes_storage import doors
 from lanes_storage.errors import StorageError
 from lanes_storage.law import Mode, RunnerKind
 from lanes_storage.logs import Log
-from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
+from lanes_storage.records import Head, Terms
 from lanes_storage.threads import call_off, in_thread, to_its_end
 
 if TYPE_CHECKING:
@@ -283,6 +283,7 @@ class _GatewayPolicies:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.prioritized, self.budgets, self.retry = config.prioritized, config.budgets, config.retry
 
     def runner_of(self, key: str) -> str | None:
         return self._config.policy(key).runner or None
@@ -294,15 +295,5 @@ class _GatewayPolicies:
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         return self._config.terms(head.key, spec.kind, runner=spec.name, acts=bool(head.acts))
 
-    @property
-    def prioritized(self) -> bool:
-        return self._config.prioritized
-
     def priority(self, key: str) -> int:
         return self._config.policy(key).priority
-
-    def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        return self._config.budgets(key)
-
-    def retry(self, key: str) -> RetryTerms | None:
-        return self._config.retry(key)

@@ -83,28 +83,12 @@ class InThread:
     """The store of an event loop as a blocking one, for a thread beside it."""
 
     def __init__(self, store: AsyncStore) -> None:
-        self._store = store
-        self._reader = store.reader()
-        self.write = store.write_blocking
-
-    @property
-    def name(self) -> str:
-        return self._reader.name
-
-    def read(self, query: Query[T]) -> T:
-        return self._reader.read(query)
-
-    def look(self, look: Callable[[Reads], T]) -> T:
-        return self._reader.look(look)
-
-    def version(self) -> int:
-        return self._reader.version()
+        reader = store.reader()
+        self.name, self.write = reader.name, store.write_blocking
+        self.read, self.look, self.version, self.close = reader.read, reader.look, reader.version, reader.close
 
     def interruptible(self) -> AbstractContextManager[None]:
         return nullcontext()  # signals go to the main thread, where the loop handles them
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 def write(step: Step[T | LanesError]) -> Procedure[T]:

@@ -80,6 +80,7 @@ class Engine:
         self._bound_only = bound_only
         self._live = LiveSet()
         self._execution = Execution(store, clock, self._live, self.streams, self._hook_runner)
+        self.hook_counts, self.used = self._hook_runner.counts, self._execution.used
         self._dispatcher: Dispatcher | None = None
         self._dispatching: asyncio.Task[None] | None = None
         self._upkeep: Upkeep | None = None
@@ -100,16 +101,6 @@ class Engine:
     def draining(self) -> Drain | None:
         """Who drains it, and until when; None while it claims."""
         return self._stopping or self._ordered
-
-    @property
-    def hook_counts(self) -> Mapping[str, int]:
-        """How often each hook failed: ``notice timed_out``, ``before_run failed``, …"""
-        return self._hook_runner.counts
-
-    @property
-    def used(self) -> Mapping[tuple[str, str], int]:
-        """What each runner used here: input and output tokens, and millionths of a US dollar (``cost``)."""
-        return self._execution.used
 
     @property
     def held(self) -> int:

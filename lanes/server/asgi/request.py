@@ -9,8 +9,6 @@ from starlette.types import Receive, Scope
 
 from lanes.base.errors import TooMuch
 from lanes.context import Context
-from lanes.desk import Desk
-from lanes.gateway import Gateway
 from lanes.records.problems import RETRY_AFTER_S
 from lanes.server.asgi.bodies import LARGE_BODY, parsed
 from lanes.server.asgi.errors import HttpProblem
@@ -29,7 +27,7 @@ class HttpRequest:
     """One request with its path parameters."""
 
     def __init__(self, app_state: AppState, scope: Scope, receive: Receive, headers: dict[str, str]) -> None:
-        self.app_state = app_state
+        self.app_state, self.gateway, self.desk = app_state, app_state.gateway, app_state.desk
         self.headers = headers
         self.path_params: dict[str, str] = {}
         self.accepted = False
@@ -53,14 +51,6 @@ class HttpRequest:
     def raw_query(self) -> str:
         """The query, as it came."""
         return str(self._scope["query_string"].decode("latin-1"))
-
-    @property
-    def gateway(self) -> Gateway:
-        return self.app_state.gateway
-
-    @property
-    def desk(self) -> Desk:
-        return self.app_state.desk
 
     # ------------------------------------------------------------------------------ what it is about
 

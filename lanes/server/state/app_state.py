@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lanes.config import Config
-from lanes.desk import Desk
 from lanes.gateway import Gateway
 from lanes.server.state.body_room import BodyRoom
 from lanes.server.state.cancellation import CancelScope, ServerClosing
@@ -16,17 +15,13 @@ class AppState:
     """One gateway, its configuration, the journal feed, and whether the gateway has stopped."""
 
     def __init__(self, gateway: Gateway, config: Config) -> None:
-        self.gateway = gateway
+        self.gateway, self.desk = gateway, gateway.desk
         self.config = config
         self.feed = Feed(gateway.desk)
         self.clients = Clients()
         self.bodies = BodyRoom()
         self.closed = False
         self._waiting: set[CancelScope] = set()
-
-    @property
-    def desk(self) -> Desk:
-        return self.gateway.desk
 
     def close(self) -> None:
         """The gateway has stopped: end the requests that wait and the streams."""

@@ -27,7 +27,6 @@ class JsonWeb:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url, self._headers = url, headers
         self.ended: SourceDown | None = None
-        self.unread = 0
         self._session: aiohttp.ClientSession | None = None
         self._stream: asyncio.Task[None] | None = None
 
@@ -107,10 +106,8 @@ class JsonWeb:
                 parser = SseParser(MOST_ANSWER, MOST_ANSWER)
                 async for chunk in answer.content.iter_any():
                     for event in parser.feed(chunk):
-                        if (form := parsed(event.data, dict)) is not None:
+                        if (form := parsed(event.data, dict)) is not None:  # what cannot be read is left out
                             on_event(form)
-                        else:
-                            self.unread += 1
         except SourceDown as down:
             self.ended = down
         except (aiohttp.ClientError, OSError, ValueError, SseError) as error:

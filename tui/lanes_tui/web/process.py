@@ -33,7 +33,7 @@ class TabProcess:
     """A dashboard that runs in a separate process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+        self._process, self.pid = process, process.pid
         #: It left by itself, and was not killed or ended by a fault.
         self.left = False
 
@@ -52,10 +52,6 @@ class TabProcess:
             env={**environment, **_ENVIRONMENT, **size},
         )
         return TabProcess(process)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     async def screens(self) -> AsyncIterator[bytes]:
         """What it paints, until it ends."""

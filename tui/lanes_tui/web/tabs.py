@@ -27,13 +27,9 @@ class Tab:
 
     def __init__(self, socket: web.WebSocketResponse, process: TabProcess, clock: Clock) -> None:
         self._socket = socket
-        self._process = process
+        self._process, self.pid = process, process.pid
         self._clock = clock
         self.used_at = clock().mono
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     async def run(self) -> None:
         """Show the dashboard until either end is gone; then neither is left."""
