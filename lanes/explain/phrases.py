@@ -54,8 +54,13 @@ def failed_over(message: Message) -> str | None:
 
 
 def concerned(event: Event) -> list[str]:
-    """What an event is about besides its lane: a provider, the lanes that fit a glob."""
+    """What an event is about besides its lane: a provider, another program's gateway or a lane of that, the lanes that
+    fit a glob."""
     detail = event.detail or {}
+    if event.type in (EventType.WATCHED_SILENT, EventType.FREED):
+        return [f"lane {detail.get('key')}", *([str(detail["outcome"])] if "outcome" in detail else ())]
+    if event.type == EventType.SOURCE:
+        return [f"source {detail.get('source')}", *(str(detail[name]) for name in ("state", "why") if name in detail)]
     subjects = [f"provider {detail['provider']}"] if "provider" in detail else []
     return [*subjects, all_lanes(str(detail["match"]))] if "match" in detail else subjects
 

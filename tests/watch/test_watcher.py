@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lanes.base.errors import Ambiguous, NotFound, NotPermitted
+from lanes.explain.phrases import concerned
 from lanes.records import AbortResult, Event, Outcome
 from lanes.verbs.control import abort
 from lanes.verbs.queries import marks, search, show, tally, why
@@ -60,6 +61,8 @@ async def test_a_held_session_is_listed_shown_explained_and_freed(site: WatchSit
     (event,) = await events(site, EventType.FREED)
     assert event.actor == "alice"
     assert (event.detail or {})["outcome"] == "released"
+    assert concerned(event) == [f"lane {ADDRESS}", "released"], "F1014: `lanes events` says what was freed"
+    assert ["source openclaw", "connected"] in [concerned(each) for each in await events(site, EventType.SOURCE)]
     assert (await aborted(site)).outcome is Outcome.NOT_HELD
 
 
