@@ -21,14 +21,10 @@ class LocalDriver:
     """Implements ``Driver``."""
 
     def __init__(self, store: Store, ctx: Context) -> None:
-        self.store = store
+        self.store, self.name = store, store.name
         self.ctx = ctx
         self.noted: Callable[[Verb[..., Any], Mapping[str, Any]], object] = lambda *_: None
         self._version: int | None = None
-
-    @property
-    def name(self) -> str:
-        return self.store.name
 
     @property
     def watches(self) -> bool:

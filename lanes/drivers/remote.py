@@ -78,15 +78,11 @@ class RemoteDriver:
     """Implements ``Driver``. ``wait_s``: the longest wait within one request."""
 
     def __init__(self, client: GatewayClient, wait_s: float = WAIT_S) -> None:
-        self._client = client
+        self._client, self.name = client, client.url
         self._wait_s = wait_s
         self.noted: Callable[[Verb[..., Any], Mapping[str, Any]], object] = lambda *_: None
         self._newest: str | None = None
         self._is_gateway = False
-
-    @property
-    def name(self) -> str:
-        return self._client.url
 
     @property
     def watches(self) -> bool:

@@ -81,7 +81,7 @@ class WatchedSource:
 
     def __init__(self, home: WatcherHome, watch: WatchConfig, adapter: Adapter) -> None:
         self._store, self._changes, self._clock, self._owner = home
-        self._watch, self._adapter = watch, adapter
+        self._watch, self._adapter, self.name = watch, adapter, watch.name
         self._kept: dict[str, Sighting] = {}
         self._quiet: dict[str, Quiet] = {}
         self._whole = True  # what is stored of it may be of an earlier connection
@@ -90,11 +90,6 @@ class WatchedSource:
         self._tried = asyncio.Event()
         self._looking = asyncio.Lock()
         self._freeings: set[asyncio.Task[None]] = set()
-
-    @property
-    def name(self) -> str:
-        """The name of the source."""
-        return self._watch.name
 
     async def run(self) -> None:
         """Watch it, whenever no other process does, until cancelled."""

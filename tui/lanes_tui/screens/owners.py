@@ -42,7 +42,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
     """Lists the owners of the database, the worst first, and drains the gateway under the cursor."""
 
     NAME, LANES_BY, FIELDS = "owners", "owner", OWNER_FIELDS
-    ABOUT = "processes that may hold lanes"
+    about = "processes that may hold lanes"
     NONE = "no gateway: `lanes status` says how to start one"
     HINT = "filter: a host, state:dead silent:>0 held:>10"
     BINDINGS: ClassVar[list[BindingType]] = [bind("drain", "drain", show=True)]

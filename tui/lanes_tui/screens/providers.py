@@ -32,7 +32,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     NAME, LANES_BY = "providers", "provider"
     FIELDS = ("provider", "state", "flight", "fail", "cause", "answ")
-    ABOUT = "what runs ask, and the last hour"
+    about = "what runs ask, and the last hour"
     NONE = "no provider is configured here, and none is known in this database"
     HINT = "filter: a name, state:cooling cause:timeout flight:>3"
     BINDINGS: ClassVar[list[BindingType]] = [bind("reset", "reset", show=True)]

@@ -43,8 +43,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     #: What a row is filtered by, and the field by which lanes are.
     FIELDS: ClassVar[Sequence[str]]
     LANES_BY: ClassVar[str]
-    #: What they are, and what is said where there is none.
-    ABOUT: ClassVar[str]
+    #: What is said where there is none.
     NONE: ClassVar[str]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
@@ -67,10 +66,6 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     @abstractmethod
     def described(self, known: Known, sight: ViewedAt) -> list[Content]:
         """All that is known of it."""
-
-    @property
-    def about(self) -> str:
-        return self.ABOUT
 
     def show(self) -> None:
         sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)

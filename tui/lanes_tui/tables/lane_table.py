@@ -76,7 +76,7 @@ class LaneList(CursorList):
         self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
-        self._columns: tuple[Column, ...] = ()
+        self.columns: tuple[Column, ...] = ()  # that are shown
         self._height = 0  # as it was before the last change of size
         self._painted: dict[int, tuple[CellParts, ...]] = {}
         self._known: dict[Named, tuple[CellParts, ...]] = {}  # the cells of each lane that is held here
@@ -147,14 +147,9 @@ class LaneList(CursorList):
         self._longest = max(longest, -(-needed // KEY_STEP) * KEY_STEP)
         # one cell at the right belongs to the scrollbar, whether it is there or not
         laid = columns.lay_out(self.outer_size.width - 1, self._chosen, self._longest)
-        if laid != self._columns:
-            self._columns = laid
+        if laid != self.columns:
+            self.columns = laid
             self._repaint()
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns that are shown."""
-        return self._columns
 
     def show_stale(self, stale: bool) -> None:
         """Dim every line while what is shown may be untrue."""
@@ -240,7 +235,7 @@ class LaneList(CursorList):
         self._lines = None
 
     def render_line(self, y: int) -> Strip:
-        layout = Layout(self._columns, self._room.width, self.visual_style, self._cursor_style(), self.stale)
+        layout = Layout(self.columns, self._room.width, self.visual_style, self._cursor_style(), self.stale)
         lines = self._lines
         if lines is None or lines.layout != layout:
             lines = self._lines = LineCache(layout)
@@ -270,7 +265,7 @@ class LaneList(CursorList):
         lane = self._lane_at(row)
         if lane is None or self._sight is None:
             return ((("…", "muted"),),)
-        return columns.cells_of(lane, self._sight, self._columns)
+        return columns.cells_of(lane, self._sight, self.columns)
 
     def _look(self, name: str | Style) -> Style:
         """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
@@ -304,9 +299,9 @@ class LaneList(CursorList):
 
     def _freshly(self, before: tuple[CellParts, ...], now: tuple[CellParts, ...]) -> frozenset[int]:
         """The telling cells of a lane that say something else than at the last look."""
-        if len(before) != len(now) or len(now) != len(self._columns):
+        if len(before) != len(now) or len(now) != len(self.columns):
             return NONE_FRESH
-        cells = enumerate(zip(self._columns, before, now, strict=True))
+        cells = enumerate(zip(self.columns, before, now, strict=True))
         return frozenset(place for place, (c, old, new) in cells if old != new and c.title in TELLING)
 
     def _changed(
@@ -315,7 +310,7 @@ class LaneList(CursorList):
         """The cells of a line that say something else, and these."""
         if old is None or len(old) != len(new):
             return [Region(0, y, self._room.width, 1)]
-        cells = enumerate(zip(self._columns, old, new, strict=False))
+        cells = enumerate(zip(self.columns, old, new, strict=False))
         return [Region(c.x, y, c.width, 1) for place, (c, before, after) in cells if before != after or place in also]
 
     def _repaint(self) -> None:
