@@ -27,7 +27,7 @@ LIST, ABORT = ("list",), ("abort", "free")
 #: command about 0.1 ms: before a bound is raised, see which import could wait. ``TYPED`` of them are named tuples of
 #: ``typing``, which cost most: ``lanes_storage.tuples`` has cheaper ones.
 MODULES = {LIST: 91, ABORT: 107}
-CLASSES = {LIST: 190, ABORT: 208}
+CLASSES = {LIST: 190, ABORT: 209}
 TYPED = {LIST: 5, ABORT: 9}
 PROGRAM = """
 import json, sys
