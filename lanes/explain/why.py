@@ -370,8 +370,6 @@ def _bound(head: MessageRow, around: Circumstances) -> str | None:
     owner = next((o for o in around.owners if o.id == head.bound_owner), None)
     if owner is None or is_gone(owner, around.me):
         return f"Its head belongs to a process that is gone: {_next_pass(around)} ends it."
-    if owner.drain_by is not None:
-        return f"{_bound_to(head)}, which is draining and claims nothing new."
     if Liveness(around.now, around.me).acts(owner):
         return None
     silent, proof = span(ages.beat_ms(owner, around.now)), evidence(owner, around.me)
