@@ -90,6 +90,12 @@ async def main():
 
 asyncio.run(main())
 """
+RUNNER = """
+[[runner]]
+name = "echo"
+kind = "command"
+argv = ["cat"]
+"""
 COMMAND = """
 import resource, sys
 from lanes.commands import main
@@ -146,6 +152,17 @@ def test_F874_commands_need_no_further_thread(tmp_path: Path, words: list[str]) 
         assert done.returncode == (69 if words == ["status"] else 0), done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout
+
+
+def test_F977_a_gateway_that_can_start_no_thread_says_so_in_one_sentence(tmp_path: Path) -> None:
+    """As under a `TasksMax=` that is too low: it ended with a traceback."""
+    with house(tmp_path) as made:
+        made.config.write_text(RUNNER)
+        where = ["--db", str(made.database), "--config", str(made.config)]
+        done = limited(tmp_path, COMMAND, *where, "gateway", "--port", "0")
+    assert done.returncode == 69, done.stderr
+    assert not [words for words in ("can't start new thread", "never awaited") if words in done.stderr]
+    assert "lanes: no further thread can be started" in done.stderr
 
 
 def test_F882_the_longer_nothing_has_room_the_more_rarely_it_is_tried() -> None:

@@ -53,6 +53,13 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
         if error.filename is None:
             raise
         return session.out.trouble("file", f"{error.filename}: {error.strerror}", Exit.UNREACHABLE, _fix(error))
+    except RuntimeError as error:
+        from lanes.host.descriptors import is_no_thread
+
+        if not is_no_thread(error):
+            raise
+        fix = "raise the limit of processes (`ulimit -u`, TasksMax=, --pids-limit), or end what uses it up"
+        return session.out.trouble("no_process", "no further thread can be started", Exit.UNREACHABLE, fix)
     return result if isinstance(result, int) else Exit.DONE
 
 

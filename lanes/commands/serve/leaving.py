@@ -28,7 +28,11 @@ def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
 
     Raises what ``main`` raises. Where a task of a runner or a hook ends the event loop, the process ends with 1.
     """
-    threading.Thread(target=_last_resort, name="lanes-last-resort", daemon=True).start()
+    try:
+        threading.Thread(target=_last_resort, name="lanes-last-resort", daemon=True).start()
+    except RuntimeError:  # at a limit of processes
+        main.close()
+        raise
     try:
         with asyncio.Runner() as loop:
             try:
