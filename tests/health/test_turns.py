@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from lanes.config import from_data
 from lanes.context import Context
 from lanes.runners.providers.places import ProviderLine, needs_places
+from lanes.testing import Hands
 from lanes_storage import reads
 from lanes_storage.law import MessageState
 from lanes_storage.records import Health
@@ -301,32 +302,59 @@ async def test_F283_two_lanes_whose_key_is_refused_are_known_over_gateways_and_r
                 assert await second.states([two, three]) == ["done", "failed"], "one was served in between"
 
 
-async def test_F213_a_corrected_key_starts_fresh(tmp_path: Path) -> None:
+@asynccontextmanager
+async def keyed(folder: Path) -> AsyncIterator[Callable[[str], dict[str, Any]]]:
+    """A provider that takes the key ``good`` and refuses all others; gives the configuration with a key."""
+
     async def answer(call: Call) -> None:
         await call.say(*(OK if call.headers.get("authorization") == "Bearer good" else (REFUSED,)))
 
     async with raw_server(answer) as url:
 
         def config(key: str) -> dict[str, Any]:
-            path = tmp_path / f"{key}.txt"
+            path = folder / f"{key}.txt"
             path.write_text(key)
             path.chmod(0o600)
             return Sim(None, url).config({"api_key_file": str(path)})  # type: ignore[arg-type]
 
-        async with night(config("bad"), tmp_path) as site:
-            (own,) = await site.send("one", "hello")
+        yield config
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+async def test_F938_nothing_is_said_any_more_of_a_key_that_was_corrected(tmp_path: Path, lanes: int) -> None:
+    """Neither of one that was only doubted, nor of one whose cooldown was over as it was corrected."""
+    async with keyed(tmp_path) as config, night(config("bad"), tmp_path) as site:
+        for number in range(lanes):
+            await site.send(f"lane:{number}", "hello")
             await site.calm()
-            waiting = [message for number in range(3) for message in await site.send(f"lane:{number}", "hello")]
-            await site.calm()
-            for _ in range(6):  # the cooldown doubles: nobody is served
-                await site.passes(20)
-            assert await site.states([own, *waiting]) == ["failed", "queued", "queued", "queued"]
+        (row,) = (await site.desk.store.read(reads.providers())).values()
+        assert row.message is not None
+        assert (row.until is None) == (lanes == 1)
+        await site.gateway.stop()
+        clock = site.desk.clock
+        assert isinstance(clock, Hands)
+        clock.move(30_000)
+        async with night(config("good"), desk=site.desk) as second:
+            await second.until_ended(await second.send("another", "hello"))
             (row,) = (await site.desk.store.read(reads.providers())).values()
-            assert row.until is not None
-            assert row.until - site.desk.clock().wall > 5_000
-            await site.gateway.stop()
-            now = site.desk.clock()
-            async with night(config("good"), desk=site.desk):
-                ended = [await site.desk.wait(message.id) for message in waiting]
-            assert {message.state for message in ended} == {MessageState.DONE}
-            assert site.desk.clock() == now, "no time has passed"
+            assert (row.health(site.desk.clock().wall), row.message, row.doubted) == (Health.WELL, None, None)
+
+
+async def test_F213_a_corrected_key_starts_fresh(tmp_path: Path) -> None:
+    async with keyed(tmp_path) as config, night(config("bad"), tmp_path) as site:
+        (own,) = await site.send("one", "hello")
+        await site.calm()
+        waiting = [message for number in range(3) for message in await site.send(f"lane:{number}", "hello")]
+        await site.calm()
+        for _ in range(6):  # the cooldown doubles: nobody is served
+            await site.passes(20)
+        assert await site.states([own, *waiting]) == ["failed", "queued", "queued", "queued"]
+        (row,) = (await site.desk.store.read(reads.providers())).values()
+        assert row.until is not None
+        assert row.until - site.desk.clock().wall > 5_000
+        await site.gateway.stop()
+        now = site.desk.clock()
+        async with night(config("good"), desk=site.desk):
+            ended = [await site.desk.wait(message.id) for message in waiting]
+        assert {message.state for message in ended} == {MessageState.DONE}
+        assert site.desk.clock() == now, "no time has passed"

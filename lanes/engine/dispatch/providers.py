@@ -53,7 +53,7 @@ class ProviderWatch:
                 del self._resting[name]
 
     async def _start_afresh(self, line: ProviderLine, now: Now) -> None:
-        """End a cooldown from before the key or address was another one."""
+        """Forget what was known of a provider while its key or address was another one."""
         by, key = f"owner:{self._owner()}", line.fingerprint
         await self._store.write(lambda tx: doors.reset_provider(tx, line.name, now, by=by, fingerprint=key))
 

@@ -13,6 +13,7 @@ from lanes.runners.base import RunnerSpec
 from lanes.runners.providers.judge import OF_ONE_OR_ALL
 from lanes_storage.clock import Now
 from lanes_storage.records import PlacesTaken, ProviderRow
+from lanes_storage.records.providers import OF_LOAD
 
 #: A message whose refusal may be its own waits so much longer than the cooldown: others go first, and show whether it
 #: is, in milliseconds.
@@ -96,9 +97,11 @@ class ProviderView(NamedTuple):
         return self.taken.get(line.name, PlacesTaken())
 
     def of_another_key(self, line: ProviderLine) -> bool:
-        """Whether it cools under another key or address than the present one."""
+        """Whether it cools under another key or address than the present one, or something is said of it that holds
+        for that one only."""
         row = self.rows.get(line.name, ProviderRow(line.name))
-        return row.cools(self.now.wall) and row.of_another(line.fingerprint)
+        told = row.message is not None and row.cause not in OF_LOAD
+        return row.of_another(line.fingerprint) and (told or row.cools(self.now.wall))
 
     def down(self, line: ProviderLine) -> bool:
         """Whether a provider has cooled after an outage, and has answered none since."""
