@@ -170,7 +170,7 @@ class Message(Record):
             row.reply,
             None if row.error is None else Failure.of(row.error),
             row.interruptions,
-            row.parked_until,
+            row.parked_until if row.state is MessageState.QUEUED else None,  # what has ended waits for nothing
             row.retry_of,
             row.retried_as,
             row.answered_by,

@@ -209,6 +209,16 @@ def test_a_park_that_is_over_is_not_told_as_one(stage: Stage, lanes: Call) -> No
         assert "parked" not in lanes(*command).out
 
 
+def test_F1040_what_ended_while_parked_waits_for_nothing(stage: Stage, lanes: Call) -> None:
+    parked = stage.hold("k", stage.owner())
+    stage.park(parked)
+    assert lanes("messages", "k", "--json").json[0]["parked_until"]
+    assert lanes("drop", str(parked.message.id), "--json").json["parked_until"] is None
+    (dropped,) = lanes("messages", "k", "--json").json
+    assert (dropped["state"], dropped["parked_until"]) == ("dropped", None)
+    assert lanes("show", "k", "--json").json["parked_until"] is None
+
+
 def test_a_dead_owner_is_seen(stage: Stage, lanes: Call) -> None:
     stage.hold("ghost", stage.dead_owner())
     assert lanes("list", "--json").json[0]["owner"]["alive"] is False
