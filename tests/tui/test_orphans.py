@@ -83,6 +83,22 @@ def test_the_dashboard_of_a_gateway_that_was_killed_says_so_and_ends(
     assert "Traceback" not in shell.before.decode()
 
 
+def test_F969_the_gateway_of_a_dashboard_that_was_killed_gives_the_terminal_back(
+    made: House, shell: pexpect.spawn
+) -> None:
+    """As by the system, where memory is short: nothing else is left that could."""
+    configure(made, "http://127.0.0.1:9")
+    shell.sendline(f"{sys.executable} -m lanes up --db {made.database} --config {made.config} --port 0")
+    shell.expect_exact("No lanes yet")
+    painted = shell.before
+    os.kill(only_child(only_child(shell.pid)), signal.SIGKILL)
+    shell.expect_exact("the dashboard was ended by signal 9; the gateway goes on here")
+    modes = dict(re.findall(rb"\x1b\[\?([0-9]+)([hl])", painted + shell.before))
+    shown = {b"25", b"7"}
+    assert {mode for mode, switched in modes.items() if switched == b"h"} <= shown, "as before it was opened"
+    assert b"\x1b[?25h" in shell.before, "the cursor is seen"
+
+
 @pytest.mark.usefixtures("adopting")
 def test_a_dashboard_from_which_the_shell_has_taken_the_terminal_ends_quietly(
     made: House, shell: pexpect.spawn

@@ -16,6 +16,12 @@ log = Log("lanes")
 
 #: The dashboard's exit code when the gateway is to stop as well.
 STOP_TOO = 10
+#: What ends the modes that it sets on a terminal, in its own order: the picture on its way, pasting, lines that do not
+#: wrap, sizes, the mouse, keys, the other screen, the hidden cursor, focus.
+GIVE_BACK = (
+    "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
 #: How long it may take to end after SIGTERM.
 PATIENCE_S = 1.0
 
@@ -71,6 +77,9 @@ class Screen:
                 await _ended(process)
             with contextlib.suppress(termios.error):  # however it ended, the terminal is as it was, unless it is gone
                 termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+            if (process.returncode or 0) < 0 and not hung_up(terminal):  # killed, it could not
+                sys.stdout.write(GIVE_BACK)
+                sys.stdout.flush()
         if code == STOP_TOO:
             say("the gateway stops; what runs may end first: Ctrl-C stops it at once")
             stop.set()
@@ -81,10 +90,12 @@ class Screen:
             if not ignored:
                 stop.set()
             return
+        from lanes.runners.command.trees import ended_with  # what the gateway has loaded by now, and nobody else
+
         log_to("info")
         if stop.is_set():  # Ctrl-C on the terminal is for both, as long as the dashboard has not taken it
             return
-        ended = "" if code == 0 else f"the dashboard ended with exit code {code}; "
+        ended = "" if code == 0 else f"the dashboard {ended_with(code)}; "
         say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")
 
 
