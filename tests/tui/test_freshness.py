@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,13 @@ async def test_a_database_that_takes_the_place_of_another_is_shown(stage: Stage)
         assert driver.key == "new:1"
 
 
+def moved(database: Path, to: Path) -> None:
+    """A database with its log, without which another one is refused in its place."""
+    for side in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{database}{side}").rename(f"{to}{side}")
+
+
 async def test_F374_F542_in_a_database_that_takes_the_place_of_another_nothing_is_done(stage: Stage) -> None:
     """Also where the same lane stands in it at the same epoch, and a question about it was asked before."""
     stage.hold("held:1", stage.dead_owner())
@@ -122,15 +130,15 @@ async def test_F374_F542_in_a_database_that_takes_the_place_of_another_nothing_i
         await driver.until(lambda: driver.key, "the lane")
         await driver.press("a")
         await driver.dialog(ActionDialog)
-        stage.path.rename(away)
-        other.rename(stage.path)
+        moved(stage.path, away)
+        moved(other, stage.path)
         await driver.shows("◐ another file")  # F542: it is not called live while nothing can be done
         assert "live" not in driver.header
         await driver.press("y")
         await driver.until(lambda: any("another one" in said for said in driver.said), "the refusal")
         assert not any("repaired" in said for said in driver.said)
-        stage.path.rename(other)
-        away.rename(stage.path)
+        moved(stage.path, other)
+        moved(away, stage.path)
         await driver.closed()
         await driver.shows("● live", "held:1")
         await driver.press("a")
