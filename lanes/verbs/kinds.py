@@ -309,7 +309,7 @@ Limit: TypeAlias = Annotated[int, count(1, MOST_LISTED), "At most N."]
 Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with its own history."]
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
-Glob: TypeAlias = Annotated[str, _text(metavar="GLOB")]
+Glob: TypeAlias = Annotated[str, _text(least=1, metavar="GLOB")]
 #: One that is stored.
 KeptGlob: TypeAlias = Annotated[
     str, _text(MOST_PATTERN, least=1, metavar="GLOB"), "a glob over keys, such as `agent:*`; `*`: all lanes"

@@ -113,6 +113,13 @@ def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
         assert (nothing.code, nothing.out, nothing.err) == (0, "", "no lane fits\n")
 
 
+def test_F1041_an_empty_glob_is_refused_by_every_command(busy: Stage, lanes: Call) -> None:
+    for command in (["list"], ["abort", "--yes"], ["abort", "--dry-run"], ["pause"], ["resume"], ["ack"]):
+        refused = lanes(*command, "--match", "")
+        assert (refused.code, refused.out) == (2, "")
+        assert "match is empty" in refused.err, command
+
+
 def test_a_filter_that_is_not_understood_chooses_nothing_and_names_the_nearest(busy: Stage, lanes: Call) -> None:
     for command in (["list"], ["abort", "--yes", "--filter"], ["pause", "--filter"], ["ack", "--filter"]):
         refused = lanes(*command, "sate:errored")

@@ -107,6 +107,7 @@ CALLS = [
         {"abortable": "queue", "keys": ("paused:1", "none"), "cursor": "1", "limit": 3},
         {"state": ("errored", "idle")},
         {"match": "*" * 1025},
+        {"match": ""},
         {"limit": 10**10},
         {"limit": 0},
         {"limit": "many"},
