@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lanes.base.addresses import is_loopback_host
@@ -97,21 +97,42 @@ class GatewayClient:
         ``changes``: the request has a side effect; without a response its result is unknown.
         """
         timeout = min(patience_s or PATIENCE_S, float("inf") if within_s is None else within_s)
+        asked = {
+            "params": {name: value for name, value in (query or {}).items() if value is not None},
+            "json": body,
+            "headers": headers,
+        }
+        with self._response(method, path, timeout, within_s, changes=changes, **asked) as response:
+            answer = self._json(response, changes=changes)
+        if response.is_success:
+            return answer
+        raise self._error(response.status_code, answer)
+
+    def knock(self) -> None:
+        """Raises GatewayUnreachable if nothing answers, whatever that would be."""
+        with self._response("GET", "/healthz", PATIENCE_S):
+            pass
+
+    @contextlib.contextmanager
+    def _response(
+        self,
+        method: str,
+        path: str,
+        timeout: float,
+        within_s: float | None = None,
+        *,
+        changes: bool = False,
+        **asked: Any,
+    ) -> Iterator[httpx.Response]:
+        """A response whose head has come. Raises GatewayUnreachable, also where its body does not come."""
         self._deadline.begin(timeout, within_s)
         try:
-            request = self._http.build_request(
-                method,
-                path,
-                params={name: value for name, value in (query or {}).items() if value is not None},
-                json=body,
-                headers=headers,
-                timeout=timeout,
-                extensions={"trace": self._deadline.watch},
-            )
+            watched = {"trace": self._deadline.watch}
+            request = self._http.build_request(method, path, timeout=timeout, extensions=watched, **asked)
             response = self._http.send(request, stream=True)
             self._deadline.in_body()
             try:
-                answer = self._json(response, changes=changes)
+                yield response
             finally:
                 response.close()
         except (httpx.HTTPError, UnicodeError) as error:
@@ -121,9 +142,6 @@ class GatewayClient:
             fix = OWN_CA if _UNKNOWN_CA.search(reason) else None
             reason += UNKNOWN if changes and not isinstance(error, _NOT_SENT) else ""
             raise GatewayUnreachable(self.url, reason, fix=fix) from error
-        if response.is_success:
-            return answer
-        raise self._error(response.status_code, answer)
 
     def close(self) -> None:
         """Close every connection."""

@@ -171,6 +171,8 @@ class RemoteDriver:
         """One request, whose answer is complete by ``until``."""
         path, query, body, headers = request_for(verb, params)
         patience_s = LONG_S if verb.about.slow else None
+        if patience_s is not None:  # only of what lives is a slow answer waited for
+            self._client.knock()
         within_s = None if until is None else until - time.monotonic()
         if within_s is not None and within_s <= 0:  # behind the pages of a list, however fast each came
             raise GatewayUnreachable(self.name, "no whole answer in time")

@@ -15,7 +15,7 @@ from lanes.base.errors import ConfigError
 from lanes.drivers import client
 from lanes.drivers.client import GatewayClient, GatewayUnreachable
 from lanes.drivers.remote import RemoteDriver
-from lanes.verbs import control, queries, sending
+from lanes.verbs import control, queries, sending, table
 from lanes.verbs.messages import message_count
 from tests.kit.ports import kept_port
 
@@ -51,6 +51,18 @@ def test_how_long_it_was_waited_for_is_a_round_number(silent: RemoteDriver, monk
     monkeypatch.setattr(client, "PATIENCE_S", 0.9)
     with pytest.raises(GatewayUnreachable, match=r"no answer within 0\.\d{1,3} s$"):
         silent.call(sending.message, id=1, wait=0)
+
+
+def test_F1042_what_takes_long_is_not_waited_for_where_nothing_answers(
+    silent: RemoteDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [verb for verb in table().values() if verb.about.slow]
+    assert {verb.name for verb in slow} >= {"doctor", "reconcile"}
+    for verb in slow:
+        needed: dict[str, object] = {"for_": "retry"} if "for_" in verb.by_name else {}
+        needed |= {"older_than": 1} if "older_than" in verb.by_name else {}
+        with pytest.raises(GatewayUnreachable, match=r"no answer within 0\.05 s$"):
+            silent.call(verb, **needed)
 
 
 @contextlib.contextmanager
