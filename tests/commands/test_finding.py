@@ -196,3 +196,11 @@ def test_files_that_are_no_database_of_ours(bare: Call, tmp_path: Path) -> None:
         assert len(refused.err.splitlines()) == 1, "one sentence, and no traceback"
     assert bare("--db", "postgresql://host/lanes", "list").code == 69
     assert bare("--db", "", "list").code == 69
+
+
+@pytest.mark.parametrize(("option", "code"), [("--db", 69), ("--config", 78)])
+def test_F1043_an_empty_name_is_called_that(bare: Call, option: str, code: int) -> None:
+    for command in (["list"], ["send", "k", "text"], ["doctor"]):
+        refused = bare(*command, option, "")
+        assert (refused.code, refused.out) == (code, "")
+        assert "is empty" in refused.err, "neither of memory nor of a folder is spoken"

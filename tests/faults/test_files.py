@@ -91,6 +91,31 @@ def test_F714_the_doctor_names_what_this_user_may_not_write(made: House, barred:
     assert found["fix"] == f"chmod u+rw {path}"
 
 
+@pytest.mark.parametrize("barred", ["lanes.db", "lanes.db alone", "lanes.db-wal", "lanes.db-lock"])
+def test_F1043_a_file_that_may_not_be_read_says_whose_it_is(made: House, barred: str) -> None:
+    """SQLite's "unable to open database file" led to the doctor, and that to a backup."""
+    made.lanes("send", "a", "before")
+    path = made.folder / barred.split()[0]
+    if barred.endswith("alone"):
+        for beside in made.folder.glob("lanes.db-*"):
+            beside.unlink()
+    mode = path.stat().st_mode & 0o777
+    path.chmod(0)
+    try:
+        listed, doctor = where_modes_hold(made, "list"), where_modes_hold(made, "doctor", "--json")
+        sent = send_where_modes_hold(made)
+    finally:
+        path.chmod(mode)
+    said = f"{path}: this user may not read it: it belongs to {path.owner()} (mode 0000)"
+    for refused_ in (listed, sent):
+        assert (refused_.code, refused_.out) == (UNREACHABLE, "")
+        assert said in refused_.err
+        assert "owner and mode" in refused_.err
+    (unread,) = (each for each in doctor.json if each["check"] == "file")
+    assert said in unread["message"]
+    assert "restore" not in doctor.out
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("barred", ["", "-wal"])
 def test_F878_the_doctor_gives_no_database_away(made: House, barred: str) -> None:

@@ -47,7 +47,11 @@ class Session:
 
     @property
     def config_path(self) -> Path | None:
-        """The configuration file that was named by an option."""
+        """The configuration file that was named by an option. Raises ConfigError."""
+        if self.named_config == "":  # as a path it would be this folder
+            from lanes.base.errors import ConfigError
+
+            raise ConfigError("--config is empty: name a file")
         return None if self.named_config is None else Path(self.named_config)
 
     def config(self, *, quietly: bool = False, **flags: object) -> "Config":

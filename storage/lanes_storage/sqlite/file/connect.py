@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def path_of(url: str) -> Path:
     if separator and scheme != "sqlite":
         raise _no_file(f"{scheme}://…", "only SQLite databases can be opened")
     url = rest.removeprefix("/") if separator else url
-    if url in ("", ":memory:"):
-        raise _no_file(url or "(empty)", "lanes needs a database file: memory does not survive a restart")
+    if url == "":
+        raise _no_file("the name of the database", "it is empty")
+    if url == ":memory:":
+        raise _no_file(url, "lanes needs a database file: memory does not survive a restart")
     if "\0" in url:
         raise _no_file(url.replace("\0", "\\0"), "no file has such a name")
     if url.startswith("file:"):
@@ -90,18 +93,45 @@ def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
     except Exception as error:
         if guard is not None:
             guard.check()
-        if isinstance(error, sqlite3.Error):
-            raise translate(name, error) from error
-        if not isinstance(error, OSError):
+        ours = _ours(name, error)
+        if ours is error:
             raise
-        unavailable = errors.DatabaseUnavailable(name, error.strerror or str(error))
-        if isinstance(error, PermissionError):  # the doctor may not look either
-            unavailable.fix = errors.DatabaseReadOnly.fix
-        elif error.errno in _NAMED_WRONGLY:
-            unavailable.fix = _NAMING
-        raise unavailable from error
+        raise ours from error
     if guard is not None:
         guard.check()
+
+
+def _ours(name: str, error: Exception) -> Exception:
+    """Our error for one of SQLite or of the system; others are left as they are."""
+    ours: Exception = error
+    if isinstance(error, sqlite3.Error):
+        ours = translate(name, error)
+    elif isinstance(error, OSError):
+        ours = errors.DatabaseUnavailable(name, error.strerror or str(error))
+        if isinstance(error, PermissionError):  # the doctor may not look either
+            ours.fix = errors.DatabaseReadOnly.fix
+        elif error.errno in _NAMED_WRONGLY:
+            ours.fix = _NAMING
+    refused = isinstance(ours, errors.DatabaseUnavailable | errors.DatabaseReadOnly)
+    return (refused and _unreadable(name)) or ours
+
+
+def _unreadable(name: str) -> errors.DatabaseUnavailable | None:
+    """The error where this user may not read a file of the database: SQLite only says that it cannot open it."""
+    with contextlib.suppress(OSError):
+        files = Files.of(Path(name))
+        for path in (files.database, files.log, files.memory, files.side):
+            if path.exists() and not os.access(path, os.R_OK):
+                status = path.stat()
+                owner = str(status.st_uid)
+                with contextlib.suppress(KeyError):
+                    owner = path.owner()
+                mode = stat.S_IMODE(status.st_mode)
+                detail = f"this user may not read it: it belongs to {owner} (mode {mode:04o})"
+                unreadable = errors.DatabaseUnavailable(str(path), detail)
+                unreadable.fix = errors.DatabaseReadOnly.fix
+                return unreadable
+    return None
 
 
 #: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
