@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,12 @@ def test_F30_a_wait_is_over_with_its_process(stage: Stage, lanes: Call, monkeypa
     assert lanes("send", "b", "from a", "--wait", "--timeout", "20ms").code == 5
     monkeypatch.setenv("LANES_RUN_ID", str(b.ticket.run_id))
     assert lanes("send", "a", "from b", "--wait", "--timeout", "20ms").code == 5, "a waits no longer"
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_F1044_a_wait_where_every_gateway_drains_says_so_once(stage: Stage, lanes: Call, form: list[str]) -> None:
+    owner, now = stage.owner(), system_clock()
+    stage.store.write(partial(doors.drain, owner=owner, now=now, by="me", until=now.wall + MINUTE))
+    waited = lanes("send", "k", "text", "--wait", "--timeout", "1200ms", *form)
+    assert waited.code == 5
+    assert waited.err.count("every living gateway is draining and claims nothing new") == 1

@@ -75,9 +75,9 @@ class Session:
         config = self.config(quietly=False, **flags)
         named = self.config_path is not None or "LANES_CONFIG" in os.environ
         if not named and not config.found_here and config.source is not None:
-            self._talk_once(f"using the configuration {config.source}")
+            self.talk_once(f"using the configuration {config.source}")
         if config.source is not None and (owner := other_owner(config.source)) is not None:
-            self._talk_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
+            self.talk_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
         refuse_found_code(config)
         if self.config_path is not None:
             try:
@@ -226,10 +226,10 @@ class Session:
     def _used(self, config: "Config") -> "Config":
         """The configuration. It is named where the person did not: it lay in the current folder."""
         if config.found_here:
-            self._talk_once(f"using the configuration of this folder: {config.source}")
+            self.talk_once(f"using the configuration of this folder: {config.source}")
         return config
 
-    def _talk_once(self, message: str) -> None:
+    def talk_once(self, message: str) -> None:
         """A message on stderr, once per command."""
         if message not in self._messages_shown:
             self._messages_shown.add(message)

@@ -9,7 +9,7 @@ import click
 from lanes.base import arguments
 from lanes.commands.common.exits import Exit, fail
 from lanes.commands.common.options import DURATION, KEY, message_text
-from lanes.commands.common.session import Session, pass_session
+from lanes.commands.common.session import DRAINED, Session, pass_session
 from lanes.commands.common.verbs import options_of
 from lanes.commands.output.printing import Output
 from lanes.commands.output.words import took
@@ -93,7 +93,10 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     first, waiting = True, WaitNotice()
     while last.state in UNFINISHED:
         now = time.monotonic()
-        alone = session.alone(desk)
+        alone = session.alone(desk, drained=True)
+        if alone == DRAINED:  # they live, so it is waited for
+            session.talk_once(DRAINED)
+            alone = None
         alone_since = None if alone is None else (alone_since or now)
         if alone_since is not None and (first or now - alone_since > PATIENCE_S):
             session.out.result(last, str(last.id))
