@@ -21,12 +21,21 @@ _WHOLE = re.compile(
     + _COMMENT
 )
 _SETTING = re.compile(r"""(provider|api_key|api):[ \t]+(["']?)([^"'#]*?)\2""" + _COMMENT)
-#: With these, hermes 0.19 asks at an address that it knows itself: `auto` may choose any of them.
-_AT_THEIR_OWN = frozenset(
+#: With these, hermes 0.19 asks at `model.base_url`, with a key that it chooses by its host, or that of the file.
+_BY_THE_HOST = frozenset({"auto", "custom", "ollama", "vllm", "llamacpp", "llama.cpp", "llama-cpp"})
+#: With these as well, with a key of their own. With others, such as another name of one of these (`kimi`), it asks at
+#: an address that it knows itself.
+_WITH_THEIR_KEY = frozenset(
     {
-        *("auto", "openrouter", "anthropic", "nous", "copilot", "xai"),
-        *("openai-codex", "xai-oauth", "qwen-oauth", "minimax-oauth"),
+        *("alibaba", "alibaba-coding-plan", "arcee", "azure-foundry", "deepinfra", "deepseek", "fireworks", "gemini"),
+        *("gmi", "huggingface", "kilocode", "kimi-coding", "kimi-coding-cn", "lmstudio", "minimax", "minimax-cn"),
+        *("novita", "nvidia", "ollama-cloud", "openai-api", "opencode-go", "opencode-zen", "stepfun"),
+        *("tencent-tokenhub", "upstage", "xiaomi", "zai"),
     }
+)
+#: At these, `auto` asks whomever it has a key of.
+_CLOUD = re.compile(
+    r"https?://(?:[^/@]*@)?(?:[\w.-]+\.)?(?:openrouter\.ai|anthropic\.com|openai\.com)(?:[:/]|$)", re.IGNORECASE
 )
 _URL = re.compile(r"""base_url:[ \t]+(?P<quote>["']?)(?P<url>https?://[^\s"'#\\]+)(?P=quote)""" + _COMMENT)
 
@@ -52,12 +61,12 @@ def hermes(text: str, base: str) -> Pointing:
 def _check(url: str, settings: Mapping[str, str]) -> None:
     """Raises ConfigError where it would not ask at another address, or ask there without its key."""
     provider = settings.get("provider", "").lower() or "auto"
-    if provider in _AT_THEIR_OWN or ":" in provider:
+    if provider not in _BY_THE_HOST | _WITH_THEIR_KEY or (provider == "auto" and _CLOUD.match(url)):
         raise ConfigError(
             f"with the provider {provider}, hermes asks at an address of its own and not at model.base_url; set "
             "model.provider to custom, with model.base_url and model.api_key, first"
         )
-    if provider == "custom" and not (settings.get("api_key") or settings.get("api") or is_near(url)):
+    if provider in _BY_THE_HOST and not (settings.get("api_key") or settings.get("api") or is_near(url)):
         raise ConfigError(
             "hermes chooses its key by the host of model.base_url, and would send none to lanes; set model.api_key, "
             'such as to "${NAME_API_KEY}", first'

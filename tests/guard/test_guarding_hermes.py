@@ -67,12 +67,27 @@ def test_F434_what_is_unusual_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", ["", "provider: auto", "provider: OpenRouter # x", "provider: 'anthropic'", "provider: custom:mine"]
+    "provider",
+    ["provider: mine", "provider: kimi", "provider: OpenRouter # x", "provider: 'anthropic'", "provider: custom:mine"],
 )
 def test_F1010_a_provider_that_would_pass_lanes_by_is_refused(provider: str) -> None:
     """hermes asks these at an address that it knows itself, whatever model.base_url says."""
     with pytest.raises(ConfigError, match="address of its own"):
         hermes(f"model:\n  {provider}\n  base_url: {MEANT}\n  api_key: x\n", BASE)
+
+
+@pytest.mark.parametrize("provider", ["", "provider: auto", "provider: ollama", "provider: kimi-coding"])
+def test_F1030_one_that_asks_at_the_address_of_its_file_is_guarded(provider: str) -> None:
+    assert hermes(f"model:\n  {provider}\n  base_url: {MEANT}\n  api_key: x\n", BASE).upstream == MEANT
+
+
+@pytest.mark.parametrize("provider", ["", "provider: auto"])
+def test_F1030_without_a_provider_hermes_takes_its_key_from_its_file_and_knows_some_addresses(provider: str) -> None:
+    text = f"model:\n  {provider}\n  base_url: {MEANT}\n"
+    with pytest.raises(ConfigError, match=r"set model\.api_key"):
+        hermes(text, BASE)
+    with pytest.raises(ConfigError, match="address of its own"):
+        hermes(text.replace(MEANT, "https://api.openai.com/v1") + "  api_key: x\n", BASE)
 
 
 def test_F1011_a_key_that_hermes_chooses_by_the_host_is_to_be_named() -> None:
