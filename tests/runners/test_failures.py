@@ -31,6 +31,11 @@ def error(**fields: Any) -> bytes:
          AttemptCause.CONTEXT_OVERFLOW),
         (413, b"", AttemptCause.CONTEXT_OVERFLOW),
         (413, error(code="rate_limit_exceeded", type="tokens"), AttemptCause.CONTEXT_OVERFLOW),  # F930: Groq
+        (429, error(code="rate_limit_exceeded", type="tokens", message="Request too large for gpt-4o in org org-1 on"
+         " tokens per min (TPM): Limit 30000, Requested 44422. The input or output tokens must be reduced to run"
+         " successfully. Visit …"), AttemptCause.CONTEXT_OVERFLOW),  # F1031: OpenAI
+        (429, error(code="rate_limit_exceeded", type="tokens", message="Rate limit reached for gpt-4o on tokens per min"
+         " (TPM): Limit 30000, Used 29000, Requested 4422. Please try again in 6s."), AttemptCause.RATE_LIMITED),
         (400, json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message":
          "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."}}).encode(),
          AttemptCause.QUOTA),
@@ -136,6 +141,19 @@ def test_F932_what_the_provider_behind_openrouter_said_is_told_and_judged(raw: s
         assert failure.cause is AttemptCause.CONTEXT_OVERFLOW
     assert from_response(400, error(message="said", metadata={"raw": None}), None).message == "HTTP 400: said"
     assert from_response(400, error(message="said", metadata=[raw]), None).message == "HTTP 400: said"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[{'type': 'missing', 'loc': ('body', 'model'), 'input': {'messages': [{'content': 'a context window?'}]}}]",
+        "1 validation error for Chat\nn\n  Input should be a valid integer [input_value='too many tokens']",
+    ],
+)
+def test_F1032_what_a_server_repeats_of_a_request_says_nothing_of_its_length(said: str) -> None:
+    raw = json.dumps({"detail": [{"msg": "Field required", "input": {"messages": [{"content": said}]}}]})
+    for body in (error(message=said), error(message="Provider returned error", metadata={"raw": raw})):
+        assert from_response(400, body, None).cause is AttemptCause.BAD_REQUEST
 
 
 def test_a_sentence_with_half_a_character_can_be_stored() -> None:

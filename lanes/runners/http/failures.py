@@ -80,6 +80,10 @@ _TOO_LONG = re.compile(
     r"|tokens` must be <=|inputs` must have less than|range of input length",
     re.IGNORECASE,
 )
+#: What Groq says with 413, and OpenAI with 429, of a request that exceeds by itself what an account has in a minute.
+_MORE_THAN_A_MINUTE = re.compile(r"request too large for .{1,200}? on tokens per min", re.IGNORECASE)
+#: Where a server that checks by pydantic, such as vLLM, repeats what it was sent, which may tell of anything.
+_ECHO = re.compile(r"""['"]input['"]: |\binput_value=""")
 #: What an invalid request is by its sentence. The second is what Anthropic says with status 400.
 _BY_SENTENCE = {
     _TOO_LONG: AttemptCause.CONTEXT_OVERFLOW,
@@ -204,9 +208,9 @@ def _error_in(body: bytes) -> Any:
 
 
 def _cause(error: Any, status: int) -> AttemptCause:
-    if status == 413:
-        return _BY_STATUS[status]  # with whatever code: Groq says rate_limit_exceeded of what exceeds it by itself
-    words = _words(error)
+    words, sentence = _words(error), _sentence(error)
+    if status == 413 or "413" in words or _MORE_THAN_A_MINUTE.search(sentence):
+        return AttemptCause.CONTEXT_OVERFLOW  # with whatever code: it exceeds a limit of rate by itself
     for word in words:
         if word in _BY_CODE:
             return _BY_CODE[word]
@@ -215,8 +219,8 @@ def _cause(error: Any, status: int) -> AttemptCause:
     by_type = next((_BY_TYPE[word] for word in words if word in _BY_TYPE), None)
     cause = _by_status(status) or by_type or AttemptCause.SERVER_ERROR
     if cause is AttemptCause.BAD_REQUEST:
-        sentence = _sentence(error)
-        found = (by_sentence for words, by_sentence in _BY_SENTENCE.items() if words.search(sentence))
+        said = _ECHO.split(sentence, maxsplit=1)[0]
+        found = (by_sentence for words, by_sentence in _BY_SENTENCE.items() if words.search(said))
         return next(found, cause)
     return cause
 
