@@ -17,6 +17,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50},
 }
 Made = list[tuple[str, Any]]
+#: What a model wrote as the input of a tool that is no object.
+CUT_OFF = ['{"command": "rm -r', '{"a": ' + "[" * 100_000, "[1]"]
 
 
 def call(name: str | None, arguments: Any, **more: Any) -> dict[str, Any]:
@@ -150,7 +152,7 @@ async def test_F581_the_input_of_a_tool_may_come_with_the_begin_of_its_block(tmp
     assert of_whole(dialect, whole.json()) == (TWO, ENDS[dialect])
 
 
-@pytest.mark.parametrize("written", ['{"command": "rm -r', '{"a": ' + "[" * 100_000, "[1]"])
+@pytest.mark.parametrize("written", CUT_OFF)
 async def test_F934_an_answer_that_is_cut_off_within_the_input_of_a_tool_is_an_answer(
     tmp_path: Path, written: str
 ) -> None:
@@ -176,6 +178,46 @@ async def test_F934_an_answer_that_is_cut_off_within_the_input_of_a_tool_is_an_a
     assert whole.json()["stop_reason"] == "max_tokens"
     assert streamed.text.endswith(event(said[-1]).decode())
     assert chat.json()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == written
+
+
+@pytest.mark.parametrize("written", CUT_OFF)
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_F1033_a_call_that_was_cut_off_can_be_told_again_to_a_provider_of_messages(
+    tmp_path: Path, dialect: str, written: str
+) -> None:
+    """As the client tells it with what it has made of it: each later request was refused."""
+    history: dict[str, dict[str, Any]] = {
+        "chat": {
+            "messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "tool_calls": [call("one", written, id="c1")]},
+                {"role": "tool", "tool_call_id": "c1", "content": "no valid arguments"},
+            ]
+        },
+        "responses": {
+            "input": [
+                {"role": "user", "content": "hi"},
+                {"type": "function_call", "call_id": "c1", "name": "one", "arguments": written},
+                {"type": "function_call_output", "call_id": "c1", "output": "no valid arguments"},
+            ]
+        },
+    }
+    said: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m", "role": "assistant", "content": []}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        {"type": "message_stop"},
+    ]
+    asked: list[Call] = []
+
+    async def answer(made: Call) -> None:
+        asked.append(made)
+        await made.say(STREAM, *map(event, said))
+
+    async with raw_server(answer) as url, gateway(tmp_path, {"one": ("messages", url)}) as client:
+        answered = await client.post(ROUTES[dialect], json=history[dialect])
+    assert answered.status_code == 200, answered.text
+    (block,) = asked[0].body["messages"][1]["content"]
+    assert block["input"] == {"arguments": written}
 
 
 def test_F581_many_calls_cost_as_much_as_there_are() -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
+from lanes.dialects.messages.draft import input_of
 from lanes.dialects.model import (
     CallPart,
     FilePart,
@@ -258,7 +259,7 @@ def _written(part: Part, param: str) -> dict[str, Any]:
         case FilePart(url, name):
             return {"type": "document", "source": _document_source(url, param)} | ({"title": name} if name else {})
         case CallPart(id, name, arguments):
-            return {"type": "tool_use", "id": id, "name": name, "input": _arguments(arguments, param)}
+            return {"type": "tool_use", "id": id, "name": name, "input": input_of(arguments or "{}")}
         case ResultPart(call_id, parts, failed):
             content = [_written(each, param) for each in parts]
             block = {"type": "tool_result", "tool_use_id": call_id, "content": _plain(content)}
@@ -283,16 +284,6 @@ def _document_source(url: str, param: str) -> dict[str, Any]:
     if found[0].startswith("text/"):
         return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(found[1]).decode(errors="replace")}
     raise untranslatable(f"{param}.content.file")
-
-
-def _arguments(arguments: str, param: str) -> dict[str, Any]:
-    try:
-        value = json.loads(arguments or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise refused(f"{param}.tool_calls", "the arguments of a call are no JSON object, as this provider needs them")
-    return value
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
