@@ -194,6 +194,26 @@ def test_F976_a_database_that_is_copied_or_moved_with_its_log_is_one(store: Stor
     assert keys(copy / path.name) == ["old"]
 
 
+@pytest.mark.parametrize("made_again", [1, 3])
+def test_F976_a_side_file_or_a_log_that_got_its_inode_again_says_nothing(
+    store: Store, path: Path, made_again: int
+) -> None:
+    """Files restored from an archive got their inodes again, save the database, and were refused (F1020)."""
+    store.write(send("old"))
+    store.close()
+    side = beside(path, "-lock")
+    told = side.read_text().split()
+    told[4] = "1".zfill(20)
+    side.write_text(f"{' '.join(told)}\n")
+    with pytest.raises(errors.DatabaseReplaced):
+        open_store(str(path))
+    told[made_again] = "1".zfill(20)
+    side.write_text(f"{' '.join(told)}\n")
+    with contextlib.closing(open_store(str(path))) as again:
+        again.write(send("new"))
+    assert keys(path) == ["new", "old"]
+
+
 def test_F976_a_restore_leaves_the_log_of_another_file_out(store: Store, path: Path) -> None:
     store.write(send("old"))
     backup = path.with_name("backup.db")

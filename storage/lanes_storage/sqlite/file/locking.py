@@ -51,8 +51,12 @@ _SHARED_BYTES = 0x40000002, 510
 #: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
-#: What the side file says: its own inode, that of the log, and that of the database. Always of one length.
-_PAIR, _OF_DATABASE = "{:020} {:020} {:020}\n", 21
+#: What the side file says: its own inode and generation, those of the log, and the inode of the database. Always of one
+#: length.
+_PAIR, _OF_DATABASE = "{:020} {:020} {:020} {:020} {:020}\n", 21
+#: ``FS_IOC_GETVERSION``: the generation of a file, a random number. One that is restored, or made again, gets another
+#: one, where it may well get the same inode.
+_GENERATION = 0x80087601 if _FLOCK else None
 
 
 class SideLock:
@@ -105,13 +109,20 @@ class SideLock:
     def mispaired(self) -> bool:
         """Whether the log that lies there is that of another file, in whose place this one was put. Copies of all
         files, of which none is where it was, are one database."""
-        told, now = os.pread(self._descriptor, 100, 0).decode(errors="replace"), self._paired()
+        told, now = os.pread(self._descriptor, 200, 0).decode(errors="replace"), self._paired()
         here = told[:-_OF_DATABASE] == now[:-_OF_DATABASE] and len(told) == len(now)
-        return here and told != now and all(_has_content(path) for path in (self._files.database, self._files.log))
+        paths = self._files.database, self._files.log
+        return here and told != now and all(path.exists() and path.stat().st_size for path in paths)
 
     def _paired(self) -> str:
-        log, database = seen(str(self._files.log)), seen(str(self._files.database))
-        return _PAIR.format(*(file[1] if file else 0 for file in (self._file, log, database)))
+        log, database = (0, 0), seen(str(self._files.database))  # not opened: its close would drop SQLite's locks
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._files.log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                log = _which(descriptor)
+            finally:
+                os.close(descriptor)
+        return _PAIR.format(*_which(self._descriptor), *log, database[1] if database else 0)
 
     def check_log(self) -> None:
         """Raises DatabaseReplaced where the log is that of another file: SQLite would mix both."""
@@ -222,8 +233,13 @@ class SideLock:
         self._file = stat.st_dev, stat.st_ino
 
 
-def _has_content(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
+def _which(descriptor: int) -> tuple[int, int]:
+    """The inode of an open file, and its generation: 0 where the file system tells none."""
+    told = bytes(8)
+    if _GENERATION is not None:
+        with contextlib.suppress(OSError):
+            told = fcntl.ioctl(descriptor, _GENERATION, told)
+    return os.fstat(descriptor).st_ino, int(struct.unpack("I4x", told)[0])
 
 
 def mark(side: Path) -> str:
