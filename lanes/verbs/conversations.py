@@ -13,6 +13,7 @@ from lanes.verbs import outcomes
 from lanes.verbs.control import acted
 from lanes.verbs.kinds import OBJECT, Count, Epoch, Key, Limit, NewKey
 from lanes.verbs.verb import DashboardAction, verb
+from lanes.watch.naming import missing
 from lanes_storage import doors, reads
 from lanes_storage.interface import Reads
 from lanes_storage.law import RELEASED
@@ -52,7 +53,7 @@ def _turns(
 ) -> tuple[ConversationState, int, list[TurnRow]] | LanesError:
     state = read(reads.conversation_state(key))
     if state is None:
-        return NotFound("lane", key)
+        return missing(read, key)
     shown = state.number if number is None else number
     turns = read(reads.conversation(state.lane_id, shown, limit))
     if not turns and shown != state.number:

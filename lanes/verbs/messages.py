@@ -28,6 +28,7 @@ from lanes.verbs.kinds import (
 from lanes.verbs.paging import BACKWARD
 from lanes.verbs.sending import read_back
 from lanes.verbs.verb import DashboardAction, verb
+from lanes.watch.naming import missing
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
 from lanes_storage.doors import Accepted, Refusal
@@ -80,7 +81,7 @@ def messages(
     def look(read: Reads) -> list[Message] | LanesError:
         lane = read(reads.lane(key))
         if lane is None:
-            return NotFound("lane", key)
+            return missing(read, key)
         query = reads.messages(lane.id, state, limit, before, session=lane.is_session, within=within, chosen=chosen)
         return list(map(Message.of, read(query)))
 

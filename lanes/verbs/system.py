@@ -38,6 +38,7 @@ from lanes.verbs.kinds import (
 )
 from lanes.verbs.paging import FORWARD
 from lanes.verbs.verb import WaitOverHttp, verb
+from lanes.watch.naming import missing
 from lanes_storage import doors, reads
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
@@ -183,7 +184,7 @@ def events(
     def look(read: Reads) -> list[Event] | LanesError:
         lane = None if key is None else read(reads.lane(key))
         if key is not None and lane is None:
-            return NotFound("lane", key)
+            return missing(read, key)
         if (refused := unknown_type(read, type)) is not None:
             return refused
         query = reads.events(

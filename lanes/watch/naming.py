@@ -24,6 +24,13 @@ def named(read: Reads, key: str, source: str | None) -> tuple[LaneRow | None, Si
     return lane, names.there
 
 
+def missing(read: Reads, key: str) -> NotFound:
+    """The error for the key of no lane here, where only those are meant: another program may have one of that name."""
+    source, _, rest = key.partition(":")
+    there = read(reads.sighting(source, rest)) or read(reads.sightings_named(key))
+    return NotFound("lane of this database" if there else "lane", key)
+
+
 def why_of(read: Reads, row: SightingRow | None, now: Now) -> str:
     """Why a lane that is seen elsewhere does not progress."""
     assert row is not None

@@ -45,6 +45,13 @@ def test_what_may_be_lost_in_another_program_is_said_first(stage: Stage, lanes: 
         done = lanes("abort", key, "--no-wait")
         assert done.err.startswith("openclaw:k: 2 waiting messages there may be lost")
         assert done.code == 0
+    for verb in ("events", "messages", "conversation"):  # F1034
+        for key in ("openclaw:k", "k"):
+            done = lanes(verb, key)
+            assert done.code == 3
+            assert f"no lane of this database '{key}'" in done.err
+            assert "`lanes why KEY`" in done.err
+            assert "`lanes list`" in lanes(verb, "nowhere").err
 
 
 def meanwhile(work: Callable[[], None]) -> threading.Thread:
