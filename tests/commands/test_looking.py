@@ -113,6 +113,17 @@ def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
         assert (nothing.code, nothing.out, nothing.err) == (0, "", "no lane fits\n")
 
 
+def test_F1045_one_long_key_widens_no_other_row_of_a_pipe(stage: Stage, lanes: Call) -> None:
+    longest = "k" * 512
+    for key in (longest, "a", "b"):
+        stage.send(key, "text")
+    rows = lanes("list").out.splitlines()
+    assert [row.split()[0] for row in rows] == ["KEY", longest, "a", "b"], "keys are whole"
+    assert all(len(row) < 150 for row in rows if longest not in row)
+    states = {row.index("idle") for row in rows[2:]}
+    assert len(states) == 1, "the other rows are columns"
+
+
 def test_F1041_an_empty_glob_is_refused_by_every_command(busy: Stage, lanes: Call) -> None:
     for command in (["list"], ["abort", "--yes"], ["abort", "--dry-run"], ["pause"], ["resume"], ["ack"]):
         refused = lanes(*command, "--match", "")

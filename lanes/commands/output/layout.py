@@ -8,6 +8,8 @@ from lanes_storage.tuples import NamedTuple
 ELLIPSIS = "…"
 #: A column that may be cut is never narrower.
 LEAST = 4
+#: No text is padded further where nothing is cut: one long key would widen every row.
+MOST_PADDED = 80
 
 
 class OutputColumn(NamedTuple):
@@ -43,14 +45,17 @@ def width_of(text: str) -> int:
 
 
 def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], width: int | None) -> list[LaidRow]:
-    """The head and the rows, every text padded to its column. They fit ``width`` where the columns allow it."""
+    """The head and the rows, every text padded to its column. They fit ``width`` where the columns allow it; without
+    one every text is whole."""
     table = [[column.title for column in columns], *rows]
     widths = [max(width_of(text) for text in column) for column in zip_longest(*table, fillvalue="")]
-    if width is not None:
-        fixed = len(columns) if columns[-1].cut or not columns[-1].below else len(columns) - 1
-        room = width - 2 * (fixed - 1)  # the last one, if it is not cut, gets what the others leave
-        widths[:fixed] = _shrunk(columns[:fixed], table, widths[:fixed], room)
-        widths[fixed:] = [min(size, max(0, room - sum(widths[:fixed]) - 2)) for size in widths[fixed:]]
+    if width is None:
+        padded = [min(size, MOST_PADDED) for size in widths]
+        return [LaidRow([_padded(*each) for each in zip(row, padded, columns, strict=True)], []) for row in table]
+    fixed = len(columns) if columns[-1].cut or not columns[-1].below else len(columns) - 1
+    room = width - 2 * (fixed - 1)  # the last one, if it is not cut, gets what the others leave
+    widths[:fixed] = _shrunk(columns[:fixed], table, widths[:fixed], room)
+    widths[fixed:] = [min(size, max(0, room - sum(widths[:fixed]) - 2)) for size in widths[fixed:]]
     head, *others = table
     if columns[-1].below and width_of(head[-1]) > widths[-1]:
         head = [*head[:-1], ""]
@@ -101,11 +106,13 @@ def _laid(columns: Sequence[OutputColumn], row: Sequence[str], widths: Sequence[
 
 
 def _fit(text: str, size: int, column: OutputColumn) -> str:
-    width = width_of(text)
-    if width > size:
+    if width_of(text) > size:
         text = _cut(text, size, middle=column.cut == "middle")
-        width = width_of(text)
-    space = " " * (size - width)
+    return _padded(text, size, column)
+
+
+def _padded(text: str, size: int, column: OutputColumn) -> str:
+    space = " " * (size - width_of(text))
     return space + text if column.right else text + space
 
 
