@@ -102,8 +102,10 @@ def error_of(document: Mapping[str, Any]) -> errors.LanesError | NotStorable:
     for kind in KINDS:
         if document.get("code") in (kind.code, *kind.also):
             with contextlib.suppress(LookupError, TypeError):  # the members may be anything if the server is no gateway
-                if not kind.members:
-                    return kind.error(detail)
                 newer = {name: document[name] for name in kind.newer if name in document}
-                return kind.error(*(document[name] for name in kind.members), **newer)
+                said = [document[name] for name in kind.members] if kind.members else [detail]
+                error = kind.error(*said, **newer)
+                if isinstance(error, errors.Unfit) and isinstance(param := document.get("param"), str):
+                    error.param = param
+                return error
     return errors.LanesError(detail)

@@ -413,7 +413,7 @@ def came(way: Way, call: Call) -> Came:
         result = told(json.loads(json.dumps(jsonable(way.call(verb, call.params)))), hidden)
     except LanesError as error:
         problem = problem_of(error)
-        result = (type(error).__name__, str(error), int(exit_of(error)), problem.status, problem.code)
+        result = (type(error).__name__, str(error), int(exit_of(error)), problem.status, problem.code, problem.members)
     written = [Event.of(row).to_json() | {"id": None} for row in read(reads.events(after=last))]
     return Came(result, told([event for event in written if ACTOR.fullmatch(event["actor"] or "")], OF_PROCESSES))
 
