@@ -132,7 +132,7 @@ class DatabaseLocked(StorageError):
 
 class DatabaseFull(StorageError):
     says = "no room left on the disk of {database}"
-    fix = "free some disk space; nothing that was accepted is lost"
+    fix = "free some disk space (`df -h`) or inodes (`df -i`); nothing that was accepted is lost"
 
 
 class DatabaseReadOnly(StorageError):

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lanes_storage.clock import system_clock
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite.store import SqliteStore
 from tests.faults.holding import LOCK, holding
+from tests.kit.filesystems import needed_disk
 from tests.kit.processes import Finished, House, environment, eventually
 from tests.scenarios.conftest import configure
 
@@ -245,3 +247,20 @@ def test_a_full_database_keeps_what_it_has(tmp_path: Path) -> None:
     again.write(send)
     again.close()
     assert House(tmp_path).count("SELECT count(*) FROM messages") == accepted + 1
+
+
+def test_F1046_where_no_file_can_be_made_inodes_are_to_be_freed(made: House, tmp_path: Path) -> None:
+    """It said "No space left on device", or that SQLite is unable to open the file, and led to the doctor."""
+    made.lanes("send", "a", "before")
+    with needed_disk(tmp_path / "disk", 8, inodes=3) as disk:  # the folder, and two files
+        new, copy, other = (disk.folder / name for name in ("new.db", "copy.db", "other"))
+        made.lanes("db", "backup", str(tmp_path / "whole.db"))
+        shutil.copy(tmp_path / "whole.db", copy)
+        other.touch()
+        told = [made.lanes("--db", str(path), "send", "a", "b", check=False) for path in (new, copy)]
+        other.rename(disk.folder / "copy.db-lock")  # then it is the log that cannot be made
+        told.append(made.lanes("--db", str(copy), "send", "a", "b", check=False))
+        for refused_ in told:
+            assert refused_.code == UNREACHABLE
+            assert "no room left" in refused_.err
+            assert "df -i" in refused_.err

@@ -30,10 +30,11 @@ class SmallDisk:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk | None]:
-    """Mount one there. None: that is not permitted here (only root may, and not in every container)."""
+def small_disk(folder: Path, megabytes: int, inodes: int = 0) -> Iterator[SmallDisk | None]:
+    """Mount one there, for so many files, its folder included (0: any number). None: that is not permitted
+    here (only root may, and not in every container)."""
     folder.mkdir()
-    options = f"size={megabytes * MEGABYTE},mode=700"
+    options = f"size={megabytes * MEGABYTE},mode=700,nr_inodes={inodes}"
     mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", options, "lanes-test", str(folder))
     try:
         yield SmallDisk(folder) if mounted else None
@@ -43,9 +44,9 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk | None]:
 
 
 @contextlib.contextmanager
-def needed_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
+def needed_disk(folder: Path, megabytes: int, inodes: int = 0) -> Iterator[SmallDisk]:
     """The same for a test that proves nothing without one: there it is skipped."""
-    with small_disk(folder, megabytes) as disk:
+    with small_disk(folder, megabytes, inodes) as disk:
         if disk is None:
             pytest.skip("no file system may be mounted here")
         yield disk

@@ -108,7 +108,9 @@ def _ours(name: str, error: Exception) -> Exception:
         ours = translate(name, error)
     elif isinstance(error, OSError):
         ours = errors.DatabaseUnavailable(name, error.strerror or str(error))
-        if isinstance(error, PermissionError):  # the doctor may not look either
+        if error.errno == errno.ENOSPC:
+            ours = errors.DatabaseFull(name)
+        elif isinstance(error, PermissionError):  # the doctor may not look either
             ours.fix = errors.DatabaseReadOnly.fix
         elif error.errno in _NAMED_WRONGLY:
             ours.fix = _NAMING
@@ -152,6 +154,8 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         )
     if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # also to look, it writes the latter
         return errors.DatabaseFull(name)
+    if primary == sqlite3.SQLITE_CANTOPEN and _no_inode(name):  # for a file beside it
+        return errors.DatabaseFull(name)
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return errors.DatabaseReadOnly(name)
     if primary == sqlite3.SQLITE_CORRUPT:
@@ -163,6 +167,14 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
     if isinstance(error, _OF_THE_CALLER) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
         return errors.NotStorable(f"{name} has no place for it: {error}")
     return errors.DatabaseUnavailable(name, str(error))
+
+
+def _no_inode(name: str) -> bool:
+    """Whether no file can be made on its disk, which has a table of them that is full."""
+    with contextlib.suppress(OSError):
+        disk = os.statvfs(Path(name).parent)
+        return disk.f_files > 0 and disk.f_favail == 0
+    return False
 
 
 def open_writer(

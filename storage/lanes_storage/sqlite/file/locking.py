@@ -228,6 +228,8 @@ class SideLock:
         except OSError as error:
             if error.errno in _MAY_NOT:
                 raise errors.DatabaseReadOnly(self.database) from error
+            if error.errno == errno.ENOSPC:
+                raise errors.DatabaseFull(self.database) from error
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
         stat = os.fstat(self._descriptor)
         self._file = stat.st_dev, stat.st_ino
