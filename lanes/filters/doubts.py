@@ -7,6 +7,7 @@ from lanes.base.errors import LanesError, Unfit
 from lanes.base.procedure import Effect, QueryBlock
 from lanes.filters.fields import FIELDS
 from lanes.filters.reading import FIELD, mistyped
+from lanes.filters.spelling import resembling
 from lanes_storage import reads
 from lanes_storage.interface import Query, Reads
 from lanes_storage.records import Condition, How, LaneFilter, Subject
@@ -36,6 +37,19 @@ def no_field(condition: Condition, of: Subject) -> str:
     """The sentence about such a word where no lane has such a key."""
     fields = " ".join(f"{name}:" for name in FIELDS if FIELDS[name].of(of))
     return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is no field; these are: {fields}"
+
+
+def sources_named(chosen: LaneFilter) -> list[str]:
+    """The names of sources that a filter asks for. Such a name is no error: a source is known once it is watched."""
+    asked = (each for each in chosen.conditions if each.field == "source" and not each.negated)
+    return [str(word.value) for each in asked for word in each.any_of if word.how is How.IS]
+
+
+def no_source(name: str, known: Sequence[str]) -> str:
+    """The sentence about a source that is not known. It names the nearest."""
+    suggestion = resembling(name, known)
+    which = f"did you mean {suggestion}?" if suggestion else f"these are: {', '.join(known)}"
+    return f"no source “{name}” is known; {which}"
 
 
 def cleared(effect: Effect[T], doubts: Sequence[Condition]) -> Effect[T]:

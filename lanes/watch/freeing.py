@@ -46,7 +46,8 @@ def resolve(key: str, source: str | None) -> Procedure[NamedLane]:
         there = yield from read(reads.sighting(source, key))
     if source not in (None, HERE):
         if there is None:
-            raise NotFound("lane", key)
+            known = {each.name for each in (yield from read(reads.sources()))}
+            raise NotFound("lane", key) if source in known else NotFound("source", source)
         return NamedLane(here=False, there=there)
     if there is not None:
         origins = yield from read(reads.origins([key]))

@@ -113,6 +113,25 @@ def test_a_choice_of_nothing_says_so(busy: Stage, lanes: Call) -> None:
         assert (nothing.code, nothing.out, nothing.err) == (0, "", "no lane fits\n")
 
 
+def test_F1048_a_mistyped_source_is_named_with_the_nearest(stage: Stage, lanes: Call) -> None:
+    owner, now = stage.owner(), system_clock()
+    stage.send("k", "text")
+    typed = (["list", "--source", "opnclaw"], ["list", "source:opnclaw"], ["pause", "--filter", "source:opnclaw"])
+    assert "no source “opnclaw” is known; these are: here\n" in lanes("list", "--source", "opnclaw").err
+    stage.store.write(
+        lambda tx: doors.watch(tx, "openclaw", "openclaw", "ws://one", owner, now, is_gone=lambda *_: False)
+    )
+    for command in typed:
+        nothing = lanes(*command)
+        assert (nothing.code, nothing.out) == (0, ""), "it may be watched later: no error"
+        assert "no lane fits: no source “opnclaw” is known; did you mean openclaw?" in nothing.err
+    assert lanes("list", "--source", "openclaw").err == "no lane fits\n"
+    for verb in (["show", "k"], ["why", "k"], ["abort", "k"]):
+        unknown = lanes(*verb, "--source", "opnclaw")
+        assert (unknown.code, "no source 'opnclaw'" in unknown.err) == (3, True), "the lane is there"
+        assert "no lane 'k'" in lanes(*verb, "--source", "openclaw").err
+
+
 def test_F1045_one_long_key_widens_no_other_row_of_a_pipe(stage: Stage, lanes: Call) -> None:
     longest = "k" * 512
     for key in (longest, "a", "b"):

@@ -43,7 +43,16 @@ def nothing_fits(desk: Driver, chosen: LaneFilter | None, sentence: str = "no la
     """The sentence where nothing fits a filter. It names the words that may have been meant as a field."""
     if chosen is None or not chosen.conditions:
         return sentence
-    from lanes.filters.doubts import no_field, unknown_fields
+    from lanes.filters.doubts import no_field, no_source, sources_named, unknown_fields
+
+    if named := sources_named(chosen):
+        from lanes.records import HERE
+        from lanes.verbs.system import status
+
+        found = desk.advise(status)
+        known = None if found is None else (HERE, *(source.name for source in found.sources))
+        if known is not None and (unknown := [name for name in named if name not in known]):
+            return f"{sentence}: {no_source(unknown[0], known)}"
 
     for word in unknown_fields(chosen):
         if not listed(desk, filter_=LaneFilter((word,)), limit=1):

@@ -53,6 +53,7 @@ _WHERE_TO_LOOK = {
     "message": "`lanes messages KEY` shows those of a lane",
     "living gateway": "`lanes status` shows the gateways",
     "provider": "`lanes providers` shows them",
+    "source": "`here`, or one that `lanes status` shows",
 }
 #: For several lanes: the first of these that occurred.
 _GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)

@@ -20,7 +20,7 @@ from lanes.explain.phrases import counted
 from lanes.records import Lane
 from lanes.verbs.paging import PAGE, one_more
 from lanes.verbs.queries import list_
-from lanes_storage.records import LaneFilter
+from lanes_storage.records import How, LaneFilter
 
 if TYPE_CHECKING:
     from lanes.drivers.driver import Driver
@@ -121,7 +121,10 @@ def _show(
 
 def _nothing(desk: Driver, params: dict[str, Any]) -> str:
     everything = params["filter_"].everything and not any(params[name] for name in params if name != "filter_")
-    return "no lane yet: `lanes send KEY TEXT`" if everything else nothing_fits(desk, params["filter_"])
+    if everything:
+        return "no lane yet: `lanes send KEY TEXT`"
+    chosen: LaneFilter = params["filter_"]
+    return nothing_fits(desk, chosen if not (name := params["source"]) else chosen.where("source", How.IS, name))
 
 
 def _row(lane: Lane) -> list[Piece]:
