@@ -128,7 +128,7 @@ class Message(Record):
     reply: str | None
     error: Failure | None
     interruptions: Annotated[Count, "runs of it that ended with the death or silence of their owner"]
-    parked_until: Moment | None
+    parked_until: Annotated[Moment | None, "while it waits for a provider, or to be retried: until then"]
     retry_of: Id | None
     retried_as: Id | None
     answered_by: Annotated[Id | None, "the message whose reply also answers this one"]
