@@ -51,6 +51,7 @@ _SHARED_BYTES = 0x40000002, 510
 #: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = dict.fromkeys(_MAY_NOT, errors.DatabaseReadOnly) | {errno.ENOSPC: errors.DatabaseFull}
 #: What the side file says: its own inode and generation, those of the log, and the inode of the database. Always of one
 #: length.
 _PAIR, _OF_DATABASE = "{:020} {:020} {:020} {:020} {:020}\n", 21
@@ -226,10 +227,8 @@ class SideLock:
                 raise errors.DatabaseReplaced(self.database, "its folder was deleted or moved away") from error
             raise errors.DatabaseReadOnly(self.database) from error  # the file does not exist and cannot be created
         except OSError as error:
-            if error.errno in _MAY_NOT:
-                raise errors.DatabaseReadOnly(self.database) from error
-            if error.errno == errno.ENOSPC:
-                raise errors.DatabaseFull(self.database) from error
+            if (refused := _REFUSED.get(error.errno or 0)) is not None:
+                raise refused(self.database) from error
             raise errors.DatabaseUnavailable(self.database, f"{self._path}: {error.strerror}") from error
         stat = os.fstat(self._descriptor)
         self._file = stat.st_dev, stat.st_ino
