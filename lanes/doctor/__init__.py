@@ -15,7 +15,7 @@ from lanes.doctor.invariants import SCANS, check_invariants
 from lanes.doctor.providers import check_providers
 from lanes.doctor.rows import check_pauses, check_rows
 from lanes.doctor.sources import check_sources
-from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, StorageError
+from lanes_storage.errors import DatabaseDamaged, DatabaseMissing, DatabaseReplaced, StorageError
 from lanes_storage.interface import Reader
 from lanes_storage.sqlite.inspect import facts
 from lanes_storage.sqlite.store import SqliteReader
@@ -94,7 +94,7 @@ _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
 
 
 def _unread(name: str, error: StorageError) -> Check:
-    """A part that could not be read: damage, or something in the way."""
-    level = broken if isinstance(error, DatabaseDamaged) else warning
+    """A part that could not be read: damage, the log of another file, or something in the way."""
+    level = broken if isinstance(error, DatabaseDamaged | DatabaseReplaced) else warning
     ours = error.fix == StorageError.fix  # which leads to the doctor
     return level(name, f"it cannot be read: {error}", OTHERWISE if ours else error.fix)

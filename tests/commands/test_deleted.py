@@ -72,6 +72,21 @@ def test_nothing_is_made_in_its_place_while_it_can_be_saved(
     assert lanes("send", "k", "text").code == 0, "with nobody who has the old one, a new one is made"
 
 
+def test_F976_the_doctor_calls_a_file_broken_that_every_command_refuses(
+    lanes: Call, database: Path, keeper: Forked
+) -> None:
+    keeper.send_signal(signal.SIGKILL)
+    keeper.wait()
+    copy = database.with_name("copy.db")
+    copy.write_bytes(database.read_bytes())
+    copy.replace(database)
+    assert lanes("list").code == 69
+    seen = lanes("doctor")
+    assert seen.code == 1
+    assert re.search(r"broken +file: it cannot be read: .*lanes\.db-wal is the log of another file", seen.out)
+    assert "move lanes.db-wal and lanes.db-shm away" in seen.out
+
+
 def test_what_is_left_beside_it_tells_that_there_was_one(lanes: Call, stage: Stage, database: Path) -> None:
     stage.close()
     for end in ENDS[1:3]:
