@@ -169,6 +169,8 @@ def test_F976_the_log_of_the_file_that_was_here_before_is_read_with_no_other(
 ) -> None:
     """A backup is renamed over it: what was sent then was accepted into a mixture of both, and damaged it for good."""
     store.write(send("old"))
+    with beside(path, "-lock").open("a") as side:
+        side.write("what some other version says")
     replaced(path)
     if not lives:
         store.close()

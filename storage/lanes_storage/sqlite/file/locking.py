@@ -52,11 +52,9 @@ _SHARED_BYTES = 0x40000002, 510
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 _REFUSED = dict.fromkeys(_MAY_NOT, errors.DatabaseReadOnly) | {errno.ENOSPC: errors.DatabaseFull}
-#: What the side file says: its own inode and generation, those of the log, and the inode of the database. Always of one
-#: length.
+#: What the side file says: its own inode and generation, the log's, and the inode of the database. Of one length.
 _PAIR, _OF_DATABASE = "{:020} {:020} {:020} {:020} {:020}\n", 21
-#: ``FS_IOC_GETVERSION``: the generation of a file, a random number. One that is restored, or made again, gets another
-#: one, where it may well get the same inode.
+#: ``FS_IOC_GETVERSION``: a random number of a file. One that is restored or made again may get its inode, not that.
 _GENERATION = 0x80087601 if _FLOCK else None
 
 
@@ -110,9 +108,9 @@ class SideLock:
     def mispaired(self) -> bool:
         """Whether the log that lies there is that of another file, in whose place this one was put. Copies of all
         files, of which none is where it was, are one database."""
-        told, now = os.pread(self._descriptor, 200, 0).decode(errors="replace"), self._paired()
-        here = told[:-_OF_DATABASE] == now[:-_OF_DATABASE] and len(told) == len(now)
-        paths = self._files.database, self._files.log
+        now, paths = self._paired(), (self._files.database, self._files.log)
+        told = os.pread(self._descriptor, len(now), 0).decode(errors="replace")
+        here = told[:-_OF_DATABASE] == now[:-_OF_DATABASE]
         return here and told != now and all(path.exists() and path.stat().st_size for path in paths)
 
     def _paired(self) -> str:
