@@ -7,12 +7,18 @@ import threading
 
 import pytest
 from textual.color import Color
+from textual.notifications import Notification
 from textual.theme import BUILTIN_THEMES
+from textual.widgets import Button, Input
+from textual.widgets._toast import Toast
 
+from lanes_tui.dialogs.action import ActionDialog
+from lanes_tui.dialogs.fields import FieldInput
 from lanes_tui.display import text
-from lanes_tui.display.contrast import ENOUGH, GROUNDS, contrast, tone_variables
+from lanes_tui.display.contrast import ENOUGH, GROUNDS, contrast, shown_in, tone_variables
 from lanes_tui.display.settings import Settings
 from lanes_tui.terminal import TerminalTraits, query_terminal, traits_of
+from lanes_tui.widgets.filter_bar import FilterInput
 from tests.kit.stage import Stage
 from tests.tui.driving import dashboard
 from tests.tui.terminal import terminal
@@ -43,6 +49,44 @@ async def test_every_tone_can_be_read_on_every_ground_of_every_theme(stage: Stag
         for tone in text.TONES:
             assert table._get_style(f".tone--{tone}").foreground == Color.parse(variables[f"tone-{tone}"])
         assert table.visual_style.background == Color.parse(variables["ground"])
+
+
+@pytest.mark.parametrize("name", PLAIN)
+async def test_F971_notices_hints_in_fields_and_buttons_can_be_read_in_every_theme(stage: Stage, name: str) -> None:
+    stage.send("one:1", "hello")
+    async with dashboard(stage.path, settings=Settings(theme=name)) as driver:
+        found = {"hint of the filter": hint_in(driver.main.query_one(FilterInput))}
+        await driver.press("p")
+        dialog = await driver.dialog(ActionDialog)
+        field = dialog.query(FieldInput).first()
+        found["hint"] = hint_in(field)
+        field.focus()
+        await driver.until(lambda: field.has_focus, "the focus")
+        found |= {"hint with the focus": hint_in(field), "typed": contrast(*field.colors[2:])}
+        found |= {str(button.label): contrast(*button.colors[2:]) for button in dialog.query(Button)}
+        notice = Toast(Notification("a word on it"))
+        await driver.main.mount(notice)
+        found["notice"] = contrast(*notice.colors[2:])
+    assert {what: each for what, each in found.items() if each < ENOUGH} == {}
+
+
+def hint_in(field: Input) -> float:
+    """The contrast of what stands in an empty field."""
+    ground, hint = field.colors[2], field.get_visual_style("input--placeholder").foreground
+    assert hint is not None
+    return contrast(ground, ground.blend(hint, hint.a, 1))
+
+
+@pytest.mark.parametrize("colours", ["256", "standard"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_F970_every_tone_can_be_read_where_a_terminal_has_fewer_colours(name: str, colours: str) -> None:
+    """As over SSH, which does not pass on that it has more, and in a multiplexer."""
+    theme, shown = BUILTIN_THEMES[name], shown_in(colours)
+    variables = tone_variables(theme.to_color_system().generate(), ansi=False, dark=theme.dark, colours=colours)
+    for ground in GROUNDS:
+        for tone in (*(f"tone-{tone}" for tone in text.TONES), "plain"):
+            found = contrast(shown(Color.parse(variables[tone])), shown(Color.parse(variables[ground])))
+            assert found >= ENOUGH, f"{tone} on {ground}: {found:.2f}"
 
 
 @pytest.mark.parametrize("palette", PALETTES)

@@ -213,7 +213,8 @@ class Dashboard(TypedAhead):
     def get_css_variables(self) -> dict[str, str]:
         """Those of the theme, and our own: legible in each of them."""
         variables, theme = super().get_css_variables(), self.current_theme
-        ours = tone_variables(variables, ansi=self.native_ansi_color, dark=theme.dark)
+        colours = self.console.color_system
+        ours = tone_variables(variables, ansi=self.native_ansi_color, dark=theme.dark, colours=colours)
         return variables | ours
 
     def get_line_filters(self) -> Sequence[LineFilter]:

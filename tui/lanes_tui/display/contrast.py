@@ -1,12 +1,14 @@
 """The colours of the tones: in each theme they can be read on everything that they stand on.
 
 A theme's own colours are wishes. Each is moved towards black or white until its contrast with every ground is enough
-(4.5, as WCAG asks of text). Where the terminal decides what its colours are, only those are used that can be read on
-its default ground with the palettes that are in use, and no ground is painted.
+(4.5, as WCAG asks of text), also as a terminal of 256 or 16 colours shows it. Where the terminal decides what its
+colours are, only those are used that can be read on its default ground with the palettes that are in use, and no ground
+is painted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from rich.color import ColorSystem
 from textual.color import Color
 
 ENOUGH = 4.5
@@ -15,6 +17,7 @@ GROUNDS = ("ground", "ground-bar", "ground-raised", "ground-cursor", "ground-cur
 #: What is aimed at: the terminal rounds colours.
 _AIM = 4.7
 _STEPS = 50
+_WHITE, _BLACK = Color(255, 255, 255), Color(0, 0, 0)
 #: How much of the theme's primary colour the cursor's line has, with the focus and without.
 _CURSOR, _CURSOR_BLURRED = 0.22, 0.10
 #: How much of the foreground the bars at head and foot have, and how much dialogs and fields.
@@ -40,7 +43,13 @@ _ANSI = {
 }  # fmt: skip
 
 
-def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool) -> dict[str, str]:
+def shown_in(colours: str | None) -> Callable[[Color], Color]:
+    """Which colour a terminal shows for another. It has 256, 16 (``standard``), or all of them."""
+    system = {"256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}.get(colours or "", ColorSystem.TRUECOLOR)
+    return lambda colour: Color.from_rich_color(colour.rich_color.downgrade(system), ansi=False)
+
+
+def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool, colours: str | None = None) -> dict[str, str]:
     """The variables of the style sheet: for the tones (``tone-idle`` …), for plain text, and for each ground."""
     if ansi:
         tones = {f"tone-{tone}": f"ansi_{name}" for tone, name in _ANSI[dark].items()}
@@ -53,20 +62,24 @@ def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool) -> dict[
         "ground-cursor": ground.blend(primary, _CURSOR),
         "ground-cursor-blurred": ground.blend(primary, _CURSOR_BLURRED),
     }
+    shown = shown_in(colours)
+    utmost = _WHITE if dark else _BLACK  # a ground on which not even that can be read gives way: a grey one of sixteen
+    grounds = {name: legible(each, [utmost], dark=not dark, shown=shown) for name, each in grounds.items()}
     wishes = {f"tone-{tone}": Color.parse(theme[name]) for tone, name in _WISHES.items()}
     wishes |= {f"tone-{tone}": ground.blend(foreground, share) for tone, share in _QUIET.items()}
     wishes |= {"plain": foreground}
-    found = {name: legible(wish, grounds.values(), dark=dark) for name, wish in wishes.items()}
+    found = {name: legible(wish, grounds.values(), dark=dark, shown=shown) for name, wish in wishes.items()}
     return {name: colour.hex for name, colour in (grounds | found).items()}
 
 
-def legible(wish: Color, grounds: Iterable[Color], *, dark: bool) -> Color:
+def legible(wish: Color, grounds: Iterable[Color], *, dark: bool, shown: Callable[[Color], Color]) -> Color:
     """The nearest colour on the way to white, or to black on light grounds, that can be read on all of them."""
-    grounds = list(grounds)
-    end = Color(255, 255, 255) if dark else Color(0, 0, 0)
+    grounds = [seen for ground in grounds for seen in (ground, shown(ground))]
+    end = _WHITE if dark else _BLACK
     for step in range(_STEPS):
         colour = wish.blend(end, step / _STEPS)
-        if all(contrast(colour, ground) >= _AIM for ground in grounds):
+        seen = shown(colour)
+        if all(min(contrast(colour, ground), contrast(seen, ground)) >= _AIM for ground in grounds):
             return colour
     return end
 
