@@ -204,6 +204,20 @@ async def test_F755_a_stopped_gateway_is_told_as_stopped_before_its_beat_is_miss
             assert f"`kill -CONT {pid}` lets it go on" in shown(screen, "whole"), "the worst one comes first"
 
 
+async def test_F972_a_stopped_gateway_is_told_as_stopped_after_its_beat_was_missed_too(
+    stage: Stage, drive: Drive
+) -> None:
+    with stopped_listener() as (pid, _):
+        stage.owner(identity_of(pid), heartbeat_interval_ms=1, stale_after_ms=3)
+        async with drive(stage.path) as driver:
+            await driver.press("O")
+            screen = await driver.dialog(OwnersScreen)
+            await driver.until(lambda: "⚠ stopped" in shown(screen, "rows"), "the owners")
+            await driver.press("W")
+            await driver.until(lambda: driver.said, "a word on it")
+            assert driver.said[-1].endswith(f"is stopped: `kill -CONT {pid}` lets it go on")
+
+
 async def test_F604_an_owner_that_has_just_begun_is_counted_over_its_life(stage: Stage, drive: Drive) -> None:
     owner = stage.owner()
     for number in range(7):

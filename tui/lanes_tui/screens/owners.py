@@ -111,7 +111,9 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
         if not gateways:
             kind, first, _ = targets[0]
             why = "holds for its own code, and claims nothing else: abort the lane"
-            if not first.alive:
+            if first.is_stopped:
+                why = f"is stopped: `kill -CONT {first.pid}` lets it go on"
+            elif not first.alive:
                 why = "does not live: what it held is taken back by the others"
             self.show_notice(f"{kind} {first.id} {why}", grave=True)
             return
@@ -152,10 +154,10 @@ def _health_cells(health: OwnerHealth) -> dict[str, Content]:
 
 
 def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
+    if owner.is_stopped:  # whether its beat was missed by now or not
+        return "⚠ stopped", "bad"
     if not owner.alive:
         return "✖ dead or silent", "bad"
-    if owner.is_stopped:
-        return "⚠ stopped", "bad"
     if owner.draining is not None:
         until = owner.draining.until
         left = "" if until is None else f" {words.short(max(0, until - sight.wall))}"
