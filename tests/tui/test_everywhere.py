@@ -150,6 +150,16 @@ async def test_a_command_is_found_by_its_name(stage: Stage) -> None:
         await driver.dialog(OwnersScreen)
 
 
+async def test_F973_what_is_typed_after_a_click_on_a_command_still_looks_for_one(stage: Stage) -> None:
+    async with dashboard(stage.path) as driver:
+        await driver.press("colon")
+        palette = await driver.dialog(Palette)
+        await driver.pilot.click("#commands", offset=(5, 2))
+        assert palette.query_one(Rows).key == "2"
+        await driver.write("own")
+        assert shown(palette, "commands").lstrip().startswith("O "), "the best fit is the first one"
+
+
 async def test_a_theme_is_worn_and_kept(stage: Stage, tmp_path: Path) -> None:
     settings = Settings(tmp_path / "dashboard.toml")
     async with dashboard(stage.path, settings=settings) as driver:

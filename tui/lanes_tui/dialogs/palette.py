@@ -74,7 +74,9 @@ class Palette(Dialog[Command | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield FilterLine(FilterInput(placeholder="what is to be done?", compact=True), sign=": ")
-            yield Rows(id="commands")
+            rows = Rows(id="commands")
+            rows.can_focus = False  # a click on a command leaves the field open for what is typed
+            yield rows
 
     def on_mount(self) -> None:
         self.query_one(FilterInput).focus()
