@@ -350,6 +350,17 @@ def test_columns_never_run_over_and_the_key_always_has_room(width: int) -> None:
         assert lane.width >= min(22, width - 20)
 
 
+async def test_F974_beside_a_very_long_key_a_cause_is_whole_and_nothing_of_what_hardly_fits(stage: Stage) -> None:
+    owner = stage.owner()
+    stage.fail(stage.hold("k" * 500, owner))
+    stage.park(stage.hold("parked:1", owner))
+    async with dashboard(stage.path) as driver:
+        await driver.shows("errored", "parked")
+        told = sorted(row.rpartition("  ")[2].strip() for row in driver.rows)
+        assert told[-1] == "provider_failed"
+        assert re.fullmatch(r"again in \d+[ms]", told[-2])
+
+
 async def test_enter_opens_the_lane_and_v_hides_the_detail(stage: Stage) -> None:
     furnish(stage, 3)
     async with dashboard(stage.path) as driver:

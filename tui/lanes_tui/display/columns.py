@@ -88,6 +88,8 @@ MARGIN = 3
 #: A last error needs this much to say anything, a key this much to be told from others.
 _LEAST_ERROR = 16
 _LEAST_LANE = 22
+#: What follows a cause needs this much, with its colon.
+_LEAST_MORE = 8
 #: What a key is given at most where there are errors to be told.
 _MOST_LANE = 72
 
@@ -242,15 +244,19 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
         return _elsewhere(lane.seen)
     error = lane.last_error
     if lane.parked_until is not None and lane.parked_until > sight.wall:
-        cause = f": {error.cause}" if error is not None else ""
-        return ((f"again in {words.short(lane.parked_until - sight.wall)}{cause}", words.PARKED.tone),)
+        again = (f"again in {words.short(lane.parked_until - sight.wall)}", words.PARKED.tone)
+        return (again, *_behind(again[0], "" if error is None else error.cause, words.PARKED.tone, width))
     if error is not None:
         tone = words.look_of_state(lane.state).tone if lane.run_id is None else "muted"
-        message = text.first_words(error.message)
-        return ((error.cause, tone), (f": {message}" if message else "", "muted"))
+        return ((error.cause, tone), *_behind(error.cause, text.first_words(error.message), "muted", width))
     if lane.paused is not None and is_paused(lane.paused, sight.wall):
         return ((f"paused: {lane.paused.reason}", "muted"),)
     return ()
+
+
+def _behind(said: str, more: str, tone: str, width: int) -> CellParts:
+    """What follows in a cell of a width; nothing where hardly any of it would be seen: then the rest is whole."""
+    return ((f": {more}", tone),) if more and width - len(said) >= _LEAST_MORE else _NOTHING
 
 
 def _elsewhere(seen: WatchedLane) -> CellParts:
