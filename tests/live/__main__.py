@@ -20,8 +20,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write the tables into the documents")
     given = parser.parse_args(arguments)
     failed = False
-    for module in pkgutil.iter_modules(subjects.__path__):
-        subject: Subject = importlib.import_module(f"{subjects.__name__}.{module.name}").SUBJECT
+    modules = [module.name for module in pkgutil.iter_modules(subjects.__path__)]
+    every: list[Subject] = [importlib.import_module(f"{subjects.__name__}.{name}").SUBJECT for name in modules]
+    for name in given.names:
+        if not any(f"{subject.name}-".startswith(f"{name}-") for subject in every):
+            parser.error(f"no subject is called {name}; there are {', '.join(subject.name for subject in every)}")
+    for subject in every:
         if given.names and not any(f"{subject.name}-".startswith(f"{name}-") for name in given.names):
             continue
         try:

@@ -20,6 +20,7 @@ from lanes.watch.programs.langgraph import LangGraphAdapter
 from lanes.watch.programs.opencode import OpencodeAdapter
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
+from tests.kit.rawserver import Call, raw_server
 from tests.kit.until import until
 from tests.watch.codex import ReplayCodex
 from tests.watch.langgraph import ReplayLangGraph
@@ -405,3 +406,17 @@ async def test_a_server_on_another_machine_proves_nothing() -> None:
     assert await adapter._connections() is None
     await asyncio.sleep(0)
     await adapter.close()
+
+
+async def test_F1035_events_that_break_off_are_told_on_one_line() -> None:
+    """The words of the library for it begin with a status of HTTP, and have two lines."""
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n: a\n\n\r\n5\r\n:")
+
+    async with raw_server(answer) as url:
+        there, ended = web.JsonWeb(url, {}), asyncio.Event()
+        await there.listen("/events", lambda _: ended.set())
+        await ended.wait()
+        await there.close()
+    assert str(there.ended) == f"{url} closed the connection (its answer ended in the middle)"

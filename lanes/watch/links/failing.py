@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import aiohttp
+
 from lanes.runners.http.failures import root_text
 from lanes.watch.adapter import SourceDown
 from lanes_storage.law import SourceState
@@ -28,8 +30,10 @@ def answered_by(why: str, fix: str) -> Iterator[None]:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says, cut."""
-    return root_text(error)[:200]
+    """What an error says, cut, on one line."""
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "its answer ended in the middle"  # of that, the library says "400, message:"
+    return " ".join(root_text(error).split())[:200]
 
 
 def unreachable(url: str, error: BaseException) -> SourceDown:
