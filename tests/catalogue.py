@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "failures.md"
-ROW = re.compile(r"^\| (F\d{2,3}) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
-ID = re.compile(r"(?<![A-Za-z0-9])F\d{2,3}(?![0-9])")
+ROW = re.compile(r"^\| (F\d{2,4}) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
+ID = re.compile(r"(?<![A-Za-z0-9])F\d{2,4}(?![0-9])")
 WIDTH = 72
 
 
@@ -51,8 +51,8 @@ def table(results: Results) -> tuple[list[str], bool]:
         holds = holds and good
         verdict = "holds" if good else "FAILS" if failed else "NO TEST"
         short = said if len(said) <= WIDTH else said[: WIDTH - 1] + "…"
-        lines.append(f"{id_:<4}  {verdict:<8} {passed:>3} passed  {short}")
-        lines += [f"     {test}" for test in sorted(set(failed))]
+        lines.append(f"{id_:<5}  {verdict:<8} {passed:>3} passed  {short}")
+        lines += [f"      {test}" for test in sorted(set(failed))]
     return lines, holds
 
 

@@ -159,7 +159,7 @@ async def test_a_stop_in_the_middle_of_a_claim_leaves_nothing_held(
 
     async with gateway_on(tmp_path, runner, Hands(), queue={"on_interrupt": "fail"}) as site:
         store = cast("AsyncSqliteStore", site.desk.store)
-        monkeypatch.setattr(store._file, "committed", slow)
+        monkeypatch.setattr(store._file.log, "committed", slow)
         armed.set()
         sending = asyncio.create_task(site.desk.send("a", "hello"))
         await until(held.is_set, "the message to be committed")
