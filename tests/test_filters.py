@@ -174,7 +174,7 @@ SLIPS = {
 
 
 @pytest.mark.parametrize("meant", SLIPS)
-def test_a_word_with_a_slip_resembles_what_was_meant(meant: str) -> None:
+def test_F839_a_word_with_a_slip_resembles_what_was_meant(meant: str) -> None:
     for typed in SLIPS[meant].split():
         assert resembling(typed, filters.FIELDS) == meant
 

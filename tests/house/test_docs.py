@@ -1,4 +1,4 @@
-"""What the documents show is true: their programs run, their links lead somewhere."""
+"""What the documents show is true: their programs run, their links lead somewhere, their failures have tests."""
 
 import os
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue import catalogue, ids_of
 from tests.house.modules import ROOT
 from tests.kit.forks import run_elsewhere
 
@@ -15,6 +16,7 @@ DOCUMENTS = [
 ]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STRICTLY = "import warnings\nwarnings.simplefilter('error')\n"
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
 
@@ -46,3 +48,8 @@ def test_what_can_be_copied_can_be_pasted() -> None:
     """There is no prompt before a command."""
     for document in DOCUMENTS:
         assert not re.search(r"^[$>] lanes", document.read_text(encoding="utf-8"), re.MULTILINE), document.name
+
+
+def test_every_known_failure_has_a_test_and_every_id_of_a_test_a_row() -> None:
+    tests = [name for path in (ROOT / "tests").rglob("test_*.py") for name in TEST.findall(path.read_text("utf-8"))]
+    assert {id_ for name in tests for id_ in ids_of(name)} == set(catalogue())

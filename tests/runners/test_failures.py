@@ -30,10 +30,10 @@ def error(**fields: Any) -> bytes:
         (400, json.dumps({"message": "This model's maximum context length is 4096 tokens"}).encode(),
          AttemptCause.CONTEXT_OVERFLOW),
         (413, b"", AttemptCause.CONTEXT_OVERFLOW),
-        (413, error(code="rate_limit_exceeded", type="tokens"), AttemptCause.CONTEXT_OVERFLOW),  # F930: Groq
+        (413, error(code="rate_limit_exceeded", type="tokens"), AttemptCause.CONTEXT_OVERFLOW),  # Groq
         (429, error(code="rate_limit_exceeded", type="tokens", message="Request too large for gpt-4o in org org-1 on"
          " tokens per min (TPM): Limit 30000, Requested 44422. The input or output tokens must be reduced to run"
-         " successfully. Visit …"), AttemptCause.CONTEXT_OVERFLOW),  # F1031: OpenAI
+         " successfully. Visit …"), AttemptCause.CONTEXT_OVERFLOW),  # OpenAI
         (429, error(code="rate_limit_exceeded", type="tokens", message="Rate limit reached for gpt-4o on tokens per min"
          " (TPM): Limit 30000, Used 29000, Requested 4422. Please try again in 6s."), AttemptCause.RATE_LIMITED),
         (400, json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message":
@@ -56,7 +56,7 @@ def error(**fields: Any) -> bytes:
          AttemptCause.BAD_REQUEST),
     ],
 )  # fmt: skip
-def test_answers(status: int, body: bytes, cause: AttemptCause) -> None:
+def test_F930_F935_F1031_each_answer_has_its_cause(status: int, body: bytes, cause: AttemptCause) -> None:
     assert from_response(status, body, None).cause is cause
 
 

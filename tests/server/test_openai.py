@@ -224,7 +224,7 @@ async def test_a_draining_gateway_says_when_to_come_back(start: Start) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_gateway_that_stops_in_the_middle_says_so_once(
+async def test_F937_a_gateway_that_stops_in_the_middle_says_so_once(
     served: Served, client: openai.AsyncOpenAI, stream: bool
 ) -> None:
     asking = asyncio.create_task(

@@ -338,12 +338,12 @@ LATE = {
     b"GET http://127.0.0.1 HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
     b"GET http://127.0.0.1:99999/healthz HTTP/1.1\r\nHost: a\r\n\r\n": (400, "bad_http"),
     b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),
-    b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Much: %b\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),  # F936
+    b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Much: %b\r\n\r\n" % (b"a" * 70_000): (431, "too_large"),
 }
 
 
 @pytest.mark.parametrize("late", LATE)
-async def test_a_request_line_that_names_no_route_is_a_problem_document(served: Served, late: bytes) -> None:
+async def test_F936_a_head_that_cannot_be_served_is_a_problem_document(served: Served, late: bytes) -> None:
     async with talking(served, late) as (reader, _):
         answer = await reader.read()
     assert (document(answer)["status"], document(answer)["code"]) == LATE[late]
