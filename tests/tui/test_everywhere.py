@@ -5,6 +5,7 @@ import json
 import re
 import stat
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -212,12 +213,18 @@ async def test_F968_spaces_at_the_edges_of_a_key_are_seen_wherever_it_is_named(s
     async with dashboard(stage.path) as driver:
         for keys in ([], ["a"], ["escape", "m"], ["escape", "enter"], ["a"], ["y"]):
             await driver.press(*keys)
+            if "enter" in keys:  # a key for a lane that is not read yet does nothing
+                await driver.until(partial(_has_its_lane, await driver.dialog(LaneScreen)), "the lane")
             await driver.until(lambda: "␣x" in painted_text(driver.app), str(keys))
             named = [line for line in painted_text(driver.app).splitlines() if re.search(r"\bx\b", line)]
             assert named, keys
             assert all("␣x" in line or "' x'" in line for line in named), named
         await driver.until(lambda: driver.said, "what came of it")
         assert driver.said[-1].startswith("␣x: ")
+
+
+def _has_its_lane(screen: LaneScreen) -> bool:
+    return screen._detail is not None
 
 
 def painted_text(app: object) -> str:
