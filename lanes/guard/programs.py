@@ -40,6 +40,10 @@ def _home(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
     return Path(env[variable]) if env.get(variable) else home_dir(env=env) / otherwise
 
 
+def _codex_home(env: Mapping[str, str]) -> Path:
+    return _home(env, "CODEX_HOME", ".codex")
+
+
 def _claude(text: str, base: str, env: Mapping[str, str]) -> Pointing:
     """What its file sets comes before its environment. A file with comments is one that it leaves out as a whole."""
     settings = jsontext.node_at(jsontext.parse(text), ("env",))
@@ -146,8 +150,8 @@ PROGRAMS = {
         ),
         Program(
             "codex",
-            lambda env: _home(env, "CODEX_HOME", ".codex") / "config.toml",
-            lambda text, base, env: codex(text, base, _home(env, "CODEX_HOME", ".codex") / "auth.json"),
+            lambda env: _codex_home(env) / "config.toml",
+            lambda text, base, env: codex(text, base, _codex_home(env) / "auth.json"),
             "start it again",
         ),
         Program(

@@ -24,7 +24,7 @@ every request but those for health carries `Authorization: Bearer …`. A POST i
 wish for another protocol (`Upgrade`) is ignored.
 
 `{key}` is one percent-encoded segment, read from the raw path; where a proxy decodes slashes, `/api/lane…?key=` is
-the same. A query under `/v1` is ignored: many clients send one of their own (`?beta=true`, `?limit=1000`). Errors under
+the same. A query under `/v1` is ignored: many clients send one (`?beta=true`, `?limit=1000`). Errors under
 `/api` are problem documents (RFC 9457, `application/problem+json`), under `/v1` the envelope of the
 [dialect](providers.md) of the route. A busy lane is never 409: a message waits, or is refused with 423 (mode
 `reject`), 429 (queue full, with `Retry-After`) or 503 (draining).

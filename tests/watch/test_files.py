@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from lanes.watch.reading import ShownKeys
 from lanes_storage.law import LaneState, SourceState, WatchedState
 from tests.kit.processes import eventually
 from tests.watch.openclaw import OF_9
-from tests.watch.site import ADDRESS, KEY, watch_site
+from tests.watch.site import ADDRESS, KEY, WatchSite, watch_site
 
 
 def of_9(state: Path, run: str = "run-1") -> None:
@@ -127,20 +127,25 @@ def test_F1007_a_file_of_other_tables_tells_of_no_sessions(tmp_path: Path) -> No
     assert sessions_in(tmp_path, ShownKeys()) == []
 
 
-async def test_F1007_a_session_that_was_held_is_shown_while_its_files_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def hung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WatchSite]:
+    """An OpenClaw that answers nothing any more, whose files can be read."""
     monkeypatch.setattr(wire, "CONNECT_S", 1.0)
-    state = tmp_path / "openclaw"
-    of_9(state)
-    async with watch_site(tmp_path, OF_9, files=str(state)) as site:
+    of_9(tmp_path / "openclaw")
+    async with watch_site(tmp_path, OF_9, files=str(tmp_path / "openclaw")) as site:
         site.gateway.silent = True
-        async with site.watched():
-            await site.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
-        _cut(state / SQLITE)
-        async with site.watched():
-            await site.connected(SourceState.HUNG)
-            assert (await site.lane(gateway=SourceState.HUNG)).state is LaneState.RUNNING
+        yield site
+
+
+async def test_F1007_a_session_that_was_held_is_shown_while_its_files_cannot_be_read(
+    hung: WatchSite, tmp_path: Path
+) -> None:
+    async with hung.watched():
+        await hung.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
+    _cut(tmp_path / "openclaw" / SQLITE)
+    async with hung.watched():
+        await hung.connected(SourceState.HUNG)
+        assert (await hung.lane(gateway=SourceState.HUNG)).state is LaneState.RUNNING
 
 
 def test_F1008_of_many_sessions_in_a_file_the_newest_and_those_that_run_are_read(tmp_path: Path) -> None:
@@ -153,21 +158,14 @@ def test_F1008_of_many_sessions_in_a_file_the_newest_and_those_that_run_are_read
     assert len(keys) == 1000
 
 
-async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_claimed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire, "CONNECT_S", 1.0)
-    state = tmp_path / "openclaw"
-    of_9(state)
-    async with watch_site(tmp_path, OF_9, files=str(state)) as site:
-        site.gateway.silent = True
-        async with site.watched():
-            lane = await site.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
-            assert lane.state is LaneState.RUNNING
-            result = await site.desk.call(abort, site.desk.context(), key=ADDRESS)
-            assert result.outcome is Outcome.UNREACHABLE
-            site.gateway.silent = False
-            await site.lane_gone()
+async def test_F339_a_gateway_that_hangs_is_shown_by_its_files_and_nothing_is_claimed(hung: WatchSite) -> None:
+    async with hung.watched():
+        lane = await hung.lane(gateway=SourceState.HUNG, from_files=True, runs=("run-1",))
+        assert lane.state is LaneState.RUNNING
+        result = await hung.desk.call(abort, hung.desk.context(), key=ADDRESS)
+        assert result.outcome is Outcome.UNREACHABLE
+        hung.gateway.silent = False
+        await hung.lane_gone()
 
 
 async def test_F677_a_lock_that_names_no_possible_process_ends_no_watch(

@@ -191,9 +191,9 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
 
 
 def input_of(arguments: str) -> dict[str, Any]:
-    """The input of a tool. What a model wrote that is no object, as where its answer was cut off, is handed on as
-    text."""
-    text = arguments.strip()
+    """The input of a tool, of which a call without one has none. What a model wrote that is no object, as where its
+    answer was cut off, is handed on as text."""
+    text = (arguments or "{}").strip()
     try:
         value, end = decode(text)
     except (ValueError, RecursionError):

@@ -259,7 +259,7 @@ def _written(part: Part, param: str) -> dict[str, Any]:
         case FilePart(url, name):
             return {"type": "document", "source": _document_source(url, param)} | ({"title": name} if name else {})
         case CallPart(id, name, arguments):
-            return {"type": "tool_use", "id": id, "name": name, "input": input_of(arguments or "{}")}
+            return {"type": "tool_use", "id": id, "name": name, "input": input_of(arguments)}
         case ResultPart(call_id, parts, failed):
             content = [_written(each, param) for each in parts]
             block = {"type": "tool_result", "tool_use_id": call_id, "content": _plain(content)}

@@ -150,9 +150,8 @@ def _add(content: list[dict[str, Any]], piece: Piece) -> None:
         case ReasoningPiece(text, signature, _, _):
             content.append({"type": "thinking", "thinking": text, "signature": signature or ""})
         case CallPiece(place, arguments, id, name):
-            content.append(
-                {"type": "tool_use", "id": id or f"toolu_{place}", "name": name, "input": input_of(arguments or "{}")}
-            )
+            called = {"type": "tool_use", "id": id or f"toolu_{place}", "name": name}
+            content.append(called | {"input": input_of(arguments)})
 
 
 def _taken_apart(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
