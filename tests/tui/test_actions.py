@@ -1,5 +1,6 @@
 """Actions: on the lane under the cursor or on all marked ones, always at the epoch that was on the screen."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from lanes_tui.display.words import PAUSED
 from lanes_tui.sources.file import FileSource
 from tests.kit.databases import new_store
 from tests.kit.stage import Stage
+from tests.kit.until import until
 from tests.kit.world import World
 from tests.tui.driving import Drive, dashboard
 
@@ -197,6 +199,24 @@ async def test_F362_without_a_question_what_was_typed_ahead_of_it_is_dropped(sta
         driver.app.release_keys()
         await driver.press("j")
         assert driver.app.screen is driver.main
+
+
+async def test_F1050_keys_typed_ahead_of_a_question_get_to_it_in_their_order(stage: Stage) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path) as driver:
+        await driver.until(lambda: driver.key, "the lane")
+        busy = asyncio.Event()
+        driver.main.table.call_later(busy.wait)  # so that what is behind the first key stays there
+        driver.app.hold_keys()
+        for name in ("1", "h"):
+            driver.app.post_message(Key(name, name))
+        await until(driver.app._message_queue.empty, "the keys")
+        driver.main.pause_all()
+        driver.app.release_keys()
+        dialog = await driver.dialog(ActionDialog)
+        await driver.until(lambda: len(dialog._duration.value + dialog._reason.value) == 2, "what was typed")
+        busy.set()
+        assert "--for 1h" in dialog.plain
 
 
 async def test_r_retries_and_k_takes_note(stage: Stage) -> None:

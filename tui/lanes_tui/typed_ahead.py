@@ -1,12 +1,14 @@
 """Keys that are typed ahead: before the field has the focus, or the question is asked, that they are meant for."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 from textual import events, on
 from textual.app import App
 from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input
 
 from lanes_tui.dialogs.dialog import Dialog
@@ -31,12 +33,20 @@ class HeldKeys:
         return monotonic() - self._since > LONGEST_S
 
 
+@dataclass(frozen=True, eq=False)
+class GivenKey:
+    """A key that may not have taken effect yet, and what has it."""
+
+    to: MessagePump
+    key: str
+
+
 class KeyDone(Message):
     """Takes the way of a key, behind it. ``again``: what the key led to is still on that way."""
 
-    def __init__(self, *, again: bool) -> None:
+    def __init__(self, given: GivenKey, *, again: bool) -> None:
         super().__init__()
-        self.again = again
+        self.given, self.again = given, again
 
 
 class TypedAhead(App[int]):
@@ -47,38 +57,39 @@ class TypedAhead(App[int]):
     """
 
     _held_keys: HeldKeys | None = None
-    _given: tuple[Widget, str] | None = None  # what has a key that may not have taken effect yet, and that key
-    _keys_behind: list[events.Key]
+    _given: GivenKey | None = None
+    _keys_behind: Sequence[events.Key] = ()  # typed since, in order
 
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key) or event.is_forwarded:
             await self._take(event)
             return
-        while self._given is not None and self._given[0] is not (self.focused or self.screen):
+        while self._given is not None and self._given.to is not (self.focused or self.screen):
             await self._go_on()  # it has led elsewhere
         to = self.focused or self.screen
-        if self._given is not None and (self._keys_behind or self._given[1] != event.key):
-            self._keys_behind.append(event)
+        if self._given is not None and (self._keys_behind or self._given.key != event.key):
+            self._keys_behind = (*self._keys_behind, event)
         elif self._given is not None or (isinstance(to, Input) and event.is_printable):
             await self._take(event)
         else:
-            self._given, self._keys_behind = (to, event.key), []
+            self._given = given = GivenKey(to, event.key)
             await self._take(event)
-            await self._follow(again=True)
+            await self._follow(given, again=True)
 
     @on(KeyDone)
     async def _key_done(self, event: KeyDone) -> None:
-        await (self._follow(again=False) if event.again else self._go_on())
+        if event.given is not self._given:
+            return  # that one has led elsewhere: the keys behind it went on then
+        await (self._follow(event.given, again=False) if event.again else self._go_on())
 
-    async def _follow(self, *, again: bool) -> None:
-        if self._given is None or not self._given[0].post_message(KeyDone(again=again)):
+    async def _follow(self, given: GivenKey, *, again: bool) -> None:
+        if not given.to.post_message(KeyDone(given, again=again)):
             await self._go_on()
 
     async def _go_on(self) -> None:
-        if self._given is not None:
-            behind, self._given = self._keys_behind, None
-            for key in behind:
-                await self.on_event(key)
+        behind, self._given, self._keys_behind = self._keys_behind, None, ()
+        for key in behind:
+            await self.on_event(key)
 
     async def _take(self, event: events.Event) -> None:
         held = self._held_keys
@@ -100,10 +111,13 @@ class TypedAhead(App[int]):
             held.times -= 1
         elif held is not None and self.screen is not held.below and isinstance(self.screen, Dialog):
             self.screen.call_after_refresh(self._pass_on, held)  # once it has its fields, and one has the focus
-        else:
+        elif held is not None:
             self._held_keys = None
+            self._keys_behind = tuple(key for key in self._keys_behind if key.key in LEAVING)
 
     def _pass_on(self, held: HeldKeys) -> None:
+        """Give them to the question in the order in which they were typed: before those that no widget got so far."""
         self._held_keys = None
-        for key in held.keys:
-            self.post_message(events.Key(key.key, key.character))
+        self._given = first = GivenKey(self, "")
+        self._keys_behind = (*held.keys, *self._keys_behind)
+        self.post_message(KeyDone(first, again=False))
