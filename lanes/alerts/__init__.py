@@ -1,1 +1,1 @@
-"""Alerts: people are told, once each, when something has gone wrong for a while, and when it is over."""
+"""Alerts: one notification when something has been wrong for a while, and one when it is over."""

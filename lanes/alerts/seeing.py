@@ -1,4 +1,4 @@
-"""What alerts are about, as the database shows it now. Nothing of what people and models say is among it."""
+"""Finds in the database what alerts report. Their facts contain no text of messages or replies."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -11,17 +11,18 @@ from lanes_storage.globs import as_pattern
 from lanes_storage.interface import Reads
 from lanes_storage.records import SeenIncident
 
-#: How long a dead letter that nobody retries counts as new.
+#: How long a dead letter that nobody retries, and a gateway that died without a successor, is reported.
 RECENT_MS = 3_600_000
-#: A provider is down if it is not asked for so long, or was refused so often in a row.
+#: A provider is down while it cools for at least this long, or after this many refusals in a row. A refused key and an
+#: exhausted quota always count.
 DOWN_MS = 60_000
 DOWN_TRIES = 5
-#: Silent runs of one look, as many as of the other kinds: an alert may mean only the last of them.
+#: How many silent runs one look reads, as many as of the other kinds: the glob of an alert may match only the last.
 MOST_SILENT = 1_000
 
 
 class AlertKind(StrEnum):
-    """What people are told of."""
+    """What an alert can report."""
 
     HELD = "held"
     SILENT = "silent"
@@ -32,7 +33,7 @@ class AlertKind(StrEnum):
 
 
 def sightings(read: Reads, alerts: Sequence[AlertConfig], now: Now) -> list[SeenIncident]:
-    """Everything that these alerts are about, now."""
+    """Everything that these alerts have to report at ``now``."""
     return [
         SeenIncident(alert.name, kind, subject, facts)
         for alert in alerts

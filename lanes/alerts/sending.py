@@ -1,4 +1,4 @@
-"""Sending one alert: to a webhook, or to a program on its standard input, within a time limit for all of it."""
+"""Sends one alert, to a webhook or to the standard input of a program, within the time limit of the alert."""
 
 import asyncio
 import os
@@ -10,11 +10,11 @@ from lanes.runners.http.client import HttpClient
 
 
 class NotSent(Exception):
-    """An alert could not be sent; says why, without its address."""
+    """An alert could not be sent. The text gives the reason, but not the address, which may contain a secret."""
 
 
 def send(alert: AlertConfig, body: bytes) -> None:
-    """Send it. Blocks, at most for the time limit of the alert. Raises NotSent."""
+    """Send an alert. Blocks for at most its time limit. Raises NotSent."""
     try:
         if alert.command:
             _run(alert, body)
@@ -25,7 +25,7 @@ def send(alert: AlertConfig, body: bytes) -> None:
     except TimeoutError as error:
         raise NotSent(f"no answer within {alert.timeout_ms / 1000:g} s") from error
     except Exception as error:
-        raise NotSent(type(error).__name__) from error  # its text may have the address
+        raise NotSent(type(error).__name__) from error  # its text may contain the address
 
 
 async def _post(alert: AlertConfig, body: bytes) -> None:
@@ -44,7 +44,7 @@ async def _post(alert: AlertConfig, body: bytes) -> None:
 
 
 def _run(alert: AlertConfig, body: bytes) -> None:
-    """Run the program, without a shell; it must end with exit code 0. Its whole group ends with the time limit."""
+    """Run the program, without a shell; it must exit with code 0. At the time limit its process group is killed."""
     quiet = subprocess.DEVNULL
     try:
         started = subprocess.Popen(

@@ -1,7 +1,7 @@
-"""The thread that looks for incidents, and those that tell of them.
+"""The thread that looks for incidents, and the threads that send alerts about them.
 
-Every gateway with alerts looks; one of them sends each, by a claim in the database that ends by itself. Each send has a
-separate thread, so that one that hangs delays nothing.
+Every gateway with alerts looks. Only the gateway that claims an incident in the database sends it; the claim expires by
+itself. Each send has a separate thread, so that one that hangs delays nothing.
 """
 
 import threading
@@ -24,22 +24,22 @@ from lanes_storage.records import DueIncident
 log = Log("lanes.alerts")
 
 LOOK_S = 2.0
-#: A look takes at most this part of the time (50: one fiftieth), unless it takes very long: one at very many lanes or
-#: dead letters, of which an alert means few, takes tenths of a second, and is repeated less often.
+#: The pause after a look is this many times as long as the look (with very many lanes or dead letters, one takes tenths
+#: of a second), at least ``LOOK_S`` and at most ``LONGEST_LOOK_S``.
 LOOK_PART = 50
 LONGEST_LOOK_S = 15.0
-#: An incident is over once nothing was seen of it for so long: what comes and goes is one incident.
+#: An incident ends once it was not seen for this long, so that a condition that comes and goes is one incident.
 CALM_MS = 30_000
-#: Alerts that are sent at the same time.
+#: How many alerts are sent at the same time.
 AT_ONCE = 4
-#: Between two tries of a send that failed: the first time, and at most.
+#: The pause before a failed send is repeated: after the first failure, and, doubled each time, at most.
 AGAIN_FIRST_MS = 10_000
 AGAIN_LONGEST_MS = 3_600_000
-#: A claim outlives the time limit of its alert by this.
+#: How much longer a claim lasts than the time limit of its alert.
 LEASE_MS = 30_000
-#: How long what is over is kept.
+#: How long ended incidents are kept.
 KEPT_MS = 14 * 86_400_000
-#: How long a stop waits for what is being sent.
+#: How long a stop waits for sends in progress.
 STOP_S = 2.0
 
 
@@ -60,10 +60,10 @@ class AlertWatch(Loop):
         self._owner = owner
         self._sender = sender
         self._sending: set[threading.Thread] = set()
-        self._took_ms = 0  # the last look
+        self._took_ms = 0  # duration of the last look
 
     def stop(self) -> None:
-        """Stop, and wait a moment for what is being sent: another gateway sends what is not finished by then."""
+        """Stop, and wait a moment for sends in progress; another gateway repeats those that do not finish."""
         super().stop()
         for thread in list(self._sending):
             thread.join(STOP_S / AT_ONCE)
@@ -96,14 +96,14 @@ class AlertWatch(Loop):
                 thread.start()
 
     def _send(self, alert: AlertConfig, incident: DueIncident, owner: int) -> None:
-        """In a separate thread."""
+        """Send one alert and store the result. Runs in a separate thread."""
         try:
             self._sender(alert, body(incident, alert.form))
         except NotSent as error:
             wait = min(AGAIN_FIRST_MS << min(incident.tries, 16), AGAIN_LONGEST_MS)
             log.warning("alert %a was not sent (%s): again in %d s", alert.name, error, wait // 1000)
             next_at = self._clock().wall + wait
-            with suppress(StorageError, TimeoutError):  # the claim ends by itself
+            with suppress(StorageError, TimeoutError):  # the claim expires by itself
                 self._write(lambda tx: doors.incident_not_sent(tx, incident.id, owner, next_at))
             return
         with suppress(StorageError, TimeoutError):

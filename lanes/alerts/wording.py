@@ -1,4 +1,4 @@
-"""What an alert says: a JSON object, or the form that Slack takes."""
+"""The body of an alert: a JSON object with all facts, or a Slack message."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ _SEVERAL = {
 
 
 def body(incident: DueIncident, form: str) -> bytes:
-    """What is sent. Names are escaped for a terminal, and in JSON as ASCII."""
+    """The body to send, as ASCII JSON. Names are escaped, so that they are safe on a terminal."""
     payload = _payload(incident)
     if form == "slack":
         text = payload["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""What a model is told of a lane's conversation: which turns, in which words, and how many fit.
+"""The part of a lane's conversation that is sent to a model: which turns, in which form, and how many fit.
 
-Pure functions over turns; ``lanes_storage`` keeps them, ``lanes.runners`` sends them.
+Pure functions of turns; ``lanes_storage`` stores the turns, ``lanes.runners`` sends them.
 """

@@ -1,4 +1,4 @@
-"""A conversation as chat messages that other programs read and write."""
+"""Exports and imports conversations as lists of chat messages."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,13 +8,13 @@ from lanes.conversations.turns import ChatMessage, answer_of, kept, without_call
 from lanes.runners.base import Turn
 from lanes_storage.doors import ImportedTurn
 
-#: So many turns are imported at once.
+#: The most turns that one import may contain.
 MOST_TURNS = 10_000
 _SPEAKERS = ("user", "assistant", "tool")
 
 
 def exported(turns: Iterable[Turn]) -> list[ChatMessage]:
-    """Every turn as it was: what was said, then what was answered."""
+    """The chat messages of all turns: each text, followed by its answer."""
     messages: list[ChatMessage] = []
     for turn in turns:
         messages.append({"role": "user", "content": turn.text})
@@ -24,7 +24,8 @@ def exported(turns: Iterable[Turn]) -> list[ChatMessage]:
 
 
 def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessage]]]:
-    """The turns of chat messages: each text with what was answered. Raises Unfit for what cannot be remembered."""
+    """Group chat messages into turns: each user text with the messages that answer it. Raises Unfit for messages that a
+    conversation cannot hold."""
     turns: list[tuple[str, list[ChatMessage]]] = []
     for number, message in enumerate(messages):
         place, role = f"messages[{number}]", message.get("role")
@@ -43,7 +44,7 @@ def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessag
 
 
 def to_store(text: str, answer: Sequence[ChatMessage]) -> ImportedTurn:
-    """One of these turns as it is stored. Raises Unfit."""
+    """The form in which an imported turn is stored. Raises Unfit."""
     messages = kept(None, answer) if answer else None
     if messages is None:
         return ImportedTurn(text, None)

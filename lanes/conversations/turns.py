@@ -1,7 +1,7 @@
-"""Turns in the words of the chat dialect, so that every provider takes them, even where something went wrong in them.
+"""Turns as messages of the chat dialect, made acceptable for every provider even where a turn went wrong.
 
-Strict providers refuse an empty message, two messages of one side in a row, and a call of a tool without its result.
-One such turn would make the lane fail for ever.
+Strict providers refuse an empty message, two messages of one role in a row, and a tool call without a result. A single
+such turn would make every later message of the lane fail.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,17 +15,17 @@ from lanes_storage.records import TurnRow
 
 ChatMessage = dict[str, Any]
 
-#: The result of a call that has none: nobody carried it out.
+#: Stands in for the missing result of a tool call.
 NO_RESULT = "(no result)"
-#: More characters than any number of turns has.
+#: A character limit that no conversation reaches.
 ALL_CHARACTERS = 2**62
 
 
 def chat_messages(
     turns: Iterable[Turn], text: str, system: str | None = None, *, tools: bool = False
 ) -> list[ChatMessage]:
-    """A conversation that ends with ``text``. What a person said and nobody answered comes before what they said next,
-    in one message. ``tools``: calls of tools and their results are told, too."""
+    """The messages of a conversation that ends with ``text``. A text without an answer is joined with the next text
+    into one message. ``tools``: include tool calls and their results."""
     messages: list[ChatMessage] = [{"role": "system", "content": system}] if system else []
     waiting: list[str] = []
     for turn in turns:
@@ -45,14 +45,14 @@ def _answered(turn: Turn, *, tools: bool) -> Sequence[ChatMessage]:
 
 
 def turn_from(row: TurnRow) -> Turn:
-    """A turn, as it is stored."""
+    """The turn of a stored row."""
     answer = parsed(row.answer, list) if row.answer else None
     messages = [each for each in answer or () if isinstance(each, dict)]
     return Turn(row.text, row.reply or "", messages, row.tokens, row.id)
 
 
 def exchanges(turns: Iterable[Turn]) -> list[Turn]:
-    """The turns that were answered, each with what was said and not answered before it."""
+    """The answered turns; texts without an answer are joined with the text of the next answered turn."""
     finished: list[Turn] = []
     waiting: list[str] = []
     for turn in turns:
@@ -64,12 +64,13 @@ def exchanges(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def answer_of(turn: Turn) -> Sequence[ChatMessage]:
-    """What was answered in a turn."""
+    """The chat messages of a turn's answer."""
     return turn.answer or [{"role": "assistant", "content": turn.reply}]
 
 
 def kept(message: ChatMessage | None, turn: Sequence[ChatMessage] | None) -> list[ChatMessage] | None:
-    """What is to be remembered of an answer besides its text, as ``Reply`` has it; None if the text says it all."""
+    """The chat messages to store with an answer, from ``Reply.message`` and ``Reply.turn``; None if the text of the
+    reply is enough."""
     messages = [*(turn or ()), *([] if message is None else [message])]
     remembered = [clean for each in messages if (clean := _remembered(each)) is not None]
     plain = turn is None and (message is None or not (message.get("tool_calls") or message.get("refusal")))
@@ -77,7 +78,8 @@ def kept(message: ChatMessage | None, turn: Sequence[ChatMessage] | None) -> lis
 
 
 def _remembered(message: ChatMessage) -> ChatMessage | None:
-    """A message with what every provider takes back: neither thoughts nor annotations."""
+    """The parts of a message that every provider accepts in a history, without thoughts and annotations; None if no
+    part is left."""
     role, content = message.get("role"), message.get("content") or message.get("refusal")
     if role == "tool":
         return {"role": role, "tool_call_id": message.get("tool_call_id"), "content": content or ""}
@@ -94,7 +96,7 @@ def _without_index(call: ChatMessage) -> ChatMessage:
 
 
 def closed(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
-    """The answer with a result for each call, and without results that nobody asked for."""
+    """The answer with a result for each tool call, and without results that belong to no call."""
     answer: list[ChatMessage] = []
     calls: list[str] = []
     for message in messages:
@@ -111,7 +113,7 @@ def closed(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
 
 
 def without_calls(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
-    """The answer without calls of tools: a provider that was told of no tools may refuse them."""
+    """The answer without tool calls, which a provider may refuse in a request that declares no tools."""
     texts = [text_of(each.get("content")) for each in messages if each.get("role") == "assistant"]
     texts = [text for text in texts if text.strip()]
     return [{"role": "assistant", "content": together(texts)}] if texts else []

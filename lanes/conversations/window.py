@@ -1,4 +1,4 @@
-"""How much of a conversation a model is told, and how much less after it said that it cannot read so much."""
+"""How many turns of a conversation are sent to a model, and how many after it refused them as too long."""
 
 import json
 import re
@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from lanes.conversations.turns import ChatMessage, answer_of, chat_messages
 from lanes.runners.base import Turn
 
-#: Bytes of UTF-8 that count as one token, where nothing better is known. Most texts have more to a token, so that this
-#: estimates too much rather than too little.
+#: Bytes of UTF-8 per token, for estimates. Most texts have more bytes per token, so an estimate is rather too high than
+#: too low.
 BYTES_OF_A_TOKEN = 3
-#: What a message counts besides its text.
+#: Tokens of a message besides its text.
 TOKENS_OF_A_MESSAGE = 4
-#: What a conversation is cut to when it is too long: of the limit, where the provider names it, else of what it has.
+#: The size to which a conversation that is too long is cut: as a share of the limit that the provider states, or of the
+#: conversation's own size.
 OF_THE_LIMIT = 0.7
 OF_ITSELF = 0.5
 
@@ -23,14 +24,14 @@ _LIMIT = re.compile(rf"(?:maximum|context|limit|allowed|up to|>)[^0-9]{{0,60}}{_
 
 
 class StatedLimit(NamedTuple):
-    """What a provider says of its limit, in tokens: how many it takes, and how many it was sent."""
+    """The token limit that a provider states in an error, and how many tokens it was sent (None: not stated)."""
 
     limit: int
     sent: int | None
 
     @classmethod
     def of(cls, sentence: str) -> "StatedLimit | None":
-        """The limit that a sentence names; None if it names none."""
+        """The limit that the sentence of an error states; None if it states none."""
         match = _LIMIT.search(sentence)
         if match is None:
             return None
@@ -44,12 +45,12 @@ def _number(digits: str) -> int:
 
 
 def tokens_of(text: str) -> int:
-    """The estimated size of a message with this text."""
+    """The estimated size of a message with this text, in tokens."""
     return TOKENS_OF_A_MESSAGE + -(-len(text.encode(errors="replace")) // BYTES_OF_A_TOKEN)
 
 
 def tokens_of_turn(turn: Turn) -> int:
-    """The size of a turn: as its provider counted it, else estimated."""
+    """The size of a turn in tokens: as its provider counted it, else estimated."""
     if turn.tokens is not None:
         return turn.tokens
     return tokens_of(turn.text) + sum(tokens_of(_text_of(message)) for message in answer_of(turn))
@@ -61,9 +62,10 @@ def _text_of(message: ChatMessage) -> str:
 
 
 def counted(usage: Mapping[str, Any] | None, window: "ConversationWindow", reply: Turn) -> int | None:
-    """What the turn with this reply counts, by the usage that the provider told; None if it told none.
+    """The size of the turn with this reply in tokens, from the usage that the provider reported; None if it reported
+    none.
 
-    The provider counts the whole request; of that the text has the share that it has of the estimates.
+    The provider counts the whole request: the text gets the same share of that count as it has of the estimate.
     """
     counts = usage or {}
     sent, received = counts.get("prompt_tokens"), counts.get("completion_tokens")
@@ -77,9 +79,10 @@ def counted(usage: Mapping[str, Any] | None, window: "ConversationWindow", reply
 
 @dataclass(frozen=True, slots=True)
 class ConversationWindow:
-    """The turns that a model is told, oldest first, and the text that it is to answer, which is always told.
+    """The turns that are sent to a model, oldest first, and the text to answer, which is always sent.
 
-    ``left_out``: how many turns it is not told since it cannot read so much. ``tools``: calls of tools are told, too.
+    ``left_out``: how many turns are not sent because the model refused them as too long. ``tools``: tool calls are sent
+    as well.
     """
 
     turns: Sequence[Turn]
@@ -90,12 +93,12 @@ class ConversationWindow:
 
     @property
     def alone(self) -> bool:
-        """Whether the text is told without any turn."""
+        """Whether the text is sent without any turn."""
         return not self.turns
 
     @property
     def tokens(self) -> int:
-        """The size of all of it."""
+        """The size of the turns, the text and the system message together."""
         return self._fixed + sum(map(tokens_of_turn, self.turns))
 
     @property
@@ -103,15 +106,15 @@ class ConversationWindow:
         return tokens_of(self.text) + (tokens_of(self.system) if self.system else 0)
 
     def messages(self) -> list[ChatMessage]:
-        """It in the words of chat."""
+        """The window as messages of the chat dialect."""
         return chat_messages(self.turns, self.text, self.system, tools=self.tools)
 
     def without_turns(self) -> "ConversationWindow":
-        """The text alone."""
+        """The window without turns; they count as left out."""
         return replace(self, turns=(), left_out=self.left_out + len(self.turns))
 
     def within(self, tokens: int | None) -> "ConversationWindow":
-        """The newest turns that fit into so many tokens together with the text."""
+        """The window with only the newest turns that fit into ``tokens`` together with the text; None: no limit."""
         if tokens is None:
             return self
         left, number = tokens - self._fixed, 0
@@ -123,12 +126,12 @@ class ConversationWindow:
         return replace(self, turns=self.turns[len(self.turns) - number :])
 
     def shorter(self, sentence: str) -> "ConversationWindow":
-        """What is told after a provider has said in this sentence that all of it is too long: fewer turns, and none
-        where the text is most of it."""
-        stated, all_of_it = StatedLimit.of(sentence), self.tokens
-        if stated is not None and stated.sent is not None:  # then it is known what its tokens are by our estimates
-            most = OF_THE_LIMIT * stated.limit * all_of_it / stated.sent
+        """The window to send after a provider refused this one as too long, with this sentence: with fewer turns, or
+        with none if the text is most of it."""
+        stated, estimate = StatedLimit.of(sentence), self.tokens
+        if stated is not None and stated.sent is not None:  # converts the provider's tokens to estimated ones
+            most = OF_THE_LIMIT * stated.limit * estimate / stated.sent
         else:
-            most = min(OF_ITSELF * all_of_it, OF_THE_LIMIT * (stated.limit if stated is not None else all_of_it))
-        fewer = self.within(min(round(most), all_of_it - 1))
+            most = min(OF_ITSELF * estimate, OF_THE_LIMIT * (stated.limit if stated is not None else estimate))
+        fewer = self.within(min(round(most), estimate - 1))
         return replace(fewer, left_out=self.left_out + len(self.turns) - len(fewer.turns))
