@@ -1,4 +1,4 @@
-"""What the methods of a desk share."""
+"""The base class of a desk: its store, its configuration, and how its methods run verbs."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -37,7 +37,7 @@ class DeskBase(LoopDriver):
     async def close(self) -> None:
         """Cancel the holds, finish pending writes and close the database, also if the caller is cancelled meanwhile.
 
-        Who calls it again waits for the same end.
+        A repeated call waits for the same close.
         """
         await self._closing.do(self._close)
 

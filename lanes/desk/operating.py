@@ -1,4 +1,4 @@
-"""What an operator, or an embedding program, does with lanes and asks of them: most verbs, typed by hand."""
+"""Operating lanes and reading their state, for operators and embedding programs: most verbs, with written-out types."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,10 +37,10 @@ class DeskOperating(DeskBase):
     ) -> records.AbortResult:
         """Abort the run of a lane (``scope`` run, both) and its waiting messages (queue, both).
 
-        ``epoch``: only if the lane is still at it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
+        ``epoch``: only if the lane still has it. ``grace_ms``: instead of the grace of the run; ``force``: no grace.
         ``wait`` False, or after ``timeout`` seconds: the outcome is ``pending`` and the request remains.
-        ``source``: whose lane of that name is meant; ``reset``: reset the session of a watched lane if nothing else
-        ends its run. Raises NotFound, Unfit, Ambiguous.
+        ``source``: the program whose lane of that key is meant; ``reset``: reset the session of a watched lane if
+        nothing else ends its run. Raises NotFound, Unfit, Ambiguous.
         """
         effect = control.abort(
             self.context(actor),
@@ -69,7 +69,7 @@ class DeskOperating(DeskBase):
     ) -> Lane:
         """Stop a lane from claiming until ``until`` or resumed. Raises NotFound, Changed, Unfit.
 
-        ``until``: a wall time to come, in milliseconds or as a datetime with a time zone.
+        ``until``: a wall time in the future, in milliseconds or as a datetime with a time zone.
         """
         effect = control.pause(self.context(actor), key, until=_ms(until, "until"), reason=reason, epoch=epoch)
         return (await self.perform(effect)).lane
@@ -81,7 +81,7 @@ class DeskOperating(DeskBase):
     async def pause_all(
         self, match: str = "*", *, actor: str = EMBEDDER, reason: str | None = None, until: int | datetime | None = None
     ) -> records.GlobActed:
-        """Let every lane whose key fits a glob claim nothing, lanes to come included, until ``until`` or resumed."""
+        """Pause every lane whose key matches a glob, future lanes included, until ``until`` or resumed."""
         return await self.perform(
             control.pause_all(self.context(actor), match=match, until=_ms(until, "until"), reason=reason)
         )
@@ -89,7 +89,10 @@ class DeskOperating(DeskBase):
     async def resume_all(
         self, match: str = "*", *, set_at: int | None = None, actor: str = EMBEDDER
     ) -> records.GlobActed:
-        """End the pause of a glob. Lanes that are paused themselves, or by another glob, stay paused."""
+        """End the pause of a glob; ``set_at``: only the one that was set at that wall time.
+
+        Lanes that are paused themselves, or by another glob, stay paused.
+        """
         return await self.perform(control.resume_all(self.context(actor), match=match, set_at=set_at))
 
     async def ack(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
@@ -106,7 +109,10 @@ class DeskOperating(DeskBase):
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Lane]:
-        """Lanes in some order; by attention, unfinished ones first, the longest wait at the top. Raises Unfit."""
+        """The lanes that a filter chooses, in an order: by default unfinished ones first, the longest wait at the top.
+
+        Raises Unfit.
+        """
         arguments.instance(chosen, LaneFilter, "chosen", "LaneFilter(...)")
         queries.list_.checked({"limit": limit})
         arguments.count(offset, "offset")
@@ -255,7 +261,7 @@ class DeskOperating(DeskBase):
         return await self.perform(system.drain(self.context(by), gateway=owner_id, until=_ms(until, "until")))
 
     async def drain_rehearsal(self, owner_id: int | None = None) -> list[records.Cut]:
-        """The runs that such a drain would cut, and the result for their messages. Raises NotFound."""
+        """The runs that such a drain would cut, and what becomes of their messages. Raises NotFound."""
         return await self.perform(system.drain_rehearsal(self.context(), gateway=owner_id))
 
     async def drain_wait(self, owner_ids: Sequence[int], *, timeout: float | None = None) -> list[records.OwnerDetail]:

@@ -48,8 +48,9 @@ class DeskSending(DeskBase):
         Exactly one of ``text`` and ``request`` (a chat request with its own history). ``cap``, ``mode`` and
         ``overflow`` are those of the lane's policy unless given. ``fresh``: a new conversation begins when the message
         first runs; the earlier one stays readable. ``waiting_run``: the run that will wait for it;
-        ``from_run``: the one that sends it (without: the one that this code is a part of).
-        ``sender``: the person who wrote it, where ``actor`` is a program; a question of its run is for both.
+        ``from_run``: the run that sends it (by default the run that the calling code belongs to).
+        ``sender``: the person who wrote it, where ``actor`` is a program; only a message with the same two answers a
+        question of its run.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy (``if_idle``, mode ``reject``), IdempotencyConflict, WaitCycle.
         """
         effect = sending.send(
@@ -82,7 +83,7 @@ class DeskSending(DeskBase):
         return await self.perform(sending.answer(self.context(actor), key, text, question=question))
 
     async def steer(self, key: str, text: str, *, actor: str = EMBEDDER) -> Message:
-        """Give a text to the run of a lane, if its runner takes it (``run.inbox()``); else it waits.
+        """Give a text to the run of a lane, if its runner takes it (``run.inbox()``); else the text waits in the queue.
 
         Raises NotFound, QueueFull.
         """
@@ -91,7 +92,7 @@ class DeskSending(DeskBase):
     async def wait(self, message: int | Message, *, timeout: float | None = None) -> Message:
         """The message once it has ended, or after ``timeout`` seconds.
 
-        ``message``: its id, or the message itself, as it was just accepted or read, which is then not read once more.
+        ``message``: its id, or the message as it was just accepted or read, which saves a read.
         A run that waits does not count as stalled. Raises NotFound, Unfit; WaitCycle if the message waits for that run.
         """
         timeout, run = arguments.patience_s(timeout), current_run(self.store.name)
@@ -169,10 +170,11 @@ class DeskSending(DeskBase):
         The lane is released when the block is left in any way, and when its process dies. The block is
         cancelled when it is aborted, runs out of time, or loses its lane; then HoldEnded is raised, with the cause.
         ``run_timeout`` and ``stall_timeout`` are seconds (None: of the policy; ``math.inf``: off); call
-        ``run.progress`` within a long block. ``timeout``: how many seconds to wait for one's turn (TimeoutError).
+        ``run.progress`` within a long block. ``timeout``: how many seconds to wait for the lane (TimeoutError).
         ``if_idle``: do not wait at all (LaneBusy). Pass ``run.epoch`` to systems that must refuse a superseded holder.
         Raises InvalidKey, Unfit, QueueFull, LaneBusy, HoldEnded, WaitCycle (from within a run that the lane waits for),
-        Draining (its process was suspended and given up by others, and has not registered again yet: try again).
+        Draining (other processes declared this one dead while it was suspended, and it has not registered again yet:
+        try again).
         """
         holds = await self._started_holds()
         async with holds.hold(
@@ -188,14 +190,14 @@ class DeskSending(DeskBase):
     async def register(self) -> Callable[[], int]:
         """Register this process as an owner that may hold lanes, with heartbeats, until the desk is closed.
 
-        The first hold does that as well. Returns a function that gives its id, which changes if other processes have
-        declared this one dead.
+        The first hold does that as well. Returns a function that returns the id of the owner, which changes if other
+        processes have declared this one dead.
         """
         holds = await self._started_holds()
         return lambda: holds.owner_id
 
     async def _started_holds(self) -> "Holds":
-        from lanes.engine.holds import Holds  # the whole engine, which a desk that only looks does not need
+        from lanes.engine.holds import Holds  # the whole engine, which a desk without holds does not need
 
         await self.check_loop()
         async with self._starting_holds:
