@@ -36,16 +36,16 @@ log = Log("lanes.engine")
 
 whole(doors, reads, records)
 
-#: Between two ticks of the event loop.
+#: Seconds between two ticks of the event loop.
 TICK_S = 0.5
 
 
 class Engine:
     """Holds lanes for one owner. For the event loop that it is started in.
 
-    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` returns after
-    how long to warn about a waiting head of a lane, ``keep`` how long finished rows are kept; None: other processes do
-    that. ``hooks`` are called at events. ``bound_only``: it claims only messages that are bound to it.
+    ``reconciled`` is called after each reconcile pass, in the upkeep's thread. ``wait_patience_ms`` returns how long
+    the head of a lane may wait before a warning; ``keep`` says how long finished rows are kept. None for either: other
+    processes do that. ``hooks`` are called at events. ``bound_only``: it claims only messages that are bound to it.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Engine:
         hooks: Hooks | None = None,
         bound_only: bool = False,
     ) -> None:
-        self._stopping: Drain | None = None  # this process is about to end
-        self._ordered: Drain | None = None  # from the owner's row
+        self._stopping: Drain | None = None  # the drain with which this process ends
+        self._ordered: Drain | None = None  # the drain in the owner's row
         self._started = self._stopped = False
         self.streams = Streams()
         self._store = store
@@ -180,7 +180,7 @@ class Engine:
         if self._housekeeper is not None:
             self._housekeeper.start()
         self._dispatching = asyncio.create_task(self._dispatcher.run(), name="lanes-dispatcher")
-        self._dispatching.add_done_callback(_loud)
+        self._dispatching.add_done_callback(_log_death)
         self._ticking = asyncio.create_task(self._tick(), name="lanes-tick")
 
     async def _registered(self, now: Now) -> int:
@@ -194,9 +194,10 @@ class Engine:
             raise
 
     async def drain(self, *, by: str, wait_ms: int) -> None:
-        """Claim nothing more, and wait for the runs, at most so long. Call ``stop`` afterwards.
+        """Claim nothing more, and wait up to ``wait_ms`` for the runs to end. Call ``stop`` afterwards.
 
-        Remaining runs are then interrupted, and their messages go back to their places, uncounted.
+        ``stop`` interrupts the remaining runs; the messages that may run again keep their places, and this interruption
+        is not counted.
         """
         now = self._clock()
         until = now.wall + wait_ms
@@ -218,13 +219,14 @@ class Engine:
                 storing.cancel()
 
     async def _keep_storing(self, note: Step[None]) -> None:
-        """Store a drain even if the database fails now: if the process dies before its end, no message must count
-        that."""
+        """Retry until the drain is stored: if the process dies while it drains, no message may count that as an
+        interruption."""
         while not await self._stored(note):  # noqa: ASYNC110 - it polls the database
             await asyncio.sleep(TICK_S)
 
     async def _stored(self, note: Step[None]) -> bool:
-        """Store a drain in the row of the owner, to inform others: the drain itself does not need the database."""
+        """Store the drain in the owner's row, so that other processes see it; returns whether it was stored. The drain
+        itself does not need the database."""
         try:
             await self._store.write(note)
         except StorageError:
@@ -232,8 +234,8 @@ class Engine:
         return True
 
     async def stop(self) -> None:
-        """Cut what still runs, end the owner's row, and end every loop. Who calls it again waits for the same end. It
-        completes even if its caller is cancelled meanwhile."""
+        """Cut the runs that are left, end the owner's row, and end every loop. Completes even if its caller is
+        cancelled; a repeated call waits for the same end."""
         if self._upkeep is not None:
             await self._ending.do(partial(self._end, releasing=True))
 
@@ -246,7 +248,7 @@ class Engine:
             return
         self._stopped = True
         self._stopping = self._stopping or Drain("stop", self._clock().wall)
-        async with contextlib.AsyncExitStack() as ending:  # each is done even if others fail, the last first
+        async with contextlib.AsyncExitStack() as ending:  # last in, first out; each runs even if others fail
             ending.callback(self.streams.end_all)
             ending.push_async_callback(self._hook_runner.stop)
             if releasing:
@@ -274,7 +276,7 @@ class Engine:
             log.warning("owner %d could not be closed; others will find it gone: %s", owner_id, error)
 
     async def _cut(self) -> None:
-        """End the runs: cancel them; the watchdog releases those that do not stop. Runs without a lane are left
+        """Cancel the runs; the watchdog releases those that do not stop. Runs that have lost their lanes are left
         behind."""
         cut(self._live, "its gateway stopped", self._clock())
         with contextlib.suppress(TimeoutError):
@@ -305,7 +307,7 @@ class Engine:
         self._dispatcher.wake_threadsafe()
 
 
-def _loud(task: "asyncio.Task[None]") -> None:
-    """Log an error that ended a loop: nothing is claimed any more."""
+def _log_death(task: "asyncio.Task[None]") -> None:
+    """Log the error that ended the dispatcher: nothing is claimed any more."""
     if not task.cancelled() and task.exception() is not None:
         log.critical("the dispatcher died; nothing will be claimed", exc_info=task.exception())

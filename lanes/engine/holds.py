@@ -45,7 +45,7 @@ class HoldRunner:
         loop = asyncio.get_running_loop()
         self.terms = terms
         self.turn: asyncio.Future[RunContext] = loop.create_future()
-        self.stopped = False  # we cancelled the block
+        self.stopped = False  # this runner cancelled the block
         self.leaving = False  # the block has ended and is about to report it
         self._left: asyncio.Future[BaseException | None] = loop.create_future()
         self._block = asyncio.current_task()
@@ -58,7 +58,7 @@ class HoldRunner:
         except asyncio.CancelledError:
             if not self._left.done():
                 self._stop_block()
-                await to_its_end(self._over(run))
+                await to_its_end(self._until_left(run))
             raise
         if error is None:
             return ""
@@ -68,15 +68,15 @@ class HoldRunner:
             raise error
         raise RunFailed(Cause.RUNNER_FAILED, f"its block was left by {type(error).__name__}")
 
-    async def _over(self, run: RunContext) -> None:
-        """The block is left; or its lane is lost and its task has ended, which nobody may ever leave it after."""
+    async def _until_left(self, run: RunContext) -> None:
+        """Return when the block is left, or its lane is lost and its task has ended: then it may never be left."""
         assert isinstance(run, ActiveRun)
         for end in (run.loss, self._block):
             if end is not None:
                 await asyncio.wait({self._left, end}, return_when=asyncio.FIRST_COMPLETED)
 
     def leave(self, error: BaseException | None) -> None:
-        """The block has ended, or was never entered."""
+        """Report that the block has ended, with its error, or was never entered."""
         if not self._left.done():
             self._left.set_result(error)
 
@@ -147,11 +147,11 @@ class Holds:
             async with self._block(runner, message, run):
                 yield run
         finally:
-            runner.leave(None)  # after any failure on the way, nobody uses the place any more
+            runner.leave(None)  # also after a failure before the block: the place is of no use any more
             del self._runners[name]
 
     async def _withdraw(self, runner: HoldRunner, placed: "asyncio.Future[Message]") -> None:
-        """Give a place up, and return once it has ended: its turn may have come meanwhile."""
+        """Give up the place in the queue, and return once its message has ended: it may have been claimed meanwhile."""
         await asyncio.wait({placed})
         runner.leave(None)
         if not placed.cancelled() and placed.exception() is None:
@@ -202,8 +202,8 @@ class Holds:
         """A block has ended: return once its lane is released."""
         try:
             if isinstance(error, asyncio.CancelledError) and not runner.stopped:
-                with contextlib.suppress(StorageError):  # then the run ends without an abort
-                    await self._queue.give_up(message_id)  # the caller was cancelled: an abort
+                with contextlib.suppress(StorageError):  # if that fails, the run ends without an abort
+                    await self._queue.give_up(message_id)  # a cancelled caller aborts its run
         finally:
             runner.leave(error)
         return await self._queue.ended(message_id)
@@ -224,7 +224,7 @@ class Holds:
 
 
 class _HoldPolicies(Policies):
-    """The policies of the holds: each names its runner, and only its program can retry it."""
+    """The policies of holds: the terms come from the hold's own runner, and only the caller can retry a hold."""
 
     def terms(self, head: Head, spec: RunnerSpec) -> Terms:
         del head

@@ -19,12 +19,12 @@ log = Log("lanes.upkeep")
 
 #: Seconds between two rounds while the database fails.
 REFUSED_S = 0.25
-#: Between two log lines about the database, or about the same failure.
+#: Milliseconds between two log lines about the database, or about the same failure.
 COMPLAIN_EVERY_MS = 5_000
 #: How many different failures are distinguished for logging.
 MOST_FAILURES = 16
 
-#: How long one write of such a thread may take before it continues without the result.
+#: How many seconds a thread waits for one of its writes before it continues without the result.
 PATIENCE_S = 10.0
 #: A loop is unhealthy if it has not ticked for this long; while it waits for a commit, the second limit applies.
 UNHEALTHY_MS = 5_000
@@ -35,7 +35,7 @@ Duty = Callable[[Now], object]
 
 
 def every(ms: int, duty: Duty) -> Duty:
-    """That duty, but not again within so many milliseconds."""
+    """The duty, but at most once every ``ms`` milliseconds."""
     next_mono = 0
 
     def when_due(now: Now) -> None:
@@ -118,7 +118,7 @@ class Loop:
         self._clock = clock
         self._pause = pause or LoopPause()
         self._halted = threading.Event()
-        self._logged: dict[str, int] = {}  # what was logged of failures, and when last
+        self._logged: dict[str, int] = {}  # the failures that were logged, and when last
         self._thread = threading.Thread(target=self._run, name=f"lanes-{name}", daemon=True)
 
     def _duties(self, reader: Reader) -> Sequence[Duty]:
@@ -195,7 +195,7 @@ class Loop:
         self.rounds += 1
 
     def _may_log(self, complaint: str) -> bool:
-        """Whether that was not logged lately: it may come in every round, several times a second."""
+        """Whether to log a complaint: not if it was logged a moment ago, since it may come several times a second."""
         now, last = self._clock().mono, self._logged.get(complaint)
         if last is not None and now - last <= COMPLAIN_EVERY_MS:
             return False

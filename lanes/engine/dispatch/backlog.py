@@ -45,7 +45,7 @@ class QueueKind(NamedTuple):
     runner: str
     suspect: bool  # only a few of them may run
     priority: int
-    for_client: bool  # one that waits on its connection
+    for_client: bool  # clients of these wait on their connections
 
 
 class HeadQueue:
@@ -53,7 +53,7 @@ class HeadQueue:
 
     def __init__(self) -> None:
         self._ids = array("q")  # in order
-        self._at = 0  # what stands before is taken
+        self._at = 0  # the ids before this index were taken
 
     def __bool__(self) -> bool:
         return self._at < len(self._ids)
@@ -72,7 +72,7 @@ class HeadQueue:
         place = bisect_left(ids, number, at)
         if place < len(ids) and ids[place] == number:
             return
-        if at > 0 and place - at < len(ids) - place:  # of a million, those move that are fewer
+        if at > 0 and place - at < len(ids) - place:  # a million ids may wait: move the smaller part
             ids[at - 1 : place - 1] = ids[at:place]
             ids[place - 1] = number
             self._at -= 1
@@ -89,8 +89,8 @@ class HeadQueue:
 
 
 class Backlog:
-    """For the event loop. ``runner_of`` returns the runner of this gateway for a head, or None if it has none for
-    it; ``priority_of`` the priority of a lane (None: all are equal)."""
+    """For the event loop. ``runner_of`` returns the runner of this gateway for a head, or None if the gateway does not
+    have it; ``priority_of`` returns the priority of a lane (None: all are equal)."""
 
     def __init__(
         self,
@@ -148,7 +148,8 @@ class Backlog:
         return self._scanned is None
 
     def _found(self, runner: str, scanned: int) -> bool:
-        """Whether the head of a runner that comes first is certainly known: with priorities any head may be that."""
+        """Whether the first head of a runner is certainly known. With priorities, any head that was not read yet may be
+        the first."""
         if self._priority_of is not None:
             return False
         queues = [self._queues.get(QueueKind(runner, False, 0, for_client)) for for_client in (False, True)]
@@ -166,8 +167,8 @@ class Backlog:
     def choose(
         self, slots: Mapping[str, int], suspects: int, limit: int, resting: Collection[str]
     ) -> dict[int, QueueKind]:
-        """Remove and return heads, the highest priority and then the longest wait first: as many as runners have slots,
-        and as suspects may run; of the resting runners only those that are bound to a client."""
+        """Remove and return up to ``limit`` heads, the highest priority and then the longest wait first, within the
+        slots of each runner and the number of suspects that may run; for resting runners only heads of clients."""
         left, chosen = dict(slots), dict[int, QueueKind]()
         while len(chosen) < limit:
             open_ = [
@@ -192,7 +193,8 @@ class Backlog:
             self._queue(kind).put(head)
 
     def look_later(self, at: int, lane: int) -> None:
-        """Read a lane again at that wall time. If there are too many, the scan of all heads covers the latest."""
+        """Read a lane again at that wall time. If there are too many, the latest are dropped, and at the time of the
+        first of those all heads are read again."""
         insort(self._later, (-at, lane))
         if len(self._later) > MOST_LATER:
             self._again_at = min(self._again_at, -self._later.pop(0)[0])

@@ -93,7 +93,7 @@ class Dispatcher:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def _refused(self, error: StorageError) -> None:
-        """Log it once in a while: it may last for hours. That the file was replaced, the upkeep logs."""
+        """Log the error, but only once in a while, as it may last for hours. The upkeep logs a replaced file."""
         now = self._clock().mono
         if not isinstance(error, DatabaseReplaced) and now > self._silent_until:
             self._silent_until = now + COMPLAIN_EVERY_MS
@@ -144,7 +144,8 @@ class Dispatcher:
         return await to_its_end(claiming)
 
     def _slots(self) -> dict[str, int]:
-        """The free slots of each runner; none while none of its providers may be asked, or it can start no process."""
+        """The free slots of each runner, at most as many as its providers have places. A runner that could start no
+        process a moment ago is left out."""
         return {
             spec.name: min(spec.max_runs - self._live.of_runner(spec.name), self._providers.room(spec))
             for spec in self._specs.values()
@@ -196,7 +197,7 @@ class Dispatcher:
         room.left = descriptors.room(len(self._live))
         if self._is_open():
             self._claim(tx, doors.candidates_among(tx, self._owner(), now, chosen), room, now)
-        else:  # it was closed while this waited for its turn
+        else:  # a drain began while this transaction waited for its turn
             room.kept += chosen
         return room
 
@@ -217,7 +218,7 @@ class Dispatcher:
         try:
             result = await self._store.write(claiming)
         except BaseException as error:
-            await self._give_back_behind(error)
+            await self._give_back(error)
             if isinstance(error, StorageError) or not isinstance(error, Exception) or not self._try_again():
                 raise
             return None
@@ -227,16 +228,17 @@ class Dispatcher:
         return result
 
     def _try_again(self) -> bool:
-        """Called in an exception handler for errors outside the store: whether a retry of the page can complete."""
+        """Whether a retry can succeed after an error that was not the store's: without the head that raised, or one
+        by one to find it. Called in an exception handler."""
         skipped = self._skipped.skip(self._clock().mono)
         again = skipped or not self._singly
         self._singly = not skipped
         return again
 
-    async def _give_back_behind(self, error: BaseException) -> None:
-        """Runs that may have been claimed although their transaction failed are registered as held: they are released
-        before they start, and their messages go back to their places. A replaced file may come back; a claim whose
-        event loop ends may still commit."""
+    async def _give_back(self, error: BaseException) -> None:
+        """Give back runs that may have been claimed although their transaction failed: they are registered as live, and
+        released before they start, so that their messages go back to their places. A replaced file may come back; a
+        claim whose event loop ends may still commit."""
         if isinstance(error, DatabaseReplaced):
             for run in self._claimed:
                 self._live.join(run)
@@ -253,7 +255,7 @@ class Dispatcher:
                 self._start(run)
 
     def _room(self, tx: Transaction, now: Now) -> FreeSlots:
-        """What a page of claims begins with."""
+        """The free slots with which a page of claims begins."""
         self._skipped.current = None
         room = FreeSlots(self._providers.view_in(tx, now), within(tx, reads.suspects_running()))
         self._claimed = room.runs
@@ -317,7 +319,7 @@ class Dispatcher:
             return
         budgets = self._policies.budgets(head.key)
         if budgets and (over := doors.exhausted(tx, head.lane_id, budgets, now)) is not None:
-            self._take(tx, room, now)  # before its session is paused: what was decided may be of the same session
+            self._take(tx, room, now)  # before the session is paused: a claim decided earlier may be of the same one
             doors.refuse_over(tx, head, over, now)
             return
         doors.spend(tx, head.lane_id, budgets, now, runs=1)

@@ -1,4 +1,4 @@
-"""What a dispatcher asks of the configuration about each lane."""
+"""The policies of lanes, as the dispatcher reads them from the configuration."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from lanes_storage.records import BudgetTerms, Head, RetryTerms, Terms
 
 
 class Policies(Protocol):
-    """The per-lane part of the configuration. What a class that inherits it does not say is as without any policy."""
+    """The per-lane part of the configuration. Methods that a subclass does not override behave as without a policy."""
 
     def runner_of(self, key: str) -> str | None:
         """The name of the runner of a lane, or None for the default runner."""
@@ -30,16 +30,16 @@ class Policies(Protocol):
         return False
 
     def priority(self, key: str) -> int:
-        """Lanes with a higher number are run before all others."""
+        """The priority of a lane; lanes with a higher one are run before all others."""
         del key
         return 0
 
     def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        """What a lane may use."""
+        """The budgets of a lane."""
         del key
         return ()
 
     def retry(self, key: str) -> RetryTerms | None:
-        """How the messages of a lane are retried without a person; None: not at all."""
+        """How the messages of a lane are retried automatically; None: not at all."""
         del key
         return None

@@ -1,4 +1,5 @@
-"""What a dispatcher knows of the providers of its runners: who may be asked, and which runners rest while all cool."""
+"""The dispatcher's view of its runners' providers: which may be asked, and which runners rest while all of theirs
+cool."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -49,22 +50,23 @@ class ProviderWatch:
                 await self._start_afresh(line, now)
         for name, rest in list(self._resting.items()):
             until = choose(self._chains[name], view, {}).until
-            if until is None or until > rest.until:  # a message that was tried before waits a little longer
+            # the same cooldown may end a little earlier here: ``rest.until`` may be that of a message tried before
+            if until is None or until > rest.until:
                 del self._resting[name]
 
     async def _start_afresh(self, line: ProviderLine, now: Now) -> None:
-        """Forget what was known of a provider while its key or address was another one."""
+        """Reset what is stored about a provider under another key or address."""
         by, key = f"owner:{self._owner()}", line.fingerprint
         await self._store.write(lambda tx: doors.reset_provider(tx, line.name, now, by=by, fingerprint=key))
 
     def room(self, spec: RunnerSpec) -> int:
-        """How many runs of a runner may begin, as far as its providers are concerned."""
+        """How many runs of a runner its providers have places for."""
         return sys.maxsize if self._view is None else room_at(self._chains.get(spec.name, ()), self._view)
 
     @property
     def resting(self) -> set[str]:
-        """The runners of which enough heads are parked: of the others, none is looked at but those of clients, which
-        may be told soon."""
+        """The runners of which enough heads are parked. Of their other heads only those with a waiting client are
+        looked at, since that client may be refused soon."""
         return {name for name, rest in self._resting.items() if rest.postponed >= POSTPONED}
 
     def view_in(self, tx: Transaction, now: Now) -> ProviderView:
@@ -75,12 +77,12 @@ class ProviderWatch:
         )
 
     def choose(self, spec: RunnerSpec, room: FreeSlots, *, tried: bool) -> ProviderChoice:
-        """Whom a run of this runner asks first, for a message that was ``tried`` before, or not."""
+        """The provider that a run of this runner asks first; ``tried``: whether its message was claimed before."""
         return choose(self._chains.get(spec.name, ()), room.view, room.places, tried=tried)
 
     def note(self, room: FreeSlots) -> None:
-        """Keep what a page of claims has seen. Runners rest whose providers are cooling down, once enough of their
-        heads are parked."""
+        """Take over the view of providers from a page of claims, and count the heads that it parked: a runner rests
+        once there are enough of them."""
         self._view = room.view
         for name, (until, postponed) in room.cooled.items():
             rest = self._resting.get(name)

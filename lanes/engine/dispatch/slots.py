@@ -44,6 +44,8 @@ class FreeSlots:
 
 
 class SkippedHeads:
+    """The heads whose claim raised, each skipped for a while."""
+
     def __init__(self) -> None:
         self._until: dict[int, tuple[int, int]] = {}  # by message: until when (monotonic), and for how long it was
         self.current: Head | None = None  # is being claimed just now

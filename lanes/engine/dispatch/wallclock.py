@@ -1,4 +1,4 @@
-"""Notices that the wall clock was set, and has what waits by it moved along, before anything is decided by it."""
+"""Notices that the wall clock was set, and shifts the stored times of waits with it, before any decision uses them."""
 
 from lanes_storage import doors, reads
 from lanes_storage.clock import Now
@@ -14,10 +14,10 @@ class WallClock:
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
-        self._ahead: int | None = None  # of the boot clock, when it was noted last
+        self._ahead: int | None = None  # of the boot clock, at the last look that found a change
 
     async def look(self, now: Now) -> None:
-        """Note it where it is not noted, or was set. Raises StorageError."""
+        """Note the wall clock in the database if it is new there or was set. Raises StorageError."""
         ahead = now.wall - now.boot
         if self._ahead is not None and not is_set(ahead, self._ahead):
             return

@@ -1,1 +1,1 @@
-"""What a live run is given while it works: the answers to its questions, and texts that are meant for it."""
+"""The input of a run while it works: answers to its questions, and steers."""

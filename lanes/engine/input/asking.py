@@ -49,15 +49,15 @@ class Asker(Protocol):
         ...
 
     def wait_for_input(self, limit_ms: int) -> bool:
-        """Its limits do not pass, at most for so long, and it needs no slot. False: too many others wait, too."""
+        """Suspend its limits, for at most ``limit_ms``, and give back its slot. False: too many other runs wait."""
         ...
 
     def judge_again(self) -> None:
-        """The limit of its question counts from now on."""
+        """Have its limits judged again, because that of its question has begun."""
         ...
 
     def go_on(self, progress: str) -> None:
-        """It waits no longer."""
+        """End the wait for input."""
         ...
 
 
@@ -93,9 +93,9 @@ class RunInput:
         self._turn = asyncio.Lock()
         self._questions = 0
         self._open: _OpenQuestion | None = None
-        self._before_ms = 0  # over earlier questions
-        self._left_over: deque[HandedText] = deque()  # taken, and its taker was cancelled meanwhile
-        self._taking: set[asyncio.Task[Any]] = set()  # whose takers were cancelled
+        self._before_ms = 0  # the waits for earlier questions
+        self._left_over: deque[HandedText] = deque()  # taken for callers who were cancelled meanwhile
+        self._taking: set[asyncio.Task[Any]] = set()  # still being taken for such callers
 
     # -------------------------------------------------------------------------- for judges, in any thread
 
@@ -123,8 +123,8 @@ class RunInput:
     # --------------------------------------------------------------------------------------- for the run
 
     async def ask(self, text: str, limit_ms: int, options: tuple[str, ...], *, permission: bool) -> HandedText:
-        """Ask the sender, and wait for the answer. A run asks one question at a time; others wait for their turn.
-        The limit of a permission counts meanwhile: else a run that asks for many holds its lane for all of them.
+        """Ask the sender, and wait for the answer. A run asks one question at a time; further ones wait for their turn.
+        The limit of a permission includes that wait: otherwise a run could hold its lane for the sum of many limits.
 
         Raises NoAnswer.
         """
@@ -201,22 +201,22 @@ class RunInput:
             await signal.wait()
 
     async def left(self) -> list[HandedText]:
-        """What was taken for one who was cancelled meanwhile."""
+        """The texts that were taken for callers who were cancelled meanwhile."""
         while self._taking:
             await asyncio.wait(self._taking)
         left, self._left_over = list(self._left_over), deque()
         return left
 
     def keep(self, *texts: HandedText) -> None:
-        """What was taken for one who was cancelled meanwhile. From any thread."""
+        """Keep texts that were taken for a caller who was cancelled meanwhile. From any thread."""
         with contextlib.suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._keep, *texts)
 
     # -------------------------------------------------------------------------------------------- writing
 
     async def _take(self, step: Step[HandedText | None]) -> HandedText | None:
-        """Take something. If the caller is cancelled meanwhile, what was taken is kept for the next ``steer``: its
-        message has ended."""
+        """Take an answer or a steer. If the caller is cancelled meanwhile, the text is kept for the next ``steer``,
+        since its message has ended."""
         taking = self._loop.create_task(self._written(step))
         try:
             return await asyncio.shield(taking)
@@ -243,7 +243,7 @@ class RunInput:
         self._look()
 
     async def _written(self, step: Step[T]) -> T:
-        """Write, again and again while the database fails. Raises DatabaseReplaced, StoreClosed."""
+        """Run a step in a transaction, and retry while the database fails. Raises DatabaseReplaced, StoreClosed."""
         while True:
             try:
                 return await self._store.write(step)

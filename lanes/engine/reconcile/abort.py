@@ -61,7 +61,7 @@ def request(ctx: Context, params: AbortParams, *, wait: bool, timeout_ms: int | 
 def _all_ended(
     ctx: Context, key: str, results: list[AbortResult], started: Now, *, wait: bool, timeout_ms: int | None
 ) -> Procedure[AbortResult]:
-    """Wait for the outcomes of those that are pending; the outcome for the whole session."""
+    """Wait for the outcomes that are pending, and return the outcome for the whole session."""
     for place, result in enumerate(results):
         if wait and result.outcome is Outcome.PENDING:
             results[place] = yield from _outcome(ctx, result, started, timeout_ms)
@@ -96,8 +96,8 @@ def _request_one(ctx: Context, params: AbortParams) -> Procedure[AbortResult]:
 def go_on_waiting(
     ctx: Context, key: str, run_id: int, *, epoch: int | None, timeout_ms: int | None
 ) -> Procedure[AbortResult]:
-    """Wait for the requested abort of a run of this lane, and unless ``epoch`` named that run alone for those of the
-    other lanes of its session.
+    """Wait for the outcome of an abort that was requested earlier for a run of this lane. Unless its ``epoch`` named
+    only that run, also wait for the aborts of the other lanes of the session.
 
     Raises NotFound if no abort of that run was requested.
     """
@@ -128,7 +128,7 @@ def _outcome(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int |
         slept = owner.slept_ms if slept is None and owner is not None else slept
         waited_ms = now.mono - started.mono
         if run.ended_at is not None:
-            # of the release itself: the lane may have moved on to its next message
+            # the epoch of that release: the lane may have moved on to its next message
             after = yield from read(reads.epoch_of_release(run.lane_id, run.id))
             survivors: tuple[str, ...] | None = ()
             if run.forced and run.process_group is not None:

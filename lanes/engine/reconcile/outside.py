@@ -48,7 +48,7 @@ def reconcile_on(store: Store, ctx: Context, report: Report, each_pass: Callable
     report(f"watching every {span(interval_ms)}, until Ctrl-C")
     while True:
         try:
-            store.write(doors.touch)  # a pass that could not commit would be none
+            store.write(doors.touch)  # raises if the pass could not commit
             done = observer.run_once()
             survivors.run_once(clock(), by=ctx.actor)
         except StorageError as error:

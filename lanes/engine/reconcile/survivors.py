@@ -23,15 +23,15 @@ log = Log("lanes.survivors")
 
 #: Milliseconds between two looks, for those whose processes are ended now.
 LOOK_EVERY_MS = 100
-#: The same once all of them have resisted for so long: a process that a disk blocks, say.
+#: The same once all of them have resisted for ``RESISTS_MS``, such as processes that are blocked by a disk.
 RARELY_MS = 2_000
 RESISTS_MS = 30_000
-#: Milliseconds a command waits at least for the end of a tree whose run had no grace.
+#: How many milliseconds a command waits at least for the end of a tree, even if the run's grace is shorter.
 LEAST_MS = 5_000
 
 
 class SurvivorWatch:
-    """Looks again and again for what is left. For one thread."""
+    """Ends what runs have left behind, step by step, until nothing is left. For one thread."""
 
     def __init__(self, reader: Reader, write: WriteFunction) -> None:
         self._reader = reader
@@ -41,9 +41,9 @@ class SurvivorWatch:
         self._first_seen: dict[int, int] = {}  # by run, on the monotonic clock
 
     def run_once(self, now: Now, *, by: str, version: int | None = None) -> int:
-        """End what is left, and write what is proven; returns how many runs are not proven yet. Raises StorageError.
+        """End what is left, and store what is proven; returns how many runs are not proven yet. Raises StorageError.
 
-        ``version``: of the database. While that is the same, and nothing was left, nothing is looked for.
+        ``version``: of the database. While it is unchanged and no run was unproven, nothing is read.
         """
         unchanged = version is not None and version == self._version and not self._first_seen
         if now.mono < self._next_mono or unchanged:
@@ -68,9 +68,10 @@ class SurvivorWatch:
 
 
 def settle(ctx: Context, run_id: int, *, patience_ms: int, force: bool) -> Procedure[tuple[str, ...] | None]:
-    """End what is left of one run, and wait until nothing is, at most so long.
+    """End what is left of one run, and wait until nothing is left, at most ``patience_ms`` or ``LEAST_MS``, whichever
+    is longer.
 
-    () is proven; otherwise what still lives, or None where that cannot be told from here.
+    Returns () if nothing is left, proven; else what still lives, or None if that cannot be told from here.
     """
     started = ctx.now()
     while True:
@@ -94,7 +95,7 @@ def _end(run: UnprovenRun, *, hard: bool) -> Sequence[Survivor] | None:
     if not run.started:
         return ()
     if run.keeper is None:
-        return None  # written by a lanes that did not store which process it was
+        return None  # stored by a version of lanes that did not identify the process
     return end(run.keeper, this_process(), hard=hard)
 
 

@@ -1,4 +1,4 @@
-"""What interrupts the runs of an owner: a drain, and the loss of its file.
+"""What interrupts the runs of an owner: a drain, and the loss of its database file.
 
 A drain: the owner claims nothing more, and runs that remain at its end are interrupted. It is stored in the owner's
 row. So it works no matter which process committed it (this one at a signal, a command, or an API call), everyone can
@@ -21,7 +21,7 @@ log = Log("lanes.upkeep")
 
 #: How long an interrupted run may take to stop before its lane is released by force.
 CUT_GRACE_MS = 1_000
-#: The reason of the interruption of a run in that case.
+#: The reason for an interruption by the loss of the database file.
 LOST = "its gateway lost the file of its database"
 
 

@@ -84,7 +84,7 @@ class Execution:
         await call_off(*self._tasks)
 
     async def _execute(self, run: ActiveRun) -> None:
-        # No task of a factory: an eager one begins at once, also a run that is to stop before it has begun.
+        # Not by the task factory of the loop: an eager task begins at once, even if the run is to stop before that.
         body = asyncio.Task(_body(run), name=f"lanes-runner-{run.id}")
         run.attach(body)
         try:
@@ -95,7 +95,7 @@ class Execution:
                 await self._outlast(run, body)
             await self._release(run, body)
         except asyncio.CancelledError:
-            if not self._closing:  # the writer has what must be stored
+            if not self._closing:  # the writer already has the release
                 self._free(run, None)
             raise
         finally:
@@ -106,7 +106,7 @@ class Execution:
     async def _over_or_lost(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> None:
         """Return when the work of the run has ended, or its lane was taken away.
 
-        An event loop that ends cancels all its tasks at once: that interrupts the run, it is not left behind.
+        An event loop that ends cancels all its tasks: then the run is interrupted instead of left behind.
         """
         either: tuple[asyncio.Future[Any], ...] = (body, run.loss)
         while not (body.done() or run.lost):
@@ -257,7 +257,7 @@ def _advice(answer: object) -> str:
 
 
 def _alone(group: ExceptionGroup[Exception]) -> Exception:
-    """The only error in a group: that of a task group, which wraps what a task of it raised."""
+    """The error of a group that has only one: a task group wraps even a single error. Others are returned unchanged."""
     error: Exception = group
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         (error,) = error.exceptions
@@ -265,8 +265,8 @@ def _alone(group: ExceptionGroup[Exception]) -> Exception:
 
 
 def _repeatable(run: ActiveRun) -> RetryTerms | None:
-    """What its policy says of a retry, if its message may be run once more by itself: one that was cut may be repeated,
-    and nothing of the reply has reached anybody, or can from now on."""
+    """The retry terms of its policy, if its message may run again automatically: the policy requeues interrupted runs,
+    and no piece of the reply has reached a caller. Then the pieces are discarded, so that none can from now on."""
     if run.retry is None or run.terms.on_interrupt != OnInterrupt.REQUEUE or run.reached_caller:
         return None
     run.discard()
@@ -278,7 +278,7 @@ def _failed(run: ActiveRun, failure: RunFailure, retry: RetryTerms | None = None
 
 
 def _spent(run: ActiveRun, usage: RunUsage | None, now: Now, tx: Transaction, release: Release) -> Release:
-    """The release; what the run used counts in its budgets, whether its reply does or not."""
+    """Count what the run used in its budgets, even if its release was refused; returns the release."""
     if run.budgets and usage is not None:
         amounts = {"tokens": usage.input_tokens + usage.output_tokens, "cost_micros": usage.cost_micros or 0}
         doors.spend(tx, run.claimed.message.lane_id, run.budgets, now, **amounts)
@@ -286,7 +286,7 @@ def _spent(run: ActiveRun, usage: RunUsage | None, now: Now, tx: Transaction, re
 
 
 def _with_usage(run: ActiveRun, ending: Ending) -> Ending:
-    """The end of a run without a reply, and what it used all the same."""
+    """The release of a run without a reply, which also stores what the run has used."""
     usage = run.used
     if usage is None:
         return ending
@@ -299,7 +299,7 @@ def _with_usage(run: ActiveRun, ending: Ending) -> Ending:
 
 
 def _noted(run: ActiveRun, tx: Transaction, release: Release) -> Release:
-    """The release, with a note for the other threads, before it commits, that the run itself releases its lane."""
+    """Note for the other threads, before the commit, that the run itself releases its lane; returns the release."""
     if release.applied:
         run.note_release(tx)
     return release

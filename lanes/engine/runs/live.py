@@ -68,14 +68,14 @@ class ActiveRun:
         self.ticket = claimed.ticket
         self.terms = claimed.terms
         self.stop: Stop | None = None
-        self.warn_after_ms = claimed.terms.warn_held_after_ms  # how long it works until it is warned about next
+        self.warn_after_ms = claimed.terms.warn_held_after_ms  # how long it may work before the next warning
         self.waiting = False  # it waits for a message of another lane, so it is not stalled
-        self.lost = False  # the lane is no longer ours; a result of the runner is late
+        self.lost = False  # it no longer holds its lane; a result of its runner is late
         self.body_ended_at: int | None = None  # its work has ended; only its release is not stored yet
         self.used: RunUsage | None = None  # as it reports while it works
         self.released = False  # this process has stored its release; set in the writer
         self.stream: RunStream | None = None  # set on the event loop before the runner starts
-        self.retry: RetryTerms | None = None  # of its policy, as its budgets
+        self.retry: RetryTerms | None = None  # from its policy, like the budgets
         self.budgets: tuple[BudgetTerms, ...] = ()
         self._store = store
         self._clock = clock
@@ -224,7 +224,7 @@ class ActiveRun:
             reply, ended = self._reply_so_far or None, self.body_ended_at
             attempt = self._named = self._attempt
         if attempt is not None and self.reached_caller:
-            attempt = attempt._replace(next=None, rest_ms=0)  # a restart of the reply would be worse
+            attempt = attempt._replace(next=None, rest_ms=0)  # a reply that has begun is not failed over
         return Beat(self.ticket, progress, at.boot, at.wall, busy_boot, reply, at.slept, ended, attempt)
 
     @property
@@ -282,13 +282,13 @@ class ActiveRun:
             return self._input
 
     def note_shown(self) -> None:
-        """The last heartbeat, which contained the attempt, is committed."""
+        """Note that the last heartbeat, and the attempt in it, is committed."""
         self._shown = self._named
 
     def note_end(self) -> None:
-        """The body of the run has ended: from now on no limit applies to it."""
+        """Note that the body of the run has ended: from now on no limit applies to it."""
         self.body_ended_at = self._clock().wall
-        self.wake_input()  # a task that outlives it may wait there
+        self.wake_input()  # a task that outlives the body may wait for input
 
     def sign(self) -> "Sign":
         """Its last sign of progress, for the watchdog of this process."""
@@ -296,7 +296,8 @@ class ActiveRun:
             return Sign(self._progress, self._progressed.mono, self._busy_until_mono)
 
     def note_release(self, tx: Transaction) -> None:
-        """Its release commits with this transaction: from then on, the lane was not taken away by others."""
+        """Note that its release commits with this transaction: if its lane is gone from then on, no other process took
+        it."""
         self.released = True
         tx.on_rollback(self._unreleased)
 
@@ -348,7 +349,7 @@ class ActiveRun:
             body.cancel()
 
     def _over(self, _: "asyncio.Task[Any]") -> None:
-        """The work has ended. A task refers to its run: if that still referred to it, both would stay in memory."""
+        """Forget the task that has ended: it refers to this run, and a reference cycle would keep both in memory."""
         self._body = None
 
     def _note_progress(self, progress: str) -> Now:

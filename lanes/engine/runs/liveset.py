@@ -19,11 +19,10 @@ class LiveSet:
         self._strays: dict[int, ActiveRun] = {}
         self._of_runner: Counter[str] = Counter()
         self._waiting_for_input: set[int] = set()  # runs that wait for input, which use no slots
-        # Apart from the others: to look at a thousand runs ten times a second would be most of the work of an idle
-        # gateway.
+        # Kept apart: to scan a thousand runs ten times a second would be most of the work of an idle gateway.
         self._stopping: dict[int, ActiveRun] = {}
         self._attempting: dict[int, ActiveRun] = {}  # whose attempts may not be in their rows yet
-        self._without_process: dict[str, Shortage] = {}  # runners that could start none
+        self._without_process: dict[str, Shortage] = {}  # runners that could start no process
         self._followed: list[deque[int]] = []
         self._lock = threading.Lock()
 
@@ -52,7 +51,7 @@ class LiveSet:
                 self._give_back(run)
 
     def note_no_process(self, runner: str) -> None:
-        """Note that a runner could start no process. The runs of others may need none, or be of another user."""
+        """Note that a runner could start no process. Other runners may need none, or run as another user."""
         self._without_process.setdefault(runner, Shortage()).note(time.monotonic())
 
     def has_no_process(self, runner: str) -> bool:
@@ -102,7 +101,7 @@ class LiveSet:
         self._attempting[run.id] = run
 
     def judge_again(self, run: ActiveRun) -> None:
-        """The limits of a run have changed: those who follow look at it as at a new one."""
+        """The limits of a run have changed: followers check it again, like a new run."""
         with self._lock:
             for followed in self._followed:
                 followed.append(run.id)
@@ -115,7 +114,7 @@ class LiveSet:
                 self._of_runner[run.spec.name] += 1
 
     def _give_back(self, run: ActiveRun) -> None:
-        if run.id in self._waiting_for_input:  # it has none
+        if run.id in self._waiting_for_input:  # it has no slot
             self._waiting_for_input.remove(run.id)
             return
         self._of_runner[run.spec.name] -= 1
@@ -149,7 +148,7 @@ class LiveSet:
         """The live runs whose current attempt has lasted for a while and is not in their rows yet."""
         new = []
         for run in list(self._attempting.values()):
-            self._attempting.pop(run.id, None)  # before it is looked at: then a change at the same time is not lost
+            self._attempting.pop(run.id, None)  # before it is read, so that no concurrent change is lost
             if run.shown or self._runs.get(run.id) is not run:
                 continue
             self._attempting[run.id] = run

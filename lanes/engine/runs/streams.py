@@ -153,7 +153,7 @@ class ReplyStream:
             self._look_for_readers()
 
     def end(self, error: Exception | None = None) -> None:
-        """The message has reached a terminal state, or that could not be read."""
+        """End the stream: the message has reached a terminal state, or its state could not be read (``error``)."""
         self.ended, self.error = True, error
         self.wake_readers()
         self._look_for_readers()

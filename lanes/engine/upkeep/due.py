@@ -1,4 +1,4 @@
-"""What becomes of waiting messages at a certain time, in the gateway that notices it first."""
+"""Ends or moves waiting messages whose time has come, in the gateway that notices it first."""
 
 from lanes.engine.background.loop import WriteFunction
 from lanes_storage import doors, reads
@@ -10,8 +10,8 @@ LOOK_MS = 250
 
 
 def settle_due(reader: Reader, write: WriteFunction, now: Now, *, by: str) -> None:
-    """End messages that have waited too long, and put those back to their places that let others pass while their retry
-    waited. Raises StorageError."""
+    """End messages that have waited longer than their ``max_wait``. Messages whose retry is due, and which let others
+    pass meanwhile, return to their places. Raises StorageError."""
     while reader.read(reads.expired(now.wall)):
         write(lambda tx: doors.expire_waiting(tx, now))
     while reader.read(reads.recallable(now.wall)):

@@ -71,7 +71,7 @@ class Heartbeats:
             lose(run)
 
     def show_new(self, now: Now) -> None:
-        """Store the current attempts of some runs between two heartbeats: a run that ends quickly costs nothing.
+        """Store between two heartbeats the attempts that have lasted for a while; short ones cost nothing.
 
         Raises StorageError, TimeoutError.
         """

@@ -1,7 +1,7 @@
 """Housekeeping: a separate thread for work that is never urgent, so that it cannot delay a heartbeat.
 
 It prunes finished rows that are old enough, in small steps, keeps the WAL short, returns memory to the system, and
-removes what runs of gateways that are gone have left at the system.
+removes the control groups that dead gateways have left behind.
 """
 
 from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ class Pruner:
         for kind in BY_AGE:
             with isolated(log, f"pruning {kind}"):
                 yield from self._walk(kind, now)
-        yield from self._forget_names(now)
+        yield from self._prune_idempotency(now)
 
     def _walk(self, kind: Prunable, now: Now) -> Iterator[int]:
         limit, after = PAGE_OF_LANES if kind is Prunable.ANONYMOUS else PAGE, 0
@@ -148,7 +148,7 @@ class Pruner:
             return False
         return row.made_at > now.wall - self._keep.least_ms
 
-    def _forget_names(self, now: Now) -> Iterator[int]:
+    def _prune_idempotency(self, now: Now) -> Iterator[int]:
         before = now.wall - KEEP_IDEMPOTENCY_MS
         while pruned := self._write(lambda tx: doors.prune_idempotency(tx, before, PAGE)):
             yield pruned
@@ -175,13 +175,13 @@ class Housekeeper(Loop):
         return STEP_S if self._pruner is not None and self._pruner.busy else IDLE_S
 
     def _tidy(self, now: Now) -> None:
-        """Once, soon after the start."""
+        """Remove leftovers, once, in the first round."""
         if not self._tidied:
             self._tidied = True
             remove_leftovers(now.wall / 1000)
 
     def _shorten_log(self, now: Now) -> None:
         del now
-        in_the_way = self._store.shorten_log()
-        if in_the_way is not None:
-            log.warning("%s", in_the_way)
+        obstacle = self._store.shorten_log()
+        if obstacle is not None:
+            log.warning("%s", obstacle)

@@ -47,8 +47,8 @@ class Upkeep(Loop):
     """The upkeep of one owner. ``start`` from the event loop; ``stop`` from anywhere but its own thread.
 
     ``changed``, ``drained`` and ``reconciled`` are called in its thread. ``wait_patience_ms`` returns
-    ``warn_wait_after`` of a key; None: other processes warn about waiting heads. Once ``abandoned`` returns that
-    nothing can run here any more, it gives up the lanes, calls ``gave_up`` and ends.
+    ``warn_wait_after`` of a key; None: other processes warn about waiting heads. Once ``abandoned`` returns True,
+    nothing can run here any more: it gives up the lanes, calls ``gave_up`` and ends.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Upkeep(Loop):
         self._gave_up()
 
     def _note_refusal(self) -> None:
-        """The observations of that round are missing."""
+        """Start observation again: the round that failed is missing."""
         self._blind = True
         if self._observer is not None:
             self._observer.forget()

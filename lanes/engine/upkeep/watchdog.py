@@ -10,13 +10,13 @@ from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.law import Cause
 
-#: Behind this, a message names what the run did last, in words that an agent or its tools may have chosen.
+#: The text after this in a message is the run's last sign of progress, which an agent or its tools may have worded.
 LAST_SIGN = "the last sign was"
 
 
 def judge(run: ActiveRun, now: Now, judged_from_mono: int) -> Stop | None:
-    """How a run of this process is told to stop that is past a limit, by the monotonic clock, which does not count the
-    sleep of the machine; None: it is fine, or was told before.
+    """The stop for a run of this process that is past a limit; None: it is fine, or was told to stop before. Time is
+    that of the monotonic clock, which does not count the sleep of the machine.
 
     ``judged_from_mono``, here and below: since when the watchdog has been observing without a gap. Time before that
     counts neither as a stall nor as grace: the watchdog was suspended or late, or the database, for which a run may
@@ -50,10 +50,10 @@ def is_stubborn(run: ActiveRun, now: Now, judged_from_mono: int) -> bool:
 
 
 def look_again_at(run: ActiveRun, now: Now, judged_from_mono: int) -> int | None:
-    """The time before which what ``judge`` says of a healthy run cannot change; None: its limits never end it.
+    """The time before which ``judge`` cannot stop a run that is healthy now; None: no limit ever ends it.
 
-    Progress moves that time later. A run may withdraw its announcement to be busy, and a wait may end: then it has its
-    whole ``stall_timeout`` from there.
+    Progress only moves that time later. If the run withdraws its announcement to be busy, or a wait ends, it has its
+    whole ``stall_timeout`` from then on.
     """
     if run.body_ended_at is not None or run.stop is not None:
         return None
