@@ -24,7 +24,7 @@ PAGE = 256
 class Observer:
     """Watches every owner of a database. For one thread. ``by``: the actor, as the journal names it.
 
-    ``own``: the owner that it is part of, whose watchdog judges the runs that its heartbeats name.
+    ``own``: the owner that it is part of; that owner's watchdog judges the runs that its heartbeats name.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Observer:
             self.forget()
             raise
         me = this_process()
-        runs, over = without_dead_waits(runs, waits, me)
+        runs, dead_waits = without_dead_waits(runs, waits, me)
         self._seen.look(owners, runs, now)
-        return over + decide(owners, runs, self._seen, now, me)
+        return dead_waits + decide(owners, runs, self._seen, now, me)
 
     def _read(self, read: Reads) -> tuple[list[RunRow], list[OwnerRow], list[Wait]]:
         # runs first: an owner that is read later than its run can only look more recent

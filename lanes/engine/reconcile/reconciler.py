@@ -77,10 +77,10 @@ def without_dead_waits(
     dead = [wait for wait in waits if is_gone(wait.process, me)]
     waiting = {wait.run_id for wait in waits if wait not in dead}
     by_id = {run.id: run._replace(waiting=run.id in waiting) for run in runs}
-    return list(by_id.values()), [_over(by_id[wait.run_id], wait, me) for wait in dead if wait.run_id in by_id]
+    return list(by_id.values()), [_waiter_gone(by_id[wait.run_id], wait, me) for wait in dead if wait.run_id in by_id]
 
 
-def _over(run: RunRow, wait: Wait, me: Identity) -> ReconcileDecision:
+def _waiter_gone(run: RunRow, wait: Wait, me: Identity) -> ReconcileDecision:
     text = f"it waited for message {wait.message_id} of another lane in a process that is gone"
     return ReconcileDecision(Decision.WAITER_GONE, f"{text}: {evidence(wait.process, me)}", None, run, wait=wait)
 

@@ -69,7 +69,7 @@ class HookRunner:
             return
         applied = release is not None and release.applied
         ended = RunEnded(run, release.edge, release.message_state) if release and applied else RunEnded(run)
-        self._call("after_run", hook, ended, behind=before)
+        self._call("after_run", hook, ended, after=before)
 
     def wake_threadsafe(self) -> None:
         """Called when something was committed."""
@@ -126,21 +126,21 @@ class HookRunner:
     # --------------------------------------------------------------------------------------- calls
 
     def _call(
-        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None
+        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, after: "asyncio.Task[None] | None" = None
     ) -> "asyncio.Task[None] | None":
-        """Call a hook in a task, after the call ``behind``. Returns None if too many calls are in progress."""
+        """Call a hook in a task, once the call ``after`` has ended. Returns None if too many calls are in progress."""
         if len(self._calls) >= MOST_AT_ONCE:
             self._count(name, "skipped", f"{MOST_AT_ONCE} calls of hooks are under way")
             return None
-        return kept(self._calls, self._timed(name, hook, about, behind), f"lanes-hook-{name}")
+        return kept(self._calls, self._timed(name, hook, about, after), f"lanes-hook-{name}")
 
     async def _timed(
-        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, behind: "asyncio.Task[None] | None" = None
+        self, name: str, hook: Callable[[T], Awaitable[Any]], about: T, after: "asyncio.Task[None] | None" = None
     ) -> None:
-        """Call a hook, after the call ``behind``, and wait for it, until its timeout. Raises nothing except the
+        """Call a hook, once the call ``after`` has ended, and wait until its timeout. Raises nothing except the
         cancellation of this task."""
-        if behind is not None:
-            await asyncio.wait({behind})
+        if after is not None:
+            await asyncio.wait({after})
         work = asyncio.ensure_future(_called(hook, about))
         self._work.add(work)
         work.add_done_callback(self._work.discard)

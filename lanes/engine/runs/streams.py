@@ -63,7 +63,7 @@ class Listener:
         piece = await self.get()
         if piece is None:
             return []
-        further = self._run.behind(self._at)
+        further = self._run.pieces_from(self._at)
         self._at += len(further)
         return [piece, *further]
 
@@ -107,7 +107,7 @@ class RunStream:
         self.reached_caller = True
         return self._pieces[at]
 
-    def behind(self, at: int) -> list[Delta]:
+    def pieces_from(self, at: int) -> list[Delta]:
         """The pieces from a position on; they count as delivered to a caller."""
         pieces = self._pieces[at:]
         self.reached_caller |= bool(pieces)

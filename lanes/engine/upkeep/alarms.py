@@ -73,12 +73,12 @@ class WaitAlarms:
         self._write = write
         self._patience_ms = patience_ms
         self._per_look = per_look
-        self._behind = 0
+        self._after = 0  # the last head of the previous look; 0: begin with the first
 
     def run_once(self, now: Now, *, by: str) -> int:
         """Check the next heads; returns how many were warned about. Raises StorageError."""
-        heads = self._reader.read(reads.waiting_heads(self._behind, self._per_look))
-        self._behind = heads[-1].message_id if len(heads) == self._per_look else 0
+        heads = self._reader.read(reads.waiting_heads(self._after, self._per_look))
+        self._after = heads[-1].message_id if len(heads) == self._per_look else 0
         due = []
         for head in heads:
             with isolated(log, _named(head)):
