@@ -1,1 +1,1 @@
-"""The machine below: processes, file descriptors, ports, memory, and changes of the database file."""
+"""What lanes needs of the machine: processes, file descriptors, ports, memory, and changes of the database file."""

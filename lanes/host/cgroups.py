@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lanes.host.stat import stat_of
 
-#: How the groups of runs are called: ``lanes-`` and the tag of the run.
+#: The name of a run's group is this prefix and the tag of the run.
 PREFIX = "lanes-"
 _NAME = re.compile(re.escape(PREFIX) + r"(?P<keeper>[0-9]+)-(?P<start_time>[0-9]+)")
-#: An empty group proves that nothing is left of a run, which another gateway may still ask: it is kept for so long.
+#: How many seconds an empty group is kept: another gateway may still need its proof that nothing is left of the run.
 KEEP_S = 24 * 3600
 
 
@@ -26,19 +26,19 @@ class ControlGroup:
         self._name = f"{PREFIX}{tag}"
 
     def make(self) -> str | None:
-        """Make it below that of this process; returns its path. None: there is no such thing here."""
+        """Create the group below that of this process; returns its path, or None where that is not possible."""
         parent = _own()
         if parent is None:
             return None
         folder = parent / self._name
         try:
             folder.mkdir()
-        except OSError:  # it is not this user's to divide
+        except OSError:  # this user may not create groups there
             return None
         return str(folder)
 
     def members(self) -> list[int] | None:
-        """The processes in it and in the groups that they made in it; None: there is no such group."""
+        """The processes in the group and in the groups below it; None: there is no such group."""
         folder = self._find()
         if folder is None:
             return None
@@ -49,25 +49,25 @@ class ControlGroup:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is proven that no process is in it, or in a group in it."""
+        """Whether it is proven that no process is in the group, or in a group below it."""
         folder = self._find()
         return folder is not None and _is_empty(folder)
 
     def kill(self) -> None:
-        """SIGKILL for everything in it."""
+        """Send SIGKILL to every process in the group."""
         folder = self._find()
         if folder is not None:
             with contextlib.suppress(OSError):  # an older kernel: they are killed one by one
                 (folder / "cgroup.kill").write_text("1", encoding="ascii")
 
     def remove(self) -> None:
-        """Remove it, if nothing is in it any more."""
+        """Remove the group, if no process is in it any more."""
         folder = self._find()
         if folder is not None:
             remove_group(folder)
 
     def _find(self) -> Path | None:
-        """It may have been made below the group of a process that was started elsewhere. Searching takes a while."""
+        """The folder of the group. It may be below the group of another gateway; that search takes a while."""
         parent, top = _own(), _mount()
         if parent is not None and (parent / self._name).is_dir():
             return parent / self._name
@@ -75,8 +75,8 @@ class ControlGroup:
 
 
 def remove_leftovers(now_s: float) -> None:
-    """Remove the groups of this user's runs that nobody asks any more: the gateway and the keeper were killed, and no
-    gateway uses their database."""
+    """Remove old, empty groups of this user's runs whose gateway and keeper were killed: no gateway uses their database
+    any more."""
     with contextlib.suppress(OSError):
         for folder in (_own() or Path(os.devnull)).iterdir():
             if _is_left_over(folder, now_s):
@@ -96,7 +96,7 @@ def _is_left_over(folder: Path, now_s: float) -> bool:
 
 
 def _lives(pid: int, start_time: int) -> bool:
-    """Whether there is that process, or may be."""
+    """Whether that process exists. Raises OSError if it is unknown."""
     try:
         return stat_of(pid).start_time == start_time
     except FileNotFoundError:
@@ -111,7 +111,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _within(folder: Path) -> list[Path]:
-    """The groups that were made in a group, the innermost first."""
+    """The groups below a group, the innermost first."""
     return [Path(path) for path, _, _ in os.walk(folder, topdown=False) if path != str(folder)]
 
 
@@ -122,7 +122,7 @@ def _processes_of(group: Path) -> list[int]:
 
 
 def remove_group(folder: Path) -> None:
-    """Remove a group with those that were made in it, if nothing is in them any more."""
+    """Remove a group and the groups below it, if no process is in them any more."""
     with contextlib.suppress(OSError):
         for group in (*_within(folder), folder):
             group.rmdir()
@@ -130,7 +130,7 @@ def remove_group(folder: Path) -> None:
 
 @cache
 def _mount() -> Path | None:
-    """Where version 2 is mounted."""
+    """Where control groups of version 2 are mounted."""
     try:
         lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -139,7 +139,7 @@ def _mount() -> Path | None:
 
 
 def _own() -> Path | None:
-    """The group of this process."""
+    """The group of this process; None if it is unknown or not writable."""
     mount = _mount()
     if mount is None:
         return None

@@ -16,9 +16,8 @@ RESERVE = 64
 PER_RUN = 2
 #: The fewest that a gateway tries to get: clients that only read also need one each.
 LEAST = 8_192
-#: How long nothing is claimed after the process ran out of descriptors, or for a runner that could start no process;
-#: twice as long each time that it happens again as soon as something is claimed: each claim that comes to nothing
-#: writes two events.
+#: How many seconds nothing is claimed after the process ran out of descriptors, or for a runner that could start no
+#: process. Doubled if it happens again with the next claims, since each failed claim writes two events.
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
 
 
@@ -34,7 +33,7 @@ def is_shortage(error: BaseException | None) -> bool:
 
 
 def is_no_thread(error: BaseException) -> bool:
-    """Whether it says that this process can start no thread, as at a limit of processes. Python names no other type."""
+    """Whether an error says that this process can start no thread, as at a limit of processes: it has no own type."""
     return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
@@ -69,7 +68,7 @@ def needed(runs: int) -> int:
 
 
 def used_by(pid: int) -> tuple[int, int] | None:
-    """How many a process has open, and how many it may have; None where that cannot be seen."""
+    """How many descriptors a process has open, and how many it may have; None where that is not visible."""
     try:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), soft
@@ -83,7 +82,7 @@ def allowed(limit: int) -> int:
 
 
 def room(runs: int) -> int:
-    """How many more runs may start beside so many; none for a moment after the process ran out of descriptors."""
+    """How many runs may start in addition to ``runs``; none for a moment after the process ran out of descriptors."""
     return 0 if short() else most_connections() - runs
 
 
@@ -100,7 +99,7 @@ class Shortage:
         self._until, self._pause_s = 0.0, 0.0
 
     def note(self, now: float) -> None:
-        if now < self._until:  # of the same moment: many notice it
+        if now < self._until:  # the same shortage, noticed by another run
             return
         again = now < self._until + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if again else PAUSE_S

@@ -1,4 +1,4 @@
-"""Writing files at once, or not at all."""
+"""Writes files atomically."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def put(path: Path, text: str, like: Path | None = None) -> None:
-    """Write a file at once. Mode and owner are those of ``like``, otherwise only its owner may read it. OSError."""
+    """Write a file atomically. Mode and owner are those of ``like``; without it, only the owner may read the file.
+    Raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:

@@ -11,7 +11,7 @@ from lanes.base.terminal import clean
 from lanes.host.stat import STOPPED, state_of
 
 _LISTENS, _CONNECTED = "0A", "01"
-#: So much of a command line is shown.
+#: How many characters of a command line are shown.
 _SHOWN = 120
 
 
@@ -52,8 +52,8 @@ def stopped_holder_of(port: int) -> int | None:
 
 
 def connections_of(port: int, word: str) -> frozenset[str] | None:
-    """The connections to elsewhere of the processes that listen on a port; None: no process that has the word in its
-    command line is seen to do so."""
+    """The outgoing connections of the processes that listen on a port; None: no visible one of them has the word in its
+    command line."""
     links = [_links(pid) for pid in _listeners(port) if word in " ".join(words_of(pid))]
     if not links:
         return None

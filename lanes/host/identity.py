@@ -20,7 +20,7 @@ from lanes_storage.tuples import NamedTuple
 _LINUX = sys.platform == "linux"
 
 Identity = ProcessIdentity
-#: What names a process.
+#: What identifies a process.
 Named = ProcessIdentity | OwnerRow
 
 
@@ -47,7 +47,7 @@ _PROOF = frozenset({ProcessSighting.GONE, ProcessSighting.REUSED, ProcessSightin
 
 
 class _PsutilStat(NamedTuple):
-    """What psutil tells of a process, as ``ProcessStat`` does on Linux."""
+    """What psutil reports about a process, in place of ``ProcessStat`` on Linux."""
 
     start_time: int
     ended: bool

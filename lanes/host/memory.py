@@ -36,7 +36,7 @@ class Memory:
     def __init__(self, occupied: Callable[[], int] = occupied, give_back: Callable[[], None] = give_back) -> None:
         self._occupied = occupied
         self._give_back = give_back
-        self._least: int | None = None  # since the last time
+        self._least: int | None = None  # the smallest size since the last time
 
     def look(self) -> None:
         """Return memory, if the process has grown."""

@@ -1,4 +1,4 @@
-"""The processes of a run as a person looks at them: who started whom, since when, what each uses and waits for."""
+"""The processes of a run, for display: who started whom, since when, what each uses and waits for."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ WAITS = {
 
 
 class TreeProcess(NamedTuple):
-    """One process of a run. ``depth``: how far below the keeper, 0. Ages in milliseconds.
+    """One process of a run. ``depth``: how far below the keeper, which has 0. Ages in milliseconds.
 
     ``waits_for``: None if it runs, or if that is not visible. ``memory_bytes`` is what it has in memory now.
     """
@@ -57,8 +57,8 @@ class TreeProcess(NamedTuple):
 
 
 def process_tree(keeper: Identity, me: Identity, boot_ms: int) -> list[TreeProcess] | None:
-    """The processes of a run at ``boot_ms`` of the boot clock, each behind the one that started it. None: they cannot
-    be seen from here."""
+    """The processes of a run at ``boot_ms`` of the boot clock, each after its parent. None: they cannot be seen from
+    here."""
     left = survivors(keeper, me)
     if left is None:
         return None

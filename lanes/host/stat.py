@@ -1,4 +1,4 @@
-"""What Linux tells of a process in ``/proc/PID/stat``."""
+"""The status of a process, from ``/proc/PID/stat`` (Linux)."""
 
 import os
 
@@ -48,7 +48,7 @@ class ProcessStat(NamedTuple):
 
     @property
     def cpu_ticks(self) -> int:
-        """What it has used of the processors, in user and in system mode."""
+        """Its processor time in ticks, in user and system mode."""
         return int(self.fields[11]) + int(self.fields[12])
 
     @property
@@ -58,12 +58,12 @@ class ProcessStat(NamedTuple):
 
     @property
     def pages(self) -> int:
-        """What it has in memory now."""
+        """Its resident memory, in pages."""
         return int(self.fields[21])
 
 
 def stat_of(pid: int | str) -> ProcessStat:
-    """Read it. Raises OSError where there is no such process, or none that may be seen."""
+    """Read the status of a process. Raises OSError if there is no such process, or none that is visible."""
     # Every reconcile pass checks every owner, and creating a file object takes longer than the system call.
     file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -77,7 +77,7 @@ def stat_of(pid: int | str) -> ProcessStat:
 
 
 def state_of(pid: int) -> str:
-    """Its state, one letter; empty where there is no such process, or none that may be seen."""
+    """The state of a process, one letter; empty if there is no such process, or none that is visible."""
     try:
         return stat_of(pid).state
     except OSError:

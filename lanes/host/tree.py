@@ -1,8 +1,8 @@
-"""The process tree of a command run, as any process on its host sees it: who is left of it, and how to end that.
+"""The process tree of a command run, from any process on its host: which processes are left, and how to end them.
 
-Its keeper (``lanes.runners.command.keeper``) is the parent of everything in it, and ends the tree itself. So as long as
-the keeper lives, it is only told to. Where it was killed, what is left is in its control group. Where there is none, it
-is found by the tag that the agent's environment carries, and by the keeper's session and process group.
+The keeper (``lanes.runners.command.keeper``) is the parent of the whole tree and ends it itself: while it lives, it is
+only told to. If it was killed, what is left is found by the control group of the run; without one, by the tag in the
+environment of the agent, and by the keeper's session and process group.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _LINUX = sys.platform.startswith("linux")
 
 
 def tag(keeper: Identity) -> str:
-    """What ``TAG`` holds: unique on a host in one boot."""
+    """The value of ``TAG`` for a run, unique on a host within one boot."""
     return f"{keeper.pid}-{keeper.start_time}"
 
 
@@ -39,9 +39,9 @@ class Survivor(NamedTuple):
 
 
 def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Survivor] | None:
-    """What is left of a tree: [] proves that nothing is, None that it cannot be told from here.
+    """What is left of a tree: [] proves that nothing is left; None means that it cannot be told from here.
 
-    ``looks``: so often at most, where processes move between control groups while they are listed.
+    ``looks``: how many times to list the processes at most, if they move between control groups meanwhile.
     """
     sight = look(keeper, me)
     if sight is ProcessSighting.OTHER_BOOT:
@@ -62,14 +62,14 @@ def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Surviv
         else:
             ours = _is_tagged(each.pid, tag(keeper))
             if not ours and not alive and keeper.pid in (each.session, each.group):
-                # Its environment was cleared, perhaps. The number of a session is not used again while the session has
-                # members, so without a leader of that number these are the keeper's.
+                # Perhaps its environment was cleared. A session number is not reused while the session has members: if
+                # no process has the keeper's pid, they are the keeper's.
                 ours = keeper.pid not in table
         hidden = hidden or ours is None
         if ours:
             found.append(Survivor(each.pid, each.start_time, each.name))
     if not found and members is not None:
-        if not group.is_empty:  # one of them moved, or was made, while they were listed
+        if not group.is_empty:  # a process moved or was started while they were listed
             return survivors(keeper, me, looks=looks - 1) if looks > 1 else None
         group.remove()
         return []
@@ -77,22 +77,23 @@ def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Surviv
 
 
 def end(keeper: Identity, me: Identity, *, hard: bool) -> list[Survivor] | None:
-    """End what is left of a tree, and tell what that was; call it again until nothing is left.
+    """Signal what is left of a tree, and return it; call it again until nothing is left.
 
-    ``hard``: SIGKILL. Otherwise the keeper is told to end its tree in its grace, and the others get SIGTERM.
+    Without ``hard``: SIGTERM, which tells the keeper to end its tree in its grace. With it: SIGKILL, but the keeper
+    gets it only once it is the last.
     """
     left = survivors(keeper, me)
     if left and hard and keeper.pid not in [each.pid for each in left]:
         ControlGroup(tag(keeper)).kill()
     for each in left or ():
-        keeps = each.pid == keeper.pid
-        number = signal.SIGKILL if hard and not (keeps and len(left or ()) > 1) else signal.SIGTERM
+        is_keeper = each.pid == keeper.pid
+        number = signal.SIGKILL if hard and not (is_keeper and len(left or ()) > 1) else signal.SIGTERM
         _send(each, number)
     return left
 
 
 def _send(to: Survivor, number: int) -> None:
-    """Signal exactly that process, not one that has got its number since."""
+    """Signal exactly that process, not one that has its pid by now."""
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(to.pid)
         try:
