@@ -65,8 +65,8 @@ class Reply:
     not chat. ``cost_usd`` is what it cost, if that is known and the usage object does not say it.
 
     For the lane's conversation: ``turn`` are chat messages that came before the reply, such as calls of tools and their
-    results; ``tokens`` is what the text and the answer count for a model, if that is known; ``left_out`` how many turns
-    the model could not be told.
+    results; ``tokens`` is the size of the text and the answer for the model, if that is known; ``left_out`` how many
+    turns were not sent because they were too long for the model.
     """
 
     text: str
@@ -119,7 +119,7 @@ class Inbox:
         return await self._take()
 
     async def left(self) -> list[HandedText]:
-        """The texts that were taken for one who was cancelled meanwhile: their messages have ended."""
+        """The texts that were taken for callers who were cancelled meanwhile; their messages have ended."""
         return [] if self._left is None else await self._left()
 
     def __aiter__(self) -> "Inbox":
@@ -133,7 +133,7 @@ class Inbox:
 
 
 async def permitted(run: "RunContext", question: str, timeout: float) -> bool:
-    """Ask for a permission: no answer is a no."""
+    """Ask for a permission. No answer counts as no."""
     try:
         return await run.ask(question, timeout=timeout, options=YES_OR_NO, permission=True) == YES_OR_NO[0]
     except NoAnswer:
@@ -174,13 +174,13 @@ class RunContext(Protocol):
         ...
 
     async def history(self, turns: int) -> list[Turn]:
-        """The finished exchanges among the last ``turns`` turns of the lane's conversation, oldest first. What was said
-        and not answered is at the beginning of the next text."""
+        """The answered turns among the last ``turns`` turns of the lane's conversation, oldest first. A text without an
+        answer is at the beginning of the next text."""
         ...
 
     async def conversation(self, turns: int = 20) -> list[dict[str, Any]]:
         """The last ``turns`` turns of the lane's conversation and the text, as chat messages that every provider takes:
-        what was said and not answered is part of the next message, empty replies are left out."""
+        a text without an answer is part of the next message, empty replies are left out."""
         ...
 
     async def recall(self, turns: int, characters: int) -> list[Turn]:
@@ -188,7 +188,8 @@ class RunContext(Protocol):
         ...
 
     async def tell_from(self, turn: int | None) -> None:
-        """From now on no model is told what was before this turn, by its id (None: before this run)."""
+        """From now on, leave out the turns before this one (its id; None: before this run) from what models are
+        sent."""
         ...
 
     async def ask(
@@ -264,7 +265,7 @@ class Runner(Protocol):
 
 
 class StopHow(NamedTuple):
-    """How a run is to be stopped: what it started gets so long to end, half of it before it is killed. 0: at once."""
+    """How to stop a run: the grace for what it has started, which is killed when half of it has passed. 0: at once."""
 
     grace_ms: int
 
@@ -275,7 +276,7 @@ class RunnerSpec:
 
     ``stop`` ends what a run has started outside of its task, such as processes. It is called from any thread, also
     while the event loop is blocked, and perhaps again with a shorter grace; it must return at once. The task of the run
-    is cancelled besides.
+    is cancelled separately.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Creates runners from a configuration.
 
-What only one kind of runner needs is imported where one is configured: it is a tenth of an idle gateway's own memory.
+What only one kind of runner needs is imported only if one is configured: it is a tenth of an idle gateway's memory.
 """
 
 import os
@@ -30,7 +30,7 @@ MOST_PASSED = 1000
 
 
 class Specs(dict[str, RunnerSpec]):
-    """Runners by name, the default one first, with the connections to providers and what is known of them."""
+    """Runners by name, the default one first, with the connections to providers and the health of providers."""
 
     def __init__(self, client: HttpClient, health: ProviderHealth) -> None:
         super().__init__()
@@ -39,14 +39,15 @@ class Specs(dict[str, RunnerSpec]):
         self.client = client
 
     async def aclose(self) -> None:
-        """Store what was counted, close the connections, end waiting processes. After their gateway has stopped, and
-        before its store is closed."""
+        """Store what was counted, close the connections, end waiting processes. Call it after the gateway has stopped,
+        and before its store is closed."""
         for close in self.closing:
             await close()
 
 
 def check_runners(config: Config) -> None:
-    """Load what Python runners name, and look for what the others need of this machine. Raises ConfigError."""
+    """Load the functions of Python runners, and check that this machine has what the others need. Raises
+    ConfigError."""
     _client(config)
     for runner in config.runners:
         if limits := runner.isolated or (runner.command and runner.command.limits):
@@ -118,7 +119,7 @@ def _with_processes(runner: RunnerConfig, config: Config, memory: AgentMemory | 
 
 
 def _environment(runner: RunnerConfig, config: Config) -> dict[str, str]:
-    """What a Python function in a process gets: what it would find in the gateway, without the secrets of lanes."""
+    """The environment of an isolated Python function: that of the gateway, without the secrets of lanes."""
     hidden = config.secret_variables - set(runner.env)
     return {name: value for name, value in os.environ.items() if name not in hidden}
 

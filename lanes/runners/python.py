@@ -18,8 +18,8 @@ from lanes_storage.threads import to_its_end
 
 
 def load(target: str, folder: Path | None = None, *, role: str = "runner target", threads: bool = False) -> Runner:
-    """The async function, or object with an async ``__call__``, that ``module:function`` names. ``threads``: or a plain
-    function, which then runs in a separate thread for each run.
+    """The async function, or object with an async ``__call__``, that ``module:function`` names. ``threads``: also
+    accept a plain function, which then runs in a separate thread for each run.
 
     Modules are looked for as Python does, and then in ``folder`` (where the configuration file is); ``role`` is
     what errors call it. Raises ConfigError, which says what is missing: the module, the function, ``async``, or
@@ -47,10 +47,10 @@ def load(target: str, folder: Path | None = None, *, role: str = "runner target"
 
 
 class ThreadRunner:
-    """A plain function as a runner: each run has a separate thread, so that one which hangs keeps no other waiting.
+    """A plain function as a runner: each run has a separate thread, so that a function that hangs delays no other run.
 
-    A thread cannot be cancelled. So the run ends when its function returns, also after it was told to stop; where that
-    is too late, its lane is released by force, and the thread keeps a slot of the runner until it ends.
+    A thread cannot be cancelled. So the run ends when its function returns, even after it was told to stop; if that is
+    too late, its lane is released by force, and the thread keeps a slot of the runner until it ends.
     """
 
     def __init__(self, function: Callable[[RunContext], str | Reply]) -> None:
@@ -68,7 +68,7 @@ class ThreadRunner:
         def work() -> None:
             try:
                 result = context.run(self._function, run)
-            except StopIteration as error:  # no future may hold one
+            except StopIteration as error:  # a future cannot hold that
                 settle = partial(done.set_exception, RuntimeError(f"the function raised {error!r}"))
             except BaseException as error:
                 settle = partial(done.set_exception, error)
@@ -108,4 +108,4 @@ def _check_signature(found: Any, label: str) -> None:
     except TypeError as error:
         raise ConfigError(f"{label}: it must take one argument ({error})") from error
     except ValueError:
-        return  # no signature to be had, of a compiled function say: the first run will tell
+        return  # the signature is unknown, as of a compiled function: the first run will show it

@@ -1,4 +1,4 @@
-"""What a run used and cost, from the usage object of OpenAI that every runner gives."""
+"""The usage and the cost of a run, from the OpenAI usage object that every runner returns."""
 
 from collections.abc import Mapping
 from typing import Any, TypeGuard
@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from lanes.config.declared.model import Price
 from lanes_storage.records import RunUsage
 
-#: Counts beyond this, of tokens or of millionths of a US dollar, are no counts: thousands of them can be added up.
+#: Counts of tokens or of millionths of a US dollar from here on are ignored, so that thousands can be added up.
 MOST = 1 << 50
 MICROS = 1_000_000
 
@@ -22,7 +22,7 @@ def run_usage(usage: Mapping[str, Any] | None, cost_usd: float | None) -> RunUsa
 
 
 def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
-    """What that much costs at a price, in US dollars; None: it is not known."""
+    """The cost of a usage object at a price, in US dollars; None if either is unknown."""
     used = run_usage(usage, None)
     if price is None or used is None:
         return None
@@ -34,7 +34,7 @@ def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | Non
 
 
 def counted(value: object) -> int | None:
-    """The number of tokens that a value is; None: it is none that can be added up."""
+    """The value as a count of tokens; None if it is not a count that can be added up."""
     return value if type(value) is int and 0 <= value < MOST else None
 
 

@@ -27,7 +27,7 @@ class AcpRunner:
 
     async def __call__(self, run: RunContext) -> Reply:
         """Run one message. Raises RunFailed."""
-        turn_of = await in_thread(_turns)  # the first time it takes half a second: the loop goes on
+        turn_of = await in_thread(_turns)  # in a thread, because the first time takes half a second
         program = self._program
         lane = await program.lane(run)
         async with program.places(run, lane.id) as places:

@@ -50,13 +50,13 @@ log = Log("lanes.acp")
 #: How long an agent may take to end once its turn is over, in milliseconds: half of it until SIGKILL, a quarter until
 #: SIGTERM.
 LEAVE_MS = 8_000
-#: How long it may take for the answer to a request that it does not know: some give none.
+#: How many seconds to wait for the answer to a request that the agent does not know: some never answer.
 PING_S = 5.0
-#: So often it is asked: some sessions send updates without an end.
+#: How many such requests to send at most: some sessions send updates without end.
 MOST_PINGS = 3
-#: The code of its error that asks for a login.
+#: The error code with which an agent asks for a login.
 AUTH_REQUIRED = -32000
-#: What ends a turn without an answer, and how that is told.
+#: The stop reasons of turns without an answer, and the sentence for each.
 NO_ANSWER = {
     "max_turn_requests": "it has asked its model as often as it may in one turn",
     "refusal": "it refuses to go on",
@@ -76,7 +76,7 @@ class AcpTurn:
         self._lane = lane
         self._updates = AgentUpdates(run, lane.used)
         self._complaints = Complaints()
-        self._session: str | None = None  # that has been prompted
+        self._session: str | None = None  # the one that was prompted
         self._permissions: set[asyncio.Future[bool]] = set()
         self._called_off = False
 
@@ -88,7 +88,7 @@ class AcpTurn:
     async def hold(self, cwd: str, grace_ms: int) -> Reply:
         """Talk with the agent until its turn is over and its tree has ended. Raises RunFailed.
 
-        Cancelled, it asks the agent to stop, and goes on once that has answered or its tree has ended.
+        When cancelled, it asks the agent to stop, and raises once the agent has answered or its tree has ended.
         """
         child = self._child
         most, updates = self._program.config.max_output_bytes, self._updates
@@ -102,33 +102,33 @@ class AcpTurn:
             try:
                 await asyncio.shield(ended)
             except asyncio.CancelledError:
-                if self._session is not None:  # else it does nothing yet
+                if self._session is not None:  # before its prompt the agent does nothing
                     child.stop(grace_ms, grace_ms // 4)
                     self._call_off(self._session)
                     await to_its_end(ended)
                 raise
             self._wire.end_input()
             child.stop(LEAVE_MS, LEAVE_MS // 4)
-            await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
+            await asyncio.wait({child.ended})  # awaited directly, it would be cancelled with this task
             await asyncio.wait({body, complaints}, timeout=1)
             return self._reply(body)
         finally:
             await call_off(body, complaints, ended)
             await self._connection.close()
 
-    # ------------------------------------------------------------------------------------ what is asked
+    # ----------------------------------------------------------------------------- requests to the agent
 
     async def _converse(self, cwd: str) -> PromptResponse:
         """The whole turn. Raises RequestError, ConnectionError, ValidationError or RunFailed."""
         us = Implementation(name="lanes", version=lanes.__version__)
         hello = InitializeRequest(protocol_version=PROTOCOL_VERSION, client_info=us)
-        met = await self._request("initialize", hello, InitializeResponse)
-        if met.protocol_version != PROTOCOL_VERSION:
+        agent = await self._request("initialize", hello, InitializeResponse)
+        if agent.protocol_version != PROTOCOL_VERSION:
             mismatch = (
-                f"{self._program.name} speaks version {met.protocol_version} of ACP, lanes version {PROTOCOL_VERSION}"
+                f"{self._program.name} speaks version {agent.protocol_version} of ACP, lanes version {PROTOCOL_VERSION}"
             )
             raise RunFailed("agent_error", mismatch)
-        session = await self._open(met.agent_capabilities or AgentCapabilities(), cwd)
+        session = await self._open(agent.agent_capabilities or AgentCapabilities(), cwd)
         self._wire.count_again()
         self._updates.session = self._session = session
         text = TextContentBlock(type="text", text=self._run.text.encode(errors="replace").decode())
@@ -137,11 +137,12 @@ class AcpTurn:
             self._updates.usage.add(_counts(answer.usage))
         return answer
 
-    async def _open(self, able: AgentCapabilities, cwd: str) -> str:
-        """The session of the lane; another one, where the agent does not know that any more."""
-        resumes = able.session_capabilities is not None and able.session_capabilities.resume is not None
-        kept, goes_on = self._lane.session, resumes or able.load_session
-        if kept is not None and not goes_on:
+    async def _open(self, capabilities: AgentCapabilities, cwd: str) -> str:
+        """Continue the session of the lane, or begin another one if the agent cannot; returns its id."""
+        of_session = capabilities.session_capabilities
+        resumes = of_session is not None and of_session.resume is not None
+        kept, can_continue = self._lane.session, resumes or capabilities.load_session
+        if kept is not None and not can_continue:
             self._program.begin_again(self._run, kept, "it cannot go on with a session")
         elif kept is not None:
             try:
@@ -151,16 +152,16 @@ class AcpTurn:
                 else:
                     load = LoadSessionRequest(session_id=kept, cwd=cwd, mcp_servers=[])
                     await self._request("session_load", load, LoadSessionResponse)
-                    await self._until_it_repeats_nothing()
+                    await self._until_replayed()
             except RequestError as error:
                 if error.code == AUTH_REQUIRED:
-                    raise  # any other means that it cannot go on: many agents do not say why
+                    raise  # any other error means that it cannot continue: many agents do not say why
                 self._program.begin_again(self._run, kept, _detail(error))
             else:
                 return kept
         created = await self._request("session_new", NewSessionRequest(cwd=cwd, mcp_servers=[]), NewSessionResponse)
         session: str = created.session_id
-        if goes_on and is_session(session):  # at once: what is cut in the middle can be gone on with
+        if can_continue and is_session(session):  # now, so that a turn that is cut can be continued
             await self._program.keep(self._run, session, {})
         elif kept is not None:
             await self._program.keep(self._run, None, {})
@@ -171,10 +172,11 @@ class AcpTurn:
         self._run.progress(f"asked for {method}")
         return answer.model_validate(await self._connection.send_request(method, serialize_params(request)) or {})
 
-    async def _until_it_repeats_nothing(self) -> None:
-        """Some agents answer that a session is loaded, and repeat it only then: that would become part of the reply.
+    async def _until_replayed(self) -> None:
+        """Wait until the agent has replayed a loaded session. Some begin only after they have answered the request to
+        load it, and the replay would become part of the reply.
 
-        Any answer comes behind what was written before it, also the one that a request is unknown.
+        Any answer, even one that a request is unknown, comes after what was written before it.
         """
         for _ in range(MOST_PINGS):
             count = self._updates.count
@@ -185,17 +187,17 @@ class AcpTurn:
                 return
 
     def _call_off(self, session: str) -> None:
-        """The run is to stop: ask the agent to, and answer what it asks."""
+        """Ask the agent to stop, and answer its open questions as cancelled."""
         self._called_off = True
         for permission in self._permissions:
             permission.cancel()
         params = serialize_params(CancelNotification(session_id=session))
         self._wire.send_nowait({"jsonrpc": "2.0", "method": AGENT_METHODS["session_cancel"], "params": params})
 
-    # ----------------------------------------------------------------------------------- what it asks
+    # ----------------------------------------------------------------------------- requests of the agent
 
     async def _serve(self, method: str, params: Any, _: bool) -> RequestPermissionResponse:
-        """Answer a request of the agent. It works in its own folder by itself: lanes only decides what it may do."""
+        """Answer a request of the agent. lanes only decides permissions: it offers neither files nor a terminal."""
         if method != CLIENT_METHODS["session_request_permission"]:
             raise RequestError.method_not_found(short(method))
         try:
@@ -205,7 +207,7 @@ class AcpTurn:
         return RequestPermissionResponse(outcome=await self._decide(request))
 
     async def _decide(self, request: RequestPermissionRequest) -> AllowedOutcome | DeniedOutcome:
-        """Ask whether the agent may use a tool. No answer is a no."""
+        """Ask whether the agent may use a tool. No answer counts as no."""
         call = request.tool_call
         tool_input = call.raw_input
         if tool_input is None and call.content:
@@ -232,7 +234,7 @@ class AcpTurn:
             return DeniedOutcome(outcome="cancelled")
         return AllowedOutcome(outcome="selected", option_id=chosen.option_id)
 
-    # -------------------------------------------------------------------------------------- its end
+    # ----------------------------------------------------------------------------------- end of the turn
 
     def _reply(self, body: "asyncio.Task[PromptResponse]") -> Reply:
         """The reply of a turn whose tree has ended. Raises RunFailed."""
@@ -256,19 +258,19 @@ class AcpTurn:
         return Reply(self._updates.texts.last, ended, usage=self.usage, provider=self._program.runner)
 
     def _cut(self) -> RunFailed:
-        """Its output ended in the middle."""
+        """The failure of a turn whose output ended before its answer."""
         if self._child.exit == 0:
             return self._program.failed("no_final_event", " ended without an answer: its output was cut")
         return self._program.exited(self._child, self._complaints.text)
 
     async def keep_usage(self) -> None:
-        """Store what the session has used so far, where the agent tells that."""
+        """Store what the session has used so far, if the agent reports it."""
         if self._session is not None and self._updates.usage.so_far:
             await self._program.keep(self._run, self._session, self._updates.usage.so_far)
 
 
 def _option(options: list[PermissionOption], verb: str) -> PermissionOption | None:
-    """What says that, and for this once; to reject for always does no harm either."""
+    """The option to allow or reject only this once; if there is none to reject once, to reject always does no harm."""
     for kind in (f"{verb}_once", *(("reject_always",) if verb == "reject" else ())):
         for option in options:
             if option.kind == kind:
@@ -285,7 +287,7 @@ def _detail(error: RequestError) -> str:
 
 
 def _counts(usage: Usage) -> dict[str, int]:
-    """The tokens of a turn. Some agents count cached ones apart: then the sum is larger."""
+    """The tokens of a turn. Some agents count cached tokens apart, which shows in a larger total."""
     read = usage.cached_read_tokens or 0
     cached = read + (usage.cached_write_tokens or 0)
     apart = usage.total_tokens >= usage.input_tokens + usage.output_tokens + cached

@@ -1,4 +1,4 @@
-"""What an agent tells of its work: texts for listeners, progress, what it has cost."""
+"""Interprets an agent's reports about its work: texts for listeners, progress, cost."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,16 @@ _CURRENCY = "USD"
 class AgentUpdates:
     """The updates of one run.
 
-    What an agent repeats of its conversation before its turn is progress, and no text. Updates about its settings, its
-    commands and its context are no progress: they may come for ever.
+    What an agent replays of its conversation before its turn is progress, but no text. Updates about its settings, its
+    commands and its context are no progress: they may come forever.
     """
 
     def __init__(self, run: RunContext, used_before: Mapping[str, float]) -> None:
         self.signs = Signs(run.emit, run.progress)
         self.texts = Texts(self.signs.emit)
         self.usage = UsageSum(used_before)
-        self.count = 0  # of all that came
-        self.session: str | None = None  # whose turn has begun
+        self.count = 0  # of all notifications
+        self.session: str | None = None  # the one whose turn has begun
         self.titles: dict[str, str] = {}  # what it calls its uses of tools, by their ids
         self._message: object = None  # the id of the current text
 

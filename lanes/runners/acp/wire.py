@@ -1,4 +1,4 @@
-"""The messages of an agent, one JSON object a line: bounded, and in the order in which it wrote them."""
+"""Reads and writes the messages of an agent, one JSON object per line, in their order and within a size limit."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ UPDATE = "session/update"
 
 
 class AgentWire:
-    """What the library's connection reads and writes (its ``Transport``). For the event loop.
+    """The ``Transport`` of the library's connection. For the event loop.
 
-    Updates go to ``on_update`` at once and in their order, and after each part of the output it calls ``on_output``:
-    the library would handle each in a task by itself. What is no message is left out, so that nothing that an agent
-    writes ends the connection but its end.
+    Updates go to ``on_update`` at once and in their order (the library would handle each in a separate task), and
+    ``on_output`` is called after each part of the output. Lines that are no messages are skipped, so that only the end
+    of the output ends the connection.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class AgentWire:
         self._waiting: deque[dict[str, Any]] = deque()
 
     def count_again(self) -> None:
-        """From now on it may write as much as in the beginning: before its turn, it repeats its conversation."""
+        """Start the size limit again: what the agent replayed before its turn does not count."""
         self._left = self._most
 
     def end_input(self) -> None:

@@ -22,14 +22,14 @@ from lanes_storage.records import ProcessIdentity
 KEEPER = Path(__file__).with_name("keeper.py")
 #: Read once: another version may be installed under a living gateway, and would understand other orders.
 _SOURCE = KEEPER.read_bytes()
-#: What a keeper starts with: its program comes through its socket, before the order to start.
+#: The first code of a keeper's process: it receives the keeper's source through the socket, before any order.
 _LOADER = """import socket, sys
 control = socket.socket(fileno=int(sys.argv[1]))
 source = control.recv(int(sys.argv[2]), socket.MSG_WAITALL)
 control.detach()
 exec(compile(source, sys.argv[3], "exec"))
 """
-#: What the keeper itself gets of this environment: a Python may need it to start.
+#: The variables that the keeper itself inherits: Python may need them to start.
 _OF_KEEPER = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 CHUNK = 65_536
 #: The errors that say that no process can be started just now: a limit of processes, or of memory.
@@ -56,7 +56,7 @@ class Child:
 
     ``exit`` is the exit code of the agent (negative: a signal), None until it has ended. ``failure`` says why it could
     not be started. ``ended`` is done once the keeper has ended: with what the agent left behind and the keeper had to
-    end, or with None where the keeper was killed and nothing is proven. ``too_large``: it wrote more than was allowed.
+    end, or with None if the keeper was killed and nothing is proven. ``too_large``: it wrote more than was allowed.
     ``held``: descriptors that the whole tree holds open.
     """
 
@@ -84,7 +84,7 @@ class Child:
         self._control.setblocking(False)
         self.exit: int | None = None
         self.failure: str | None = None
-        self.no_process = False  # it could not be started since this host starts no more processes now
+        self.no_process = False  # not started because this host can start no process at the moment
         self.too_large = False
         self.ended: asyncio.Future[list[str] | None] = self._loop.create_future()
         self._left: list[str] | None = None
@@ -112,7 +112,7 @@ class Child:
             self._keeper.send_signal(signal.SIGCONT)  # its agent may have stopped it
 
     async def feed(self, text: bytes) -> None:
-        """Write the input to the agent, and close it. An agent that does not read it is not disturbed."""
+        """Write the input to the agent, and close it. An agent need not read it."""
         writer = await self.input()
         with contextlib.suppress(ConnectionError):
             writer.write(text)
@@ -128,28 +128,28 @@ class Child:
         return asyncio.StreamWriter(transport, protocol, None, self._loop)
 
     def output(self, most: int | None = None) -> AsyncIterator[bytes]:
-        """What the agent writes to its standard output, as it comes, until nobody can write any more, or it is more
-        than ``most`` bytes: then its tree is ended."""
+        """The standard output of the agent, as it comes, until its last writer has closed it. If it exceeds ``most``
+        bytes, the tree is ended."""
         return self._read(self._keeper.stdout, most)
 
     def errors(self, most: int | None = None) -> AsyncIterator[bytes]:
-        """What the agent writes to its standard error, in the same way."""
+        """The standard error of the agent, in the same way."""
         return self._read(self._keeper.stderr, most)
 
     async def _read(self, pipe: Any, most: int | None) -> AsyncIterator[bytes]:
         reader = asyncio.StreamReader(limit=CHUNK, loop=self._loop)
         transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         self._open.append(transport)
-        came = 0
+        received = 0
         while data := await reader.read(CHUNK):
-            came += len(data)
-            if most is not None and came > most:
+            received += len(data)
+            if most is not None and received > most:
                 self.end_too_large()
                 return
             yield data
 
     def end_too_large(self) -> None:
-        """It has written too much: end the tree."""
+        """End the tree, because the agent has written too much."""
         self.too_large = True
         self.stop(0)
 
@@ -192,7 +192,7 @@ class Child:
             self._loop.create_task(self._reaped(), name="lanes-keeper-reaped")
 
     async def _reaped(self) -> None:
-        """Wait for the end of the keeper, which has closed its socket: nothing else waits for it."""
+        """Reap the keeper, which has closed its socket and ends in a moment."""
         while self._keeper.poll() is None:  # noqa: ASYNC110 - it ends by itself in a moment
             await asyncio.sleep(0.005)
         if self._left is not None and self._group is not None:

@@ -1,8 +1,8 @@
 """The working folder of a run: made if it is missing, then kept for the next run of its lane or deleted.
 
-A file beside it (``.NAME.making``) says that it is being made, and where it is for one run only, that it is in use. The
-run that makes it holds a lock on that file, as its git does. So such a file without a lock tells of a folder that was
-cut in the middle or left behind: it is not used, but removed.
+A mark beside it, the file ``.NAME.making``, shows that the folder is being made or, if it is for one run only, in use.
+The run that makes it, and its git, hold a lock on the mark. So a mark without a lock belongs to a folder that is
+incomplete or was left behind: it is removed, not used.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ log = Log("lanes.command")
 T = TypeVar("T")
 #: Runs ``git worktree`` with a descriptor held open and these words; returns why it failed. Raises RunFailed.
 GitWorktree = Callable[..., Awaitable[str | None]]
-#: Seconds between two looks whether another run has made the folder.
+#: Seconds between two checks whether another run has made the folder.
 LOOK_S = 0.05
 _BEFORE, _AFTER = ".", ".making"
 
@@ -46,11 +46,11 @@ async def working_folder(
     """The folder of a run. Raises RunFailed if it cannot be used.
 
     If ``keep`` is False, the folder is for this run only, and removed at its end. ``git``: create it as a worktree of
-    that repository, at its present commit. ``user``: it is made for that user.
+    that repository, at its present commit. ``user``: the user that is to own it.
     """
     making = FolderMaking(Path(fill(template, values)), git, user)
     try:
-        if "run_id" in places(template):  # the run that left such a folder has no successor
+        if "run_id" in places(template):  # every run has another folder, so nobody else clears those left behind
             for left in await in_thread(_left, template):
                 await FolderMaking(left, git, user).clear()
         await making.make(progress)
@@ -68,7 +68,7 @@ async def working_folder(
 
 
 class FolderMaking:
-    """A folder, from before it is made until it is whole, or removed. For the event loop."""
+    """A folder, from before it is made until it is complete, or removed. For the event loop."""
 
     def __init__(self, folder: Path, git: GitWorktree | None, user: SystemUser | None) -> None:
         self.folder = folder
@@ -78,7 +78,7 @@ class FolderMaking:
         self._lock: int | None = None
 
     async def make(self, progress: Callable[[str], None]) -> None:
-        """Make it, unless it is there and whole. Raises OSError or RunFailed."""
+        """Make it, unless it is there and complete. Raises OSError or RunFailed."""
         waits = False
         while not await _in_thread(self._is_there):
             if self._lock is None:
@@ -95,7 +95,7 @@ class FolderMaking:
             return
 
     async def clear(self) -> None:
-        """Remove what a run has left behind. What belongs to a run stays."""
+        """Remove the folder if a run has left it behind; that of a live run stays."""
         if await _in_thread(self._claim) and self._is_marked:
             await self.undo()
         self.end()
@@ -113,25 +113,25 @@ class FolderMaking:
             self.close()
 
     def end(self) -> None:
-        """It is whole, or removed."""
+        """Remove the mark and its lock: the folder is complete, or removed."""
         if self._lock is not None:
             self._mark.unlink(missing_ok=True)
             self.close()
 
     def close(self) -> None:
-        """Unlock it. The mark stays, unless it was ended before."""
+        """Unlock the mark, which stays unless ``end`` removed it."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def failure(self, reason: object) -> RunFailed:
-        """What a run fails with that cannot have its folder."""
+        """The failure of a run whose folder cannot be used."""
         return RunFailed("no_folder", f"the working folder {self.folder} cannot be had: {reason}")
 
     # ----------------------------------------------------------------------------------- one step
 
     def _is_there(self) -> bool:
-        """Whether it is there and whole. Otherwise it is claimed, unless another run has it."""
+        """Whether it is there and complete. Otherwise claim it, unless another run has it."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.is_dir() and not self._mark.exists():
             return True
@@ -155,7 +155,7 @@ class FolderMaking:
 
     @property
     def _is_marked(self) -> bool:
-        """Whether a run has begun to make it. A mark that is still empty tells nothing of a folder that is there."""
+        """Whether a run has begun to make the folder. An empty mark says nothing about a folder that is there."""
         assert self._lock is not None
         return os.fstat(self._lock).st_size > 0
 
@@ -166,13 +166,13 @@ class FolderMaking:
         try:
             self.folder.mkdir(mode=0o700)
         except OSError:
-            self.end()  # whatever is there is not ours
+            self.end()  # something else is there
             raise
         if self._user is not None:
             give(self.folder, self._user)
 
     async def _add(self, git: GitWorktree) -> None:
-        # twice: also where it is registered and missing, and locked by a git that was killed
+        # --force twice: also if it is registered but missing, and locked by a git that was killed
         failed = await git(self._lock, "add", "--force", "--force", "--quiet", "--detach", str(self.folder))
         if failed is not None:
             await self._remove()
@@ -183,12 +183,12 @@ class FolderMaking:
         """Remove the folder with all that is in it, and from its repository. Raises OSError or RunFailed."""
         with contextlib.suppress(FileNotFoundError):
             await _in_thread(lambda: remove_tree(self.folder))
-        if self._git is not None:  # that fails where git had not come so far as to register it
+        if self._git is not None:  # fails if git had not registered it yet, which does no harm
             await self._git(self._lock, "remove", "--force", "--force", str(self.folder))
 
 
 async def _in_thread(step: Callable[[], T]) -> T:
-    """The result of a step that may take long. It is waited for, also by a run that is cancelled."""
+    """Run a step that may take long in a thread. A caller that is cancelled still waits for its end."""
     return await to_its_end(in_thread(step))
 
 
@@ -206,8 +206,8 @@ def remove_tree(folder: Path) -> None:
 
 
 def give(folder: Path, user: SystemUser) -> None:
-    """Make it that user's, who may have put something else in its place: no link is followed, and only what is empty
-    and ours is given away."""
+    """Give a folder to a user, who may have put something else in its place: no link is followed, and only an empty
+    folder of this process's own user is given away."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid() or os.listdir(descriptor):  # noqa: PTH208 - a descriptor

@@ -1,4 +1,4 @@
-"""What the programs that lanes knows write, as rules. See docs/agents.md for the recipes that go with them."""
+"""The output formats of known programs, as rules. docs/agents.md has the recipes that go with them."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,16 +15,16 @@ class OutputFormat(NamedTuple):
     """The rules that find each thing in the events of a program.
 
     ``id`` is the program's own id of the conversation. ``text`` is a whole text of the agent, ``delta`` a piece of one;
-    the last text is the reply, unless ``reply`` says it. The run failed if ``final`` found nothing in any event, or
+    the last text is the reply, unless ``reply`` finds one. The run failed if ``final`` found nothing in any event, or
     ``error`` found something: its message. ``tool`` names what the agent does now. ``usage`` and ``cost`` are added up;
     ``usage_so_far`` and ``cost_so_far`` are those of the whole conversation, of which only the increase belongs to the
     run.
 
-    ``waits`` finds the events of a program that asks its failing provider again, or only says that a tool goes on: they
-    are no progress, as some programs write them for ever. ``background`` finds what works on when the turn is over, in
-    each event that tells of that: when it ends, the program begins another turn. ``futile`` finds steps that brought
-    nothing, as some repeat without a pause. ``reason`` is what may be the reason of a failure that is reported without
-    one.
+    ``waits`` finds events that only say that the program retries its failing provider, or that a tool is still running:
+    they are no progress, as some programs write them forever. ``background`` finds the work that continues after the
+    turn, in each event that reports it: when that work ends, the program begins another turn. ``futile`` finds steps
+    without a result, which some programs repeat without a pause. ``reason`` finds the likely reason of a failure that
+    is reported without one.
     """
 
     id: tuple[Rule, ...] = ()
@@ -49,8 +49,8 @@ def format_of(rules: Mapping[str, Sequence[str]]) -> OutputFormat:
     return OutputFormat(**{name: tuple(map(Rule.read, texts)) for name, texts in rules.items()})
 
 
-#: ``codex exec --json``. Its ``error`` events are no end: it may go on after them, also for ever (with a provider that
-#: cannot be reached). Its usage is that of the whole conversation.
+#: ``codex exec --json``. Its ``error`` events do not end the turn: it may continue after them, even forever (with a
+#: provider that cannot be reached). It reports the usage of the whole conversation.
 CODEX = {
     "id": ["/thread_id ? /type=thread.started"],
     "text": ["/item/text ? /type=item.completed /item/type=agent_message"],
@@ -62,8 +62,8 @@ CODEX = {
 }
 
 #: ``claude -p --output-format stream-json --verbose``, with or without ``--include-partial-messages``. A failure of the
-#: API comes with the subtype "success": only ``is_error`` tells. Before that its message comes as one of the model.
-#: The usage is that of the run, and the cost that of the whole conversation.
+#: API has the subtype "success", and only ``is_error`` shows it; before that, its text comes as a message of the model.
+#: The usage is that of the run, the cost that of the whole conversation.
 CLAUDE = {
     "id": ["/session_id ? /type=system /subtype=init"],
     "text": ["/message/content/*/text ? /type=assistant /message/model!=<synthetic>"],
@@ -78,8 +78,8 @@ CLAUDE = {
     "background": ["/tasks ? /type=system /subtype=background_tasks_changed"],
 }
 
-#: ``opencode run --format json``. It may exit with 0 on a stream that was cut: only a step that ended with "stop" is an
-#: end. Or it repeats a step that was cut at once and for ever, and each attempt at a failing provider begins a step.
+#: ``opencode run --format json``. After a stream that was cut it may exit with 0, so only a step that ended with "stop"
+#: ends the turn; or it repeats the step at once and forever. Each attempt at a failing provider begins a step.
 OPENCODE = {
     "id": ["/sessionID"],
     "text": ["/part/text ? /type=text"],

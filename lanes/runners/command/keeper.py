@@ -1,14 +1,14 @@
 """The keeper: the parent of everything that one command run starts. A program that imports nothing of lanes.
 
-It starts held at a socket, and starts the agent only once it is told to: by then the database names its process. End of
+It waits at a socket, and starts the agent only when it is told to, after the database has stored its process. End of
 file there means that its gateway is gone. On Linux it adopts every descendant that loses its parent (a subreaper), so
 "no children" proves that nothing of the run is left, whatever called setsid, forked twice or closed everything. It ends
-what remains: SIGTERM, SIGKILL at half the grace, until nothing is left. It needs neither the event loop nor the life of
-its gateway for that.
+what remains: SIGTERM, SIGKILL at half the grace, until nothing is left. For that it needs neither the event loop of its
+gateway nor a living gateway.
 
 Orders and reports are JSON objects, one a line. In: the order to start (``argv``, ``env``, ``cwd``, ``grace_ms``, the
 limits ``nice``, ``max_memory``, ``max_cpu_s``, the control group ``cgroup``, and ``user``, by numbers, with its
-groups), and ``{"stop": grace_ms, "wait": ms}``, where the agent gets so long to end by itself before SIGTERM. Out:
+groups), and ``{"stop": grace_ms, "wait": ms}``; ``wait`` is how long the agent may take before SIGTERM. Out:
 ``{"started": pid}`` or ``{"failed": reason, "errno": its number or 0}``, ``{"exit": code}`` (negative: a signal), and
 last ``{"gone": […]}``: what had to be ended.
 """
@@ -29,9 +29,9 @@ from typing import Any, NoReturn
 PR_SET_CHILD_SUBREAPER = 36
 #: How long what an agent leaves behind may take to end after SIGTERM.
 LEFTOVER_GRACE_MS = 2_000
-#: Seconds between two looks while something is to be killed.
+#: Seconds between two rounds of SIGKILL.
 LOOK_EVERY_S = 0.01
-#: So many are named at the end; and so often children are looked for without a pause.
+#: How many processes are named at the end, and how often children are listed without a pause.
 MOST_NAMED = 100
 QUICK_LOOKS = 1_000
 IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -89,7 +89,7 @@ class Keeper:
         with open(read_end, "rb") as pipe:  # noqa: PTH123 - a descriptor
             code, _, reason = pipe.read().decode(errors="replace").partition(" ")
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):  # they belong to the agent: its end must be seen
+        for number in (0, 1, 2):  # the pipes are the agent's: the gateway must see them end with it
             os.dup2(nowhere, number)
         self._report({"failed": reason, "errno": int(code)} if reason else {"started": pid})
         return pid
@@ -97,7 +97,7 @@ class Keeper:
     def _become_agent(self, pipe: int) -> NoReturn:
         order, about = self._order, ""
         try:
-            os.setpgid(0, 0)  # an agent that signals its own group does not meet its keeper
+            os.setpgid(0, 0)  # so that an agent that signals its own group does not hit its keeper
             if order.get("cgroup"):
                 join(Path(order["cgroup"]))
             signal.set_wakeup_fd(-1)
@@ -164,7 +164,7 @@ class Keeper:
             self._kill_all(groups - {os.getpgrp()})
 
     def _kill_all(self, groups: set[int]) -> None:
-        """Kill what forks faster than one can look: whole control groups and process groups, and then child by child.
+        """Kill what forks faster than it can be listed: whole control groups and process groups, then child by child.
 
         A process that has lost its parent is a child of this one.
         """
@@ -220,7 +220,7 @@ class Keeper:
 
 
 def join(group: Path) -> None:
-    """Join a control group. Where that is not allowed, remove it: an empty one would prove too much."""
+    """Join a control group. If that is not allowed, remove it: an empty group would prove that nothing is left."""
     try:
         (group / "cgroup.procs").write_text("0", encoding="ascii")
     except OSError:
@@ -270,7 +270,7 @@ def main(descriptor: int) -> None:
             return
         line, ended, rest = (line + data).partition(b"\n")
     order = json.loads(line)
-    if "argv" not in order:  # to stop
+    if "argv" not in order:  # an order to stop
         return
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

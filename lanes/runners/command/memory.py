@@ -1,4 +1,4 @@
-"""What a command run stores: its process before that may start, and its agent's own id of the conversation."""
+"""What a command run stores: its process, before the program may start, and the agent's own conversation id."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from lanes_storage.records import ProcessIdentity, Ticket
 
 
 class AgentLane(NamedTuple):
-    """The lane of a run: its id, the conversation id that the runner's agent gave, and what that has used so far."""
+    """The lane of a run: its id, the agent's conversation id for this runner, and what the conversation has used."""
 
     id: int
     session: str | None
@@ -18,7 +18,7 @@ class AgentLane(NamedTuple):
 
 
 class AgentMemory:
-    """Stored in the lane and in the run. Each write holds only while the run holds its lane. For the event loop."""
+    """Stores in the lane and the run. Each write takes effect only while the run holds its lane. For the event loop."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What a runner starts for its runs: the folder, the arguments and the environment of its program."""
+"""The program that a runner starts for its runs: its folder, its arguments and its environment."""
 
 import asyncio
 import os
@@ -27,8 +27,8 @@ log = Log("lanes.command")
 
 #: How many bytes of the beginning and of the end of standard error are kept, for the sentence about a failure.
 ERRORS_KEPT = 2_048
-#: How agents say that they do not know the conversation that they should continue: its id stands where the braces do.
-#: Nothing less exact will do, as a match starts the program once more: failures of any kind speak of sessions.
+#: How agents say that they do not know the conversation that they should continue (``{0}``: its id). The patterns are
+#: exact, because a match starts the program once more, and failures of any kind mention sessions.
 _UNKNOWN = (
     r"\b(no (session|conversation|thread|rollout) found|unknown (session|conversation|thread)"
     r"|(session|conversation|thread) not (found|loaded)|(no such|invalid) (session|conversation|thread))\b"
@@ -63,7 +63,7 @@ class AgentProgram:
 
     @asynccontextmanager
     async def places(self, run: RunContext, lane_id: int) -> AsyncIterator[Mapping[str, str]]:
-        """What fills the places of its arguments. The folder is there during the block. Raises RunFailed."""
+        """The values for the places in its arguments. The folder exists during the block. Raises RunFailed."""
         numbers = {"lane_id": str(lane_id), "run_id": str(run.id)}
         config = self.config
 
@@ -116,7 +116,7 @@ class AgentProgram:
             reading = asyncio.ensure_future(complaints.follow(child, self.config.max_output_bytes))
             try:
                 await child.feed(b"")
-                await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
+                await asyncio.wait({child.ended})  # awaited directly, it would be cancelled with this task
                 await asyncio.wait({reading}, timeout=DRAIN_S)
             finally:
                 await call_off(reading)
@@ -126,7 +126,7 @@ class AgentProgram:
         return None if child.exit == 0 else redacted(complaints.text, *self._keys) or f"git {ended_with(child.exit)}"
 
     def failed(self, cause: str, detail: str) -> RunFailed:
-        """Why a run of it failed, without the secrets of its environment: agents repeat a key that was refused."""
+        """The failure of a run, without the secrets of its environment: agents repeat a key that was refused."""
         return RunFailed(cause, redacted(f"{self.name}{detail}", *self._keys))
 
     def check(self, child: Child) -> None:
@@ -138,7 +138,7 @@ class AgentProgram:
             raise self.failed("output_too_large", f" wrote more than {self.config.max_output_bytes} bytes")
 
     def exited(self, child: Child, errors: str) -> RunFailed:
-        """The failure of one that has ended so, with what it wrote to its standard error."""
+        """The failure of a program that did not exit with 0, with its standard error."""
         return self.failed("exit_status", f" {ended_with(child.exit)}" + (f": {errors}" if errors else ""))
 
     async def keep(self, run: RunContext, session: str | None, used: Mapping[str, float]) -> None:
@@ -151,8 +151,8 @@ class AgentProgram:
             log.warning("run %d of lane %a: the next one begins a new conversation: %s", run.id, run.key, error)
 
     def begin_again(self, run: RunContext, session: str, reason: object) -> None:
-        """Its agent does not know the conversation any more: say so. A new one begins, whose id replaces the old one
-        once it is known: until then nothing is lost."""
+        """Report that the agent does not know its conversation any more, and begins a new one. The new id replaces the
+        old one only once it is known, so that nothing is lost until then."""
         line = "run %d of lane %a: its agent does not know session %a any more, and begins a new one: %s"
         log.warning(line, run.id, run.key, session, redacted(str(reason), *self._keys))
         run.progress("session:unknown, a new one begins")
@@ -173,7 +173,7 @@ class Complaints:
         self._last = b""
 
     async def follow(self, child: Child, most: int) -> None:
-        """Read it until nobody can write any more, or it is more than ``most`` bytes."""
+        """Read the standard error to its end, or until it exceeds ``most`` bytes."""
         async for data in child.errors(most):
             room = max(0, ERRORS_KEPT - len(self._first))
             self._first += data[:room]

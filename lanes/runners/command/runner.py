@@ -1,4 +1,4 @@
-"""The command runner: one message, one program, and before the lane is released the proof that nothing is left."""
+"""The command runner: one program for each message; the lane is released only once nothing of it is left."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from lanes_storage.threads import call_off
 
 log = Log("lanes.command")
 
-#: A program whose turn is over has at least so long to end by itself: it may have to store its session.
+#: How many seconds a program has at least to end by itself after its turn: it may have to store its session.
 LEAVE_S = 2.0
 
 
@@ -57,7 +57,7 @@ class CommandRunner:
             try:
                 await self._follow(run, child, output, lane)
             except asyncio.CancelledError:
-                if not transcript.background:  # else its turn is over, and its reply is whole
+                if not transcript.background:  # otherwise the turn is over, and the reply complete
                     raise
                 output.stayed = True
             finally:
@@ -99,7 +99,7 @@ class CommandRunner:
                 )
                 if feeding.done():
                     feeding.result()
-                kept = await self._keep(run, output, lane, kept)  # at once: what is cut can be gone on with
+                kept = await self._keep(run, output, lane, kept)  # now, so that a cut turn can be continued
             await _drain(reading, output)
             for task in reading:
                 if task.done():
@@ -110,8 +110,8 @@ class CommandRunner:
             await call_off(feeding, leaving, *reading)
 
     async def _see_off(self, run: RunContext, child: Child, output: "_Output") -> None:
-        """End a program that stays and is silent when its turn is over: its reply is whole, and its lane waits. While
-        something of it works on in the background, it has the limits of any program."""
+        """End a program that is silent and does not exit after its turn: its reply is complete, and its lane waits.
+        While something of it still works in the background, only the usual limits apply."""
         grace_ms, transcript = self._program.grace(run.key), output.transcript
         silent_s = max(grace_ms / 1000, LEAVE_S)
         while child.exit is None and not child.ended.done():
@@ -165,13 +165,13 @@ class _UnknownSession(RunFailed):
 
 
 class _Output:
-    """What a program has written."""
+    """The output of a program, as far as it was read."""
 
     def __init__(self, transcript: Transcript, dialogue: StreamDialogue | None = None) -> None:
         self.transcript = transcript
         self.dialogue = dialogue
         self.complaints = Complaints()
-        self.stayed = False  # it had to be ended when its turn was over
+        self.stayed = False  # it did not exit after its turn, and had to be ended
         self.busy = False  # a part of it is being read
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -190,8 +190,8 @@ class _Output:
             self._news.set_result(None)
 
     async def silence(self, end: "asyncio.Future[Any]", span_s: float) -> None:
-        """Wait for that end, or until nothing was written for so long. Time in which output is read does not count, and
-        the event loop may have stood still once."""
+        """Wait until ``end`` is done, or nothing was written for ``span_s``. Time in which output is processed does not
+        count. The wait has two halves, as one of them may pass while the event loop is blocked."""
         idle = 0
         while not end.done() and idle < 2:
             more = self.news()
@@ -200,7 +200,7 @@ class _Output:
 
 
 async def _read(child: Child, output: _Output, most: int) -> None:
-    """Read the output. A program that must not go on is ended: otherwise it would wait for a reader."""
+    """Read the output. If reading stops before its end, end the program, which would wait for a reader forever."""
     try:
         async for data in child.output(most):
             await output.take(data)
@@ -213,7 +213,7 @@ async def _read(child: Child, output: _Output, most: int) -> None:
 
 
 async def _drain(reading: "list[asyncio.Task[None]]", output: _Output) -> None:
-    """The tree is gone: wait until what it wrote is read, which may be much."""
+    """Wait until the output of a tree that is gone has been read, which may be much."""
     ended = asyncio.ensure_future(asyncio.wait(reading))
     try:
         await output.silence(ended, DRAIN_S)

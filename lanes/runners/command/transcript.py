@@ -1,4 +1,4 @@
-"""What an agent has written so far, read as its format says: pieces for listeners, and the reply at the end."""
+"""Reads an agent's output by the rules of its format: pieces for listeners, progress, and the reply at the end."""
 
 import asyncio
 import codecs
@@ -15,11 +15,11 @@ LONGEST_SESSION = 512
 
 #: Between two texts of an agent, for listeners.
 BETWEEN = "\n\n"
-#: A longer line is no event that matters; reading it would take the event loop too long.
+#: Longer lines are skipped: no event that matters is that long, and to parse one would block the event loop.
 LONGEST_LINE = 4 * 1024 * 1024
-#: After so many seconds of work on one part of an output, the event loop does what else there is to do.
+#: How many seconds to work on one part of an output before other tasks have their turn.
 SLICE_S = 0.005
-#: So many steps in a row that bring nothing end a program: it repeats them without a pause, and for ever.
+#: How many futile steps in a row end a program, which would repeat them without a pause, forever.
 MOST_FUTILE = 5
 
 
@@ -31,7 +31,7 @@ def is_session(session: Any) -> TypeGuard[str]:
 
 
 class Lines:
-    """Cuts an output into lines. Of one that is too long, and is not to be read, a part is kept."""
+    """Cuts an output into lines. Of a line that is too long only the beginning is kept, which is not parsed."""
 
     def __init__(self) -> None:
         self._line = bytearray()
@@ -61,7 +61,7 @@ def event_of(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         event = json.loads(line.decode(errors="replace"))
-        if b"\\u" in line:  # half a character is none
+        if b"\\u" in line:  # replaces lone surrogates
             event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         return None
@@ -83,8 +83,8 @@ class Slices:
 
 
 class Signs:
-    """The signs of life of an agent. Of those in one part of its output only the last is reported; a text is one
-    itself."""
+    """The signs of life of an agent. Of each part of its output only the last sign is reported, and none after a text,
+    which is a sign itself."""
 
     def __init__(self, emit: Callable[[str], object], progress: Callable[[str], object]) -> None:
         self._emit = emit
@@ -92,7 +92,7 @@ class Signs:
         self._last: str | None = None
 
     def note(self, progress: str) -> None:
-        """It has done this."""
+        """Note a sign; it is reported after this part of the output."""
         self._last = progress
 
     def emit(self, text: str) -> None:
@@ -101,7 +101,7 @@ class Signs:
         self._emit(text)
 
     def report(self) -> None:
-        """This part of the output is read."""
+        """Report the last sign, after a part of the output."""
         if self._last is not None:
             self._progress(self._last)
             self._last = None
@@ -125,7 +125,7 @@ class Texts:
         self._emit(piece)
 
     def add_whole(self, text: str) -> None:
-        """Add a whole text; if its pieces came before, it only ends there."""
+        """Add a whole text; if its pieces came before, only end it."""
         if self._whole or self.last != text:
             self._whole = True
             self.add(text)
@@ -189,13 +189,13 @@ class EventTranscript:
         on_event: Callable[[dict[str, Any], bool], object] | None = None,
     ) -> None:
         self.session: str | None = None  # its own id of the conversation
-        self.error: str | None = None  # it says that it failed
-        self.ended = False  # it has written what it writes at the end of a turn
-        self.over = False  # that is the last that it has written, and nothing of it works on
-        self.background = False  # its turn is over, but something of it works on, and begins another turn
-        self.acted = False  # it has written a text or called a tool: then a repetition could do something twice
-        self._works_on = False  # something in the background, as it was last told
-        self._futile = 0  # steps in a row
+        self.error: str | None = None  # the failure that it reports
+        self.ended = False  # it has written the final event of a turn
+        self.over = False  # its last event ended a turn, and nothing works in the background
+        self.background = False  # its turn is over, but work in the background will begin another turn
+        self.acted = False  # it has written a text or called a tool: a repetition could do something twice
+        self._works_on = False  # something works in the background, as last reported
+        self._futile = 0  # futile steps in a row
         self._reason: str | None = None
         self._tool: str | None = None  # the last one
         self._rules = rules
@@ -226,7 +226,7 @@ class EventTranscript:
 
     @property
     def usage(self) -> dict[str, Any] | None:
-        """What the answer cost, in tokens; None if the agent did not report it."""
+        """What the run has used, in tokens and cost; None if the agent did not report it."""
         return self._usage.total()
 
     @property
@@ -279,7 +279,7 @@ class EventTranscript:
         ended = first(rules.final, event) is not None
         over = ended or first(rules.error, event) is not None
         self.over = over and not self._works_on
-        # what works on in the background may write, too: the next turn begins with the id
+        # work in the background may write events, too: only the id marks the beginning of the next turn
         self.background = self._works_on and (over or (self.background and first(rules.id, event) is None))
         self.ended = self.ended or ended
 
@@ -312,5 +312,5 @@ Transcript = PlainTranscript | EventTranscript
 
 
 def short(value: Any, most: int | None = 200) -> str:
-    """A value as a person reads it."""
+    """A value as text for people, at most ``most`` characters."""
     return (value if isinstance(value, str) else json.dumps(value))[:most]

@@ -22,7 +22,7 @@ from lanes_storage.threads import in_thread, to_its_end
 
 log = Log("lanes.command")
 
-#: Seconds between two looks for what is left where the keeper was killed.
+#: Seconds between two searches for what is left after the keeper was killed.
 SWEEP_S = 0.05
 #: How long the pipes may stay open once the tree is gone: another process may have inherited them.
 DRAIN_S = 2.0
@@ -34,7 +34,7 @@ GraceOf = Callable[[str], int]
 class RunTrees:
     """The trees of one runner. For the event loop, except ``stop``.
 
-    ``cancellable``: its runs ask their programs to stop, which have a quarter of the grace for it before SIGTERM.
+    ``cancellable``: its runs ask their programs to stop, so SIGTERM follows only after a quarter of the grace.
     """
 
     def __init__(self, memory: AgentMemory, grace: GraceOf, *, cancellable: bool = False) -> None:
@@ -51,9 +51,9 @@ class RunTrees:
 
     @asynccontextmanager
     async def of(self, run: RunContext, child: Child) -> AsyncIterator[ProcessIdentity]:
-        """The tree of a run whose program has not begun; yields its keeper once the database names that. At the end of
-        the block the tree is ended, and waited for, also by a run that is cancelled. Raises RunFailed if the program
-        may not begin."""
+        """The tree of a run whose program has not begun; yields its keeper once the database has stored it. At the end
+        of the block the tree is ended and waited for, even if the run is cancelled. Raises RunFailed if the program may
+        not begin."""
         self._children[run.id] = child
         keeper: ProcessIdentity | None = None
         try:
@@ -93,7 +93,7 @@ def check_room(child: Child) -> None:
 def start_order(
     argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_ms: int, limits: ProcessLimits, user: SystemUser | None
 ) -> StartOrder:
-    """The order to start a program in a control group, if there is one. ``env`` has the tag."""
+    """The order to start a program, in a control group of its own where that is possible. ``env`` must hold ``TAG``."""
     numbers = None if user is None else user.numbers
     own = limits.nice, limits.max_memory_bytes, limits.max_cpu_s, numbers
     return StartOrder(argv, env, cwd, grace_ms, *own, ControlGroup(env[TAG]).make())

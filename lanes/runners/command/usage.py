@@ -1,11 +1,11 @@
-"""What an agent used, in the words of the OpenAI usage object, which every surface shows."""
+"""The usage of an agent as an OpenAI usage object, which every surface shows."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from lanes.runners.usage import counted, is_cost
 
-#: What the programs call each count. ``prompt_tokens`` has several where they count cached tokens apart.
+#: The programs' names for each count. Where they count cached tokens apart, ``prompt_tokens`` is the sum.
 _NAMES = {
     "completion_tokens": ("completion_tokens", "output_tokens", "output"),
     "cached_tokens": ("cached_input_tokens", "cache_read_input_tokens", "cached_tokens", "cached"),
@@ -64,7 +64,7 @@ class UsageSum:
         tokens = {"prompt_tokens": 0, "completion_tokens": 0} | self._used
         for name, count in self._so_far.items():
             before = self._before.get(name, 0)
-            tokens[name] = count - before if count >= before else count  # a lower sum has begun again
+            tokens[name] = count - before if count >= before else count  # a lower sum was restarted
         cached, cost = tokens.pop("cached_tokens", None), tokens.pop(_COST, 0)
         usage: dict[str, Any] = {**tokens, "total_tokens": sum(tokens.values())}
         if cached is not None:

@@ -1,4 +1,4 @@
-"""The user of this system that the processes of a run belong to."""
+"""The system user under which the processes of a run are started."""
 
 import os
 import pwd
@@ -18,12 +18,12 @@ class SystemUser(NamedTuple):
 
     @property
     def numbers(self) -> tuple[int, int, tuple[int, ...]]:
-        """What a process changes to."""
+        """The user, group and further groups that a process changes to."""
         return self.uid, self.gid, self.groups
 
 
 def system_user(name: str | None, runner: str) -> SystemUser | None:
-    """The user of that name; None: that of this process. Raises ConfigError if there is none, or it cannot be used."""
+    """The user of that name; None: that of this process. Raises ConfigError if it does not exist or cannot be used."""
     if name is None:
         return None
     try:
@@ -40,7 +40,7 @@ def system_user(name: str | None, runner: str) -> SystemUser | None:
 
 
 def environment_of(user: SystemUser | None, environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment for that user: the folders of another one are left out."""
+    """The environment for that user: variables for another user's folders (``XDG_…``) are left out."""
     if user is None:
         return dict(environment)
     return {name: value for name, value in environment.items() if not name.startswith("XDG_")} | dict(user.environment)

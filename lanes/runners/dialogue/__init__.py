@@ -1,1 +1,1 @@
-"""Programs that take input while they work: what people add, and the answers to their questions."""
+"""Input for programs while they work: texts that people add, and answers to the programs' questions."""

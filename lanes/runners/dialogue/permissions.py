@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-#: So many characters of what a tool would do are shown to the one who is asked.
+#: How many characters of a tool's input are shown to the person who decides.
 SHOWN = 3_000
 
 
 def may_it_use(tool: str, tool_input: Any) -> str:
-    """The question, with what the tool would be given; None: that is not known."""
+    """The question, which shows the input of the tool (None: it is not known)."""
     if tool_input is None:
         return f"May it use {tool[:200]}?"
     shown = json.dumps(tool_input, ensure_ascii=False)

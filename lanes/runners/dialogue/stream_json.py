@@ -17,10 +17,10 @@ from lanes_storage.threads import call_off, kept
 
 
 class StreamDialogue:
-    """The input of one agent, for one start of it. For the event loop.
+    """The input for one start of an agent. For the event loop.
 
-    ``steered``: the texts that people have added to the run. An earlier start took some, and they count as answered by
-    the run: they are given again.
+    ``steered``: the texts that people have added to the run. Those that an earlier start took count as answered by the
+    run, so this start gets them again.
     """
 
     def __init__(self, run: RunContext, steered: list[str]) -> None:
@@ -31,7 +31,7 @@ class StreamDialogue:
         self._permissions: set[asyncio.Task[None]] = set()
 
     def handle(self, event: dict[str, Any], over: bool) -> None:
-        """Take an event of the agent. ``over``: its last turn is."""
+        """Take an event of the agent. ``over``: its last turn is over."""
         if over:
             self._over.set()
         elif event.get("type") == "control_request":
@@ -69,7 +69,7 @@ class StreamDialogue:
         self._write(_user(text))
 
     async def _answer(self, event: dict[str, Any]) -> None:
-        """Ask whether the agent may use a tool, and tell it."""
+        """Answer a request of the agent: ask whether it may use a tool, and send it the decision."""
         number, request = event.get("request_id"), event.get("request")
         fields = request if isinstance(request, dict) else {}
         if fields.get("subtype") != "can_use_tool":

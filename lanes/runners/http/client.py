@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Through(NamedTuple):
-    """How a provider is reached: its proxy, and its certificates. None in a field means as for all providers."""
+    """How a provider is reached: its proxy and its certificates. None in a field: the same as for all providers."""
 
     proxy: str | None = None
     ca_file: str | None = None
@@ -42,7 +42,7 @@ _AS_ALL = Through()
 class HttpClient:
     """The connections of one process to all its providers.
 
-    Nothing here limits time: libraries count per read, and one byte would do. Whoever calls keeps the clock.
+    Nothing here limits time: the timeouts of libraries start again with each byte, so the caller keeps the clock.
     The number of connections is not limited either; the slots of the runners are the limit.
     ``mono`` is a monotonic time in seconds.
     Raises ConfigError where a proxy that the environment names cannot be used.
@@ -110,7 +110,7 @@ class HttpClient:
                 except OSError as error:
                     if not descriptors.is_shortage(error):
                         raise
-                    descriptors.note_shortage()  # what is loaded is files, too
+                    descriptors.note_shortage()  # loading the library opens files
                     raise NoDescriptor from error
                 self._connections = factory(self._mono)
         return self._connections
@@ -146,7 +146,7 @@ def _trusted() -> ssl.SSLContext:
 
 @cache
 def _packaged() -> ssl.SSLContext:
-    """To read these takes longer than everything else that the connections need."""
+    """The certificates of certifi, read once: that takes longer than everything else that connections need."""
     return ssl.create_default_context(cafile=certifi.where())
 
 

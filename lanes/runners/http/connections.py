@@ -1,7 +1,7 @@
 """Connections to providers, directly or through an HTTP proxy: aiohttp. Loaded with the first request.
 
-A pool of httpcore goes over all that it has for each request, and h11 reads every piece of an answer in Python:
-together that took two thirds of the processor time of a message.
+Not httpx: its pool scans all connections for each request, and h11 parses every piece of an answer in Python, together
+two thirds of the processor time of a message.
 """
 
 import contextlib
@@ -31,23 +31,23 @@ from lanes_storage.law import AttemptCause
 
 #: The headers of a request; a header that is repeated needs the second form.
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
-#: Idle connections are kept so long for the next request. Common servers close theirs after 5 s; one that is closed
-#: while a request goes out on it looks like a reset, so ours go first.
+#: How many seconds an idle connection is kept. Common servers close theirs after 5 s, and a connection that is closed
+#: while a request goes out on it looks like a reset: so this side closes first.
 KEPT_IDLE_S = 4.0
-#: A kept connection that was closed before a request reached its server breaks within a round trip, in seconds. One
-#: that breaks later had taken the request, and the provider may have worked on it.
+#: A kept connection that its server had closed breaks within this time, a round trip, in seconds. If one breaks later,
+#: the request had arrived, and the provider may have worked on it.
 AT_ONCE_S = 1.0
 #: The longest line of an answer's head, and the longest header.
 _LONGEST = 65_536
 #: A larger body goes out piece by piece, with the event loop at work in between.
 _LARGE = 262_144
-#: Where an answer says when to come again; a LiteLLM proxy passes on what its provider said under another name.
+#: The headers that say when to retry; a LiteLLM proxy passes on that of its provider under another name.
 _WHEN = ("retry-after", "llm_provider-retry-after")
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives no kept connection on which its server has said something since its last answer: the next request would
-    take that for its own answer, which may be one to another lane."""
+    """Reuses no connection on which the server has sent anything since its last answer: the next request would take
+    that for its own answer, and it may be meant for another lane."""
 
     def __init__(self) -> None:
         super().__init__(limit=0, keepalive_timeout=KEPT_IDLE_S)
@@ -68,7 +68,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _has_unread(protocol: ResponseHandler) -> bool:
-    """Whether something has arrived that was not read yet, or the end: the event loop may have been busy."""
+    """Whether data, or the end of file, has arrived that the event loop has not read yet."""
     assert protocol.transport is not None  # it is connected
     arrived = select.poll()
     arrived.register(protocol.transport.get_extra_info("socket"), select.POLLIN)
@@ -124,7 +124,7 @@ class Connections:
         except RuntimeError as error:
             if not descriptors.is_no_thread(error):
                 raise
-            raise NoThread(str(error)) from error  # to look up its name
+            raise NoThread(str(error)) from error  # for the name resolution
         return ProviderResponse(answer)
 
     async def aclose(self) -> None:
@@ -171,7 +171,7 @@ class ProviderResponse:
         return bytes(kept[:limit])
 
     def refusal(self, body: bytes) -> AttemptFailed:
-        """The failure that its status, another than 200, and its unpacked body stand for."""
+        """The failure that a status other than 200 and the unpacked body stand for."""
         now = time.time_ns() // 1_000_000
         retry_after = next((retry_after for name in _WHEN if (retry_after := self.header(name)) is not None), None)
         return failures.from_response(self.status, body, failures.retry_after_ms(retry_after, now))
@@ -185,10 +185,10 @@ class ProviderResponse:
 
 
 def _to_failure(error: Exception, sending: "_Sending | None" = None) -> AttemptFailed | NoDescriptor:
-    """Our failure for an error of the library; NoDescriptor if this process itself is the cause.
+    """The failure for an error of the library; NoDescriptor if this process itself is the cause.
 
-    ``sending``: the request, if nothing of an answer came. The frames of the error are dropped: they hold all that was
-    sent, and some hold the error.
+    ``sending``: the request, if no part of an answer came. The tracebacks are dropped: their frames hold the whole
+    request, and some hold the error itself.
     """
     if descriptors.is_shortage(error) or (isinstance(error, aiohttp.ClientConnectorError) and descriptors.none_left()):
         descriptors.note_shortage()
@@ -231,8 +231,8 @@ def _cut() -> AttemptFailed:
 
 
 class _Sending:
-    """A request on its way out. ``reused_at``: since when on a connection that has served another one. ``is_out``:
-    its head was sent; before that, a proxy may be asked for a tunnel."""
+    """A request that is being sent. ``reused_at``: when it got a connection that has served another request.
+    ``is_out``: its head was sent; before that, a proxy may be asked for a tunnel."""
 
     def __init__(self, connected: Callable[[], None], mono: Callable[[], float]) -> None:
         self.connected, self.mono = connected, mono
@@ -240,7 +240,7 @@ class _Sending:
         self.is_out = False
 
     def was_kept(self) -> bool:
-        """Whether it has been out on such a connection, and for a moment only."""
+        """Whether it got a kept connection, and that only a moment ago."""
         return self.reused_at is not None and self.mono() - self.reused_at <= AT_ONCE_S
 
 
@@ -262,13 +262,13 @@ async def _connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: obj
 
 @lru_cache(maxsize=256)
 def _url(address: str) -> URL:
-    return URL(address, encoded=address.isascii())  # what came percent-encoded goes on as it is
+    return URL(address, encoded=address.isascii())  # percent-encoding is kept as it came
 
 
 @lru_cache(maxsize=256)
 def _proxy(address: str) -> URL:
-    """A proxy as the library takes it: of its name and its password, each character goes out as one byte, and so these
-    are those of UTF-8, as from other clients."""
+    """The address of a proxy for the library, which sends each character of user and password as one byte: so they are
+    replaced by the bytes of their UTF-8, which other clients send, too."""
     url = URL(address)
     user, password = (part and part.encode().decode("latin-1") for part in (url.user, url.password))
     return url.with_user(user).with_password(password) if user or password else url

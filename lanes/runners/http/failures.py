@@ -1,7 +1,7 @@
 """Why one provider attempt failed, from what the provider said.
 
-Error codes are an open set, worded differently by every vendor and every proxy. What is known by its code is
-classified by that; what is not, by the HTTP status, then by its type; the rest is a server error.
+Error codes are an open set, worded differently by every vendor and every proxy. An error is classified by its code if
+that is known, otherwise by the HTTP status, then by its type; the rest are server errors.
 """
 
 import os
@@ -20,11 +20,11 @@ from lanes.runners.http.redaction import redacted
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.reads.shapes import parsed
 
-#: The longest sentence of a provider that is kept, in characters, its longest word for an error, and how much is read.
+#: In characters: how long a provider's sentence and its word for an error are kept at most, and how much is read.
 LONGEST_SENTENCE = 500
 LONGEST_WORD = 200
 MOST_READ = 4_096
-#: No Retry-After is believed beyond a day, and none below a second: that would be a retry in a loop.
+#: A longer Retry-After is cut to a day, and one below a second is ignored: it would cause a retry loop.
 LONGEST_WAIT_MS = 86_400_000
 SHORTEST_WAIT_MS = 1_000
 
@@ -48,7 +48,7 @@ _BY_CODE = {
     "authentication_error": AttemptCause.AUTH,
     "permission_error": AttemptCause.AUTH,
 }
-#: Words that say little by themselves: a status that says more goes before them.
+#: Words that say little by themselves: a status that says more takes precedence.
 _BY_TYPE = {
     "invalid_request_error": AttemptCause.BAD_REQUEST,
     "bad_request": AttemptCause.BAD_REQUEST,
@@ -70,21 +70,21 @@ _BY_STATUS = {
 }
 #: Anthropic's code, with status 404, for a conversation that it does not keep: the client tells it again.
 THREAD_GONE = "thread_not_found"
-#: Refusals that may say when to come again.
+#: Refusals that may say when to retry.
 _WITH_RETRY_AFTER = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})
-# Servers that give no code for it say it in one of these ways. How many tokens an answer may have is another matter: to
-# forget the conversation would not help.
+#: How servers without a code for it say that a conversation is too long. A limit on the tokens of the answer is another
+#: matter: a shorter conversation would not help.
 _TOO_LONG = re.compile(
     r"context (window|length|size)|(prompt|input) is too long|maximum (prompt|model) length|too many tokens"
     r"|(?<!maximum )\btokens?\b.{0,40}\bexceed|exceed.{0,40}\b(token|context) limit|prompt exceeds max length"
     r"|tokens` must be <=|inputs` must have less than|range of input length",
     re.IGNORECASE,
 )
-#: What Groq says with 413, and OpenAI with 429, of a request that exceeds by itself what an account has in a minute.
+#: What Groq (413) and OpenAI (429) say of a single request with more tokens than an account has per minute.
 _MORE_THAN_A_MINUTE = re.compile(r"request too large for .{1,200}? on tokens per min", re.IGNORECASE)
-#: Where a server that checks by pydantic, such as vLLM, repeats what it was sent, which may tell of anything.
+#: Where an error of pydantic (as of vLLM) begins to repeat the request, which may contain any words.
 _ECHO = re.compile(r"""['"]input['"]: |\binput_value=""")
-#: What an invalid request is by its sentence. The second is what Anthropic says with status 400.
+#: The causes that an invalid request shows only in its sentence. The second is Anthropic's, with status 400.
 _BY_SENTENCE = {
     _TOO_LONG: AttemptCause.CONTEXT_OVERFLOW,
     re.compile(r"credit balance is too low", re.IGNORECASE): AttemptCause.QUOTA,
@@ -101,7 +101,7 @@ class Words(NamedTuple):
 
 
 class AttemptFailed(Exception):
-    """One attempt against one provider failed. ``retry_after_ms``: when the provider says to come again."""
+    """One attempt against one provider failed. ``retry_after_ms``: how long the provider says to wait."""
 
     def __init__(
         self, cause: AttemptCause, message: str, retry_after_ms: int | None = None, words: Words | None = None
@@ -120,8 +120,8 @@ class AttemptFailed(Exception):
 
 
 class ConnectionClosed(AttemptFailed):
-    """A connection that had served another request before ended as this one went out, and nothing of an answer came:
-    its server closed it, as too long idle or for a restart."""
+    """A kept connection ended as the request went out, before any part of an answer: its server had closed it, because
+    it was idle or for a restart."""
 
 
 class NoDescriptor(Exception):
@@ -129,7 +129,7 @@ class NoDescriptor(Exception):
 
 
 class NoThread(NoDescriptor):
-    """This process itself can start no thread, which the look-up of a name takes: a limit of processes is reached."""
+    """This process itself can start no thread, which name resolution needs: a limit of processes is reached."""
 
 
 class NoRoom(RunError):
@@ -161,7 +161,7 @@ def from_response(status: int, body: bytes, retry_after_ms: int | None) -> Attem
     cause = _cause(error, status)
     text = _sentence(error) or _short(body[:MOST_READ].decode(errors="replace"))
     if status == 503 and cause is AttemptCause.SERVER_ERROR and retry_after_ms is not None:
-        cause = AttemptCause.OVERLOADED  # it only has too much to do, since it says when that is over
+        cause = AttemptCause.OVERLOADED  # it says when to retry: it is only overloaded
     wait = retry_after_ms if cause in _WITH_RETRY_AFTER else None
     return AttemptFailed(cause, f"HTTP {status}: {text}" if text else f"HTTP {status}", wait, _called(error, status))
 
@@ -194,13 +194,13 @@ def retry_after_ms(header: str | None, now_wall_ms: int) -> int | None:
         except (ValueError, OverflowError):
             return None
         ms = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000 - now_wall_ms
-    if not ms >= SHORTEST_WAIT_MS:  # as well "nan"
+    if not ms >= SHORTEST_WAIT_MS:  # also for NaN
         return None
     return round(min(ms, LONGEST_WAIT_MS))
 
 
 def _error_in(body: bytes) -> Any:
-    """What an answer of another status says of the error: mostly ``{"error": {…}}``, sometimes without the cover."""
+    """The error object in the body of a refusal: mostly ``{"error": {…}}``, sometimes without that envelope."""
     value = parsed(body, object)
     if isinstance(value, list) and value:
         value = value[0]
@@ -210,12 +210,12 @@ def _error_in(body: bytes) -> Any:
 def _cause(error: Any, status: int) -> AttemptCause:
     words, sentence = _words(error), _sentence(error)
     if status == 413 or "413" in words or _MORE_THAN_A_MINUTE.search(sentence):
-        return AttemptCause.CONTEXT_OVERFLOW  # with whatever code: it exceeds a limit of rate by itself
+        return AttemptCause.CONTEXT_OVERFLOW  # whatever its code: it exceeds a rate limit by itself
     for word in words:
         if word in _BY_CODE:
             return _BY_CODE[word]
         if word.isdecimal() and status == 200 and word.isascii() and len(word) == 3:
-            status = int(word)  # some put the status that they could not send any more into the code
+            status = int(word)  # some put a status that comes too late for the head into the code
     by_type = next((_BY_TYPE[word] for word in words if word in _BY_TYPE), None)
     cause = _by_status(status) or by_type or AttemptCause.SERVER_ERROR
     if cause is AttemptCause.BAD_REQUEST:
@@ -249,7 +249,7 @@ def _called(error: Any, status: int | None) -> Words:
 
 
 def _code(error: Any) -> Any:
-    """The code of an error, which Anthropic has among its details."""
+    """The code of an error; Anthropic's is in its details."""
     fields = error if isinstance(error, dict) else {}
     if (code := fields.get("code")) is None and isinstance(details := fields.get("details"), dict):
         code = details.get("error_code")
@@ -260,19 +260,19 @@ def _sentence(error: Any) -> str:
     message = error.get("message") if isinstance(error, dict) else error
     if not isinstance(message, str):
         return ""
-    behind = _behind(error) if isinstance(error, dict) else ""
-    return _short(f"{message}: {behind}" if behind else message)
+    upstream = _upstream_sentence(error) if isinstance(error, dict) else ""
+    return _short(f"{message}: {upstream}" if upstream else message)
 
 
-def _behind(error: dict[str, Any]) -> str:
-    """What the provider behind OpenRouter said, whose own sentence is only that there was an error."""
+def _upstream_sentence(error: dict[str, Any]) -> str:
+    """The sentence of the provider behind OpenRouter, whose own sentence only says that there was an error."""
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     return (_sentence(_error_in(raw.encode(errors="replace"))) or raw) if isinstance(raw, str) else ""
 
 
 def _short(text: str) -> str:
-    """One line, that can be stored."""
+    """The text as one line that can be stored."""
     return " ".join(whole(text[:MOST_READ]).split())
 
 

@@ -1,11 +1,11 @@
-"""Adding up JSON that arrives in pieces: texts grow, objects merge, list entries find each other by ``index``."""
+"""Merges JSON that arrives in pieces: texts are appended, objects merged, list entries matched by ``index``."""
 
 from collections.abc import Callable
 from typing import Any
 
 #: Fields that are sent once; some providers repeat them in every piece.
 _ONCE = frozenset({"id", "type", "role", "name"})
-#: What anything but a text costs of the room that there is, in characters.
+#: What each value other than a text counts towards the size limit, in characters.
 _NODE = 64
 
 
@@ -80,9 +80,9 @@ class Merger:
 
 
 def whole(text: str) -> str:
-    """The same text with halves of characters joined; a half that is left alone becomes U+FFFD.
+    """The text with surrogate pairs joined; a lone surrogate becomes U+FFFD.
 
-    JSON can say halves (surrogates) one by one, and nothing that stores or sends text takes them.
+    JSON can contain surrogates one by one, and nothing that stores or sends text accepts them.
     """
     if text.isascii():
         return text

@@ -1,8 +1,8 @@
-"""The JSON objects of an event stream: whole events of the plain shape by one scan, all else by the strict parser.
+"""The JSON objects of an event stream: events of the plain shape are read in one scan, others by the strict parser.
 
-What nearly every provider sends, one line of ``data: {…}`` for each event, in the newer dialects behind its name, costs
-half of what the parser by lines does.
-What is plain ends at its last blank line: a text of JSON holds no raw line feed.
+The plain shape is what nearly every provider sends: one line ``data: {…}`` for each event, in newer dialects after a
+line with its name. The scan costs half of what the line parser does. It takes a chunk up to its last blank line, where
+an event certainly ends, since JSON texts contain no raw line feed.
 """
 
 import json
@@ -24,13 +24,13 @@ def _finite(digits: str) -> float | None:
     return number if math.isfinite(number := float(digits)) else None
 
 
-#: Reads one value at the start of a text. What is no number of JSON (some servers send NaN) is null, as in JavaScript:
-#: neither could it be stored, nor passed on.
+#: Reads one value at a position of a text. Numbers that JSON does not have (some servers send NaN) become null, as in
+#: JavaScript: they could be neither stored nor passed on.
 decode = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None).raw_decode
 
 
 class ObjectReader:
-    """Feed it chunks, and it gives what they complete: an object where that was plain, else the event. SseError."""
+    """Takes chunks, and returns what they complete: the object of a plain event, else the event. Raises SseError."""
 
     def __init__(self) -> None:
         self._strict = SseParser()
@@ -50,8 +50,8 @@ class ObjectReader:
 
 
 def objects(block: bytes) -> list[dict[str, Any] | ServerSentEvent] | None:
-    """The objects of whole events, each one line ``data: {…}``, perhaps behind a name that is its ``type``; None where
-    anything looks otherwise."""
+    """The objects of a block of plain events: each one line ``data: {…}``, perhaps after a name that equals its
+    ``type``. None if any part of the block looks different."""
     if b"\r" in block or len(block) > MAX_LINE:
         return None
     try:

@@ -14,13 +14,13 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def keys_in(url: str, headers: Iterable[tuple[str, str]], own: str | None) -> tuple[str, ...]:
-    """The keys that a request carries, in its address and its headers. ``own``: the provider's, in whatever header."""
+    """The keys that a request carries in its address and headers. ``own``: the provider's, whichever header has it."""
     return (*in_query(url), *words_of([("key", own or ""), *headers]))
 
 
 def redacted(text: str, *keys: str) -> str:
-    """The text without the keys, and without any part of them that is so long. To be called before anything is cut off:
-    of what stands across the cut nobody could say that it is a part."""
+    """The text without the keys, and without any part of a key of ``LEAST`` characters or more. Call it before the text
+    is cut: the rest of a key at a cut may be too short to be recognized."""
     for key in filter(None, keys):
         text = _without(text, key)
     return text

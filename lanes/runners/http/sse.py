@@ -33,7 +33,7 @@ class SseParser:
     def __init__(self, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
         self._max_line, self._max_event = max_line, max_event
         self._rest = bytearray()  # the line that has begun
-        self._after_cr = False  # a LF that comes next belongs to the line before
+        self._after_cr = False  # a LF that comes next ends the same line
         self._first = True
         self._name = b""
         self._data: list[bytes] = []

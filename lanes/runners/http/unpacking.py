@@ -1,6 +1,6 @@
-"""Decompresses answers of providers in small steps. They are not requested, but some providers send them.
+"""Decompresses answers of providers in small steps. Compression is not requested, but some providers use it.
 
-A kilobyte can hold a megabyte. So no step makes more than a little of it, and others have their turn in between.
+A kilobyte can hold a megabyte. So each step produces only a part of it, and other tasks have their turn in between.
 """
 
 import asyncio
@@ -10,16 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from lanes.runners.http.failures import AttemptFailed
 from lanes_storage.law import AttemptCause
 
-#: The most that one step makes, in bytes.
+#: The most that one step produces, in bytes.
 STEP = 262_144
 #: The encoding of a body that is not packed.
 PLAIN = "identity"
-#: What zlib reads.
+#: The encodings that zlib reads.
 PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 def unpacker() -> "zlib._Decompress":
-    """Unpacks any of these: they are told from each other by how they begin."""
+    """A decompressor for any of these, which it distinguishes by their first bytes."""
     return zlib.decompressobj(zlib.MAX_WBITS | 32)
 
 

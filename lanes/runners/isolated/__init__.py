@@ -1,1 +1,1 @@
-"""Python runners whose runs have a process each: one that never yields, leaks or crashes takes nobody with it."""
+"""Python runners with a process for each run: one that never yields, leaks or crashes affects no other run."""

@@ -1,6 +1,6 @@
 """The process of one run: ``python -m lanes.runners.isolated.process TARGET FOLDER``.
 
-It loads the target, waits for its run, calls the target with it, and says how that ended. What the target prints goes
+It loads the target, waits for its run, calls the target with it, and reports how that ended. The target's output goes
 to standard error. SIGTERM cancels an async function, and ends the process of a plain one at once. With ``--check`` it
 only loads the target.
 """
@@ -49,14 +49,14 @@ class GatewayLine:
         return read(line) if line else None
 
     def listen(self) -> None:
-        """Take the answers, in a thread by itself, until the gateway is gone."""
+        """Take the answers, in a separate thread, until the gateway is gone."""
         for line in self._reader:
             answer: Answer = read(line)
             if (pending := self._pending.pop(answer.ask, None)) is not None:  # it may be dropped as it is answered
                 pending.set_exception(answer.error) if answer.error is not None else pending.set_result(answer.value)
 
     def send(self, **fields: Any) -> None:
-        """Say something that needs no answer. Raises Unfit if it cannot be sent."""
+        """Send a message to the gateway. Raises Unfit if it cannot be sent."""
         line = arguments.json_text(fields, "what is sent to the gateway").encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):  # it is gone: the keeper ends this process
             self._writer.write(line)
@@ -77,7 +77,7 @@ class GatewayLine:
 
 
 class AwaitedAnswer:
-    """What the gateway was asked for."""
+    """An answer of the gateway that is still to come."""
 
     def __init__(self, gateway: GatewayLine, number: int) -> None:
         self.number = number
@@ -109,7 +109,7 @@ class RemoteRun:
         self.key, self.id, self.epoch = job.key, job.id, job.epoch
         self.message, self.text, self.request = job.message, job.text, job.request
         self._gateway = gateway
-        self._abandoned = deque[AwaitedAnswer]()  # asked for texts by those that were cancelled
+        self._abandoned = deque[AwaitedAnswer]()  # requests for texts whose callers were cancelled
 
     async def history(self, turns: int) -> list[Turn]:
         return exchanges(await self.recall(turns, ALL_CHARACTERS))
@@ -138,7 +138,7 @@ class RemoteRun:
         return Inbox(self._steer)
 
     async def _steer(self) -> HandedText:
-        """What came just as another one was cancelled that had asked for it is for the next one."""
+        """The next text. One that arrived just as its caller was cancelled goes to the next caller."""
         handed: HandedText | None = None
         while handed is None:
             pending = self._abandoned.popleft() if self._abandoned else self._gateway.request("steer")
@@ -188,19 +188,19 @@ def main(target: str, folder: str, *, check: bool = False) -> None:
     os.environ["LANES_RUN_ID"] = str(job.id)
     threading.Thread(target=gateway.listen, name="lanes-gateway", daemon=True).start()
     gateway.send(**asyncio.run(_run(runner, RemoteRun(job, gateway), job)))
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left of this process may end properly
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the gateway ends it now: let it exit in order
     logging.shutdown()
 
 
 async def _run(runner: Runner, run: RemoteRun, job: Job) -> dict[str, Any]:
-    """Run it to its end, and say how it ended."""
+    """Run the target to its end, and return how it ended."""
     CURRENT.set(Current(job.database, job.id))
     body = asyncio.ensure_future(runner(run))
-    if not isinstance(runner, python.ThreadRunner):  # nothing could cancel that
+    if not isinstance(runner, python.ThreadRunner):  # a thread cannot be cancelled
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, body.cancel)
     try:
         return _replied(await body)
-    except BaseException as error:  # of any kind: the process says how its run ended
+    except BaseException as error:  # of any kind: the process must report how its run ended
         failure = failure_of_error(error)
         chain = [list(each) for each in failure.attempts]
         if isinstance(error, RunParked):

@@ -30,14 +30,14 @@ from lanes_storage.threads import call_off, kept
 log = Log("lanes.isolated")
 
 PROCESS = "lanes.runners.isolated.process"
-#: So many processes with a loaded target wait for runs.
+#: How many processes with a loaded target wait for runs.
 SPARE = 2
 #: How long a process may take to end once its run has ended, in milliseconds; half of it before SIGKILL.
 LAST_MS = 4_000
-#: The longest line that is read: a reply, say. And the longest that is logged of what the target prints.
+#: The longest line that is read (such as a reply), and how much is logged of a line that the target prints.
 LONGEST_LINE = 64 * 1024 * 1024
 LONGEST_LOGGED = 2_000
-#: The end of what was printed, for the sentence about a process that ended without a word.
+#: How many of the last printed bytes are kept, for the failure of a process that ended without a report.
 KEPT = 2_048
 
 
@@ -107,7 +107,7 @@ class IsolatedRunner:
 
 
 def check_target(target: str, folder: Path, env: Mapping[str, str]) -> None:
-    """Load a target in a process by itself. Raises ConfigError."""
+    """Load a target in a separate process. Raises ConfigError."""
     argv = [*_argv(target, folder), "--check"]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
@@ -120,7 +120,7 @@ def _argv(target: str, folder: Path) -> list[str]:
 
 
 class _Dialogue:
-    """What a gateway and one process say to each other."""
+    """The exchange of messages between a gateway and the process of one run."""
 
     def __init__(self, run: RunContext, child: Child) -> None:
         self._run = run
@@ -139,7 +139,7 @@ class _Dialogue:
         assert current is not None, "a runner is called in a run"
         try:
             await self._send(Job(run.id, run.epoch, current.database, run.key, run.text, run.request, run.message))
-            await asyncio.wait({child.ended})  # a future that is awaited itself is cancelled with who awaits it
+            await asyncio.wait({child.ended})  # awaited directly, it would be cancelled with this task
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
             await call_off(*tasks, *self._answering.values())
@@ -168,7 +168,7 @@ class _Dialogue:
             await self._input.drain()
 
     async def _listen(self) -> None:
-        """Take what the process says, line by line, and end it once its run has ended."""
+        """Take the messages of the process, one per line, and end it once its run has ended."""
         waiting = bytearray()
         async for data in self._child.output():
             waiting += data
@@ -200,7 +200,7 @@ class _Dialogue:
             )
 
     def _drop(self, number: int) -> None:
-        """The process waits for that answer no longer."""
+        """Cancel the request for an answer that the process does not need any more."""
 
         def answer_dropped(task: asyncio.Task[None]) -> None:
             if task.cancelled():
@@ -233,7 +233,7 @@ async def _reached_caller(run: RunContext) -> bool:
     return run.reached_caller
 
 
-#: What the process may call, by name: with its arguments as JSON.
+#: The calls of the process that need no answer, by name. Their arguments come as JSON.
 CALLS: dict[str, Callable[..., None]] = {
     "progress": lambda run, what: run.progress(what),
     "busy": lambda run, seconds, what: run.busy(seconds, what),
@@ -242,7 +242,7 @@ CALLS: dict[str, Callable[..., None]] = {
     "emit": lambda run, *pieces: run.emit(*(Delta(*piece) for piece in pieces)),
     "discard": lambda run: run.discard(),
 }
-#: What it may ask for.
+#: The calls of the process that need an answer.
 QUERIES: dict[str, Callable[..., Awaitable[Any]]] = {
     "recall": lambda run, turns, characters: run.recall(turns, characters),
     "tell_from": lambda run, turn: run.tell_from(turn),

@@ -1,4 +1,4 @@
-"""What a gateway and the process of a run say to each other, one line each.
+"""The messages between a gateway and the process of a run, one per line.
 
 To the process, on its standard input: a ``Job``, then the ``Answer`` to each call that needs one, as pickles. From it,
 on its standard output, JSON objects, since it may belong to a user who has fewer rights than the gateway: calls of the
@@ -39,5 +39,5 @@ def written(message: Job | Answer) -> bytes:
 
 
 def read(line: bytes) -> Any:
-    """What a line of the gateway says. For the process only."""
+    """The message in a line of the gateway. Only for the process: the gateway must not load pickles from it."""
     return pickle.loads(base64.b64decode(line))

@@ -58,13 +58,13 @@ class Exchange:
         return replace(provider, first_byte_timeout_ms=max(provider.first_byte_timeout_ms, LEAST_WHOLE_MS))
 
     def take_request(self) -> PassedRequest:
-        """The request, once: it goes out one time only, and its body is not kept any longer."""
+        """The request, which goes out only once; its body is not kept after that."""
         request, self._request = self._request, None
         assert request is not None
         return request
 
     def connect(self, send: Send) -> None:
-        """The client waits for its answer."""
+        """The client's connection is ready for the answer, which goes to ``send``."""
         if not self._connected.done():
             self._connected.set_result(send)
 
@@ -92,7 +92,7 @@ class Exchange:
             await self.beside(data)
 
     async def beside(self, data: bytes) -> None:
-        """Send what is not the provider's: a sign of life between two of its events."""
+        """Send bytes of the body at once: a piece, or a sign of life between two events of the provider."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _send(self, message: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""What is stored of an answer: numbers of known names, a short model, words of an error. No text of it, and no key."""
+"""What is stored of an answer that was passed on: known numbers and a short model name. No text of it, and no key."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

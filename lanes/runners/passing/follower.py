@@ -1,4 +1,4 @@
-"""Follows a stream that passes, without keeping it: signs of life, the end, and the usage."""
+"""Reads a stream while it is passed on, without keeping it: signs of life, the end, and the usage."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from lanes_storage.reads.shapes import parsed
 
 #: The name of an event that reports an error, and the key of the error in it.
 ERROR = "error"
-#: So much of an unpacked body is looked at.
+#: How many bytes of an unpacked body are read.
 LONGEST_START = 4_194_304
 
 
 class SignOfLife(NamedTuple):
-    """What an event shows. ``alive``: it counts against silence. ``finished``: it says that the answer is complete, and
-    ``ended`` that nothing follows. ``failed``: it reports an error, by this code."""
+    """What an event shows. ``alive``: it ends the silence. ``finished``: it says that the answer is complete, and
+    ``ended`` that nothing follows. ``failed``: it reports an error with this code."""
 
     alive: bool = True
     ended: bool = False
@@ -88,7 +88,7 @@ class Follower:
         #: Whether the stream stands between two events, so that another event may be put there.
         self.between = True
         self._read = READINGS[dialect]
-        # Streams that are packed in another way cannot be followed: they count by their bytes.
+        # Streams with another compression cannot be read: each of their chunks counts as a sign of life.
         self._reader: ObjectReader | None = ObjectReader() if encoding in (PLAIN, *PACKED) else None
         self._packed = unpacker() if encoding in PACKED else None
         self._tail = b"\n\n"
@@ -131,7 +131,7 @@ class Follower:
             name: object = event.name
         else:
             fields, name = event, event.get("type")
-        if name == ERROR and ERROR not in fields:  # all of it is the error
+        if name == ERROR and ERROR not in fields:  # the whole event is the error
             fields = {**fields, "type": ERROR, ERROR: fields}
         sign = self._read(fields)
         self.ended |= sign.ended
@@ -145,8 +145,8 @@ class Follower:
 
 
 async def _texts(chunk: bytes, packed: "zlib._Decompress | None") -> AsyncIterator[bytes]:
-    """What a chunk holds, in small steps if it is packed: others have their turn in between. Raises zlib.error where it
-    holds more than anybody would say at once."""
+    """The text of a chunk, unpacked in small steps between which other tasks have their turn. Raises zlib.error if it
+    unpacks to more than any real chunk."""
     if packed is None:
         yield chunk
     unpacked = 0

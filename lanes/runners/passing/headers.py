@@ -16,7 +16,7 @@ OF_THE_CONNECTION = frozenset(
 #: Headers that carry the key of a client.
 KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
 OURS = "x-lanes-"
-#: Parameters of an address that carry it.
+#: Query parameters that carry it.
 PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "x-api-key", "access_token", "token", "auth"})
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -29,7 +29,7 @@ def outgoing(
 
     ``ours``: those that carried the token of the source. Where the provider is not asked with the keys of clients, no
     key of a client passes; its own stands in ``dialect_key`` unless the configuration names another header.
-    ``followed``: the answer is read on its way, and may get an event of ours, so it is asked for unpacked.
+    ``followed``: the answer is read on its way, and lanes may add an event, so it is requested uncompressed.
     """
     provider = source.provider
     added = {"accept-encoding": PLAIN} if followed and "accept-encoding" not in map(str.lower, provider.headers) else {}
@@ -49,7 +49,7 @@ def outgoing(
 
 
 def outgoing_query(query: str, source: SourceConfig) -> str:
-    """The query of a request to the provider of a source: without a key where that is asked with its own."""
+    """The query of a request to the provider of a source, without keys if the provider is asked with its own key."""
     if source.provider.clients_key:
         return query
     parts = query.split("&")
@@ -72,6 +72,6 @@ def incoming(came: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 
 def _of_the_connection(came: RawHeaders) -> frozenset[str]:
-    """The headers of one connection: what its Connection header names is of it, too."""
+    """The headers that belong to one connection, including those that its Connection header names."""
     values = [value.decode("latin-1") for name, value in came if name.lower() == b"connection"]
     return OF_THE_CONNECTION.union(word.strip().lower() for value in values for word in value.split(","))

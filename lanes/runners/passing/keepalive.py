@@ -7,14 +7,15 @@ from types import TracebackType
 
 from lanes.runners.passing.exchange import Exchange
 
-#: After so many seconds of silence, and again.
+#: How many seconds of silence pass before each sign of life.
 EVERY_S = 15.0
 _COMMENT = b": still here\n\n"
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 class Keepalive:
-    """Sends a sign of life between two events of a provider that shows none. Nothing of it counts against silence."""
+    """Sends signs of life to the client while the provider is silent, between two of its events. They do not end that
+    silence: the timeouts still count."""
 
     def __init__(self, exchange: Exchange, dialect: str) -> None:
         self._exchange = exchange
@@ -34,7 +35,7 @@ class Keepalive:
             self._timer.cancel()
 
     def over(self) -> None:
-        """Something came."""
+        """The silence is over: the provider has sent something."""
         self._last = self._loop.time()
 
     def _due(self) -> None:
@@ -54,7 +55,7 @@ class Keepalive:
         if self._dialect == "messages":
             return _PING
         follower = self._exchange.follower
-        if follower is None or follower.response is None:  # of responses, nothing that could be in progress yet
+        if follower is None or follower.response is None:  # chat, or no response that could be in progress
             return _COMMENT
         response = {"id": follower.response, "object": "response", "status": "in_progress", "output": []}
         event = {"type": "response.in_progress", "response": response, "sequence_number": follower.sequence}

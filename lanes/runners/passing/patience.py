@@ -1,4 +1,4 @@
-"""The limits of silence of a provider whose answer goes to a client, which may read slowly."""
+"""The timeouts of a provider whose answer goes to a client that may read slowly."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from lanes.runners.providers.timeouts import Begins, Patience
 
 
 class ClientPatience(Patience):
-    """Patience whose clock stops while a piece waits for the client: that is no silence of the provider."""
+    """Patience whose clock stops while a piece waits for the client, which is no silence of the provider."""
 
     def __init__(self, provider: ProviderConfig, begins: Begins) -> None:
         super().__init__(provider, begins)

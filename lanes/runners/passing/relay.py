@@ -1,4 +1,4 @@
-"""Asks a provider for a client, and passes its answer on as it comes, within limits."""
+"""Sends a client's request to its provider, and passes the answer on as it comes, within limits."""
 
 import asyncio
 import contextlib
@@ -25,14 +25,14 @@ from lanes_storage.threads import in_thread
 if TYPE_CHECKING:
     from lanes.runners.http.connections import ProviderResponse  # loaded with the first request
 
-#: Of an answer without a stream so many bytes are looked at for its usage and its error, and forgotten.
+#: How many bytes of an answer without a stream are kept until its usage and its error are read.
 LOOKED_AT = 1_048_576
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class Passed(NamedTuple):
-    """What is known of an answer that was passed. ``failed``: the provider refused, or reported an error."""
+    """What is known of an answer that was passed on. ``failed``: the provider refused, or reported an error."""
 
     status: int
     model: str | None = None
@@ -109,7 +109,7 @@ async def _linger(chunks: AsyncIterator[bytes], exchange: Exchange) -> None:
 
 
 async def _of_whole(answer: "ProviderResponse", dialect: str, body: bytes) -> Passed:
-    """What an answer without a stream says about itself."""
+    """The usage, the model or the error of an answer without a stream."""
     text = body if answer.encoding == PLAIN else await in_thread(unpacked_start, body, answer.encoding)
     if answer.status >= 300:
         return Passed(answer.status, failed=answer.refusal(text))

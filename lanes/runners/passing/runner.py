@@ -1,7 +1,7 @@
-"""The runner of a source: a run is the time from a request to the end of its answer, and does nothing else.
+"""The runner of a source: a run lasts from a request to the end of its answer, and only passes both on.
 
-It adds limits and never asks twice. Every answer of a provider is passed on; the run only says how it
-went. Nothing here cools a provider: the key, and so its limits, may be the client's own.
+It adds limits and never sends a request twice. Every answer of a provider is passed on; the run only records how it
+ended. Nothing here cools a provider: the key, and so its limits, may be the client's own.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from lanes_storage.clock import Clock
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, ProviderAttempt, is_outline
 
-#: Why a run ends whose request is not known, or went out before.
+#: Why a run fails if its request is not in memory, or went out before.
 ONCE = "a request that is passed on runs once, and only while its client waits; its content is not stored"
 NO_ROOM = AttemptFailed(AttemptCause.UNREACHABLE, "no file descriptor was free in the gateway")
 
@@ -34,11 +34,11 @@ class PassingRunner:
         self._waiting: dict[int, asyncio.Future[Exchange]] = {}
 
     def expect(self, message_id: int, exchange: Exchange) -> None:
-        """The request behind a message that was just accepted. Its run may have begun."""
+        """Hand over the request of a message that was just accepted; its run may have begun."""
         self._of(message_id).set_result(exchange)
 
     def forget(self, message_id: int) -> None:
-        """The message has ended."""
+        """Drop the request of a message that has ended."""
         self._waiting.pop(message_id, None)
 
     def _of(self, message_id: int) -> asyncio.Future[Exchange]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ERROR_BODY = 64 * 1024
 ERROR_BODY_S = 2.0
 
-#: The most bytes of an answer that are read, unpacked: many times what the longest answers have. It is kept whole, so
-#: that a provider which does not end would take the memory of all lanes.
+#: The most bytes of an unpacked answer that are read, many times what the longest answers have. Answers are kept whole,
+#: so an endless one would use up the memory of all lanes.
 MOST = 268_435_456
 
 #: Content types under which an event stream comes; some servers name none, or a wrong one.
@@ -52,11 +52,11 @@ async def attempt(
 ) -> Reply:
     """Send one request and read the reply to its terminal event; pieces go to ``emit`` as they come.
 
-    ``begins`` is told of each phase of waiting, ``draft`` of each event.
+    ``begins`` is called for each phase of waiting; ``draft`` takes each event.
 
-    The reply counts only when the terminal event of its dialect was seen. Raises AttemptFailed for everything
-    that the provider or the way to it did wrong. A cancellation from outside stays CancelledError, and the
-    connection is closed at once.
+    The reply counts only when the terminal event of its dialect was seen. Raises AttemptFailed for every failure of the
+    provider or of the way to it. A cancellation from outside stays CancelledError, and the connection is closed at
+    once.
     """
     try:
         async with (
@@ -93,7 +93,7 @@ async def _read(chunks: AsyncIterator[bytes], draft: Draft, patience: Patience, 
 
 
 def _read_chunk(reader: ObjectReader, chunk: bytes, draft: Draft, patience: Patience, emit: Emit) -> bool:
-    """Whether the answer ends within it. The pieces that come in one chunk are handed on together."""
+    """Read a chunk, and emit its pieces together; returns whether the answer ends in it."""
     pieces: list[Delta] = []
     before = draft.contents
     try:

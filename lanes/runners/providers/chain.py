@@ -1,24 +1,24 @@
-"""The provider runner: one message, a chain of providers, one try each, the lane kept all the while.
+"""The provider runner: tries each provider of a chain once for a message, and keeps the lane throughout.
 
 The rules of failing over:
 
 - The providers are tried in their order, those that failed within the last 30 s last. One that is cooling is passed
   over; so is one at which all places are taken, as long as another one is left.
-- Any failure fails over, as long as nothing of the reply has reached the caller. That includes what may be the
-  caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on who
-  is asked, a refusal costs one quick answer, and to stop at the wrong one would cost the reply. Where all
-  say the same, the chain that the caller reads says so as well.
+- Any failure fails over, as long as nothing of the reply has reached the caller. That includes failures that may be the
+  caller's own fault: whether a request is bad (an unknown model, a parameter, a context too long) depends on the
+  provider, a refusal costs one quick answer, and to stop too early would cost the reply. If all providers say the same,
+  the caller sees that in the chain.
 - A kept connection that its server closes as the request goes out is no failure: the request goes out again. One that
   breaks later is a failure: the provider may have worked on the request, and it would be paid for twice.
-- Where a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
-  (``overflow``); the following are asked what is left.
-- Once a piece has reached the caller, the run fails where it is: a second beginning would be worse.
-- Where this process has no file descriptor left, no provider has failed: the message goes back to its place as it
-  came, and nothing is claimed here for a moment.
-- What a failure says of the provider, and what of the message, is judged in one place (``judge``). The run parks only
-  where each provider was passed over for its cooldown or refuses everybody for now. If one failed otherwise, the
-  message fails with the whole chain.
-- Where all providers that are left have no place free, the message goes back to the queue, to wait for its turn there.
+- If a conversation is longer than a provider can read, that provider is asked once more with fewer of its turns
+  (``overflow``); the next ones get the shortened conversation.
+- Once a piece has reached the caller, a failure ends the run: to begin the reply again would be worse.
+- If this process has no file descriptor left, no provider has failed: the message goes back to its place unchanged,
+  and nothing is claimed here for a moment.
+- Whether a failure is about the provider or about the message is judged in one place (``judge``). The run parks only
+  if each provider was passed over for its cooldown or refuses everybody for now. If one failed otherwise, the message
+  fails with the whole chain.
+- If all providers that are left have no place free, the message goes back to the queue, to wait for its turn there.
   If one failed otherwise, the run keeps its lane and stands in line.
 """
 
@@ -55,7 +55,7 @@ Chain = Callable[[str], Sequence[ProviderConfig]]
 
 @dataclass(slots=True)
 class _Trail:
-    """What has become of the providers of a chain so far, and which are left."""
+    """The attempts of a chain so far, and the providers that are left."""
 
     left: list[ProviderConfig]
     attempts: list[ProviderAttempt] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Trail:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing but refusals to everybody has come of it."""
+        """Whether every attempt so far was a refusal to everybody."""
         return len(self.untils) == len(self.attempts)
 
 
@@ -97,7 +97,7 @@ class ProviderRunner:
                 await self._failed(run, provider, failure, trail, view)
                 shorter = overflow.shorter(outgoing, failure)
                 if shorter is not None and not outgoing.left_out:
-                    trail.left.insert(0, provider)  # once: the following are asked what is left
+                    trail.left.insert(0, provider)  # once: the next ones get the shortened conversation
                 if shorter is not None and trail.left:
                     outgoing = shorter
             else:
@@ -114,7 +114,7 @@ class ProviderRunner:
         raise RunFailed(Cause.PROVIDER_FAILED, f"every provider failed: {_summary(trail.attempts)}", trail.attempts)
 
     async def _next(self, run: RunContext, trail: _Trail) -> tuple[ProviderConfig, ProviderView] | None:
-        """Whom to ask next, with a place there; None if nobody is left. Raises NoPlace."""
+        """The provider to ask next, with a place there; None if none is left. Raises NoPlace."""
         while trail.left:
             view = await self._health.look(trail.left)
             full: ProviderConfig | None = None
@@ -135,7 +135,8 @@ class ProviderRunner:
         return None
 
     async def _enter(self, run: RunContext, provider: ProviderConfig, limited: bool, trail: _Trail) -> bool:
-        """Take a place where the requests are limited, and leave the one that the run had before."""
+        """Take a place if the provider's requests are limited, and leave the one that the run had before. Returns False
+        if no place is free."""
         if not limited and not trail.attempts:
             return True
         return await self._health.take(run, provider if limited else None)
@@ -143,9 +144,9 @@ class ProviderRunner:
     async def _attempt(
         self, run: RunContext, provider: ProviderConfig, place: "_Place", outgoing: Outgoing, request: ProviderRequest
     ) -> Reply:
-        """One attempt. Where the connection was an old one that its server closed meanwhile, the provider is not at
-        fault, and it is asked again, unless it may have done something for the first request. The next one may be old
-        as well: servers that are restarted close all of theirs. A new one never ends so."""
+        """One attempt. If the server had closed the kept connection, the provider has not failed, and the request goes
+        out again, unless it does harm to send it twice. The next connection may be closed as well, as a restarted
+        server closes all of them; a new connection never ends in ConnectionClosed."""
         while True:
             try:
                 return await self._request(run, provider, place, outgoing, request)
@@ -162,7 +163,7 @@ class ProviderRunner:
 
         def begins(limit: AttemptCause, limit_ms: int) -> None:
             run.attempt(place.phase(provider, limit, limit_ms))
-            if limit is AttemptCause.IDLE_TIMEOUT:  # content has come: a stream may begin, and then say a refusal
+            if limit is AttemptCause.IDLE_TIMEOUT:  # content has come: before that, a stream may still refuse
                 self._health.began(request)
 
         try:
@@ -174,7 +175,7 @@ class ProviderRunner:
         self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, trail: _Trail, before: ProviderView
     ) -> None:
         """Record a failure. Raises RunFailed if it is final."""
-        # Asked and discarded before anything is awaited: in between, a listener could take a piece.
+        # Both before anything is awaited: in between, a listener could take a piece.
         reached = run.reached_caller
         if not reached:
             run.discard()
@@ -205,7 +206,7 @@ class _Place(NamedTuple):
     after: Sequence[ProviderConfig]
 
     def phase(self, provider: ProviderConfig, limit: AttemptCause, limit_ms: int) -> AttemptPhase:
-        """The present phase, for those who look. A connection may stand at the last moment, and be silent then."""
+        """The present phase, for ``lanes why``. ``rest_ms`` assumes that every later phase uses up its whole limit."""
         rest_ms = sum(each.connect_timeout_ms + each.first_byte_timeout_ms for each in self.after)
         if limit is AttemptCause.CONNECT_TIMEOUT:
             rest_ms += provider.first_byte_timeout_ms

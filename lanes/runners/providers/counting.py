@@ -1,4 +1,4 @@
-"""How many tokens a request has: asked of a provider that can tell, else estimated."""
+"""Counts the tokens of a request: by a provider that offers that, else by an estimate."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ log = Log("lanes.providers")
 #: How long all providers have together, in seconds; how much of an answer is read, in bytes.
 PATIENCE_S = 10.0
 LONGEST = 64 * 1024
-#: What an image or a document counts, of any size.
+#: How many tokens an image or a document counts, whatever its size.
 TOKENS_OF_DATA = 1_600
 #: The parts of a request that a model reads.
 _READ = ("system", "messages", "tools")
@@ -29,7 +29,7 @@ _READ = ("system", "messages", "tools")
 async def counted(
     client: HttpClient, providers: Iterable[ProviderConfig], request: dict[str, Any], headers: Mapping[str, str]
 ) -> int | None:
-    """The count of the first provider of the dialect ``messages`` that tells one; None if none does."""
+    """The count of the first provider of the dialect ``messages`` that returns one; None if none does."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             for provider in providers:

@@ -1,7 +1,7 @@
-"""The health of providers, as one process sees and reports it: stored, for all gateways of the database.
+"""The health of providers: what one process learns from its attempts, stored for all gateways of the database.
 
-In the healthy case a run costs one point read and no transaction: only changes are written, and what is counted is
-written together every few seconds.
+With healthy providers a run costs one point read and no transaction: only changes are written, and counts are written
+together every few seconds.
 """
 
 import asyncio
@@ -30,28 +30,28 @@ from lanes_storage.threads import kept
 log = Log("lanes.providers")
 T = TypeVar("T")
 
-#: A provider that failed is tried last for so long, and for less than half of that nothing is written again, in
-#: milliseconds.
+#: How many milliseconds a provider that failed is tried last. Another failure extends that only in its second half, to
+#: save writes.
 LAST_MS = 30_000
-#: A provider that fails again so soon after an answer has not stopped failing, in milliseconds.
+#: A failure within this many milliseconds after an answer belongs to the same spell.
 SPELL_MS = 60_000
-#: A message that waits by itself does so for no longer, unless the provider says so, in milliseconds: less than a
-#: minute, so that it is there when a limit by the minute begins again.
+#: How many milliseconds a message that waits alone waits at most, unless the provider asks for more: less than a
+#: minute, so that it does not miss the moment in which a limit per minute begins again.
 OWN_WAIT_MS = 30_000
-#: How long a refusal without a time counts as a cooldown where none could be stored, in milliseconds.
+#: How many milliseconds a message waits after a refusal without a Retry-After whose cooldown could not be stored.
 UNSTORED_MS = 1_000
-#: The time between two looks of the first run that stands in line for a place, in seconds.
+#: Seconds between two checks by the first run in line for a place.
 LOOK_S = 0.1
-#: For so long a run that stands in line says that it is busy, in seconds: longer than it may.
+#: For how many seconds a run in line announces to be busy: longer than it may wait.
 IN_LINE_S = 86_400.0
-#: What is counted is written together after so many seconds.
+#: Seconds between two writes of the counts.
 COUNTED_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
 class Spell:
-    """A time in which a provider fails. One that fails again soon after an answer (``again``) answers again once it has
-    not failed for a while: else each of its failures, and of its answers, would be news."""
+    """A period in which a provider fails. If it fails again soon after an answer (``again``), the spell ends only once
+    it has not failed for a while: otherwise each failure and each answer would be reported."""
 
     since: int  # by this process's monotonic clock, as all of these
     failed_at: int
@@ -73,8 +73,8 @@ class ProviderRequest:
 
 
 class ProviderHealth:
-    """Shared by all provider runners of a process. A database that refuses for a moment is no reason to fail a run:
-    then a provider counts as well, and what could not be stored is warned about."""
+    """Shared by all provider runners of a process. No run fails because the database does: then providers count as
+    healthy, and a warning names what could not be stored."""
 
     def __init__(self, store: AsyncStore, clock: Clock) -> None:
         self.clock = clock
@@ -115,8 +115,8 @@ class ProviderHealth:
     # ----------------------------------------------------------------------------------------- places
 
     async def take(self, run: RunContext, provider: ProviderConfig | None) -> bool:
-        """Give the run a place at a provider, in exchange for the one that it has; None: none. Mostly it has it since
-        its claim. Returns False if none is free."""
+        """Give the run a place at this provider, in exchange for the one that it has; None: only leave that. Mostly the
+        run has its place since its claim. Returns False if none is free."""
         name, now = None if provider is None else provider.name, self.clock()
 
         def step(tx: Transaction) -> bool:
@@ -134,8 +134,8 @@ class ProviderHealth:
             return True
 
     async def turn(self, run: RunContext, provider: ProviderConfig) -> None:
-        """Stand in line at a provider, until the run has a place there, or the provider cools. That is no stall. The
-        place that it had elsewhere is left first: those who have it may wait for this run's."""
+        """Stand in line at a provider until the run has a place there, or the provider cools. That is no stall. The
+        place that the run has elsewhere is left first, so that two runs never wait for each other's places."""
         await self.take(run, None)
         line = self.line(provider)
         line.waiting += 1
@@ -155,7 +155,7 @@ class ProviderHealth:
 
     @contextmanager
     def requesting(self, run: RunContext, provider: ProviderConfig, view: ProviderView) -> Iterator[ProviderRequest]:
-        """The run asks a provider in this block."""
+        """The block in which the run asks a provider."""
         here = self._requested_by.setdefault(provider.name, set())
         here.add(run.id)
         try:
@@ -164,8 +164,8 @@ class ProviderHealth:
             here.discard(run.id)
 
     def began(self, request: ProviderRequest) -> asyncio.Task[None]:
-        """Remember that a provider has begun to answer: it does not refuse, however long the answer takes. Returns what
-        stores that."""
+        """Remember that a provider has begun to answer: it does not refuse, however long the answer takes. Returns the
+        task that stores that."""
         if request.noting is None:
             request.noting = kept(self._noting, self._begun(request), "lanes-provider-answers")
         return request.noting
@@ -173,8 +173,8 @@ class ProviderHealth:
     async def failed(
         self, run: RunContext, provider: ProviderConfig, failure: AttemptFailed, before: ProviderView
     ) -> int | None:
-        """Judge a failure, and remember it; until when the message waits for this provider (wall time, ms), None
-        where it does not. ``before``: what was known when it was asked."""
+        """Judge a failure, and store what follows; returns until when the message waits for this provider (wall time,
+        ms), None if it does not wait. ``before``: what was known when the provider was asked."""
         name, line = provider.name, self.line(provider)
         self._count(name, failure.cause, ProviderCounts(failures={str(failure.cause): 1}))
         view = await self.look(())
@@ -207,7 +207,8 @@ class ProviderHealth:
         await self.began(request)
 
     async def _begun(self, request: ProviderRequest) -> None:
-        """Written only where it changes something. A cooldown that another run brought about meanwhile stands."""
+        """Store that an answer has begun, if that changes anything. A cooldown that another run caused meanwhile
+        stays."""
         name, line = request.provider.name, self.line(request.provider)
         row, wall = request.view.row(line), self.clock().wall
         doubts = row.doubted is not None or name in self._doubted
@@ -226,8 +227,8 @@ class ProviderHealth:
             await self._store_counts()
 
     async def _doubt(self, run: RunContext, line: ProviderLine, failure: AttemptFailed) -> bool:
-        """Note a doubtful refusal, for every gateway; whether another lane got one, too, and none was served since. The
-        first of a provider that has answered none here is reported: its settings may be wrong."""
+        """Store a doubtful refusal, for every gateway; returns whether another lane got one, too, and none was served
+        since. The first one of a provider that has answered nobody here is logged: its settings may be wrong."""
         if line.name not in self._doubted and not self.outcomes[line.name, "answered"]:
             name, message = ascii(line.name), ascii(failure.message)
             log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, message)
@@ -257,8 +258,8 @@ class ProviderHealth:
         )
 
     async def _refusals(self, run: RunContext, row: ProviderRow) -> int:
-        """How often the message was refused since the last cooldown began: where others are refused, too, one begins,
-        and the message may be as any other."""
+        """How often the message was refused since the last cooldown began: a cooldown shows that others are refused,
+        too, so that earlier refusals say nothing about this message."""
         try:
             return await self._store.read(reads.refusals_of(int(run.message.id), row.since or 0))
         except StorageError as error:
@@ -266,8 +267,8 @@ class ProviderHealth:
             return 0
 
     async def _wait(self, run: RunContext, line: ProviderLine, for_ms: int, known: ProviderEvidence) -> int:
-        """Let only this message wait: for as long as the provider says, or much longer than since its last refusal. So
-        all of its refusals together take longer than a limit by the minute lasts."""
+        """Let only this message wait: as long as the provider says, or several times as long as since its last refusal,
+        so that its refusals together span more than a minute, after which a limit per minute has begun again."""
         now, message = self.clock(), int(run.message.id)
         step = partial(doors.refuse, provider=line.name, message=message, now=now, fingerprint=line.fingerprint)
         await self._write(step, "a refusal", line.name)
@@ -275,7 +276,7 @@ class ProviderHealth:
 
     async def _cool(self, run: RunContext, line: ProviderLine, refusal: ProviderRefusal, most_ms: int) -> int:
         now, runs = self.clock(), [*self._requested_by[line.name]]
-        self._requested_by[line.name].clear()  # of many refusals, only the first notes who else asks
+        self._requested_by[line.name].clear()  # only the first of many refusals notes who else asks
 
         how: dict[str, Any] = {"by": "provider", "most_ms": most_ms, "fingerprint": line.fingerprint}
         how |= {"run": run.id, "in_flight": runs}
@@ -303,8 +304,8 @@ class ProviderHealth:
             )
 
     async def _spell(self, provider: str, failure: AttemptFailed) -> None:
-        """Count a failure of a spell, and report the first of many: otherwise nobody would notice that another
-        provider answers."""
+        """Count a failure, and report the first of a spell: otherwise nobody would notice that another provider
+        answers."""
         now, spell = self.clock().mono, self._spells.get(provider)
         if spell is None or (spell.over_at is not None and now - spell.over_at > SPELL_MS):
             spell = self._spells[provider] = Spell(now, now)
@@ -363,7 +364,7 @@ class ProviderHealth:
 
 
 def _refused_at(run: RunContext, provider: str, failure: AttemptFailed) -> int | None:
-    """When the last run of a message was refused so by a provider; None: it was not. What was not asked has no
-    status."""
+    """When the last run of a message got the same refusal from this provider; None: it got none. An attempt that was
+    not sent has no status."""
     before = [each for each in run.message.attempts if (each.provider, each.cause) == (provider, failure.cause)]
     return max((each.at for each in before if each.status is not None), default=None)

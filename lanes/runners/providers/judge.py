@@ -1,7 +1,7 @@
-"""What a failed attempt says: of the provider, or of the one message. One pure function, which decides all of it.
+"""Judges whether a failed attempt is about the provider or about the one message, in one pure function.
 
-A message waits (its run parks) only while nothing but refusals to everybody has come of its chain; everything else ends
-it ``failed`` once its chain is exhausted, unless a policy retries it.
+A message waits (its run parks) only if every attempt of its chain was a refusal to everybody; any other failure ends it
+``failed`` once its chain is exhausted, unless a policy retries it.
 """
 
 from enum import StrEnum
@@ -10,25 +10,24 @@ from typing import NamedTuple
 from lanes.runners.http.failures import AttemptFailed
 from lanes_storage.law import AttemptCause
 
-#: A provider that got no request refuses nothing of it.
+#: The provider never got the request, so the failure says nothing about it.
 NOT_SENT = frozenset({AttemptCause.UNREACHABLE, AttemptCause.CONNECT_TIMEOUT})
-#: Refusals of the request, which say nothing of the provider.
+#: Refusals of the request, which say nothing about the provider.
 OF_THE_REQUEST = frozenset({AttemptCause.BAD_REQUEST, AttemptCause.CONTEXT_OVERFLOW})
-#: Statuses for which both may be the reason: a key that is refused or a text, a model that is missing or a request.
+#: Statuses that may refuse either the provider's key or model for everybody, or only the text of this request.
 DOUBTFUL = frozenset({401, 403, 404})
-#: Causes for which a provider may cool although single messages are at fault: one that got such a refusal is not asked
-#: for again before those of other lanes, which show whose it is.
+#: Causes for which a provider may cool although a single message is at fault. A message with such a refusal is tried
+#: again only after those of other lanes, which show which of the two is the case.
 OF_ONE_OR_ALL = frozenset({AttemptCause.AUTH, AttemptCause.BAD_REQUEST, AttemptCause.QUOTA})
-#: The fifth refusal (429, quota) of one message since the provider last began to cool, with another one served since
-#: the last of them, is that message's own. Fewer may be chance: at a provider that has too much to do, any message may
-#: be the one that it refuses.
+#: The fifth refusal (429, quota) of one message since the provider last began to cool is the message's own fault, if
+#: another message was served since the one before. Fewer may be chance: an overloaded provider may refuse any message.
 OWN_REFUSALS = 5
 #: How long an exhausted quota cools at least, in milliseconds: time alone does not end it.
 QUOTA_MS = 60_000
 
 
 class AtFault(StrEnum):
-    """Whose the failure is, and what follows."""
+    """Who is at fault, and what follows."""
 
     REFUSES = "refuses"  # the provider refuses everybody for now: it cools, and the message waits
     FAILS = "fails"  # the provider failed: it is tried last for a while, and the message fails with its chain
@@ -40,12 +39,12 @@ class AtFault(StrEnum):
 class ProviderEvidence(NamedTuple):
     """What is known at the time of a failure.
 
-    ``several``: another lane got a doubtful refusal, too, and none was served since: they are not all at fault.
-    ``refuses``: the provider cools for such a refusal already. ``again``: whether it refused this very message before,
-    ``waited_ms`` ago; ``refusals``: how many runs of the message ended so since it last began to cool. ``served``:
-    whether the provider answered another one since the last of them, and since it cooled. ``full``: whether this
-    one was more than it is known to answer at a time, so that it would have refused any message. ``down``: it had
-    cooled after an outage when it was asked, and has answered none since.
+    ``several``: another lane got a doubtful refusal, too, and none was served since: the messages are not all at fault.
+    ``refuses``: the provider already cools for this cause. ``again``: it refused this very message before,
+    ``waited_ms`` ago; ``refusals``: how many runs of the message it refused since it last began to cool. ``served``: it
+    answered another message since the last of these refusals, and since it cooled. ``full``: it had more requests than
+    it is known to answer at a time, so it would have refused any message. ``down``: it had cooled after an outage when
+    it was asked, and has answered none since.
     """
 
     several: bool = False
@@ -70,7 +69,7 @@ STAYS = FailureJudgement(AtFault.STAYS)
 
 
 def judge(failure: AttemptFailed, known: ProviderEvidence) -> FailureJudgement:
-    """Judge a failed attempt, of whose reply nothing has reached anybody."""
+    """Judge a failed attempt by what is known at its time."""
     if doubtful(failure):
         return REFUSES if known.refuses or known.several else OWN
     match failure.cause:

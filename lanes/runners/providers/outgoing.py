@@ -30,7 +30,7 @@ class Outgoing:
     """
 
     def __init__(self, dialect: Dialect, request: dict[str, Any], window: ConversationWindow | None = None) -> None:
-        self.window = window  # the conversation that it tells, of which less can be told; None for a client's request
+        self.window = window  # the conversation in it, which can be shortened; None for a client's request
         self._dialect = dialect
         self._request = _stripped(request)
         headers = request.get(HEADERS)
@@ -38,7 +38,7 @@ class Outgoing:
 
     @property
     def left_out(self) -> int:
-        """How many turns it no longer tells."""
+        """How many turns of the conversation it leaves out."""
         return 0 if self.window is None else self.window.left_out
 
     def passes(self, provider: ProviderConfig) -> bool:
@@ -61,7 +61,8 @@ class Outgoing:
         return body | dict(provider.extra_body) | dialect.asks(provider.model)
 
     def repeatable(self, provider: ProviderConfig) -> bool:
-        """Whether it does no harm if the provider gets it twice: what tools do is done elsewhere."""
+        """Whether it does no harm if the provider gets it twice: not with tools that the provider itself carries
+        out."""
         return not lets_act(self.written(provider))
 
     def headers(self, provider: ProviderConfig, run: RunContext | None = None) -> dict[str, str]:
@@ -91,8 +92,8 @@ class Outgoing:
 async def compose(run: RunContext, config: RunnerConfig, *, tools: bool = False) -> Outgoing:
     """The request for a message.
 
-    For a text the runner's system message, the last turns of the lane and the text make the conversation. ``tools``:
-    calls of tools are told, too; a provider that is given no tools refuses them.
+    For a text, the conversation consists of the runner's system message, the last turns of the lane, and the text.
+    ``tools``: include tool calls, which a provider refuses in a request without tools.
     Raises RunFailed for a request that asks for several answers at once.
     """
     request = run.request
@@ -106,7 +107,7 @@ async def compose(run: RunContext, config: RunnerConfig, *, tools: bool = False)
 
 
 def from_window(window: ConversationWindow) -> Outgoing:
-    """The request that tells a conversation."""
+    """The request that sends a conversation."""
     return Outgoing(CHAT, {"messages": window.messages()}, window)
 
 

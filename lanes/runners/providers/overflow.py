@@ -1,7 +1,7 @@
-"""A conversation that became longer than its model can read: the oldest turns are left out, and it is asked once more.
+"""Shortens a conversation that is longer than its model can read: the oldest turns are left out.
 
-The provider that says so first is asked once more, with fewer turns. Where that is still too long, the next ones are
-asked with the text alone. The text itself is never left out.
+The first provider that says so is asked once more, with fewer turns. If that is still too long, the next ones are asked
+with the text alone. The text itself is never left out.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ log = Log("lanes.providers")
 
 
 def shorter(outgoing: Outgoing, failure: AttemptFailed) -> Outgoing | None:
-    """What is asked next after this failure; None: the same, since it was no overflow or there is nothing to leave
-    out."""
+    """The request to send after this failure; None: the same one, because it was no overflow or there is nothing to
+    leave out."""
     window = outgoing.window
     if window is None or window.alone or failure.cause is not AttemptCause.CONTEXT_OVERFLOW:
         return None
@@ -30,7 +30,7 @@ def shorter(outgoing: Outgoing, failure: AttemptFailed) -> Outgoing | None:
 
 
 async def answered(run: RunContext, outgoing: Outgoing, reply: Reply) -> Reply:
-    """The reply, with what it counts in the conversation. The turns that were left out are not told again."""
+    """The reply, with its size in the conversation. The turns that were left out are not sent again."""
     window = outgoing.window
     if window is None:
         return reply
@@ -41,9 +41,9 @@ async def answered(run: RunContext, outgoing: Outgoing, reply: Reply) -> Reply:
 
 
 async def failed(run: RunContext, outgoing: Outgoing, attempts: Iterable[ProviderAttempt]) -> RunFailed | None:
-    """How a run ends for which every provider said that it is asked too much; None where one failed otherwise.
+    """The failure of a run whose conversation is too long for every provider; None if one of them failed otherwise.
 
-    If turns were told to the last, it may be their fault: the next message is asked without them.
+    If its last request contained turns, they may be at fault: the next message is sent without them.
     """
     window, attempts = outgoing.window, tuple(attempts)
     if window is None or any(attempt.cause != AttemptCause.CONTEXT_OVERFLOW for attempt in attempts):
@@ -56,7 +56,8 @@ async def failed(run: RunContext, outgoing: Outgoing, attempts: Iterable[Provide
 
 
 async def _start_from(run: RunContext, turn: int | None) -> None:
-    """An error of the database does not end the run: then the next one leaves the turns out once more."""
+    """Leave out the turns before this one from now on. If that cannot be stored, the run goes on, and the next one
+    leaves them out again."""
     try:
         await run.tell_from(turn)
     except DatabaseReplaced:

@@ -15,15 +15,15 @@ from lanes_storage.clock import Now
 from lanes_storage.records import PlacesTaken, ProviderRow
 from lanes_storage.records.providers import OF_LOAD
 
-#: A message whose refusal may be its own waits so much longer than the cooldown: others go first, and show whether it
-#: is, in milliseconds.
+#: How many milliseconds longer than the cooldown a message waits whose refusal may be its own fault: others go first,
+#: and show whether it is.
 OTHERS_FIRST_MS = 1_000
 
 
 class ProviderLine:
-    """A provider as this process is configured, and the runs here that stand in line for a place there.
+    """A provider as this process has it configured, with the line of runs that wait here for a place at it.
 
-    ``fingerprint`` identifies its key and address. ``waiting`` runs wait; ``turn`` gives each its turn, in their order.
+    ``fingerprint`` identifies its key and address. ``waiting``: how many runs are in line; ``turn``: held by the first.
     """
 
     def __init__(self, name: str, max_requests: int | None = None, reached: tuple[Any, ...] = ()) -> None:
@@ -52,7 +52,7 @@ class ChainSpec(RunnerSpec):
 
 
 def lines_of(spec: RunnerSpec) -> tuple[ProviderLine, ...]:
-    """The lines of the providers of a runner; of one that only names them, any number of requests may be in flight."""
+    """The lines of a runner's providers. For a runner that only names its providers, their requests are not limited."""
     return spec.lines if isinstance(spec, ChainSpec) else tuple(map(ProviderLine, spec.providers))
 
 
@@ -63,7 +63,7 @@ def _reached(provider: ProviderConfig) -> tuple[Any, ...]:
 
 
 class ProviderPlace(NamedTuple):
-    """What a provider allows now. ``until``: it cools until then (wall time). ``free``: so many more requests may be
+    """What a provider allows now. ``until``: it cools until then (wall time). ``free``: how many more requests may be
     sent (None: any number)."""
 
     until: int | None = None
@@ -82,8 +82,8 @@ class ProviderView(NamedTuple):
         return self.rows.get(line.name, ProviderRow(line.name)).under(line.fingerprint)
 
     def place(self, line: ProviderLine, *, tried: bool = False) -> ProviderPlace:
-        """What a provider allows a message. For one that was ``tried`` before it cools a little longer, where it may
-        refuse single messages: those that were not may show whether it does."""
+        """What a provider allows a message. If it may refuse single messages, it cools a little longer for one that was
+        ``tried`` before: the others show whether it does."""
         row, now = self.row(line), self.now.wall
         until = row.until or 0
         if tried and not row.probed and (row.cause in OF_ONE_OR_ALL or (row.refused is not None and row.tries > 1)):
@@ -97,8 +97,8 @@ class ProviderView(NamedTuple):
         return self.taken.get(line.name, PlacesTaken())
 
     def of_another_key(self, line: ProviderLine) -> bool:
-        """Whether it cools under another key or address than the present one, or something is said of it that holds
-        for that one only."""
+        """Whether a cooldown is stored for another key or address than the present one, or an error that is only about
+        that other one."""
         row = self.rows.get(line.name, ProviderRow(line.name))
         told = row.message is not None and row.cause not in OF_LOAD
         return row.of_another(line.fingerprint) and (told or row.cools(self.now.wall))
@@ -114,9 +114,9 @@ class ProviderView(NamedTuple):
 
 
 class ProviderChoice(NamedTuple):
-    """Whom a run asks first: with a place there, if its requests are limited.
+    """The provider that a run asks first, with a place there if its requests are ``limited``.
 
-    If all of the chain cool, ``until`` says until when; if none has a place free, it is ``full``.
+    ``until``: all of the chain cool until then. ``full``: none of the chain has a place free.
     """
 
     provider: str | None = None
@@ -128,8 +128,8 @@ class ProviderChoice(NamedTuple):
 def choose(
     chain: Sequence[ProviderLine], view: ProviderView, claimed: Mapping[str, int], *, tried: bool = False
 ) -> ProviderChoice:
-    """The first provider of a chain that may be asked for a message, which was ``tried`` before, or not. ``claimed``:
-    places that were claimed since the view."""
+    """The first provider of a chain that may be asked for a message. ``tried``: the message was claimed before.
+    ``claimed``: places that were claimed since the view."""
     untils: list[int] = []
     for line in sorted(chain, key=view.last):
         place = view.place(line, tried=tried)

@@ -19,7 +19,7 @@ _NO_KEY = re.compile(r"\bapi[ _-]?key\b", re.IGNORECASE)
 
 
 def remedy(failure: AttemptFailed, provider: ProviderConfig) -> str:
-    """What to look at, to be said behind the sentence of a failure; empty where no setting explains it."""
+    """A hint at a setting, to append to the sentence of a failure; empty if no setting explains it."""
     setting = _setting(failure, provider)
     if setting is None:
         return ""

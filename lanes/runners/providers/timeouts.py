@@ -9,7 +9,7 @@ from lanes.config.declared.model import ProviderConfig
 from lanes.runners.http.failures import AttemptFailed
 from lanes_storage.law import AttemptCause
 
-#: If the event loop was blocked for this long, the timeout starts again: received data is not read yet.
+#: If the event loop was blocked for longer than this, the timeout starts again: data may have arrived unread.
 LATE_S = 0.5
 #: How long the end of the response is waited for after the terminal event, so that its connection can be used
 #: again, in seconds.
@@ -18,14 +18,14 @@ LINGER_S = 0.05
 #: The limits by which an attempt may end.
 TIMEOUTS = frozenset({AttemptCause.CONNECT_TIMEOUT, AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
 
-#: Is told of each phase: the limit that ends it, and how long that is in milliseconds.
+#: Called for each phase, with the limit that ends it and the length of that limit in milliseconds.
 Begins = Callable[[AttemptCause, int], None]
 
 
 class Patience:
     """Ends its block with ``AttemptFailed`` when the provider stays silent for longer than the phase allows.
 
-    Three phases follow each other: until the connection stands, until the first content, and between two
+    Three phases follow each other: until the connection is open, until the first content, and between two
     pieces of content. Only content counts: neither comments nor empty events move the deadline. A cancellation
     from outside stays one, whatever the deadline did.
     """
@@ -61,7 +61,7 @@ class Patience:
     def content(self) -> None:
         """Content has arrived."""
         if self._cause is AttemptCause.IDLE_TIMEOUT and self._timer is not None:
-            self._last = self._loop.time()  # all that most pieces cost: the timer looks at it when it is due
+            self._last = self._loop.time()  # cheap: the timer looks at it only when it is due
         else:
             self._begin(AttemptCause.IDLE_TIMEOUT, self._provider.idle_timeout_ms, "no further content")
 
