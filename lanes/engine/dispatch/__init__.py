@@ -1,1 +1,1 @@
-"""Which waiting message is claimed next."""
+"""Dispatching: which waiting message is claimed next, and by which runner."""

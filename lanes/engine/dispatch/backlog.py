@@ -114,7 +114,7 @@ class Backlog:
         self.empty = False  # at the last read no head waited: only a commit can add one
 
     async def look(self, now: Now, *, woken: bool = False) -> None:
-        """Read what has changed. ``woken``: something was committed, so the version need not be asked for.
+        """Read what has changed. ``woken``: something was committed, so the version need not be read.
 
         Raises StorageError.
         """

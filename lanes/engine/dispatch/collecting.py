@@ -21,7 +21,7 @@ class _Sight:
 
 
 class Debounce:
-    """What one dispatcher knows of the queues that it may collect. Used only from the writer's thread.
+    """When one dispatcher saw the waiting texts of lanes that it may collect. Used only from the writer's thread.
 
     The quiet time counts from the acceptance of a text, or from when this dispatcher saw it first, whichever is
     earlier: a jump of the wall clock can close a batch a little early, but never delays one.

@@ -1,5 +1,7 @@
-"""The free slots for one page of claims, and what happens to the first messages of queues that get no slot, or whose
-claim raised (for example, in a policy): each of those is skipped for a while, so that it does not block the others."""
+"""The free slots for one page of claims, with the outcome for its heads, and the heads to skip.
+
+A head whose claim raised (for example, in a policy) is skipped for a while, so that it does not block the others.
+"""
 
 import sys
 from collections import Counter

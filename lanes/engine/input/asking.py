@@ -1,8 +1,8 @@
 """Questions and steers of one live run.
 
-Everything is stored first; the run then takes it by one write, in which its message ends
-(``lanes_storage.doors.conversations``). Here the run only waits for the signal to look: the upkeep gives it (``wake``)
-when a message for the run was stored, in any process, and when the limit of its question has passed.
+Every answer and steer is stored first; the run then takes it by one write, which also ends its message
+(``lanes_storage.doors.conversations``). Here the run only waits for the signal to look, which the upkeep gives
+(``wake``) when any process has stored a message for the run, and when the limit of its question has passed.
 """
 
 import asyncio

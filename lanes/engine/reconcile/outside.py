@@ -17,9 +17,9 @@ from lanes_storage.errors import StorageError
 from lanes_storage.interface import Store
 from lanes_storage.records import OwnerRow
 
-#: How long one pass waits for the end of processes that runs have left behind on this host.
+#: How many milliseconds one pass waits for the end of processes that runs have left behind on this host.
 SURVIVORS_MS = 15_000
-#: Between two looks at owners that are watched.
+#: Milliseconds between two looks at owners that are watched.
 LOOK_EVERY_MS = 100
 
 Report = Callable[[str], None]

@@ -42,7 +42,7 @@ Ending = Callable[[Now], CommandStep[Release]]
 #: Seconds between two attempts to write a release while the database fails.
 RETRY_FIRST_S = 0.05
 RETRY_LONGEST_S = 2.0
-#: Seconds between two log lines about ends that cannot be stored: a thousand runs may wait for one disk.
+#: Milliseconds between two log lines about ends that cannot be stored: a thousand runs may wait for one disk.
 COMPLAIN_EVERY_MS = 5_000
 #: How long a cancelled body may take to end before a warning is logged.
 STRAY_S = 1.0

@@ -24,7 +24,7 @@ from lanes_storage.records import LaneRow, WaitingHead
 
 log = Log("lanes.alarms")
 
-#: Seconds between two attempts to warn about a run, and between two reads of the waiting heads.
+#: Milliseconds between two attempts to warn about a run, and between two reads of the waiting heads.
 WARN_AGAIN_MS = 100
 LOOK_AT_HEADS_MS = 1_000
 #: Heads per read: more heads are spread over several reads, so that none takes long.

@@ -26,7 +26,8 @@ log = Log("lanes.housekeeping")
 PAGE = 200
 #: The same for anonymous lanes: each has about ten rows, which are deleted together.
 PAGE_OF_LANES = 20
-#: Seconds between two steps, and between two passes; the first pass starts a while after the gateway.
+#: The pauses between two steps of a pass, and between two checks whether one is due; the interval between passes, and
+#: the delay of the first one after the start.
 STEP_S = 0.02
 IDLE_S = 1.0
 PASS_EVERY_MS = 600_000

@@ -2,7 +2,8 @@
 
 In every round it judges the runs of this process, sends a heartbeat, checks whether the database changed (a new
 message: wake the dispatcher; an abort or a drain: stop runs), reconciles, and warns, each when it is due. A commit of
-any process starts a round (``wakeup``), in which little else is due; without commits there are ten rounds a second.
+any process starts a round (``background.inotify``), in which little else is due; without commits there are ten rounds a
+second.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 #: A round that is this late was suspended: unobserved time must not count against any run or owner.
 LATE_MS = 2_000
-#: Seconds between two attempts to judge a run whose judgement raised.
+#: Milliseconds between two attempts to judge a run whose judgement raised.
 JUDGE_AGAIN_MS = 1_000
 #: Forced releases per transaction, so that other writers get the lock in between.
 PAGE = 64
@@ -203,7 +204,7 @@ class Upkeep(Loop):
                 run.hurry(grace_ms)
 
     def _mark_waiting(self, orders: OwnerOrders) -> None:
-        """Tell the runs that began, or ended, to wait for a message of another lane."""
+        """Tell the runs whose wait for a message of another lane has begun or ended."""
         before, self._waiting = self._waiting, orders.waits
         for run in self._live.among(before ^ orders.waits):
             run.set_waiting(run.id in orders.waits)
