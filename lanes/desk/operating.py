@@ -75,7 +75,7 @@ class DeskOperating(DeskBase):
         return (await self.perform(effect)).lane
 
     async def resume(self, key: str, *, actor: str = EMBEDDER, epoch: int | None = None) -> Lane:
-        """Let a lane claim again. Raises NotFound, Changed."""
+        """End the pauses of a lane, so that it can claim again. Raises NotFound, Changed."""
         return (await self.perform(control.resume(self.context(actor), key, epoch=epoch))).lane
 
     async def pause_all(
@@ -232,8 +232,8 @@ class DeskOperating(DeskBase):
         return await self.perform(conversations.export_conversation(self.context(), key, number=number))
 
     async def import_conversation(self, key: str, messages: Sequence[dict[str, Any]], *, actor: str = EMBEDDER) -> Lane:
-        """Begin a new conversation with these chat messages; makes the lane if there is none. Raises InvalidKey, Unfit,
-        NotAllowed on a running lane."""
+        """Begin a new conversation with these chat messages; creates the lane if there is none. Raises InvalidKey,
+        Unfit, NotAllowed on a running lane."""
         effect = conversations.import_conversation.of(self.context(actor), {"key": key, "messages": messages})
         return (await self.perform(effect)).lane
 

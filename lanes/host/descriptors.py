@@ -33,7 +33,8 @@ def is_shortage(error: BaseException | None) -> bool:
 
 
 def is_no_thread(error: BaseException) -> bool:
-    """Whether an error says that this process can start no thread, as at a limit of processes: it has no own type."""
+    """Whether an error says that this process can start no thread, as at a limit of processes. Python has no separate
+    type for it."""
     return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 

@@ -93,7 +93,7 @@ def end(keeper: Identity, me: Identity, *, hard: bool) -> list[Survivor] | None:
 
 
 def _send(to: Survivor, number: int) -> None:
-    """Signal exactly that process, not one that has its pid by now."""
+    """Signal exactly that process, not another one that reuses its pid."""
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(to.pid)
         try:

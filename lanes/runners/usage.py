@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from lanes.config.declared.model import Price
 from lanes_storage.records import RunUsage
 
-#: Counts of tokens or of millionths of a US dollar from here on are ignored, so that thousands can be added up.
+#: Larger counts, of tokens or of millionths of a US dollar, are ignored, so that thousands of counts can be added up.
 MOST = 1 << 50
 MICROS = 1_000_000
 

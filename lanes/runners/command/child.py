@@ -100,7 +100,7 @@ class Child:
         return identity_of(self._keeper.pid)
 
     async def start(self, order: StartOrder) -> None:
-        """Let the agent begin."""
+        """Send the order to start the agent."""
         self._group = order.cgroup
         with contextlib.suppress(OSError):  # the keeper is gone
             await self._loop.sock_sendall(self._control, json.dumps(asdict(order)).encode() + b"\n")

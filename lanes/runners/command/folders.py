@@ -26,7 +26,8 @@ from lanes_storage.threads import in_thread, to_its_end
 log = Log("lanes.command")
 
 T = TypeVar("T")
-#: Runs ``git worktree`` with a descriptor held open and these words; returns why it failed. Raises RunFailed.
+#: Runs ``git worktree`` with these arguments, and a descriptor that it holds open; returns why it failed. Raises
+#: RunFailed.
 GitWorktree = Callable[..., Awaitable[str | None]]
 #: Seconds between two checks whether another run has made the folder.
 LOOK_S = 0.05

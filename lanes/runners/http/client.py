@@ -79,7 +79,7 @@ class HttpClient:
         *,
         method: str = "POST",
     ) -> AsyncIterator["ProviderResponse"]:
-        """Send a request and give the answer; ``connected`` is called when the request starts to go out.
+        """Send a request and yield the answer; ``connected`` is called when the request starts to go out.
 
         However the block is left, a response that was not read to its end closes its connection at once.
         Raises AttemptFailed, and NoDescriptor where the fault is this process's own.

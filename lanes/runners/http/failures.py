@@ -68,7 +68,7 @@ _BY_STATUS = {
     429: AttemptCause.RATE_LIMITED,
     529: AttemptCause.OVERLOADED,
 }
-#: Anthropic's code, with status 404, for a conversation that it does not keep: the client tells it again.
+#: Anthropic's code, with status 404, for a conversation that it does not keep: the client then sends all of it.
 THREAD_GONE = "thread_not_found"
 #: Refusals that may say when to retry.
 _WITH_RETRY_AFTER = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED, AttemptCause.QUOTA})

@@ -14,7 +14,7 @@ from lanes.runners.passing.follower import Follower
 from lanes.runners.passing.headers import incoming
 from lanes_storage.law import AttemptCause
 
-#: A request without a stream shows nothing until its answer is complete; it gets at least so long.
+#: A request without a stream shows nothing until its answer is complete: it gets at least this long.
 LEAST_WHOLE_MS = 10 * 60_000
 #: What no header may contain.
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

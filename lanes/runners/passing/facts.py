@@ -28,7 +28,7 @@ def kept_model(model: str | None, keys: Iterable[str]) -> str | None:
 
 
 def kept_usage(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The usage in the words of chat, as it is stored; None if it has no number."""
+    """The part of a usage object of chat that is stored; None if it has no number."""
     if usage is None:
         return None
     kept: dict[str, Any] = _numbers(usage, _NUMBERS)

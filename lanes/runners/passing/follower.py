@@ -67,7 +67,7 @@ def of_messages(event: dict[str, Any]) -> SignOfLife:
 
 
 READINGS: dict[str, Reading] = {"chat": of_chat, "responses": of_responses, "messages": of_messages}
-#: The usage of an answer, in the words of chat, from that of the dialect.
+#: Converts the usage object of each dialect to that of chat.
 USAGES: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "chat": lambda usage: usage,
     "responses": responses_usage,
@@ -85,7 +85,7 @@ class Follower:
         self.model: str | None = None
         self.response: str | None = None
         self.sequence = 0
-        #: Whether the stream stands between two events, so that another event may be put there.
+        #: Whether the stream is between two events, so that another event may be inserted.
         self.between = True
         self._read = READINGS[dialect]
         # Streams with another compression cannot be read: each of their chunks counts as a sign of life.

@@ -27,8 +27,8 @@ def outgoing(
 ) -> list[tuple[str, str]]:
     """The headers of a request to the provider of a source, in their order.
 
-    ``ours``: those that carried the token of the source. Where the provider is not asked with the keys of clients, no
-    key of a client passes; its own stands in ``dialect_key`` unless the configuration names another header.
+    ``ours``: those that carried the token of the source. Unless the provider is asked with the keys of clients, no key
+    of a client passes; the provider's key is sent as ``dialect_key`` unless the configuration names another header.
     ``followed``: the answer is read on its way, and lanes may add an event, so it is requested uncompressed.
     """
     provider = source.provider

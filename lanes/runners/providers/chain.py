@@ -199,7 +199,7 @@ class ProviderRunner:
 
 
 class _Place(NamedTuple):
-    """The position of an attempt in its chain, and the next provider."""
+    """The position of an attempt in its chain, and the providers that may be asked after it."""
 
     number: int
     of: int

@@ -80,10 +80,10 @@ class ProviderHealth:
         self.clock = clock
         self._store = store
         self._lines: dict[str, ProviderLine] = {}
-        self._requested_by: dict[str, set[int]] = {}  # the runs here that ask a provider, without a place yet
+        self._requested_by: dict[str, set[int]] = {}  # runs here that ask a provider, not noted there yet
         self._spells: dict[str, Spell] = {}
-        self._doubted = set[str]()  # providers of which a run here got a doubtful refusal, and none an answer since
-        #: How often each provider was asked, by what came of it: ``answered``, or the cause of the failure.
+        self._doubted = set[str]()  # providers that gave a run here a doubtful refusal, and none an answer since
+        #: How often each provider was asked, by outcome: ``answered``, or the cause of the failure.
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self._counted: dict[str, ProviderCounts] = {}  # not stored yet
         self._counting: asyncio.Task[None] | None = None
