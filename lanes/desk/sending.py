@@ -209,7 +209,7 @@ class DeskSending(DeskBase):
 
 
 class _Queue:
-    """The desk as a hold sees it."""
+    """The part of the desk that holds use."""
 
     def __init__(self, desk: DeskSending) -> None:
         self._desk = desk

@@ -18,9 +18,9 @@ class Delta(NamedTuple):
     ``text`` is what a person reads. ``choice`` is the OpenAI chat ``delta`` object where the provider gave
     more than text (tool calls, a refusal); surfaces that speak that dialect pass it on. ``begin_again`` is never
     emitted by a runner: another run of the message has begun, and all pieces before are void.
-    ``beside`` is what else the chunk said: ``model``, ``system_fingerprint`` and ``service_tier`` where they are new,
-    and the ``logprobs`` of this piece. ``native`` is the event itself, where the provider speaks a dialect other than
-    chat and the client speaks the same.
+    ``beside`` has the other fields of the chunk: ``model``, ``system_fingerprint`` and ``service_tier`` where they are
+    new, and the ``logprobs`` of this piece. ``native`` is the event itself, where the provider speaks a dialect other
+    than chat and the client speaks the same.
     """
 
     text: str = ""
@@ -86,7 +86,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a lane's conversation: what a person said, and what was answered (empty: nothing was).
+    """One turn of a lane's conversation: the text of a person, and the reply to it (empty: there was none).
 
     ``answer``: the chat messages of the answer, where it is more than a text. ``tokens``: as for ``Reply``. ``id``:
     later turns have larger ones.
@@ -165,12 +165,12 @@ class RunContext(Protocol):
 
     @property
     def text(self) -> str:
-        """Its text; for a chat request, the text of its last user message."""
+        """The text of the message; for a chat request, the text of its last user message."""
         ...
 
     @property
     def request(self) -> dict[str, Any] | None:
-        """The chat request where the message is one, else None."""
+        """The chat request if the message is one, else None."""
         ...
 
     async def history(self, turns: int) -> list[Turn]:

@@ -1,1 +1,1 @@
-"""The reconciler: what it observes, decides and does; and the abort, which waits for it."""
+"""The reconciler, which releases lanes that their owners have lost, and the abort of runs."""

@@ -127,7 +127,7 @@ class Keeper:
     # -------------------------------------------------------------------------------------- ending
 
     def _stop(self, grace_ms: int, wait_ms: int = 0) -> None:
-        """End the tree: SIGTERM after the wait, SIGKILL at half the grace. A later order can only hurry the first."""
+        """End the tree: SIGTERM after the wait, SIGKILL at half the grace. A later order can only make that earlier."""
         now = time.monotonic()
         term_at, kill_at = now + wait_ms / 1000, now + grace_ms / 2000
         self._term_at = term_at if self._term_at is None else min(self._term_at, term_at)

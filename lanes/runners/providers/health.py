@@ -69,7 +69,7 @@ class ProviderRequest:
     provider: ProviderConfig
     view: ProviderView
     since: int
-    noting: asyncio.Task[None] | None = None  # that its answer has begun
+    noting: asyncio.Task[None] | None = None  # stores that its answer has begun
 
 
 class ProviderHealth:
