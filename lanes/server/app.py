@@ -71,7 +71,7 @@ class App:
             return await _passed()(call, place)
         self._guard.check_token(scope["path"], call.headers)
         route, call.path_params = ROUTER.find(scope["method"], raw_path)
-        if scope["query_string"] and not route.path.startswith("/v1/"):  # there each client sends its own
+        if scope["query_string"] and not route.path.startswith("/v1/"):  # model clients send parameters of their own
             _check_query(route, call)
         if route.method == "POST":
             check_content(call.headers)
@@ -79,14 +79,14 @@ class App:
 
 
 def _passed() -> Callable[[HttpRequest, SourcePlace], Awaitable[ASGIApp]]:
-    """What passes requests on. Loaded only where there is a source, and there before the first request."""
+    """The handler of requests to a source. Imported only if there are sources, and then before the first request."""
     from lanes.server.passing.answering import passed
 
     return passed
 
 
 def _check_repeated(scope: Scope) -> None:
-    """Refuse a repeated header: which of the two is meant is not known."""
+    """Refuse a repeated header of ``SINGLE``: it is ambiguous."""
     names = [name for name, _ in scope["headers"]]
     for name in names:
         if name in SINGLE and names.count(name) > 1:
@@ -94,7 +94,7 @@ def _check_repeated(scope: Scope) -> None:
 
 
 def _check_query(route: Route, call: HttpRequest) -> None:
-    """Refuse an unknown parameter: ignored, a mistyped filter would choose every lane."""
+    """Refuse an unknown parameter: if a mistyped filter were ignored, it would choose every lane."""
     unknown = sorted(call.query.keys() - route.names)
     if unknown:
         known = ", ".join(sorted(route.names)) or "none"

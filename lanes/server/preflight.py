@@ -31,13 +31,13 @@ def refusals(config: Config) -> Iterator[ConfigError]:
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError for the first of them."""
+    """Raise the first ConfigError of ``refusals``."""
     for refused in refusals(config):
         raise refused
 
 
 def address_refused(config: Config) -> Iterator[ConfigError]:
-    """Why a gateway could not listen there. A gateway that listens there now is no reason: it would be replaced."""
+    """Why a gateway could not listen on its address. A living gateway on that port is none: it would be replaced."""
     port = config.gateway.port
     if not any(note.url and urlsplit(note.url).port == port for note in places.living_gateways()):
         yield from _refused(lambda config: bind(config).close(), config)

@@ -20,21 +20,21 @@ from lanes_storage.threads import call_off
 
 log = Log("lanes.server")
 
-#: How long responses may take to end once everything that they wait for has ended.
+#: How long responses may take to end once nothing that they wait for is left (s).
 STOP_S = 1
-#: How long an idle connection is kept: for longer than proxies keep theirs (most 60 s, Google's 600 s). A request that
-#: goes out just as it is closed gets no answer.
+#: The keep-alive timeout of an idle connection (s), longer than that of proxies (most 60 s, Google's 600 s): otherwise
+#: a proxy could send a request just as the connection is closed, and get no answer.
 KEEP_S = 620
-#: The longest time from the end of the drain, or from a second signal, to the exit.
+#: The longest time from the end of the drain, or from a second signal, to the exit (s).
 CLOSING_S = 4.75
-#: The server ticks ten times a second; it checks its connections every so many ticks.
+#: The number of ticks (ten a second) between two checks of the connections.
 TICKS_BETWEEN_LOOKS = 10
 
 
 def bind(config: Config) -> socket.socket:
     """Bind the address, before anything else is started.
 
-    Raises ConfigError: in use, not permitted, beyond loopback without a token, a missing secret.
+    Raises ConfigError: the address is in use, not permitted or beyond loopback without a token; a secret is missing.
     """
     config.check_gateway()
     return bound(config.gateway.host, config.gateway.port, _instead)
@@ -96,7 +96,7 @@ async def serve(
         timeout_graceful_shutdown=STOP_S,
         timeout_keep_alive=KEEP_S,
     )
-    async with contextlib.AsyncExitStack() as ending:  # each runs even if another fails, the last one first
+    async with contextlib.AsyncExitStack() as ending:  # all run even if one fails, in reverse order
         if signals:
             ending.enter_context(handled_signals(on_signal, deadline))
         ending.callback(listener.close)
@@ -120,7 +120,7 @@ async def serve(
 
 
 async def _first(one: Awaitable[object], other: Awaitable[object]) -> None:
-    """Return when the first of two is done; its error is raised, the other is cancelled unless it is a task."""
+    """Wait for the first of two to finish, and raise its error; the other is cancelled unless it is a task."""
     tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task, awaitable in zip(tasks, (one, other), strict=True):

@@ -1,7 +1,7 @@
 """The signals that end a gateway.
 
-They reach the event loop through handlers of the signal module, not of asyncio: those write to a pipe that a forked
-child shares, so that a signal for the child would end its parent.
+They are handled with ``signal.signal``, not ``loop.add_signal_handler``: asyncio's handlers write to a pipe that a
+forked child shares, so that a signal for the child would end its parent.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 #: SIGHUP, from a closed terminal, has the same effect as SIGTERM from a supervisor.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: No signal has this number.
+#: Ends the thread that reads signal numbers; no signal has this number.
 _OVER = 0
 
 _pid: int | None = None  # the process that handles the signals, if any
@@ -27,7 +27,7 @@ def handled_signals(
     """Call ``on_signal`` in the event loop for each signal that asks this process to end, during the block.
 
     ``at_once`` is called in a thread, even if the event loop is blocked: a Python handler would wait for a call into C
-    to return. SIGHUP is not handled if it was ignored at the start (``nohup``). Only from the main thread.
+    to return. SIGHUP is not handled if it was ignored at the start (``nohup``). Call this from the main thread.
     """
     global _pid
     loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ def handled_signals(
     finally:
         _pid = None
         signal.set_wakeup_fd(previous_descriptor)
-        os.write(writing, bytes([_OVER]))  # a forked child may keep the pipe open, so that it would never end
+        os.write(writing, bytes([_OVER]))  # no end of file would come while a forked child has the pipe open
         following.join()
         os.close(reading)
         os.close(writing)

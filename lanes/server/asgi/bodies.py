@@ -14,10 +14,10 @@ LARGE_BODY = 65_536
 #: The most values in one body. The parser blocks all threads, and its time depends mostly on their number.
 MOST_VALUES = 100_000
 
-#: A text, also one without an end: a search that fails would begin again at each quotation mark within it.
+#: A string, also an unterminated one: if that did not match, the search would start again at each quotation mark.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BETWEEN = (b",", b"[", b"{")
-#: Of a name that is shown, in characters.
+#: The most characters of a field name in an error.
 _LONGEST_NAME = 64
 
 
@@ -32,8 +32,8 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if len(raw) > MOST_VALUES and too_many_values(raw):
         raise TooMuch(f"the body has more than {MOST_VALUES} values")
     try:
-        data = _decode(raw.decode("utf-8-sig"))  # programs of Windows put a byte order mark before it
-        if b"\\u" in raw:  # only an escape can be half a character, which cannot be stored
+        data = _decode(raw.decode("utf-8-sig"))  # Windows programs prepend a byte order mark
+        if b"\\u" in raw:  # only an escape can be a lone surrogate, which cannot be stored
             json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise HttpProblem(400, "bad_json", "the body is not valid JSON in UTF-8") from error
@@ -43,11 +43,11 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 
 
 def too_many_values(raw: bytes) -> bool:
-    """Whether JSON may have more than ``MOST_VALUES`` values: by an upper bound that does not parse it."""
+    """Whether JSON may have more than ``MOST_VALUES`` values, by an upper bound that needs no parsing."""
     if _marks(raw, 0, len(raw)) < MOST_VALUES:
         return False
     marks = end = 0
-    for text in _STRING.finditer(raw):  # marks within texts do not count
+    for text in _STRING.finditer(raw):  # marks within strings do not count
         marks += _marks(raw, end, text.start())
         end = text.end()
         if marks >= MOST_VALUES:
@@ -60,7 +60,7 @@ def _marks(raw: bytes, start: int, end: int) -> int:
 
 
 def _named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object. What has a name twice means one thing to this reader and another to the next."""
+    """An object; a name that stands twice in it is refused, since parsers disagree about its value."""
     fields = dict(members)
     if len(fields) < len(members):
         ((twice, _),) = Counter(name for name, _ in members).most_common(1)

@@ -13,7 +13,7 @@ from lanes_storage.law import AttemptCause, Cause
 #: How a dialect words a problem.
 Envelope = Callable[[Problem], dict[str, Any]]
 
-#: The status of the response if a message failed.
+#: The response status by the cause of a failed message; 500 for every other cause.
 STATUS_OF_CAUSE = {
     Cause.PROVIDER_FAILED: 502,
     Cause.PROVIDER_COOLING: 503,
@@ -32,9 +32,9 @@ ENDED_TEXT = {
     "expired": "the message waited longer than it may",
     "over_budget": "the budget is used up",
 }
-#: The HTTP status of a provider that refuses the request itself.
+#: The HTTP status of a provider that refuses the request itself; None where there was no response, or an error event.
 STATUS_OF_REQUEST = frozenset({None, 400, 413, 422})
-#: What OpenAI's clients look for, where the provider speaks a dialect that has no codes.
+#: The error code that OpenAI's clients look for, if the dialect of the provider has no codes.
 CODE_OF_CAUSE: dict[str, str] = {AttemptCause.CONTEXT_OVERFLOW: "context_length_exceeded"}
 #: On every error after a message was accepted: the client must not send it again.
 ONCE = {"x-should-retry": "false"}

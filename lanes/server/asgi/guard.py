@@ -25,13 +25,13 @@ class RequestGuard:
         self._token = None if config.token is None else config.token.encode()
         self._hosts = LOOPBACK | {config.host.lower(), *(host.lower() for host in config.allowed_hosts)}
         self._beyond = config.host not in LOOPBACK
-        # Clients send few different hosts.
+        # A cache, since clients send few different hosts.
         self._known = lru_cache(maxsize=64)(self._is_known)
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Raises HttpProblem for a host or an origin that is not allowed."""
         host = headers.get("host")
-        if host is not None and not self._known(host):  # browsers name it; HAProxy's health checks (HTTP/1.0) do not
+        if host is not None and not self._known(host):  # browsers send Host, HAProxy's health checks (HTTP/1.0) do not
             raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and (host is None or _place_of(origin) != host.lower()):
@@ -64,7 +64,7 @@ def request_token(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def check_content(headers: Mapping[str, str]) -> None:
-    """Raises HttpProblem if the body is not JSON, as it is: a form on a foreign page can send other types."""
+    """Raises HttpProblem unless the body is plain JSON: a form on a foreign page can send only other types."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpProblem(415, "content_type", "send Content-Type: application/json")
     if (packed := headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):

@@ -51,9 +51,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = False  # a request has arrived in part
         self._heads = 0  # the heads that began in this piece of data
         self._head_bytes = 0  # the bytes of the current head, as far as they can be counted
-        self._piece_bytes = 0  # of the data that is read now
+        self._piece_bytes = 0  # the bytes of this piece of data
         self._refused = False  # further data is ignored
-        self._sent: int | None = None  # what the client had read when that changed, and when
+        self._sent: int | None = None  # the bytes that the client had taken at the last change, and its time
         self._sent_at = 0.0
         self.url, self.headers = b"", []
 
@@ -79,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
             left = self._parse_until_upgrade(left)
 
     def _parse_until_upgrade(self, data: bytes) -> bytes | None:
-        """Returns what is to be read after that; None: nothing."""
+        """Parse; returns the rewritten request, to be parsed next, if the client asked for an upgrade, else None."""
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -96,8 +96,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return max(self._head_bytes, parsed_bytes) > MOST_HEAD_BYTES
 
     def _without_upgrade(self, rest: bytes) -> bytes:
-        """The same request, for a new parser, without its wish to speak another protocol, which every server may
-        ignore. The parser takes what follows such a head, its body, for that protocol."""
+        """The same request without its ``Upgrade`` header, which every server may ignore, for a new parser: the former
+        one takes the body behind such a head for the other protocol."""
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         self.parser = HttpRequestParser(self)
@@ -111,9 +111,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self._head_bytes + self._piece_bytes > MOST_HEAD_BYTES and self._is_too_long:
-            raise ValueError  # also where all of it came in one piece
+            raise ValueError  # the limit holds for a head that came in one piece, too
         if not self.parser.should_upgrade():
-            super().on_headers_complete()  # raises for a path that is none
+            super().on_headers_complete()  # raises if the path is invalid
             self._in_head = False
 
     def on_message_complete(self) -> None:
@@ -145,8 +145,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer the incomplete request, and close. A complete request before it was executed, so that it gets its
-        response first, and only that."""
+        """Answer the incomplete request, and close. If a response is still due, to the request before it, or has begun,
+        that one is sent instead."""
         self._refused = True
         if not self._idle and (self._in_head or self.cycle.response_started):
             self.cycle.keep_alive = False

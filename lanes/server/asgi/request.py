@@ -1,4 +1,4 @@
-"""One request, for the routes."""
+"""One HTTP request, as the routes see it."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 #: The most query parameters; no route has as many.
 MOST_PARAMETERS = 100
-#: The longest search of the database for one request.
+#: The longest search of the database for one request (s).
 SEARCH_S = 10.0
 
 
@@ -71,8 +71,8 @@ class HttpRequest:
 
     @property
     def context(self) -> Context:
-        """The context of its operation. Without a configured token anybody on this machine could have sent it, and it
-        may not act on other programs."""
+        """The context of its operation. It may act on watched lanes only if a token is configured: without one, any
+        local user could have sent it."""
         guarded = self.app_state.config.gateway.token is not None
         return self.desk.context(self.actor, frees_watched=guarded)
 
@@ -83,7 +83,7 @@ class HttpRequest:
 
     @property
     def session_header(self) -> str | None:
-        """What ``X-Lanes-Session`` names, percent-decoded. Raises HttpProblem."""
+        """The session key in ``X-Lanes-Session``, percent-decoded; None without that header. Raises HttpProblem."""
         header = self.headers.get("x-lanes-session")
         try:
             # ASGI headers are read as Latin-1; a client may as well send plain UTF-8.
@@ -146,8 +146,8 @@ class HttpRequest:
         return await parsed(await self.raw_body(self.app_state.config.gateway.max_body_bytes))
 
     async def raw_body(self, most: int) -> bytes:
-        """The body; refused as soon as it is too large, or says so. The protocol limits its time. Raises HttpProblem,
-        ClientDisconnected, ServerClosing."""
+        """The body; refused as soon as it, or its declared length, is too large. The protocol limits its time. Raises
+        HttpProblem, ClientDisconnected, ServerClosing."""
         with CancelScope() as cut, self.app_state.while_open(cut):
             return await self._raw_body(most)
 
@@ -172,8 +172,8 @@ class HttpRequest:
         return b"".join(chunks)
 
     def _too_large(self, most: int, *, unread: bool = False) -> HttpProblem:
-        """What a client still sends of a refused body is read and forgotten: it would not see the answer where its
-        connection is closed meanwhile. One that waits for leave to send it sends nothing."""
+        """The refusal of a body. The rest is read and discarded: a client whose connection is closed while it sends
+        would not see the answer. One that waits for ``100 Continue`` sends nothing, so its connection is closed."""
         closing = {"Connection": "close"} if unread and "expect" in self.headers else {}
         return HttpProblem(413, "too_large", f"the body is larger than {most} bytes", closing)
 
@@ -185,12 +185,12 @@ class HttpRequest:
             raise HttpProblem(503, "busy", "too many large bodies are sent at the same time", later) from error
 
     def give_room(self) -> None:
-        """The body of this request is not needed any more."""
+        """Give back the room of the body, which is not needed any more."""
         self.app_state.bodies.give(self._room)
         self._room = 0
 
     def stored(self) -> None:
-        """A message is stored for this request: no later error may cause the client to send it again."""
+        """Note that a message is stored for this request: no later error may cause the client to send it again."""
         self.accepted = True
         self.give_room()
 

@@ -38,7 +38,7 @@ class JsonResponse(WholeResponse):
 
 
 class TextResponse(WholeResponse):
-    """The response with a text."""
+    """A response with a text."""
 
     __slots__ = ()
 

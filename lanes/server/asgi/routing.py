@@ -61,7 +61,7 @@ class _Node:
         self.by_name: dict[str, _Node] = {}
         self.named: _Node | None = None  # a segment that is a parameter
         self.routes: dict[str, Route] = {}
-        self.names: list[str] = []  # of the parameters of the path so far
+        self.names: list[str] = []  # of the parameters in the path of the routes
 
     def make(self, part: str) -> "_Node":
         """The node of a segment of a route's path."""

@@ -3,7 +3,8 @@
 Without free file descriptors asyncio tries to accept a thousand times in a row, and logs and schedules each failure.
 This server stops at the first failure, logs it once in a while, and pauses before it tries again. It also reserves
 descriptors for runs and for the database, so that waiting clients cannot use them up.
-It also stops as soon as it is told to, and when its last connection is closed, where uvicorn looks ten times a second.
+It also stops as soon as it is told to, and within milliseconds of the close of its last connection; uvicorn polls for
+both ten times a second.
 """
 
 import asyncio
@@ -26,15 +27,15 @@ log = Log("lanes.server")
 
 #: The most connections accepted in one turn of the event loop.
 AT_ONCE = 64
-#: The pause after a failure, and after the limit of connections is reached.
+#: The pauses after a failure, and after the limit of connections is reached (s).
 REST_S = 1.0
 FULL_S = 0.05
 #: The interval of warnings.
 WARN_EVERY_S = 60.0
-#: The interval of ticks, and while the server stops that of looks whether its connections are closed.
+#: The interval of ticks, and that of the checks for closed connections while the server stops (s).
 TICK_S = 0.1
 CLOSING_LOOK_S = 0.005
-#: How long what waits for a client may take to end once its connection is gone.
+#: How long a request may take to end once its connection is aborted (s).
 ABORTED_S = 0.5
 
 
@@ -91,7 +92,7 @@ class Acceptor:
             self._pause(FULL_S)
 
     def _room(self) -> int:
-        """How many more connections are possible. Counts only if the limit may be reached."""
+        """How many more connections may be accepted. Counts the open ones only if the limit may be reached."""
         most = descriptors.most_connections()
         if len(self._accepted) < most:
             return most - len(self._accepted)
@@ -118,7 +119,7 @@ class Acceptor:
 
 
 class Server(uvicorn.Server):
-    """Does not handle the signals of the process. ``stop`` ends it."""
+    """A uvicorn server that uses ``Acceptor``, and leaves the signals of the process alone. ``stop`` ends it."""
 
     _acceptors: tuple[Acceptor, ...] = ()
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-#: The most bytes that wait for the end of the turn: beside a larger body a write costs little.
+#: The most bytes held back until the end of the turn: for a larger body, one more write costs little.
 MOST_BYTES = 65_536
 _HEAD = b"HTTP/1.1 "
 
@@ -33,7 +33,7 @@ class TurnTransport:
             self._call_soon(self._end_turn)
         self._waiting.append(data)
         self._size += len(data)
-        if not gathers or self._size > MOST_BYTES:  # also then, so that the transport can pause the writer
+        if not gathers or self._size > MOST_BYTES:  # too much is sent now, so that the transport can pause the writer
             self.flush()
 
     def flush(self) -> None:
@@ -47,7 +47,7 @@ class TurnTransport:
 
     @property
     def sent(self) -> int | None:
-        """How many bytes the system has taken for the client; None: all that there were."""
+        """How many bytes the system has taken for the client; None if it has taken all."""
         left: int = self._transport.get_write_buffer_size()
         return self._written - left if left else None
 

@@ -1,1 +1,1 @@
-"""Requests of other programs, which are passed on as they are: where they come in, what names them, how they end."""
+"""Requests of other programs that are passed on unchanged: their source, their session, their answer and its end."""

@@ -1,4 +1,4 @@
-"""Passes a request on, and its answer back. A request for an answer of a model is a run of its lane all along."""
+"""Passes a request on to its provider, and the answer back. A request that asks a model is a run of its lane."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ from lanes.verbs.passing import pass_on
 from lanes_storage.law import Cause, MessageState
 from lanes_storage.records import Repeated
 
-#: The longest time of a request that is no run: models, counts of tokens, probes.
+#: The longest time of a request that is no run (s): lists of models, counts of tokens, probes.
 BESIDE_S = 600.0
 MESSAGES_KEY = "x-api-key"
 
@@ -56,7 +56,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         return _Beside(call, place, _runner(call, source), Exchange(request))
     outline = await outline_of(body, call.headers, source)
     exchange = Exchange(_request(call, place, body, dialect, streamed=outline.streamed))
-    del body  # the exchange drops it when it was sent; the answer may take an hour
+    del body  # the exchange drops its own reference once it is sent; the answer may take an hour
     runner, (key, anonymous) = _runner(call, source), _key(call, source, outline)
     with contextlib.ExitStack() as refused:
         leave = call.app_state.clients.come(key, None)
@@ -101,20 +101,21 @@ def _runner(call: HttpRequest, source: SourceConfig) -> PassingRunner:
 
 
 def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str, bool]:
-    """The session key, and whether it is for this one request. Raises InvalidKey, HttpProblem."""
+    """The session key, and whether it is anonymous. Raises InvalidKey, HttpProblem."""
     named = call.session_header
     if named is not None:
-        if len(name := NEW_KEY.check(named, "X-Lanes-Session")) > LONGEST:  # cut off, two sessions would be one lane
+        if len(name := NEW_KEY.check(named, "X-Lanes-Session")) > LONGEST:  # not cut: two sessions would share a lane
             raise HttpProblem(400, "invalid_key", f"X-Lanes-Session may have at most {LONGEST} characters here")
         return f"{source.name}:{name}", False
     if outline.session is not None:
         return f"{source.name}:{outline.session}", False
-    return f"{source.name}:anonymous:{outline.digest}", True  # so that the same request is known again
+    return f"{source.name}:anonymous:{outline.digest}", True  # so that a repeated request is recognised
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The answer to a request that is a run. Its run writes to the connection; this ends it."""
+    """The response to a request that is a run. The run writes to the connection; this waits for the run and ends the
+    response."""
 
     call: HttpRequest
     leave: Leave
@@ -134,7 +135,7 @@ class _Run:
             pass
         except BaseException as error:
             self.exchange.close()
-            await asyncio.shield(self.call.desk.client_gone(self.message.id))  # its message ends with that
+            await asyncio.shield(self.call.desk.client_gone(self.message.id))  # a message ends with its client
             if isinstance(error, ClientDisconnected):
                 return
             raise
@@ -172,7 +173,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """The answer to a request that asks no model: it holds no lane."""
+    """The response to a request that asks no model: it holds no lane."""
 
     call: HttpRequest
     place: SourcePlace

@@ -1,4 +1,4 @@
-"""How a request that was passed on ends where its provider does not end it."""
+"""How a request that was passed on ends if its provider does not end it."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from lanes.server.asgi.response import TextResponse
 from lanes.server.passing.outline import Outline
 from lanes_storage.law import AttemptCause, Cause
 
-#: Limits of a source: what lanes ends by them is not asked again.
+#: The limits of a source: a request that one of them ends must not be sent again.
 LIMITS = frozenset({AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
 SILENT_TEXT = "the provider showed no sign of life for longer than it may"
 UNREACHED_TEXT = "the provider could not be reached, or gave no answer"
@@ -23,9 +23,9 @@ REPEATED_TEXT = "this request was ended a moment ago, and is not passed on again
 
 
 def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
-    """What the client of a message is told that ended without its provider's answer. ``None``: the gateway stops."""
+    """The error for the client if its message ended without an answer of the provider. ``None``: the gateway stops."""
     failure = None if message is None else message.error
-    if failure is None or failure.cause is Cause.CLIENT_GONE:  # it is here, so what has gone is the gateway
+    if failure is None or failure.cause is Cause.CLIENT_GONE:  # the client is here, so the gateway has gone
         return of_failure(None).problem
     last = failure.attempts[-1].cause if failure.attempts else None
     if failure.cause is Cause.PROVIDER_FAILED and last in LIMITS:
@@ -38,12 +38,12 @@ def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
 
 
 def ended(code: str, sentence: str) -> Problem:
-    """What lanes ended, which the client is not to send again."""
+    """The error for a request that lanes ended, and that its client must not send again."""
     return HttpProblem(ENDED, code, sentence, ONCE).problem
 
 
 def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -> TextResponse:
-    """An ordinary short answer."""
+    """A text as an ordinary short answer of the model."""
     writer = dialect.writer(ClientRequest(message.id, int(time.time()), outline.echoed()))
     reply = StoredReply(text, {})
     if not outline.streamed:
@@ -53,7 +53,7 @@ def as_answer(message: Message, outline: Outline, dialect: Dialect, text: str) -
 
 
 def last_event(message: Message, outline: Outline, dialect: Dialect, problem: Problem, follower: Follower) -> bytes:
-    """The end of a stream that the provider began."""
+    """The error event that ends a stream which the provider began."""
     before = "" if follower.between else "\n\n"
     if dialect.name == "responses" and follower.response is not None:
         code = "invalid_prompt" if problem.status < 500 else "server_error"  # clients do not ask again after the first

@@ -10,7 +10,7 @@ from lanes.config.declared.presets import BODY, HEADER, RUNTIME
 from lanes_storage.law import MAX_KEY
 from lanes_storage.reads.shapes import parsed
 
-#: A longer name leaves no room for the name of its source, and the number of a child lane.
+#: The longest name of a session: its key also holds the name of the source, and the number of a child lane.
 LONGEST = MAX_KEY - 48
 #: The line in which OpenClaw tells its agent where it runs.
 _RUNTIME = re.compile(r"^Runtime:[^\n]*?\bsession=([^\s|]+)", re.MULTILINE)
@@ -18,13 +18,13 @@ _INSTRUCTING = frozenset({"system", "developer"})
 
 
 def session_of(words: Iterable[str], headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
-    """The name of the session, by the first of the words that finds one; None if none does."""
+    """The name of the session: the first valid one that a word of ``session_from`` points to; None if there is none."""
     found = (named(word, headers, body) for word in words)
     return next((name for name in found if isinstance(name, str) and _fits(name)), None)
 
 
 def named(word: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Any:
-    """What a request has in that place, whatever it is; None if there is nothing."""
+    """The value that a word of ``session_from`` points to in a request, of any type; None if there is none."""
     if word.startswith(HEADER):
         return headers.get(word.removeprefix(HEADER).lower())
     if word == RUNTIME:
@@ -51,7 +51,7 @@ def _fits(name: str) -> bool:
 
 
 def _first_texts(body: Mapping[str, Any]) -> Iterator[str]:
-    """The texts that a program itself wrote: its instructions, and the first message."""
+    """The texts that the program itself may have written: its instructions, and the first message of the user."""
     for name in ("system", "instructions"):
         yield from _texts(body.get(name))
     messages = body.get("messages", body.get("input"))

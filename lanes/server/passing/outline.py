@@ -1,4 +1,4 @@
-"""What is known of a request that is passed on: enough to show and to recognise it. Its content is not kept."""
+"""The outline of a request that is passed on: enough to show and to recognise it, without its content."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ from lanes_storage.threads import in_thread
 
 MOST_TOOLS = 200
 LONGEST_NAME = 128
-#: The parts of a request that make it the same one when it is sent again, streamed or not.
+#: The fields by which a request is recognised when it is sent again, streamed or not.
 _CONTENT_FIELDS = ("model", "system", "instructions", "messages", "input")
 
 
@@ -43,12 +43,12 @@ class Outline:
         return {OUTLINE: facts | {"stream": self.streamed}}
 
     def echoed(self) -> dict[str, Any]:
-        """What an answer that lanes itself writes repeats of the request."""
+        """The fields of the request that an answer written by lanes repeats."""
         return {"model": self.model, "stream_options": {"include_usage": self.wants_usage}}
 
 
 async def outline_of(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:
-    """Read a request. One that cannot be read has an outline, too. Raises HttpProblem if it is too large unpacked."""
+    """The outline of a request, also of one that cannot be read. Raises HttpProblem if it is too large unpacked."""
     if len(body) <= LARGE_BODY and "content-encoding" not in headers:
         return _outline(body, headers, source)
     return await in_thread(_outline, body, headers, source)
@@ -57,7 +57,7 @@ async def outline_of(body: bytes, headers: Mapping[str, str], source: SourceConf
 def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> Outline:
     encoding = headers.get("content-encoding", "").strip().lower()
     text = unpacked(body, encoding, source.max_body_bytes)
-    # The parser would block every thread for seconds at too many values.
+    # With too many values, the parser would block every thread for seconds.
     request: dict[str, Any] = (None if too_many_values(text) else parsed(text, dict)) or {}
     key = hashlib.sha256(b"lanes outline " + (source.token or "").encode()).digest()
     content = json.dumps([request.get(name) for name in _CONTENT_FIELDS]).encode() if request else body
@@ -74,7 +74,7 @@ def _outline(body: bytes, headers: Mapping[str, str], source: SourceConfig) -> O
 
 
 def unpacked(body: bytes, encoding: str, most: int) -> bytes:
-    """The body as it was packed; as it is where the packing is not known here. Raises HttpProblem."""
+    """The body, unpacked; unchanged if the encoding is unknown, empty if it cannot be unpacked. Raises HttpProblem."""
     if encoding in PACKED:
         return _of_zlib(body, most)
     if encoding == "zstd":

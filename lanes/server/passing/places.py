@@ -16,12 +16,12 @@ from lanes.server.asgi.guard import request_token
 _IN_PATH = re.compile(r"/g/(?P<name>[^/]+)/(?P<token>[^/]*)(?P<rest>/.*|)", re.DOTALL)
 IN_PATH = "/g/"
 BASE = "/v1"
-#: What a program may ask with a key that is not its own: models, and nothing else of an account.
+#: The requests that a program may make with the key of lanes: they concern models, and nothing else of the account.
 _OF_MODELS = re.compile(
     r"(GET|HEAD) (/?|/v1/models(/[^/]+)?)"
     r"|POST /v1/(embeddings|completions|chat/completions|responses(/compact|/input_tokens)?|messages(/count_tokens)?)"
 )
-#: The routes that ask a model, which are runs.
+#: The paths of requests that ask a model: these are runs.
 _RUNS = {f"/v1/{dialect.route}": dialect for dialect in DIALECTS.values()}
 
 
@@ -38,7 +38,7 @@ class SourcePlace(NamedTuple):
         return _RUNS.get(self.path) if method == "POST" else None
 
     def check(self, method: str) -> None:
-        """Refuse what has nothing to do with models, if the provider is asked with the key of lanes. Raises
+        """Refuse a request that does not concern models, if the provider is asked with the key of lanes. Raises
         HttpProblem."""
         climbs = ".." in unquote(self.path)  # some servers would follow that
         of_models = _OF_MODELS.fullmatch(f"{method} {self.path}") and not climbs
@@ -49,9 +49,9 @@ class SourcePlace(NamedTuple):
         """Where the request goes."""
         base = self.source.provider.base_url
         path = self.path
-        if path == BASE or path.startswith(f"{BASE}/"):  # what begins in another way would change the host
+        if path == BASE or path.startswith(f"{BASE}/"):  # without a slash, the rest would change the host
             path = path.removeprefix(BASE)
-        else:  # not below /v1, as is a probe of the root
+        else:  # not below /v1, such as a probe of the root
             base = base.removesuffix(BASE)
         more = "&".join(part for part in (query, urlencode(self.source.provider.query)) if part)
         return f"{base}{path}" + (f"?{more}" if more else "")

@@ -1,4 +1,4 @@
-"""Answering a request of a model API: written once, whatever dialect its client speaks.
+"""Answers a request of a model API, in whatever dialect its client speaks.
 
 A message belongs to its connection: when the client leaves, it ends ``aborted`` and never runs again, unless
 ``X-Lanes-Detach: true``. The end of a stream is sent only after the run is completed in the database.
@@ -34,14 +34,14 @@ from lanes.verbs.sending import send
 from lanes_storage.law import BoundTo, MessageState
 from lanes_storage.reads.shapes import parsed
 
-#: What ``Idempotency-Key`` gives.
+#: The parameter that the header ``Idempotency-Key`` gives.
 NAME = send.by_name["idempotency_key"]
 #: Ends a stream whose run was cut, when a new run starts the reply again with other text.
 BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
 
 
 async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | None = None) -> ASGIApp:
-    """Accept a request of that dialect and answer it, streamed or whole. ``ours`` is stored with it, for lanes."""
+    """Accept a request of this dialect and answer it, streamed or whole. ``ours``: fields of lanes, stored with it."""
     body = await call.body()
     model, stream = _field(body, "model", TEXT), _field(body, "stream", FLAG)
     _field(_field(body, "stream_options", OBJECT) or {}, "include_usage", FLAG)
@@ -49,7 +49,7 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
     key = session_of(call, body)
     anonymous, key = key is None, key or _own_lane(name)
     request, runner = body | (ours or {}), model if model in call.gateway.models else None
-    _check_sayable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
+    _check_translatable(call, dialect, request, runner or call.app_state.config.policy(key).runner)
     leave = call.app_state.clients.come(key, name)
     try:
         message = await accept(
@@ -72,13 +72,13 @@ async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | Non
 
 
 def _own_lane(name: str | None) -> str:
-    """A lane for one request; under the same idempotency key it is the same one."""
+    """The key of a lane for one request; the same idempotency key gives the same lane."""
     return f"anonymous:{uuid.uuid4() if name is None else uuid.uuid5(uuid.NAMESPACE_OID, name)}"
 
 
-def _check_sayable(call: HttpRequest, dialect: Dialect, request: dict[str, Any], runner: str) -> None:
-    """Refuse before it is stored what no provider of the chain can be told, since all speak other dialects, which have
-    no words for it. Raises HttpProblem, Unfit.
+def _check_translatable(call: HttpRequest, dialect: Dialect, request: dict[str, Any], runner: str) -> None:
+    """Refuse a request, before it is stored, that cannot be translated for any provider of the chain, where all of them
+    speak other dialects. Raises HttpProblem, Unfit.
     """
     config = call.app_state.config
     chosen = config.runner(runner)
@@ -106,7 +106,7 @@ def _field(body: dict[str, Any], name: str, kind: ParamKind) -> Any:
 
 
 def session_of(call: HttpRequest, body: dict[str, Any]) -> str | None:
-    """The lane that a request names; None: it names none. What is no key is never taken for none."""
+    """The key of the lane that a request names, None if it names none. Raises InvalidKey, Unfit, HttpProblem."""
     conversation, metadata = body.get("conversation"), _field(body, "metadata", OBJECT) or {}
     names = [
         call.session_header,
@@ -120,12 +120,12 @@ def session_of(call: HttpRequest, body: dict[str, Any]) -> str | None:
 
 
 def _named(call: HttpRequest, body: dict[str, Any], word: str) -> str | None:
-    """What stands in that place of the request. Raises Unfit if it is no text."""
+    """The text that a word of ``session_from`` points to in the request. Raises Unfit if it is no text."""
     return None if (value := named(word, call.headers, body)) is None else TEXT.read(value, word)
 
 
 class _Answer:
-    """One answer, in the words of its writer."""
+    """One answer, in the dialect of its writer."""
 
     def __init__(self, call: HttpRequest, leave: Leave, message: Message, writer: AnswerWriter) -> None:
         self._call = call
@@ -137,7 +137,7 @@ class _Answer:
         self._listener: Listener | None = None
 
     async def whole(self) -> ASGIApp:
-        """Wait for the end, and answer with all of it."""
+        """Wait for the end of the message, and answer with the whole reply."""
         try:
             message = await waiting(self._call, self._message.id, self._call.desk.wait(self._message))
         except ClientDisconnected:
@@ -177,7 +177,7 @@ class _Answer:
         return WatchedStream(self._events(events(first, listener, self._encoded, self._ending, self._silence)), over)
 
     async def _first(self, listener: Listener) -> list[Delta] | None:
-        """What comes first. Raises ClientDisconnected; HttpProblem where that is the end of a message that failed."""
+        """The first pieces, or None. Raises ClientDisconnected, and HttpProblem if the message failed before any."""
         try:
             first = await self._call.while_connected(next_pieces(listener))
         except ServerClosing:
@@ -189,7 +189,7 @@ class _Answer:
         return first
 
     async def _events(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The stream; one that cannot be continued ends with an error, and its message no longer has a client."""
+        """The stream. If it cannot be continued, it ends with an error, and its client no longer waits."""
         try:
             async for piece in pieces:
                 yield piece
@@ -206,7 +206,7 @@ class _Answer:
         return self._writer.silence().encode("ascii")
 
     async def _ending(self) -> AsyncIterator[bytes]:
-        """The last events; they say what the database says."""
+        """The last events, from the message as it is stored."""
         message = await self._call.desk.message(self._message.id)
         if message.state is not MessageState.DONE:
             yield self._writer.error(of_failure(message.error).problem).encode("ascii")
@@ -219,12 +219,12 @@ class _Answer:
 
     @property
     def _void(self) -> bool:
-        """Whether what was sent is of another run than the one that answered."""
+        """Whether the part that was sent is of another run than the one that answered."""
         return self._sent.incomplete or (self._listener is not None and self._listener.void)
 
     async def _client_left(self) -> None:
-        """The client has left, and unless another one waits for it the message ends with that: in the gateway that
-        took it. A client of another one, which found it by its name, leaves alone."""
+        """End the message, since its client has left, unless another client waits for it here, or it belongs to another
+        gateway, where this client only found it by its idempotency key."""
         if self._leave() and self._message.bound_owner == self._call.gateway.owner_id:
             await self._call.desk.client_gone(self._message.id)
 

@@ -12,7 +12,7 @@ from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
 from lanes.server.routes.answering import answer, session_of
 
-#: What a provider of this dialect needs to be told besides the body.
+#: The headers of the client that a provider of this dialect needs besides the body.
 PASSED = ("anthropic-version", "anthropic-beta")
 
 

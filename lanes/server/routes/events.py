@@ -59,5 +59,5 @@ async def _event_stream(follower: JournalReader) -> AsyncIterator[bytes]:
                 yield KEEPALIVE + f"id: {follower.after}\n\n".encode()
     except StorageError:
         yield b": the database cannot be read; reconnect\n\n"
-    except LanesError:  # the lane, or each event of a type that only a newer lanes writes, was pruned meanwhile
+    except LanesError:  # the lane was pruned meanwhile, or every event of a type that this version does not know
         yield b": what is followed is not there any more\n\n"

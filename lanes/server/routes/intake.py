@@ -1,4 +1,4 @@
-"""Accepts messages for requests; and ends the wait of a run that waits with a request."""
+"""Accepts the messages of requests, and ends the wait of a run whose request waited for a message."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,7 +12,7 @@ from lanes.verbs import sending
 
 T = TypeVar("T")
 
-#: What ``X-Lanes-Run`` gives.
+#: The parameter that the header ``X-Lanes-Run`` gives.
 RUN = sending.message.by_name["waiting_run"]
 
 
@@ -30,13 +30,13 @@ async def accept(call: HttpRequest, key: str, text: str | None = None, **fields:
 
 
 async def end_wait(call: HttpRequest, message_id: int) -> None:
-    """The run that waited with this request, if there is one, no longer waits."""
+    """Store that the run which waited with this request, if any, no longer waits."""
     if (run := of_header(RUN, call)) is not None:
         await call.desk.perform(sending.end_wait(run, message_id))
 
 
 async def waiting(call: HttpRequest, message_id: int, work: Coroutine[Any, Any, T]) -> T:
-    """``work`` while the client is connected; after it, the run of the request no longer waits."""
+    """``work`` while the client is connected; then the wait of the run that sent the request is ended."""
     try:
         return await call.while_connected(work)
     finally:

@@ -16,7 +16,7 @@ from lanes.server.state.streaming import WatchedStream, events, next_pieces
 from lanes.verbs import sending
 from lanes_storage.law import TERMINAL
 
-#: What ``wait`` in the query gives.
+#: The parameter that ``wait`` in the query gives.
 WAIT = sending.message.by_name["wait"]
 
 

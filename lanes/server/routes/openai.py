@@ -30,7 +30,7 @@ async def get_models(call: HttpRequest) -> ASGIApp:
 
 
 async def get_model(call: HttpRequest) -> ASGIApp:
-    """One of them."""
+    """One runner, as a model."""
     name = call.path_params["model"]
     if name != "lanes" and name not in call.gateway.models:
         raise HttpProblem(404, "model_not_found", "there is no such model here; see /v1/models", param="model")

@@ -118,6 +118,6 @@ def _problem(status: int, route: Route) -> dict[str, Any]:
     if route.path.startswith("/v1/"):
         error = "AnthropicError" if envelope_at(route.path) is MESSAGES.envelope else "OpenAIError"
         content = {"application/json": {"schema": {"$ref": AT + error}}}
-    elif status in route.problems and not route.path.startswith("/api"):  # what a probe is told that is not well
+    elif status in route.problems and not route.path.startswith("/api"):  # the answer to a health probe
         content["application/json"] = {"schema": {"type": "object"}}
     return {"description": HTTPStatus(status).phrase, "content": content}

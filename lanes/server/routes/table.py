@@ -37,14 +37,14 @@ _SESSION = (
     ),
     RouteParam("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
 )
-#: Exactly one of the two.
+#: The body of ``send`` has exactly one of the two.
 _SENT: Schema = {
     "oneOf": [
         {"required": ["text"], "properties": {"text": TEXT, "request": {"type": "null"}}},
         {"required": ["request"], "properties": {"request": OBJECT, "text": {"type": "null"}}},
     ]
 }
-#: What lanes itself reads of a request in another dialect than chat, or refuses.
+#: The fields that lanes itself reads of a request in another dialect than chat.
 _OURS: dict[str, Schema] = {name: CHAT_SCHEMA["properties"][name] for name in ("model", "stream", "metadata")}
 _RESPONSES: Schema = {
     "type": "object",

@@ -20,7 +20,7 @@ from lanes.verbs.verb import Verb
 from lanes.verbs.verb import VerbParam as Declared
 from lanes_storage.interface import Query
 
-#: A list ends where its rows have this many characters together.
+#: A page of a list ends once its rows have this many characters together.
 MOST_CHARACTERS = 16_000_000
 
 
@@ -83,13 +83,13 @@ class ParamPlaces(NamedTuple):
 
     in_path: tuple[Declared, ...]
     fields: Mapping[str, Declared]  # of the body or the query
-    headers: tuple[tuple[str, Declared], ...]  # one header may give two
+    headers: tuple[tuple[str, Declared], ...]  # one header may give two parameters
     required: tuple[Declared, ...]
 
 
 @cache
 def _places(verb: Verb[..., Any]) -> ParamPlaces:
-    """Worked out once for each verb: every request needs it."""
+    """Where requests give the parameters of a verb; cached, since every request needs it."""
     in_path, outside = list[Declared](), list[Declared]()
     for param in verb.params:
         if param.restriction is kinds.ONLY_PYTHON:
@@ -167,7 +167,8 @@ def of_query(param: Declared, call: HttpRequest) -> Any:
 
 
 def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
-    """The value of a header, otherwise ``besides``, the value from elsewhere. Raises HttpProblem."""
+    """A parameter from its header; ``besides``, its value from the body or the query, if there is no such header.
+    Raises HttpProblem, also where the two differ and the header does not win."""
     assert param.header is not None
     name = param.header.name
     if (text := call.headers.get(name.lower())) is None:

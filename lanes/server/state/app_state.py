@@ -24,7 +24,7 @@ class AppState:
         self._waiting: set[CancelScope] = set()
 
     def close(self) -> None:
-        """The gateway has stopped: end the requests that wait and the streams."""
+        """End waiting requests and streams, since the gateway has stopped."""
         self.closed = True
         self.feed.end()
         for cut in list(self._waiting):
@@ -32,7 +32,7 @@ class AppState:
 
     @contextmanager
     def while_open(self, cut: CancelScope) -> Iterator[None]:
-        """A block that ends with ServerClosing when the gateway has stopped."""
+        """A block during which ``cut`` is ended with ServerClosing when the gateway has stopped."""
         self._waiting.add(cut)
         try:
             yield

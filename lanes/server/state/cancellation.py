@@ -17,7 +17,7 @@ class ServerClosing(Exception):
 
 
 class CancelScope:
-    """A block of this task that can be ended with an exception, as ``asyncio.timeout`` does with its own."""
+    """A block of the current task that can be ended from outside with an exception, as ``asyncio.timeout`` does."""
 
     def __enter__(self) -> "CancelScope":
         task = asyncio.current_task()
@@ -31,7 +31,7 @@ class CancelScope:
             raise self._reason from None
 
     def __call__(self, reason: Exception) -> None:
-        """End the block. Only while it waits, from the event loop."""
+        """End the block with this exception. Call it from the event loop, while the block waits."""
         if self._reason is None:
             self._reason = reason
             self._task.cancel()
@@ -39,9 +39,9 @@ class CancelScope:
 
 @contextmanager
 def until_disconnected(receive: Receive) -> Iterator[CancelScope]:
-    """A block that ends with ClientDisconnected when the client disconnects: an ASGI handler has to ask for that.
+    """A block that ends with ClientDisconnected when the client disconnects: an ASGI handler has to poll for that.
 
-    Only after the body was read: this discards what the client sends.
+    Enter it only after the body was read: it discards what the client sends.
     """
 
     async def watch() -> None:

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-#: Says that a connection no longer waits; returns whether no other one waits for the same message. False if called
-#: again.
+#: Unregisters a connection; returns whether no other one waits for the same message. Every later call returns False.
 Leave = Callable[[], bool]
 
 
@@ -16,8 +15,8 @@ class Clients:
         self._by_name: Counter[tuple[str, str]] = Counter()
 
     def come(self, key: str, idempotency_key: str | None) -> Leave:
-        """A connection is about to send a message, or to find it by its idempotency key. It is counted before its
-        message is accepted, so that another one that leaves sees it."""
+        """Register a connection that is about to send a message, or to find it by its idempotency key. Call this before
+        the message is accepted, so that another connection that leaves meanwhile counts this one."""
         name = None if idempotency_key is None else (key, idempotency_key)
         here = True
         self.waiting += 1

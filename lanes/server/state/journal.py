@@ -17,20 +17,20 @@ from lanes_storage.errors import StorageError
 from lanes_storage.records import LaneFilter
 from lanes_storage.threads import set_within
 
-#: The events that are kept in memory for followers, and their most bytes. An event may hold a dropped text of
-#: megabytes.
+#: How many events are kept in memory for followers, and their most bytes: one event may hold megabytes (the text of a
+#: dropped message).
 WINDOW = 2_000
 WINDOW_BYTES = 8_000_000
-#: The events of one read of the database, and their most characters, besides one event.
+#: The most events of one read of the database, and their most characters, though never less than one event.
 PAGE = 500
 PAGE_CHARACTERS = 262_144
-#: The bytes that a follower takes at a time, besides one event; the rest follows when these were sent.
+#: The bytes after which a follower takes no further event at a time; the rest follows once these are sent.
 MOST_BYTES = 262_144
-#: The pause between two reads of the database, so that a burst of commits costs one.
+#: The pause between two reads of the database (s), so that a burst of commits costs one read.
 REST_S = 0.02
-#: A read without a noticed change, in case one was missed.
+#: The longest time between two reads (s) if no change is noticed, in case one was missed.
 LOOK_ANYWAY_S = 1.0
-#: The pause between two reads of a database that cannot be read.
+#: The pause after a read that failed (s).
 REFUSED_S = 0.5
 
 

@@ -8,8 +8,8 @@ class Differs(Exception):
 
 
 class Sent:
-    """The state of one stream. If a message runs again, its new reply is continued from where the former one was cut,
-    if both begin with the same text (those of a program mostly do, those of a model hardly ever).
+    """What one stream has sent. If its message runs again, the stream goes on with the new reply from where the former
+    one was cut, provided that both begin with the same text (those of programs mostly do, those of models hardly ever).
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Server-sent events: those of one message, for both APIs, and how streams are sent."""
+"""Server-sent events: the stream of one message, for the native and the model APIs, and how a stream is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -21,7 +21,7 @@ HEADERS = [
 
 
 async def next_pieces(listener: Listener) -> list[Delta] | None:
-    """The pieces within the keepalive interval; an empty list is the end of the message, None is silence."""
+    """The next pieces; empty at the end of the message, None if none came within the keepalive interval."""
     try:
         async with asyncio.timeout(KEEPALIVE_S):
             return await listener.batch()
@@ -36,8 +36,7 @@ async def events(
     ending: Callable[[], AsyncIterator[bytes]],
     silence: Callable[[], bytes] = lambda: KEEPALIVE,
 ) -> AsyncIterator[bytes]:
-    """Every piece as an event, in silence what keeps the connection alive, and the ending once the message has reached
-    its state.
+    """The pieces, encoded; ``silence()`` whenever a keepalive is due; and ``ending()`` once the message has ended.
 
     Pieces that came together leave together: a write for each would cost more than all the rest.
     """
