@@ -1,4 +1,4 @@
-"""What an adapter of another program's gateway does: list, events, abort, prove, offline."""
+"""The interface of adapters, one for each kind of gateway: list, events, abort, prove, offline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -8,8 +8,8 @@ from lanes_storage.records import Sighting
 
 
 class Rung(NamedTuple):
-    """One way to end a run, the next one being stronger. ``resets``: it throws the conversation away, and is taken only
-    if asked for."""
+    """One way to end a run; on a ladder, each rung is stronger than the one before. ``resets``: it throws the
+    conversation away, and is tried only on request."""
 
     name: str
     method: str
@@ -25,7 +25,7 @@ class RungAnswer(NamedTuple):
 
 
 class SourceDown(Exception):
-    """A gateway that cannot be used: how, why, and what to do about it."""
+    """A gateway that cannot be used: its state, the reason, and what to do about it."""
 
     def __init__(self, state: SourceState, why: str, fix: str = "") -> None:
         self.state, self.why, self.fix = state, why, fix
@@ -35,7 +35,7 @@ class SourceDown(Exception):
 class Adapter(Protocol):
     """One gateway of another program. Belongs to an event loop. Every coroutine may raise SourceDown.
 
-    An adapter inherits what does not concern its program.
+    An adapter inherits the methods that do not concern its program.
     """
 
     async def connect(self) -> str:
@@ -43,7 +43,7 @@ class Adapter(Protocol):
         ...
 
     def recall(self, rows: Sequence[Sighting], /) -> None:
-        """What was known of its sessions before this connection, for a program that does not tell it again."""
+        """Restore what was known of its sessions before this connection, for a program that does not tell it again."""
         del rows
 
     async def list(self) -> Sequence[Sighting]:
@@ -59,15 +59,15 @@ class Adapter(Protocol):
         ...
 
     async def abort(self, rung: Rung) -> RungAnswer:
-        """Take one of these ways."""
+        """Try one of these ways."""
         ...
 
     async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float, /) -> str | None:
-        """The proof that the runs which were seen are over, waited for at most this long; None: there is none."""
+        """The proof that the runs of ``seen`` are over, awaited for at most this long; None if there is none."""
         ...
 
     def offline(self) -> Sequence[Sighting]:
-        """Its sessions as its files tell them, while it hangs. Blocks. Raises SourceDown where they do not."""
+        """Its sessions as read from its files, while it hangs. Blocks. Raises SourceDown if these do not tell."""
         raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
 
     async def close(self) -> None:

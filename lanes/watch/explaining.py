@@ -10,7 +10,7 @@ from lanes_storage.records import OwnerRow, SightingRow
 
 
 def why_watched(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> str:
-    """The paragraph."""
+    """The paragraph. ``watcher``: the owner that watches or last watched the gateway."""
     seen, name = row.seen, f"Lane {clean(row.address)}"
     sentences = [_state(row, name, liveness)]
     if seen.held:

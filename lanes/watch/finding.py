@@ -1,5 +1,7 @@
-"""Gateways of other programs that run on this machine, as processes of this user (Linux). It only looks at processes:
-the caller asks before it reads a program's configuration."""
+"""Finds gateways of other programs among the processes of this user (Linux).
+
+``find_gateways`` looks at processes alone. The user is asked before a program's configuration or environment is read.
+"""
 
 import os
 import re
@@ -13,8 +15,8 @@ from lanes.guard.programs import OpenClawHome, openclaw_home
 from lanes.host.holder import ports_of, processes, words_of
 from lanes.watch.reading import typed
 
-#: How the process of each kind of gateway is recognised, by its words. OpenClaw renames its process, 2026.5 to its name
-#: alone. A folder of that name is not enough.
+#: The command line of each kind of gateway. OpenClaw renames its process, 2026.5 to ``openclaw`` alone. A folder of
+#: that name must not match.
 _KINDS = {
     "openclaw": re.compile(r"^openclaw(?:-gateway)?\s*$|(?:^|[ /])openclaw(?:\.mjs)?(?: \S+)* gateway\b"),
     "opencode": re.compile(r"\bopencode\b.*\bserve\b"),
@@ -26,7 +28,7 @@ MOST_BYTES = 4 * 1024 * 1024
 
 
 class FoundGateway(NamedTuple):
-    """A gateway that runs, and what its process is."""
+    """A gateway that runs: its kind, process and address."""
 
     kind: str
     pid: int
@@ -34,7 +36,7 @@ class FoundGateway(NamedTuple):
 
 
 def find_gateways(kind: str | None = None) -> list[FoundGateway]:
-    """The gateways that processes of this user listen as."""
+    """The gateways that run as processes of this user and listen on a port."""
     found = []
     for pid in processes():
         command_line = " ".join(words_of(pid))
@@ -42,24 +44,24 @@ def find_gateways(kind: str | None = None) -> list[FoundGateway]:
             if kind in (None, name):
                 ports = sorted(
                     ports_of(pid), key=lambda port: str(port) not in command_line
-                )  # what it was told comes first
+                )  # a port of its command line comes first
                 found += [FoundGateway(name, pid, f"{WATCHED[name][0]}://127.0.0.1:{port}") for port in ports[:1]]
                 break
     return found
 
 
 def kinds_of(command_line: str) -> list[str]:
-    """Which gateways a command line may be that of."""
+    """The kinds of gateway that a command line may belong to."""
     return [name for name, words in _KINDS.items() if words.search(command_line)]
 
 
 def home_of_openclaw(pid: int | None) -> OpenClawHome:
-    """Where that process, or else one of this user, keeps what it has."""
+    """The folders of OpenClaw for the environment of that process; without one, for the environment of this one."""
     return openclaw_home(os.environ, Path()) if pid is None else openclaw_home(_environment(pid), _folder(pid))
 
 
 def openclaw_token(config: Path, pid: int | None) -> str | None:
-    """The shared token of a gateway, from its environment or its configuration; None: neither tells it."""
+    """The shared token of a gateway, from its environment or its configuration; None if neither has it."""
     env = _environment(pid) if pid is not None else {}
     if token := env.get("OPENCLAW_GATEWAY_TOKEN"):
         return token
@@ -76,7 +78,7 @@ def openclaw_token(config: Path, pid: int | None) -> str | None:
 
 
 def opencode_password(pid: int) -> str | None:
-    """The password of a server, from the environment of its process, with its user where that is another one."""
+    """The password of a server, from the environment of its process; ``USER:PASSWORD`` if a user is set there, too."""
     env = _environment(pid)
     user, password = env.get("OPENCODE_SERVER_USERNAME"), env.get("OPENCODE_SERVER_PASSWORD")
     return f"{user}:{password}" if user and password else password
@@ -93,7 +95,7 @@ def codex_token_file(pid: int) -> Path | None:
 
 
 def _folder(pid: int) -> Path:
-    """Where a process works, which its relative paths are meant from; nothing where that cannot be told."""
+    """The working directory of a process, for its relative paths; an empty path if it is not known."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink()
     except OSError:

@@ -1,4 +1,4 @@
-"""Freeing a lane of another program's gateway: the request is a row, which the process that watches it carries out."""
+"""Frees a lane of another program's gateway: the request is a row, which the process that watches carries out."""
 
 from collections.abc import Generator
 from typing import Any, TypeVar, cast
@@ -16,11 +16,11 @@ from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
 
-#: How long the process that watches may take to begin; then its gateway counts as unreachable.
+#: How long the process that watches may take to take a request (ms); after that, the gateway counts as unreachable.
 TAKEN_MS = 10_000
-#: How long the watch may take to see that the end of a request ended the run behind it.
+#: How long the watch may take to see that the end of a request here ended the run there (ms).
 SEEN_MS = 6_000
-#: The longest pause between two looks.
+#: The longest pause between two reads of a request (ms).
 LOOK_AGAIN_MS = 250
 NEEDS_TOKEN = (
     "over HTTP, lanes of other programs are acted on only with a token: configure one for the gateway (LANES_TOKEN,"
@@ -29,15 +29,16 @@ NEEDS_TOKEN = (
 
 
 class NamedLane(NamedTuple):
-    """What a name means: a lane here, a session of another program, or both, which is one lane seen twice."""
+    """What a key names: a lane here, a session of another program, or both, which is one lane seen twice."""
 
     here: bool
     there: SightingRow | None
 
 
 def resolve(key: str, source: str | None) -> Procedure[NamedLane]:
-    """What a key names. Without a source, the key of a session may be given without the name of its source, if no
-    lane has it otherwise. Raises Ambiguous; NotFound, if it is certain that no lane here has it."""
+    """What a key names, in ``source`` if that is given; the key may then lack the name of its source. If no session
+    matches, ``here`` is true without a look at the lanes here. Raises Ambiguous, and NotFound if the source has no
+    such session."""
     name, _, rest = key.partition(":")
     there = None
     if rest and source in (None, name):
@@ -60,7 +61,7 @@ def resolve(key: str, source: str | None) -> Procedure[NamedLane]:
 
 
 def unnamed(ctx: Context, row: SightingRow) -> Procedure[str | None]:
-    """The lane here of the request that holds a session there, where it names no session; None: it is not known."""
+    """The key of the lane here with the request of a held session, where requests name no session; None: not known."""
     every = yield from read(reads.sightings())
     if row.address not in {each.address for each in alone(every)}:
         return None
@@ -100,7 +101,7 @@ class FreeRequest(NamedTuple):
 
 
 def free(ctx: Context, row: SightingRow, how: FreeRequest) -> Procedure[AbortResult]:
-    """Ask to free a session, and wait for what comes of it. Raises NotFound, NotPermitted."""
+    """Request that a session be freed, and wait for the outcome if asked to. Raises NotFound, NotPermitted."""
     if not ctx.frees_watched:
         raise NotPermitted(NEEDS_TOKEN)
     started = ctx.now()
@@ -122,7 +123,7 @@ def free(ctx: Context, row: SightingRow, how: FreeRequest) -> Procedure[AbortRes
 
 
 def go_on(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | None) -> Procedure[AbortResult]:
-    """Wait for a request. If nobody who lives has taken it, the outcome is ``unreachable``. Raises NotFound."""
+    """Wait for the outcome of a request: ``unreachable`` if no living process takes it. Raises NotFound."""
     assert pending.freeing is not None
     while True:
         row = yield from read(reads.freeing(pending.freeing))
@@ -132,7 +133,7 @@ def go_on(ctx: Context, pending: AbortResult, started: Now, timeout_ms: int | No
         waited_ms = now.mono - started.mono
         if row.outcome is not None:
             return _result(pending, row, waited_ms / 1000)
-        if waited_ms >= TAKEN_MS and not (yield from _in_work(ctx, row)):
+        if waited_ms >= TAKEN_MS and not (yield from _is_taken(ctx, row)):
             yield from write(_unreachable(row, now))
             continue
         left = LOOK_AGAIN_MS if timeout_ms is None else timeout_ms - waited_ms
@@ -147,8 +148,8 @@ def _unreachable(row: FreeingRow, now: Now) -> Any:
     return lambda tx: doors.end_freeing(tx, row.id, Outcome.UNREACHABLE, [step.to_json()], now)
 
 
-def _in_work(ctx: Context, row: FreeingRow) -> Procedure[bool]:
-    """Whether a process that lives has taken it."""
+def _is_taken(ctx: Context, row: FreeingRow) -> Procedure[bool]:
+    """Whether a living process has taken the request."""
     if row.taken_by is None:
         return False
     owner = yield from read(reads.owner(row.taken_by))
@@ -163,8 +164,8 @@ def _result(pending: AbortResult, row: FreeingRow, waited_s: float) -> AbortResu
 
 
 def after_here(ctx: Context, here: AbortResult, row: SightingRow, how: FreeRequest) -> Procedure[AbortResult]:
-    """A lane that is seen through both doors: its request was ended here, which loses nothing. If the watch does not
-    see the run end, it is freed there."""
+    """Go on after the request of a watched session was ended here, which loses nothing: if the watch does not see the
+    run end, the session is freed there."""
     if not row.seen.held or not how.wait:
         return here
     started = ctx.now()
@@ -183,7 +184,7 @@ def after_here(ctx: Context, here: AbortResult, row: SightingRow, how: FreeReque
 
 
 def possible_loss(waiting: int | None) -> str:
-    """What freeing a session may lose, for the question before it; empty: nothing is known to be lost."""
+    """What freeing a session may lose, for the confirmation; empty if nothing is known to be lost."""
     if waiting == 0:
         return ""
     count = "messages that wait" if waiting is None else f"{waiting} waiting message{'' if waiting == 1 else 's'}"

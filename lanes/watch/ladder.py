@@ -7,7 +7,7 @@ from lanes.records import Outcome, WatchedStep
 from lanes.watch.adapter import Adapter, SourceDown
 from lanes_storage.records import Sighting
 
-#: How long each way has to be proven.
+#: How long the proof of one rung may take (s).
 PROOF_S = 6.0
 
 
@@ -32,7 +32,7 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
             proof = await adapter.prove(seen, rung, claim, PROOF_S if claim.claimed or rung.resets else 0.0)
             took_ms = round(1000 * (time.monotonic() - began))
             steps.append(WatchedStep(rung.name, claim.claimed, claim.text, proof, took_ms))
-            if proof is not None:  # without a claim it ended by itself, or by a step before
+            if proof is not None:  # without a claim, the run ended by itself or by a step before
                 ended = any(step.claimed for step in steps) or rung.resets
                 return Freed(Outcome.RELEASED if ended else Outcome.NOT_HELD, tuple(steps))
     except SourceDown as error:
@@ -41,5 +41,5 @@ async def free(adapter: Adapter, seen: Sighting | None, *, reset: bool) -> Freed
 
 
 def unreachable(why: SourceDown, *before: WatchedStep) -> Freed:
-    """Nothing more can be done after these steps: the gateway cannot be reached."""
+    """The outcome if the gateway cannot be reached after these steps."""
     return Freed(Outcome.UNREACHABLE, (*before, WatchedStep("reach its gateway", False, str(why), None, 0)))

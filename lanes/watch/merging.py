@@ -1,5 +1,7 @@
-"""Lanes of other programs' gateways in lists: those that are held come before the lanes of this database, the others
-after them. A lane that is seen through both doors is one line, also where its requests name no session."""
+"""Merges the lanes of other programs' gateways into lists: held ones before the lanes of this database, others after.
+
+A session that is watched and whose requests also pass through lanes is one line, even if these name no session.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     from lanes.filters import Facts
 
 _NOTHING: Mapping[str, SightingRow] = {}
-#: By then the watch has seen the run that a request belongs to, so that it is not taken for one of another session.
+#: How old a request must be to be joined with a session (ms): by then, the watch has seen the run that it belongs to.
 SETTLED_MS = 3_000
 
 
 class WatchedLanes(NamedTuple):
-    """The lanes of other programs that a filter chooses. ``joined``: those that are lanes here as well, by key.
-    ``unnamed``: lanes here that have a request of one of the former, and are not listed separately."""
+    """The lanes of other programs that a filter chooses: ``first`` the held ones, ``last`` the others. ``joined``:
+    those that are lanes here as well, by key. ``unnamed``: keys of anonymous lanes here whose request belongs to one of
+    the watched sessions, so that they are not listed separately."""
 
     first: Sequence[SightingRow] = ()
     last: Sequence[SightingRow] = ()
@@ -32,7 +35,7 @@ class WatchedLanes(NamedTuple):
 
     @classmethod
     def of(cls, read: Reads, chosen: LaneFilter, now: Now) -> "WatchedLanes":
-        """What is stored of them. A choice for an abort has none of them unless it names their source."""
+        """Read them. A choice for an abort includes none of them unless it names their source."""
         every = read(reads.sightings())
         if not every:
             return cls()
@@ -52,7 +55,7 @@ class WatchedLanes(NamedTuple):
         return sum(row.seen.waiting or 0 for row in self.first)
 
     def others(self, chosen: LaneFilter) -> LaneFilter:
-        """What is left to be chosen of the lanes here."""
+        """The filter for the lanes here, without those of ``unnamed``."""
         for key in self.unnamed:
             chosen = chosen.where("key", How.IS, key, negated=True)
         return chosen
@@ -63,7 +66,7 @@ def _state(row: SightingRow) -> LaneState:
 
 
 def joins(row: SightingRow, origins: Mapping[str, str | None]) -> bool:
-    """Whether the lane here of that name has the requests of that very program."""
+    """Whether the lane here with the key of a session holds the requests of the same program."""
     return origins.get(row.address) == row.source.name
 
 
@@ -77,8 +80,8 @@ def alone(rows: Sequence[SightingRow]) -> list[SightingRow]:
 
 
 def unnamed_lane(row: SightingRow, requests: Sequence[tuple[str, int]], now: Now) -> str | None:
-    """The lane here of the request that the only held session of a gateway makes, where requests name no session, as
-    those of OpenClaw 2026.5. ``requests``: such lanes, and when they began. None: it may be one of another session."""
+    """The key of the lane here that holds the request of the only held session of a gateway, where requests name no
+    session (OpenClaw 2026.5). ``requests``: such lanes, and when they began. None: it may be of another session."""
     if row.source.state is not SourceState.CONNECTED or row.from_files or row.seen.since is None:
         return None
     match requests:
@@ -88,7 +91,7 @@ def unnamed_lane(row: SightingRow, requests: Sequence[tuple[str, int]], now: Now
 
 
 def _harm(row: SightingRow) -> tuple[bool, int, str]:
-    """A ghost first, then what has been held for longest."""
+    """Sorts by harm: a ghost first, then the session that has been held for longest."""
     return row.seen.state is not WatchedState.GHOST, row.seen.since or row.changed_at, row.address
 
 
@@ -99,7 +102,7 @@ def _fits(row: SightingRow, chosen: LaneFilter, now: Now) -> bool:
 
 
 def facts_of(row: SightingRow) -> "Facts":
-    """The facts of such a lane, for filters."""
+    """The facts of a watched session, for filters."""
     seen = row.seen
     return {
         "state": _state(row),
@@ -157,7 +160,7 @@ class MergedLanes:
         self._chosen = self._watched.others(chosen)
 
     def page(self, order: LaneOrder, limit: int | None, offset: int) -> list[Lane]:
-        """A part of them."""
+        """One page of the list."""
         watched, read = self._watched, self._read
         end = None if limit is None else offset + limit
         shown = [lane_of(row, self._liveness) for row in watched.first[offset:end]]
@@ -173,23 +176,23 @@ class MergedLanes:
         return shown + [lane_of(row, self._liveness) for row in more]
 
     def behind(self, place: SortPlace, order: LaneOrder) -> int | None:
-        """How many of them come before the lanes behind that place; None: it is none of this order."""
+        """How many lanes of the list stand at that place or before it; None if it is no place of this order."""
         before: int | None = self._read(reads.lanes_until(self._chosen, place, order=order))
         return None if before is None else len(self._watched.first) + before
 
     def sort_place(self, lane: Lane, order: LaneOrder) -> SortPlace | None:
-        """Where one of them stands in that order; None: in none, as it is a lane of another program alone."""
+        """The place of a lane in that order; None for a lane of another program alone, which has no place in it."""
         if any(lane.key == row.address for rows in self._watched[:2] for row in rows):
             return None
         row = self._read(reads.lane(lane.key))
         return None if row is None else self._read(reads.sort_place(row.id, order=order))
 
     def total(self) -> int:
-        """How many there are."""
+        """The length of the list."""
         return self._own() + len(self._watched.first) + len(self._watched.last)
 
     def place(self, key: str, order: LaneOrder) -> int | None:
-        """Where a lane stands among them."""
+        """The index of a lane in the list; None if it is not in it."""
         first, last = ([row.address for row in rows] for rows in self._watched[:2])
         if key in first:
             return first.index(key)
@@ -199,7 +202,7 @@ class MergedLanes:
         return len(first) + self._own() + last.index(key) if key in last else None
 
     def marks(self, limit: int) -> list[Mark]:
-        """Key, epoch and state of so many of them, those of this database first."""
+        """Key, epoch and state of at most ``limit`` of them, those of this database first."""
         found = [Mark(*mark) for mark in self._read(reads.lane_epochs(self._chosen, limit))]
         rows = [*self._watched.first, *self._watched.last][: limit - len(found)]
         return found + [Mark(row.address, row.epoch, _state(row)) for row in rows]

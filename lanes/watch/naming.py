@@ -1,4 +1,4 @@
-"""What a key names for those who look: a lane here, a session of another program, or both."""
+"""Resolves a key for reading: it names a lane here, a session of another program, or both."""
 
 from lanes.base.errors import NotFound
 from lanes.records import LaneDetail, Liveness
@@ -11,7 +11,7 @@ from lanes_storage.records import LaneRow, SightingRow
 
 
 def named(read: Reads, key: str, source: str | None) -> tuple[LaneRow | None, SightingRow | None]:
-    """The lane here of that name, and what is seen of it elsewhere: one of them at least.
+    """The lane here of that key, and the session that is seen elsewhere: at least one of them is not None.
 
     Raises NotFound, Ambiguous.
     """
@@ -25,7 +25,7 @@ def named(read: Reads, key: str, source: str | None) -> tuple[LaneRow | None, Si
 
 
 def missing(read: Reads, key: str) -> NotFound:
-    """The error for the key of no lane here, where only those are meant: another program may have one of that name."""
+    """The error for a key that no lane here has, where a session of another program with that key does not count."""
     source, _, rest = key.partition(":")
     there = read(reads.sighting(source, rest)) or read(reads.sightings_named(key))
     return NotFound("lane of this database" if there else "lane", key)

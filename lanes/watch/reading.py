@@ -12,23 +12,23 @@ T = TypeVar("T")
 
 #: The longest word of another program that is kept: an id, a status.
 MOST_WORD = 200
-#: Characters of a key are kept up to this many, so that it fits behind the name of its source.
+#: The longest key that is shown whole: it has to fit behind the name of its source.
 MOST_KEY = MAX_KEY - 80
 
 
 def typed(form: Any, name: str, kind: type[T], default: T) -> T:
-    """A field of an object, if it is of that type; a flag is no number."""
+    """A field of an object if it is of that type, else ``default``; a boolean is no number."""
     value = form.get(name) if isinstance(form, dict) else None
     return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else default
 
 
 def words(form: Any, name: str) -> str:
-    """A text, made harmless and cut; empty where there is none."""
+    """A text field, without control characters and cut; empty if there is none."""
     return clean(typed(form, name, str, ""))[:MOST_WORD]
 
 
 def moment(form: Any, name: str) -> int | None:
-    """A wall time in milliseconds, if it is a possible one."""
+    """A wall time in milliseconds; None if the field is missing or no possible time."""
     value = form.get(name) if isinstance(form, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return None
@@ -46,7 +46,8 @@ def objects(form: Any, name: str) -> list[dict[str, Any]]:
 
 
 class ShownKeys:
-    """Keys as they are shown here, and as their program knows them: a key that is no session key is shown escaped."""
+    """Keys as they are shown here, and as their program knows them: an invalid session key is shown escaped, a long one
+    cut."""
 
     def __init__(self) -> None:
         self._raw: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """The watcher: keeps what is seen of other programs' gateways in the database, and frees their sessions on request.
 
-Each source is watched by one process of a database, whose owner's row proves that it lives. It connects again after
-any failure, reads files where a gateway hangs, and recalls the runs that it knew before.
+Each source is watched by one process of a database, whose owner's row proves that it lives. That process connects again
+after any failure, reads the files of a gateway that hangs, and recalls the runs that were known before.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ from lanes_storage.threads import call_off, in_thread, kept
 log = Log("lanes.watch")
 T = TypeVar("T")
 
-#: Between two looks: while something is held, and otherwise; an event brings the next one forward, to not less than
-#: the third number.
+#: The time between two reads of the sessions (s): while one is held, otherwise, and at least. An event brings the next
+#: read forward.
 HELD_S, IDLE_S, LEAST_S = 1.0, 5.0, 0.1
-#: Between two tries to connect, at first and at last; between two tries to become the process that watches.
+#: The pause between two attempts to connect (s), first and longest, and between two to become the process that watches.
 FIRST_S, LAST_S, LEASE_S = 0.5, 10.0, 2.0
-#: Whether a gateway that does not answer is stopped is looked at after this time.
+#: If a gateway does not answer for this long (s), it is checked whether its process is stopped (SIGSTOP).
 SILENT_S = 3.0
 #: A later sign of life is stored only if it is later by this much, so that a talkative session costs no commits.
 SIGN_MS = 2_000
 
 
 class Quiet(NamedTuple):
-    """A sign of life that was the last one when it was looked at, and when that was, by the clock of this process."""
+    """The last sign of life of these runs, and since when no later one was seen, by the clock of this process."""
 
     runs: tuple[str, ...]
     sign: int | None
@@ -52,7 +52,8 @@ class Quiet(NamedTuple):
 
 
 class WatcherHome(NamedTuple):
-    """Where a watcher works. ``owner`` gives the id of this process as an owner; None while it is not registered."""
+    """The database and clock of a watcher. ``owner`` returns the id of this process as an owner; None while it is not
+    registered."""
 
     store: AsyncStore
     changes: Changes
@@ -84,7 +85,7 @@ class WatchedSource:
         self._watch, self._adapter, self.name = watch, adapter, watch.name
         self._kept: dict[str, Sighting] = {}
         self._quiet: dict[str, Quiet] = {}
-        self._whole = True  # what is stored of it may be of an earlier connection
+        self._whole = True  # the next write replaces all stored sessions, which may be of an earlier connection
         self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it was not reached yet")
         self._mine = False
         self._tried = asyncio.Event()
@@ -99,7 +100,7 @@ class WatchedSource:
             while True:
                 try:
                     self._mine = await self._take()
-                except StorageError as error:  # it heals, or the process ends by it elsewhere
+                except StorageError as error:  # it passes, or another part of this process ends by it
                     log.warning("%s is not watched: %s", self.name, error)
                     self._mine = False
                 if not self._mine:
@@ -128,7 +129,7 @@ class WatchedSource:
         )
 
     async def _session(self) -> None:
-        """One connection, from its beginning to its end, for any reason."""
+        """One connection, until it ends for any reason."""
         try:
             try:
                 await self._connected()
@@ -179,7 +180,7 @@ class WatchedSource:
 
     def _port_is_foreign(self) -> bool:
         watch = self._watch
-        sends = watch.token is not None or watch.kind == "openclaw"  # the token of a device
+        sends = watch.token is not None or watch.kind == "openclaw"  # openclaw: the token of a device
         port = urlsplit(watch.url).port if sends and is_loopback(watch.url) and not is_encrypted(watch.url) else None
         return port is not None and is_listened_to_by_others(port)
 
@@ -192,12 +193,12 @@ class WatchedSource:
         return SourceDown(SourceState.HUNG, f"its process {pid} is stopped", fix)
 
     async def _look(self, version: str | None = None) -> None:
-        """Read its sessions and store what has changed. ``version``: of a gateway that was just connected, which is
-        stored with them. Raises SourceDown."""
+        """Read its sessions and store those that changed. ``version``: given just after connecting, and stored with
+        them. Raises SourceDown."""
         async with self._looking:
             rows = {row.key: row for row in await self._answered(self._adapter.list)}
             if version is not None:
-                self._down = None  # before it is told: who reads that it is connected may ask to free a session
+                self._down = None  # before that is stored: who reads "connected" may request to free a session
             await self._keep(rows, version, from_files=False)
 
     async def _keep(self, rows: dict[str, Sighting], version: str | None = None, *, from_files: bool) -> None:
@@ -221,7 +222,7 @@ class WatchedSource:
         self._kept = {key: self._kept[key] for key in self._kept.keys() & rows.keys()} | {row.key: row for row in every}
 
     async def _judge(self, rows: Sequence[Sighting]) -> None:
-        """Warn about what is silent, and free what is silent for longer than it may be."""
+        """Warn about silent sessions, and free those that are silent for longer than ``auto_abort_after``."""
         watch = self._watch
         held = {row.key: row for row in rows if row.held and (row.last_sign or row.since) is not None}
         self._quiet = {key: quiet for key, quiet in self._quiet.items() if key in held}
@@ -233,8 +234,8 @@ class WatchedSource:
                 await self._act_on_silence(row, silent, frees=frees)
 
     async def _silence(self, row: Sighting) -> int:
-        """How long it has shown no sign of life, by the clock of this process: that of its gateway may be wrong, or be
-        set. What this process has not seen itself counts only as far as its runs were seen before."""
+        """How long a session has shown no sign of life (ms), by the clock of this process: that of its gateway may be
+        wrong, or be set. Silence before this process watched counts from when the same runs were last stored."""
         now, last, before = self._clock(), row.last_sign or row.since, self._quiet.get(row.key)
         if before is None:
             stored = await self._store.read(reads.sighting(self.name, row.key))
@@ -273,7 +274,7 @@ class WatchedSource:
             await self._keep({row.key: row for row in rows}, from_files=True)
 
     def _offline(self) -> Sequence[Sighting] | None:
-        """Its sessions by its files; None: these do not tell."""
+        """Its sessions from its files; None if these do not tell."""
         try:
             return self._adapter.offline()
         except SourceDown as unknown:
@@ -283,7 +284,7 @@ class WatchedSource:
         return None
 
     def _failed(self, error: Exception) -> SourceDown:
-        """Log that its adapter failed; the fault is in lanes, so what it sends is as good as unknown."""
+        """Log that its adapter failed, which is a fault in lanes; the gateway then counts as ``foreign``."""
         log.error("the adapter of %s failed", self.name, exc_info=error)
         return SourceDown(SourceState.FOREIGN, f"its adapter failed: {type(error).__name__}")
 
@@ -331,7 +332,7 @@ class WatchedSource:
             if row.epoch != request.epoch:
                 return ladder.Freed(Outcome.CHANGED)
             freed = await ladder.free(self._adapter, row.seen, reset=request.reset)
-            with contextlib.suppress(SourceDown, StorageError):  # what was proven is told, whatever follows it
+            with contextlib.suppress(SourceDown, StorageError):  # whether this read fails or not, the outcome is proven
                 await self._look()
         except SourceDown as down:
             return ladder.unreachable(down)
@@ -341,7 +342,7 @@ class WatchedSource:
 
 
 async def _written(store: AsyncStore, step: Step[Any], subject: str) -> None:
-    """Write it as soon as the database can be written."""
+    """Write, and try again until the database takes it."""
     while True:
         try:
             await store.write(step)
@@ -359,7 +360,7 @@ def _differs(before: Sighting | None, now: Sighting) -> bool:
 
 @asynccontextmanager
 async def watching(watcher: Watcher) -> AsyncIterator[None]:
-    """Watch beside a block."""
+    """Watch during a block."""
     task = asyncio.create_task(watcher.run(), name="lanes-watcher")
     try:
         yield

@@ -1,4 +1,4 @@
-"""How a connection fails, in words that are the same for every program."""
+"""The errors of connections, worded the same for every program."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ BUSY = "its process may be stopped or busy"
 
 
 class RequestRefused(Exception):
-    """A request that the gateway refused, or whose answer cannot be read. ``status``: of HTTP."""
+    """A request that the gateway refused, or whose answer cannot be read. ``status``: the HTTP status, or 0."""
 
     def __init__(self, why: str, status: int = 0) -> None:
         self.status = status
@@ -22,7 +22,7 @@ class RequestRefused(Exception):
 
 @contextmanager
 def answered_by(why: str, fix: str) -> Iterator[None]:
-    """Requests that the program would answer: where they are refused, another one is there. Raises SourceDown."""
+    """A block of requests that the expected program answers. Raises SourceDown (``foreign``) if one is refused."""
     try:
         yield
     except RequestRefused as error:
@@ -42,15 +42,15 @@ def unreachable(url: str, error: BaseException) -> SourceDown:
 
 
 def closed(url: str, why: str) -> SourceDown:
-    """It ended the connection."""
+    """The gateway closed the connection."""
     return SourceDown(SourceState.UNREACHABLE, f"{url} closed the connection ({why})")
 
 
 def silent(url: str) -> SourceDown:
-    """It takes connections and says nothing."""
+    """The gateway accepts connections, and sends nothing."""
     return SourceDown(SourceState.HUNG, f"{url} accepts connections, and answers nothing", BUSY)
 
 
 def hung(url: str, request: object, seconds: float) -> SourceDown:
-    """It did not answer a request."""
+    """The gateway did not answer a request."""
     return SourceDown(SourceState.HUNG, f"{url} did not answer {request} in {seconds:g} s", BUSY)

@@ -1,4 +1,4 @@
-"""Looking again until something is proven."""
+"""Polling until something is proven."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from lanes_storage.threads import set_within
 
-#: Between two looks for a proof.
+#: The time between two looks for a proof (s).
 LOOK_S = 0.1
 
 
@@ -18,7 +18,8 @@ def wall() -> int:
 async def proof_by(
     look: Callable[[], Awaitable[str | None]], seconds: float, pause: Callable[[float], Awaitable[object]]
 ) -> str | None:
-    """What ``look`` finds, at most this long; ``pause`` waits for an event, at most as long as it is told."""
+    """The proof that ``look`` finds within ``seconds``, else None. ``pause`` waits for an event, at most for its
+    argument in seconds."""
     until = time.monotonic() + seconds
     while (found := await look()) is None and time.monotonic() < until:
         await pause(LOOK_S)
@@ -26,8 +27,8 @@ async def proof_by(
 
 
 async def event_within(event: asyncio.Event, seconds: float, check: Callable[[], object]) -> None:
-    """Wait for an event of the gateway, at most this long, and take it. ``check`` raises SourceDown where it was the
-    end of the connection."""
+    """Wait for an event of the gateway, at most this long, and clear it. ``check`` raises SourceDown if the event was
+    the end of the connection."""
     if await set_within(event, seconds):
         event.clear()
         check()

@@ -1,4 +1,4 @@
-"""A WebSocket whose frames are JSON objects: requests with their answers, by id, and what comes unasked."""
+"""A WebSocket whose frames are JSON objects: requests, matched with their answers by id, and unsolicited frames."""
 
 import asyncio
 from collections import Counter
@@ -14,12 +14,12 @@ from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import call_off
 
-#: A gateway that is not hung takes a connection, and answers a request, within these times. OpenClaw's first run loads
-#: so much that it answered nothing for 9 s on a busy machine.
+#: How long a gateway may take to accept a connection, and to answer a request (s), before it counts as hung. OpenClaw's
+#: first run loads so much that it answered nothing for 9 s on a busy machine.
 CONNECT_S = 10.0
 ANSWER_S = 30.0
-#: The largest frame that is received, as OpenClaw itself has it; frames that are larger than the second number and
-#: nobody asked for hold conversation, and are not read; an answer may have the third.
+#: The largest frame that is received (OpenClaw's own limit), and the largest unsolicited frame and answer that are
+#: parsed: larger unsolicited ones hold conversation.
 MOST_BYTES = 26_214_400
 MOST_READ = 1_048_576
 MOST_ANSWER = 8_388_608
@@ -30,9 +30,9 @@ Form = Mapping[str, Any]
 
 
 class JsonSocket:
-    """``on_frame`` gets each frame that is no answer, and None at the end. ``is_unsolicited`` tells by its text whether
-    a large frame is one that nobody asked for. ``closed`` says why the connection ended, once it has; ``shape`` is the
-    advice where another program listens."""
+    """``on_frame`` gets each frame that is no answer, and None at the end. ``is_unsolicited`` tells from the text of a
+    large frame whether it is no answer. ``closed``: why the connection ended, once it has. ``shape``: the advice if
+    another program listens there."""
 
     def __init__(
         self, url: str, *, on_frame: Callable[[Form | None], None], is_unsolicited: Callable[[str], object], shape: str
@@ -70,7 +70,7 @@ class JsonSocket:
             raise unreachable(self.url, error) from error
 
     async def frame(self) -> Form | None:
-        """The next frame; None: the connection has ended. What cannot be read is counted and left out."""
+        """The next frame; None if the connection has ended. Frames that cannot be read are counted and left out."""
         assert self._socket is not None
         while True:
             message = await self._socket.receive()
@@ -88,7 +88,7 @@ class JsonSocket:
                 return None
 
     def read_on(self, name: str) -> None:
-        """From now on frames are read as they come, by a task of that name."""
+        """Start a task of that name which reads frames as they come."""
         self._reading = asyncio.create_task(self._read(), name=name)
 
     async def _read(self) -> None:
@@ -127,7 +127,7 @@ class JsonSocket:
             raise closed(self.url, error_text(error)) from error
 
     async def ask(self, name: str | int, form: Form, seconds: float = ANSWER_S) -> Form:
-        """The frame that answers a request of that id. Raises SourceDown where none comes."""
+        """Send a request of that id, and return the frame that answers it. Raises SourceDown if none comes."""
         answer: asyncio.Future[Form] = asyncio.get_running_loop().create_future()
         self._answers[name] = answer
         try:
@@ -153,7 +153,7 @@ class JsonSocket:
 async def _redirected(
     _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """The library would follow it, and the host that it names, whichever that is, would get the token."""
+    """Refuse a redirect: the library would follow it, and send the token to any host that it names."""
     answer = params.response
     answer.close()
     raise aiohttp.WSServerHandshakeError(answer.request_info, (), status=answer.status, message="redirect")

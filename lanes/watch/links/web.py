@@ -1,4 +1,4 @@
-"""Requests to a gateway over HTTP with JSON answers, and one stream of events that is read as it comes."""
+"""Requests to a gateway over HTTP with JSON answers, and its stream of server-sent events."""
 
 import asyncio
 import json
@@ -15,7 +15,8 @@ from lanes_storage.law import SourceState
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import call_off
 
-#: A stream that says nothing for so long has ended, whatever its connection looks like. opencode beats each 10 s.
+#: A stream that is silent for this long (s) counts as ended, even if its connection looks alive. opencode sends a
+#: heartbeat every 10 s.
 QUIET_S = 60.0
 
 Query = Mapping[str, str | int] | list[tuple[str, str]]
@@ -68,7 +69,7 @@ class JsonWeb:
 
     @staticmethod
     async def _text(answer: aiohttp.ClientResponse) -> bytes | None:
-        """The body; None: it is larger than any answer."""
+        """The body; None if it is larger than ``MOST_ANSWER``."""
         body = bytearray()
         async for chunk in answer.content.iter_any():
             body += chunk
@@ -80,11 +81,11 @@ class JsonWeb:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None)
             self._session = aiohttp.ClientSession(trust_env=False, timeout=timeout, headers=dict(self._headers))
-        # The host that a redirect names, whichever that is, would get the token.
+        # A redirect would send the token to any host that it names.
         return self._session.request(method, f"{self.url}{path}", allow_redirects=False, **more)
 
     async def listen(self, path: str, on_event: Callable[[Mapping[str, Any]], None]) -> None:
-        """Open the stream of events, which ``on_event`` gets until the connection ends. Raises SourceDown."""
+        """Open the stream of events: ``on_event`` gets each, and an empty one at the end. Raises SourceDown."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stream = asyncio.create_task(self._read(path, on_event, opened), name="lanes-watch-events")
         try:

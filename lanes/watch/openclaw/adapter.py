@@ -1,7 +1,7 @@
 """The adapter of OpenClaw: sessions by RPC and events, and the ways to free one, measured on 2026.5.7 and 2026.9.6.
 
-An abort that names the run keeps what waits; one that names the session cuts it. A follow-up ghost of 2026.5 ends by
-no abort, but by a steering message ``/stop``. What a gateway answers is never taken as proof.
+An abort that names the run keeps waiting messages; one that names the session drops them. A follow-up ghost of 2026.5
+is ended by no abort, but by a steering message ``/stop``. No answer but the one to that message is taken as proof.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ OF_5 = 3
 class OpenClawAdapter(Adapter):
     """``keys``: the folder of its two devices; ``files``: OpenClaw's state folder, if known.
 
-    ``token`` pairs the devices where they are not paired yet.
+    ``token`` pairs the devices if they are not paired yet.
     """
 
     def __init__(self, name: str, url: str, keys: Path, *, files: Path | None = None, token: str = "") -> None:
@@ -73,7 +73,7 @@ class OpenClawAdapter(Adapter):
         return self._aborter
 
     def recall(self, rows: Sequence[Sighting]) -> None:
-        """Runs that were seen before; this gateway may not name them again."""
+        """Restore runs that were seen before: this gateway may not name them again."""
         self._view.recall(rows)
 
     @property
@@ -93,7 +93,7 @@ class OpenClawAdapter(Adapter):
             self._event.set()
 
     async def _call_optional(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a question that a version may not know."""
+        """The answer to a request that not every version knows; empty if it is refused."""
         try:
             return await self._connected.call(method, params)
         except OpenClawError:
@@ -109,18 +109,18 @@ class OpenClawAdapter(Adapter):
             why = f"OpenClaw does not list its sessions: {error.message or error.code}"
             raise SourceDown(SourceState.REFUSED, why, "pair it again with `lanes watch add`") from error
         rows = self._view.rows(objects(answer, "sessions"))
-        if self._is_5:  # what is steered into a run counts nowhere: it is not known that nothing waits
+        if self._is_5:  # messages steered into a run are not counted: 0 does not mean that none waits
             rows = [row._replace(waiting=row.waiting or None) for row in rows]
         if self._files is None or all(row.runs or not row.held for row in rows):
             return rows
         return await in_thread(self._named, rows)
 
     def _named(self, rows: Sequence[Sighting]) -> Sequence[Sighting]:
-        """Held sessions of which no run is known, with the one that their files name."""
+        """The sessions, with the run that the files name for each held one whose run is not known."""
         assert self._files is not None
         try:
             runs = runs_in(self._files)
-        except SourceDown:  # it answers, so it is watched without them
+        except SourceDown:  # the gateway answers, so it is watched without its files
             return rows
         raw = self._view.names.raw
         return [
@@ -129,7 +129,7 @@ class OpenClawAdapter(Adapter):
         ]
 
     async def events(self, seconds: float) -> None:
-        """Wait for an event. Raises SourceDown where the connection has ended."""
+        """Wait for an event. Raises SourceDown if the connection has ended."""
         await event_within(self._event, seconds, lambda: self._connected)
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
@@ -143,7 +143,7 @@ class OpenClawAdapter(Adapter):
         return [*by_run, *(stronger + by_key if by_run else by_key + stronger), reset]
 
     async def abort(self, rung: Rung) -> RungAnswer:
-        """Take a rung as the aborter. Raises SourceDown."""
+        """Try a rung, as the aborter. Raises SourceDown."""
         link = await self._as_aborter()
         try:
             answer = await link.call(rung.method, rung.params, ABORT_S)
@@ -160,13 +160,13 @@ class OpenClawAdapter(Adapter):
         return RungAnswer(claimed, text)
 
     async def prove(self, seen: Sighting, rung: Rung, claim: RungAnswer, seconds: float) -> str | None:
-        """Look until the runs that were seen have ended by their events, or by the list no longer hold the session.
+        """Look until the runs that were seen have ended, by their events, or no longer hold the session, by the list.
 
         Raises SourceDown.
         """
         key = self._view.names.raw(seen.key)
         if rung.method == STEER and claim.text == "it interrupted the run":
-            # Such a ghost sends no end, and its row stays "running": the answer names what was interrupted.
+            # Such a ghost sends no end, and its row stays "running": the answer to the steering is the only evidence.
             self._view.over(key, seen.runs)
             return "its gateway interrupted the run, and no event of it follows"
 
@@ -180,13 +180,14 @@ class OpenClawAdapter(Adapter):
         return await proof_by(look, seconds, self.events)
 
     def _over(self, seen: Sighting) -> str | None:
-        """The proof by events: by now the next run may hold the session, which a busy gateway does not name at once."""
+        """The proof by events. The list may lack it: the next run may hold the session already, and a busy gateway does
+        not name that at once."""
         if seen.runs and all(map(self._view.has_ended, seen.runs)):
             return f"the end of run {seen.runs[0]} was seen"
         return None
 
     def offline(self) -> Sequence[Sighting]:
-        """Its sessions by its files. Raises SourceDown."""
+        """Its sessions from its files. Raises SourceDown."""
         if self._files is None:
             raise SourceDown(SourceState.HUNG, "its files are not known", "name them as `files` of this [[watch]]")
         return sessions_in(self._files, self._view.names)

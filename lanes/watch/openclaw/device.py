@@ -33,7 +33,7 @@ class Device:
         self._load()
 
     def _load(self) -> None:
-        """Read its file, if there is one. Raises SourceDown where others may read it."""
+        """Read its file, if there is one. Raises SourceDown if others may read it."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class Device:
         put(self.path, json.dumps({"private": private, "token": token, "scopes": self.scopes}))
 
     def signed(self, challenge: Any, client: str, role: str, secret: str) -> dict[str, Any]:
-        """The proof that this device answers the challenge of a gateway, bound to what it asks for."""
+        """The signed answer to the challenge of a gateway, bound to the role and scopes that are requested."""
         at, nonce = typed(challenge, "ts", int, 0), typed(challenge, "nonce", str, "")
         public = self.key.public_key().public_bytes_raw()
         name = hashlib.sha256(public).hexdigest()

@@ -1,4 +1,4 @@
-"""The sessions of an OpenClaw gateway by its files, read-only: for a gateway that is stopped or hangs.
+"""Reads the sessions of an OpenClaw gateway from its files, read-only, while it is stopped or hangs.
 
 2026.9 keeps them in SQLite databases with a WAL, 2026.5 in JSON with a lock file for each session that runs.
 """
@@ -28,8 +28,8 @@ SELECT child_session_key, run_id, started_at FROM task_runs WHERE status = 'runn
 
 
 def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
-    """The sessions that the files of a state folder tell. Raises SourceDown, also where one of them cannot be read:
-    which sessions there are is not known then."""
+    """The sessions in the files of a state folder. Raises SourceDown if any of them cannot be read: the list would be
+    incomplete."""
     agents = state / "agents"
     found: dict[str, Sighting] = {}
     runs = runs_in(state)
@@ -57,7 +57,7 @@ def _sighted(key: str, status: str, started: int | None, touched: int | None, ru
 
 
 def _of_json(folder: Path) -> Iterator[tuple[str, str, int | None, int | None]]:
-    """Sessions of 2026.5. One whose row says that it runs, and whose lock nobody holds, does not run."""
+    """Sessions of 2026.5. A session that its row calls running does not run if the process of its lock is gone."""
     rows = _json_rows(folder / "sessions.json")
     newest = sorted(
         rows, key=lambda key: (words(rows[key], "status") == "running", moment(rows[key], "updatedAt") or 0)
@@ -99,7 +99,7 @@ def _locked(lock: Path) -> bool | None:
         return None
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):  # of such a number there is none
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return False
     except OSError:
         pass
@@ -131,12 +131,12 @@ def runs_in(state: Path) -> dict[str, list[TaskRun]]:
 
 
 def holding(runs: Sequence[TaskRun], since: int | None) -> tuple[str, ...]:
-    """The one of them that holds its session, which is held since that time."""
+    """The run that holds the session: the one that started nearest to ``since``, when the session was taken."""
     return (min(runs, key=lambda run: abs(run.started - (since or 0))).name,) if runs else ()
 
 
 def _rows(path: Path, query: str) -> list[Any]:
-    """The rows of a query, read-only; none where the file or the table is not there."""
+    """The rows of a query, read-only; none if there is no such file or table."""
     try:
         if not path.is_file():
             return []
@@ -145,7 +145,7 @@ def _rows(path: Path, query: str) -> list[Any]:
     except OSError as error:
         raise _unread(path, error.strerror) from error
     except sqlite3.Error as error:
-        if str(error).startswith("no such "):  # table, or column: its code says nothing
+        if str(error).startswith("no such "):  # table, or column: SQLite has no error code for that
             return []
         raise _unread(path, str(error)) from error
 

@@ -11,18 +11,18 @@ from lanes_storage.records import Sighting
 SIGNS = frozenset({"agent", "chat", "session.tool", "session.message"})
 #: Phases of a run that open it, and that end it.
 OPENED, ENDED = frozenset({"start", "model"}), frozenset({"end", "error"})
-#: At most so many sessions are followed by events, the oldest are forgotten first.
+#: The most sessions, and runs of one, that are followed by events; the oldest sessions are forgotten first.
 MOST_SESSIONS = 5_000
 MOST_RUNS = 64
-#: A run whose gateway counts none for so long is a ghost.
+#: A run is a ghost once its gateway has counted no active run of its session for this long (ms).
 GHOST_MS = 1_000
-#: By so much the begin of a run may differ between an event and the list.
+#: How much the start of a run may differ between an event and the list (ms).
 SLACK_MS = 5_000
 _LANE = "session:"
 
 
 class SessionView:
-    """``clock``: wall time in milliseconds."""
+    """The sessions, kept up to date by events and lists. ``clock``: wall time in milliseconds."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class SessionView:
         self.sequence = 0
 
     def on_event(self, event: str, payload: Mapping[str, Any]) -> bool:
-        """Take note of an event; whether a session may have changed by it."""
+        """Take note of an event; returns whether a session may have changed by it."""
         key = typed(payload, "sessionKey", str, "") or typed(payload, "key", str, "")
         key = key or self._key_of(words(payload, "runId"))
         if not key:
@@ -52,7 +52,7 @@ class SessionView:
     def _lifecycle(self, key: str, payload: Mapping[str, Any]) -> None:
         data, run = typed(payload, "data", dict, {}), words(payload, "runId")
         phase = words(data, "phase")
-        if phase == "start":  # a run that failed over begins again; what follows its end opens nothing
+        if phase == "start":  # a run that fails over starts again; any other phase after an end opens nothing
             self._ended.pop(run, None)
         if phase in OPENED and run and run not in self._ended:
             if key in self._recalled and run not in self._open.get(key, {}):
@@ -66,7 +66,7 @@ class SessionView:
             self.over(key, (run,))
 
     def over(self, key: str, runs: Iterable[str]) -> None:
-        """These runs have ended."""
+        """Take note that these runs have ended."""
         live = self._open.get(key, {})
         for run in runs:
             live.pop(run, None)
@@ -88,7 +88,7 @@ class SessionView:
         return tuple(sorted(runs, key=lambda run: runs[run]))
 
     def count(self, stability: Mapping[str, Any]) -> None:
-        """Take note of the depths of queues: an enqueue counts what runs."""
+        """Take note of the depths of queues; the depth in an enqueue event includes the run."""
         for each in objects(stability, "events"):
             self.sequence = max(self.sequence, typed(each, "seq", int, 0))
             source, size = typed(each, "source", str, ""), typed(each, "queueSize", int, -1)
@@ -110,7 +110,7 @@ class SessionView:
         self._check_recalled(key, active or status == "running", started)
         live = self.live(key)
         listed = tuple(words({"run": each}, "run") for each in typed(row, "activeRunIds", list, []))
-        own = started if started is not None and started > (ended or 0) else None  # else it is that of the run before
+        own = started if started is not None and started > (ended or 0) else None  # else of the run before
         state = self._state(key, active, status, live, own, suspects)
         held = state in (WatchedState.RUNNING, WatchedState.GHOST)
         if not held:
@@ -131,16 +131,16 @@ class SessionView:
     ) -> WatchedState:
         if active:
             return WatchedState.RUNNING
-        if live:  # at its begin and at its end a run may be in one of the two only: a ghost is one that stays so
+        if live:  # around its start and end, a run may be missing from the list; a ghost stays missing
             suspects[key] = self._suspected.get(key, self._clock())
             return WatchedState.GHOST if self._clock() - suspects[key] >= GHOST_MS else WatchedState.RUNNING
         if status != "running":
             return WatchedState.IDLE
-        # Its begin would have been seen, had it begun since we listen: the row is left over from an abort.
+        # The start of a run that began after ``attached_at`` would have been seen: the row is left over from an abort.
         return WatchedState.GHOST if began is not None and began < self.attached_at else WatchedState.STALE
 
     def recall(self, rows: Iterable[Sighting]) -> None:
-        """What was known of runs before this connection: a gateway does not tell which one holds a session."""
+        """Restore the runs known before this connection: a gateway does not tell which one holds a session."""
         for row in rows:
             if row.held and row.runs and row.state in (WatchedState.RUNNING, WatchedState.GHOST):
                 key = self.names.raw(row.key)
@@ -148,7 +148,7 @@ class SessionView:
                 self._recalled.add(key)
 
     def _check_recalled(self, key: str, runs: bool, started: int | None) -> None:
-        """Forget what was recalled of a session, if it is not held any more, or by a run that began later."""
+        """Forget the recalled runs of a session that is no longer held, or is held by a run that began later."""
         if key in self._recalled:
             newest = max(self._open.get(key, {}).values(), default=0)
             if not runs or (started is not None and started > newest + SLACK_MS):

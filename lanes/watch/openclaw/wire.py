@@ -16,7 +16,7 @@ from lanes_storage.law import SourceState
 #: The protocols that are spoken: of 2026.5 and of 2026.9.
 PROTOCOLS = (3, 4)
 _EVENT = re.compile(r'\s*\{\s*"type"\s*:\s*"event"')
-#: The name and mode under which lanes connects, from the closed list of a gateway.
+#: The client id and mode with which lanes connects; a gateway accepts only certain ones.
 CLIENT = "cli"
 ROLE = "operator"
 SHAPE = "is it OpenClaw 2026.5 or newer?"
@@ -44,16 +44,16 @@ class OpenClawLink:
 
     @property
     def closed(self) -> SourceDown | None:
-        """Why it ended, once it has."""
+        """Why the connection ended, once it has."""
         return self._socket.closed
 
     @property
     def unread(self) -> Mapping[str, int]:
-        """How many frames were left out, by what they were."""
+        """How many frames were left out, by reason."""
         return self._socket.unread
 
     async def connect(self, shared_token: str = "") -> None:
-        """Connect as the device; ``shared_token`` pairs it where it has no token yet. Raises SourceDown."""
+        """Connect as the device; ``shared_token`` pairs it if it has no token yet. Raises SourceDown."""
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._connect(shared_token)
@@ -105,7 +105,7 @@ class OpenClawLink:
             raise _refused(error, paired=paired) from error
 
     async def call(self, method: str, params: Mapping[str, Any], seconds: float = ANSWER_S) -> dict[str, Any]:
-        """The answer to a request. Raises OpenClawError where it is refused, SourceDown where none comes."""
+        """The answer to a request. Raises OpenClawError if it is refused, SourceDown if none comes."""
         name = str(next(self._ids))
         form = {"type": "req", "id": name, "method": method, "params": params}
         frame = await self._socket.ask(name, form, seconds)

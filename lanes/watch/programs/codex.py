@@ -1,7 +1,7 @@
 """The adapter of ``codex app-server``, measured on 0.171.0: JSON-RPC over a WebSocket; its turns are the runs.
 
-Who did not begin a turn hears of it only that its thread is active: the turn, its begin and the last sign of life are
-asked for. An interrupt names the turn.
+A client that did not begin a turn is told only that its thread is active, so the adapter asks for the turn, its start
+and its last sign of life. An interrupt names the turn.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ WAITS_FOR_A_PERSON = frozenset({"waitingOnApproval", "waitingOnUserInput"})
 
 
 class CodexTurn(NamedTuple):
-    """The turn of a thread that is active. ``asks``: it waits for a person."""
+    """The turn of an active thread. ``sign``: its last sign of life. ``awaits_person``: it waits for a person."""
 
     name: str
     since: int | None
@@ -46,7 +46,7 @@ class CodexAdapter(Adapter):
         self._socket = self._unconnected()
         self._ids = count(1)
         self._event = asyncio.Event()
-        self._active: dict[str, bool] = {}  # of each thread, once it is known; whether it is active
+        self._active: dict[str, bool] = {}  # whether a thread is active, once that is known
         self._outcomes: dict[str, str] = {}
 
     def _unconnected(self) -> JsonSocket:
@@ -93,7 +93,7 @@ class CodexAdapter(Adapter):
             self._event.set()
 
     def _status(self, thread: str, about: Mapping[str, Any]) -> bool:
-        """Take note of the status of a thread; whether it waits for a person."""
+        """Take note of the status of a thread; returns whether it waits for a person."""
         status = typed(about, "status", dict, {})
         kind = words(status, "type")
         if thread and (thread in self._active or len(self._active) < MOST_LISTED):
@@ -105,13 +105,13 @@ class CodexAdapter(Adapter):
         )
 
     async def events(self, seconds: float) -> None:
-        """Wait for an event. Raises SourceDown where the connection has ended."""
+        """Wait for an event. Raises SourceDown if the connection has ended."""
         await event_within(self._event, seconds, self._socket.check)
 
     # ------------------------------------------------------------------------------------ threads
 
     async def list(self) -> Sequence[Sighting]:
-        """The threads that are loaded: others run nothing. Raises SourceDown."""
+        """The loaded threads: no other one can run a turn. Raises SourceDown."""
         with answered_by("codex does not list its threads", SHAPE):
             answer = await self._call("thread/loaded/list", {"limit": MOST_LISTED})
         loaded = [each for each in typed(answer, "data", list, []) if isinstance(each, str) and each][:MOST_LISTED]
@@ -128,7 +128,7 @@ class CodexAdapter(Adapter):
         return Sighting(key, WatchedState.RUNNING, (turn.name,) if turn.name else (), turn.since, last)
 
     async def _turn(self, thread: str) -> CodexTurn | None:
-        """What holds a thread; None: nothing does. Of its items nothing is asked for."""
+        """The turn that holds a thread; None if none does. Its items, which hold conversation, are not requested."""
         try:
             about = typed(await self._call("thread/read", {"threadId": thread}), "thread", dict, {})
             awaits_person = self._status(thread, about)
@@ -151,12 +151,12 @@ class CodexAdapter(Adapter):
     # ------------------------------------------------------------------------------------ freeing
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
-        """There is one way."""
+        """The only way: interrupt the turn."""
         thread = self._names.raw(seen.key)
         return [Rung("interrupt the turn", INTERRUPT, {"threadId": thread, "turnId": turn}) for turn in seen.runs[:1]]
 
     async def abort(self, rung: Rung) -> RungAnswer:
-        """Take it. Raises SourceDown."""
+        """Interrupt the turn. Raises SourceDown."""
         try:
             await self._call(rung.method, rung.params, ABORT_S)
         except RequestRefused as error:
@@ -164,7 +164,7 @@ class CodexAdapter(Adapter):
         return RungAnswer(True, "interrupted")
 
     async def prove(self, seen: Sighting, _: Rung, __: RungAnswer, seconds: float) -> str | None:
-        """Look until the turn has a word for its end. Raises SourceDown."""
+        """Look until the turn has a final status, or does not hold its thread. Raises SourceDown."""
         thread = self._names.raw(seen.key)
 
         async def look() -> str | None:

@@ -1,7 +1,7 @@
 """The adapter of a LangGraph server, measured on langgraph-api 0.16.7: threads and their runs over HTTP.
 
-A run that is cancelled is called ``interrupted`` at once, also while a synchronous node goes on: its thread is free,
-and its call is not over. So that word is a claim. The proof is a connection of the server that is closed.
+The status of a cancelled run is ``interrupted`` at once, even while a synchronous node goes on: its thread is free, but
+its call is not over. So that status is only a claim. The proof is that the server closes a connection.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 from lanes_storage.threads import in_thread
 
-#: The most threads and runs of a thread that are listed. Of either only what is named is asked for: nothing that was
-#: said is in it.
+#: The most threads, and runs of a thread, that are listed, and the fields that are requested of them: none of these
+#: holds conversation.
 MOST_LISTED = 500
 THREAD = ["thread_id", "status", "updated_at", "state_updated_at"]
 RUN = ["run_id", "status", "created_at", "updated_at"]
-#: There are no events of the whole server: it is looked at this often.
+#: The interval of polling (s), since there are no events of the whole server.
 LOOK_S = 1.0
 CANCEL_S = 20.0
 SHAPE = "is it a LangGraph server?"
 CANCELLED = "interrupted"
-#: Words for a run that has not ended, that runs, and that waits.
+#: The status of a run that runs, and of one that waits.
 RUNNING, PENDING = "running", "pending"
 PROGRAM = "langgraph"
 
@@ -40,8 +40,8 @@ Rows = list[dict[str, Any]]
 
 
 class LangGraphAdapter(Adapter):
-    """``token``: the value of ``x-api-key``, if the server wants one. ``program``: what is in
-    the command line of its process."""
+    """``token``: the value of ``x-api-key``, if the server wants one. ``program``: a word in the command line of its
+    process."""
 
     def __init__(self, url: str, *, token: str = "", program: str = PROGRAM) -> None:
         self._web, self._names = JsonWeb(url, {"x-api-key": token} if token else {}), ShownKeys()
@@ -59,7 +59,7 @@ class LangGraphAdapter(Adapter):
         return version
 
     async def events(self, seconds: float) -> None:
-        """There are none, so it is looked at again soon."""
+        """Wait for the next poll, since there are no events."""
         await asyncio.sleep(min(seconds, LOOK_S))
 
     async def list(self) -> Sequence[Sighting]:
@@ -101,13 +101,13 @@ class LangGraphAdapter(Adapter):
     # ------------------------------------------------------------------------------------ freeing
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
-        """There is one way."""
+        """The only way: cancel the run."""
         thread = quote(self._names.raw(seen.key), safe="")
         path = f"/threads/{thread}/runs/{{}}/cancel"
         return [Rung("cancel the run", path.format(quote(run, safe="")), {"wait": "0"}) for run in seen.runs[:1]]
 
     async def abort(self, rung: Rung) -> RungAnswer:
-        """Take it. Raises SourceDown."""
+        """Cancel the run. Raises SourceDown."""
         self._before = await self._connections()
         try:
             await self._web.post(rung.method, {}, rung.params, CANCEL_S)
@@ -116,14 +116,14 @@ class LangGraphAdapter(Adapter):
         return RungAnswer(True, f"{CANCELLED}, which it also says while a synchronous node goes on")
 
     async def _connections(self) -> frozenset[str] | None:
-        """What its process is connected to; None: that is not to be seen from here."""
+        """The connections of its process; None if they cannot be seen from here."""
         port = urlsplit(self._url).port
         if port is None or not is_loopback(self._url):
             return None
         return await in_thread(connections_of, port, self._program)
 
     async def prove(self, seen: Sighting, _: Rung, claim: RungAnswer, seconds: float) -> str | None:
-        """Look until the run has ended by itself, or its connection is closed. Raises SourceDown."""
+        """Look until the run has ended by itself, or its server has closed a connection. Raises SourceDown."""
         thread = self._names.raw(seen.key)
 
         async def look() -> str | None:

@@ -1,7 +1,7 @@
 """The adapter of ``opencode serve``, measured on 1.18.33: sessions and their status over HTTP, events by one stream.
 
-A run is named by the message that it answers. A session belongs to a folder, and what is asked about another folder
-than its own is about nothing: a status is left out, and an abort answers ``true`` and ends nothing.
+A run is named by the message that it answers. A session belongs to a folder, and requests have to name it: with another
+folder, the status of the session is left out, and an abort answers ``true`` but ends nothing.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from lanes.watch.reading import ShownKeys, latest, moment, typed, words
 from lanes_storage.law import SourceState, WatchedState
 from lanes_storage.records import Sighting
 
-#: The most sessions that are listed, and that are known.
+#: The most sessions that are listed, and the most that are followed.
 MOST_LISTED, MOST_KNOWN = 500, 1_000
-#: So many folders of the newest sessions are asked about from the beginning: one that nobody works in is loaded by
-#: that. And so many of which events came.
+#: How many folders are polled: those of the newest sessions at first, and at most with those that events name. Few at
+#: first, since a poll loads a folder in which nobody works.
 FIRST_FOLDERS, MOST_FOLDERS = 8, 64
-#: The newest messages in which the run is looked for that began before we listened.
+#: How many of the newest messages are searched for a run whose start was not seen.
 NEWEST = 8
 ABORT_S = 20.0
 SHAPE = "is it `opencode serve` 1.x?"
@@ -32,8 +32,8 @@ USER = "opencode"
 
 
 class OpencodeRun:
-    """What holds a session. ``answers`` is the message that it answers, ``writes`` the one that it writes; ``whole``:
-    everything that waits was seen to come."""
+    """The run that holds a session. ``answers``: the message that it answers. ``writes``: the one that it writes.
+    ``whole``: every message that waits was seen to arrive, so that they can be counted."""
 
     def __init__(self, since: int | None, *, whole: bool) -> None:
         self.since, self.whole = since, whole
@@ -51,15 +51,15 @@ class OpencodeAdapter(Adapter):
         headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if token else {}
         self._web, self._clock, self._names = JsonWeb(url, headers), clock, ShownKeys()
         self._url = url
-        self._folders: dict[str, str] = {}  # of each session
+        self._folders: dict[str, str] = {}  # the folder of each session
         self._polled_folders: dict[str, None] = {}  # folders whose status is asked for
         self._runs: dict[str, OpencodeRun] = {}
         self._signs: dict[str, int] = {}
         self._ended: dict[str, str] = {}  # how the last run of a session ended
         self._event = asyncio.Event()
         self._recalled: dict[str, Sighting] = {}
-        self._looked = False  # what is held now was seen to begin
-        self._written: dict[str, str] = {}  # by what is to be aborted
+        self._looked = False  # whether the sessions were listed: any run found later began while events were received
+        self._written: dict[str, str] = {}  # the message that the run writes, of the session to abort
 
     async def connect(self) -> str:
         """Connect, and return the version. Raises SourceDown."""
@@ -89,7 +89,7 @@ class OpencodeAdapter(Adapter):
             self._folders[key] = folder or self._folders.get(key, "")
 
     def recall(self, rows: Sequence[Sighting]) -> None:
-        """Since when a session has been held is in no answer."""
+        """Keep since when sessions have been held, which no answer tells."""
         self._recalled = {self._names.raw(row.key): row for row in rows if row.held}
 
     # ----------------------------------------------------------------------------------- events
@@ -148,7 +148,7 @@ class OpencodeAdapter(Adapter):
                 run.writes = ""
 
     async def events(self, seconds: float) -> None:
-        """Wait for an event. Raises SourceDown where the stream has ended."""
+        """Wait for an event. Raises SourceDown if the stream has ended."""
         await event_within(self._event, seconds, self._web.check)
 
     # ----------------------------------------------------------------------------------- sessions
@@ -172,7 +172,7 @@ class OpencodeAdapter(Adapter):
         try:
             statuses = await self._web.get("/session/status", {"directory": folder} if folder else None)
         except RequestRefused as error:
-            if folder:  # it may be there no more
+            if folder:  # it may be gone
                 self._polled_folders.pop(folder, None)
                 return {}
             raise SourceDown(SourceState.FOREIGN, f"opencode does not tell its state ({error})", SHAPE) from error
@@ -180,7 +180,7 @@ class OpencodeAdapter(Adapter):
         return {key: words(status, "type") for key, status in rows if words(status, "type") not in ("", "idle")}
 
     async def _begun_before(self, key: str) -> None:
-        """A run whose begin was not seen: its message, and since when it writes."""
+        """Take note of a run whose start was not seen: read which message it answers, and since when."""
         self._know({"id": key})
         if key not in self._folders:
             return
@@ -218,14 +218,14 @@ class OpencodeAdapter(Adapter):
         return {"directory": folder} if folder else {}
 
     def rungs(self, seen: Sighting) -> Sequence[Rung]:
-        """There is one way."""
+        """The only way: abort the session."""
         key = self._names.raw(seen.key)
         run = self._runs.get(key)
         self._written = {key: run.writes} if run is not None and (run.answers,) == seen.runs else {}
         return [Rung("abort the session", f"/session/{quote(key, safe='')}/abort", self._of(key))]
 
     async def abort(self, rung: Rung) -> RungAnswer:
-        """Take it. Raises SourceDown."""
+        """Abort the session. Raises SourceDown."""
         try:
             answer = await self._web.post(rung.method, {}, rung.params, ABORT_S)
         except RequestRefused as error:
