@@ -1,4 +1,4 @@
-"""Points codex at lanes: a provider ``lanes``, which is the present one at another address."""
+"""Points codex at lanes: adds a provider ``lanes``, a copy of the present one with another address."""
 
 import json
 import re
@@ -14,15 +14,15 @@ from lanes.text.toml import toml_table
 
 _OURS = 'model_provider = "lanes"'
 _LINE = re.compile(r"^[ \t]*model_provider[ \t]*=[^\r\n]*", re.MULTILINE)
-#: Where the models of an account of ChatGPT are.
+#: The address of the models of a ChatGPT account.
 CHATGPT = "https://chatgpt.com/backend-api/codex"
-#: By these in an address, or by the name, codex knows an Azure: it asks that in another way.
+#: codex recognises Azure by one of these in the address, or by the provider's name, and sends it other requests.
 _AZURE = ("openai.azure.", "cognitiveservices.azure.", "aoai.azure.", "azure-api.", "azurefd.", "windows.net/openai")
 
 
 def codex(text: str, base: str, login: Path | None = None) -> Pointing:
-    """``login``: where it keeps how its user has logged in. Raises ConfigError where its file is not exactly
-    understood."""
+    """How to point codex at ``base``, from the text of its file. ``login``: its file with the login. Raises ConfigError
+    if the text is not exactly understood."""
     now = _parsed(text)
     account, providers = now.get("model_provider", "openai"), now.get("model_providers", {})
     if not isinstance(account, str) or not isinstance(providers, dict):
@@ -46,18 +46,18 @@ def codex(text: str, base: str, login: Path | None = None) -> Pointing:
 
 
 def _of_login(login: Path | None) -> str | None:
-    """Where the models of an account of ChatGPT are; None: it has a key, or nobody knows."""
+    """The address of the models if codex uses a ChatGPT login; None if it has a key, or that is not known."""
     try:
         said = json.loads("{}" if login is None else login.read_bytes())
         with_key = said.get("OPENAI_API_KEY") or not said.get("tokens")
-        mode = said.get("auth_mode") or ("apikey" if with_key else "chatgpt")  # an older one does not name it
+        mode = said.get("auth_mode") or ("apikey" if with_key else "chatgpt")  # older files do not name it
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return CHATGPT if mode == "chatgpt" else None
 
 
 def _present(account: str, providers: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
-    """Where the present provider is, and its table, which keeps its way to show a key: no other key goes there."""
+    """The address of the present provider, and its table, which keeps how a key is sent: no other key goes there."""
     if account == "openai":
         if account in providers:
             raise ConfigError("codex knows openai itself and ignores [model_providers.openai]; take it out first")
@@ -75,7 +75,7 @@ def _present(account: str, providers: Mapping[str, Any], openai: object) -> tupl
 
 
 def _check_profile(now: Mapping[str, Any]) -> None:
-    """The profile that codex takes by itself comes before everything else in the file."""
+    """Refuse a default profile that names its own provider: it overrides the rest of the file. Raises ConfigError."""
     profile, profiles = now.get("profile"), now.get("profiles", {})
     chosen = profiles.get(profile) if isinstance(profiles, dict) and isinstance(profile, str) else None
     if isinstance(chosen, dict) and "model_provider" in chosen:
@@ -85,7 +85,7 @@ def _check_profile(now: Mapping[str, Any]) -> None:
 
 
 def _places(text: str) -> Iterator[Edit]:
-    """Where the key may stand: its parser says afterwards which of them is the key."""
+    """The edits that may set ``model_provider``: parsing the result shows which of them does."""
     for line in _LINE.finditer(text):
         yield Edit(line.start(), line.end(), _OURS)
     yield Edit(0, 0, _OURS + "\n")

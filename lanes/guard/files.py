@@ -1,7 +1,7 @@
 """Changes files of other programs, so that each change can be undone exactly.
 
-A change is the text that is ours and the text that stood in its place. It is undone only where ours stands there once,
-unchanged: what somebody else has changed since is not touched.
+A change is a new text (``ours``) and the text that it replaced (``before``). It is undone only if the file contains the
+new text exactly once: a piece that somebody has changed since is not touched.
 """
 
 import difflib
@@ -16,9 +16,10 @@ from lanes.guard.jsontext import Edit
 from lanes.host.files import put
 
 BACKUP = ".before-lanes"
-#: What some editors write before a text; it stays there, and no place in a text counts it.
+#: Some editors write it before a text. It is kept, and not counted in the positions of edits.
 BYTE_ORDER_MARK = "\ufeff"
-#: A secret in a line of a configuration: what follows a name that says so, headers, and the user of an address.
+#: A secret in a line of a configuration: the value of a name such as ``key``, headers, the user in a URL, and a bearer
+#: or basic token.
 _SECRET = re.compile(
     r"""((?:key|token|secret|password|passwd|auth|authorization|cookie|credentials?)["']?\s*[:=]\s*)"""
     r"""(?!["']?(?:client|true|false)["']?\s*(?:[,}]|$))("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?:(?:Bearer|Basic)\s+)?[^\s,}]+)"""
@@ -32,14 +33,14 @@ _LINE = re.compile(r".*\n|.+")
 
 
 class Replaced(NamedTuple):
-    """A piece of a file."""
+    """A replaced piece of a file: the new text, and the one before."""
 
     ours: str
     before: str
 
 
 class ChangedFile(NamedTuple):
-    """A file before and after; ``before`` is None if there is none, and afterwards there is none if it ``goes``."""
+    """A file before and after a change. ``before``: None if there was no file. ``goes``: the file is deleted."""
 
     path: Path
     before: str | None
@@ -55,7 +56,7 @@ class ChangedFile(NamedTuple):
 
 
 def _whole(line: str) -> str:
-    """A line of a diff with its end; where the file has none there, the next line says so, as `diff` does."""
+    """A line of a diff with its newline; if the file has none there, followed by the note that `diff` writes."""
     return line.replace("\r\n", "\n") if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
@@ -70,8 +71,8 @@ def read(path: Path) -> str | None:
 
 
 def edited(path: Path, before: str | None, edits: Iterable[Edit]) -> ChangedFile:
-    """A file with some edits, which do not overlap; those at one place follow one another as they are given. The lines
-    end as the first one of the file does."""
+    """A file with edits, which must not overlap; the texts of edits at one position stand in the given order. New lines
+    end as the first line of the file does."""
     text, pieces = (before or "").removeprefix(BYTE_ORDER_MARK), list[Replaced]()
     windows = text.partition("\n")[0].endswith("\r")
     for edit in sorted(edits, key=lambda each: each[:2])[::-1]:
@@ -100,9 +101,9 @@ def appended(path: Path, tables: str) -> ChangedFile:
 
 
 def restored(path: Path, pieces: Sequence[Replaced], *, empty: bool) -> ChangedFile:
-    """The same file with what stood there before; one that is empty by that is gone, unless it was there, ``empty``.
+    """The file with its former text. If that leaves it empty it is deleted, unless it was ``empty`` before the change.
 
-    Raises ConfigError if ours was changed since.
+    Raises ConfigError if the new text was changed since.
     """
     text = read(path)
     after = text or ""
@@ -114,8 +115,8 @@ def restored(path: Path, pieces: Sequence[Replaced], *, empty: bool) -> ChangedF
 
 
 def write(changed: ChangedFile) -> None:
-    """Replace a file at once, or not at all, with its mode and owner; the former content stays beside it, readable only
-    for its owner. Raises ConfigError, also where somebody else has changed it meanwhile."""
+    """Replace a file atomically, keeping mode and owner; the former content stays beside it, readable only for its
+    owner. Raises ConfigError, also if somebody else has changed the file meanwhile."""
     path = changed.path
     if read(path) != changed.before:
         raise ConfigError(f"{path} was changed meanwhile, and was left as it is now: try again")

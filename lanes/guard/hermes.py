@@ -1,4 +1,4 @@
-"""Points hermes at lanes. Its file is YAML, of which this reads one block, by lines, and refuses the unusual."""
+"""Points hermes at lanes. Its file is YAML: this reads one block of it line by line, and refuses anything unusual."""
 
 import re
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ _DOCUMENT = re.compile(r"^(?:---|\.\.\.)", re.MULTILINE)
 _BLOCK = re.compile(r"^model:[ \t]*(?:#[^\n]*|\r)?\n((?:[ \t]+[^\n]*\n?|\r?\n|#[^\n]*\n?)*)", re.MULTILINE)
 _LINE = re.compile(r"^([ \t]+)([^\s#][^\r\n]*)", re.MULTILINE)
 _COMMENT = r"(?:[ \t]+(?:#.*)?)?"
-#: A setting, or an item of a list, that ends on its line, or has the lines that are indented more.
+#: A setting, or an item of a list, that ends on its line or goes on only in lines that are indented more.
 _WHOLE = re.compile(
     r"""(?:-(?:[ \t]+|$))?(?:[\w.-]+:(?:[ \t]+|$))?"""
     r"""(?:"[^"\\]*"|'[^']*'|[|>][+-]?|\[[^][{}"'#]*\]|\{[^][{}"'#]*\}|[\w./~+$-](?:[^:#]|:(?!\s)|(?<!\s)#)*)?"""
     + _COMMENT
 )
 _SETTING = re.compile(r"""(provider|api_key|api):[ \t]+(["']?)([^"'#]*?)\2""" + _COMMENT)
-#: With these, hermes 0.19 asks at `model.base_url`, with a key that it chooses by its host, or that of the file.
+#: Providers with which hermes 0.19 uses `model.base_url`, with the key in the file or one chosen by the URL's host.
 _BY_THE_HOST = frozenset({"auto", "custom", "ollama", "vllm", "llamacpp", "llama.cpp", "llama-cpp"})
-#: With these as well, with a key of their own. With others, such as another name of one of these (`kimi`), it asks at
-#: an address that it knows itself.
+#: Providers with which it uses that address, with their own key. With any other, such as an alias of one of these
+#: (`kimi`), it uses a built-in address.
 _WITH_THEIR_KEY = frozenset(
     {
         *("alibaba", "alibaba-coding-plan", "arcee", "azure-foundry", "deepinfra", "deepseek", "fireworks", "gemini"),
@@ -33,7 +33,7 @@ _WITH_THEIR_KEY = frozenset(
         *("tencent-tokenhub", "upstage", "xiaomi", "zai"),
     }
 )
-#: At these, `auto` asks whomever it has a key of.
+#: If `model.base_url` is one of these, `auto` asks any provider of which hermes has a key.
 _CLOUD = re.compile(
     r"https?://(?:[^/@]*@)?(?:[\w.-]+\.)?(?:openrouter\.ai|anthropic\.com|openai\.com)(?:[:/]|$)", re.IGNORECASE
 )
@@ -41,7 +41,7 @@ _URL = re.compile(r"""base_url:[ \t]+(?P<quote>["']?)(?P<url>https?://[^\s"'#\\]
 
 
 def hermes(text: str, base: str) -> Pointing:
-    """Raises ConfigError where its file is not exactly understood."""
+    """How to point hermes at ``base``, from its text. Raises ConfigError if that is not exactly understood."""
     block = _BLOCK.search(text)
     if block is None or len(_MODEL.findall(text)) != 1 or _DOCUMENT.search(text, block.start()):
         raise _refused()
@@ -59,7 +59,7 @@ def hermes(text: str, base: str) -> Pointing:
 
 
 def _check(url: str, settings: Mapping[str, str]) -> None:
-    """Raises ConfigError where it would not ask at another address, or ask there without its key."""
+    """Raises ConfigError if hermes would ignore another address, or use it without its key."""
     provider = settings.get("provider", "").lower() or "auto"
     if provider not in _BY_THE_HOST | _WITH_THEIR_KEY or (provider == "auto" and _CLOUD.match(url)):
         raise ConfigError(

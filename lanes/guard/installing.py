@@ -21,13 +21,13 @@ from lanes.host.files import put
 from lanes.text.toml import toml_table
 
 LOOPBACK = "127.0.0.1"
-#: A gateway that listens here is asked at loopback.
+#: Wildcard addresses: a gateway that listens on one of them is reached at loopback.
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
 class Installation(NamedTuple):
-    """What would be changed. ``url``: where the program will find lanes; it holds the token. ``unit``: what starts the
-    gateway, and is there already or is installed; None: nothing is."""
+    """The planned changes. ``url``: the address of lanes for the program, with the token in it. ``unit``: the unit that
+    starts the gateway, installed already or by these changes; None if there is none."""
 
     program: Program
     upstream: str
@@ -45,8 +45,8 @@ class Installation(NamedTuple):
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One process at a time changes configurations: from what it reads on until all is written. Raises NotAllowed and
-    ConfigError."""
+    """Hold the lock by which one process at a time changes configurations, from its first read to its last write.
+    Raises NotAllowed and ConfigError."""
     try:
         lock = os.open(places.make_private(folder()) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -74,8 +74,8 @@ def planned(
     service: bool,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Installation:
-    """What guarding a program would change. ``host`` and ``port``: where the gateway listens; ``environment``: its own.
-    Raises ConfigError."""
+    """What guarding a program would change. ``host`` and ``port``: where the gateway listens; ``environment``: the
+    variables in its unit. Raises ConfigError."""
     if record_of(program).exists():
         raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
     if port == 0:
@@ -111,14 +111,14 @@ def planned(
 
 
 def _address(host: str, port: int) -> str:
-    """Where a gateway that listens there is asked."""
+    """The URL of a gateway that listens on this address."""
     named = LOOPBACK if host in _EVERYWHERE else host
     return f"http://{f'[{named}]' if ':' in named else named}:{port}"
 
 
 def install(plan: Installation, begin: Callable[[], None]) -> None:
-    """Do it. The record to undo it is written first, so that a failure later can be undone. ``begin`` is called before
-    the program is pointed at lanes: a gateway has to answer there by then. Raises ConfigError."""
+    """Make the planned changes. The record for undoing them is written first, so that a failure later can be undone.
+    ``begin`` is called just before the program is pointed at lanes, to start a gateway. Raises ConfigError."""
     path = program_file(plan.program)
     try:
         places.make_private(folder())
@@ -135,9 +135,9 @@ def install(plan: Installation, begin: Callable[[], None]) -> None:
 
 def undone(program: Program) -> list[ChangedFile]:
     """What undoing would change. A unit stays as long as other programs are guarded; a file that is gone, or that was
-    undone by hand, is undone.
+    changed back by hand, needs no change.
 
-    Raises ConfigError: it is not guarded, or was changed since.
+    Raises ConfigError: the program is not guarded, or a file was changed since.
     """
     record, changes = _record(program), list[ChangedFile]()
     for path, pieces in record.files:
@@ -153,15 +153,15 @@ def undone(program: Program) -> list[ChangedFile]:
 
 
 def _is_free(path: Path, now: str, program: Program) -> bool:
-    """Whether nothing in a file tells of lanes any more; of a unit, which has none of these signs, nobody knows."""
+    """Whether a file no longer mentions this guard; false for a unit, which never has one of these signs."""
     token = (files.read(_token_file(program)) or "").strip()
     signs = (token, _token_file(program).name, _account(program))
     return path != _unit_path() and token != "" and not any(sign in now for sign in signs)
 
 
 def undo(program: Program, changes: list[ChangedFile], stop: Callable[[ServiceUnit], None]) -> None:
-    """Do it. ``stop`` is called before a unit goes, and once the program asks its provider itself: a gateway that stops
-    drains first, and answers nothing new meanwhile. Raises ConfigError."""
+    """Make the changes of ``undone``. ``stop`` is called before a unit is deleted, and after the program was pointed
+    back: a gateway that stops drains first, and accepts nothing new meanwhile. Raises ConfigError."""
     starter = unit(Path("lanes.toml"))
     for changed in sorted(changes, key=lambda each: starter is not None and each.path == starter.path):
         if starter is not None and changed.path == starter.path:
@@ -171,7 +171,7 @@ def undo(program: Program, changes: list[ChangedFile], stop: Callable[[ServiceUn
     kept = tuple(each for each in record.files if each[0] == _unit_path())
     if others and (
         kept or record.empty
-    ):  # the last one that is guarded takes the unit with it, and leaves what was there
+    ):  # undoing the last guarded program deletes the unit, and keeps files that were there before
         heir = ChangeRecord.parsed(files.read(others[0]) or "")
         put(others[0], heir._replace(files=(*heir.files, *kept), empty=heir.empty | record.empty).as_json())
     for path in (record_of(program), _token_file(program)):
@@ -205,10 +205,10 @@ def _unit_path() -> Path | None:
 
 
 def folder() -> Path:
-    """Where tokens and records lie."""
+    """The folder of tokens and records."""
     return places.state_dir() / "guard"
 
 
 def record_of(program: Program) -> Path:
-    """What was changed for a program."""
+    """The file that records what was changed for a program."""
     return folder() / f"{program.name}.json"

@@ -1,4 +1,4 @@
-"""Finds places in JSON as programs keep it: with comments, trailing commas, and names without quotes (JSON5)."""
+"""Finds and sets values in JSON files that have comments, trailing commas, or names without quotes (JSON5)."""
 
 import json
 import re

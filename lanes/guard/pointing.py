@@ -13,12 +13,12 @@ ACCOUNTS = {
 
 
 class Pointing(NamedTuple):
-    """Where the models of a program were, None if that is not known, and the edits of its file."""
+    """The address of a program's models before (None if not known), and the edits that point its file at lanes."""
 
     upstream: str | None
     edits: list[Edit]
 
 
 def known(account: str, now: str | None) -> str | None:
-    """The address of an account: the one that is set, or the usual one."""
+    """The address of an account: the one that is set, else the usual one; None if neither is known."""
     return ACCOUNTS.get(account) if now is None else now.rstrip("/")

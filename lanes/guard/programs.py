@@ -18,16 +18,16 @@ from lanes.guard.pointing import ACCOUNTS, Pointing, known
 
 V1 = "/v1"
 
-#: From the text of its file, the address of the source (which ends with ``/v1``), and the environment. Raises
-#: ConfigError.
+#: How to point a program at lanes, from the text of its file, the address of the source (which ends with ``/v1``), and
+#: the environment. Raises ConfigError.
 Point = Callable[[str, str, Mapping[str, str]], Pointing]
 #: With one of these set, Claude Code asks a cloud, and ignores its ANTHROPIC_BASE_URL.
 _CLOUD = re.compile(r"CLAUDE_CODE_USE_(?:BEDROCK|VERTEX|FOUNDRY|MANTLE|ANTHROPIC_AWS|ANTHROPIC_GOOGLE_CLOUD)")
 
 
 class Program(NamedTuple):
-    """``file``: where its settings are, from the environment. ``after``: what has to be done for it to read them.
-    ``reads_within_s``: how long it may take to read them by itself."""
+    """``file``: the file of its settings, by the environment. ``after``: what a person has to do so that it reads
+    changed settings. ``reads_within_s``: how long it may take to read them by itself; 0 if it does not."""
 
     name: str
     file: Callable[[Mapping[str, str]], Path]
@@ -45,7 +45,7 @@ def _codex_home(env: Mapping[str, str]) -> Path:
 
 
 def _claude(text: str, base: str, env: Mapping[str, str]) -> Pointing:
-    """What its file sets comes before its environment. A file with comments is one that it leaves out as a whole."""
+    """Claude Code prefers variables in its file to its environment, and ignores a file with comments as a whole."""
     settings = jsontext.node_at(jsontext.parse(text), ("env",))
     try:
         json.loads(text.strip() or "{}")
@@ -71,7 +71,7 @@ def _opencode(text: str, base: str, _: Mapping[str, str]) -> Pointing:
 
 
 def _opencode_file(env: Mapping[str, str]) -> Path:
-    """The file that tells of models; opencode merges all of them. Raises ConfigError where several do."""
+    """The one that sets models among the files that opencode merges. Raises ConfigError if several do."""
     folder = _home(env, "XDG_CONFIG_HOME", ".config") / "opencode"
     paths = [folder / name for name in ("opencode.json", "opencode.jsonc", "config.json")]
     if named := env.get("OPENCODE_CONFIG"):
@@ -85,7 +85,7 @@ def _opencode_file(env: Mapping[str, str]) -> Path:
 
 
 def _members(path: Path) -> AbstractSet[str]:
-    """The names at the top of a file of JSON."""
+    """The top-level names of a JSON file."""
     try:
         return (jsontext.parse((read(path) or "").removeprefix(BYTE_ORDER_MARK)).members or {}).keys()
     except ConfigError as error:
@@ -113,14 +113,14 @@ def _openclaw(text: str, base: str, _: Mapping[str, str]) -> Pointing:
 
 
 class OpenClawHome(NamedTuple):
-    """Where an OpenClaw has its state, and the file of its configuration."""
+    """The state folder of an OpenClaw, and the file of its configuration."""
 
     state: Path
     config: Path
 
 
 def openclaw_home(env: Mapping[str, str], folder: Path) -> OpenClawHome:
-    """Where one with that environment, started in that folder, keeps what it has."""
+    """The folders of an OpenClaw that was started with that environment, in that folder."""
 
     def named(variable: str, home: Path) -> Path | None:
         value = env.get(variable, "").strip()
@@ -177,5 +177,5 @@ PROGRAMS = {
 
 
 def program_file(program: Program) -> Path:
-    """Its file, behind any link."""
+    """The settings file of a program, with links resolved."""
     return Path(os.path.realpath(program.file(os.environ)))

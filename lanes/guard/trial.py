@@ -1,4 +1,4 @@
-"""One request through a source, just before its program is pointed at it: whether the program is protected then."""
+"""Tries one request through a source, just before its program is pointed at it."""
 
 import contextlib
 import time
@@ -9,33 +9,33 @@ from urllib.parse import SplitResult, urlsplit
 from lanes.guard.installing import Installation
 from lanes.host.holder import holder_of
 
-#: How long a gateway that was just started may take to listen.
+#: How long a gateway that was just started may take to listen (s).
 STARTS_WITHIN_S = 10.0
-#: How long a gateway, and a provider behind it, may take to answer.
+#: How long a gateway, and a provider behind it, may take to answer (s).
 ANSWERS_WITHIN_S = 10.0
-#: No source: a gateway answers that at once, and asks no provider.
+#: The path of a source that does not exist: a gateway answers it at once, and asks no provider.
 _NOBODY = "/g/-/-/v1/models"
 _UNKNOWN = b"there is no source of that name"
-#: Lanes answers so where a provider was silent for too long, or could not be reached.
+#: The status with which lanes answers if a provider was silent for too long, or could not be reached.
 _SILENT, _UNREACHED = 423, 502
 
 
 class GuardTrial(NamedTuple):
-    """How it went, in a word and in a sentence for a person."""
+    """The result of a trial, in a few words and in a sentence for a person."""
 
     state: str
     sentence: str
 
 
 class TrialAnswer(NamedTuple):
-    """``status``: 0 where the connection was closed, or what came is no HTTP."""
+    """``status``: 0 if the connection was closed, or the answer is no HTTP. ``start``: the first bytes of the body."""
 
     status: int
     start: bytes = b""
 
 
 def tried(plan: Installation) -> GuardTrial:
-    """Send it."""
+    """Send the request, and judge its answer."""
     at, unit = urlsplit(plan.url), plan.unit
     try:
         met = _listening(at, 0.0 if unit is None else STARTS_WITHIN_S)
@@ -59,7 +59,7 @@ def tried(plan: Installation) -> GuardTrial:
 
 
 def _listening(at: SplitResult, patience_s: float) -> TrialAnswer | None:
-    """What it answers to a request for no source. Raises OSError: nobody listens there, also not after a while."""
+    """The answer to a request for no source; None if none came in time. Raises OSError if nothing listens by then."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
@@ -71,7 +71,7 @@ def _listening(at: SplitResult, patience_s: float) -> TrialAnswer | None:
 
 
 def _request(at: SplitResult, path: str) -> TrialAnswer | None:
-    """The answer; None: none in time. No proxy is asked, and no redirect is followed. Raises OSError: nobody
+    """The answer; None if none came in time. Uses no proxy, and follows no redirect. Raises OSError if nothing
     listens."""
     connection = HTTPConnection(at.hostname or "", at.port, timeout=ANSWERS_WITHIN_S)
     with contextlib.closing(connection):
@@ -87,7 +87,7 @@ def _request(at: SplitResult, path: str) -> TrialAnswer | None:
 
 
 def _no_gateway(at: SplitResult, *, silent: bool) -> GuardTrial:
-    """Why what listens there is of no use."""
+    """The result if the process that listens there does not answer as a gateway."""
     where = at.netloc
     by = "" if (holder := holder_of(at.port or 0)) is None else f" ({holder})"
     if silent:

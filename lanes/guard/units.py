@@ -13,7 +13,8 @@ from lanes.config.declared.places import home_dir
 if TYPE_CHECKING:
     from lanes.config import Config
 
-#: systemd would give up after five quick ends, and send SIGTERM to the agents of a gateway that is to drain.
+#: By default, systemd gives up after five quick ends, and a stop sends SIGTERM to the agents of a gateway, too, which
+#: has to drain.
 _SYSTEMD = """\
 [Unit]
 Description=lanes gateway
@@ -43,13 +44,14 @@ _LAUNCHD = """\
 
 
 _DATABASE = "LANES_DATABASE_URL"
-#: Where lanes keeps things, besides what settings say.
+#: Variables, besides those of settings, that say where lanes keeps its files.
 _PLACES = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")
 
 
 class ServiceUnit(NamedTuple):
-    """A file, and the commands with which it takes effect, goes on, and tells how it is. ``says``: the parts of its
-    text that name the configuration and the variables."""
+    """The file of a unit, and the commands that control it. ``expected_lines``: the parts of its text that name the
+    configuration and the variables. ``start`` enables the unit as well, ``stop`` disables it; ``again`` only starts it.
+    """
 
     path: Path
     text: str
@@ -71,7 +73,7 @@ def unit(config: Path, environment: Mapping[str, str] = MappingProxyType({})) ->
         return None
     path = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "systemd" / "user" / "lanes.service"
     variables = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
-    argument = _quoted(str(config)).replace("$", "$$")  # of the first word, and of variables, nothing is replaced
+    argument = _quoted(str(config)).replace("$", "$$")  # systemd expands $ in arguments alone
     command = f"gateway --config {argument}"
     text = _SYSTEMD.format(program=_quoted(program), command=command, environment="".join(variables))
     words = (("enable", "--now"), ("start",), ("disable", "--now"), ("restart",), ("status",))
@@ -93,9 +95,9 @@ def installed(config: Path, database: str | None) -> ServiceUnit | None:
 
 
 def environment_of(config: "Config") -> dict[str, str]:
-    """What a unit has to be told of this shell: where things are, and the settings that variables and options make.
+    """The variables of this shell for a unit: where files are, and the settings that come from variables and options.
 
-    Other variables, such as keys, stay here.
+    Other variables, such as keys, are left out.
     """
     from lanes.config import SETTINGS, Origin
     from lanes.config.declared.values import written
@@ -123,6 +125,6 @@ def _launchd(home: Path, program: str, config: str, environment: Mapping[str, st
 
 
 def _quoted(word: str) -> str:
-    """A word of a line in a unit."""
+    """A word, quoted for a line of a unit."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{escaped}"'

@@ -1,6 +1,6 @@
-"""The log of a program that serves, and whatever else it says: it never blocks, and nothing in it can be forged.
+"""The log and the standard streams of a command that serves: they never block, and log lines cannot be forged.
 
-Only the commands that serve call this. A program that embeds lanes has its own logging, which stays as it is.
+Only the commands that serve use this. A program that embeds lanes keeps its own logging.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from pathlib import Path
 from lanes.logs.lines import LineFormatter
 from lanes.logs.unblocked import Unblocked, dropped, wait_for_all
 
-#: How long the end of the process waits for whoever reads the log.
+#: How long the end of the process waits for the reader of the log (s).
 LAST_WAIT_S = 0.5
 
 #: Standard output and standard error, and the file of the log where there is one.
@@ -22,9 +22,9 @@ _file: Unblocked | None = None
 
 
 def log_to(level: str, file: Path | None = None) -> None:
-    """Send the log to a file, or to standard error. From then on nothing that this process says blocks it.
+    """Send the log to a file, or to standard error. From then on, no output of this process blocks it.
 
-    Raises OSError where the file cannot be opened.
+    Raises OSError if the file cannot be opened.
     """
     global _file
     _take_over()
@@ -42,12 +42,12 @@ def log_to(level: str, file: Path | None = None) -> None:
 
 
 def flush() -> None:
-    """Wait until all that was said has been taken, but not for long: whoever does not read holds up nobody."""
+    """Wait until all output is written, but not for long: a reader that does not read must not hold up the exit."""
     wait_for_all([*_standard, *([] if _file is None else [_file])], LAST_WAIT_S)
 
 
 def _take_over() -> None:
-    """Let standard output and standard error never block: ``print`` of a runner, tracebacks, talk, the log."""
+    """Let standard output and standard error never block: for ``print`` in a runner, tracebacks, messages, the log."""
     if _standard:
         return
     for name in ("stdout", "stderr"):
@@ -68,6 +68,6 @@ def _text(stream: Unblocked, encoding: str = "utf-8") -> io.TextIOWrapper:
 
 
 def _notice(lines: int) -> str:
-    """The word about dropped lines, as a line of the log itself."""
+    """The notice about dropped lines, as a line of the log."""
     record = logging.LogRecord("lanes.log", logging.WARNING, __file__, 0, dropped(lines), None, None)
     return LineFormatter().format(record)

@@ -1,4 +1,4 @@
-"""How a line of the log looks. Much of what it says comes from outside, and none of that may look like another line."""
+"""The format of log lines. Much of their text comes from outside, and none of that may look like another line."""
 
 import logging
 
@@ -12,7 +12,7 @@ LONGEST = 65_536
 
 
 class LineFormatter(logging.Formatter):
-    """A record as one line, what follows of it (a traceback, the newlines of a foreign text) behind a mark."""
+    """Formats a record. Every further line of it (a traceback, a text with newlines) begins with ``CONTINUED``."""
 
     def __init__(self) -> None:
         super().__init__(FORMAT)
@@ -20,7 +20,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         try:
             text = super().format(record)
-        except Exception as error:  # whatever the words of somebody else's object do
+        except Exception as error:  # formatting calls methods of any object
             record = logging.makeLogRecord(
                 {"name": record.name, "levelname": record.levelname, "created": record.created}
                 | {"msg": "a record that can not be shown (%s), of %s:%d"}

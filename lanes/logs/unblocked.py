@@ -1,8 +1,8 @@
 """A stream that never blocks the code that writes to it.
 
-A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every write once it is full, and
-with it whatever thread wanted to say something. So a separate thread hands the bytes on. What does not fit into its
-queue is dropped and counted, and the reader is told how much that was as soon as there is one again.
+A pipe that nobody reads (a paused pager, Ctrl-S, a log driver that is stuck) blocks every thread that writes to it once
+it is full. So a separate thread writes. Lines that do not fit into its queue are dropped and counted, and the reader is
+told how many as soon as it reads again.
 """
 
 import io
@@ -14,21 +14,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-#: So many bytes wait for their reader; what comes beyond is dropped.
+#: The most bytes that wait for their reader; more are dropped.
 ROOM = 1_048_576
-#: Handed on in one write.
+#: The most bytes of one write.
 PIECE = 65_536
 
 
 def dropped(lines: int) -> str:
-    """How the reader is informed about lines that were dropped."""
+    """The notice to the reader about dropped lines."""
     return f"{lines} lines were dropped here: nobody took them in time"
 
 
 class Unblocked(io.RawIOBase):
-    """The descriptor ``fd`` behind a queue of ``room`` bytes. ``notice`` words a line about so many dropped ones.
+    """The descriptor ``fd`` behind a queue of ``room`` bytes. ``notice`` words the line about dropped lines.
 
-    ``owns``: it closes the descriptor once it has ended. A forked child has no such thread, and writes by itself.
+    ``owns``: the descriptor is closed at the end. A forked child has no such thread, and writes directly.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Unblocked(io.RawIOBase):
         self._room = room
         self._notice = notice
         self._waiting: deque[bytes] = deque()
-        self._bytes = 0  # that wait or are being handed on
-        self._dropped = 0  # lines since the last one that was taken
+        self._bytes = 0  # bytes that wait or are being written
+        self._dropped = 0  # lines that were dropped since the last notice
         self._lost = 0  # lines that the system refused: their reader has left, the disk is full
         self._handing = False
         self._ended = False
         self._pid = os.getpid()
-        self._news = threading.Condition()  # its lock is reentrant: a finalizer may speak at any moment
+        self._news = threading.Condition()  # its lock is reentrant: a finalizer may write at any moment
         self._thread = threading.Thread(target=self._hand_on, name="lanes-log", daemon=True)
         self._thread.start()
 
@@ -60,13 +60,13 @@ class Unblocked(io.RawIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        """Hand in bytes, which takes no time. They are all taken or all dropped."""
+        """Queue bytes without blocking. They are all taken or all dropped."""
         piece = bytes(data)
         if os.getpid() != self._pid:
             self._write_all(piece)
             return len(piece)
         with self._news:
-            # Once something was dropped all is, until there is room again: the gap is where the reader is told of it.
+            # Once something is dropped, all is until the notice is taken: the notice stands where the gap is.
             if self._dropped or self._ended or self._bytes + len(piece) > self._room:
                 self._dropped += _lines(piece)
             else:
@@ -76,14 +76,14 @@ class Unblocked(io.RawIOBase):
         return len(piece)
 
     def wait_until_taken(self, seconds: float) -> bool:
-        """Wait until everything was handed on, at most so long; whether it was."""
+        """Wait until everything is written, at most this long; returns whether it is."""
         if os.getpid() != self._pid:
             return True
         with self._news:
             return self._news.wait_for(lambda: not (self._waiting or self._dropped or self._handing), seconds)
 
     def end(self, seconds: float) -> None:
-        """Take nothing more; returns when everything was handed on, or after so many seconds."""
+        """Wait until everything is written, at most this long; then take nothing more."""
         self.wait_until_taken(seconds)
         with self._news:
             self._ended = True
@@ -125,7 +125,7 @@ class Unblocked(io.RawIOBase):
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest[:PIECE]) :]
-            except BlockingIOError:  # somebody who shares the descriptor made it so
+            except BlockingIOError:  # a process that shares the descriptor made it non-blocking
                 poll = select.poll()
                 poll.register(self._fd, select.POLLOUT)
                 poll.poll()
@@ -135,7 +135,7 @@ class Unblocked(io.RawIOBase):
 
 
 def wait_for_all(streams: "list[Unblocked]", seconds: float) -> None:
-    """Wait until all of these have handed on everything, at most so long altogether."""
+    """Wait until all of these have written everything, at most this long altogether."""
     end = time.monotonic() + seconds
     for stream in streams:
         stream.wait_until_taken(max(0.0, end - time.monotonic()))
