@@ -1,4 +1,4 @@
-"""The simulated provider as an application: takes requests, plays faults, keeps the record."""
+"""The simulated provider as an ASGI application: takes requests, plays faults, keeps the record."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ from lanes.simulate.wire import Wire
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.threads import call_off
 
-#: Called for each request before it is answered; returns what happens instead of what the request names.
+#: Called for each request before it is answered; returns the name of the fault to play, in place of the request's own.
 Weather = Callable[[SimulatedRequest], Awaitable[str]]
 
 
@@ -33,8 +33,7 @@ class Simulator:
 
     ``tempo`` divides every pause (100: a drip each 50 ms); a request may set its own with ``?tempo=``.
     ``log`` is a JSON-lines file to which each request is appended when it comes and again when it ends.
-    ``seed`` makes the luck of ``sim-flaky`` repeatable. ``weather`` decides in place of the requests what happens.
-    ``requests`` is what was seen, oldest first.
+    ``seed`` makes the luck of ``sim-flaky`` repeatable. ``weather`` chooses the faults in place of the requests.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Simulator:
         self._tempo = tempo
         self._weather = weather
         self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # luck is no secret
-        #: Called when the provider is to be gone for so many seconds (None: until ``back``); the server does that.
+        #: Makes the provider unreachable for so many seconds (None: until ``back``). The server sets both.
         self.away: Callable[[float | None], None] = lambda _: None
         self.back: Callable[[], None] = lambda: None
         self._record = RequestLog(log)
@@ -63,7 +62,7 @@ class Simulator:
 
     @property
     def requests(self) -> list[Seen]:
-        """What was seen, oldest first; the newest 20,000."""
+        """The requests that were seen, oldest first; the newest 20,000."""
         return self._record.requests
 
     def stop(self) -> None:

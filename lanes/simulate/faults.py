@@ -46,7 +46,7 @@ _OVERRIDE = re.compile(r"\[\[\s*(sim-[\w.-]+)\s*\]\]", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to do; ``number`` as its name says (seconds or a probability), 0 where it takes none."""
+    """One fault to play. ``number``: the one in its name (seconds, a probability …), 0 if it takes none."""
 
     name: str
     number: float = 0.0
@@ -63,9 +63,9 @@ def parse(name: str) -> Fault | None:
 
 
 def chosen(model: str, text: str) -> tuple[str, str]:
-    """The name that decides, and the text without it: ``[[sim-…]]`` in the text goes before the model.
+    """The name of the fault, and the text without it: ``[[sim-…]]`` in the last paragraph overrides the model.
 
-    Only in the last paragraph: those before may be of earlier messages that got no answer, told once more.
+    Earlier paragraphs do not count: they may be earlier messages that got no answer, and are sent again.
     """
     found = _OVERRIDE.search(text, text.rstrip().rfind("\n\n") + 1)
     if found is None:

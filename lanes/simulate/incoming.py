@@ -13,8 +13,8 @@ class RequestedTool(NamedTuple):
 
 
 class SimulatedRequest(NamedTuple):
-    """A request. ``text`` is that of the last user message, ``texts`` are those of all; ``resulted``: results of tools
-    stand at its end; ``schema`` is the form that the answer is to have."""
+    """A request. ``text``: that of the last user message. ``texts``: those of all user messages. ``resulted``: it ends
+    with results of tools. ``schema``: the JSON Schema for the answer. ``words``: how many words its messages have."""
 
     body: dict[str, Any]
     model: str
@@ -28,7 +28,7 @@ class SimulatedRequest(NamedTuple):
 
 
 def read(body: dict[str, Any]) -> SimulatedRequest:
-    """What a body asks. Nonsense asks for nothing."""
+    """Read a body. Invalid fields count as missing."""
     messages = body.get("messages", body.get("input"))
     return SimulatedRequest(
         body,
@@ -46,7 +46,7 @@ def read(body: dict[str, Any]) -> SimulatedRequest:
 
 
 def fitting(schema: dict[str, Any]) -> Any:
-    """A small value of a schema."""
+    """A small value that fits a schema."""
     if schema.get("enum"):
         return schema["enum"][0]
     match schema.get("type"):
@@ -78,7 +78,7 @@ def _resulted(messages: Any) -> bool:
 
 
 def _injected(message: dict[str, Any]) -> bool:
-    """Whether a program wrote it by itself behind what it answers."""
+    """Whether the program added this user message by itself, behind the one that is answered."""
     return message.get("role") == "user" and not _results(message) and not last_user_text({"messages": [message]})
 
 

@@ -1,4 +1,4 @@
-"""What a request tells of a conversation, and whether a strict or a small model would take that."""
+"""Reads the conversation in a request, and checks whether a strict provider would accept it."""
 
 import json
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class SimulatedMessage(NamedTuple):
 
 
 def messages_of(body: dict[str, Any]) -> list[SimulatedMessage]:
-    """The messages of a request, without what the system says."""
+    """The messages of a request, without system messages."""
     messages = body.get("messages", body.get("input"))
     if isinstance(messages, str):
         return [SimulatedMessage("user", messages)]
@@ -30,7 +30,7 @@ def word_count(body: dict[str, Any]) -> int:
 
 
 def recited(body: dict[str, Any]) -> str:
-    """What was told, as JSON: who, and what."""
+    """The conversation as JSON: the role and the text of each message."""
     return json.dumps([[each.role, each.text] for each in messages_of(body)])
 
 

@@ -1,4 +1,4 @@
-"""What happens for each name, played on an answer of whatever dialect."""
+"""The play of each fault, on an answer in any dialect."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from lanes.simulate.dialects.answer import SimulatedAnswer, SimulatedError
 from lanes.simulate.faults import Fault, chosen, parse
 from lanes.simulate.incoming import RequestedTool, fitting
 
-#: The pace, in seconds at tempo 1: between tokens, between the tokens of a drip, and at most in a slow answer.
+#: The pauses between tokens, in seconds at tempo 1: usually, of a drip, the longest of a slow answer, of one-slot.
 TOKEN_S = 0.003
 DRIP_S = 5.0
 SLOW_S = 0.25
@@ -22,9 +22,9 @@ SLOT_S = 0.05
 
 ANSWER = "All is well here, says the simulated provider."
 THOUGHT = "The question is short. So is the answer."
-#: So many tokens come before something goes wrong in the middle.
+#: How many tokens are sent before a fault in the middle of an answer.
 TOKENS_BEFORE = 3
-#: What tools that run a command call it.
+#: The argument names for the command in tools that run one.
 COMMANDS = frozenset({"command", "cmd"})
 
 BROKEN = SimulatedError(
@@ -54,8 +54,8 @@ UNKNOWN = SimulatedError(
 
 @dataclass(slots=True)
 class Shared:
-    """What all answers of one provider share: its luck, the one slot of a small model, the outages that were, and how
-    often it has refused which messages."""
+    """What all answers of one provider share: its luck, ``away`` (makes it unreachable for so many seconds), the slot
+    of ``sim-one-slot``, the texts that caused an outage, and how often ``sim-recovers`` refused a conversation."""
 
     luck: Random
     away: Callable[[float], None]
@@ -79,7 +79,7 @@ PLAYS: dict[str, Play] = {}
 
 
 def plays(name: str) -> Callable[[Play], Play]:
-    """Says of a function that it plays the fault of that name, whose meaning is in ``FAULTS``."""
+    """Registers a function as the play of a fault, whose meaning is in ``FAULTS``."""
 
     def named(play: Play) -> Play:
         PLAYS[name] = play
@@ -89,7 +89,7 @@ def plays(name: str) -> Callable[[Play], Play]:
 
 
 def tokens(text: str) -> list[str]:
-    """A text in pieces that join to it again: each word with the space before it."""
+    """A text in pieces, which joined give the text: each word with the space before it."""
     first, *rest = text.split(" ")
     return [first, *(f" {word}" for word in rest)]
 
@@ -267,7 +267,7 @@ async def window(scene: Scene) -> None:
 
 
 async def unknown(scene: Scene) -> None:
-    """There is no such name."""
+    """Refuse a name that no fault has."""
     await _refuse(scene, UNKNOWN)
 
 
@@ -296,9 +296,10 @@ async def _call(scene: Scene, count: int) -> None:
 
 
 async def _calls(scene: Scene, calls: Sequence[tuple[RequestedTool, Mapping[str, Any]]]) -> None:
-    """Call tools with these arguments and what else they need; with their results there, do what follows."""
+    """Call tools with these arguments, completed by their schemas. If there are none, or the request has their results,
+    play what a second name in the text chooses, else answer."""
     if not calls or scene.answer.request.resulted:
-        name, text = chosen("sim-ok", scene.text)  # what a second name says
+        name, text = chosen("sim-ok", scene.text)
         await PLAYS.get(name, unknown)(replace(scene, fault=parse(name) or Fault(""), text=text))
         return
     await scene.answer.begin()

@@ -1,4 +1,4 @@
-"""What the simulated provider saw: the proof of tests and checkers that does not rest on lanes itself."""
+"""The record of the requests that the simulated provider saw: evidence for tests, independent of lanes itself."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-#: So many of the newest requests are kept in memory; a log file keeps all.
+#: How many of the newest requests are kept in memory; a log file keeps all.
 KEPT = 20_000
 
 
@@ -27,7 +27,7 @@ class Seen:
     """One request.
 
     ``…_at`` is wall time in milliseconds, ``…_ns`` the machine's monotonic clock, which several processes of
-    one boot share. ``key`` and ``run`` are what the client said in ``X-Lanes-Key`` and ``X-Lanes-Run``.
+    one boot share. ``key`` and ``run`` are from the headers ``X-Lanes-Key`` and ``X-Lanes-Run``.
     ``server`` names the process that saw it, because each process numbers its requests from 1.
     """
 
@@ -68,9 +68,9 @@ class RequestLog:
         return seen
 
     def end(self, seen: Seen, outcome: RequestEnd, ended_ns: int | None = None) -> None:
-        """Take down how it ended, and when: now, or at ``ended_ns``.
+        """Record how a request ended, and when: now, or at ``ended_ns``.
 
-        In the log the last line of a request is the one that counts.
+        In the log, the last line of a request is the one that counts.
         """
         seen.outcome = outcome
         seen.ended_at, seen.ended_ns = time.time_ns() // 1_000_000, ended_ns or time.monotonic_ns()

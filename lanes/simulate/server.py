@@ -1,4 +1,4 @@
-"""Serving the simulated provider: inside another program, or as a separate process."""
+"""Serves the simulated provider, inside another program or as a separate process."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from lanes.simulate.app import Simulator
 from lanes.simulate.wire import KILL_EXTENSION
 
 DEFAULT_PORT = 8766
-#: How long the end of the responses is waited for when the server stops.
+#: How long responses may take to end when the server stops (s).
 STOP_S = 2
 
 
@@ -34,9 +34,8 @@ async def serve(
 ) -> AsyncIterator[str]:
     """Serve the simulated provider on this event loop; the value is its base URL (``http://127.0.0.1:…/v1``).
 
-    Port 0 takes a free one. ``tempo`` and ``log`` are for a simulator made here; one that is handed in has its
-    own. No signal handler is touched. The end of the block ends every stream at once. Raises OSError where the
-    port is taken.
+    Port 0 takes a free one. ``tempo`` and ``log`` are for a simulator made here; ``simulator`` has its own. No signal
+    handler is touched. The end of the block ends every stream at once. Raises OSError if the port is taken.
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = listen(host, port)
@@ -70,14 +69,14 @@ async def _until_signalled(port: int, host: str, log: Path | None, tempo: float)
 
 
 class _OnceAway(Server):
-    """A server that can be gone for a time: nothing listens at its address, and every connection is reset."""
+    """A server that can be unreachable for a time: nothing listens at its address, and every connection is aborted."""
 
-    _address: tuple[str, int] | None = None  # while it is gone
+    _address: tuple[str, int] | None = None  # its address while it is unreachable
     _timer: asyncio.TimerHandle | None = None
     _listener: socket.socket | None = None
 
     def away(self, listener: socket.socket, seconds: float | None) -> None:
-        """Be gone for so many seconds; None: until ``back``."""
+        """Be unreachable for so many seconds; None: until ``back``."""
         if self._address is not None:
             return
         listening = self._listener or listener
@@ -91,7 +90,7 @@ class _OnceAway(Server):
             self._timer = asyncio.get_running_loop().call_later(seconds, self.back)
 
     def back(self) -> None:
-        """Be there again."""
+        """Be reachable again."""
         if self._address is None:
             return
         self._listener, self._address = listen(*self._address), None
@@ -99,14 +98,14 @@ class _OnceAway(Server):
         self._acceptors[0].open()
 
     def close(self, listener: socket.socket) -> None:
-        """Close what listens."""
+        """Close the listening socket."""
         if self._timer is not None:
             self._timer.cancel()
         (self._listener or listener).close()
 
 
 class _Protocol(HttpToolsProtocol):
-    """Hands the application the means to kill its connection, which ASGI does not have."""
+    """Gives the application a function that kills its connection, which ASGI lacks."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

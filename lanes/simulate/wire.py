@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
-#: The name under which ``server`` hands the means to kill a connection to the application.
+#: The ASGI extension under which ``server`` gives the application the function that kills a connection.
 KILL_EXTENSION = "lanes.kill"
 
 
@@ -40,7 +40,7 @@ class Wire:
         await asyncio.sleep(seconds / self._tempo)
 
     async def silence(self) -> None:
-        """Send nothing any more; only the end of the connection ends it."""
+        """Send nothing any more, until the connection ends."""
         await asyncio.Event().wait()
 
     async def reset(self) -> None:

@@ -1,5 +1,5 @@
-"""What the answers of the simulated provider look like on the wire, in each dialect. Written apart from
-``lanes.dialects``, so that neither hides a fault of the other."""
+"""The answers of the simulated provider in each dialect. Independent of ``lanes.dialects``, so that neither hides a bug
+of the other."""
 
 from lanes.simulate.dialects.answer import SimulatedAnswer
 from lanes.simulate.dialects.chat import SimulatedChat

@@ -1,4 +1,4 @@
-"""One answer of the simulated provider, whatever dialect it is in."""
+"""One answer of the simulated provider, in any dialect."""
 
 import json
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from lanes.simulate.wire import Wire
 
 
 class SimulatedError(NamedTuple):
-    """An error: its status, what it says, and what OpenAI and Anthropic call it."""
+    """An error: its status and sentence, OpenAI's type and code for it, and Anthropic's type."""
 
     status: int
     sentence: str
@@ -32,34 +32,34 @@ class SimulatedAnswer(ABC):
         self.thought: list[str] = []
         self.refused = False
         self.cut_short = False
-        self.ended = False  # properly, with all that it says
+        self.ended = False  # properly, with the terminal event
         self.calls: list[tuple[str, str, str]] = []  # id, name, arguments
 
     @classmethod
     def read(cls, body: dict[str, Any], path: dict[str, str]) -> SimulatedRequest:  # noqa: ARG003 - for Gemini
-        """What a request asks for; ``path`` has what its path names."""
+        """Read a request. ``path``: the parameters in its path."""
         return incoming.read(body)
 
     async def begin(self) -> None:
-        """Start a stream with what comes before all content; nothing yet where one object was asked for."""
+        """Start a stream with the events before any content; send nothing yet if one object was asked for."""
         if self.stream:
             await self.wire.start(200, "text/event-stream")
             await self._begin()
 
     async def token(self, text: str) -> None:
-        """Give one more piece of the text."""
+        """Send one more piece of the text."""
         self.sent.append(text)
         if self.stream:
             await self._text(text)
 
     async def think(self, text: str) -> None:
-        """Give one more piece of what is thought before the text."""
+        """Send one more piece of the reasoning before the text."""
         self.thought.append(text)
         if self.stream:
             await self._thought(text)
 
     async def refuse_to(self, text: str) -> None:
-        """Say no, as a model does."""
+        """Refuse with a text, as a model does."""
         self.refused = True
         self.sent.append(text)
         if self.stream:
@@ -123,7 +123,7 @@ class SimulatedAnswer(ABC):
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """The tokens: of the request, of the answer, and those of the answer that were thought."""
+        """The tokens of the request, of the answer, and those of the answer that are reasoning."""
         return self.request.words, len(self.sent) + len(self.thought) + len(self.calls), len(self.thought)
 
     @abstractmethod
@@ -131,7 +131,7 @@ class SimulatedAnswer(ABC):
         """The answer as one object."""
 
     def error(self, error: SimulatedError) -> dict[str, Any]:
-        """The object that reports an error, as OpenAI has it."""
+        """The object that reports an error, in OpenAI's form."""
         return {"error": {"message": error.sentence, "type": error.type, "param": None, "code": error.code}}
 
     @abstractmethod
