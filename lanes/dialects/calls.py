@@ -1,4 +1,4 @@
-"""Calls of tools that come in pieces: to which call a piece belongs, and how calls follow each other."""
+"""Tool calls that come in pieces: to which call a piece belongs, and one call after the other."""
 
 import json
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ from lanes.dialects.model import CallPiece
 
 
 class _Begun(NamedTuple):
-    """A call that has begun: its place among all calls, and what its first piece said of it. ``whole``: that has all of
-    its arguments."""
+    """A call that has begun: its place among all calls, and the id and name in its first piece. ``whole``: that piece
+    has all of the arguments."""
 
     place: int
     id: str | None
@@ -17,9 +17,9 @@ class _Begun(NamedTuple):
 
 
 class CallPlaces:
-    """The place of each call among all calls of an answer.
+    """Finds the place of each call among all calls of an answer.
 
-    The index of a piece says it, mostly. Some providers send none, others the same one with each call.
+    Usually that is the index in a piece, but some providers send none, and others the same one with each call.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class CallPlaces:
         self._next = 0
 
     def of(self, index: object, arguments: Any, call_id: str | None, name: str | None) -> int:
-        """The place of the call that a piece with these belongs to."""
+        """The place of the call to which a piece with these fields belongs."""
         index = index if isinstance(index, int) else None
         last = self._last if index is None else self._by_index.get(index)
         if last is None or not _goes_on(last, index, arguments, call_id, name):
@@ -42,7 +42,7 @@ class CallPlaces:
         return last.place
 
     def placed(self, pieces: list[Any]) -> list[Any]:
-        """The pieces in the words of chat, each with the place of its call as its index."""
+        """Pieces in the form of chat, each with the place of its call as its index."""
         return [self._placed(piece) if isinstance(piece, dict) else piece for piece in pieces]
 
     def _placed(self, piece: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class CallPlaces:
 
 
 def _goes_on(call: _Begun, index: int | None, arguments: Any, call_id: str | None, name: str | None) -> bool:
-    """Whether a piece continues a call. Some providers repeat the name in each, and some make up an id for each."""
+    """Whether a piece continues a call. Some providers repeat the name in each piece, some make up an id for each."""
     if call_id and call.id:
         return call_id == call.id or (index is not None and not name)
     if not (name and call.name):
@@ -62,9 +62,8 @@ def _goes_on(call: _Begun, index: int | None, arguments: Any, call_id: str | Non
 
 
 class CallOrder:
-    """Lets one call follow the other, for the dialects that have the pieces of one between its begin and its end.
-
-    A call may be going on while another one begins; then the pieces of the other one wait until all calls have ended.
+    """Puts interleaved calls one after the other, for dialects in which all pieces of a call come between its begin and
+    its end. If a call begins while another one is incomplete, its pieces wait until all calls have ended.
     """
 
     def __init__(self) -> None:
@@ -73,7 +72,7 @@ class CallOrder:
         self._waiting: dict[int | None, list[CallPiece]] = {}
 
     def take(self, piece: CallPiece) -> list[CallPiece]:
-        """The pieces whose turn it is."""
+        """The pieces that can be written now."""
         if piece.place != self._now:
             if self._waiting or (self._now is not None and not _whole("".join(self._arguments))):
                 self._waiting.setdefault(piece.place, []).append(piece)

@@ -1,4 +1,4 @@
-"""What a dialect does, as a provider and as the API that clients speak."""
+"""The interface of a dialect, in both roles: towards providers that lanes asks, and towards clients of lanes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ class Draft(Protocol):
     finished: bool
 
     def take(self, event: dict[str, Any], pieces: list[Delta], name: str = ...) -> None:
-        """Add one event, of that name; what of it is for a listener goes to ``pieces``. Raises AttemptFailed."""
+        """Add one event of that name, and its pieces for listeners to ``pieces``. Raises AttemptFailed."""
         ...
 
     def end(self) -> None:
@@ -34,14 +34,14 @@ class Draft(Protocol):
 
 
 class StoredReply(NamedTuple):
-    """What is stored of a finished reply. ``detail`` is as ``Reply`` has it."""
+    """A finished reply as it is stored. ``detail``: its fields besides the text, as ``Reply`` has them."""
 
     text: str
     detail: Mapping[str, Any]
 
     @property
     def finish(self) -> str:
-        """Why it ended, in the words of chat."""
+        """The finish reason, as chat names it."""
         return self.detail.get("finish_reason") or "stop"
 
 
@@ -70,7 +70,7 @@ class AnswerWriter(Protocol):
 
 
 class ClientRequest(NamedTuple):
-    """The request of a client, whose answer is written: the id of its message, when it came (s), and its body."""
+    """The request that an answer is written for: the id of its message, when it came (Unix time in s), and its body."""
 
     message_id: int
     at: int
@@ -87,10 +87,10 @@ class Dialect(NamedTuple):
     """One dialect in both roles.
 
     ``route`` is where requests go, below a base URL. ``check`` refuses a body that is no request, before it is stored;
-    ``read`` and ``write`` translate from and to the inner model, and raise Untranslatable. ``asks`` is what a request
-    to a provider says in any case: its model, and that the answer is a stream. ``draft`` is told the model, and
-    whether the client speaks the same dialect: then its own events pass. ``key`` is the header for the provider's
-    key, where the configuration names no other, ``headers`` are further ones.
+    ``read`` and ``write`` translate from and to the inner model, and raise Untranslatable. ``asks`` gives the fields of
+    every request to a provider: its model, and that the answer is a stream. ``draft`` takes the model, and whether the
+    client speaks the same dialect, so that the provider's events pass unchanged. ``key`` is the header for the
+    provider's key, if the configuration names no other; ``headers`` are further ones.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the dialects share whose streams consist of typed events: messages and responses."""
+"""The common parts of the dialects whose streams consist of typed events: messages and responses."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
@@ -23,10 +23,10 @@ P = TypeVar("P", bound=OpenPart)
 
 
 class EventDraft(Generic[P]):
-    """Adds up events.
+    """Builds a reply from events.
 
     ``native``: the client speaks this dialect too. Then each piece carries the event itself, and the reply the whole
-    answer, so that nothing is lost of what lanes does not know.
+    answer, so that nothing that lanes does not know is lost.
     """
 
     #: The field of an event that says which part it belongs to, and the kinds of parts that the inner model knows.
@@ -40,7 +40,7 @@ class EventDraft(Generic[P]):
         self._native = native
         self._model = model
         self._model_sent = False
-        self._held: list[Delta] = []  # what says nothing by itself: handed on, it would rule out another provider
+        self._held: list[Delta] = []  # pieces before any content: once sent, they would rule out another provider
         self._parts: dict[int, P] = {}
         self._calls = 0
 
@@ -52,7 +52,7 @@ class EventDraft(Generic[P]):
         return self._parts.get(event.get(self.PLACE, -1))
 
     def _tell(self, event: dict[str, Any], given: list[Piece], pieces: list[Delta]) -> None:
-        """Hand on what an event says; where the client speaks this dialect, the event with it."""
+        """Pass on the pieces of an event, with the event itself if the client speaks this dialect."""
         deltas = [self._gather(delta_of(piece)) for piece in given]
         strange = not deltas and self._is_strange(event)
         self.contents += len(deltas) or strange
@@ -73,13 +73,14 @@ class EventDraft(Generic[P]):
         return delta._replace(text=self._gathered.add(delta.text))
 
     def _is_strange(self, event: dict[str, Any]) -> bool:
-        """Whether the event says more than the inner model can tell."""
+        """Whether the event belongs to a part that the inner model does not know."""
         part = self._part(event)
         return part is not None and part.kind not in self.KNOWN
 
 
 class EventWriter(ABC):
-    """Writes one answer: the events of a provider of this dialect as they came, those of others made here."""
+    """Writes one answer: events of a provider of this dialect pass as they came, pieces of other dialects become
+    events."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -103,7 +104,7 @@ class EventWriter(ABC):
         return "".join(map(self._write, self._order.take(piece)))
 
     def _calls_left(self) -> str:
-        """The events of the calls that wait for their turn: no call goes on."""
+        """The events of the calls that wait for their turn, once all calls have ended."""
         return "".join(map(self._write, self._order.rest()))
 
     def _all_of(self, reply: StoredReply) -> str:

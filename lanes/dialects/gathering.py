@@ -1,4 +1,4 @@
-"""Gathers the text of an answer and what is more than text, bounded, whatever dialect it comes in."""
+"""Gathers the text of an answer and its other parts, up to a limit of size, for every dialect."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ MAX_REPLY = 16 * 1024 * 1024
 
 
 class Gathering:
-    """The parts of one answer that have arrived. ``more`` is the chat message besides its text. Raises AttemptFailed
-    (garbage) beyond ``max_reply`` characters."""
+    """The parts of one answer that have arrived. ``more``: the fields of the chat message besides its text. Raises
+    AttemptFailed (garbage) beyond ``max_reply`` characters."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
         self.spend = _Room(max_reply).spend
@@ -48,7 +48,8 @@ class Gathering:
 
 
 class _Room:
-    """How much more is kept. By itself, since a draft and its merger that name each other stay in memory."""
+    """How many more characters are kept. An object of its own: a draft and a merger that refer to each other would stay
+    in memory."""
 
     def __init__(self, left: int) -> None:
         self._left = left

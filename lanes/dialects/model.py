@@ -1,7 +1,7 @@
 """The inner model of a request and of an answer, which every dialect translates to and from.
 
-The pieces of an answer travel through lanes as ``Delta``, which words what is more than text as the chat dialect does;
-``lanes.dialects.chat.pieces`` is the way between the two.
+The pieces of an answer travel through lanes as ``Delta``, in which everything but text has the form of the chat
+dialect; ``lanes.dialects.chat.pieces`` converts between the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class Untranslatable(Unfit):
 
 
 class TextPart(NamedTuple):
-    """What somebody said."""
+    """A text."""
 
     text: str
 
@@ -54,8 +54,8 @@ class FilePart(NamedTuple):
 
 
 class ReasoningPart(NamedTuple):
-    """What the model thought; ``signature`` and ``data`` (a thought that only its maker can read) prove it to its
-    maker."""
+    """Reasoning of the model. ``signature`` proves it to the provider that made it; ``data`` is encrypted reasoning,
+    which only that provider can read."""
 
     text: str = ""
     signature: str | None = None
@@ -124,7 +124,7 @@ class Option(NamedTuple):
 
 @dataclass(slots=True)
 class Prompt:
-    """A request. ``options`` are its settings by the inner name; one that a dialect does not know is refused by it."""
+    """A request. ``options`` are its settings by the inner name; a dialect refuses a setting that it does not know."""
 
     messages: list[PromptMessage]
     tools: list[Tool] = field(default_factory=list)
@@ -143,8 +143,8 @@ class RefusalPiece(NamedTuple):
 
 
 class ReasoningPiece(NamedTuple):
-    """A piece of a thought. ``signature`` ends it; ``data`` is a whole one that only its maker can read. ``place``
-    tells thoughts apart that are signed each."""
+    """A piece of reasoning. ``signature`` ends a block of it; ``data`` is a whole block that is encrypted. ``place``
+    tells blocks apart that are signed separately."""
 
     text: str = ""
     signature: str | None = None
@@ -165,7 +165,7 @@ Piece = TextPiece | RefusalPiece | ReasoningPiece | CallPiece
 
 
 class Usage(NamedTuple):
-    """What an answer took, in tokens. ``input`` counts all of the request, what came from a cache too."""
+    """The tokens of an answer. ``input`` counts the whole request, including what came from a cache."""
 
     input: int = 0
     output: int = 0

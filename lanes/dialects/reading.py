@@ -1,4 +1,4 @@
-"""Reads JSON of a client part by part, so that nothing is left over unseen: what nobody took is refused by its name."""
+"""Reads the JSON of a client field by field, so that none is ignored: a field that was not taken is refused by name."""
 
 import base64
 import re
@@ -9,7 +9,7 @@ from lanes.dialects.model import Option, Part, TextPart, ToolChoice, Untranslata
 
 T = TypeVar("T")
 
-#: Settings that tell how to compute an answer, not which: they are left out where the provider has none such.
+#: Settings that change how an answer is computed, not the answer: they are left out of a translated request.
 HINTS = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier")
 
 _DATA = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
@@ -77,25 +77,25 @@ class Node:
         return [TextPart(content)] if isinstance(content, str) else [part(each) for each in content]
 
     def leave(self, *names: str) -> None:
-        """Leave out fields that change nothing of the answer."""
+        """Drop fields that do not change the answer."""
         for name in names:
             self._left.pop(name, None)
 
     def rest(self) -> Iterator[tuple[str, Option]]:
-        """What nobody took, as options. An empty list or object says nothing."""
+        """The fields that were not taken, as options, without empty lists and objects."""
         for name, value in self._left.items():
             if value in ([], {}):
                 continue
             yield name, Option(value, self.place(name))
 
     def done(self) -> None:
-        """Raises Untranslatable for what nobody took."""
+        """Raises Untranslatable if a field was not taken."""
         for name in self._left:
             raise untranslatable(self.place(name))
 
 
 def tool_choice(node: Node, called: Callable[[Node], Node | None]) -> dict[str, Option]:
-    """The choice of a tool in OpenAI's words; ``called`` gives the object that names it. Raises Untranslatable."""
+    """The choice of a tool in OpenAI's form; ``called`` gives the object that names it. Raises Untranslatable."""
     given = node.any("tool_choice")
     if given is None:
         return {}
@@ -140,7 +140,7 @@ def _nodes(values: list[Any], param: str) -> Iterator[Node]:
 
 
 def data_of(url: str) -> tuple[str, str] | None:
-    """The media type and the base64 text of a ``data:`` URL; None where it is another address, or no base64."""
+    """The media type and the base64 text of a ``data:`` URL; None if it is another URL, or no base64."""
     found = _DATA.fullmatch(url)
     if found is None:
         return None

@@ -15,15 +15,15 @@ DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, RESP
 #: Where clients find the routes of every dialect.
 BASE = "/v1/"
 
-#: Names in a request that begin so are for lanes alone, and never reach a provider.
+#: The prefix of fields of a request that are for lanes alone, and never reach a provider.
 OURS = "lanes_"
-#: Which dialect a request is in, where that is not chat; and the headers of the client that its provider needs.
+#: The field for the dialect of a request that is not chat, and that for the client's headers that a provider needs.
 NAMED = f"{OURS}dialect"
 HEADERS = f"{OURS}headers"
 
 
 def dialect_of(request: Mapping[str, Any]) -> Dialect:
-    """The dialect of a stored request. Raises Unfit where there is none of that name."""
+    """The dialect of a stored request. Raises Unfit if there is none of that name."""
     name = request.get(NAMED, CHAT.name)
     if not isinstance(name, str) or name not in DIALECTS:
         raise Unfit(f"{NAMED} is one of {', '.join(DIALECTS)}")
@@ -31,8 +31,7 @@ def dialect_of(request: Mapping[str, Any]) -> Dialect:
 
 
 def envelope_at(path: str) -> Callable[[Problem], dict[str, Any]] | None:
-    """How errors are worded at a path: as the dialect of that route does, elsewhere under ``/v1`` as chat does; None:
-    not by a dialect."""
+    """The error envelope at a path: that of the route's dialect, elsewhere under ``/v1`` that of chat; None beyond."""
     if not path.startswith(BASE):
         return None
     route = path.removeprefix(BASE)

@@ -41,7 +41,7 @@ _URL = re.compile(r"""base_url:[ \t]+(?P<quote>["']?)(?P<url>https?://[^\s"'#\\]
 
 
 def hermes(text: str, base: str) -> Pointing:
-    """How to point hermes at ``base``, from its text. Raises ConfigError if that is not exactly understood."""
+    """How to point hermes at ``base``, from the text of its file. Raises ConfigError if not exactly understood."""
     block = _BLOCK.search(text)
     if block is None or len(_MODEL.findall(text)) != 1 or _DOCUMENT.search(text, block.start()):
         raise _refused()

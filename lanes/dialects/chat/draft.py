@@ -10,30 +10,30 @@ from lanes.runners.http.merging import Merger, plain, whole
 from lanes.text.chats import text_of
 from lanes_storage.law import AttemptCause
 
-#: What each chunk says of the whole reply.
+#: The fields of a chunk that concern the whole reply.
 HEAD = ("model", "system_fingerprint", "service_tier")
 
 
 class ChatDraft:
-    """Adds up chunks. Raises AttemptFailed: an error in the stream, something that is no chunk, beyond ``max_reply``.
+    """Builds a reply. Raises AttemptFailed: an error in the stream, an invalid chunk, over ``max_reply`` characters.
 
-    ``model`` is what answers, unless a chunk says so before the first piece.
+    ``model`` is the one that answers, unless a chunk names another before the first piece.
     """
 
     def __init__(self, max_reply: int = MAX_REPLY, *, model: str | None = None) -> None:
-        self.contents = 0  # chunks that were content: the role alone, an empty delta, no choices are none
+        self.contents = 0  # chunks with content: not the role alone, an empty delta, or no choices
         self.finished = False
         self._gathered = Gathering(max_reply)
         self._calls = CallPlaces()
         self._usage: dict[str, Any] | None = None
         self._head = {"model": model}
-        self._fresh = {"model": model} if model else {}  # of the head, what no piece has told
-        self._last_head: tuple[Any, ...] = ()  # as the last chunk said it
+        self._fresh = {"model": model} if model else {}  # fields of the head that no piece has carried yet
+        self._last_head: tuple[Any, ...] = ()  # that of the last chunk
         self._logprobs = Merger(self._gathered.spend)
         self.finish_reason: str | None = None
 
     def take(self, chunk: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
-        """Add one chunk; what of it is for a listener goes to ``pieces``."""
+        """Add one chunk, and its pieces for listeners to ``pieces``."""
         if chunk.get("error") or chunk.get("type") == "error" or name == "error":
             raise from_error(chunk)
         usage, choices = chunk.get("usage"), chunk.get("choices")
@@ -63,7 +63,7 @@ class ChatDraft:
 
     @property
     def missing(self) -> str:
-        """What a stream lacks that ends now."""
+        """What is missing if the stream ends now."""
         return "the terminal event [DONE]" if self.finish_reason else "a finish reason"
 
     def reply(self) -> Reply:
@@ -83,7 +83,7 @@ class ChatDraft:
         return more | ({"logprobs": self._logprobs.result()} if self._logprobs else {}) or None
 
     def _take_head(self, head: tuple[Any, ...]) -> None:
-        """The model is the one that the first piece has told."""
+        """Take note of the head of a chunk. The model does not change after the first piece."""
         self._last_head = head
         for name, value in zip(HEAD, head, strict=True):
             fits = isinstance(value, str) and value and not (name == "model" and self._gathered.begun)

@@ -1,4 +1,4 @@
-"""What is more than text in an answer: the chat dialect's words, in which it travels and is stored, and the inner
+"""Converts answers between the form of chat, in which their parts besides text travel and are stored, and the inner
 model."""
 
 import json
@@ -34,7 +34,7 @@ def pieces(delta: Delta) -> Iterator[Piece]:
 
 
 def _signed(details: object) -> Iterator[Piece]:
-    """Thoughts as those tell them that sign them. In a whole message each is one."""
+    """The blocks of signed or encrypted reasoning. In a whole message, without an index, each entry is a block."""
     for at, detail in enumerate(dicts(details)):
         text, signature, data = (_text(detail, name) for name in ("text", "signature", "data"))
         place = detail.get("index", at)
@@ -43,7 +43,7 @@ def _signed(details: object) -> Iterator[Piece]:
 
 
 def delta_of(piece: Piece) -> Delta:
-    """A piece of an answer, in the words of chat."""
+    """A piece of an answer, in the form of chat."""
     match piece:
         case TextPiece(text):
             return Delta(text)
@@ -74,13 +74,13 @@ def delta_of_message(text: str, message: Mapping[str, Any] | None) -> Delta:
 
 
 def usage_of(usage: Mapping[str, Any] | None) -> Usage | None:
-    """The usage of an answer, from chat's words."""
+    """The usage of an answer, from the form of chat."""
     return usage_in(usage, "prompt", "completion") if usage else None
 
 
 def usage_in(counts: Mapping[str, Any], input_word: str, output_word: str) -> Usage:
-    """What a provider of OpenAI's dialects counted; ``input_word`` and ``output_word`` are what the dialect calls both
-    sides."""
+    """The usage that a provider of one of OpenAI's dialects counted; ``input_word`` and ``output_word`` are the
+    dialect's names of the two sides."""
     input_details = counts.get(f"{input_word}_tokens_details")
     output_details = counts.get(f"{output_word}_tokens_details")
     return Usage(
@@ -93,13 +93,13 @@ def usage_in(counts: Mapping[str, Any], input_word: str, output_word: str) -> Us
 
 
 def tokens(counted: Any, name: str) -> int | None:
-    """A number of tokens in what a provider counted; None where it says none."""
+    """A number of tokens in what a provider counted; None if it gives none."""
     value = counted.get(name) if isinstance(counted, Mapping) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def chat_usage(usage: Usage) -> dict[str, Any]:
-    """The usage of an answer, in chat's words."""
+    """The usage of an answer, in the form of chat."""
     input_details = present(cached_tokens=usage.cached, cache_write_tokens=usage.cache_written)
     made: dict[str, Any] = {
         "prompt_tokens": usage.input,

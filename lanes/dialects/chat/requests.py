@@ -1,4 +1,4 @@
-"""Requests in the chat dialect, there and back."""
+"""Translates requests of the chat dialect to the inner model and back."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ from lanes.dialects.model import (
 from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, write_options
 
-#: Settings by what chat calls them, and by the inner name. Either name of a limit is read, the newer one is written.
+#: Settings by chat's name, with the inner name. Both names of the token limit are read, the newer one is written.
 _NAMES = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -38,9 +38,9 @@ _NAMES = {
     "store": "store",
     "metadata": "metadata",
 }
-#: What an earlier answer thought, without a proof.
+#: The fields of unsigned reasoning in an earlier answer.
 _UNSIGNED = ("reasoning_content", "reasoning")
-#: Settings that say what holds anyway.
+#: Settings that are left out if they have their default value.
 _DEFAULTS: dict[str, Any] = {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0, "modalities": ["text"]}
 
 
@@ -117,9 +117,9 @@ def _part(node: Node) -> Part:
 
 
 def _thoughts(node: Node) -> Iterable[Part]:
-    """What an earlier answer thought. Only what is signed can be told to a model again; the rest it never reads.
+    """The reasoning of an earlier answer. Only signed reasoning is passed to a model again; no model reads the rest.
 
-    litellm puts what it does not know of an answer into ``provider_specific_fields``, and sends it back in there.
+    litellm puts unknown fields of an answer into ``provider_specific_fields``, and sends them back in there.
     """
     node.leave(*_UNSIGNED, "audio", "annotations")
     within = node.node("provider_specific_fields") or Node({})
@@ -130,7 +130,7 @@ def _thoughts(node: Node) -> Iterable[Part]:
 
 
 def _signed(node: Node) -> list[Part]:
-    """The thoughts with the proof of their maker, in the words of OpenRouter or of litellm."""
+    """The signed or encrypted reasoning, in the form of OpenRouter or of litellm."""
     details, blocks = node.nodes("reasoning_details"), node.nodes("thinking_blocks")
     found: list[Part] = []
     for each in details or blocks:
@@ -182,7 +182,7 @@ def _format(node: Node) -> Format | None:
 
 
 def _messages(message: PromptMessage) -> Iterable[dict[str, Any]]:
-    """The messages of one message: each result of a tool is a separate one."""
+    """The messages of chat for one inner message: each result of a tool is a separate one."""
     rest: list[Part] = []
     for part in message.parts:
         if isinstance(part, ResultPart):
@@ -210,7 +210,7 @@ def _other(role: Role, parts: list[Part], param: str) -> dict[str, Any]:
 
 
 def _assistant(parts: list[Part], param: str) -> dict[str, Any]:
-    """What the model said before. What it thought is left out: chat has no words for it, and no model reads it."""
+    """An earlier answer. Its reasoning is left out: chat has no field for it, and no model reads it."""
     texts = "".join(part.text for part in parts if isinstance(part, TextPart))
     refusals = "".join(part.text for part in parts if isinstance(part, RefusalPart))
     calls = [_called(part) for part in parts if isinstance(part, CallPart)]

@@ -10,7 +10,7 @@ from lanes.runners.base import Delta
 
 
 class ChatWriter:
-    """One answer. What stands around the text of a chunk is made once, since it is the same for nearly all."""
+    """One answer. The JSON around the text of a chunk is made once, since it is the same for nearly all chunks."""
 
     def __init__(self, request: ClientRequest) -> None:
         options = request.body.get("stream_options")

@@ -10,7 +10,7 @@ from lanes.dialects.reading import check_messages
 
 
 def _check(body: Mapping[str, Any]) -> None:
-    """Refuse a body without messages, unless it goes on with what the provider keeps. Raises Untranslatable."""
+    """Refuse a body without messages, unless it continues a thread that the provider keeps. Raises Untranslatable."""
     if body.get("messages") != [] or body.get("thread") is None:
         check_messages(body)
 

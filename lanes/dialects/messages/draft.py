@@ -12,7 +12,7 @@ from lanes.runners.http.failures import from_error
 from lanes.runners.http.merging import Merger
 from lanes.runners.http.objects import decode
 
-#: Why a reply ended, in the words of messages and of chat. Others are kept as they are.
+#: The finish reason of chat for each stop reason of messages. Other stop reasons are kept as they are.
 FINISHES = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -24,8 +24,8 @@ FINISHES = {
 
 
 class _Block(OpenPart):
-    """One block of content. ``came``: the block as it came, where that is kept. ``given``: the input of a tool
-    that came as the block began; some servers send all of it there."""
+    """One block of content. ``came``: the block as it came, if the client speaks this dialect. ``given``: the tool
+    input at the start of the block, where some servers send all of it."""
 
     def __init__(self, kind: str, call: int, came: Merger | None, given: Any) -> None:
         super().__init__(kind, call)
@@ -34,12 +34,12 @@ class _Block(OpenPart):
         self.arguments: list[str] = []
 
     def written(self) -> str:
-        """The input of its tool, as JSON."""
+        """Its tool input, as JSON."""
         return "".join(self.arguments) or json.dumps(self._given or {})
 
 
 class MessagesDraft(EventDraft[_Block]):
-    """Adds up events. Raises AttemptFailed: an error in the stream, a block that nobody knows."""
+    """Builds a reply. Raises AttemptFailed: an error in the stream, a block of an unknown type."""
 
     PLACE = "index"
     KNOWN = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
@@ -52,7 +52,7 @@ class MessagesDraft(EventDraft[_Block]):
         self._stop: str | None = None
 
     def take(self, event: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
-        """Add one event; what of it is for a listener goes to ``pieces``."""
+        """Add one event, and its pieces for listeners to ``pieces``."""
         kind = event.get("type") or name
         if kind == "error" or event.get("error"):
             raise from_error(event)
@@ -76,7 +76,7 @@ class MessagesDraft(EventDraft[_Block]):
 
     @property
     def missing(self) -> str:
-        """What a stream lacks that ends now."""
+        """What is missing if the stream ends now."""
         return "the terminal event message_stop" if self._stop else "a stop reason"
 
     def reply(self) -> Reply:
@@ -175,7 +175,7 @@ class MessagesDraft(EventDraft[_Block]):
             self.contents += 1
 
     def _whole(self) -> dict[str, Any]:
-        """The message as a client gets it that asks for no stream."""
+        """The message for a client that did not ask for a stream."""
         ended = self._last.get("delta")
         content = [_as_it_came(block) for _, block in sorted(self._parts.items())]
         more = ended if isinstance(ended, dict) else {}
@@ -191,8 +191,8 @@ def _as_it_came(block: _Block) -> dict[str, Any]:
 
 
 def input_of(arguments: str) -> dict[str, Any]:
-    """The input of a tool, of which a call without one has none. What a model wrote that is no object, as where its
-    answer was cut off, is handed on as text."""
+    """The input of a tool call, empty without arguments. Arguments that are no JSON object, such as those of an answer
+    that was cut off, are passed on as text."""
     text = (arguments or "{}").strip()
     try:
         value, end = decode(text)
@@ -202,7 +202,7 @@ def input_of(arguments: str) -> dict[str, Any]:
 
 
 def usage_in_chat(counts: dict[str, Any]) -> dict[str, Any]:
-    """What was counted, in the words of chat."""
+    """The usage, in the form of chat."""
     cached, written = tokens(counts, "cache_read_input_tokens"), tokens(counts, "cache_creation_input_tokens")
     input_tokens = (tokens(counts, "input_tokens") or 0) + (cached or 0) + (written or 0)
     return chat_usage(Usage(input_tokens, tokens(counts, "output_tokens") or 0, cached, written))

@@ -1,4 +1,4 @@
-"""Requests in the messages dialect, there and back."""
+"""Translates requests of the messages dialect to the inner model and back."""
 
 import base64
 import json
@@ -27,16 +27,16 @@ from lanes.dialects.model import (
 from lanes.dialects.reading import Node, data_of, refused, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
-#: Settings by what messages calls them, and by the inner name.
+#: Settings by the name in messages, with the inner name.
 _NAMES = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
     "stop_sequences": "stop",
 }
-#: The longest name of who asks, in characters, that OpenAI takes: as long as a digest.
+#: The longest ``user`` that OpenAI takes, in characters: as long as a SHA-256 digest.
 LONGEST_USER = 64
-#: How hard a model is to think, by the tokens that it may think for.
+#: The effort of reasoning for a budget of at most so many tokens; it is high above these.
 _BUDGETS = ((2048, "low"), (8192, "medium"))
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
@@ -66,7 +66,7 @@ def read(body: dict[str, Any]) -> Prompt:
 
 
 def write(prompt: Prompt, max_tokens: int) -> dict[str, Any]:
-    """The request to a provider; ``max_tokens`` where it names none. Raises Untranslatable."""
+    """The request to a provider; ``max_tokens`` applies if it sets none. Raises Untranslatable."""
     messages = list(prompt.messages)
     system = taken_system(messages)
     body: dict[str, Any] = {"messages": list(_messages(messages)), "max_tokens": max_tokens}
@@ -100,7 +100,7 @@ def _said(node: Node) -> PromptMessage:
 def _part(node: Node) -> Part:
     kind = node.need("type", str)
     node.leave("cache_control")
-    if kind == "thinking":  # what was not signed proves nothing to anybody
+    if kind == "thinking":  # an empty signature is none
         part: Part = ReasoningPart(node.need("thinking", str), node.take("signature", str) or None)
     elif kind not in _PARTS:
         raise untranslatable(node.param)
@@ -127,7 +127,7 @@ def _document(node: Node) -> Part:
 
 
 def _source(node: Node) -> str:
-    """The address of what stands in ``source``: its own, or a ``data:`` URL."""
+    """The URL of the content in ``source``: its own, or a ``data:`` URL."""
     source = node.node("source")
     if source is None:
         raise refused(node.place("source"), "it is missing")
@@ -187,7 +187,7 @@ def _choice(node: Node) -> dict[str, Option]:
 
 
 def _effort(node: Node) -> dict[str, Option]:
-    """How hard the model is to think, and the form of its answer."""
+    """The effort of reasoning, and the format of the answer."""
     found: dict[str, Option] = {}
     if (thinking := node.node("thinking")) is not None:
         kind, budget = thinking.need("type", str), thinking.take("budget_tokens", int) or 0
@@ -205,13 +205,13 @@ def _effort(node: Node) -> dict[str, Option]:
 
 
 def _name(user: str) -> str:
-    """Who asks, as OpenAI takes it. Claude Code says it in JSON, with the session."""
+    """The user id for OpenAI: a digest if it is too long, such as Claude Code's, which is JSON with the session."""
     return user if len(user) <= LONGEST_USER else sha256(user.encode(errors="replace")).hexdigest()
 
 
 def _check_keeps_all(managed: Node) -> None:
-    """Refuse what would leave out something of the conversation. Claude Code always asks to keep all thoughts. Raises
-    Untranslatable."""
+    """Refuse edits that would leave out parts of the conversation. Claude Code always sends one that keeps all
+    reasoning. Raises Untranslatable."""
     for edit in managed.nodes("edits"):
         if not edit.need("type", str).startswith("clear_thinking_") or edit.any("keep") != "all":
             raise untranslatable(edit.param)
@@ -233,7 +233,7 @@ def _format(form: Node | None) -> dict[str, Option]:
 
 
 def _messages(messages: list[PromptMessage]) -> Iterable[dict[str, Any]]:
-    """The turns of both sides: what one side said in several messages is one, as the results of several calls are."""
+    """The turns of both sides: successive messages of one side, such as the results of several calls, are one turn."""
     for role, turn in groupby(messages, lambda one: one.role):
         blocks: list[dict[str, Any]] = []
         for one in turn:
@@ -244,7 +244,7 @@ def _messages(messages: list[PromptMessage]) -> Iterable[dict[str, Any]]:
 
 
 def _plain(blocks: list[dict[str, Any]]) -> Any:
-    """A single text by itself."""
+    """Content: a single text as a string, anything else as blocks."""
     return blocks[0]["text"] if [block["type"] for block in blocks] == ["text"] else blocks
 
 
@@ -329,7 +329,7 @@ def _written_user(body: dict[str, Any], option: Option) -> None:
 
 
 def _only(*values: object) -> WriteOption:
-    """A setting of which this dialect can express only these values, which need no words."""
+    """A setting of which this dialect supports only these values, and has no field for them."""
 
     def check(_: dict[str, Any], option: Option) -> None:
         if option.value not in values:

@@ -12,7 +12,7 @@ from lanes.records.problems import Problem
 
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "function_call": "tool_use"}
 _STOPS |= {"content_filter": "refusal"}
-#: What messages calls an error, by its status.
+#: The error type of messages, by status.
 _ERRORS = {
     401: "authentication_error",
     403: "permission_error",
@@ -23,7 +23,7 @@ _ERRORS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-#: The code that tells Anthropic's tool runners to go on without what was refused, by its place in the request.
+#: The error code that tells Anthropic's tool runners to go on without the refused field, by that field.
 _CODES = {"thread": "thread_unsupported_request"}
 
 
@@ -176,7 +176,7 @@ def _stop_of(reply: StoredReply) -> str:
     if message.get("refusal"):
         return "refusal"
     if reply.finish == "stop" and message.get("tool_calls"):
-        return "tool_use"  # some providers of chat end an answer with calls so
+        return "tool_use"  # some chat providers end an answer that has calls with "stop"
     known = _STOPS.get(reply.finish)
     return known or (reply.finish if reply.finish in FINISHES else "end_turn")
 

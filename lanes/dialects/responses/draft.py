@@ -21,7 +21,7 @@ class _Item(OpenPart):
 
 
 class ResponsesDraft(EventDraft[_Item]):
-    """Adds up events. Raises AttemptFailed: an error in the stream, an item that nobody knows."""
+    """Builds a reply. Raises AttemptFailed: an error in the stream, an item of an unknown type."""
 
     PLACE = "output_index"
     KNOWN = frozenset({"message", "function_call", "reasoning"})
@@ -31,7 +31,7 @@ class ResponsesDraft(EventDraft[_Item]):
         self._ended: dict[str, Any] = {}
 
     def take(self, event: dict[str, Any], pieces: list[Delta], name: str = "message") -> None:
-        """Add one event; what of it is for a listener goes to ``pieces``."""
+        """Add one event, and its pieces for listeners to ``pieces``."""
         kind = str(event.get("type") or name)
         if kind == "error" or event.get("error"):
             raise from_error(event)
@@ -49,7 +49,7 @@ class ResponsesDraft(EventDraft[_Item]):
 
     @property
     def missing(self) -> str:
-        """What a stream lacks that ends now."""
+        """What is missing if the stream ends now."""
         return "the terminal event response.completed"
 
     def reply(self) -> Reply:
@@ -109,7 +109,7 @@ class ResponsesDraft(EventDraft[_Item]):
 
     @staticmethod
     def _complete(event: dict[str, Any], known: _Item | None) -> list[Piece]:
-        """The end of an item. Some servers send no pieces of it before."""
+        """The content of an item at its end, for servers that sent no pieces of it before."""
         item = event.get("item")
         if known is None or known.pieces or not isinstance(item, dict):
             return []
@@ -120,5 +120,5 @@ class ResponsesDraft(EventDraft[_Item]):
 
 
 def usage_in_chat(counts: Any) -> dict[str, Any] | None:
-    """What was counted, in the words of chat."""
+    """The usage, in the form of chat."""
     return chat_usage(usage_in(counts, "input", "output")) if isinstance(counts, dict) else None

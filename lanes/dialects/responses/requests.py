@@ -1,4 +1,4 @@
-"""Requests in the responses dialect, there and back."""
+"""Translates requests of the responses dialect to the inner model and back."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ from lanes.dialects.model import (
 from lanes.dialects.reading import HINTS, Node, data_of, tool_choice, unknown_role, unknown_tool, untranslatable
 from lanes.dialects.writing import WriteOption, named, present, taken_system, write_options
 
-#: Settings by what responses calls them, and by the inner name.
+#: Settings by the name in responses, with the inner name.
 _NAMES = {
     "max_output_tokens": "max_tokens",
     "temperature": "temperature",
@@ -34,11 +34,11 @@ _NAMES = {
     "store": "store",
     "metadata": "metadata",
 }
-#: Settings that say what holds anyway.
+#: Settings that are left out if they have their default value.
 _DEFAULTS = {"truncation": "disabled", "top_logprobs": 0, "service_tier": "auto", "background": False}
-#: What may be asked for besides, though no other dialect has it: thoughts that only their maker can read.
+#: The value of ``include`` that is accepted, and left out, though no other dialect has it: encrypted reasoning.
 _ENCRYPTED = "reasoning.encrypted_content"
-#: How a proof of a thought is marked that came from a provider of another dialect.
+#: Prefixes of ``encrypted_content`` for a signature, and for encrypted reasoning, of a provider of another dialect.
 SIGNED, SEALED = "lanes:signature:", "lanes:data:"
 
 
@@ -133,7 +133,7 @@ def _part(node: Node) -> Part:
 
 
 def _thought(node: Node) -> Iterable[Part]:
-    """What an earlier answer thought: only what lanes has marked is a proof for a provider of another dialect."""
+    """The reasoning of an earlier answer, if lanes marked its proof as that of a provider of another dialect."""
     proof = node.take("encrypted_content", str) or ""
     text = "\n\n".join(part.take("text", str) or "" for part in node.nodes("summary"))
     node.leave("content")
@@ -197,7 +197,7 @@ def _items(message: PromptMessage) -> Iterable[dict[str, Any]]:
             case ResultPart():
                 beside.append(_result(part, message.param))
             case ReasoningPart():
-                pass  # another maker's thought, which this one cannot read
+                pass  # reasoning of another provider, which this one cannot read
             case _:
                 spoken.append(part)
     if any(part != TextPart("") for part in spoken):
@@ -241,7 +241,7 @@ def _result(result: ResultPart, param: str) -> dict[str, Any]:
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
-    """A tool. Here one is strict unless it says otherwise, which is not so in other dialects."""
+    """A tool. In this dialect, unlike in others, a tool is strict by default."""
     made = {"type": "function", "name": tool.name, "parameters": tool.schema, "strict": tool.strict or False}
     return made | present(description=tool.description)
 

@@ -10,7 +10,7 @@ from lanes.dialects.model import CallPiece, Piece, ReasoningPiece, RefusalPiece,
 from lanes.dialects.responses.requests import SEALED, SIGNED
 from lanes.records.problems import Problem
 
-#: What a response repeats of its request, with what holds where that says nothing.
+#: The fields of a request that its response repeats, with their defaults.
 _REPEATED: dict[str, Any] = {
     "background": False,
     "instructions": None,
@@ -40,7 +40,7 @@ class _OpenItem(NamedTuple):
 
 
 class ResponsesWriter(EventWriter):
-    """One answer. All of its events are counted here."""
+    """One answer. All of its events are numbered here, also those that pass."""
 
     def __init__(self, request: ClientRequest) -> None:
         super().__init__(request.model)
@@ -87,7 +87,7 @@ class ResponsesWriter(EventWriter):
     def _passed(self, came: dict[str, Any]) -> str:
         kind = str(came.get("type"))
         if kind == "response.created" and self._started:
-            return ""  # told while it waited
+            return ""  # sent already, while the stream was silent
         return self._event(kind, **{name: value for name, value in came.items() if name != "type"})
 
     def _opening(self) -> str:
@@ -205,7 +205,7 @@ class ResponsesWriter(EventWriter):
 
 
 class _Thought(NamedTuple):
-    """What an open item holds that is a thought: its place among those that are signed each."""
+    """Marks an open item of reasoning, with its place among the blocks that are signed separately."""
 
     place: int | None
 
