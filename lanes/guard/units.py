@@ -13,8 +13,8 @@ from lanes.config.declared.places import home_dir
 if TYPE_CHECKING:
     from lanes.config import Config
 
-#: By default, systemd gives up after five quick ends, and a stop sends SIGTERM to the agents of a gateway, too, which
-#: has to drain.
+#: By default, systemd would give up after five quick ends (StartLimitIntervalSec), and at a stop also send SIGTERM to
+#: the agents of a gateway, which drains (KillMode).
 _SYSTEMD = """\
 [Unit]
 Description=lanes gateway

@@ -46,7 +46,7 @@ class Simulator:
     ) -> None:
         self._tempo = tempo
         self._weather = weather
-        self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # luck is no secret
+        self._shared = Shared(Random(seed), lambda seconds: self.away(seconds / tempo))  # not for secrets
         #: Makes the provider unreachable for so many seconds (None: until ``back``). The server sets both.
         self.away: Callable[[float | None], None] = lambda _: None
         self.back: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""The demonstration: a configuration with short limits, and traffic that triggers every fault.
+"""The demonstration: a configuration with short limits, and traffic in which providers fail in many ways.
 
 Within a minute it shows every state: idle, running, errored, aborted, paused, parked, a queue, a dead letter, a wait
 that is too long. Then the script repeats.

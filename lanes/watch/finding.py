@@ -1,6 +1,7 @@
 """Finds gateways of other programs among the processes of this user (Linux).
 
-``find_gateways`` looks at processes alone. The user is asked before a program's configuration or environment is read.
+``find_gateways`` looks at processes alone. The caller asks the user before it reads a token from a program's
+configuration or environment.
 """
 
 import os

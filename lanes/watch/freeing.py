@@ -16,7 +16,7 @@ from lanes_storage.tuples import NamedTuple
 
 T = TypeVar("T")
 
-#: How long the process that watches may take to take a request (ms); after that, the gateway counts as unreachable.
+#: How long the process that watches may take to pick up a request (ms); then its gateway counts as unreachable.
 TAKEN_MS = 10_000
 #: How long the watch may take to see that the end of a request here ended the run there (ms).
 SEEN_MS = 6_000

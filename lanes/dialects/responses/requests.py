@@ -153,7 +153,7 @@ def _tool(node: Node) -> Tool:
 
 
 def _form(node: Node | None) -> dict[str, Option]:
-    """The form of the answer, and how long it is."""
+    """The format of the answer, and its verbosity."""
     if node is None:
         return {}
     found: dict[str, Option] = {}

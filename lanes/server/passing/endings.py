@@ -25,7 +25,7 @@ REPEATED_TEXT = "this request was ended a moment ago, and is not passed on again
 def ended_problem(message: Message | None, source: SourceConfig) -> Problem:
     """The error for the client if its message ended without an answer of the provider. ``None``: the gateway stops."""
     failure = None if message is None else message.error
-    if failure is None or failure.cause is Cause.CLIENT_GONE:  # the client is here, so the gateway has gone
+    if failure is None or failure.cause is Cause.CLIENT_GONE:  # the client is here: it is the gateway that stops
         return of_failure(None).problem
     last = failure.attempts[-1].cause if failure.attempts else None
     if failure.cause is Cause.PROVIDER_FAILED and last in LIMITS:

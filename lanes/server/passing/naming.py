@@ -1,4 +1,4 @@
-"""What names the session of a request, and so its lane."""
+"""Finds the name of a request's session, and so its lane."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The route that Anthropic's clients speak to: ``/v1/messages``."""
+"""The routes that Anthropic's clients speak to: ``/v1/messages`` and ``/v1/messages/count_tokens``."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ async def post_messages(call: HttpRequest) -> ASGIApp:
 
 
 async def post_count_tokens(call: HttpRequest) -> ASGIApp:
-    """How many tokens a message has. It takes no lane and no run: a provider of this dialect is asked, and where none
-    tells, it is an estimate, which the header ``x-lanes-estimated`` says."""
+    """How many tokens a message has. It takes no lane and no run: a provider of this dialect is asked; if none answers,
+    the number is an estimate, as the header ``x-lanes-estimated`` says."""
     body = await call.body()
     MESSAGES.check(body)
     count = await call.while_connected(_counted(call, body))

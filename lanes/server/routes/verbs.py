@@ -32,10 +32,9 @@ def routes_of(
     body: Schema | None = None,
     media: str | None = None,
 ) -> Iterator[Route]:
-    """The route of a verb. One of a lane has two: the second is for clients that cannot keep a percent-encoded slash.
+    """The routes of a verb. One of a lane has two: the second is for clients that cannot keep a percent-encoded slash.
 
-    ``handler``: instead of the general one. ``query``, ``body``, ``answers``, ``media``: additions to what the table
-    says.
+    ``handler`` replaces the general one; ``query``, ``body``, ``answers`` and ``media`` add to what the table declares.
     """
     places = _places(verb)
     in_query = [] if verb.posted else [query_of(param) for param in places.fields.values()]
@@ -180,7 +179,7 @@ def of_header(param: Declared, call: HttpRequest, besides: Any = None) -> Any:
 
 
 def _read(read: Callable[[Any, str], Any], value: Any, name: str, code: str) -> Any:
-    """A value, read. An Unfit becomes a problem with this code; an invalid key keeps its own."""
+    """Read a value. An Unfit becomes a problem with this code; an invalid key keeps its own."""
     try:
         return read(value, name)
     except InvalidKey:

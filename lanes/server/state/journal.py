@@ -82,7 +82,7 @@ class Feed:
         return JournalReader(self, newest if after is None or after > newest else after, key, type_, chosen)
 
     def leave(self) -> None:
-        """A follower has left."""
+        """Unregister a follower; without any, the journal is no longer read."""
         self.followers -= 1
         if not self.followers and self._task is not None:
             self._task.cancel()

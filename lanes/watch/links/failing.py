@@ -30,9 +30,9 @@ def answered_by(why: str, fix: str) -> Iterator[None]:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says, cut, on one line."""
+    """The text of an error, cut, on one line."""
     if isinstance(error, aiohttp.ClientPayloadError):
-        return "its answer ended in the middle"  # of that, the library says "400, message:"
+        return "its answer ended in the middle"  # the text of the library is "400, message:"
     return " ".join(root_text(error).split())[:200]
 
 

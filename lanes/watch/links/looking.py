@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from lanes_storage.threads import set_within
 
-#: The time between two looks for a proof (s).
+#: How long each wait for an event lasts at most, between two looks for a proof (s).
 LOOK_S = 0.1
 
 
