@@ -51,13 +51,13 @@ class EventDraft(Generic[P]):
         """The part that an event belongs to."""
         return self._parts.get(event.get(self.PLACE, -1))
 
-    def _tell(self, event: dict[str, Any], given: list[Piece], pieces: list[Delta]) -> None:
+    def _emit(self, event: dict[str, Any], given: list[Piece], pieces: list[Delta]) -> None:
         """Pass on the pieces of an event, with the event itself if the client speaks this dialect."""
         deltas = [self._gather(delta_of(piece)) for piece in given]
-        strange = not deltas and self._is_strange(event)
-        self.contents += len(deltas) or strange
+        unknown = not deltas and self._is_unknown(event)
+        self.contents += len(deltas) or unknown
         if self._native:
-            first = deltas[0] if deltas else Delta(choice={} if strange else None)
+            first = deltas[0] if deltas else Delta(choice={} if unknown else None)
             deltas = [first._replace(native=event)]
         if deltas and not self._model_sent:
             deltas[0] = deltas[0]._replace(beside={"model": self._model})
@@ -72,7 +72,7 @@ class EventDraft(Generic[P]):
             self._gathered.more.add(delta.choice)
         return delta._replace(text=self._gathered.add(delta.text))
 
-    def _is_strange(self, event: dict[str, Any]) -> bool:
+    def _is_unknown(self, event: dict[str, Any]) -> bool:
         """Whether the event belongs to a part that the inner model does not know."""
         part = self._part(event)
         return part is not None and part.kind not in self.KNOWN

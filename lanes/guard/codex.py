@@ -30,14 +30,14 @@ def codex(text: str, base: str, login: Path | None = None) -> Pointing:
     if "lanes" in providers:
         raise ConfigError("it has a model provider called lanes already; take it out first")
     _check_profile(now)
-    upstream, table = _present(account, providers, now.get("openai_base_url") or _of_login(login))
+    upstream, table = _present_provider(account, providers, now.get("openai_base_url") or _login_upstream(login))
     table |= {"base_url": base}
     block = toml_table("[model_providers.lanes]", table)
     gap = "" if not text or text.endswith("\n") else "\n"
     last = Edit(len(text), len(text), gap + block)
     intended = now | {"model_provider": "lanes", "model_providers": providers | {"lanes": table}}
-    for first in _places(text):
-        if _is(text[: first.start] + first.ours + text[first.end :] + last.ours, intended):
+    for first in _candidate_edits(text):
+        if _parses_to(text[: first.start] + first.ours + text[first.end :] + last.ours, intended):
             return Pointing(upstream, [first, last])
     raise ConfigError(
         "its file is written in a way that lanes does not change; write model_provider as one line before all tables, "
@@ -45,7 +45,7 @@ def codex(text: str, base: str, login: Path | None = None) -> Pointing:
     )
 
 
-def _of_login(login: Path | None) -> str | None:
+def _login_upstream(login: Path | None) -> str | None:
     """The address of the models if codex uses a ChatGPT login; None if it has a key, or that is not known."""
     try:
         said = json.loads("{}" if login is None else login.read_bytes())
@@ -56,7 +56,7 @@ def _of_login(login: Path | None) -> str | None:
     return CHATGPT if mode == "chatgpt" else None
 
 
-def _present(account: str, providers: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
+def _present_provider(account: str, providers: Mapping[str, Any], openai: object) -> tuple[str | None, dict[str, Any]]:
     """The address of the present provider, and its table, which keeps how a key is sent: no other key goes there."""
     if account == "openai":
         if account in providers:
@@ -84,7 +84,7 @@ def _check_profile(now: Mapping[str, Any]) -> None:
         )
 
 
-def _places(text: str) -> Iterator[Edit]:
+def _candidate_edits(text: str) -> Iterator[Edit]:
     """The edits that may set ``model_provider``: parsing the result shows which of them does."""
     for line in _LINE.finditer(text):
         yield Edit(line.start(), line.end(), _OURS)
@@ -98,7 +98,7 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
 
 
-def _is(text: str, expected: Mapping[str, Any]) -> bool:
+def _parses_to(text: str, expected: Mapping[str, Any]) -> bool:
     try:
         return _parsed(text) == expected
     except ConfigError:

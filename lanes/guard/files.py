@@ -52,10 +52,10 @@ class ChangedFile(NamedTuple):
         """The change for a person: only the lines that differ, without the secrets in them."""
         before, after = (_LINE.findall(each) for each in (self.before or "", self.after))
         lines = difflib.unified_diff(before, after, str(self.path), str(self.path), n=0)
-        return "".join(_SECRET.sub(r"\1\3\4\5***", _whole(line)) for line in lines)
+        return "".join(_SECRET.sub(r"\1\3\4\5***", _complete_line(line)) for line in lines)
 
 
-def _whole(line: str) -> str:
+def _complete_line(line: str) -> str:
     """A line of a diff with its newline; if the file has none there, followed by the note that `diff` writes."""
     return line.replace("\r\n", "\n") if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 

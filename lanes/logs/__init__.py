@@ -35,8 +35,8 @@ def log_to(level: str, file: Path | None = None) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # A line for each request to a provider, or for each start of a server, would bury what matters.
-    for talker in ("httpx", "uvicorn"):
-        logging.getLogger(talker).setLevel(logging.WARNING)
+    for noisy in ("httpx", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     if before is not None:
         before.end(LAST_WAIT_S)
 

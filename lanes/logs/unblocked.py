@@ -43,11 +43,11 @@ class Unblocked(io.RawIOBase):
         self._bytes = 0  # bytes that wait or are being written
         self._dropped = 0  # lines that were dropped since the last notice
         self._lost = 0  # lines that the system refused: their reader has left, the disk is full
-        self._handing = False
+        self._writing = False
         self._ended = False
         self._pid = os.getpid()
-        self._news = threading.Condition()  # its lock is reentrant: a finalizer may write at any moment
-        self._thread = threading.Thread(target=self._hand_on, name="lanes-log", daemon=True)
+        self._changed = threading.Condition()  # its lock is reentrant: a finalizer may write at any moment
+        self._thread = threading.Thread(target=self._write_queued, name="lanes-log", daemon=True)
         self._thread.start()
 
     def fileno(self) -> int:
@@ -65,48 +65,48 @@ class Unblocked(io.RawIOBase):
         if os.getpid() != self._pid:
             self._write_all(piece)
             return len(piece)
-        with self._news:
+        with self._changed:
             # Once something is dropped, all is until the notice is taken: the notice stands where the gap is.
             if self._dropped or self._ended or self._bytes + len(piece) > self._room:
                 self._dropped += _lines(piece)
             else:
                 self._waiting.append(piece)
                 self._bytes += len(piece)
-            self._news.notify_all()
+            self._changed.notify_all()
         return len(piece)
 
     def wait_until_taken(self, seconds: float) -> bool:
         """Wait until everything is written, at most this long; returns whether it is."""
         if os.getpid() != self._pid:
             return True
-        with self._news:
-            return self._news.wait_for(lambda: not (self._waiting or self._dropped or self._handing), seconds)
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._waiting or self._dropped or self._writing), seconds)
 
     def end(self, seconds: float) -> None:
         """Wait until everything is written, at most this long; then take nothing more."""
         self.wait_until_taken(seconds)
-        with self._news:
+        with self._changed:
             self._ended = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def _hand_on(self) -> None:
+    def _write_queued(self) -> None:
         while (chunk := self._next()) is not None:
             taken = self._write_all(chunk)
-            with self._news:
-                self._handing = False
+            with self._changed:
+                self._writing = False
                 if not taken:
                     self._lost += _lines(chunk)
                 elif self._lost:
                     self._dropped, self._lost = self._dropped + self._lost, 0
-                self._news.notify_all()
+                self._changed.notify_all()
         if self._owns:
             os.close(self._fd)
 
     def _next(self) -> bytes | None:
         """The next bytes to write: everything that waits, then the line about dropped lines. Returns None at the
         end."""
-        with self._news:
-            self._news.wait_for(lambda: self._waiting or self._dropped or self._ended)
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._dropped or self._ended)
             if self._waiting:
                 chunk = b"".join(self._waiting)
                 self._waiting.clear()
@@ -116,7 +116,7 @@ class Unblocked(io.RawIOBase):
             else:
                 return None
             self._bytes = len(chunk)
-            self._handing = True
+            self._writing = True
             return chunk
 
     def _write_all(self, chunk: bytes) -> bool:

@@ -38,7 +38,7 @@ class App:
         self._app_state = app_state
         self._guard = RequestGuard(app_state.config.gateway)
         if app_state.config.sources:
-            _passed()
+            _passing_handler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,7 +68,7 @@ class App:
         self._guard.check_origin(call.headers)
         place = place_of(call.app_state.config.sources, raw_path, call.headers)
         if place is not None:
-            return await _passed()(call, place)
+            return await _passing_handler()(call, place)
         self._guard.check_token(scope["path"], call.headers)
         route, call.path_params = ROUTER.find(scope["method"], raw_path)
         if scope["query_string"] and not route.path.startswith("/v1/"):  # model clients send parameters of their own
@@ -78,7 +78,7 @@ class App:
         return await route.handler(call)
 
 
-def _passed() -> Callable[[HttpRequest, SourcePlace], Awaitable[ASGIApp]]:
+def _passing_handler() -> Callable[[HttpRequest, SourcePlace], Awaitable[ASGIApp]]:
     """The handler of requests to a source. Imported only if there are sources, and then before the first request."""
     from lanes.server.passing.answering import passed
 

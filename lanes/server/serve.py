@@ -37,10 +37,10 @@ def bind(config: Config) -> socket.socket:
     Raises ConfigError: the address is in use, not permitted or beyond loopback without a token; a secret is missing.
     """
     config.check_gateway()
-    return bound(config.gateway.host, config.gateway.port, _instead)
+    return bound(config.gateway.host, config.gateway.port, _alternative)
 
 
-def _instead(error: OSError) -> str:
+def _alternative(error: OSError) -> str:
     if error.errno in (errno.EADDRINUSE, errno.EACCES):
         return "port with --port, gateway.port or LANES_GATEWAY_PORT"
     return "address with gateway.host or LANES_GATEWAY_HOST"

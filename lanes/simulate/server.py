@@ -39,7 +39,7 @@ async def serve(
     """
     simulated = simulator or Simulator(tempo=tempo, log=log)
     listener = listen(host, port)
-    server = _OnceAway(simulated.app, http=_Protocol, timeout_graceful_shutdown=STOP_S)
+    server = _InterruptibleServer(simulated.app, http=_Protocol, timeout_graceful_shutdown=STOP_S)
     simulated.away, simulated.back = partial(server.away, listener), server.back
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="lanes-simulate")
     try:
@@ -68,7 +68,7 @@ async def _until_signalled(port: int, host: str, log: Path | None, tempo: float)
         await stop.wait()
 
 
-class _OnceAway(Server):
+class _InterruptibleServer(Server):
     """A server that can be unreachable for a time: nothing listens at its address, and every connection is aborted."""
 
     _address: tuple[str, int] | None = None  # its address while it is unreachable

@@ -58,7 +58,9 @@ def kinds_of(command_line: str) -> list[str]:
 
 def home_of_openclaw(pid: int | None) -> OpenClawHome:
     """The folders of OpenClaw for the environment of that process; without one, for the environment of this one."""
-    return openclaw_home(os.environ, Path()) if pid is None else openclaw_home(_environment(pid), _folder(pid))
+    return (
+        openclaw_home(os.environ, Path()) if pid is None else openclaw_home(_environment(pid), _working_directory(pid))
+    )
 
 
 def openclaw_token(config: Path, pid: int | None) -> str | None:
@@ -91,11 +93,11 @@ def codex_token_file(pid: int) -> Path | None:
     for flag, value in zip(named, [*named[1:], ""], strict=True):
         name, _, joined = flag.partition("=")
         if name == "--ws-token-file":
-            return _folder(pid) / (joined or value)
+            return _working_directory(pid) / (joined or value)
     return None
 
 
-def _folder(pid: int) -> Path:
+def _working_directory(pid: int) -> Path:
     """The working directory of a process, for its relative paths; an empty path if it is not known."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink()

@@ -45,7 +45,7 @@ class WatchedLanes(NamedTuple):
         if chosen.abortable is not None and not named:
             return cls(joined=joined)
         fitting = [row for row in every if row.address not in joined and _fits(row, chosen, now)]
-        first = sorted((row for row in fitting if row.seen.held), key=_harm)
+        first = sorted((row for row in fitting if row.seen.held), key=_by_harm)
         unnamed = [key for row in alone(every) if (key := unnamed_lane(row, read(reads.unnamed(row.source.name)), now))]
         return cls(first, [row for row in fitting if not row.seen.held], joined, unnamed)
 
@@ -90,7 +90,7 @@ def unnamed_lane(row: SightingRow, requests: Sequence[tuple[str, int]], now: Now
     return None
 
 
-def _harm(row: SightingRow) -> tuple[bool, int, str]:
+def _by_harm(row: SightingRow) -> tuple[bool, int, str]:
     """Sorts by harm: a ghost first, then the session that has been held for longest."""
     return row.seen.state is not WatchedState.GHOST, row.seen.since or row.changed_at, row.address
 

@@ -71,7 +71,9 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            forgets = _written(self._store, lambda tx: doors.forget_sources(tx, self._names), "which sources there are")
+            forgets = _write_until_stored(
+                self._store, lambda tx: doors.forget_sources(tx, self._names), "which sources there are"
+            )
             tasks.create_task(forgets, name="lanes-watch-forget")
             for source in self._sources:
                 tasks.create_task(source.run(), name=f"lanes-watch-{source.name}")
@@ -318,7 +320,7 @@ class WatchedSource:
         def end(tx: Transaction) -> None:
             doors.end_freeing(tx, request.id, freed.outcome, steps, now)
 
-        await _written(self._store, end, f"what came of freeing {request.key!a}")  # somebody waits for it
+        await _write_until_stored(self._store, end, f"what came of freeing {request.key!a}")  # somebody waits for it
 
     async def _freed(self, request: Freeing) -> ladder.Freed:
         await self._tried.wait()
@@ -341,7 +343,7 @@ class WatchedSource:
         return freed
 
 
-async def _written(store: AsyncStore, step: Step[Any], subject: str) -> None:
+async def _write_until_stored(store: AsyncStore, step: Step[Any], subject: str) -> None:
     """Write, and try again until the database takes it."""
     while True:
         try:

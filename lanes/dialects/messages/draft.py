@@ -57,14 +57,14 @@ class MessagesDraft(EventDraft[_Block]):
         if kind == "error" or event.get("error"):
             raise from_error(event)
         if kind == "content_block_delta":
-            self._tell(event, self._delta(event), pieces)
+            self._emit(event, self._delta(event), pieces)
         elif kind == "content_block_start":
-            self._tell(event, self._start(event), pieces)
+            self._emit(event, self._start(event), pieces)
         elif kind == "content_block_stop":
-            self._tell(event, self._end_block(event), pieces)
+            self._emit(event, self._end_block(event), pieces)
         elif kind == "message_start":
             self._begin(event)
-            self._tell(event, [], pieces)
+            self._emit(event, [], pieces)
         elif kind == "message_delta":
             self._take_last(event)
         elif kind == "message_stop":
@@ -72,7 +72,7 @@ class MessagesDraft(EventDraft[_Block]):
                 raise garbage("it ended without a stop reason")
             self.finished = True
         elif kind != "ping":
-            self._tell(event, [], pieces)
+            self._emit(event, [], pieces)
 
     @property
     def missing(self) -> str:

@@ -45,7 +45,7 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 def read(body: dict[str, Any]) -> Prompt:
     """The request of a client. Raises Untranslatable."""
     node = Node(body)
-    prompt = Prompt([*_system(node), *(_said(message) for message in node.nodes("messages"))])
+    prompt = Prompt([*_system(node), *(_message(message) for message in node.nodes("messages"))])
     prompt.tools = [_tool(tool) for tool in node.nodes("tools")]
     options = prompt.options
     if (choice := node.node("tool_choice")) is not None:
@@ -89,7 +89,7 @@ def _system(node: Node) -> Iterable[PromptMessage]:
         )
 
 
-def _said(node: Node) -> PromptMessage:
+def _message(node: Node) -> PromptMessage:
     role, parts = node.need("role", str), node.parts("content", _part)
     node.done()
     if role not in ("user", "assistant", "system"):

@@ -45,7 +45,7 @@ class ResponsesDraft(EventDraft[_Item]):
                 self._ended, self.finished = event, True
                 self.contents += 1
                 return
-        self._tell(event, list(self._said(kind, event)), pieces)
+        self._emit(event, list(self._pieces_of(kind, event)), pieces)
 
     @property
     def missing(self) -> str:
@@ -71,7 +71,7 @@ class ResponsesDraft(EventDraft[_Item]):
         reason = str(details.get("reason")) if isinstance(details, dict) else "max_output_tokens"
         return _FINISHES.get(reason, reason)
 
-    def _said(self, kind: str, event: dict[str, Any]) -> list[Piece]:
+    def _pieces_of(self, kind: str, event: dict[str, Any]) -> list[Piece]:
         if kind == "response.output_item.added":
             return self._begin(event)
         item = self._part(event)

@@ -53,7 +53,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
     body = await call.raw_body(source.max_body_bytes)
     if dialect is None:
         request = _request(call, place, body, CHAT, streamed=False)
-        return _Beside(call, place, _runner(call, source), Exchange(request))
+        return _DirectResponse(call, place, _runner(call, source), Exchange(request))
     outline = await outline_of(body, call.headers, source)
     exchange = Exchange(_request(call, place, body, dialect, streamed=outline.streamed))
     del body  # the exchange drops its own reference once it is sent; the answer may take an hour
@@ -82,7 +82,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         refused.pop_all()
     call.stored()
     runner.expect(came.id, exchange)
-    return _Run(call, leave, runner, exchange, came, outline, dialect)
+    return _RunResponse(call, leave, runner, exchange, came, outline, dialect)
 
 
 def _request(call: HttpRequest, place: SourcePlace, body: bytes, dialect: Dialect, *, streamed: bool) -> PassedRequest:
@@ -113,7 +113,7 @@ def _key(call: HttpRequest, source: SourceConfig, outline: Outline) -> tuple[str
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _RunResponse:
     """The response to a request that is a run. The run writes to the connection; this waits for the run and ends the
     response."""
 
@@ -172,7 +172,7 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
+class _DirectResponse:
     """The response to a request that asks no model: it holds no lane."""
 
     call: HttpRequest

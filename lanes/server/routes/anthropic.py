@@ -18,7 +18,7 @@ PASSED = ("anthropic-version", "anthropic-beta")
 
 async def post_messages(call: HttpRequest) -> ASGIApp:
     """A message of Anthropic's API, streamed or whole."""
-    return await answer(call, MESSAGES, {NAMED: MESSAGES.name, HEADERS: _passed(call)})
+    return await answer(call, MESSAGES, {NAMED: MESSAGES.name, HEADERS: _passed_headers(call)})
 
 
 async def post_count_tokens(call: HttpRequest) -> ASGIApp:
@@ -39,8 +39,8 @@ async def _counted(call: HttpRequest, body: dict[str, Any]) -> int | None:
     if runner is None or not isinstance(specs, Specs):
         return None
     providers = [config.providers[each] for each in runner.providers]
-    return await counted(specs.client, providers, body, _passed(call))
+    return await counted(specs.client, providers, body, _passed_headers(call))
 
 
-def _passed(call: HttpRequest) -> dict[str, str]:
+def _passed_headers(call: HttpRequest) -> dict[str, str]:
     return {name: call.headers[name] for name in PASSED if name in call.headers}

@@ -36,7 +36,7 @@ def sessions_in(state: Path, names: ShownKeys) -> list[Sighting]:
     try:
         folders = sorted(agents.iterdir())
     except OSError as error:
-        raise _unread(agents, error.strerror, "name its state folder as `files` of this [[watch]]") from error
+        raise _unreadable(agents, error.strerror, "name its state folder as `files` of this [[watch]]") from error
     for agent in folders:
         for row in (*_of_json(agent / "sessions"), *_of_sqlite(agent / "agent" / "openclaw-agent.sqlite")):
             key = names.shown(row[0])
@@ -77,14 +77,14 @@ def _json_rows(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where there is none."""
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise _unread(path, f"it has more than {MOST_BYTES >> 20} MiB")
+            raise _unreadable(path, f"it has more than {MOST_BYTES >> 20} MiB")
         rows = parsed(path.read_text(encoding="utf-8", errors="replace"), dict)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise _unread(path, error.strerror) from error
+        raise _unreadable(path, error.strerror) from error
     if rows is None:
-        raise _unread(path, "it is no JSON")
+        raise _unreadable(path, "it is no JSON")
     return rows
 
 
@@ -143,14 +143,14 @@ def _rows(path: Path, query: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
             return connection.execute(query).fetchall()
     except OSError as error:
-        raise _unread(path, error.strerror) from error
+        raise _unreadable(path, error.strerror) from error
     except sqlite3.Error as error:
         if str(error).startswith("no such "):  # table, or column: SQLite has no error code for that
             return []
-        raise _unread(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
 
 
-def _unread(path: Path, why: str | None, fix: str = "") -> SourceDown:
+def _unreadable(path: Path, why: str | None, fix: str = "") -> SourceDown:
     return SourceDown(SourceState.HUNG, f"{path} cannot be read: {why}", fix)
 
 
