@@ -332,13 +332,21 @@ def test_not_once_its_wait_is_over(bound: Bound, world: World, time: Hands) -> N
     assert bound.keys == []
 
 
-def test_not_once_the_owner_has_ended(world: World) -> None:
-    """Its end ends what is bound to it; half way through, its own row is enough."""
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (sql.END_OWNER, {"cause": "gone", "heartbeats": None}),
+        (sql.DRAIN_OWNER, {"by": "alice", "until": 2}),
+    ],
+    ids=["ended", "drains"],
+)
+def test_not_once_the_owner_has_ended_or_drains(world: World, statement: str, values: dict[str, Any]) -> None:
+    """Both doors end what is bound to the owner; halfway through, the owner's row alone keeps it from claiming."""
     bound = Bound(world)
     world.owner(pid=4712)
 
     def step(tx: Transaction) -> None:
-        assert tx.run(sql.END_OWNER, {"owner": world.me, "now": 1, "cause": "gone", "heartbeats": None}) == 1
+        assert tx.run(statement, {"owner": world.me, "now": 1, **values}) == 1
         assert doors.candidates(tx, world.me, world.time(), bound_only=True) == []
         raise _Undone
 
