@@ -1,4 +1,4 @@
-"""The storage of lanes. Programs use the library ``lanes``; this is the layer below it.
+"""The storage layer of lanes. Programs use the library ``lanes``, which is built on this package.
 
 ``open_store`` and ``open_async_store`` open a database by its URL: a plain path or ``sqlite:///path``.
 """

@@ -1,6 +1,6 @@
-"""What time it is, as an argument.
+"""Time as an argument.
 
-Nothing below the loops reads a clock: a ``Now`` is passed in, so that tests can control time.
+Only the loops read a clock. Everything below them gets a ``Now``, so that tests can control time.
 """
 
 import sys
@@ -19,7 +19,7 @@ class Now(NamedTuple):
     ``wall`` is Unix time: shown to people, and used for ``parked_until``, pause expiry and retention only.
     ``boot`` is the time since the boot named ``boot_id``, suspension included; it is used for runs of the same boot.
     ``mono`` is the monotonic clock of the machine, which stops while the machine sleeps and continues while this
-    process is stopped; it is used for everything else, from the first observation on.
+    process is stopped; it is used for everything else, such as how long ago this process first saw a run.
     """
 
     wall: int
@@ -60,7 +60,7 @@ class Clock(Protocol):
     def __call__(self) -> Now: ...
 
 
-#: Before an id that is only the time of a boot, which other machines may share.
+#: The prefix of a boot id that is derived from the boot time, which other machines may share.
 _BY_TIME = "boot-"
 
 
@@ -68,7 +68,7 @@ _BY_TIME = "boot-"
 def boot_id() -> str:
     """An id of this boot of this machine: readings of the boot clock are comparable only within one boot.
 
-    Raises OSError on Linux without /proc: by another id its processes would count as those of another boot.
+    Raises OSError on Linux without /proc: with any other id, its processes would count as those of another boot.
     """
     if not sys.platform.startswith("linux"):
         return boot_session(sysctl)
@@ -76,8 +76,8 @@ def boot_id() -> str:
 
 
 def boot_session(value_of: Callable[[str], str | None]) -> str:
-    """The same by values of the kernel, which ``value_of`` reads: macOS has an id. Elsewhere it is the time of the
-    boot, to the minute, which changes where the wall clock is set."""
+    """The boot id outside Linux. ``value_of`` reads a kernel setting: macOS has an id for the boot. Elsewhere it is the
+    boot time, to the minute, which changes when the wall clock is set."""
     session = value_of("kern.bootsessionuuid")
     if session:
         return session.lower()
@@ -87,15 +87,15 @@ def boot_session(value_of: Callable[[str], str | None]) -> str:
 
 
 def same_boot(host: str, boot: str, other_host: str, other_boot: str) -> bool:
-    """Whether two processes belong to one boot of one machine, by the names of machines and the ids of boots.
+    """Whether two processes belong to the same boot of the same machine, given the host name and boot id of each.
 
-    A machine may be renamed while it runs, so the name counts only where the id is no more than a time.
+    A machine may be renamed while it runs, so the names count only if the boot id is derived from the boot time.
     """
     return boot == other_boot and (host == other_host or not boot.startswith(_BY_TIME))
 
 
 def sysctl(name: str) -> str | None:
-    """A text that the kernel of macOS or of a BSD tells by a name; None: there is none."""
+    """A kernel setting of macOS or a BSD as text; None if there is none of this name."""
     import ctypes
 
     sysctlbyname = getattr(ctypes.CDLL(None), "sysctlbyname", None)
@@ -110,8 +110,8 @@ def sysctl(name: str) -> str | None:
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-#: Two readings of one clock that are this close were not interrupted in between.
-_AT_ONCE_NS = 500_000
+#: If two readings of a clock are at most this far apart, the process was not preempted between them.
+_MAX_GAP_NS = 500_000
 
 
 def system_clock() -> Now:
@@ -122,7 +122,7 @@ def system_clock() -> Now:
     """
     while True:
         before, boot, after = time.monotonic_ns(), time.clock_gettime_ns(_BOOT_CLOCK), time.monotonic_ns()
-        if after - before <= _AT_ONCE_NS:
+        if after - before <= _MAX_GAP_NS:
             break
     mono, slept = before // 1_000_000, (boot - before + 500_000) // 1_000_000
     return Now(time.time_ns() // 1_000_000, mono + slept, mono, boot_id())

@@ -1,4 +1,4 @@
-"""What storage raises.
+"""The exceptions of the storage layer.
 
     StorageError
     ├── DatabaseMissing       nothing there, and the caller did not ask to create it
@@ -16,7 +16,7 @@
     ├── DatabaseAliased       has a second name, under which SQLite would use a second WAL
     ├── DatabaseUnavailable   anything else the file system or the engine refused
     ├── ForkedStore           used in a child of the process that opened it
-    │   └── ForkedInUse       opened in such a child: threads of its parent were at work in SQLite
+    │   └── ForkedInUse       opened in a child of a process whose threads used SQLite at the fork
     └── StoreClosed           used after close
     NotStorable               a value of the caller cannot be stored; nothing was stored
 
@@ -35,15 +35,15 @@ _RUNBOOK = "docs/operations.md, “The file is another one”"
 
 
 class PortableError(Exception):
-    """An error that is the same in another process. By default it would be made of its sentence instead of its
-    arguments, which fails there, and with it a whole ``ProcessPoolExecutor``."""
+    """An error that can be pickled. By default, unpickling would pass the message instead of the constructor's
+    arguments; that fails and breaks a whole ``ProcessPoolExecutor``."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class StorageError(PortableError):
-    """The base of all storage errors. ``says`` is its sentence for a person, ``fix`` what to do next, ``code`` the word
+    """The base of all storage errors. ``says`` is the message for people, ``fix`` what to do next, ``code`` the word
     for programs."""
 
     code = "database"
@@ -107,7 +107,7 @@ class DatabaseUnreleased(DatabaseTooOld):
 
 
 class DatabaseInUse(StorageError):
-    """A process of an older lanes uses the file. It could not do so after the upgrade of the schema."""
+    """A process of an older lanes uses the file. It could not continue after an upgrade of the schema."""
 
     says = "{database} cannot be upgraded while {detail} works with it"
     fix = (
@@ -120,7 +120,7 @@ class DatabaseDamaged(StorageError):
 
 
 class DatabaseForeign(DatabaseDamaged):
-    """The file is no database, or one of another program. It may be ours all the same, if its beginning was lost."""
+    """The file is no database, or one of another program; or a lanes database whose first page was lost."""
 
     fix = f"is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, {DatabaseDamaged.fix}"
 
@@ -182,7 +182,7 @@ class ForkedStore(StorageError):
 
 
 class ForkedInUse(ForkedStore):
-    """Nothing can be opened: a lock of SQLite's that a thread held at the fork is never free in the child."""
+    """No database can be opened in this child: a lock of SQLite that a thread held at the fork is never released."""
 
     says = "process {child} was forked while its parent {pid} had {database} open: it can open no database"
     fix = "start the process by `spawn` or `forkserver`, or fork it before the parent opens the database"

@@ -23,7 +23,7 @@ def columns(fields: Iterable[str], of: str = "", **others: str) -> str:
 
 def no_pause(lane: str, now: str) -> str:
     """A SQL condition: no pause applies at the wall time ``now``; ``lane`` is the alias of a row of ``lanes``. A pause
-    is of a whole session.
+    of a lane applies to its whole session.
 
     Two lookups in a table that is mostly empty, each with a limit, so that the planner does not turn them into a join.
     """
@@ -41,20 +41,20 @@ def unlisted(of: str = "") -> str:
 
 
 def shown_key(lane: str) -> str:
-    """A SQL expression: the key under which a lane is shown, and by which policies and globs mean it. A child lane has
-    that of its session."""
+    """A SQL expression: the key under which a lane is shown, and that policies and globs match. For a child lane, the
+    key of its session."""
     return of_own_lane(lane, "key")
 
 
 def of_own_lane(lane: str, column: str) -> str:
-    """A SQL expression: what is stored of a lane; of a child lane, what is stored of its session."""
+    """A SQL expression: a column of a lane; for a child lane, of the lane of its session."""
     parent = f"(SELECT parent.{column} FROM lanes parent WHERE parent.id = {lane}.parent_id)"
     return f"CASE WHEN {lane}.parent_id IS NULL THEN {lane}.{column} ELSE {parent} END"
 
 
 def own_lane(lane: str) -> str:
-    """A SQL expression: the id of the lane of the session that the lane with this id belongs to. It has what the lanes
-    of a session have together: their pauses, their budget, what they used."""
+    """A SQL expression: the id of the lane of the session that the lane with this id belongs to. The pauses, budget and
+    usage of a session are stored under that lane."""
     return f"(SELECT coalesce(parent_id, id) FROM lanes WHERE id = {lane})"
 
 
@@ -63,7 +63,7 @@ NAMED_LANE = "(SELECT id FROM lanes WHERE key = :key)"
 
 
 def lanes_of(session: str, columns: str = "id") -> str:
-    """A SELECT: the lanes of a session, its own first, whose id that is, then its child lanes."""
+    """A SELECT: the lane of a session, which has the id ``session``, then its child lanes."""
     select = f"SELECT {columns} FROM lanes WHERE"
     return f"{select} id = {session} UNION ALL {select} parent_id = {session}"
 
@@ -74,8 +74,8 @@ def session_of(lane: str) -> str:
 
 
 def shown_for(session: str) -> str:
-    """A SQL expression: the lane that is shown for a session. The worst of its lanes: of those that run, the one that
-    has been silent for longest; its own lane only if no child lane is as bad."""
+    """A SQL expression: the lane that is shown for a session, which is the worst of its lanes. Of several that run, it
+    is the one that has been silent for longest; the session's own lane only if no child lane is as bad."""
     return (
         f"(SELECT x.id FROM ({lanes_of(session, 'id, parent_id, run_id, head_id, state')}) x ORDER BY"
         " CASE WHEN x.run_id IS NOT NULL THEN 0 WHEN x.head_id IS NOT NULL THEN 1"
@@ -86,8 +86,8 @@ def shown_for(session: str) -> str:
 
 
 def shown_of_session(lane: str) -> str:
-    """A SQL condition: the lane has no session with child lanes, or is the one that is shown for its session."""
-    # The first part is decided once for a statement: most databases have no child lanes.
+    """A SQL condition: the lane belongs to no session with child lanes, or is the one that is shown for its session."""
+    # The first part is evaluated once for a statement: most databases have no child lanes.
     return (
         "((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NULL OR"
         f" {lane}.id = {shown_for(f'coalesce({lane}.parent_id, {lane}.id)')})"
@@ -95,8 +95,8 @@ def shown_of_session(lane: str) -> str:
 
 
 def of_session(lane: str) -> str:
-    """A SQL condition: the lane has a session with child lanes."""
-    # The first part is decided once for a statement: most databases have no child lanes.
+    """A SQL condition: the lane belongs to a session with child lanes."""
+    # The first part is evaluated once for a statement: most databases have no child lanes.
     return (
         f"((SELECT 1 FROM lanes WHERE parent_id IS NOT NULL LIMIT 1) IS NOT NULL AND ({lane}.parent_id IS NOT NULL"
         f" OR (SELECT 1 FROM lanes child WHERE child.parent_id = {lane}.id LIMIT 1) IS NOT NULL))"
@@ -104,7 +104,7 @@ def of_session(lane: str) -> str:
 
 
 def in_session(lane: str, counted: str, alone: str) -> str:
-    """A SQL expression: ``counted`` over the lanes ``g`` of a session with child lanes; ``alone`` of another lane."""
+    """A SQL expression: ``counted``, over the lanes ``g``, for a session with child lanes; otherwise ``alone``."""
     session = lanes_of(f"coalesce({lane}.parent_id, {lane}.id)", "id, run_id, head_id")
     return f"CASE WHEN {of_session(lane)} THEN (SELECT {counted} FROM ({session}) g) ELSE {alone} END"
 
@@ -117,8 +117,8 @@ def queued_of(lane: str) -> str:
 
 
 def open_of(lane: str) -> str:
-    """A SQL expression: how many lanes of a session with child lanes have something that runs or waits; otherwise
-    null."""
+    """A SQL expression: how many lanes of a session with child lanes have a run or a waiting message; null for other
+    lanes."""
     return in_session(lane, "count(coalesce(g.run_id, g.head_id))", "NULL")
 
 
@@ -133,8 +133,8 @@ def runs_of(lane: str) -> str:
 
 
 def reruns_of(lane: str) -> str:
-    """A SQL expression: how many waiting messages it ends: in each free lane the head, if that ran before, with all
-    messages that ran with it."""
+    """A SQL expression: how many waiting messages such an abort ends: in each free lane the head, if it ran before,
+    with all messages that ran with it."""
     with_it = "(SELECT count(*) FROM messages b WHERE b.batch = h.batch AND b.state = 'queued')"
     count = f"CASE WHEN h.started_at IS NULL THEN 0 WHEN h.batch IS NULL THEN 1 ELSE {with_it} END"
     free = "coalesce((SELECT {1} FROM messages h WHERE h.id = {0}.head_id AND {0}.run_id IS NULL), 0)"
@@ -143,7 +143,8 @@ def reruns_of(lane: str) -> str:
 
 
 def characters(text: str) -> str:
-    """A SQL expression: the length of a text, or a part of it: ``length`` alone counts only what is before a NUL."""
+    """A SQL expression: the length of a text in characters. If the text contains NUL, where ``length`` stops, it may be
+    too small."""
     return f"coalesce(max(length({text}), length(CAST({text} AS BLOB)) / 4), 0)"
 
 
@@ -153,12 +154,13 @@ def dead_letter(of: str = "") -> str:
 
 
 def unsent() -> str:
-    """A SQL condition on an incident: its beginning was not told, or it is over and its end was not told."""
+    """A SQL condition on an incident: a notification is still to be sent, of its beginning or of its end."""
     return "(begin_sent_at IS NULL OR (ended_at IS NOT NULL AND end_sent_at IS NULL))"
 
 
 def unproven(of: str = "") -> str:
-    """A SQL condition on a run: it was released by force, may have had processes, and nothing is proven of them yet."""
+    """A SQL condition on a run: it was released by force, may have had processes, and it is not proven that all of them
+    have ended."""
     had_processes = f"({of}kind = 'command' OR {of}process_pid IS NOT NULL)"
     return f"{of}forced AND {had_processes} AND coalesce({of}survivors, '') <> '[]'"
 
@@ -190,7 +192,7 @@ def within_block(event: str, block: str) -> str:
 
 
 def events_of(lane: str, operator: str = "=") -> str:
-    """A SQL table: the events ``e`` of a lane in its blocks ``b``. In the order of ``b.block, e.id``, or the other way
-    round, they are found without sorting. With ``IN`` as ``operator``, ``lane`` is a SELECT of several lanes."""
+    """A SQL table: the events ``e`` of a lane in its blocks ``b``. Ordering by ``b.block, e.id``, ascending or
+    descending, needs no sort. With ``IN`` as ``operator``, ``lane`` is a SELECT of several lanes."""
     blocks = f"(SELECT lane_id, block FROM event_blocks WHERE lane_id {operator} {lane})"
     return f"{blocks} b CROSS JOIN events e ON e.lane_id = b.lane_id AND {within_block('e.id', 'b.block')}"

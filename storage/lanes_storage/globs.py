@@ -1,7 +1,7 @@
 """Globs over text: ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``. The whole text must match, case-sensitively.
 
-They mean the same in policies, filters and pauses, and in both implementations: Python compares by a regular
-expression, SQLite by ``GLOB``, which has different rules for brackets.
+Policies, filters and pauses use them. A glob has the same meaning in both implementations: a regular expression in
+Python, and a pattern for SQLite's ``GLOB``, which has different rules for brackets.
 """
 
 import re
@@ -10,11 +10,11 @@ from itertools import groupby
 
 from lanes_storage.tuples import NamedTuple
 
-#: A set: brackets that are closed. An opening bracket without a closing one is an ordinary character.
+#: One place of a glob: stars, a bracket set, or a character. An opening bracket that is not closed is a character.
 _PLACE = r"\*+|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|."
 _MEMBER = r"(.)-(.)|."
 _WILD = r"[*?\[]"
-#: A set that contains only the negation character, for Python and for SQLite: it must not come first in the set.
+#: The set of just ``!`` and ``^``, as SQLite writes it and as a glob does: the one that negates must not come first.
 _BOTH = {"!^": "^!"}
 _STORED = r"\[(\^?)(\]?[^\]]*)\]"
 #: Characters with a special meaning at the beginning of a set or of a range, here or in SQLite.
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 _STAR = Place(star=True)
 _ANY = Place(negated=True)
-_NOBODY = Place()
+_NO_CHARACTER = Place()
 #: A pattern that matches nothing in SQLite: a set that is never closed.
 _NOTHING = "["
 
@@ -49,7 +49,7 @@ def is_glob(text: str) -> bool:
 
 
 def exactly(text: str) -> str:
-    """The glob that this text matches, and no other."""
+    """The glob that matches exactly this text: its wildcards are escaped."""
     return re.sub(_WILD, lambda found: f"[{found[0]}]", text)
 
 
@@ -60,7 +60,7 @@ def places(glob: str) -> list[Place]:
 
 @lru_cache(maxsize=256)
 def as_pattern(glob: str) -> re.Pattern[str]:
-    """The regular expression that matches the same texts. After a star has matched, it does not backtrack behind it."""
+    """The regular expression that matches the same texts. Its atomic groups prevent backtracking across stars."""
     runs = [(star, "".join(map(_for_python, run))) for star, run in groupby(places(glob), key=lambda place: place.star)]
     parts = [part for star, part in runs if not star]
     if not any(star for star, _ in runs):
@@ -74,11 +74,11 @@ def as_pattern(glob: str) -> re.Pattern[str]:
 def as_sqlite(glob: str) -> str:
     """The pattern with which SQLite's ``GLOB`` matches the same texts."""
     parts = places(glob)
-    return _NOTHING if _NOBODY in parts else "".join(map(_for_sqlite, parts))
+    return _NOTHING if _NO_CHARACTER in parts else "".join(map(_for_sqlite, parts))
 
 
 def from_sqlite(pattern: str) -> str:
-    """The glob that ``as_sqlite`` converted to that pattern, or one that matches the same texts."""
+    """The inverse of ``as_sqlite``: a glob that matches the same texts as this pattern."""
     if pattern == _NOTHING:
         return "[z-a]"
     return re.sub(_STORED, lambda found: f"[{'!' if found[1] else ''}{_BOTH.get(found[2], found[2])}]", pattern)
@@ -101,7 +101,7 @@ def _place(found: re.Match[str]) -> Place:
 
 
 def _for_python(place: Place) -> str:
-    if place in (_ANY, _NOBODY):
+    if place in (_ANY, _NO_CHARACTER):
         return "." if place.negated else "(?!)"
     members = [*map(re.escape, place.singles), *(f"{re.escape(a)}-{re.escape(b)}" for a, b in place.ranges)]
     return f"[{'^' if place.negated else ''}{''.join(members)}]"

@@ -1,9 +1,9 @@
-"""The interface that an engine implements: SQLite today, PostgreSQL beside it later.
+"""The interface that a database engine implements; SQLite is the only engine.
 
 A *step* is a function of one open transaction; it calls doors (``lanes_storage.doors``) and returns a
 value. A *transition* is a function of one open transaction and a set of commands, and a ``CommandStep`` is the step
 that is one such command. A *query* is one SELECT with a function that converts its rows (``lanes_storage.reads``). A
-store runs them; nobody ever sees a step that is only partly done.
+store runs them; every step is atomic.
 """
 
 from collections import defaultdict
@@ -114,9 +114,9 @@ def call(transition: Transition[C, T], command: C) -> CommandStep[T]:
 
 
 def carry_out(tx: Transaction, steps: Sequence[Step[T]]) -> list[T]:
-    """Execute steps set by set, plain functions last; returns their results, in the order of the steps.
+    """Execute the commands of each transition as one set, then the plain steps. Returns one result for each step.
 
-    Only the order within a set is kept: the steps are concurrent.
+    The steps are concurrent, so the order in which they were submitted is kept only within a set.
     """
     if len(steps) == 1:
         return [steps[0](tx)]
@@ -150,7 +150,7 @@ class Reader(Protocol):
         ...
 
     def look(self, look: Callable[[Reads], T]) -> T:
-        """Run several queries, of one moment of the database, and a function of their results."""
+        """Call ``look`` with a function that runs queries; all of them read the same snapshot of the database."""
         ...
 
     def version(self) -> int:
@@ -170,7 +170,7 @@ class Store(Reader, Protocol):
         ...
 
     def interruptible(self) -> AbstractContextManager[None]:
-        """Within the block, Ctrl-C ends a statement that works for long, and raises KeyboardInterrupt."""
+        """Within the block, Ctrl-C interrupts a long statement and raises KeyboardInterrupt."""
         ...
 
 
@@ -199,15 +199,15 @@ class AsyncStore(Protocol):
         ...
 
     async def read(self, query: Query[T]) -> T:
-        """Run one query: a ``point`` query in this thread while that is fast, a ``broad`` query on a connection of its
-        own kind.
+        """Run one query: a ``point`` query in this thread as long as that is fast, a ``broad`` query on one of the
+        connections reserved for broad queries.
 
         A broad query is interrupted when its caller is cancelled. Its rows are converted in another thread.
         """
         ...
 
     async def look(self, look: Callable[[Reads], T]) -> T:
-        """Run several queries and a function of their results, in a thread, like one broad query."""
+        """``Reader.look``, in a thread, like one broad query."""
         ...
 
     async def version(self) -> int:
@@ -219,9 +219,10 @@ class AsyncStore(Protocol):
         ...
 
     def shorten_log(self) -> str | None:
-        """Shorten the WAL, if it is long. Call it from a thread: it may take a moment.
+        """Shorten the WAL if it is large. Call it from a thread: it may take a moment.
 
-        Returns a sentence when something prevents that. Raises StorageError.
+        Returns a message for people when two calls in a row failed for the same reason, otherwise None. Raises
+        StorageError.
         """
         ...
 

@@ -59,8 +59,8 @@ TERMINAL = frozenset(MessageState) - UNFINISHED
 #: What a person may retry.
 RETRIABLE = frozenset({MessageState.FAILED, MessageState.ABORTED})
 
-#: The allowed transitions of a message. Only a park or an interruption leads back to ``queued``. A waiting message is
-#: ``done`` at once if the run of its lane takes it, as the answer to its question or as a steer.
+#: The allowed transitions of a message. A park, an interruption or the policy ``retry`` leads back to ``queued``. A
+#: waiting message is ``done`` at once if the run of its lane takes it, as the answer to its question or as a steer.
 MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
     MessageState.QUEUED: frozenset(MessageState) - {MessageState.QUEUED},
     MessageState.RUNNING: TERMINAL - {MessageState.DROPPED} | {MessageState.QUEUED},
@@ -68,12 +68,12 @@ MESSAGE_EDGES: dict[MessageState, frozenset[MessageState]] = {
 
 
 class TurnState(Word):
-    """How a turn of a conversation ended. What a person said stays said, however it ended."""
+    """How a turn of a conversation ended. However it ended, the text of the person stays in the conversation."""
 
     DONE = "done"
     FAILED = "failed"
     ABORTED = "aborted"
-    RETRIED = "retried"  # a retry of its message says the same again
+    RETRIED = "retried"  # a retry of its message has the same text
 
 
 class Edge(Word):
@@ -186,13 +186,13 @@ class EventType(StrEnum):
     RECALLED = "recalled"  # a message that let others pass while its retry waited is the head of its lane again
     CONVERSATION = "conversation"  # a new conversation began in a lane
     ASKED = "asked"  # a run asks its sender, and waits
-    ANSWERED = "answered"  # it has taken the answer
-    UNANSWERED = "unanswered"  # it waits no longer, without an answer
-    STEERED = "steered"  # it has taken a text that was meant for it
+    ANSWERED = "answered"  # a run has taken the answer to its question
+    UNANSWERED = "unanswered"  # a run no longer waits for an answer, and got none
+    STEERED = "steered"  # a run has taken a steer
     SOURCE = "source"  # a gateway of another program can be watched, or can no longer be
-    WATCHED_SILENT = "watched_silent"  # a lane of such a gateway is held, and shows no sign of life
-    FREED = "freed"  # somebody freed such a lane, or tried to
-    COOLDOWN_ENDED = "cooldown_ended"  # by a person, or because the key or address of the provider is another one
+    WATCHED_SILENT = "watched_silent"  # a watched lane is held, and shows no sign of life
+    FREED = "freed"  # somebody freed a watched lane, or tried to
+    COOLDOWN_ENDED = "cooldown_ended"  # by a person, or because the key or address of the provider has changed
 
 
 #: The fingerprint of an owner that runs nothing but the simulated provider.
@@ -222,7 +222,7 @@ class AttemptCause(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
 
 
-#: Causes that may be gone when the message is run once more: the default of a retry policy.
+#: Causes that may no longer apply when the message runs again: the default ``causes`` of the policy ``retry``.
 PASSING = frozenset(
     {Cause.PROVIDER_COOLING, Cause.BACKEND_LOST, Cause.STALL_TIMEOUT}
     | (
@@ -334,8 +334,8 @@ class WatchedState(Word):
 
     IDLE = "idle"
     RUNNING = "running"
-    GHOST = "ghost"  # it runs, and its gateway says that nothing does
-    STALE = "stale"  # its gateway's row says that it runs, and nothing does
+    GHOST = "ghost"  # events show a run that its gateway does not count
+    STALE = "stale"  # its row in the gateway says `running`, but nothing runs
 
 
 #: The states of a watched session in which something holds it.
@@ -349,7 +349,7 @@ class SourceState(Word):
     UNREACHABLE = "unreachable"  # nothing listens, or it closed the connection
     HUNG = "hung"  # it accepts connections, and answers nothing
     REFUSED = "refused"  # it does not accept the credentials: token, pairing, scope
-    FOREIGN = "foreign"  # another program, or a version that is not known
+    FOREIGN = "foreign"  # another program answers, or an unknown version
 
 
 #: After this many interruptions a message is poison; with one fewer it is a suspect.
@@ -371,16 +371,16 @@ MAX_QUESTIONS = 200
 MAX_BATCH = 100
 #: Added to the id of a message that lets others pass while its retry waits: its rank is behind all of them.
 ASIDE = 1 << 53
-#: What a lane uses of a budget that it has by itself is counted under this name, followed by its id.
+#: The usage of a budget that a lane does not share is counted under this name, followed by the id of the lane.
 BUDGET_OF_LANE = "lane "
 #: The longest session key, in characters.
 MAX_KEY = 512
-#: So many turns can be imported between two messages.
+#: How many turns can be imported between the turns of two consecutive messages.
 TURNS_OF_A_MESSAGE = 1 << 20
 
 
 def together(texts: Iterable[str]) -> str:
-    """Texts that are answered together, as one."""
+    """One text made of the texts that are answered together."""
     return "\n\n".join(texts)
 
 

@@ -1,7 +1,7 @@
-"""Packages that import a module of theirs when one of its names is first used: a command needs few of them.
+"""Lazy packages: a submodule is imported when one of its names is first used, because a command needs few of them.
 
-A process that serves imports them ``whole``: to release a lane it must not need a free descriptor, or find the files of
-another version there, since lanes was upgraded meanwhile.
+A gateway imports them ``whole`` at its start: releasing a lane must not depend on a free file descriptor, nor load the
+modules of another version when lanes has been upgraded meanwhile.
 """
 
 import sys
@@ -30,7 +30,7 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def whole(*packages: ModuleType) -> None:
-    """Import all modules of packages that do it lazily."""
+    """Import every submodule of these lazy packages."""
     for package in packages:
         for names in _TABLES[package.__name__].values():
             for name in names.split():

@@ -6,14 +6,14 @@ from typing import Any
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
-    """The logger of that name, for lanes inside a host program. Handlers and filters belong to the host program and may
-    raise an exception; even the default handler does if standard error is closed. The exception is dropped: it must not
-    end a thread, a run or a task, and it cannot be logged either."""
+    """The logger called ``name``, for lanes inside a host program. Handlers and filters belong to the host program and
+    may raise an exception; even the default handler does if standard error is closed. The exception is dropped: it must
+    not end a thread, a run or a task, and it cannot be logged either."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name), {})
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # report the file and line of our caller
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # report the caller's file and line
         with contextlib.suppress(Exception):
             super().log(level, msg, *args, **kwargs)

@@ -5,7 +5,7 @@ from lanes_storage.sqlite import SqliteStore, path_of
 
 
 def open_store(url: str, *, create: bool = False, upgrade: bool | None = None, synchronous: str = "full") -> Store:
-    """Open a database for a blocking caller. ``upgrade`` (None: as ``create``) brings an older schema up to date.
+    """Open a database for a blocking caller. ``upgrade`` migrates an older schema; None means the same as ``create``.
 
     Raises ``StorageError``: missing (unless ``create``), deleted while a process has it
     open, older (unless ``upgrade``), newer, damaged, locked, not writable.

@@ -1,8 +1,7 @@
-"""Threads for the short blocking work of lanes. Those of asyncio are few and shared with all other code: a runner that
-blocks in them, or a name server that does not answer, would hold up lists, the end of runs, and the stop of a gateway.
+"""A thread pool for short blocking work, and helpers for tasks and event loops.
 
-Also: work in the event loop of another thread, work that is completed even if its caller is cancelled, and how tasks
-begin and end."""
+asyncio's own pool is small and shared with all other code: a runner that blocks in it, or a name server that does not
+answer, would delay lists, the end of runs and the stop of a gateway."""
 
 import asyncio
 import contextvars
@@ -22,15 +21,15 @@ MOST_THREADS = 256
 
 
 class _Threads(ThreadPoolExecutor):
-    """Threads that do the work of those which cannot be started: at a limit of processes (``RuntimeError``) it waits
-    for them. Only where there is none yet, the error is raised."""
+    """A pool that goes on with its threads when no more can be started (``RuntimeError`` at a process limit): the work
+    waits for one of them. Only if there is none yet, the error is raised."""
 
     def _adjust_thread_count(self) -> None:
         try:
             super()._adjust_thread_count()
         except RuntimeError:
             if not self._threads:
-                self._work_queue.get_nowait()  # the work, which nobody waits for then: no thread may do it later
+                self._work_queue.get_nowait()  # the caller gets the error, so no thread may do this work later
                 raise
 
 
@@ -41,26 +40,26 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """``asyncio.to_thread``, in threads that no other code uses."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.get(loop)) is None:
-        _end_of_closed()
+        _shut_down_orphaned_pools()
         pool = _pools[loop] = _Threads(MOST_THREADS, "lanes")
     return await loop.run_in_executor(pool, partial(contextvars.copy_context().run, work, *args, **kwargs))
 
 
-def _end_of_closed() -> None:
-    """End the threads of event loops that were closed: nothing else does before these are collected as garbage."""
+def _shut_down_orphaned_pools() -> None:
+    """Shut down the pools of closed event loops; otherwise they live until these loops are collected as garbage."""
     for loop in [found for each in _pools.keyrefs() if (found := each()) is not None and found.is_closed()]:
         if (pool := _pools.pop(loop, None)) is not None:
             pool.shutdown(wait=False)
 
 
 def let_end() -> None:
-    """Let the idle threads of this event loop end: a program that forks later is to have none."""
+    """Shut down the pool of this event loop without waiting: a program that forks later must not have its threads."""
     if (pool := _pools.pop(asyncio.get_running_loop(), None)) is not None:
         pool.shutdown(wait=False)
 
 
 def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """Begin work in a thread that ends with it, even if the event loop ends before."""
+    """Start work in a separate thread, which ends with the work, even if the event loop ends earlier."""
     threads = ThreadPoolExecutor(1, "lanes")
     try:
         return threads.submit(work, *args, **kwargs)
@@ -69,14 +68,14 @@ def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
 
 
 async def shut_down() -> None:
-    """Wait for what still works in these threads of this event loop, and end them."""
+    """Shut down the pool of this event loop; returns when its work is done."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.pop(loop, None)) is not None:
         await asyncio.wrap_future(in_one_thread(pool.shutdown))
 
 
 def is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether this is called in that event loop."""
+    """Whether the caller runs in ``loop``."""
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
@@ -84,8 +83,8 @@ def is_running(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 async def in_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], keep: Callable[[T], None]) -> T:
-    """Do it in that event loop, also from the one of another thread. The work is cancelled with its caller; ``keep`` is
-    called, in either thread, with what it returns nonetheless."""
+    """Run ``work`` in ``loop``, which may belong to another thread, and return its result. Cancelling the caller
+    cancels the work; if the work returns a result nonetheless, ``keep`` is called with it, in either thread."""
     if is_running(loop):
         return await work
     outcome = Future[T]()
@@ -107,8 +106,9 @@ async def in_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T],
 
 
 async def to_its_end(work: Awaitable[T]) -> T:
-    """Complete it even if the caller is cancelled meanwhile, again and again as by anyio until it has left its scope;
-    the cancellation is raised afterwards."""
+    """Complete ``work`` even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
+
+    It may be cancelled many times: anyio cancels a task again and again until that has left the cancelled scope."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -122,8 +122,8 @@ async def to_its_end(work: Awaitable[T]) -> T:
 
 
 class Once:
-    """Work that is done once, to its end. Who asks for it again, also in another event loop, waits for that end, and
-    hears of no error."""
+    """Work that is done once, to its end. Further callers, also in other event loops, wait for that end; only the first
+    one gets its error."""
 
     def __init__(self) -> None:
         self._begun = Lock()
@@ -139,7 +139,7 @@ class Once:
 
 
 def kept(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-    """Begin a task, which is one of ``tasks`` until it has ended: asyncio itself lets it be collected as garbage."""
+    """Start a task and keep it in ``tasks`` until it has ended: asyncio holds only a weak reference to a task."""
     task = asyncio.create_task(work, name=name)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
@@ -147,7 +147,7 @@ def kept(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T], name: str) -
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, at most this long; whether it is set."""
+    """Wait for an event, at most ``seconds``; returns whether it is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -155,7 +155,7 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def call_off(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel these tasks, and return once all have ended, in whatever way."""
+    """Cancel these tasks and return once all have ended; their results and errors are dropped."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

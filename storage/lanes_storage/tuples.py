@@ -1,8 +1,8 @@
 """Named tuples that cost little until they are used.
 
-``typing.NamedTuple`` compiles the constructor of each class when the class is made: a tenth of a millisecond, and a
-command that prints a table imports some sixty of them. Here that waits for the first call, after which there is no
-difference. To a type checker they are the same. A generic one, of which there are few, is a ``typing.NamedTuple``.
+``typing.NamedTuple`` compiles the constructor when the class is created: a tenth of a millisecond, and a command that
+prints a table imports some sixty such classes. Here the first call compiles it. To a type checker both are the same.
+Generic named tuples, of which there are few, use ``typing.NamedTuple``.
 """
 
 from collections import _tuplegetter  # type: ignore[attr-defined]
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
 
     class TupleType(type):
-        """Makes the fields of a tuple from its annotations."""
+        """Creates the fields of a tuple class from its annotations."""
 
         def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
             tuple_class = super().__new__(cls, name, bases, namespace | {"__slots__": ()})
@@ -28,7 +28,7 @@ else:
             return tuple_class
 
     class NamedTuple(tuple, metaclass=TupleType):
-        """The base of them, with what ``typing.NamedTuple`` gives."""
+        """The base class, with the methods of ``typing.NamedTuple``."""
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
             cls.__new__ = constructor(cls._fields, cls._field_defaults)
@@ -59,7 +59,7 @@ else:
 
 
 def constructor(fields: Iterable[str], defaults: dict[str, Any]) -> Any:
-    """The function that makes a tuple of a class from these fields, given by place or by name."""
+    """Compile a ``__new__`` that takes these fields by position or by name."""
     params = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
     code = f"lambda cls, {params}: new(cls, ({' '.join(f'{name},' for name in fields)}))"
     return eval(code, {"new": tuple.__new__, "defaults": defaults})  # only names, as in collections.namedtuple
