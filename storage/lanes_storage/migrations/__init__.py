@@ -1,2 +1,3 @@
-"""The steps from the schema of one release to the next. The newest one makes the tables of ``lanes_storage.schema``.
-Before these change after its release, it is frozen: what it ran is stored beside it as SQL, and runs from then on."""
+"""Migrations, each from the schema of one release to that of the next. The newest one creates the tables of
+``lanes_storage.schema``. Once it is released, and before those tables change again, its statements are stored beside it
+as SQL, which it runs from then on."""

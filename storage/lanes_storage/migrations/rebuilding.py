@@ -1,12 +1,12 @@
-"""Changing a table: a new one is created beside it, filled from it, and renamed to its name.
+"""Rebuilding a table: a new table is created, filled from the old one, and renamed to its name.
 
 This allows any change, even of a CHECK constraint, which ALTER cannot change. References from other tables stay valid,
-they use the name. They must not be enforced during the change (``sqlite.file.upgrading`` turns that off), and are
-checked before the commit.
+because they use the name. They must not be enforced during the change (``sqlite.file.upgrading`` turns that off), and
+are checked before the commit.
 
-To undo a single statement that fails, SQLite keeps in memory every page that it changes or uses again: as much as the
-largest table. ``OR FAIL``, and ``DELETE`` without a condition, make that unnecessary (the whole transaction is rolled
-back), unless the statement calls a function.
+To undo a single statement that fails, SQLite keeps every page that the statement changes or reuses in memory: up to
+the size of the largest table. ``OR FAIL``, and ``DELETE`` without a condition, make that unnecessary (the whole
+transaction is rolled back), unless the statement calls a function.
 """
 
 import re
@@ -23,8 +23,8 @@ def make(tx: Transaction, table: str, creation: Sequence[str]) -> None:
 
 
 def rebuild(tx: Transaction, table: str, creation: Sequence[str], expressions: Mapping[str, str]) -> None:
-    """Change a table to the one that ``creation`` creates. Columns of the same name keep their values; ``expressions``
-    over the old row define other columns; the remaining columns are null."""
+    """Rebuild a table as ``creation`` defines it. ``expressions`` over the old row give columns new values; other
+    columns keep the value of the column of the same name, or are null."""
     create, *indexes = _of(table, creation)
     draft = f"new_{table}"
     tx.run(create.replace(f"CREATE TABLE {table} ", f"CREATE TABLE {draft} ", 1), {})
@@ -54,12 +54,12 @@ def _columns(tx: Transaction, table: str) -> list[str]:
 
 
 def _keep_counting(tx: Transaction, table: str, draft: str) -> None:
-    """Ids of pruned rows are not reused: the new table continues the id sequence of the old one."""
+    """Continue the id sequence of the old table in the new one, so that ids of pruned rows are not reused."""
     for (last,) in tx.rows("SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}):
         continue_ids(tx, draft, last)
 
 
 def continue_ids(tx: Transaction, table: str, last: int) -> None:
-    """The next id of a table is the one after ``last``."""
+    """Make ``last + 1`` the next id of a table."""
     tx.run("DELETE FROM sqlite_sequence WHERE name = :table", {"table": table})
     tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)", {"table": table, "last": last})

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from lanes_storage.interface import Transaction
 from lanes_storage.migrations.rebuilding import make, rebuild
 
-#: The tables that 0.1 did not have, and those that changed: messages before any that leaves free pages, since functions
-#: are called for them (see ``rebuilding``).
+#: The tables that 0.1 did not have, and those that changed. Messages come first, before a rebuilt table leaves free
+#: pages to reuse, because their statement calls functions (see ``rebuilding``).
 NEW = (
     "pauses",
     "providers",
@@ -41,7 +41,8 @@ SELECT DISTINCT lane_id, id / 256 FROM events WHERE lane_id IS NOT NULL ORDER BY
 #: process the run waits; such a wait ended with the run.
 WAITER = {"host": "''", "boot_id": "''", "pid_ns": "''", "pid": "0", "start_time": "0"}
 HOLDER = "coalesce((SELECT o.{0} FROM runs r JOIN owners o ON o.id = r.owner_id WHERE r.id = waits.run_id), {1})"
-#: Whether a request lets its provider act, by the tools that it names and by other fields: 0.1 read that at each claim.
+#: Whether a request has tools that the provider itself carries out, judged by its tools and other fields. 0.1 derived
+#: that at each claim.
 _TOOL_OF_CLIENT = """CASE WHEN t.type <> 'object' THEN 0
   WHEN json_type(t.value, '$.type') IS NULL THEN json_type(t.value, '$.name') IS NOT NULL
   ELSE coalesce(json_extract(t.value, '$.type') IN ('function', 'custom'), 0) END"""
@@ -67,10 +68,10 @@ EXPRESSIONS = {
     "lanes": {"conversation": "1"},
 }
 
-#: The most turns that are made for a lane. A runner can be told to send no more along.
+#: The most turns that are made for a lane: as many as a runner can be configured to send.
 TURNS = 1_000
 #: The turns that 0.1 found among the messages: each reply, with the texts that it answers. The order of the joins is
-#: fixed, from the replies to the texts. What is numbered and sorted is kept in memory: ids only, never texts.
+#: fixed, from the replies to the texts. The rows that are numbered and sorted in memory hold ids only, never texts.
 TURNS_OF_MESSAGES = """
 INSERT OR FAIL INTO turns (id, lane_id, conversation, before, message_id, text, reply, state, at)
 WITH answered AS (

@@ -8,8 +8,8 @@ from sqlmodel import Field, SQLModel
 
 
 class Table(SQLModel, registry=registry()):
-    """The base class of the tables of lanes. All other SQLModel tables of a process share one MetaData. If lanes shared
-    it too, the tables of a host program would be created in the file of lanes, and the other way round."""
+    """The base class of the tables of lanes, with a MetaData of its own. In the MetaData that all other SQLModel tables
+    of a process share, tables of a host program would be created in the file of lanes, and vice versa."""
 
 
 def together(*columns: str) -> str:

@@ -40,8 +40,8 @@ class LaneTable(Table, table=True):
         partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
         # Lanes that ended badly are listed and counted without reading all the others.
         *(partial(f"lanes_{state}", "id", where=f"state = '{state}'") for state in sorted(REMEMBERING)),
-        # The smallest index that has every lane: to count them is to walk it, and at a million it still fits the cache
-        # of a connection. Its column never changes, so nothing but a new lane writes it.
+        # The smallest index that contains every lane. Counting the lanes scans it: with a million lanes it still fits
+        # the cache of a connection. Its column never changes, so only new lanes write to it.
         Index("lanes_all", "anonymous"),
         # Lanes that were made for one request are not listed, and are pruned first, once that request has ended.
         partial("lanes_anonymous", "id", where="anonymous"),
@@ -62,11 +62,11 @@ class LaneTable(Table, table=True):
     #: The number of the lane's conversation, and the names that programs behind command runs gave it (JSON object).
     conversation: int = 1
     agent_session: str | None = None
-    #: What its runs used and cost, as far as providers told: tokens, and millionths of a US dollar.
+    #: Usage and cost of its runs, as far as providers reported them: tokens, and millionths of a US dollar.
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None
-    #: The newest of its turns, and the oldest one that a model is still told (null: as many as the runner says).
+    #: The newest of its turns, and the oldest one that is still sent to a model (null: only the runner limits them).
     last_turn: int | None = None
     told_from: int | None = None
     error_cause: str | None = None
@@ -77,8 +77,8 @@ class LaneTable(Table, table=True):
 
 
 class RepeatTable(Table, table=True):
-    """That a program asks again for what was just ended, on the lane of its session. ``resumed_at``: when a person last
-    resumed that lane; what ended before may be asked again."""
+    """A request that a program repeats although lanes has just ended it, by the lane of its session. ``resumed_at``:
+    when a person last resumed that lane; requests that ended before then may be repeated."""
 
     __tablename__ = "repeats"
     lane_id: int = number()
@@ -111,7 +111,7 @@ class PauseTable(Table, table=True):
 
 
 class SpentTable(Table, table=True):
-    """What was used of a budget, in a sixtieth of its time: ``bucket`` is the wall time at which that began."""
+    """What was used of a budget in one bucket, a sixtieth of its window. ``bucket`` is the wall time of its start."""
 
     __tablename__ = "spent"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -159,7 +159,7 @@ class MessageTable(Table, table=True):
     state: str
     text: str | None = None
     request: str | None = None
-    #: The request lets its provider act; null if not.
+    #: The request has tools that the provider itself carries out; null if not.
     acts: bool | None = None
     runner: str | None = None
     #: Its first run begins a new conversation.
@@ -176,11 +176,11 @@ class MessageTable(Table, table=True):
     #: Its position, if that is not the order of acceptance: a person moved it, or it lets others pass (``ASIDE``).
     moved_to: int | None = None
     rank: int | None = Field(default=None, sa_column=Column(Integer, Computed("coalesce(moved_to, id)")))
-    #: When the message has waited too long (wall time).
+    #: When its ``max_wait`` ends (wall time).
     expires_at: int | None = None
     bound_to: str | None = None
     bound_owner: int | None = None
-    #: The last of the messages that are answered together, from their first claim on; null for a message that is alone.
+    #: For messages that are answered together, from their first claim on: the last of them. Null for a single message.
     batch: int | None = None
     run_id: int | None = None
     reply: str | None = None
@@ -189,9 +189,9 @@ class MessageTable(Table, table=True):
     error_message: str | None = None
     attempts: str | None = None  # JSON array
     interruptions: int = 0
-    #: The number of messages in the chain before it: its sender was a run, of a message that a run sent, and so on.
+    #: How many messages precede it in its chain, where the run of each message sent the next one.
     depth: int | None = None
-    #: How often the message was run once more by itself; null if never.
+    #: How often the policy ``retry`` ran the message again; null if never.
     retries: int | None = None
     parked_until: int | None = None
     parked_since: int | None = None
@@ -208,7 +208,7 @@ class MessageTable(Table, table=True):
 
 
 class IdempotencyTable(Table, table=True):
-    """The name that a sender gave a message. It has no foreign key: the row is kept when the message is pruned."""
+    """The idempotency key that a sender gave a message. There is no foreign key: the row outlives the message."""
 
     __tablename__ = "idempotency"
     __table_args__ = (Index("idempotency_age", "accepted_at"), Index("idempotency_message", "message_id"))
@@ -292,9 +292,9 @@ class RunTable(Table, table=True):
     busy_until_boot: int | None = None
     #: The provider that is asked now, since when, and the limit that ends this attempt (JSON object): ``AttemptPhase``.
     attempt: str | None = None
-    #: The provider at which it has a place, if the requests in flight there are limited. The place ends with the run.
+    #: The provider at which the run has a place, if the requests in flight there are limited.
     provider: str | None = None
-    asked_boot: int | None = None  # when it was asked, if that has cooled and has not begun to answer
+    asked_boot: int | None = None  # when that provider was asked, if it recovers and has not begun to answer
     #: What the run asks its sender (JSON object: ``RunQuestion``), while it waits for the answer; and how long it has
     #: waited for answers before.
     question: str | None = None
@@ -314,7 +314,7 @@ class RunTable(Table, table=True):
     process_start_time: int | None = None
     process_group: int | None = None
     survivors: str | None = None
-    #: What the run used and cost (JSON object, ``RunUsage``), as far as its runner told.
+    #: What the run used and cost (JSON object, ``RunUsage``), as far as its runner reported it.
     usage: str | None = None
     abort_at: int | None = None
     abort_boot: int | None = None
@@ -334,8 +334,8 @@ class RunTable(Table, table=True):
 
 
 class WaitTable(Table, table=True):
-    """A run that waits, in some process, for a message of another lane. It counts only while the run is open and the
-    message unfinished: then it is not stalled, and no wait may close a cycle."""
+    """A run that waits, in some process, for a message of another lane. The row counts only while the run is open and
+    the message unfinished: then the run is not stalled, and no further wait may close a cycle."""
 
     __tablename__ = "waits"
     run_id: int = number()

@@ -19,8 +19,8 @@ from lanes_storage.schema.columns import Table, identity, number, partial, toget
 class TurnTable(Table, table=True):
     """What a person said, and what was answered. It stays when its message is pruned.
 
-    The turns of a lane are a chain, from ``lanes.last_turn`` on: each names the one before. So the end of a run writes
-    no index, which would be another page for each lane.
+    The turns of a lane are a linked list, newest first, from ``lanes.last_turn`` on: each names the one before. So the
+    end of a run writes no index, which would be another page for each lane.
     """
 
     __tablename__ = "turns"
@@ -28,18 +28,18 @@ class TurnTable(Table, table=True):
     #: The order of the turns: see ``lanes_storage.law.turn_of``.
     id: int = number()
     lane_id: int
-    #: The number of the conversation that it belongs to, in its lane.
+    #: The number of its conversation in the lane.
     conversation: int
     before: int | None = None
     #: Null if it was imported.
     message_id: int | None = None
     text: str
-    #: What a person reads of the answer; null if there was none.
+    #: The text of the answer; null if there was none.
     reply: str | None = None
-    #: The answer in the words of the chat dialect (JSON array of messages), if it is more than its text.
+    #: The answer as messages of the chat dialect (JSON array), if it is more than its text.
     answer: str | None = None
     state: str
-    #: Its size for a model, if a provider told how much it counted.
+    #: Its size in tokens, if a provider reported it.
     tokens: int | None = None
     at: int
 
@@ -74,9 +74,9 @@ class EventBlockTable(Table, table=True):
 
 
 class IncidentTable(Table, table=True):
-    """Something that people asked to be told of, from when it was seen until it is over, for one alert.
+    """A condition that one alert reports, from when it was first seen until it is over.
 
-    One gateway sends, under a claim that ends by itself: so a restart neither repeats nor forgets one.
+    One gateway sends each notification, under a claim that expires: a restart neither repeats nor loses one.
     """
 
     __tablename__ = "incidents"
@@ -97,7 +97,7 @@ class IncidentTable(Table, table=True):
     ended_at: int | None = None
     begin_sent_at: int | None = None
     end_sent_at: int | None = None
-    #: How often it could not be sent, and when it is tried next.
+    #: How many attempts to send it failed, and when the next one is due.
     tries: int = 0
     next_at: int
     claimed_by: int | None = None
@@ -150,7 +150,7 @@ class OwnerTable(Table, table=True):
 
 
 class ProviderTable(Table, table=True):
-    """What is known of a provider, for every gateway. Without a row it is well."""
+    """The health of a provider, for every gateway. A provider without a row is well."""
 
     __tablename__ = "providers"
     __table_args__ = (CheckConstraint(together("cause", "since", "until"), name="provider_cooldown_whole"),)
@@ -162,21 +162,21 @@ class ProviderTable(Table, table=True):
     #: Consecutive refusals; they determine the next cooldown, where a refusal names no time.
     tries: int = 0
     message: str | None = None  # the last error
-    #: The key and address under which all of this was seen. Under others, only a refusal for load holds.
+    #: The key and address with which all of this was observed. For others, only a refusal for load holds.
     fingerprint: str | None = None
-    answered_at: int | None = None  # the last answer that was needed to know that it is well
+    answered_at: int | None = None  # the first answer since the last cooldown or refusal
     tried_last_until: int | None = None
-    #: The message that got the last refusal that may be its own (such as a 429), and when.
+    #: The message that got the last refusal that may be about this message alone (such as a 429), and when.
     refused: int | None = None
     refused_at: int | None = None
     #: Answers, failures by cause and latency of the last hour (JSON array): ``ProviderCounts``.
     counts: str | None = None
     #: The lane that got a refusal which may concern the key or model, or only its request; until any lane is served.
     doubted: str | None = None
-    #: How many others asked it when it refused one for load, and for how long no more than that ask it.
+    #: How many other requests were in flight when it refused one for load: no more are sent at a time for ``hold_ms``.
     held: int | None = None
     hold_ms: int = 0
-    begun: int = 0  # how many it began to answer since it last refused its probe, less some for each refusal
+    begun: int = 0  # answers begun since it last refused its probe, less ``ONE_MORE`` for each refusal
 
 
 class SourceTable(Table, table=True):
@@ -193,14 +193,14 @@ class SourceTable(Table, table=True):
     #: Why it cannot be watched, and what to do about it.
     why: str | None = None
     fix: str | None = None
-    #: Since when it is in this state; the last reason that it could not be watched, and when that was.
+    #: Since when it is in this state; why it could last not be watched, and when.
     changed_at: int
     error: str | None = None
     error_at: int | None = None
 
 
 class SightingTable(Table, table=True):
-    """A session of such a gateway, as it was seen last. ``epoch`` changes with the runs that hold it."""
+    """A session of a watched gateway, as it was last seen. ``epoch`` changes with the runs that hold it."""
 
     __tablename__ = "sightings"
     __table_args__ = (
@@ -219,14 +219,14 @@ class SightingTable(Table, table=True):
     outcome: str | None = None
     #: It was read from the files of the gateway, which does not answer.
     from_files: bool = False
-    #: When its silence was warned about, and when lanes freed it by itself: once for each epoch.
+    #: The epochs of the last warning about its silence, and of the last automatic freeing: each occurs once per epoch.
     warned_epoch: int | None = None
     freed_epoch: int | None = None
     changed_at: int
 
 
 class FreeingTable(Table, table=True):
-    """A request to free such a session, which the process that watches its gateway carries out."""
+    """A request to free a session of a watched gateway; the process that watches the gateway carries it out."""
 
     __tablename__ = "freeings"
     __table_args__ = (
@@ -249,6 +249,6 @@ class FreeingTable(Table, table=True):
 
 
 metadata = Table.metadata
-#: The version of the schema that these tables are: that of ``versions``, unless another lanes was installed under the
-#: process that imports them.
+#: The schema version of these tables. It differs from ``versions.VERSION`` only if another lanes was installed while
+#: the process that imports them was running.
 VERSION = 3

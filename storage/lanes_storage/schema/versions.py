@@ -1,8 +1,8 @@
-"""Making, checking and upgrading the schema.
+"""Creating, checking and upgrading the schema.
 
 The version is a number in the file (``PRAGMA user_version``). A fresh database is created directly from the tables;
-one of an older release is upgraded step by step; any other is refused without any change. A test compares the results
-of both ways.
+one of an older release is upgraded step by step; any other is refused without any change. A test checks that creation
+and upgrade lead to the same schema.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from lanes_storage.interface import Transaction
 
 #: The version that this program reads and writes. Increase it together with a step in MIGRATIONS.
 VERSION = 3
-#: ``PRAGMA application_id`` of our files ("lane"), to recognize databases of other programs.
+#: ``PRAGMA application_id`` of the files of lanes ("lane"), to recognize databases of other programs.
 APPLICATION_ID = 0x6C616E65
 
 
@@ -27,7 +27,7 @@ MIGRATIONS: dict[int, Callable[[Transaction], None]] = {1: _to_3}
 
 
 def check(database: str, found: int, *, upgrade: bool = False) -> None:
-    """Refuse another version than the newest; an older one only if it may not be upgraded, or no release had it.
+    """Refuse a newer version, a version that no release had and, unless ``upgrade``, an older one.
 
     Raises DatabaseTooNew, DatabaseUnreleased, DatabaseTooOld.
     """
@@ -59,7 +59,7 @@ def creation() -> tuple[str, ...]:
 
 
 def create(tx: Transaction) -> None:
-    """Make the tables in an empty database."""
+    """Create the tables in an empty database."""
     for statement in creation():
         tx.run(statement, {})
     tx.run("INSERT INTO counters (name, value) VALUES ('epoch', 0), ('touch', 0)", {})
