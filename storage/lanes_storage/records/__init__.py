@@ -1,7 +1,7 @@
 """The records that storage takes and returns: plain and frozen.
 
-Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote it,
-``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
+Times are whole milliseconds: ``…_at`` is wall time (Unix), ``…_boot`` the boot clock of the process that wrote the
+value, ``…_ms`` a duration. Ids are integers that the database assigns; they increase with time.
 """
 
 from typing import TYPE_CHECKING

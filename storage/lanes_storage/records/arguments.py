@@ -7,7 +7,7 @@ from lanes_storage.law import BoundTo, Mode, Overflow, PermittedBy
 from lanes_storage.records.runs import AttemptPhase, ProcessIdentity, RunFailure, Ticket
 from lanes_storage.tuples import NamedTuple
 
-#: A backoff that doubles does not grow beyond this.
+#: A doubling backoff does not grow beyond this.
 LONGEST_BACKOFF_MS = 600_000
 
 
@@ -15,11 +15,11 @@ class NewMessage(NamedTuple):
     """One message to accept. Exactly one of ``text`` and ``request`` is given; a hold has neither, because the waiter
     that it is bound to does the work.
 
-    ``request`` is the JSON text of a chat request that contains its history; ``acts``: it lets its provider act.
-    ``runner`` names a runner (None: the policy decides). When the owner ``bound_owner`` ends, this message ends too.
-    ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
-    ``source`` is the program that it came from. ``once``: it is no dead letter, since nothing could send it again.
-    ``from_run``: the run that sends it; ``depth``: the length of the chain before it, if that is known.
+    ``request`` is the JSON text of a chat request that contains its history; ``acts``: it has tools that the provider
+    itself carries out. ``runner`` names a runner (None: the policy decides). When the owner ``bound_owner`` ends, this
+    message ends too. ``anonymous`` marks a lane made for one request, which is not listed after the request has ended.
+    ``source`` is the program that it came from. ``once``: a failure makes it no dead letter, since nothing could send
+    it again. ``from_run``: the run that sends it; ``depth``: how many messages precede it in its chain, if known.
     """
 
     key: str
@@ -40,12 +40,12 @@ class NewMessage(NamedTuple):
     acts: bool = False
 
 
-#: What stands in place of a request that is passed on for a program: its size, and no content of it.
+#: The only key of what is stored instead of a request that is passed on: facts such as its size, without its content.
 OUTLINE = "lanes_outline"
 
 
 def is_outline(request: Mapping[str, Any] | None) -> bool:
-    """Whether that is all that was stored of a request."""
+    """Whether only the outline of a request was stored."""
     return request is not None and OUTLINE in request
 
 
@@ -70,7 +70,7 @@ class Admission(NamedTuple):
     permissions: PermittedBy = PermittedBy.OPERATOR  # who may answer when the run asks for a permission
     answered: bool = True  # the message may be the answer to an open question
     known: bool = False  # refuse if there is no such lane
-    concurrency: int = 1  # so many requests of the session run at once, each on a child lane
+    concurrency: int = 1  # how many requests of the session may run at once, each on a child lane
     answers: str | None = None  # only as the answer to the open question with this id; empty: to any open question
 
 
@@ -98,10 +98,10 @@ class NewOwner(NamedTuple):
 
 
 class RetryTerms(NamedTuple):
-    """When a message whose run failed is run once more: ``attempts`` runs in all, the first one included, for these
-    causes, if the next one begins within ``max_age_ms`` after the message was accepted.
+    """When a message whose run failed runs again: up to ``attempts`` runs, the first one included, for these causes, if
+    the next run begins within ``max_age_ms`` after the message was accepted.
 
-    ``hold``: what waits behind the message waits for it; otherwise it lets the others pass.
+    ``hold``: the messages behind it wait for it; otherwise it lets them pass.
     """
 
     attempts: int
@@ -122,10 +122,10 @@ class RetryTerms(NamedTuple):
 
 
 class BudgetTerms(NamedTuple):
-    """What lanes may use within ``per_ms``; None: without a limit. ``name`` is that of the lanes that share it; if it
-    is empty, each lane, or session with child lanes, has it by itself.
+    """What lanes may use within ``per_ms``; None: without a limit. All lanes of the same ``name`` share the budget; if
+    the name is empty, each lane, or session with child lanes, has a separate one.
 
-    ``reject``: what comes then ends as ``over_budget``; otherwise its lane is paused.
+    ``reject``: once it is used up, messages end as ``over_budget``; otherwise their lane is paused.
     """
 
     name: str
@@ -137,12 +137,12 @@ class BudgetTerms(NamedTuple):
 
     @property
     def bucket_ms(self) -> int:
-        """What is used is counted in sixtieths of the time."""
+        """The length of a bucket, in which usage is counted: a sixtieth of the window."""
         return max(1, self.per_ms // 60)
 
 
 class Spent(NamedTuple):
-    """What was used of a budget, and when (wall time) the first part of it no longer counts."""
+    """What was used of a budget. ``until``: when (wall time) the oldest bucket no longer counts."""
 
     runs: int = 0
     tokens: int = 0
@@ -150,7 +150,7 @@ class Spent(NamedTuple):
     until: int | None = None
 
     def exhausts(self, budget: BudgetTerms) -> bool:
-        """Whether nothing is left."""
+        """Whether a limit of the budget is reached."""
         pairs = ((self.runs, budget.runs), (self.tokens, budget.tokens), (self.cost_micros, budget.cost_micros))
         return any(limit is not None and used >= limit for used, limit in pairs)
 
@@ -192,7 +192,7 @@ class HandedText(NamedTuple):
 
 
 class SeenIncident(NamedTuple):
-    """Something that an alert is about, as it is seen now. ``subject`` is empty for several together."""
+    """A condition that an alert reports, as it is seen now. ``subject`` is empty for several subjects together."""
 
     alert: str
     kind: str

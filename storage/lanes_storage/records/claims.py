@@ -8,7 +8,7 @@ from lanes_storage.records.stored import MessageRow
 
 
 class Head(NamedTuple):
-    """The head of a released lane that might be claimed, with the values that decide about it."""
+    """The head of a released lane that might be claimed, with the values on which a claim depends."""
 
     lane_id: int
     key: str
@@ -24,12 +24,12 @@ class Head(NamedTuple):
     retries: int = 0
     fresh: bool | None = False  # its claim begins a new conversation
     tried: bool = False  # it was claimed before
-    acts: bool | None = False  # its request lets its provider act
+    acts: bool | None = False  # its request has tools that the provider itself carries out
     bound_to: str | None = None
 
 
 class OwnerOrders(NamedTuple):
-    """What there is for an owner to obey.
+    """What an owner has to act on.
 
     ``drain``: who drains it, since when and until when (wall time). ``aborts``: its runs whose abort was requested,
     with cause and grace in milliseconds. ``waits``: its runs that wait for a message of another lane. ``input``: its
@@ -43,8 +43,9 @@ class OwnerOrders(NamedTuple):
 
 
 class WaitingHead(NamedTuple):
-    """The oldest waiting message of a lane. ``lane``: the key of that lane itself, also of a child lane, which is shown
-    under ``key``. ``warned_at``: when its long wait was reported; None if it was not."""
+    """The oldest waiting message of a lane. ``lane``: the key of the lane itself; ``key``: the one it is shown under,
+    which for a child lane is that of its session. ``warned_at``: when its long wait was reported; None if it was
+    not."""
 
     message_id: int
     key: str
@@ -56,8 +57,8 @@ class WaitingHead(NamedTuple):
 
 
 class WaitingLane(NamedTuple):
-    """A free lane with its head, as the backlog of a dispatcher stores it. ``free_at``: until when (wall time) a park
-    or a pause blocks it; if that is in the past, nothing blocks it."""
+    """A free lane with its head, as the backlog of a dispatcher stores it. ``free_at``: the wall time until which a
+    park or a pause blocks the lane; if it is in the past, nothing does."""
 
     lane_id: int
     message_id: int

@@ -30,7 +30,8 @@ class LastErrorRow(NamedTuple):
 
 
 class Repeated(NamedTuple):
-    """The same request was ended a moment ago. ``times``: how often it was asked. Nothing but this was stored."""
+    """A request that is refused until ``until``, since lanes has just ended the same one. ``times``: how often it was
+    sent. Nothing else is stored of a refused request."""
 
     cause: str
     times: int
@@ -60,7 +61,7 @@ class LaneRow(NamedTuple):
 
     @property
     def is_session(self) -> bool:
-        """Whether it stands for the several lanes of a session."""
+        """Whether the row stands for a session with several lanes."""
         return self.open is not None
 
 
@@ -116,7 +117,7 @@ class LaneSort(StrEnum):
     TRY = "try"  # the most interruptions first
     COST = "cost"  # what its runs cost, the most first; without a price: nothing
     EPOCH = "epoch"  # the newest first
-    ERROR = "error"  # by cause, the last first
+    ERROR = "error"  # by cause, then the latest first
     CHANGED = "changed"  # the latest change first
 
 
@@ -132,7 +133,8 @@ class LaneOrder(NamedTuple):
 
 
 class SortPlace(NamedTuple):
-    """Where a lane stands in an order: the number of its walk, and the values that it is sorted by there."""
+    """Where a lane stands in an order: the number of its walk (``reads.choices``), and the values by which the walk
+    sorts it."""
 
     walk: int
     word: str

@@ -9,26 +9,27 @@ from functools import reduce
 from lanes_storage.law import AttemptCause
 from lanes_storage.tuples import NamedTuple
 
-#: So long after it answered its probe a provider counts as well again, in milliseconds: until then few requests at a
-#: time wait for it to begin its answer.
+#: How long a provider is ``trickling`` after it answered its probe, in milliseconds: meanwhile only a few requests at a
+#: time may wait for their answer to begin.
 TRICKLE_MS = 600_000
-#: How many those are, and after how many answers there is one more; each refusal takes one of these away. So it refuses
-#: about one in that many.
+#: How many of these requests are allowed at first, and after how many answers one more is; each refusal takes one away.
+#: So about one request in ``ONE_MORE`` is refused.
 AT_ONCE, ONE_MORE = 2, 8
-#: What has waited for so long is not refused any more, however long its answer takes to begin, in milliseconds.
+#: A request that has waited for this long, in milliseconds, is taken to be accepted, even if no answer has begun.
 REFUSES_WITHIN_MS = 5_000
-#: After an outage a provider may take requests and answer none: of those sent within so long, ``AT_ONCE`` at most wait.
+#: After an outage a provider may accept requests and never answer them. So at most ``AT_ONCE`` requests may wait that
+#: were sent within this time, in milliseconds.
 HANGS_WITHIN_MS = 60_000
-#: A provider that refused for load is asked by no more than asked it then, for so long, in milliseconds; then by one
-#: more, after as long again by three more, by seven, and so on. Each time that it refuses the first one more, it is
-#: twice as long; each time that it answers while it is asked by more, half as long.
+#: After a refusal for load, no more requests are sent at a time than were in flight then, for this long, in
+#: milliseconds; then one more, after the same time again three more, then seven, and so on. The time doubles whenever
+#: the first additional request is refused, and halves whenever an answer begins while more than that are in flight.
 HOLD_MS = 5_000
 LONGEST_HOLD_MS = 60_000
-#: After so many times that long it is taken to answer any number.
+#: After this many such times the provider is taken to answer any number.
 HELD_FOR = 8
-#: Refusals that may come from how many requests are in flight.
+#: Refusals that the number of requests in flight may have caused.
 OF_LOAD = frozenset({AttemptCause.RATE_LIMITED, AttemptCause.OVERLOADED})
-#: Answers and failures are counted in periods of so long, in milliseconds, and so many of them are kept.
+#: The length of the periods in which answers and failures are counted, in milliseconds, and how many periods are kept.
 PERIOD_MS = 600_000
 PERIODS = 6
 
@@ -56,8 +57,8 @@ class ProviderRefusal(NamedTuple):
 
 
 class PlacesTaken(NamedTuple):
-    """How many runs have a place at a provider, and how many of these it may still refuse: it has not begun to answer,
-    and they have not waited for long. ``waiting``: with those that have waited for less than a minute."""
+    """How many runs have a place at a provider. ``unanswered``: those that it has not begun to answer and may still
+    refuse (``REFUSES_WITHIN_MS``); ``waiting``: the same within ``HANGS_WITHIN_MS``."""
 
     runs: int = 0
     unanswered: int = 0
@@ -65,12 +66,12 @@ class PlacesTaken(NamedTuple):
 
     @property
     def answered(self) -> int:
-        """How many it does not refuse any more."""
+        """How many it will no longer refuse."""
         return self.runs - self.unanswered
 
 
 class ProviderRow(NamedTuple):
-    """What is known of a provider; see ``lanes_storage.schema.tables``."""
+    """The health of a provider; see ``lanes_storage.schema.tables``."""
 
     provider: str
     cause: str | None = None
@@ -96,11 +97,11 @@ class ProviderRow(NamedTuple):
 
     @property
     def down(self) -> bool:
-        """Whether it has not answered since an outage, or another refusal that was not for load."""
+        """Whether it has not answered since its last cooldown, and that was not for load."""
         return not self.probed and self.cause not in OF_LOAD
 
     def health(self, now_wall: int) -> Health:
-        """Its state. From any of them, a refusal leads to a cooldown, and a cooldown to the next two."""
+        """Its state at a wall time. A refusal makes it ``cooling``; then it is ``probing``, then ``trickling``."""
         if self.until is not None and now_wall < self.until:
             return Health.COOLING
         if not self.probed:
@@ -114,11 +115,11 @@ class ProviderRow(NamedTuple):
         return self.health(now_wall) is Health.COOLING
 
     def recovers(self, now_wall: int) -> bool:
-        """Whether it has cooled, and has not shown for long enough that it is well again."""
+        """Whether it has cooled, and has not yet answered for long enough to count as well."""
         return self.health(now_wall) in (Health.PROBING, Health.TRICKLING)
 
     def most(self, now_wall: int, max_requests: int | None) -> int | None:
-        """How many requests may be in flight; None: any number. ``max_requests`` is what its configuration says."""
+        """How many requests may be in flight; None: any number. ``max_requests`` is the configured limit."""
         holds = self._holds(now_wall)
         if holds is None and self.health(now_wall) is Health.PROBING:
             holds = 1
@@ -137,7 +138,7 @@ class ProviderRow(NamedTuple):
         return max(0, min(free)) if free else None
 
     def answering(self, now_wall: int, taken: PlacesTaken) -> "ProviderRow":
-        """What is known once it has begun to answer one of those that have a place there: it does not refuse."""
+        """This row after the provider has begun to answer one of the runs that have a place there."""
         if self.until is None or self.cools(now_wall):
             return self
         known = self.probed and (self.refused_at or 0) < (self.answered_at or 0)
@@ -149,35 +150,35 @@ class ProviderRow(NamedTuple):
         return row._replace(tries=0, begun=self.begun + 1, hold_ms=hold_ms)
 
     def refusing(self, now_wall: int, others: int) -> "ProviderRow":
-        """What is known of how many it answers at a time, once it has refused one beside so many others."""
+        """This row after the provider has refused a request while ``others`` were in flight, if it was for load."""
         begun = max(0, self.begun - ONE_MORE)
-        if self.cools(now_wall):  # of a burst, those that are not refused as well are what it holds
+        if self.cools(now_wall):  # of a burst, it can answer at most the requests that it has not refused
             return self._replace(begun=begun, held=min(self.held or 0, others) or None)
         if not self.recovers(now_wall):
             return self._replace(begun=0, held=others or None, hold_ms=HOLD_MS)
         if not self.probed:
-            return self._replace(begun=0)  # its probe: that says nothing of how many
+            return self._replace(begun=0)  # its probe: a single request shows nothing about the load
         again = others == self.held and now_wall >= (self.since or 0) + self.hold_ms
         hold_ms = min(LONGEST_HOLD_MS, 2 * self.hold_ms) if again else HOLD_MS
         return self._replace(begun=begun, held=others or None, hold_ms=hold_ms)
 
     def filled(self, now_wall: int, taken: PlacesTaken) -> bool:
-        """Whether with these it is asked by more than it held, while it is held to so many or few more."""
+        """Whether a limit for load holds, and more runs have a place than were in flight at the refusal."""
         return self._holds(now_wall) is not None and taken.runs > (self.held or 0)
 
     def _holds(self, now_wall: int) -> int | None:
-        """How many it is taken to answer at a time; None: any number."""
+        """How many requests may be in flight after a refusal for load; None: any number."""
         if self.held is None or not self.recovers(now_wall):
             return None
         times = max(0, now_wall - (self.since or 0)) // self.hold_ms if self.hold_ms else 0
         return self.held - 1 + (1 << times) if times < HELD_FOR else None
 
     def of_another(self, fingerprint: str | None) -> bool:
-        """Whether it was seen under another key or address."""
+        """Whether this was observed with another key or address."""
         return fingerprint is not None and self.fingerprint not in (None, fingerprint)
 
     def under(self, fingerprint: str | None) -> "ProviderRow":
-        """What of it holds for a provider with this key and address: its load is that of all who ask it."""
+        """What holds for a provider with this key and address: of another one, only a refusal for load."""
         if not self.of_another(fingerprint):
             return self
         if self.cause in OF_LOAD:
@@ -186,7 +187,7 @@ class ProviderRow(NamedTuple):
 
 
 class ProviderReset(NamedTuple):
-    """What a reset ended: what was known before, and after, and how many messages that waited need wait no longer."""
+    """The health of a provider before and after a reset, and how many parked messages need not wait any longer."""
 
     before: ProviderRow
     after: ProviderRow
@@ -201,12 +202,13 @@ class ProviderCounts(NamedTuple):
     failures: Mapping[str, int] = {}
 
     def plus(self, other: "ProviderCounts") -> "ProviderCounts":
-        """The sum of two."""
+        """The sum of both."""
         failures = dict(Counter(self.failures) + Counter(other.failures))
         return ProviderCounts(self.answers + other.answers, self.latency_ms + other.latency_ms, failures)
 
     def stored(self, before: str | None, now_wall: int) -> str:
-        """The JSON of a row with these added to the present period; periods that are too old are left out."""
+        """The stored JSON ``before`` with these counts added to the current period, and without periods that are too
+        old."""
         period, kept = now_wall // PERIOD_MS, _periods(before, now_wall)
         kept[period] = kept.get(period, ProviderCounts()).plus(self)
         return json.dumps([[number, *kept[number]] for number in sorted(kept)])

@@ -1,4 +1,4 @@
-"""A run, its owner and what it is claimed for: its terms, what it tells, and the rows that are stored of both."""
+"""Records of runs and owners: identities, terms, what a run reports, and the stored rows."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class ProcessIdentity(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The limits and policies under which a run was claimed. Judges use these, not their own."""
+    """The limits and policies under which a run was claimed. Judges use these, not their own configuration."""
 
     run_timeout_ms: int | None
     stall_timeout_ms: int | None
@@ -45,7 +45,8 @@ class AttemptPhase(NamedTuple):
     """The provider that a run asks now, and the limit that ends this attempt if the provider stays silent.
 
     ``next`` is the provider that is asked afterwards; if it is None, the run fails. ``rest_ms`` is the longest time
-    from then until every other provider of the chain has failed too. The run stores when the phase began.
+    from then until every other provider of the chain has failed too. ``at``, ``boot`` and ``slept``, which the run
+    fills in, tell when the phase began.
     """
 
     provider: str
@@ -68,13 +69,13 @@ class ProviderAttempt(NamedTuple):
     message: str
     at: int
     status: int | None = None  # the HTTP status, if it refused with one
-    type: str | None = None  # the code of its error, and the parameter of the request that it names
+    type: str | None = None  # of the provider's error, with the parameter of the request that it names, and its code
     param: str | None = None
     code: str | None = None
 
 
 class RunFailure(NamedTuple):
-    """Why something failed. For an exceeded limit: the limit, and the time that was really used."""
+    """Why something failed. ``budget_ms`` and ``elapsed_ms``: for an exceeded limit, the limit and the time used."""
 
     cause: Cause
     message: str
@@ -95,8 +96,8 @@ class RunResult(NamedTuple):
     """What a run produced. ``detail`` is JSON text for clients that show more than the text; ``told`` is what the
     journal stores about the provider that answered.
 
-    For the memory of the conversation: ``messages``, the answer in the words of chat (JSON array) if it is more than
-    its text, and ``tokens``, what the turn counts for a model (None: not known)."""
+    For the memory of the conversation: ``messages``, the answer as messages of the chat dialect (JSON array) if it is
+    more than its text, and ``tokens``, the size of the turn (None: unknown)."""
 
     text: str
     detail: str | None = None
@@ -110,8 +111,8 @@ class RunResult(NamedTuple):
 class RunQuestion(NamedTuple):
     """An open question as its run stores it.
 
-    ``actor`` and ``sender`` are those of the message that started the run: who may answer by a message. ``answer`` is
-    the message that answers it, until the run has taken that.
+    ``actor`` and ``sender`` are those of the message that started the run: only they may answer by a message.
+    ``answer`` is the message that answers it, until the run has taken that.
     """
 
     id: str
@@ -127,8 +128,8 @@ class RunQuestion(NamedTuple):
     answer: int | None = None
 
     def chosen(self, text: str) -> str | None:
-        """The answer that a text gives: one of the options, by its word or its number, or the text itself. None if it
-        is none."""
+        """The answer that a text gives: the option of that word or number, or, without options, the text itself. None
+        if it is no answer."""
         answer = text.strip()
         if not self.options:
             return text if answer else None
@@ -243,8 +244,8 @@ class WaitingMessage(NamedTuple):
 
 
 class FreeHead(NamedTuple):
-    """A head that a claim found unchanged, by the place of its command: the message that will run, as it was before,
-    with its key."""
+    """A head that a claim found unchanged: the message that will run, as it was before the claim, with its key.
+    ``place``: the position of the command in its set."""
 
     place: int
     key: str

@@ -1,4 +1,4 @@
-"""The stored records, one for each kind of row; those of summaries, and what alerts tell of."""
+"""Records of stored rows, one for each kind of row, and of summaries over rows."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class MessageRow(NamedTuple):
     position: int | None = None  # 1 for the head; None unless queued
     reply_so_far: str | None = None  # its last part at the last heartbeat of the run, unless the run completed
     attempts: tuple[ProviderAttempt, ...] = ()  # the attempts that failed, even if another provider answered
-    retries: int = 0  # how often it was run once more by itself, after a run that failed
+    retries: int = 0  # how often the policy ``retry`` ran it again after a run that failed
     expires_at: int | None = None  # if it still waits at that wall time, it ends as expired
 
 
@@ -65,7 +65,7 @@ class ConversationRow(NamedTuple):
 
 
 class ConversationState(NamedTuple):
-    """The present conversation of a lane: its number, and the first turn that a model may be told."""
+    """The current conversation of a lane: its number, and the first turn that may be sent to a model."""
 
     lane_id: int
     number: int
@@ -126,7 +126,7 @@ class UnprovenRun(NamedTuple):
 
 
 class ClockNote(NamedTuple):
-    """How far the wall clock was ahead of the boot clock in a boot; None: nobody noted it yet."""
+    """How far the wall clock was ahead of the boot clock, and in which boot; None: not noted yet."""
 
     ahead: int | None
     boot: int | None
@@ -166,7 +166,7 @@ class SilentRun(NamedTuple):
 
 
 class DueIncident(NamedTuple):
-    """An incident that is to be told: its beginning, or else its end."""
+    """An incident of which a notification is due: of its beginning if that was not sent, otherwise of its end."""
 
     id: int
     alert: str

@@ -5,7 +5,7 @@ from lanes_storage.tuples import NamedTuple
 
 
 class Sighting(NamedTuple):
-    """A session of another program's gateway, as it was seen. Nothing of the conversation is in it.
+    """A session of another program's gateway, as it was seen. It contains nothing of the conversation.
 
     ``runs`` are the ids of what runs, the oldest first. Times are wall time in milliseconds. ``waiting``: how many
     messages wait; None: the gateway does not say. ``outcome``: how its last run ended, in the gateway's word.
@@ -27,7 +27,7 @@ class Sighting(NamedTuple):
 
 class SourceRow(NamedTuple):
     """A gateway of another program, and the owner that watches it. ``changed_at``: since when it is in this state;
-    ``error``: the last reason that it could not be watched, at ``error_at``."""
+    ``error``: why it could last not be watched, at ``error_at``."""
 
     name: str
     kind: str
@@ -50,13 +50,13 @@ class SightingRow(NamedTuple):
     epoch: int
     from_files: bool
     changed_at: int
-    freeing: bool  # somebody asked to free it, and that has not ended
+    freeing: bool  # a request to free it is open
     warned_epoch: int | None = None
     freed_epoch: int | None = None
 
     @property
     def address(self) -> str:
-        """The key by which it is named here."""
+        """The key of the session on the surfaces of lanes: the name of its source, a colon, its key there."""
         return f"{self.source.name}:{self.seen.key}"
 
 
@@ -71,7 +71,8 @@ class Freeing(NamedTuple):
 
 
 class FreeingRow(NamedTuple):
-    """Such a request as it stands. ``outcome`` is None until it has ended; ``steps``: what was tried, JSON objects."""
+    """The state of a request to free a session. ``outcome`` is None until the request has ended; ``steps``: what was
+    tried, JSON objects."""
 
     id: int
     source: str
