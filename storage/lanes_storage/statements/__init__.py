@@ -1,9 +1,9 @@
-"""Every statement that writes, and every read that a write depends on: here those of the way of a message, in the
-modules of this package the others. Other reads are in ``lanes_storage.reads``.
+"""Every statement that writes, and every read that a write depends on. This module has those that every message needs,
+the other modules of this package the rest. All other reads are in ``lanes_storage.reads``.
 
 Plain SQL with ``:name`` parameters. A read for a set of commands takes them as a JSON array, by ``json_each``, and is
-written so that each row is found by its key. The array is flat: to take a number out of an inner one costs as much as
-to find a row by it. Sets of states come from the law, so that a guard can not drift from it.
+written so that each row is found by its key. The array is flat: extracting a number from a nested array costs as much
+as finding a row by it. Sets of states come from ``law``, so that guards cannot drift from it.
 """
 
 from lanes_storage.fragments import block_of, columns, no_pause, one_of, own_lane, shown_key
@@ -18,7 +18,7 @@ NEXT_EPOCHS = "UPDATE counters SET value = value + :count WHERE name = 'epoch' R
 #: After a restore: epochs that were assigned since the copy was made are not assigned again.
 RAISE_EPOCH = "UPDATE counters SET value = CASE WHEN value < :least THEN :least ELSE value END WHERE name = 'epoch'"
 
-#: The value changes: an engine may write nothing if it does not.
+#: The value changes, because an engine may skip a write that changes nothing.
 TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 
 # ----------------------------------------------------------------------------------------------- lanes
@@ -26,8 +26,8 @@ TOUCH = "UPDATE counters SET value = 1 - value WHERE name = 'touch'"
 FIND_LANE = "SELECT id, state, epoch, run_id, head_id FROM lanes WHERE key = :key"
 
 #: For each of ``:keys``, a JSON array: its place, the last ids that were assigned to a lane and to a message, and
-#: whether anything is paused; then its lane (null: no such lane), how many messages wait there, and what its run asks
-#: unless its abort was requested.
+#: whether anything is paused; then its lane (null: no such lane), how many messages wait there, and the question of its
+#: run unless the abort of that was requested.
 TARGET_LANES = """
 SELECT k.key, (SELECT seq FROM sqlite_sequence WHERE name = 'lanes'),
   (SELECT seq FROM sqlite_sequence WHERE name = 'messages'), (SELECT 1 FROM pauses LIMIT 1) IS NOT NULL,
@@ -77,8 +77,8 @@ CHOSEN_CANDIDATES = _CANDIDATES.format(
     chosen="(m.bound_owner IS NULL OR m.bound_owner = :owner)",
 )
 
-#: Which of ``:heads``, a JSON array of ids, are still as CANDIDATES read them, by their places, at the wall times
-#: ``:times``; and the last message that would be answered with each: that of ``:lasts`` (null: each is alone).
+#: Those of ``:heads``, a JSON array of ids, that are still as CANDIDATES read them at the wall times ``:times``: their
+#: places, and for each the last message that would be answered with it, from ``:lasts`` (null: the head itself).
 UNCHANGED_HEADS = f"""
 SELECT {columns(FreeHead._fields, "m.", place="h.key", key=shown_key("l"))}
 FROM json_each(:heads) h CROSS JOIN messages m
@@ -97,8 +97,8 @@ UPDATE lanes SET state = 'running', run_id = :run, epoch = :run,
 WHERE id = :lane AND run_id IS NULL AND head_id = :head
 """
 
-#: The only statement that releases a lane, which is held while it names a run (a CHECK of the schema). It is found by
-#: its id, since the index of held lanes is written with it. A requeued message becomes the head again.
+#: The only statement that releases a lane, which is held while it names a run (a CHECK of the schema). The lane is
+#: found by its id, because the statement changes the index of held lanes. A requeued message becomes the head again.
 RELEASE_LANE = """
 UPDATE lanes SET state = :state, run_id = NULL, epoch = :new_epoch, head_id = coalesce(:requeued, head_id),
   last_turn = coalesce(:turn, last_turn),
@@ -126,7 +126,7 @@ UPDATE lanes SET updated_at = :now,
 WHERE id = :lane
 """
 
-#: A head that lets others pass does so from now on.
+#: For a message that was added at the tail: it becomes the head if there is none, or if the head lets others pass.
 NEW_TAIL = f"""
 UPDATE lanes SET
   head_id = coalesce((SELECT m.id FROM messages m WHERE m.id = head_id AND m.rank < {ASIDE}), :message),
@@ -162,8 +162,8 @@ VALUES (:id, :lane, 'queued', :text, :actor, :anonymous, 0, :now, :request, :run
   :sender, :source, :bound_to, :bound_owner, :for_run, :retry_of, :expires_at, :depth, :acts)
 """
 
-#: The same for a message that is no more than a text, as most are: to store that nothing else is said of it would take
-#: longer than to store the text.
+#: The same for a message that is just a text, as most are: binding all the other values as null would take longer than
+#: storing the text.
 MAKE_TEXT = """
 INSERT INTO messages (id, lane_id, state, text, actor, anonymous, interruptions, accepted_at)
 VALUES (:id, :lane, 'queued', :text, :actor, :anonymous, 0, :now)
@@ -192,9 +192,9 @@ UPDATE messages SET state = :state, reply = :reply, reply_detail = :reply_detail
 WHERE id = :message AND NOT {one_of("state", TERMINAL)}
 """
 
-#: A message waits, after its run or as a head that nobody takes (``:before``). ``:retry``: for its next run by itself,
-#: and its time at providers is counted from the end of this wait; ``:aside``: it lets others pass meanwhile. One that
-#: did not run keeps the attempts that it has.
+#: Parks a message in state ``:before``: after its run, or as a head that no provider takes. ``:retry``: it waits for an
+#: automatic retry, and its parking time counts from the end of this wait; ``:aside``: it lets others pass meanwhile. A
+#: message that did not run keeps its attempts.
 PARK_MESSAGE = f"""
 UPDATE messages SET state = 'queued', interruptions = coalesce(:interruptions, interruptions), parked_until = :until,
   parked_since = CASE WHEN :retry THEN :until ELSE coalesce(parked_since, :since) END, parked_for = :parked_for,
@@ -215,7 +215,7 @@ HELD_BY_RUN = "SELECT id, state FROM lanes WHERE run_id = :run AND epoch = :epoc
 
 WAITING_OF_LANE = "SELECT id FROM messages WHERE lane_id = :lane AND state = 'queued' ORDER BY rank"
 
-#: A message, and of its lane what is needed to end, remember or repeat it without a run.
+#: A message, with what is needed of its lane to end, remember or retry the message without a run.
 FIND_MESSAGE = f"""
 SELECT m.id, m.lane_id, m.state, m.text, m.request, m.runner, m.actor, m.sender, m.fresh AND m.started_at IS NULL,
   m.acts, m.anonymous, m.started_at, m.interruptions, m.bound_to, m.run_id, m.batch, m.for_run, m.retried_as, m.depth,
@@ -227,7 +227,7 @@ WAITING_OF_OWNER = (
     "SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'"
 )
 
-#: Whether an owner may claim: what it will never claim must not be bound to it.
+#: Whether an owner may claim. No message must be bound to an owner that will never claim it.
 CLAIMING_OWNER = "SELECT 1 FROM owners WHERE id = :owner AND ended_at IS NULL AND drain_at IS NULL"
 
 FIND_IDEMPOTENT = """
@@ -339,7 +339,7 @@ UPDATE owners SET heartbeat_at = :now, heartbeat_boot = :boot, slept_ms = :slept
 WHERE id = :owner AND ended_at IS NULL
 """
 
-#: How many runs of a message were interrupted, of each of ``:messages``, a JSON array, for which there are any.
+#: For each of ``:messages``, a JSON array: its place, and how many of its runs were interrupted, if any.
 COUNT_CUTS = f"""
 SELECT j.key, count(*) FROM json_each(:messages) j CROSS JOIN runs r ON r.message_id = j.value
 WHERE {one_of("r.cause", INTERRUPTIONS)} GROUP BY j.key

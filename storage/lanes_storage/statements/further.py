@@ -3,18 +3,18 @@
 from lanes_storage.fragments import NAMED_LANE, lanes_of, one_of, own_lane, session_of, shown_key, unproven
 from lanes_storage.law import ASIDE, BUDGET_OF_LANE, RETRIABLE, TurnState
 
-# --------------------------------------------------------------------- once more, and in another order
+# -------------------------------------------------------------------------------------- retries, order
 
 #: Whether a waiting message has another position than that of its acceptance.
 ANY_MOVED = "SELECT 1 FROM messages WHERE moved_to IS NOT NULL AND state = 'queued' LIMIT 1"
 
-#: Messages that let others pass, and whose wait is over.
+#: Messages that let others pass, and whose own wait is over.
 RECALLABLE = f"""
 SELECT id, lane_id FROM messages
 WHERE moved_to >= {ASIDE} AND state = 'queued' AND parked_until <= :now ORDER BY moved_to
 """
 
-#: Its position is that of its acceptance again; that it is named at all says that others passed it.
+#: Restores the position in the order of acceptance. ``moved_to`` stays set, to show that others passed the message.
 RECALL = "UPDATE messages SET moved_to = id WHERE id = :message"
 
 MARK_RETRIED = f"""
@@ -30,7 +30,7 @@ UNION ALL SELECT m.rank FROM lanes l JOIN runs r ON r.id = l.run_id JOIN message
   WHERE l.id = :lane
 """
 
-#: It leaves the messages that it was collected with.
+#: The message leaves its batch.
 MOVE_MESSAGE = "UPDATE messages SET moved_to = :to, batch = NULL WHERE id = :message"
 
 
@@ -42,9 +42,10 @@ INSERT INTO lanes (key, state, epoch, anonymous, conversation, parent_id, create
 VALUES (:key, 'idle', 0, false, 1, :parent, :now, :now) ON CONFLICT (key) DO NOTHING
 """
 
-#: The children of a lane, with what waits in each: free ones first. A success on one that ended badly ends that. Of
-#: busy ones where as many wait, the one whose head has waited longest, or whose run began first: where something has to
-#: make way, that is the oldest.
+#: The children of a lane with the number of their waiting messages, the best one for the next message first: a free
+#: lane, preferably one that ended badly, since a success ends that. Otherwise the lane where the fewest wait; of
+#: several, the one whose head has waited longest, or whose run began first: if something has to make way, it is the
+#: oldest.
 CHILD_LANES = """
 SELECT c.id, c.key, c.run_id IS NULL AND c.head_id IS NULL,
   (SELECT count(*) FROM messages m WHERE m.lane_id = c.id AND m.state = 'queued')
@@ -63,7 +64,7 @@ SELECT coalesce(head_id, run_id) FROM lanes
 WHERE id IN ({session_of(":lane")}) AND coalesce(head_id, run_id) IS NOT NULL LIMIT 1
 """
 
-# ---------------------------------------------------------------------------- requests that come again
+# ----------------------------------------------------------------------------------- repeated requests
 
 
 #: How the newest messages of a lane ended, with the digests of those that were passed on.
@@ -72,7 +73,7 @@ SELECT m.state, m.error_cause, m.attempts, json_extract(m.request, '$.lanes_outl
 FROM messages m WHERE m.lane_id = :lane ORDER BY m.id DESC LIMIT 8
 """
 
-#: What is stored of a session.
+#: What is stored about the last request that a session repeated.
 REPEAT = "SELECT r.digest, r.times, r.until, r.resumed_at FROM repeats r WHERE r.lane_id = :lane"
 
 #: The refused requests of the session that a lane belongs to, as long as they are refused.
@@ -87,7 +88,7 @@ ON CONFLICT (lane_id) DO UPDATE SET digest = excluded.digest, cause = excluded.c
   until = excluded.until
 """
 
-#: A person resumed the session. Lanes on which nothing was passed on get no such row.
+#: A person resumed the session. A session to which no program has sent a message gets no row.
 FORGIVE = f"""
 INSERT INTO repeats (lane_id, times, resumed_at) SELECT :lane, 0, :now WHERE (SELECT 1 FROM messages
   WHERE lane_id IN ({lanes_of(":lane")}) AND source IS NOT NULL LIMIT 1) IS NOT NULL
@@ -129,7 +130,7 @@ OPEN_RUN = f"{_LANE} FROM runs r JOIN lanes l ON l.run_id = r.id WHERE r.id = :r
 
 LANE_OF_MESSAGE = f"{_LANE} FROM messages m JOIN lanes l ON l.id = m.lane_id WHERE m.id = :message"
 
-#: The lanes that the run of a lane waits for: the lanes of the unfinished messages that it waits for.
+#: The lanes of the unfinished messages that a run waits for.
 WAITED_FOR = f"""
 {_LANE} FROM waits w JOIN messages m ON m.id = w.message_id JOIN lanes l ON l.id = m.lane_id
 WHERE w.run_id = :run AND m.ended_at IS NULL
@@ -144,7 +145,7 @@ SELECT id, accepted_at, expires_at FROM messages
 WHERE state = 'queued' AND expires_at <= :now ORDER BY expires_at
 """
 
-#: The length of the chain that a message of this run would have before it.
+#: The ``depth`` of a message that this run sends.
 DEPTH_AFTER = "SELECT coalesce(m.depth, 0) + 1 FROM runs r JOIN messages m ON m.id = r.message_id WHERE r.id = :run"
 
 LANES_OF_SESSION = session_of(":lane")
@@ -155,15 +156,14 @@ ACCEPTED = "SELECT id, accepted_at FROM messages WHERE lane_id = :lane ORDER BY 
 PAUSE_OF_KIND = f"SELECT 1 FROM pauses WHERE lane_id = {own_lane(':lane')} AND kind = :kind"
 
 
-# ---------------------------------------------------------------------------------------- use and cost
+# -------------------------------------------------------------------------------------- usage and cost
 
-#: Under which name a budget is counted: its own, or if it is empty that of the lane ``:lane``; the lanes of a session
-#: have one together.
+#: The name under which a budget is counted: its own or, if that is empty, one for the session of the lane ``:lane``.
 _BUDGET = f"CASE :name WHEN '' THEN '{BUDGET_OF_LANE}' || {own_lane(':lane')} ELSE :name END"
 
 NOTE_USAGE = "UPDATE runs SET usage = :usage WHERE id = :run"
 
-#: What the runs of a session used, as far as it is known.
+#: Adds to what the runs of a session used. The cost leaves out runs of which it is unknown.
 ADD_USAGE = f"""
 UPDATE lanes SET input_tokens = coalesce(input_tokens, 0) + :input_tokens,
   output_tokens = coalesce(output_tokens, 0) + :output_tokens,
@@ -177,7 +177,7 @@ ON CONFLICT (budget, bucket) DO UPDATE SET runs = runs + excluded.runs, tokens =
   cost_micros = cost_micros + excluded.cost_micros
 """
 SPEND = _SPEND.format(budget=_BUDGET)
-#: What was taken out, under the name that it had.
+#: The same under the stored name, for rows that were taken out.
 SPEND_AGAIN = _SPEND.format(budget=":budget")
 
 SPENT = f"""
@@ -190,7 +190,7 @@ FORGET_SPENT = f"DELETE FROM spent WHERE budget = {_BUDGET} AND bucket <= :after
 
 # --------------------------------------------------------------------------------------- conversations
 
-#: ``OR REPLACE``: nothing about the memory of a lane may keep the lane from being released.
+#: ``OR REPLACE``: a conflict in the memory of a lane must not prevent the release of the lane.
 MAKE_TURN = """
 INSERT OR REPLACE INTO turns (id, lane_id, conversation, before, message_id, text, reply, answer, state, tokens, at)
 VALUES (:id, :lane, :conversation, :before, :message, :text, :reply, :answer, :state, :tokens, :now)
@@ -198,10 +198,10 @@ VALUES (:id, :lane, :conversation, :before, :message, :text, :reply, :answer, :s
 
 NEW_LAST_TURN = "UPDATE lanes SET last_turn = :turn WHERE id = :lane"
 
-#: A retry says the same text again.
+#: The retry will have a turn with the same text.
 RETRY_TURN = f"UPDATE turns SET state = '{TurnState.RETRIED}' WHERE id = :turn"
 
-#: What an agent called the conversation before is forgotten, too.
+#: The names that agents gave the previous conversation are forgotten too.
 NEW_CONVERSATION = """
 UPDATE lanes SET conversation = conversation + 1, agent_session = NULL, told_from = NULL, updated_at = :now
 WHERE id = :lane AND run_id IS NULL RETURNING conversation, last_turn
@@ -215,15 +215,15 @@ LAST_MESSAGE = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'm
 LAST_TURN_SINCE = "SELECT max(id) FROM turns WHERE id >= :first"
 
 
-# --------------------------------------------------------------------- questions, and what a run takes
+# ------------------------------------------------------------------------------- questions and steers
 
-#: Its limits do not pass while it waits, so it is busy until the limit of the question.
+#: While the run waits for an answer, its limits do not apply: it is busy until the limit of the question.
 ASK = """
 UPDATE runs SET question = :question, progress = :progress, progress_at = :now, progress_boot = :boot,
   progress_slept_ms = :slept, busy_until_boot = :busy_until WHERE id = :run
 """
 
-#: The run that may ask, and take messages: it holds its lane, and no abort was requested. With what it asks, and the
+#: A run that may ask and take messages: it holds its lane, and no abort was requested. With its open question, and the
 #: actor and the sender of its message, who may answer.
 INPUT_RUN = """
 SELECT r.lane_id, r.message_id, r.question, m.actor, m.sender FROM lanes l JOIN runs r ON r.id = l.run_id
@@ -238,7 +238,7 @@ UPDATE runs SET question = NULL, input_ms = input_ms + :waited, progress = :prog
 
 NOTE_ANSWER = "UPDATE runs SET question = json_set(question, '$.answer', :message) WHERE id = :run"
 
-#: The message that was the answer has ended otherwise: the question waits for another.
+#: The message with the answer has ended before the run took it: the question waits for another answer.
 FORGET_ANSWER = """
 UPDATE runs SET question = json_remove(question, '$.answer')
 WHERE id = :run AND json_extract(question, '$.answer') = :message
@@ -261,7 +261,7 @@ GIVE_BACK = "UPDATE messages SET for_run = NULL WHERE id = :message"
 #: The run of these messages has ended: they wait as other messages do.
 GIVE_ALL_BACK = "UPDATE messages SET for_run = NULL WHERE for_run = :run"
 
-#: An answer whose question is gone.
+#: For an answer whose question is closed.
 REWORD = "UPDATE messages SET text = :text WHERE id = :message"
 
 

@@ -1,4 +1,4 @@
-"""The statements about the health of providers, and about the places of runs there."""
+"""Statements about the health of providers and the places of runs there."""
 
 from lanes_storage.fragments import columns
 from lanes_storage.records import ProviderRow
@@ -21,26 +21,25 @@ SELECT provider, count(*), count(CASE WHEN asked_boot > :boot - {within:d} THEN 
 WHERE {chosen} AND ended_at IS NULL GROUP BY provider
 """
 _WITHIN = {"within": REFUSES_WITHIN_MS, "hangs": HANGS_WITHIN_MS}
-#: How many runs have a place at each provider, how many of these it may still refuse, and how many it has not begun to
-#: answer that asked it lately.
+#: For each provider the fields of ``PlacesTaken``.
 PLACES_TAKEN = _PLACES.format(chosen="provider IS NOT NULL", **_WITHIN)
-#: The same of one provider; the run ``:but`` is not counted.
+#: The same for one provider; the run ``:but`` is not counted.
 PLACES_AT = _PLACES.format(chosen="provider = :provider AND id IS NOT :but", **_WITHIN)
 
 TAKE_PLACE = "UPDATE runs SET provider = :provider, asked_boot = NULL WHERE id = :run AND ended_at IS NULL"
 
-#: A run that asked a provider without a place, since requests there were not limited, has one from now on.
+#: Gives a place to a run that asks a provider without one, since requests there were not limited before.
 NOTE_PLACE = "UPDATE runs SET provider = :provider WHERE id = :run AND ended_at IS NULL AND provider IS NULL"
 
-#: The run has a place at a provider that recovers, which has not begun to answer it. What never cooled has no time of
-#: its last answer either.
+#: Stores when the run asked a provider that recovers. A provider that never cooled has no ``until`` and no
+#: ``answered_at``.
 NOTE_REQUEST = f"""
 UPDATE runs SET asked_boot = :boot WHERE id = :run AND (SELECT 1 FROM providers p WHERE p.provider = :provider
   AND (coalesce(p.answered_at, 0) < p.until OR :now < p.answered_at + {TRICKLE_MS})) IS NOT NULL
 """
 ANSWERED = "UPDATE runs SET asked_boot = NULL WHERE id = :run"
 
-#: The messages that wait for a provider need not wait until their time.
+#: Lets the messages that are parked for a provider start at once.
 UNPARK = """
 UPDATE messages SET parked_until = NULL
 WHERE parked_for IS NOT NULL AND state = 'queued' AND parked_until > :now

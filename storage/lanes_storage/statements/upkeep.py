@@ -1,4 +1,4 @@
-"""The statements of upkeep: incidents, a wall clock that was set, and what retention deletes."""
+"""Statements of upkeep: incidents, changes of the wall clock, retention."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from lanes_storage.records import DueIncident
 
 OPEN_INCIDENTS = "SELECT id, alert, kind, subject, seen_at FROM incidents WHERE ended_at IS NULL"
 
-#: Another gateway may have seen it first.
+#: Another gateway may have seen the incident first.
 BEGIN_INCIDENT = """
 INSERT INTO incidents (alert, kind, subject, facts, began_at, seen_at, tries, next_at)
 VALUES (:alert, :kind, :subject, :facts, :now, :now, 0, :now)
@@ -24,7 +24,7 @@ UPDATE incidents SET ended_at = :now, tries = 0, next_at = :now
 WHERE id = :id AND ended_at IS NULL AND seen_at <= :unseen_since
 """
 
-#: What is to be sent now for these alerts, and by nobody else.
+#: The incidents of these alerts of which a notification is due, and claimed by nobody.
 DUE_INCIDENTS = f"""
 SELECT {columns(DueIncident._fields)} FROM incidents
 WHERE {unsent()} AND next_at <= :now AND (claimed_until IS NULL OR claimed_until <= :now)
@@ -48,7 +48,7 @@ UPDATE incidents SET tries = tries + 1, next_at = :next_at, claimed_by = NULL, c
 WHERE id = :id AND claimed_by = :owner
 """
 
-#: Those of an alert that nobody has any more too, though they never end.
+#: This includes open incidents of alerts that are no longer configured, which never end.
 PRUNE_INCIDENTS = "DELETE FROM incidents WHERE seen_at <= :before"
 
 
@@ -64,7 +64,7 @@ INSERT INTO counters (name, value) VALUES ('wall_ahead', :ahead), ('wall_boot', 
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 
-#: What waits, and what runs: found by their indexes, since the texts of all others need not be read.
+#: The messages that wait or run, found by indexes, so that the texts of other messages are not read.
 _UNFINISHED = """
 SELECT id FROM messages WHERE state = 'queued'
 UNION ALL SELECT message_id FROM runs WHERE ended_at IS NULL
@@ -72,7 +72,7 @@ UNION ALL SELECT b.id FROM runs r JOIN messages b ON b.batch = r.message_id WHER
 """
 _MOVED = ("since", "until", "answered_at", "refused_at", "tried_last_until")
 
-#: It was set back by ``-:by``.
+#: The wall clock was set back by ``-:by``: the stored times move with it.
 MOVE_COOLDOWNS = f"UPDATE providers SET {', '.join(f'{name} = {name} + :by' for name in _MOVED)}"
 MOVE_PARKS = f"""
 UPDATE messages SET parked_until = parked_until + :by,
@@ -84,19 +84,20 @@ WHERE id IN ({_UNFINISHED})
 ATTEMPTS = f"SELECT id, attempts FROM messages WHERE attempts IS NOT NULL AND id IN ({_UNFINISHED})"
 MOVE_ATTEMPTS = "UPDATE messages SET attempts = :attempts WHERE id = :id"
 
-#: Alerts are told as soon as before, and end so.
+#: Notifications are sent, and incidents end, as soon as if the clock had not been set.
 MOVE_INCIDENTS = f"""
 UPDATE incidents SET seen_at = seen_at + :by, next_at = next_at + :by, claimed_until = claimed_until + :by
 WHERE ended_at IS NULL OR {unsent()}
 """
-#: Either way: a clock that is set forward and back again must not free a budget. What is taken out is spent again.
+#: In both directions: a clock that is set forward and back again must not free a budget. The deleted rows are inserted
+#: again with their new times.
 TAKE_SPENT = """
 DELETE FROM spent WHERE bucket + :by <= :now RETURNING budget, bucket + :by, runs, tokens, cost_micros
 """
 MOVE_BUDGET_PAUSES = "UPDATE pauses SET until = until + :by WHERE kind = 'budget'"
 
-#: It was set forward by ``:by``. What was written since then, before anybody noticed, stays: what would begin in the
-#: future. A wait for a retry begins at its end.
+#: The wall clock was set forward by ``:by``. Times that would move into the future were written after that, before
+#: anybody noticed it, and stay. In a wait for a retry, ``parked_since`` is the end of the wait.
 MOVE_PARKS_ON = f"""
 UPDATE messages SET parked_since = parked_since + :by,
   parked_until = CASE WHEN parked_until <= :now THEN parked_until + :by ELSE parked_until END
@@ -104,14 +105,15 @@ WHERE id IN ({_UNFINISHED}) AND (parked_since + :by <= :now
   OR (parked_until = parked_since AND parked_until <= :now))
 """
 
-#: Who answered since its cooldown stays well; one that has not is not well for that.
+#: A provider that has answered since its cooldown stays well; no other provider becomes well by the change.
 MOVE_REFUSALS_ON = """
 UPDATE providers SET refused_at = CASE WHEN refused_at + :by <= :now THEN refused_at + :by ELSE refused_at END,
   answered_at = CASE WHEN answered_at + :by <= :now AND answered_at >= coalesce(until, 0) THEN answered_at + :by
     ELSE answered_at END
 """
 
-#: It was set back before this boot, by an unknown time: what began after ``:latest`` is over.
+#: The wall clock was set back before this boot, by an unknown time: cooldowns, parks and budget pauses that began after
+#: ``:latest`` end.
 END_COOLDOWNS = """
 UPDATE providers SET since = since + :now - until, answered_at = answered_at + :now - until,
   refused_at = refused_at + :now - until, until = :now
@@ -126,13 +128,13 @@ UPDATE incidents SET seen_at = min(seen_at, :now), next_at = min(next_at, :now),
   claimed_until = min(claimed_until, :now)
 WHERE max(seen_at, next_at, coalesce(claimed_until, 0)) > :latest AND (ended_at IS NULL OR {unsent()})
 """
-#: It counts as used just now, since it is not known when.
+#: Such usage counts as of now, because its real time is unknown.
 TAKE_LATER_SPENT = "DELETE FROM spent WHERE bucket > :latest RETURNING budget, :now, runs, tokens, cost_micros"
 END_BUDGET_PAUSES = "UPDATE pauses SET until = min(until, :now) WHERE kind = 'budget' AND at > :latest"
-#: What lanes ended before that is no longer refused.
+#: Repeated requests are no longer refused.
 END_REPEATS = "UPDATE repeats SET until = min(until, :now), resumed_at = min(resumed_at, :now)"
 
-#: What is moved where it was set back, and forward; and what ends where it was set back by an unknown time.
+#: The statements for a wall clock that was set back, set forward, and set back by an unknown time.
 MOVE_BACK = (MOVE_COOLDOWNS, MOVE_PARKS, MOVE_INCIDENTS, MOVE_BUDGET_PAUSES, END_REPEATS)
 MOVE_ON = (MOVE_PARKS_ON, MOVE_REFUSALS_ON)
 END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_BUDGET_PAUSES, END_REPEATS)
@@ -142,10 +144,10 @@ END = (END_COOLDOWNS, END_PARKS, END_INCIDENTS, END_BUDGET_PAUSES, END_REPEATS)
 
 
 class PrunableRows(NamedTuple):
-    """Rows of one kind. ``finished`` and ``made``: the times from which their ages count.
+    """The rows of one kind. ``finished`` and ``made``: the columns from which their ages count.
 
-    ``among``: which rows of the table are meant, found by an index; ``free``: that nothing needs the row any more;
-    ``unheld``: the same, at the time ``:before``.
+    Conditions: ``among``, the row is of this kind (found by an index); ``free``, nothing needs the row any more;
+    ``unheld``, the same at the time ``:before``.
     """
 
     table: str
@@ -157,7 +159,7 @@ class PrunableRows(NamedTuple):
 
     @property
     def walk(self) -> str:
-        """Selects id, session key, the time from which the age counts (null: it must be kept), the time of creation."""
+        """The SELECT of id, session key, finish time (null: the row must be kept) and creation time."""
         own = {"lanes": shown_key("lanes"), "owners": "NULL"}
         key = own.get(self.table, f"(SELECT {shown_key('l')} FROM lanes l WHERE l.id = {self.table}.lane_id)")
         age = f"CASE WHEN {self.free} THEN {self.finished} END" if self.free else self.finished
@@ -166,7 +168,7 @@ class PrunableRows(NamedTuple):
 
     @property
     def delete(self) -> str:
-        """Deletes the row ``:id``, if it was finished at the time ``:before``."""
+        """The DELETE of the row ``:id``, if it was finished at the time ``:before``."""
         conditions = filter(None, ("id = :id", self.among, self.free, f"{self.finished} <= :before", self.unheld))
         return f"DELETE FROM {self.table} WHERE {' AND '.join(conditions)}"
 
@@ -190,7 +192,7 @@ KINDS = {
     Prunable.RUNS: PrunableRows(
         *("runs", "ended_at", "claimed_at"), "NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message_id)"
     ),
-    # Of a conversation that is still used, too: what is that old is forgotten.
+    # Old turns are forgotten even if their conversation is still in use.
     Prunable.TURNS: PrunableRows("turns", "at", "at"),
     Prunable.EVENTS: PrunableRows(
         *("events", "at", "at"),
@@ -226,7 +228,7 @@ PRUNE = {kind: rows.delete for kind, rows in KINDS.items()} | {
     Prunable.EVENTS: f"{KINDS[Prunable.EVENTS].delete} RETURNING lane_id"
 }
 
-#: Used when the block contains no event of the lane any more.
+#: Deletes the entry of a block that contains no event of the lane any more.
 PRUNE_BLOCK = f"""
 DELETE FROM event_blocks WHERE lane_id = :lane AND block = :block
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane_id = :lane AND {within_block("e.id", ":block")})

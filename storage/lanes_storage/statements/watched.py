@@ -1,6 +1,6 @@
 """Statements about other programs' gateways: who watches them, what was seen, and requests to free a session."""
 
-#: The owner that watches a source, with its identity; no row: nobody ever did.
+#: The owner that watches a source, and the state of the source; no row: it was never watched.
 WATCHER_OF = "SELECT owner_id, state, why FROM sources WHERE name = :name"
 
 TAKE_SOURCE = """
@@ -34,7 +34,7 @@ DROP_SIGHTING = "DELETE FROM sightings WHERE source = :source AND key = :key"
 DROP_SOURCES = "DELETE FROM sources WHERE name NOT IN (SELECT value FROM json_each(:names)) RETURNING name"
 DROP_SIGHTINGS = "DELETE FROM sightings WHERE source NOT IN (SELECT name FROM sources)"
 
-#: Once for each epoch.
+#: Takes effect once for each epoch.
 _ONCE = """
 UPDATE sightings SET {done} = epoch
 WHERE source = :source AND key = :key AND epoch = :epoch AND {done} IS NOT epoch
