@@ -1,4 +1,4 @@
-"""Requests an abort, ends waiting messages, and ends messages that are bound to a client or process that is gone."""
+"""Abort requests; the end of waiting messages, and of messages that are bound to a client or process that is gone."""
 
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ def request_abort(
 
     Returns None if there is no such lane.
 
-    ``epoch`` is the epoch that the caller saw; a lane that has another one by now is not changed. The request is
-    sticky: from now on every release of that epoch is the abort edge. A second request can only shorten the grace.
+    ``epoch`` is the epoch that the caller saw; if the lane has another one, nothing changes. The request is sticky:
+    from now on every release of that epoch is the abort edge. A second request can only shorten the grace.
     """
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
@@ -101,8 +101,8 @@ def _cut_waiting(tx: Transaction, lane: int, request: _EndRequest, now: Now) -> 
 
 
 def _clear_head(tx: Transaction, head: int, request: _EndRequest, now: Now) -> int:
-    """End a first waiting message that ran before, and all messages that ran together with it: otherwise the abort that
-    was meant for their run would let them run again. Returns how many messages were ended."""
+    """End the head if it ran before, with all messages that ran together with it: otherwise the abort that was meant
+    for their run would let them run again. Returns how many messages were ended."""
     found = find_message(tx, head)
     if found is None or found.started_at is None:
         return 0

@@ -1,4 +1,4 @@
-"""The claim: how a run takes a lane that is free, what it may use, and how a head waits that nobody may take."""
+"""Claims: how a run takes a free lane, the budgets it may use, and how a head waits that no provider takes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def candidates(
 def candidates_among(tx: Transaction, owner: int, now: Now, heads: Sequence[int]) -> list[Head]:
     """Which of these heads ``owner`` may claim now, the longest wait first."""
     params = {"heads": array([*heads]), "owner": owner, "now": now.wall}
-    # sorted here: to sort rows takes SQLite a third of the time in which it finds them
+    # sorted here: SQLite would spend another third of the query's time on it
     return sorted(map(_to_head, tx.rows(sql.CHOSEN_CANDIDATES, params)), key=attrgetter("message_id"))
 
 
@@ -71,8 +71,8 @@ def _to_head(row: Row) -> Head:
 def collectable(tx: Transaction, head: Head) -> list[WaitingMessage]:
     """The messages that would be answered together with ``head``, starting with ``head``.
 
-    If it was claimed together with others before, those; otherwise the texts directly after it, for the same runner. A
-    message that was interrupted runs alone: if it crashes its gateway, no other message is affected.
+    If ``head`` was claimed together with others before, these; otherwise the texts directly after it for the same
+    runner. A message that was interrupted runs alone: if it crashes its gateway, no other message is affected.
     """
     rows = tx.rows(f"{sql.COLLECTABLE} LIMIT {MAX_BATCH}", {"lane": head.lane_id})
     first, *others = (WaitingMessage(*row) for row in rows)
@@ -136,7 +136,7 @@ def claim(
 
 @serialized
 def take(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed | None]:
-    """Read which lanes are unchanged since their heads were read, and take those under new epochs."""
+    """Read which lanes are unchanged since their heads were read, and claim these under new epochs."""
     collected = any(len(each.members) > 1 for each in claims)
     params = {
         "heads": array([each.head.message_id for each in claims]),
@@ -246,8 +246,8 @@ def attach_process(tx: Transaction, ticket: Ticket, child: ProcessIdentity, proc
 def keep_session(
     tx: Transaction, ticket: Ticket, runner: str, session: str | None, used: Mapping[str, float] | None = None
 ) -> bool:
-    """Store the conversation id that the runner's agent gave, and what the conversation has used by its report, for
-    the run's lane; None removes it.
+    """Store, for the run's lane, the name that the runner's agent gave the conversation, and the usage that the agent
+    reported; None removes both.
 
     Returns False if the run has lost the lane; then the stored id stays.
     """
@@ -270,12 +270,12 @@ def postpone(
     message.
 
     A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead, unless ``retry``
-    parks it once more; for that of a client ``ParkLimit`` may be shorter.
+    parks it once more. For a message that a client waits for, ``ParkLimit`` may be shorter.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     detail: dict[str, Any] = {"until": until}
-    ends = head.bound_to is not None or until > since + max_park_ms  # perhaps
-    rows = [row for each in providers if (row := known(tx, each, None)).cause is not None] if ends else []
+    may_end = head.bound_to is not None or until > since + max_park_ms
+    rows = [row for each in providers if (row := known(tx, each, None)).cause is not None] if may_end else []
     limit = ParkLimit.of(max_park_ms, head.bound_to, {str(row.cause) for row in rows})
     if limit.allows(since, until):
         retry = None
@@ -299,7 +299,7 @@ def postpone(
 
 
 class Exhausted(NamedTuple):
-    """A budget of which nothing is left, and what was used of it."""
+    """A budget that is used up, with what was used of it."""
 
     budget: BudgetTerms
     spent: Spent
@@ -319,7 +319,7 @@ class Exhausted(NamedTuple):
 
 
 def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: Now) -> Exhausted | None:
-    """The first budget of a lane of which nothing is left; None: it may run."""
+    """The first of ``budgets`` that is used up; None: the lane may run."""
     for budget in budgets:
         spent = within(tx, used(budget, lane, now))
         if spent.exhausts(budget):
@@ -328,7 +328,7 @@ def exhausted(tx: Transaction, lane: int, budgets: Sequence[BudgetTerms], now: N
 
 
 def refuse_over(tx: Transaction, head: Head, over: Exhausted, now: Now) -> None:
-    """Pause the lane until a part of what was used no longer counts; or end its head, as the budget says."""
+    """Pause the lane until the oldest usage no longer counts; or end its head, if the budget has ``reject``."""
     if over.budget.reject:
         failure = RunFailure(Cause.OVER_BUDGET, over.reason)
         end_waiting(tx, head.message_id, MessageState.FAILED, failure, now, actor="lanes")

@@ -1,4 +1,4 @@
-"""What an operator does to a lane or a message besides aborting and pausing: ack, retry, drop."""
+"""What an operator does to a lane or a message besides aborting and pausing: ack, retry, drop, move."""
 
 from lanes_storage import statements as sql
 from lanes_storage.clock import Now
@@ -78,7 +78,7 @@ def drop(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState
 
 
 def move_to_front(tx: Transaction, message: int, now: Now, *, actor: str) -> MessageState | None:
-    """Let a waiting message start before all others of its lane, also before what runs there, should that come back.
+    """Let a waiting message start before all others of its lane, even before the running one, should that be requeued.
 
     Returns its state: only a ``queued`` message is moved. Returns None if there is no such message.
     """

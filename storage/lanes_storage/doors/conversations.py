@@ -1,9 +1,8 @@
-"""Conversations: what a run is told of the ones before it, and what is said while it works.
+"""Conversations: beginning and importing them, and the input of a run while it works (questions, answers, steers).
 
-A new conversation begins, one is imported, and a run asks its sender. Answers, and texts that are meant for a run, are
-waiting messages that name the open run (``for_run``). The run takes them one by one, each in one transaction that its
-ticket guards: then the message is ``done``, answered by the message of the run. What a run has not taken when it ends
-waits on as an ordinary message.
+Answers and steers are waiting messages that name the open run (``for_run``). The run takes them one by one, each in one
+transaction that its ticket guards: then the message is ``done``, answered by the message of the run. Messages that the
+run has not taken when it ends continue to wait as ordinary messages.
 """
 
 import json
@@ -33,7 +32,7 @@ def begin_conversation(
 ) -> int | None:
     """Begin a new conversation in a lane, with these turns; returns its number. The earlier ones stay readable.
 
-    Returns None if the lane is held: what runs belongs to the conversation in which it began.
+    Returns None if the lane is held: a run belongs to the conversation in which it began.
     """
     begun = tx.rows(further.NEW_CONVERSATION, {"lane": lane, "now": now.wall})
     if not begun:
@@ -50,7 +49,7 @@ def begin_conversation(
 def _enter(
     tx: Transaction, lane: int, number: int, before: int | None, turns: Sequence[ImportedTurn], now: Now
 ) -> None:
-    """Write imported turns, after those of the last message of the database and before those of the next one."""
+    """Write imported turns, with ids between the turn of the last message of the database and that of the next one."""
     ((message,),) = tx.rows(further.LAST_MESSAGE, {})
     end = turn_of(message + 1)
     ((last,),) = tx.rows(further.LAST_TURN_SINCE, {"first": turn_of(message)})
@@ -74,8 +73,8 @@ def new_conversation(
     bound_epoch: int | None = None,
     turns: Sequence[ImportedTurn] | None = None,
 ) -> Control:
-    """A person begins a new conversation in a lane; with ``turns``, those are imported, and a lane that is not there is
-    made. Not applied to a lane that is held.
+    """A person begins a new conversation in a lane. With ``turns``, these are imported, and a missing lane is created.
+    Not applied to a lane that is held.
 
     ``bound_epoch``: the epoch that the lane must have; None allows any.
     """
@@ -89,19 +88,19 @@ def new_conversation(
 
 
 def tell_from(tx: Transaction, ticket: Ticket, turn: int) -> bool:
-    """From now on a model is told nothing before that turn: it can not read more. Returns False if the run has lost
-    its lane."""
+    """From now on, send no turn before ``turn`` to a model, because more does not fit. Returns False if the run has
+    lost its lane."""
     return tx.run(further.TELL_FROM, {"run": ticket.run_id, "epoch": ticket.epoch, "turn": turn}) == 1
 
 
-# --------------------------------------------------------------------- questions, and what a run takes
+# ------------------------------------------------------------------------------- questions and steers
 
-#: What a run shows as its progress while it waits, and afterwards.
+#: The progress of a run while it waits for an answer, and afterwards.
 WAITS, HAS_ANSWER, HAS_NONE = "waiting for input", "answered", "not answered"
 
 
 class _InputRun(NamedTuple):
-    """A run that asks or takes something, and whose message it answers."""
+    """A run that asks, or takes a message. ``actor`` and ``sender`` are those of the message that it answers."""
 
     ticket: Ticket
     lane: int
@@ -150,7 +149,7 @@ def take_answer(tx: Transaction, ticket: Ticket, question: str, now: Now, *, by:
 def close_question(
     tx: Transaction, ticket: Ticket, question: str, now: Now, *, by: str, reason: str
 ) -> HandedText | None:
-    """The run waits no longer for an answer. If one has arrived meanwhile, it is taken and returned."""
+    """Close the question of a run that no longer waits. An answer that has arrived meanwhile is taken and returned."""
     handed = take_answer(tx, ticket, question, now, by=by)
     if handed is not None:
         return handed
@@ -185,7 +184,7 @@ def _input_run(tx: Transaction, ticket: Ticket) -> _InputRun | None:
 
 
 def _answer(tx: Transaction, question: RunQuestion) -> HandedText | None:
-    """The message that answers a question: while that names it, it waits."""
+    """The message that answers a question. As long as the question names it, it is waiting."""
     found = None if question.answer is None else find_message(tx, question.answer)
     return None if found is None else HandedText(found.id, found.text or "", found.actor, found.sender)
 
@@ -226,7 +225,7 @@ def _record(
 
 
 def give_back(tx: Transaction, run: int, stored: str | None, now: Now) -> None:
-    """The messages that were meant for a run wait as others do. ``stored``: the question that was open when it ended.
+    """After a run has ended, let the messages that were meant for it wait as others do. ``stored``: its open question.
 
     An answer gets the text of its question, because on its own it could be understood as something else. The answer to
     a request for a permission is dropped: it must not permit anything else.

@@ -26,18 +26,19 @@ class Refusal(StrEnum):
     QUEUE_FULL = "queue_full"
     LANE_BUSY = "lane_busy"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
-    HOLD = "hold"  # only a retry returns it, and the next one
+    HOLD = "hold"  # only for a retry, like the next one
     PASSED = "passed"
     NO_LANE = "no_lane"  # only if the lane must exist
     NOT_ASKED = "not_asked"  # an answer without its question
-    NO_OPTION = "no_option"  # an answer that is none of the words that the question allows
-    OWNER_ENDED = "owner_ended"  # or it drains; only if it is bound to an owner
+    NO_OPTION = "no_option"  # an answer that is none of the options of the question
+    OWNER_ENDED = "owner_ended"  # the owner that the message is bound to has ended, or drains
 
 
 class Accepted(NamedTuple):
     """The message is stored. ``created`` is False if it was stored earlier, under the same idempotency key.
 
-    For a new message: its lane, its position in that lane's queue, whether any lane is paused, and until when it waits.
+    For a new message: its lane, its position in that lane's queue, whether anything is paused, and when the message
+    expires.
     """
 
     message_id: int
@@ -80,7 +81,7 @@ class TargetLane(NamedTuple):
     head_id: int | None
     queued: int
     anonymous: bool = False
-    question: str | None = None  # what its run asks, unless that is to be aborted
+    question: str | None = None  # the open question of its run, unless that is to be aborted
 
 
 class Same(NamedTuple):
@@ -93,7 +94,7 @@ class Same(NamedTuple):
 def accept(
     new: NewMessage, admission: Admission, now: Now, *, retry_of: int | None = None
 ) -> CommandStep[Accepted | Refusal | WaitCircle]:
-    """Store a message at the tail of its lane, creating the lane if there is none; or of a child lane of its session.
+    """Store a message at the tail of its lane, or of a child lane of its session. A missing lane is created.
 
     ``admission`` is checked only for a new message, not for one that is already stored. In both cases, a run that will
     wait for the message must not close a cycle of waits. A refusal stores nothing.
@@ -103,7 +104,7 @@ def accept(
 
 @serialized
 def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusal | WaitCircle]:
-    """Read the lanes of the messages, decide about each message, store those that are accepted."""
+    """Read the lanes of the messages, decide about each message, and store the accepted ones."""
     targets, last = _target_lanes(tx, commands)
     decided = [
         _cycle(tx, command) or _ownerless(tx, command.new) or admit(command, lane, _same(tx, command.new))
@@ -148,7 +149,7 @@ def _target_lanes(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Tar
 
 
 def _with_others(tx: Transaction, target: TargetLane) -> TargetLane:
-    """A lane, busy also where another one of its session is."""
+    """The lane; if it has no head, with one of another lane of its session, so that it counts as busy."""
     busy = target.head_id is None and tx.rows(further.BUSY_IN_SESSION, {"lane": target.lane_id})
     return target._replace(head_id=busy[0][0]) if busy else target
 
@@ -164,8 +165,8 @@ def _name(new: NewMessage) -> dict[str, object]:
 
 
 def _ownerless(tx: Transaction, new: NewMessage) -> Refusal | None:
-    """The refusal of a message that nobody would run, and nobody end: its owner drains, or was given up by others while
-    its process was suspended, and that does not know it yet."""
+    """Refuse a message that nobody would run or end: the owner that it is bound to drains, or was declared gone while
+    its process was suspended, which the process has not noticed yet."""
     owner = new.bound_owner
     return None if owner is None or tx.rows(sql.CLAIMING_OWNER, {"owner": owner}) else Refusal.OWNER_ENDED
 
@@ -206,14 +207,14 @@ def admit(command: Accept, target: TargetLane | None, same: Same | None) -> Acce
 
 
 def _answering(question: RunQuestion | None, question_id: str, text: str) -> Refusal | Placement:
-    """Whether an answer that was given as such meets its question. ``question_id``: the id of that; empty: any."""
+    """Place or refuse an explicit answer. ``question_id``: the question that it is for; empty: any open one."""
     if question is None or question.answer is not None or question_id not in ("", question.id):
         return Refusal.NOT_ASKED
     return Refusal.NO_OPTION if question.chosen(text) is None else Placement.ANSWER
 
 
 def _answers(command: Accept, question: RunQuestion) -> bool:
-    """Whether a message is the answer to an open question: the next text of the one who was asked."""
+    """Whether a message is the answer to an open question: the next text of the sender who was asked."""
     new, admission = command.new, command.admission
     plain = new.text is not None and new.bound_to is None and command.retry_of is None
     same_sender = (new.actor, new.sender) == (question.actor, question.sender)
@@ -226,7 +227,7 @@ def _answers(command: Accept, question: RunQuestion) -> bool:
 
 
 class _Entry(NamedTuple):
-    """An accepted message, and what was read about its lane, if the lane exists."""
+    """An accepted message with its ids, and what was read about its lane if that exists."""
 
     command: Accept
     target: TargetLane | None
@@ -293,14 +294,14 @@ def _lane(entry: _Entry) -> Bindings:
 
 
 def _text(entry: _Entry) -> tuple[object, ...]:
-    """What is stored of every message."""
+    """The values that every message has."""
     new, target = entry.command.new, entry.target
     anonymous = new.once or (new.anonymous if target is None else target.anonymous)
     return entry.message, entry.lane, new.text, new.actor, anonymous, entry.command.now.wall
 
 
 def _more(entry: _Entry) -> tuple[object, ...]:
-    """What is stored of a message besides, mostly nothing."""
+    """The other values of a message; in most messages, all are null."""
     new, _, _, retry_of = entry.command
     fields = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
     return *fields, entry.for_run, retry_of, entry.expires_at, entry.depth, new.acts or None
@@ -310,7 +311,7 @@ _NOTHING_MORE = (None,) * 12
 
 
 def _expires_at(command: Accept) -> int | None:
-    """When (wall time) the message has waited too long. A hold is given up by its waiter."""
+    """When (wall time) the message has waited too long. A hold has no such limit: its waiter gives it up."""
     longest = command.admission.max_wait_ms
     return None if longest is None or command.new.bound_to is BoundTo.WAITER else command.now.wall + longest
 
@@ -338,8 +339,8 @@ def _drop_oldest(tx: Transaction, lane: int, cap: int, now: Now, *, actor: str) 
 
 
 def _runs_beside(new: NewMessage, admission: Admission) -> bool:
-    """Whether a message of a session may run beside others: a request, which has its own history. What is sent again
-    under its idempotency key, and what a run waits for, is found by the lane of the session itself."""
+    """Whether a message may run beside others of its session, as only a request may, since it has its own history. An
+    idempotency key and the wait of a run belong to the lane of the session, so such a message may not."""
     return admission.concurrency > 1 and new.request is not None and (new.idempotency or admission.waiter) is None
 
 
@@ -354,13 +355,13 @@ def enter_beside(
     where the fewest wait. The lane of the session itself lists its children.
     """
     if new.anonymous and any(run or head for *_, run, head in tx.rows(sql.FIND_LANE, {"key": new.key})):
-        new = new._replace(key=_longer(new.key, f" #{uuid4().hex}"))  # the same request twice at once is two
+        new = new._replace(key=_longer(new.key, f" #{uuid4().hex}"))  # the same request twice at a time: two lanes
     if new.anonymous or admission.concurrency == 1:
         return enter(tx, [Accept(new, admission, now)])[0]
     tx.run(further.MAKE_SESSION_LANE, {"key": new.key, "parent": None, "now": now.wall})
     parent = tx.rows(sql.FIND_LANE, {"key": new.key})[0][0]
     if admission.if_idle and tx.rows(further.BUSY_IN_SESSION, {"lane": parent}):
-        return Refusal.LANE_BUSY  # before a child is made for it
+        return Refusal.LANE_BUSY  # before a child lane is created
     key = _child(tx, parent, new.key, admission.concurrency)
     tx.run(further.MAKE_SESSION_LANE, {"key": key, "parent": parent, "now": now.wall})
     return enter(tx, [Accept(new._replace(key=key), admission, now, retry_of)])[0]
@@ -379,7 +380,7 @@ def _child(tx: Transaction, parent: int, key: str, width: int) -> str:
 
 
 def child_key(key: str, number: int) -> str:
-    """The key of a child lane, which nobody can name: a control character is in no key of a session."""
+    """The key of a child lane, which nobody can name: it has a control character, which no session key may have."""
     return _longer(key, f"\x1f{number}")
 
 

@@ -125,7 +125,7 @@ def _run(beat: Beat, owner: int) -> Bindings:
 
 
 def note_progress(tx: Transaction, owner: int, beats: Sequence[Beat]) -> None:
-    """Show the present progress of some runs before the next heartbeat; no decision is based on it."""
+    """Store the current progress of some runs before the next heartbeat, for display; no decision is based on it."""
     tx.many(sql.BEAT_RUN, [_run(one, owner) for one in beats])
 
 
@@ -140,8 +140,8 @@ def _recovered(command: Heartbeat, run: int, held: Mapping[int, Mapping[int, Ope
 
 
 def drain(tx: Transaction, owner: int, now: Now, *, by: str, until: int) -> bool:
-    """Stop an owner from claiming, and end the waiting messages bound to it, which nobody else may claim; at ``until``
-    (wall time) it interrupts what still runs.
+    """Stop an owner from claiming, and end the waiting messages bound to it, which nobody else may claim. At ``until``
+    (wall time), the owner interrupts the runs that are left.
 
     A second drain replaces the first. A drain lasts until the owner ends. Returns False if the owner has ended.
     """
@@ -161,7 +161,7 @@ def end_owner(tx: Transaction, owner: int, now: Now, *, cause: str, by: str, hea
     """
     if tx.run(sql.END_OWNER, {"owner": owner, "now": now.wall, "cause": cause, "heartbeats": heartbeats}) != 1:
         return False
-    if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then no code in its process waits any more
+    if cause in (Cause.OWNER_GONE, Cause.OWNER_SILENT):  # then its process no longer waits for messages
         tx.run(END_WAITS_OF_OWNER, {"owner": owner})
     detail = {"owner": owner, "cause": cause, "ended_messages": _end_bound_to(tx, owner, now, cause=cause, by=by)}
     record(tx, EventType.OWNER_ENDED, now, actor=by, detail=detail)
@@ -178,5 +178,5 @@ def _end_bound_to(tx: Transaction, owner: int, now: Now, *, cause: str, by: str)
 
 
 def touch(tx: Transaction) -> None:
-    """Write a value that means nothing, to test whether the database accepts a write."""
+    """Write a meaningless value, to test whether the database accepts a write."""
     tx.run(sql.TOUCH, {})

@@ -31,8 +31,8 @@ class Control(NamedTuple):
 
 
 def find(tx: Transaction, key: str, bound_epoch: int | None) -> tuple[int | None, Control]:
-    """The id of the lane, or None if the action must stop here (no such lane, or another epoch); and the result
-    then."""
+    """The id of the lane, or None if the action must stop (no such lane, or another epoch); and its result so far: not
+    applied."""
     found = tx.rows(sql.FIND_LANE, {"key": key})
     if not found:
         return None, Control(False, None)
@@ -66,10 +66,8 @@ def pause(
 
 
 def resume(tx: Transaction, key: str, now: Now, *, actor: str, bound_epoch: int | None = None) -> Control:
-    """A person ends every pause of the lane itself. Not applied if it had none.
-
-    A program may ask again at once for what lanes ended.
-    """
+    """A person ends every pause of the lane itself, and the refusal of repeated requests. Not applied if there was
+    neither."""
     lane, result = find(tx, key, bound_epoch)
     if lane is None:
         return result
@@ -80,7 +78,7 @@ def resume(tx: Transaction, key: str, now: Now, *, actor: str, bound_epoch: int 
 
 
 def _forgive(tx: Transaction, lane: int, now: Now) -> bool:
-    """A person resumed the session; returns whether requests were refused."""
+    """Let a session repeat its requests; returns whether some were refused."""
     known = tx.rows(further.REPEAT, {"lane": lane})
     tx.run(further.FORGIVE, {"lane": lane, "now": now.wall})
     return bool(known) and known[0][0] is not None
@@ -163,7 +161,7 @@ def restored(tx: Transaction, now: Now, *, actor: str, epoch: int) -> list[str]:
 
 
 def _own(tx: Transaction, lane: int) -> int:
-    """The lane of the session: its journal tells dispatchers to read all lanes of the session again."""
+    """The lane of the session: an event of this lane makes dispatchers read all lanes of the session again."""
     return int(tx.rows(further.OWN_LANE, {"lane": lane})[0][0])
 
 

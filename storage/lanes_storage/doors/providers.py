@@ -1,9 +1,9 @@
 """The health of providers: what every gateway knows of them, and who may ask one now.
 
 A provider that refused cools until a stored time. After that one request is sent, the probe; with each answer that
-begins, more may be in flight: how many, the record decides (``ProviderRow``). A run that may ask a provider with such a
-limit has a *place* there, which is a column of its row: it ends with the run, however that ends, so that a probe whose
-process was killed is no longer in anyone's way.
+begins, more may be in flight: ``ProviderRow`` decides how many. A run that may ask a provider with such a limit has a
+*place* there, a column of its row. The place ends with the run, however the run ends, so a probe whose process was
+killed blocks nobody.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from lanes_storage.statements import providers as sql
 
 FIRST_MS = 1_000
 LONGEST_MS = 60_000
-#: A refusal during a cooldown that would end it by less than this later changes nothing, in milliseconds.
+#: A refusal during a cooldown extends it only if it would end later by at least this, in milliseconds.
 SAME_MS = 1_000
 
 
@@ -35,11 +35,11 @@ def cool(
     run: int | None = None,
     in_flight: Collection[int] = (),
 ) -> ProviderRow:
-    """Send no requests to a provider for as long as it says, at most ``most_ms``; if it does not, for 1 s, doubled up
-    to 60 s while it refuses.
+    """Send no requests to a provider for as long as it demands, at most ``most_ms``; if it names no time, for 1 s,
+    doubled up to 60 s while it refuses.
 
     A refusal during a cooldown (the answer to an earlier request of another run) does not double it again. ``run`` is
-    the run that was refused; ``in_flight`` are others that ask it at this moment.
+    the run that was refused; ``in_flight`` are the other runs that are asking the provider.
     """
     row = known(tx, provider, fingerprint)
     cools = row.cools(now.wall)
@@ -70,16 +70,17 @@ def cool(
 
 
 def refuse(tx: Transaction, provider: str, message: int, now: Now, *, fingerprint: str | None = None) -> None:
-    """A provider has refused a message that it refused before, with another one served in between: that says nothing
-    new of the provider, so that it does not cool."""
+    """Store that a provider refused a message again, with another one served in between. This is about the message, so
+    the provider does not cool."""
     save(tx, known(tx, provider, fingerprint)._replace(refused=message, refused_at=now.wall))
 
 
 def answered(
     tx: Transaction, provider: str, now: Now, *, fingerprint: str | None = None, run: int | None = None
 ) -> ProviderRow:
-    """A provider has begun to answer a run after a cooldown: its doubling begins again, and more may ask it. A
-    cooldown that another run brought about meanwhile stands. What was doubted was not its, unless of another key."""
+    """A provider has begun to answer a run after a cooldown: the next cooldown is short again, and more requests may be
+    in flight. A cooldown that another run caused meanwhile stands. A doubted refusal (``doubt``) was not the
+    provider's, unless it was for another key."""
     before = _stored(tx, provider)
     another = before.of_another(fingerprint)
     tx.run(sql.ANSWERED, {"run": run})
@@ -93,10 +94,10 @@ def answered(
 
 
 def doubt(tx: Transaction, provider: str, key: str, message: str, *, fingerprint: str | None = None) -> bool:
-    """Note a refusal that may concern the key or model of a provider, or only the request of this lane.
+    """Store a refusal that may concern the key or model of a provider, or only the request of this lane.
 
-    Returns whether one of another lane was noted before, and nobody was served since. ``message``: what it said, kept
-    as by ``try_last``.
+    Returns whether such a refusal of another lane was stored before, and nobody was served since. ``message``: as for
+    ``try_last``.
     """
     row = known(tx, provider, fingerprint)
     if row.doubted is None:
@@ -107,7 +108,8 @@ def doubt(tx: Transaction, provider: str, key: str, message: str, *, fingerprint
 def try_last(tx: Transaction, provider: str, until: int, message: str, *, fingerprint: str | None = None) -> None:
     """Let the other providers of each chain be asked before this one, until ``until`` (wall time).
 
-    ``message``: what it said, kept where no cooldown is known, of which cause and sentence belong together.
+    ``message``: what the provider said. It is stored only if no cooldown is, since the cause and the message of a
+    cooldown belong together.
     """
     row = known(tx, provider, fingerprint)
     save(tx, row._replace(tried_last_until=until, message=_kept_message(row, message)))
@@ -125,7 +127,7 @@ def count(tx: Transaction, provider: str, counts: ProviderCounts, now: Now, *, f
 def reset_provider(
     tx: Transaction, provider: str, now: Now, *, by: str, fingerprint: str | None = None
 ) -> ProviderReset:
-    """Forget what is known against a provider; messages that wait for it need not wait until their time."""
+    """Forget what is known against a provider; messages that are parked for it may start at once."""
     before = known(tx, provider, None)
     fresh = ProviderRow(provider, fingerprint=fingerprint or before.fingerprint, counts=before.counts)
     save(tx, fresh)
@@ -156,12 +158,12 @@ def take_place(
 
 
 def leave_place(tx: Transaction, run: int) -> None:
-    """Take the place of a run away: it no longer asks a provider at which requests are limited."""
+    """Take away the place of a run, which no longer asks a provider at which requests are limited."""
     tx.run(sql.TAKE_PLACE, {"run": run, "provider": None})
 
 
 def note_request(tx: Transaction, run: int, provider: str, now: Now) -> None:
-    """Note a run that has just got a place at a provider, if that recovers: it has not begun to answer it."""
+    """Store when a run got its place at a provider that recovers: its answer has not begun."""
     tx.run(sql.NOTE_REQUEST, (now.boot, run, provider, now.wall))
 
 

@@ -1,12 +1,12 @@
 """The releases: every way in which the lane of a run is released. All are commands for one transition, ``release``.
 
-This file shows one completion from its command to its rows. ``complete`` makes the command; the writer
-(``sqlite.writer``) collects commands, opens a transaction and calls ``release`` with all of them; that reads the runs,
-decides how each really ends, and writes it, each by one statement of ``lanes_storage.statements``. Then the writer
-commits, and wakes the callers with their ``Release``.
+This file shows one completion from its command to its rows. ``complete`` makes the command. The writer
+(``sqlite.writer``) collects commands, opens a transaction and calls ``release`` with all of them. ``release`` reads the
+runs, decides how each really ends, and writes that, with the statements of ``lanes_storage.statements``. Then the
+writer commits, and wakes the callers with their ``Release``.
 
-Each command shows the run's ticket. If its id and epoch no longer hold the lane, nothing changes except the count of
-the run's refused writes, and the late reply is kept for inspection.
+Each command carries the run's ticket. If its id and epoch no longer hold the lane, the write is refused and counted,
+and the late reply is kept for inspection; nothing else changes.
 """
 
 import json
@@ -63,7 +63,8 @@ def fail(
 ) -> CommandStep[Release]:
     """The run failed: the lane is errored, the message failed with cause and provider chain.
 
-    ``retry``, here and below: the message has had no effect and reached nobody, so these may park it instead.
+    ``retry``, here and below: the terms under which the message is parked instead; given if the run has had no effect
+    and none of its reply has reached anybody.
     """
     return call(release, End(ticket, Edge.FAIL, now, by, failure=failure, retry=retry))
 
@@ -82,7 +83,7 @@ def park(
     ``providers`` is reset.
 
     If its waiting time over all parks would exceed the limit, the run fails with the same cause. ``until`` is None if
-    its owner had no free slot after all: then it waits until there is one, without a limit.
+    the owner had no room for the run after all: then the message waits, without a limit, until there is some.
     """
     end = End(ticket, Edge.PARK, now, by, failure=failure, parked_until=until, retry=retry, providers=providers)
     return call(release, end)
@@ -199,7 +200,7 @@ class _Ended(NamedTuple):
 
     @property
     def turn(self) -> NewTurn | None:
-        """What is remembered of it; None: nothing yet, nothing ever, or a text that no model can be told."""
+        """The turn to remember. None if the message is requeued, or has no text, or one that no model can take."""
         end, run, outcome, _, _, _, members, text = self
         state, failure = outcome.message_state, outcome.failure
         if (
@@ -329,13 +330,13 @@ def _event_of_member(each: _Ended, message: int) -> Bindings:
 
 
 def note_usage(tx: Transaction, lane: int, run: int, usage: RunUsage) -> None:
-    """What was spent is spent, whether the reply counts or not."""
+    """Store the usage of a run. It counts even if the reply does not."""
     tx.run(further.NOTE_USAGE, {"usage": json.dumps(usage._asdict()), "run": run})
     tx.run(further.ADD_USAGE, usage._asdict() | {"lane": lane})
 
 
 def _refuse(tx: Transaction, ends: Sequence[End]) -> None:
-    """For superseded runs that wrote: count the write, keep the reply in the journal, change nothing else."""
+    """For superseded runs that wrote: count the write, keep the late reply with the run, and record the refusal."""
     for end in ends:
         late_reply, (run, epoch) = None if end.answer is None else end.answer.text, end.ticket
         for lane, message in tx.rows(sql.REFUSE_WRITE, {"run": run, "late_reply": late_reply}):

@@ -1,5 +1,4 @@
-"""Upkeep: what takes long, what is over and what is seen is recorded; what is old is deleted; times follow a wall clock
-that was set."""
+"""Upkeep: warnings, waits that are over, incidents, retention, and stored times after a change of the wall clock."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +41,7 @@ def warn_wait(tx: Transaction, message: int, now: Now, *, by: str, detail: dict[
 
 # ------------------------------------------------------------------------- messages whose wait is over
 
-#: Messages that are recalled, or end, in one transaction.
+#: The most messages that are recalled, or expire, in one transaction.
 PAGE = 64
 
 
@@ -57,7 +56,7 @@ def recall(tx: Transaction, now: Now, *, by: str) -> int:
 
 
 def expire_waiting(tx: Transaction, now: Now) -> int:
-    """End waiting messages as ``failed`` (``expired``) whose time is over; returns how many."""
+    """End waiting messages whose ``max_wait`` has passed as ``failed`` (``expired``); returns how many."""
     due = tx.rows(f"{further.EXPIRED} LIMIT {PAGE:d}", {"now": now.wall})
     for message, accepted_at, expires_at in due:
         waited, limit = now.wall - accepted_at, expires_at - accepted_at
@@ -69,7 +68,7 @@ def expire_waiting(tx: Transaction, now: Now) -> int:
 
 # ------------------------------------------------------------------------------------------- incidents
 
-#: Incidents of one alert and kind that are told one by one. More are told together.
+#: The most incidents of one alert and kind that are reported one by one; the rest are reported together.
 MANY = 20
 
 
@@ -91,8 +90,8 @@ def see_incidents(
 
 
 def _together(sightings: Sequence[SeenIncident], open_: Iterable[tuple[str, str, str]]) -> list[SeenIncident]:
-    """The sightings; of each alert and kind a few one by one, first those that were told, and the others as one. The
-    child lanes of a session are one subject."""
+    """Of each alert and kind at most ``MANY`` sightings, those of open incidents first, and one that counts the rest.
+    The child lanes of a session are one subject."""
     known, grouped = set(open_), dict[tuple[str, str], dict[str, SeenIncident]]()
     for sighting in sorted(sightings, key=lambda each: each[:3] not in known):
         grouped.setdefault(sighting[:2], {}).setdefault(sighting.subject, sighting)
@@ -105,7 +104,8 @@ def _together(sightings: Sequence[SeenIncident], open_: Iterable[tuple[str, str,
 
 
 def claim_incident(tx: Transaction, incident: int, owner: int, until: int, now: Now) -> bool:
-    """Let this owner send it, until that wall time at most. False: another one does, or it was sent."""
+    """Let this owner send the notification, until the wall time ``until``. Returns False if it was sent, or if another
+    owner has the claim."""
     values = {"id": incident, "owner": owner, "until": until, "now": now.wall}
     return tx.run(upkeep.CLAIM_INCIDENT, values) == 1
 
@@ -115,12 +115,12 @@ def incident_sent(tx: Transaction, incident: int, owner: int, now: Now) -> None:
 
 
 def incident_not_sent(tx: Transaction, incident: int, owner: int, next_at: int) -> None:
-    """It could not be told; it is tried again at that wall time."""
+    """The notification could not be sent; the next attempt is at the wall time ``next_at``."""
     tx.run(upkeep.INCIDENT_NOT_SENT, {"id": incident, "owner": owner, "next_at": next_at})
 
 
 def prune_incidents(tx: Transaction, before: int) -> int:
-    """Forget incidents that were last seen before that wall time; returns how many."""
+    """Delete incidents that were last seen before this wall time; returns how many."""
     return tx.run(upkeep.PRUNE_INCIDENTS, {"before": before})
 
 
@@ -171,29 +171,29 @@ def note_pruned(tx: Transaction, kind: Prunable, count: int, older_than_ms: int,
 
 # -------------------------------------------------------------------------------------- the wall clock
 
-#: The wall clock and the boot clock may drift apart by so much before that counts as set, in milliseconds.
+#: How far the wall clock and the boot clock may drift apart before the wall clock counts as set, in milliseconds.
 DRIFT_MS = 2_000
-#: What began so much later than now, as far as is known, was written before the clock was set back: clocks of two
-#: machines may differ by less.
+#: A stored time that is further in the future was written before the clock was set back, in milliseconds. A smaller
+#: difference may be one between the clocks of two machines.
 AHEAD_MS = 60_000
 
 
 def is_set(ahead: int, noted: int) -> bool:
-    """Whether the wall clock was set between two values of how far it is ahead of the boot clock."""
+    """Whether the wall clock was set, given how far it is ahead of the boot clock and how far it was."""
     return abs(ahead - noted) > DRIFT_MS
 
 
 def is_noted(stored: ClockNote, now: Now) -> bool:
-    """Whether there is nothing to note: it is known in this boot, and was not set since."""
+    """Whether the stored note is of this boot, and the wall clock was not set since."""
     ahead, boot = _note(now)
     return stored.ahead is not None and stored.boot == boot and not is_set(ahead, stored.ahead)
 
 
 def note_clock(tx: Transaction, now: Now) -> int:
-    """Note how far the wall clock is ahead of the boot clock, and move what was written before it was set.
+    """Note how far the wall clock is ahead of the boot clock, and move the times that were stored before it was set.
 
-    The first process that notices does it for all. Returns by how much it was set since it was noted in this boot, in
-    milliseconds; 0: it was not.
+    The first process that notices a change does this for all. Returns by how much the clock was set since the last note
+    in this boot, in milliseconds; 0: it was not set.
     """
     stored = within(tx, clock_noted())
     if is_noted(stored, now):
@@ -218,7 +218,7 @@ def _move(tx: Transaction, statements: Sequence[str], spent: str, times: dict[st
 
 
 def _move_attempts(tx: Transaction, moved: Callable[[int], int]) -> None:
-    """Give the attempts of what is not finished other times; a chain that cannot be read stays."""
+    """Move the times in the attempts of unfinished messages; attempts that cannot be read stay unchanged."""
     for message, stored in tx.rows(upkeep.ATTEMPTS, {}):
         chain = parsed(stored, list) or []
         if all(isinstance(each, dict) and isinstance(each.get("at"), int) for each in chain):

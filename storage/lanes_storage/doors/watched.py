@@ -11,7 +11,7 @@ from lanes_storage.law import HELD_THERE, EventType, SourceState, WatchedState
 from lanes_storage.records import Freeing, Sighting
 from lanes_storage.statements import watched as sql
 
-#: Ended requests are kept for a day.
+#: How long ended requests are kept, in milliseconds.
 KEEP_FREEINGS_MS = 86_400_000
 
 
@@ -25,7 +25,8 @@ def watch(
     *,
     is_gone: Callable[[Transaction, int], bool],
 ) -> bool:
-    """Become the one process that watches a source; ``is_gone`` decides whether the one that does is gone."""
+    """Make ``owner`` the one process that watches a source. Returns False if another one watches it, unless ``is_gone``
+    says that this one is gone."""
     for watcher, _, _ in tx.rows(sql.WATCHER_OF, {"name": name}):
         if watcher != owner and not is_gone(tx, watcher):
             return False
@@ -44,7 +45,7 @@ def note_source(
     why: str | None = None,
     fix: str | None = None,
 ) -> bool:
-    """Note whether a source can be watched; False: another process watches it."""
+    """Store whether a source can be watched. Returns False if another process watches it."""
     before = tx.rows(sql.WATCHER_OF, {"name": name})
     values = {"name": name, "owner": owner, "state": state, "version": version, "why": why, "fix": fix, "now": now.wall}
     if not tx.run(sql.NOTE_SOURCE, values):
@@ -58,9 +59,9 @@ def note_source(
 def keep_sightings(
     tx: Transaction, source: str, owner: int, seen: Sequence[Sighting], now: Now, *, from_files: bool, whole: bool
 ) -> bool:
-    """Store what was seen of a source; ``whole``: sessions that are not among them exist no more.
+    """Store the sessions that were seen in a source; ``whole``: there are no others.
 
-    False: another process watches it, and nothing was stored.
+    Returns False if another process watches it; then nothing is stored.
     """
     if not tx.rows(sql.WATCHES, {"name": source, "owner": owner}):
         return False
@@ -89,7 +90,7 @@ def forget_sources(tx: Transaction, names: Sequence[str]) -> None:
 
 
 def warn_silent(tx: Transaction, source: str, key: str, epoch: int, now: Now, detail: dict[str, Any]) -> None:
-    """Warn, once for its runs, that a session is held and shows no sign of life."""
+    """Warn, once for each epoch, that a session is held and shows no sign of life."""
     if tx.run(sql.WARNED, {"source": source, "key": key, "epoch": epoch}):
         about = {"key": f"{source}:{key}"} | detail
         record(tx, EventType.WATCHED_SILENT, now, actor=f"source:{source}", epoch=epoch, detail=about)
@@ -98,9 +99,8 @@ def warn_silent(tx: Transaction, source: str, key: str, epoch: int, now: Now, de
 def ask_to_free(
     tx: Transaction, source: str, key: str, epoch: int | None, now: Now, *, reset: bool, actor: str, reason: str | None
 ) -> tuple[int | None, int] | None:
-    """Ask to free a session; the number of the request, None if it is at another epoch or not held; and its epoch.
-
-    None: there is no such session.
+    """Request that a session is freed. Returns the id of the request (None if the session has another epoch, or is not
+    held) and the epoch of the session; None if there is no such session.
     """
     rows = tx.rows(sql.EPOCH_OF_SIGHTING, {"source": source, "key": key})
     if not rows:
@@ -113,7 +113,7 @@ def ask_to_free(
 
 
 def free_by_itself(tx: Transaction, source: str, key: str, epoch: int, now: Now, *, owner: int, reason: str) -> None:
-    """Ask to free a session because it was silent for longer than it may be; once for its runs."""
+    """Request, once for each epoch, that a session is freed because it has been silent for too long."""
     if tx.run(sql.FREED_BY_ITSELF, {"source": source, "key": key, "epoch": epoch}):
         ask_to_free(tx, source, key, epoch, now, reset=False, actor=f"owner:{owner}", reason=reason)
 
@@ -130,7 +130,7 @@ def take_freeings(tx: Transaction, source: str, owner: int, now: Now) -> list[Fr
 
 
 def end_freeing(tx: Transaction, id_: int, outcome: str, steps: Sequence[dict[str, Any]], now: Now) -> bool:
-    """Store the outcome of a request; False: it has ended before."""
+    """Store the outcome of a request. Returns False if it had already ended."""
     values = {"id": id_, "outcome": outcome, "steps": json.dumps(list(steps)), "now": now.wall}
     for source, key, actor, reason in tx.rows(sql.END_FREEING, values):
         detail = {"key": f"{source}:{key}", "outcome": outcome, "steps": list(steps)}

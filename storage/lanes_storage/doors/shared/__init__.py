@@ -1,4 +1,4 @@
-"""What several doors write: events, turns of conversations, how messages end, and a notice unless it is ``done``."""
+"""What several doors write: events, turns of conversations, the ends of messages, and notices of these ends."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def record(tx: Transaction, type: EventType, now: Now, **fields: Any) -> None:  
 
 
 def next_epochs(tx: Transaction, count: int) -> Iterator[int]:
-    """New fencing tokens, which were never used before, from the one counter of the database."""
+    """New fencing tokens from the one counter of the database. None of them was used before."""
     if count == 0:
         return iter(())
     ((last,),) = tx.rows(sql.NEXT_EPOCHS, (count,))
@@ -119,7 +119,7 @@ class NewTurn(NamedTuple):
 
 
 def write_turns(tx: Transaction, turns: Sequence[NewTurn]) -> None:
-    """Write turns, of a different lane each. The caller stores them as the last ones of their lanes."""
+    """Write turns, each of a different lane. The caller sets the ``last_turn`` of these lanes."""
     tx.many(further.MAKE_TURN, [_row_of_turn(turn) for turn in turns])
 
 
@@ -228,7 +228,7 @@ def end_waiting(
     found = find_message(tx, message)
     if found is None or found.state != MessageState.QUEUED:
         return False
-    if found.for_run is not None:  # it is no longer meant for that run; a question that it answered waits for another
+    if found.for_run is not None:  # the run can no longer take it; a question that it answered waits for another answer
         tx.run(further.FORGET_ANSWER, {"run": found.for_run, "message": message})
         tx.run(further.GIVE_BACK, {"message": message})
     content = {"text": found.text, "request": found.request, "runner": found.runner, "reason": reason}
@@ -243,8 +243,8 @@ def end_waiting(
 
 
 def _keep_unanswered(tx: Transaction, found: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
-    """Remember what a person said in a message that ends while it waits, unless it was withdrawn before it began: by a
-    drop, or by an abort of the queue."""
+    """Write the turn of a message that ends while it waits, unless it was withdrawn: dropped, or aborted before its
+    first run for another reason than a newer message."""
     withdrawn = found.started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER
     if found.text is None or found.anonymous or state is MessageState.DROPPED or withdrawn:
         return

@@ -21,8 +21,8 @@ from lanes_storage.law import (
 )
 from lanes_storage.records import RetryTerms, RunFailure, RunResult, RunUsage, Ticket
 
-#: A client that waits on its connection does so no longer, in milliseconds, for providers that refuse a key, a model or
-#: a quota: only a person ends that, and it would hear nothing meanwhile.
+#: How long a client on its connection waits for providers that refuse a key, a model or a quota, in milliseconds: only
+#: a person can end such a refusal, and the client would hear nothing meanwhile.
 CLIENT_PARK_MS = 10_000
 
 
@@ -50,7 +50,7 @@ class End(NamedTuple):
     parked_until: int | None = None
     forced: bool = False
     evidence: Evidence | None = None
-    retry: RetryTerms | None = None  # None: the message must not be run once more by itself
+    retry: RetryTerms | None = None  # None: no automatic retry
     providers: Sequence[str] = ()  # those that a parked message waits for
 
     @property
@@ -59,7 +59,7 @@ class End(NamedTuple):
 
     @property
     def used(self) -> RunUsage | None:
-        """What the run used, where its answer tells."""
+        """What the run used, if its answer reports it."""
         return None if self.answer is None else self.answer.usage
 
 
@@ -91,7 +91,7 @@ class HeldRun(NamedTuple):
     process_pid: int | None = None
     conversation: int = 1
     last_turn: int | None = None
-    text: str | None = None  # what is remembered of it; null for a request, which brings its own history
+    text: str | None = None  # for the conversation; None if its lane has none, or for a request with its own history
     has_input: int = 0  # whether messages wait for the run to take them
     question: str | None = None
     epoch: int = 0  # of its lane
@@ -111,7 +111,7 @@ class RunEnd(NamedTuple):
     message_failure: RunFailure | None = None
     parked_until: int | None = None
     pause: PauseKind | None = None
-    again: RetryTerms | None = None  # the message waits to be run once more
+    again: RetryTerms | None = None  # the terms of the retry that the message waits for
 
 
 def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
@@ -132,7 +132,7 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
         return RunEnd(end.edge, MessageState.DONE, run.interruptions)
     assert end.failure is not None
     failure, retry = end.failure, end.retry
-    # what only its owner may claim can not wait for a next run there once that claims nothing more
+    # only its owner may claim a bound message, so that cannot wait for another run once the owner drains
     may_wait = run.bound_to is None or run.drain_at is None
     if end.edge is Edge.PARK and may_wait:
         limit = ParkLimit.of(run.max_park_ms, run.bound_to, {each.cause for each in failure.attempts})
@@ -140,7 +140,7 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
         if end.parked_until is None or limit.allows(since, end.parked_until):
             return RunEnd(Edge.PARK, MessageState.QUEUED, run.interruptions, failure, parked_until=end.parked_until)
         failure, retry = limit.passed(failure), limit.again(retry)
-    # if a runner itself uses such a cause, the run counts as failed
+    # if the runner itself reported such a cause, the run has failed
     if end.edge is Edge.RECLAIM and failure.cause in INTERRUPTIONS:
         return _interrupted(end.edge, run, failure, cuts + 1)
     # only its waiter can do the work of a hold
@@ -154,7 +154,8 @@ def decide(end: End, run: HeldRun | None, cuts: int) -> RunEnd | None:
 class ParkLimit(NamedTuple):
     """How long a message may wait for its providers, over all its parks.
 
-    ``lasting``: what these refuse it for, where it is not ``max_park`` since only a person ends that.
+    ``lasting``: the causes for which the providers refuse it, if these make the limit shorter than ``max_park`` because
+    only a person can end them.
     """
 
     max_park_ms: int
@@ -168,7 +169,7 @@ class ParkLimit(NamedTuple):
         return cls(max_park_ms)
 
     def allows(self, since: int, until: int) -> bool:
-        """Whether what has waited since then may wait until then."""
+        """Whether a message that has been parked since ``since`` may wait until ``until``."""
         return until <= since + self.max_park_ms
 
     def passed(self, failure: RunFailure) -> RunFailure:
@@ -177,14 +178,14 @@ class ParkLimit(NamedTuple):
         return failure._replace(message=f"{failure.message}; {reason}")
 
     def again(self, retry: RetryTerms | None) -> RetryTerms | None:
-        """What may run it once more all the same: where it names such a cause."""
+        """The retry that may still run the message: for lasting causes, only if it names one of them."""
         return None if retry is not None and self.lasting and retry.causes.isdisjoint(self.lasting) else retry
 
 
 def retry_at(
     retry: RetryTerms | None, failure: RunFailure, message: int, retries: int, accepted_at: int, now: Now
 ) -> int | None:
-    """When (wall time) a message that failed is run once more; None: it is not, and ends."""
+    """When (wall time) a message that failed is retried automatically; None: it is not, and ends."""
     if retry is None or retries + 1 >= retry.attempts or not retry.covers(failure):
         return None
     at = now.wall + retry.wait_ms(retries, message)
@@ -194,8 +195,8 @@ def retry_at(
 def parking(
     message: int, before: MessageState, until: int | None, now: Now, providers: Sequence[str], retry: RetryTerms | None
 ) -> dict[str, Any]:
-    """How a message waits until a wall time (None: for a free slot), as ``statements.PARK_MESSAGE`` takes it: for its
-    next run by itself, or for one of these providers."""
+    """The parameters of ``statements.PARK_MESSAGE`` for a message that waits for ``retry``, or for one of
+    ``providers``. ``until``: a wall time; None: until a slot is free."""
     row: dict[str, Any] = {
         "message": message,
         "before": before,

@@ -1,5 +1,5 @@
-"""Loops, which never end by themselves: runs that wait for each other, runs that send each other messages, senders that
-send without end, and programs that ask again for what was just ended for them."""
+"""Guards against endless loops: runs that wait for each other, runs that send each other messages, senders that send
+without end, and programs that repeat a request that lanes has just ended."""
 
 import json
 from collections import deque
@@ -21,7 +21,7 @@ class WaitCircle(NamedTuple):
 
 
 def closes_cycle(tx: Transaction, run: int, key: str) -> WaitCircle | None:
-    """The cycle that would be closed if the run waited for a message of that lane.
+    """The cycle that would be closed if the run waited for a message of the lane ``key``.
 
     Returns None if there would be no cycle, if the run no longer holds a lane, or if the lane does not exist yet.
     """
@@ -50,7 +50,7 @@ def begin_wait(tx: Transaction, waiter: Waiter, message: int, now: Now) -> WaitC
 
 
 def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
-    """The run no longer waits in that process, whether or not the message has ended."""
+    """End the wait of a run in a process, whether or not the message has ended."""
     tx.run(further.END_WAIT, waiter.process._asdict() | {"run": waiter.run_id, "message": message})
 
 
@@ -78,8 +78,7 @@ MINUTE_MS = 60_000
 
 
 def chain_before(tx: Transaction, new: NewMessage) -> int | None:
-    """The length of the chain of messages before a new one, each sent by the run of the one before; None: no run sends
-    it."""
+    """How many messages precede a new one in its chain, each sent by the run of the one before; None: unknown."""
     if new.from_run is None:
         return new.depth
     rows = tx.rows(further.DEPTH_AFTER, {"run": new.from_run})
@@ -87,7 +86,8 @@ def chain_before(tx: Transaction, new: NewMessage) -> int | None:
 
 
 def guard_loop(tx: Transaction, lane: int, depth: int | None, admission: Admission, now: Now) -> bool:
-    """Pause a lane whose last message makes a chain too long, or is one too many in a minute: returns whether."""
+    """Pause a lane if its newest message makes a chain too long, or is one too many within a minute. Returns whether it
+    was paused."""
     reason = _too_long(depth) or _too_many(tx, lane, admission.max_per_minute, now)
     if reason is None or tx.rows(further.PAUSE_OF_KIND, {"lane": lane, "kind": PauseKind.LOOP}):
         return False
@@ -105,23 +105,23 @@ def _too_many(tx: Transaction, lane: int, most: int | None, now: Now) -> str | N
     if most is None:
         return None
     session = [each for (each,) in tx.rows(further.LANES_OF_SESSION, {"lane": lane})]
-    if len(session) == 1:  # as nearly all: to read the newer ones takes ten times as long as to skip them
+    if len(session) == 1:  # nearly always; reading the newer rows would take ten times as long as skipping them
         before = tx.rows(f"{further.ACCEPTED} LIMIT 1 OFFSET {most:d}", {"lane": lane})
     else:
         newest = f"{further.ACCEPTED} LIMIT {most + 1:d}"
         arrivals = [row for each in session for row in tx.rows(newest, {"lane": each})]
         before = sorted(arrivals, key=tuple, reverse=True)[most:]
-    # What came so much later than now came before the wall clock was set back, it is not known when.
+    # A time this far in the future was stored before the wall clock was set back, and says nothing.
     if not before or abs(now.wall - before[0][1]) >= MINUTE_MS:
         return None
     return f"more than {most} messages came within a minute (max_per_minute)"
 
 
-# ---------------------------------------------------------------------------- requests that come again
+# ----------------------------------------------------------------------------------- repeated requests
 
-#: For so long the same request is refused after its end, in milliseconds.
+#: How long the same request is refused after its end, in milliseconds.
 WINDOW_MS = 60_000
-#: What lanes ended: an operator, or a limit. A provider that refused is asked again, as a client rightly does.
+#: The causes of an end by lanes, by an operator or a limit. After the refusal of a provider, a client may ask again.
 _ENDED = frozenset({Cause.ABORTED, Cause.RUN_TIMEOUT, Cause.STALL_TIMEOUT})
 _LIMITS = frozenset({AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
 
@@ -131,19 +131,20 @@ class EndedRequest(NamedTuple):
 
     at: int
     done: bool
-    cause: str | None  # for what lanes ended
+    cause: str | None  # None unless lanes ended it
     digest: str | None
 
 
 def repeated(tx: Transaction, key: str, digest: str, now: Now) -> Repeated | None:
-    """Judge a request of a session by how its last ones ended, and note it if it is asked again."""
+    """The refusal of a request that repeats one of its session that lanes has just ended. The repetition is stored.
+    None: the request is not refused."""
     lanes = [lane for lane, *_ in tx.rows(further.SESSION_LANES, {"key": key})]
     if not lanes:
         return None
     known = tx.rows(further.REPEAT, {"lane": lanes[0]})
     before, times, until, resumed_at = known[0] if known else (None, 0, None, None)
     ended = [_ended(row) for lane in lanes for row in tx.rows(further.LAST_ENDED, {"lane": lane}) if row[4] is not None]
-    last = [each for each in ended if each.at <= now.wall + WINDOW_MS]  # what is later: the wall clock was set back
+    last = [each for each in ended if each.at <= now.wall + WINDOW_MS]  # a later end precedes a change of the clock
     found = judge(last, digest, max(now.wall - WINDOW_MS, resumed_at or 0))
     if found is None or found.cause is None:
         return None
@@ -154,7 +155,7 @@ def repeated(tx: Transaction, key: str, digest: str, now: Now) -> Repeated | Non
 
 
 def judge(last: Iterable[EndedRequest], digest: str, after: int) -> EndedRequest | None:
-    """The newest end of the same request by lanes since ``after``; None if there is none, or a success since."""
+    """The newest end of the same request by lanes after ``after``; None if there is none, or any later success."""
     for each in sorted(last, key=lambda ended: ended.at, reverse=True):
         if each.at <= after or each.done:
             return None

@@ -1,4 +1,4 @@
-"""Sets of commands, in the form that transitions take."""
+"""Helpers for transitions, which take sets of commands."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
@@ -40,8 +40,8 @@ def serialized(transition: Transition[C, R]) -> Transition[C, R]:
 
 
 def rounds(commands: Sequence[T], about: Callable[[T], Iterable[Hashable]]) -> list[list[int]]:
-    """Divide the commands (given by their positions) into as few rounds as possible, such that no thing occurs twice in
-    one round."""
+    """Divide the commands (given by their positions) into as few rounds as possible, such that no two commands of a
+    round are about the same thing."""
     result: list[list[int]] = []
     first_free: dict[Hashable, int] = {}
     for place, command in enumerate(commands):
