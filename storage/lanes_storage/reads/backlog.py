@@ -27,7 +27,7 @@ HEADS = f"""
 SELECT (SELECT max(id) FROM events), {_COLUMNS} FROM lanes l JOIN messages m ON m.id = l.head_id
 WHERE l.head_id > :after AND l.run_id IS NULL ORDER BY l.head_id
 """
-#: A pause is of all lanes of a session.
+#: A pause applies to all lanes of a session, so its event touches all of them.
 TOUCHED = f"""
 SELECT {_COLUMNS} FROM (SELECT lane_id FROM events WHERE id > :after AND id <= :until
   UNION SELECT c.id FROM events p CROSS JOIN lanes c ON c.parent_id = p.lane_id
@@ -63,7 +63,7 @@ def touched(after: int, until: int) -> Query[list[WaitingLane]]:
 
 
 def heads_of(lanes: Sequence[int]) -> Query[list[WaitingLane]]:
-    """The heads of these lanes, as far as the lanes are free."""
+    """The heads of those of these lanes that are free."""
     return Query(OF_LANES, {"lanes": json.dumps([*lanes])}, _all)
 
 
@@ -78,17 +78,17 @@ def waiting_heads(after: int, limit: int) -> Query[list[WaitingHead]]:
 
 
 def recallable(wall: int) -> Query[bool]:
-    """Whether a message that let others pass takes its place again at that wall time."""
+    """Whether a message that let others pass is due to return to its place at a wall time."""
     return Query(f"{further.RECALLABLE} LIMIT 1", {"now": wall}, bool)
 
 
 def expired(wall: int) -> Query[bool]:
-    """Whether a message has waited too long at that wall time."""
+    """Whether the ``max_wait`` of a waiting message has passed at a wall time."""
     return Query(f"{further.EXPIRED} LIMIT 1", {"now": wall}, bool)
 
 
 def anyone_waits() -> Query[bool]:
-    """Whether a message waits in a lane that nothing runs on."""
+    """Whether a message waits in a free lane."""
     return Query(ANY_WAITS, {}, bool, point=True)
 
 

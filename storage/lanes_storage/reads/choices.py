@@ -4,8 +4,8 @@ A filter is conditions for WHERE, and the joins that they need. Each field is on
 match. ``lanes.filters`` implements the same in Python; a test compares them.
 
 An order is a few walks, one after another: each selects lanes by a condition and sorts them by terms. If one index
-serves both, a first page costs the same for a thousand lanes and for a million: so for ``attention``, ``silent``,
-``lane``, ``held`` and ``wait``. The others read all lanes that have the value, and keep only as many as the limit.
+serves both, as for ``attention``, ``silent``, ``lane``, ``held`` and ``wait``, a first page costs the same for a
+thousand lanes and for a million. The other orders read all lanes that have a value, and keep only as many as the limit.
 """
 
 import json
@@ -80,12 +80,13 @@ class Walk(NamedTuple):
 
 NEWEST = Term("l.id", descending=True)
 HEAD = Term("l.head_id")
-#: The same for lanes of which some have none: it is unique, too.
+#: The same for lanes that may have no head; unique, too.
 ANY_HEAD = Term("coalesce(l.head_id, -l.id)")
 #: The id of a run increases with each claim, so this is the longest held first.
 RUN = Term("l.run_id")
 QUEUED = queued_of("l")
-#: Something waits: in the lane, or in another one of a session with child lanes. Its lanes are found by two indexes.
+#: A message waits in the lane or, for a session with child lanes, in any of its lanes. Only the lanes of ``MAY_QUEUE``,
+#: which two indexes find, can meet this condition.
 QUEUES = f"{head_of('l')} IS NOT NULL"
 MAY_QUEUE = """
 SELECT id FROM lanes WHERE head_id IS NOT NULL UNION ALL SELECT id FROM lanes WHERE parent_id IS NOT NULL
@@ -172,8 +173,8 @@ _OF_LANES = {
 _OF_MESSAGES = "messages m JOIN lanes l ON l.id = m.lane_id LEFT JOIN runs r ON r.id = m.run_id"
 _ALIAS = r"\b([a-z]+)\."
 
-#: A lane that was made for one request is listed only until that request has ended.
-#: Of the lanes of one session, one is listed for all.
+#: A lane that was made for one request is listed only until that request has ended. Of the lanes of a session, one is
+#: listed for all.
 LISTED = f"NOT ({unlisted('l.')}) AND {shown_of_session('l')}"
 _KEY = shown_key("l")
 #: The message that a lane is about: the running one, otherwise the head.
@@ -236,12 +237,12 @@ FIELDS: Mapping[Subject, Mapping[str, str | tuple[str, ...]]] = {
         "source": _HERE,
     },
 }
-#: Where a field is in the entries of a JSON column.
+#: The fields that are in the entries of a JSON column, and which column that is.
 _WITHIN = {(Subject.MESSAGE, "provider"): "m.attempts", (Subject.EVENT, "text"): "e.detail"}
 #: Fields that are compared by age; and the field that is a condition without a value.
 AGES = frozenset({"held", "wait", "beat", "silent", "changed"})
 FLAG = "paused"
-#: Fields that only lanes have in which something waits.
+#: Fields that only lanes with waiting messages have.
 OF_WAITING = frozenset({"queue", "wait"})
 
 _ORDERED = {How.MORE: ">", How.LESS: "<", How.LEAST: ">=", How.MOST: "<="}

@@ -2,7 +2,7 @@
 
 They hold after every commit, for a file of any age: retention keeps the events of all remaining rows. Each query is one
 SELECT, so that it reads one snapshot, and scans a table once or twice, with no lookup whose cost grows with another
-table. The journal is most of a large file: what it tells of runs is asked in one scan, and so is that of messages.
+table. The journal is most of a large file: one scan checks all that it records about runs, another all about messages.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from lanes_storage.law import RELEASES, TERMINAL, Edge, EventType, MessageState
 
 #: The terminal states of a message other than ``done``.
 BADLY = TERMINAL - {MessageState.DONE}
-#: At most this many violations of one invariant are shown.
+#: The most violations of one invariant that are shown.
 SHOWN = 20
 
 
@@ -28,10 +28,10 @@ class Breach(NamedTuple):
 
 
 class JournalCounts(NamedTuple):
-    """How many events of some types the journal has of each run, or of each message, counted in one scan.
+    """How many events of some types the journal has about each run, or about each message, counted in one scan.
 
-    ``columns``: what the conditions and the evidence take from the row itself. Only these events are grouped, since
-    that takes memory for each.
+    ``columns``: the columns of the row that conditions and evidence use. Only events of these types are grouped, since
+    grouping takes memory for each event.
     """
 
     table: str
@@ -59,8 +59,8 @@ class Invariant(NamedTuple):
     """One invariant, with the statement that finds the rows that break it.
 
     ``number`` is the number of the promise (one run at a time 1, held by its run 2, nothing lost 3, order 4, fencing 5,
-    journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``. ``counts``: it
-    selects them from ``found``, where these counts fulfil ``condition``.
+    journal 6), ``statement`` selects an id, a lane key, and the values for the text ``evidence``. ``counts``: the
+    statement selects them from ``found``, the rows whose counts fulfil ``condition``.
     """
 
     name: str
@@ -73,17 +73,17 @@ class Invariant(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """Invariants that one query asks for."""
+    """Invariants that one query checks."""
 
     invariants: tuple[Invariant, ...]
 
     @property
     def scans_journal(self) -> bool:
-        """Whether it reads the whole journal, most of a large file."""
+        """Whether the query reads the whole journal, which is most of a large file."""
         return any(one.counts is not None or "FROM events" in one.statement for one in self.invariants)
 
     def query(self) -> Query[list[tuple[Invariant, Breach]]]:
-        """The rows that break them, at most ``SHOWN`` of each."""
+        """The rows that break the invariants, at most ``SHOWN`` for each."""
         counts = self.invariants[0].counts
         found = "" if counts is None else counts.found(one.condition for one in self.invariants)
         chosen = (
@@ -100,7 +100,7 @@ class Examination(NamedTuple):
         return Query(f"{found} {' UNION ALL '.join(chosen)}", {}, shape)
 
 
-#: So many values the evidence of those has that are asked for together.
+#: How many values the evidence of each invariant has at most that is checked by counts.
 _VALUES = 3
 
 

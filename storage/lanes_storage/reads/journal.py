@@ -10,7 +10,7 @@ from lanes_storage.reads.shapes import UNREADABLE, many, parsed
 from lanes_storage.records import EventRow, LaneFilter
 
 COLUMNS = columns(EventRow._fields, "e.", key=shown_key("l"))
-#: Approximate size of the earlier events of a page: an event may contain the reply of a superseded run.
+#: Approximate size of the earlier events of a page: an event may contain the text of a message.
 SIZE_BEFORE = """
 coalesce(sum(coalesce(length(p.detail), 0)) OVER (
   ORDER BY p.id {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)

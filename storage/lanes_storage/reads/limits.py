@@ -1,4 +1,4 @@
-"""Queries about what alerts tell of, and about budgets."""
+"""Queries about what alerts report, and about budgets."""
 
 import json
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from lanes_storage.records import BudgetTerms, DueIncident, Spent
 from lanes_storage.statements import further
 from lanes_storage.statements import upkeep as sql
 
-#: Rows of one query: of more, people are told together anyway.
+#: The most rows of one query; beyond that, incidents are reported together anyway.
 MOST = 1_000
 
 
 def _in_glob(key: str) -> str:
-    """A SQL expression: whether an alert is for a key. It is for all if it has no glob."""
+    """A SQL condition: an alert applies to a key. Without a glob, it applies to all."""
     return f"(:glob IS NULL OR {key} GLOB :glob)"
 
 
-#: The runs of the longest held lanes: their ids are in the order of the claims.
-#: By the monotonic clock in the same boot: no lane is held for longer if the wall clock is set, or the machine sleeps.
+#: The lanes that have been held longest, found by their run ids, which are in the order of the claims. In the same boot
+#: this goes by the monotonic clock, so that neither a change of the wall clock nor sleep of the machine counts.
 LONG_HELD = f"""
 SELECT {shown_key("l")}, r.id, r.claimed_at FROM
   (SELECT * FROM lanes h WHERE h.run_id IS NOT NULL AND {_in_glob(shown_key("h"))} ORDER BY h.run_id LIMIT {MOST}) l
@@ -37,14 +37,14 @@ SELECT {shown_key("l")}, m.id, m.accepted_at FROM
 JOIN messages m ON m.id = l.head_id
 WHERE m.accepted_at <= :before
 """
-#: The newest dead letter of each lane that has one which nobody has retried yet.
+#: For each lane, its newest dead letter that nobody has retried.
 DEAD_LETTERS = f"""
 SELECT {shown_key("l")}, max(m.id), m.error_cause FROM
   (SELECT * FROM messages c WHERE {dead_letter("c.")} AND c.retried_as IS NULL
     AND {_in_glob(f"(SELECT {shown_key('d')} FROM lanes d WHERE d.id = c.lane_id)")} ORDER BY c.id DESC LIMIT {MOST}) m
 JOIN lanes l ON l.id = m.lane_id WHERE m.ended_at > :after GROUP BY l.id
 """
-#: Not every short refusal: one that lasts, that came again and again, or that time alone does not end.
+#: Leaves out short cooldowns: only those that are long, that follow several refusals, or that only a person can end.
 PROVIDERS_DOWN = """
 SELECT provider, cause, since FROM providers WHERE until > :now
   AND (tries >= :tries OR until - since >= :longer OR cause IN ('auth', 'quota')) ORDER BY provider
@@ -65,8 +65,8 @@ Findings = list[tuple[str, int, object]]
 
 
 def long_held(now: Now, after_ms: int, glob: str | None = None) -> Query[Findings]:
-    """Lanes that have been held for so long: their keys, runs, and since when (wall time). ``glob``, here and below:
-    only those with such keys."""
+    """Lanes that have been held for ``after_ms``: their keys, runs, and since when (wall time). ``glob``, here and
+    below: only lanes whose keys match it."""
     return Query(LONG_HELD, now.params | {"after": after_ms, "glob": _stored(glob)}, many(tuple))
 
 
@@ -75,43 +75,43 @@ def _stored(glob: str | None) -> str | None:
 
 
 def long_waiting(before: int, glob: str | None = None) -> Query[Findings]:
-    """Lanes whose first message has waited since that wall time: their keys, messages, and since when."""
+    """Lanes whose head was accepted at the wall time ``before`` or earlier: their keys, heads, and since when."""
     return Query(LONG_WAITING, {"before": before, "glob": _stored(glob)}, many(tuple))
 
 
 def recent_dead_letters(after: int, glob: str | None = None) -> Query[Findings]:
-    """Lanes with a dead letter since that wall time which nobody has retried: their keys, messages, causes."""
+    """Lanes with a dead letter since the wall time ``after`` that nobody has retried: their keys, messages, causes."""
     return Query(DEAD_LETTERS, {"after": after, "glob": _stored(glob)}, many(tuple))
 
 
 def providers_down(now: int, *, longer_ms: int, tries: int) -> Query[list[tuple[str, str, int]]]:
-    """Providers that are not asked, and not for a moment only: their names, the cause, and since when."""
+    """Providers that cool for more than a moment: their names, the cause, and since when."""
     return Query(PROVIDERS_DOWN, {"now": now, "longer": longer_ms, "tries": tries}, many(tuple))
 
 
 def gateways_down(now: Now, after: int) -> Query[list[tuple[str, int, str, int]]]:
-    """Gateways that died or fell silent since that wall time and have no successor: host, pid, cause, when."""
+    """Gateways that died or fell silent since the wall time ``after`` and have no successor: host, pid, cause, when."""
     return Query(GATEWAYS_DOWN, now.params | {"after": after}, many(tuple))
 
 
 def any_open_incident() -> Query[bool]:
-    """Whether an incident is not over."""
+    """Whether any incident is open."""
     return Query(f"{sql.OPEN_INCIDENTS} LIMIT 1", {}, bool)
 
 
 def any_old_incident(before: int) -> Query[bool]:
-    """Whether an incident was last seen before that wall time."""
+    """Whether any incident was last seen at the wall time ``before`` or earlier."""
     return Query("SELECT 1 FROM incidents WHERE seen_at <= :before LIMIT 1", {"before": before}, bool)
 
 
 def due_incidents(now: int, alerts: Sequence[str]) -> Query[list[DueIncident]]:
-    """What these alerts are to tell at that wall time, the longest due first."""
+    """The incidents of these alerts of which a notification is due at a wall time, the longest due first."""
     values = {"now": now, "alerts": json.dumps(alerts)}
     return Query(f"{sql.DUE_INCIDENTS} LIMIT {MOST}", values, many(DueIncident._make))
 
 
 def since(budget: BudgetTerms, now: Now) -> int:
-    """Up to and including which bucket nothing counts any more."""
+    """The start of the last bucket that no longer counts (wall time)."""
     return now.wall - budget.per_ms - budget.bucket_ms
 
 

@@ -64,7 +64,7 @@ SELECT {PAUSE_COLUMNS} FROM pauses pa WHERE pa.lane_id IS NOT NULL AND pa.kind =
 LANE = f"{SELECT} FROM lanes l {JOINS} WHERE l.id = {shown_for(NAMED_LANE)}"
 BY_ATTENTION = LaneOrder()
 NO_LIMIT = -1
-#: From this offset on it is faster to count the lanes before a page.
+#: From this offset on, counting the lanes before a page is faster than sorting them.
 FAR = 2_000
 
 #: A table: the number of child lanes, counted once for a statement. Most databases have none.
@@ -74,7 +74,8 @@ CHILDREN = "(SELECT count(*) AS children FROM lanes WHERE parent_id IS NOT NULL)
 #: Of each session that has child lanes, one lane is listed: so all but one are hidden, which is as many as it has
 #: children.
 ALL = f"(SELECT count(*) FROM lanes) - (SELECT count(*) FROM lanes WHERE {unlisted()}) - children"
-#: The lanes of such sessions that are not listed, found from the child lanes. Where there are none, nothing is built.
+#: The number of unlisted lanes of such sessions that meet a condition, found from the child lanes. Without child lanes,
+#: no temporary table is built.
 HIDDEN = f"""
 CASE children WHEN 0 THEN 0 ELSE
   (SELECT count(*) FROM lanes l WHERE l.id IN (SELECT c.id FROM lanes c WHERE c.parent_id IS NOT NULL
@@ -98,7 +99,7 @@ ELSE (SELECT count(*) FROM (SELECT 1 FROM pauses p CROSS JOIN lanes l ON l.id = 
 END
 """
 #: Each count has a small index, so that the cost does not depend on the number of idle or held lanes. None builds a
-#: temporary table, which takes longer than to count what there usually is.
+#: temporary table, which would take longer than counting the usual number of rows.
 #: ``id > 0`` excludes nothing: without it SQLite uses the index of all open runs, and reads each of them.
 COUNTS = f"""
 SELECT
@@ -141,7 +142,7 @@ def lane(key: str) -> Query[LaneRow | None]:
 
 
 def repeated(lane_id: int, now_wall: int) -> Query[Repeated | None]:
-    """What is refused on a lane now because it was ended a moment ago."""
+    """The repeated request that is refused on a lane at a wall time."""
     return Query(further.REFUSED_NOW, {"lane": lane_id, "now": now_wall}, one(lambda row: Repeated(*row)))
 
 
@@ -200,8 +201,8 @@ def sort_place(lane_id: int, *, order: LaneOrder = BY_ATTENTION) -> Query[SortPl
 
 
 def lanes_until(chosen: LaneFilter, place: SortPlace, *, order: LaneOrder = BY_ATTENTION) -> Query[int | None]:
-    """How many of the chosen lanes stand at a place in the order of ``lanes`` or before it; None if that is none of
-    this order."""
+    """How many of the chosen lanes stand at a place in the order of ``lanes`` or before it; None if the order has no
+    such place."""
     choice = choice_of(chosen)
     place_select = "SELECT :walk AS walk, :word AS word, :first AS first, :second AS second"
     statement = _before(place_select, order, choice, "<=")
@@ -209,13 +210,13 @@ def lanes_until(chosen: LaneFilter, place: SortPlace, *, order: LaneOrder = BY_A
 
 
 def _in_order(order: LaneOrder, among: Conditions, condition: str) -> str:
-    """The places of the lanes that meet a condition."""
+    """A SELECT: the places of the lanes that meet a condition."""
     walks = enumerate(walks_of(order))
     return " UNION ALL ".join(f"{_walk(number, walk, among)} AND {condition}" for number, walk in walks)
 
 
 def _before(sought: str, order: LaneOrder, choice: Conditions, operator: str = "<") -> str:
-    """The number of the chosen lanes before a place, which a query gives."""
+    """A SELECT: how many of the chosen lanes stand before the place that the SELECT ``sought`` gives."""
     walks, cases = walks_of(order), []
     for number, walk in enumerate(walks):
         whole = "".join(f"{_count(before, choice)} + " for before in walks[:number])
@@ -275,7 +276,7 @@ def lane_epochs(chosen: LaneFilter, limit: int) -> Query[list[tuple[str, int | N
 def lane_groups(chosen: LaneFilter, parts: int, silent: Mapping[int, int], limit: int) -> Query[list[LaneGroupRow]]:
     """The chosen lanes by the first ``parts`` parts of their keys (between colons): the worst group first.
 
-    ``silent``: the silent runs by id, with how long they have been so. It walks all chosen lanes.
+    ``silent``: the silence of each silent run in milliseconds, by id. The query reads all chosen lanes.
     """
     choice = choice_of(chosen)
     first = f"""SELECT {shown_key("l")} AS key, l.state, {head_of("l")} AS head_id, l.run_id, 0 AS at,

@@ -110,7 +110,7 @@ def _newest(
 
 
 def ended_among(ids: Sequence[int]) -> Query[list[MessageRow]]:
-    """The messages of these that have ended."""
+    """Those of these messages that have ended."""
     return Query(ENDED_AMONG, {"ids": json.dumps(list(ids))}, many(_to_message), point=len(ids) <= FEW_ROWS)
 
 
@@ -126,8 +126,8 @@ def dead_letters(
 ) -> Query[list[MessageRow]]:
     """Failed messages of all lanes, newest first; the other parameters are as for ``messages``.
 
-    ``until``: only those that failed at that wall time or earlier; ``waiting``: only those that were not retried yet;
-    ``offset``: skip so many of the newest.
+    ``until``: only those that failed at this wall time or earlier; ``waiting``: only those that were not retried yet;
+    ``offset``: how many of the newest are skipped.
     """
     condition = f"{_letters(until, waiting=waiting)} AND c.id < :before"
     return _newest(condition, {"before": before or LAST, "until": until}, limit, within, chosen, offset)
@@ -151,7 +151,7 @@ def _over(
 def letter_tally(
     chosen: LaneFilter, until: int | None = None, up_to: int = LAST, *, waiting: bool = False
 ) -> Query[LetterTallyRow]:
-    """How many dead letters there are up to that id, how many of them a prune would keep, and which is the oldest."""
+    """Counts over the chosen dead letters up to the id ``up_to``."""
     sums = f"count(*), count(c.retried_as), coalesce(sum(NOT ({unnamed('c.id')})), 0), min(c.id), max(c.id)"
     condition = f"{_letters(until, waiting=waiting)} AND c.id <= :up_to"
     return _over(chosen, sums, condition, lambda rows: LetterTallyRow(*rows[0]), until=until, up_to=up_to)
@@ -193,7 +193,7 @@ def _id(row: Row) -> int:
 DROPPABLE = "c.state = 'queued'"
 _ONCE = "c.retried_as IS NULL AND (c.text IS NOT NULL OR c.request IS NOT NULL)"
 RETRIABLE = f"{dead_letter('c.')} AND {_ONCE}"
-#: Aborted messages too, for a filter that names them.
+#: Includes aborted messages, for a filter that names them.
 RETRIABLE_WHERE_NAMED = f"c.state IN ({names(law.RETRIABLE)}) AND NOT c.anonymous AND {_ONCE}"
 
 
@@ -201,7 +201,7 @@ RETRIABLE_WHERE_NAMED = f"c.state IN ({names(law.RETRIABLE)}) AND NOT c.anonymou
 
 _COLUMNS = columns(TurnRow._fields, "t.")
 _SIZE = " + ".join(characters(f"t.{column}") for column in ("text", "reply", "answer"))
-#: The newest turns of the lane's conversation that a model may be told, as long as they have at most ``:within``
+#: The newest turns of the lane's conversation that may be sent to a model, as long as they have at most ``:within``
 #: characters together. Each is found by its id. A turn whose message let others pass has a smaller id than those before
 #: it in the chain.
 RECALLED = f"""
@@ -239,14 +239,14 @@ OF_LANE = "SELECT id, conversation, coalesce(told_from, 0) FROM lanes WHERE key 
 
 
 def recalled(lane_id: int, most: int, within: int) -> Query[list[TurnRow]]:
-    """The last turns of the lane's conversation that a model may be told, oldest first: at most ``most``, with at most
-    ``within`` characters together."""
+    """The last turns of the lane's conversation that may be sent to a model, oldest first: at most ``most``, with at
+    most ``within`` characters together."""
     params = {"lane": lane_id, "within": within}
     return Query(RECALLED.format(most=most), params, _to_turns, point=most <= FEW_ROWS)
 
 
 def conversation_state(key: str) -> Query[ConversationState | None]:
-    """The present conversation of a lane, or None if there is no such lane."""
+    """The current conversation of a lane, or None if there is no such lane."""
     return Query(OF_LANE, {"key": key}, one(lambda row: ConversationState(*row)))
 
 
@@ -263,7 +263,7 @@ def conversation(lane_id: int, number: int, limit: int | None = None) -> Query[l
 
 
 def _to_turns(rows: list[Row]) -> list[TurnRow]:
-    """The turns, oldest first. They are few: a sort in SQL would be a table for it."""
+    """The turns, oldest first. There are few of them, and a sort in SQL would build a temporary table."""
     ordered = sorted(rows, key=lambda row: int(row[0]))
     return [TurnRow._make([*row[:6], TurnState.read(row[6]), *row[7:]]) for row in ordered]
 

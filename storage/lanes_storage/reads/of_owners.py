@@ -1,4 +1,4 @@
-"""Queries about owners and the runs that they hold, the input of judges; and about the providers that these ask."""
+"""Queries about owners and their runs, which are the input of judges, and about providers."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from lanes_storage.statements.upkeep import CLOCK_NOTED
 #: The edges by which failed runs end.
 FAILURES = (Edge.FAIL, Edge.EXPIRE, Edge.RECLAIM)
 LIVING = f"SELECT {OWNER_COLUMNS} FROM owners o WHERE o.ended_at IS NULL ORDER BY o.id"
-#: How many of the newest runs are read: those of the last minutes, without an index on when they ended.
+#: How many of the newest runs are read. They cover the last minutes, without an index by the time of their end.
 NEWEST_RUNS = 20_000
 LOADS = f"""
 WITH newest AS (SELECT id, owner_id, message_id, edge, ended_at FROM runs ORDER BY id DESC LIMIT {NEWEST_RUNS}),
@@ -55,8 +55,8 @@ SELECT {RUN_COLUMNS} FROM lanes rl JOIN runs r ON r.id = rl.run_id WHERE rl.run_
 NOT_PLAIN_OF = """
 (r.owner_id <> :owner OR r.left_out > 0 OR r.abort_at IS NOT NULL OR r.id IN (SELECT w.run_id FROM waits w))
 """
-#: All in one, since this is asked after every commit, and mostly there is nothing. The joins begin with the waits, and
-#: with the messages that runs may take, which are few: an owner may have many runs.
+#: A single query, since it runs after every commit and mostly finds nothing. The joins begin with the waits, and with
+#: the messages that runs may take, which are few: an owner may have many runs.
 ORDERS_OF_OWNER = """
 SELECT
   (SELECT json_array(drain_by, drain_at, drain_until) FROM owners
@@ -76,7 +76,7 @@ FROM waits w JOIN runs r ON r.id = w.run_id JOIN messages m ON m.id = w.message_
 WHERE r.ended_at IS NULL AND m.ended_at IS NULL
 """
 LANE_OF_RUN = "SELECT l.id, l.agent_session FROM runs r JOIN lanes l ON l.id = r.lane_id WHERE r.id = :run"
-#: Runs that were released by force and of whose processes nothing is proven yet; they may have had no processes.
+#: Runs that were released by force, and whose processes are not proven to have ended. Some had no processes at all.
 UNPROVEN = f"""
 SELECT r.id, {shown_key("rl")}, r.abort_grace_ms, r.survivors, r.process_host, r.process_boot_id, o.pid_ns,
   r.process_pid, r.process_start_time
@@ -94,7 +94,7 @@ NO_LIMIT_MS = 120_000
 
 
 def clock_noted() -> Query[ClockNote]:
-    """What is noted of the wall clock."""
+    """The stored note about the wall clock."""
     return Query(CLOCK_NOTED, {}, lambda rows: ClockNote(*rows[0]), point=True)
 
 
@@ -104,7 +104,7 @@ def _age(of: str, boot: str, slept: str, wall: str) -> str:
     return f"max(0, CASE WHEN {of}.boot_id = :boot_id THEN {awake} ELSE :now - {wall} END)"
 
 
-#: What a run waits for from a provider, if that can be read.
+#: A field of the provider attempt that a run waits for, if the stored JSON can be read.
 _PHASE = """CASE WHEN json_valid(r.attempt) AND json_type(r.attempt, '$.limit_ms') = 'integer'
   THEN json_extract(r.attempt, '$.{0}') END"""
 _QUIET = _age("r", "r.progress_boot", "r.progress_slept_ms", "r.progress_at")
@@ -208,7 +208,7 @@ def _to_wait(row: Row) -> Wait:
 
 
 def lane_of_run(run_id: int) -> Query[tuple[int, dict[str, tuple[str, dict[str, float]]]]]:
-    """The lane of a run; by runner, the conversation ids that its agents gave, and what those have used."""
+    """The lane of a run; and by runner the name that the agent gave the conversation, with its usage."""
     return Query(LANE_OF_RUN, {"run": run_id}, lambda rows: (rows[0][0], _to_sessions(rows[0][1])), point=True)
 
 
@@ -219,8 +219,8 @@ def _to_sessions(stored: str | None) -> dict[str, tuple[str, dict[str, float]]]:
 
 
 def unproven_runs(host: str, boot: str) -> Query[list[UnprovenRun]]:
-    """The runs that may have left processes behind on a host, or in this boot of it under another name, in any order:
-    to sort by id, SQLite walks all runs."""
+    """The runs that may have left processes behind on a host, or in this boot of it under another name. In any order:
+    to sort by id, SQLite would scan all runs."""
     where = "(r.process_host IS NULL OR r.process_host = :host OR r.process_boot_id = :boot)"
     return Query(f"{UNPROVEN} AND {where}", {"host": host, "boot": boot}, many(_to_unproven))
 
@@ -280,7 +280,7 @@ def cooldowns(now_wall: int) -> Query[list[CooldownRow]]:
 
 
 def providers() -> Query[dict[str, ProviderRow]]:
-    """What is known of each provider, by name."""
+    """The health of each provider, by name."""
     return Query(ALL_PROVIDERS, {}, lambda rows: {row[0]: ProviderRow(*row) for row in rows}, point=True)
 
 
@@ -300,5 +300,5 @@ def refusals_of(message: int, since: int) -> Query[int]:
 
 
 def in_flight() -> Query[dict[str, int]]:
-    """How many runs ask each provider now, as far as rows and heartbeats tell."""
+    """How many runs ask each provider now, as far as rows and heartbeats show."""
     return Query(IN_FLIGHT, {}, lambda rows: {row[0]: int(row[1]) for row in rows if row[0] is not None})

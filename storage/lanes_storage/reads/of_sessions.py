@@ -1,4 +1,4 @@
-"""Queries about the lanes of a session. An abort asks them, and needs none of the queries that list lanes."""
+"""Queries about the lanes of a session. An abort imports only this module, not the queries that list lanes."""
 
 from lanes_storage.fragments import NAMED_LANE, lanes_of
 from lanes_storage.interface import Query
@@ -29,5 +29,5 @@ def members(key: str) -> Query[list[Member]]:
 
 
 def lane_with_question(key: str, question: str | None) -> Query[str | None]:
-    """The key of the lane of a session whose run asks a question: that one, or any; None: none does."""
+    """The key of the lane of a session whose run has this open question (None: any); None if there is no such lane."""
     return Query(LANE_WITH_QUESTION, {"key": key, "question": question}, lambda rows: str(rows[0][0]) if rows else None)

@@ -114,7 +114,7 @@ def to_run(row: Row) -> RunRow:
 
 
 def _to_phase(stored: str | None) -> AttemptPhase | None:
-    """The provider that a run asks now. Values of other versions that are unknown here are not shown."""
+    """The provider that a run asks now; None if it asks none, or if another version stored something else."""
     fields: dict[str, Any] = (stored and parsed(stored, dict)) or {}
     if not all(isinstance(fields.get(name), kind) for name, kind in _OF_PHASE.items()):
         return None
@@ -122,7 +122,7 @@ def _to_phase(stored: str | None) -> AttemptPhase | None:
 
 
 def to_question(stored: str | None) -> RunQuestion | None:
-    """What a run asks. Invalid JSON, and fields of other versions, are ignored."""
+    """The open question of a run. Invalid JSON, and fields of other versions, are ignored."""
     if stored is None:
         return None
     fields: dict[str, Any] = parsed(stored, dict) or {}

@@ -10,7 +10,7 @@ from lanes_storage.reads.shapes import many, one, parsed
 from lanes_storage.records import FreeingRow, Sighting, SightingRow, SourceRow
 
 _SOURCE = columns(SourceRow._fields, "w.")
-#: So many columns are of the source.
+#: The number of columns of the source, which come first.
 _WIDTH = len(SourceRow._fields)
 SOURCES = f"SELECT {_SOURCE} FROM sources w ORDER BY w.name"
 _SIGHTED = f"""
@@ -24,7 +24,7 @@ SIGHTINGS = f"{_SIGHTED} ORDER BY s.source, s.key"
 SIGHTING = f"{_SIGHTED} WHERE s.source = :source AND s.key = :key"
 NAMED = f"{_SIGHTED} WHERE s.key = :key ORDER BY s.source LIMIT 3"
 FREEING = f"SELECT {columns(FreeingRow._fields)} FROM freeings WHERE id = :id"
-#: The lanes among some keys, and which program's requests their newest message was.
+#: Those of ``:keys`` that are lanes, and the program that the newest message of each came from (null: not from one).
 ORIGINS = f"""
 SELECT l.key, (SELECT m.source FROM messages m WHERE m.lane_id IN ({lanes_of("l.id")}) ORDER BY m.id DESC LIMIT 1)
 FROM json_each(:keys) j CROSS JOIN lanes l ON l.key = j.value
@@ -41,7 +41,7 @@ def sources() -> Query[list[SourceRow]]:
 
 
 def sightings() -> Query[list[SightingRow]]:
-    """Every session that was seen."""
+    """Every session of every watched gateway."""
     return Query(SIGHTINGS, {}, many(_sighting), broad=True)
 
 
@@ -50,7 +50,7 @@ def sighting(source: str, key: str) -> Query[SightingRow | None]:
 
 
 def sightings_named(key: str) -> Query[list[SightingRow]]:
-    """The sessions of that key, of any source: three at most."""
+    """At most three sessions with this key, of any source."""
     return Query(NAMED, {"key": key}, many(_sighting), broad=True)
 
 
@@ -60,18 +60,18 @@ def freeing(id_: int) -> Query[FreeingRow | None]:
 
 def has_freeings(source: str, owner: int) -> Query[bool]:
     """Whether there is a request that the owner of the source should carry out."""
-    from lanes_storage.statements import watched as sql  # imported here: lists of lanes need no statement of it
+    from lanes_storage.statements import watched as sql  # imported here, since lists of lanes do not need it
 
     return Query(f"{sql.OPEN_FREEINGS} LIMIT 1", {"source": source, "owner": owner}, bool)
 
 
 def origins(keys: Sequence[str]) -> Query[dict[str, str | None]]:
-    """Those of some keys that are lanes here, and the program that their newest message came from."""
+    """Those of ``keys`` that are lanes, and the program that their newest message came from."""
     return Query(ORIGINS, {"keys": json.dumps(list(keys))}, lambda rows: {row[0]: row[1] for row in rows}, broad=True)
 
 
 def unnamed(source: str) -> Query[list[tuple[str, int]]]:
-    """The lanes of requests of a program that name no session, with when they began: two at most."""
+    """At most two lanes that run a request of a program that names no session, and since when."""
     return Query(UNNAMED, {"source": source}, lambda rows: [(row[0], row[1]) for row in rows], broad=True)
 
 
