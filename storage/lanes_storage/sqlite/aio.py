@@ -44,7 +44,7 @@ class BroadReads:
         self._file = file
         self._path = file.guard.files.path
         self._threads = ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="lanes-broad-reads")
-        self._idle: list[sqlite3.Connection] = []  # threads take one, or add one, in one step
+        self._idle: list[sqlite3.Connection] = []  # threads share it without a lock: ``pop`` and ``append`` are atomic
         self._closed = threading.Event()
 
     async def read(self, query: Query[T]) -> T:
@@ -98,7 +98,7 @@ class BroadReads:
 
 
 def _ignore_result(running: "asyncio.Future[T]") -> None:
-    """Read the result, for which nobody waits: otherwise asyncio logs an exception that was never retrieved."""
+    """Retrieve the exception of an abandoned query, since asyncio logs exceptions that nobody retrieves."""
     if not running.cancelled():
         running.exception()
 
@@ -107,7 +107,7 @@ GAUGE = ReadCost()
 
 
 class AsyncSqliteStore:
-    """Implements ``AsyncStore``. Make one with ``open``."""
+    """Implements ``AsyncStore``. Create one with ``open``."""
 
     def __init__(self, file: SqliteFile, point_reads: PointReads) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Copying a database file while others use it, replacing a database with a copy, and giving room back to the disk."""
+"""Copying a database file while others use it, replacing a database with a copy, and compacting a database."""
 
 import contextlib
 import os
@@ -23,17 +23,17 @@ from lanes_storage.sqlite.inspect import damage, marks
 
 #: Pages that are copied between two calls of ``progress``.
 STEP_PAGES = 512
-#: The end of the name of a copy that is not complete, and after how long without a change it never will be.
+#: The suffix of an incomplete copy, and after how many seconds without a change it counts as abandoned.
 DRAFT = ".lanes-part"
 ABANDONED_S = 86_400
 
-#: Also of a table that never had a row.
+#: The last id of each table, also of one that never had a row, and the epoch.
 _NUMBERS = """
 SELECT t.name, coalesce(s.seq, 0) FROM sqlite_schema t LEFT JOIN sqlite_sequence s ON s.name = t.name
 WHERE t.type = 'table' AND t.sql LIKE '%AUTOINCREMENT%' UNION ALL SELECT name, value FROM counters WHERE name = 'epoch'
 """
 
-#: Of a damaged file, to which nothing can write anyway.
+#: The error of a damaged file, to which nothing can write anyway.
 _DAMAGED = sqlite3.DatabaseError
 #: Triggers with which a file that was put aside refuses every change, from any program that still has it open.
 _PUT_ASIDE = """
@@ -49,8 +49,8 @@ Progress = Callable[[int, int], None]
 def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
     """Copy a consistent snapshot of a database, even while others write to it, to a file that must not exist.
 
-    It gets its name only when it is complete; see ``draw``. What killed copies left in that folder is removed.
-    Raises StorageError, FileExistsError.
+    The copy gets its name only when it is complete; see ``draw``. Drafts that killed processes left in the folder are
+    removed. Raises StorageError, FileExistsError.
     """
     if os.path.lexists(target):  # also for a dangling link
         raise FileExistsError(target)
@@ -67,7 +67,8 @@ def copy(source: Path, target: Path, progress: Progress | None = None) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove drafts that nobody writes any more. No lock tells: the folder may be on another machine, as a backup's."""
+    """Remove drafts that nobody writes any more. Only their age shows that: a folder for backups may be on another
+    machine, where locks do not work."""
     with contextlib.suppress(OSError):
         for draft in folder.glob(f"*{DRAFT}"):
             if time.time() - draft.stat().st_mtime > ABANDONED_S:
@@ -75,7 +76,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
-    """Make a file that does not exist a copy of a database: of one moment, checked, on the disk, with mode 0600.
+    """Copy one snapshot of a database to a new file with mode 0600, check the copy, and sync it to the disk.
 
     ``progress`` is called with the pages done and the total. Raises StorageError.
     """
@@ -89,7 +90,7 @@ def draw(source: Path, draft: Path, progress: Progress | None = None) -> None:
             _sync(draft)
     except BaseException as error:
         remove(draft)
-        if isinstance(error, errors.DatabaseFull):  # of the disk that is written to
+        if isinstance(error, errors.DatabaseFull):  # name the disk of the copy, not that of the source
             raise errors.DatabaseFull(str(draft)) from error
         raise
 
@@ -113,8 +114,8 @@ def numbers(path: Path) -> dict[str, int]:
 
 
 def raise_ids(tx: Transaction, assigned: Mapping[str, int], beyond: int) -> int:
-    """Continue the ids of all tables so far ``beyond`` those that were assigned, here or by table elsewhere; returns
-    the same for the epoch."""
+    """Continue the ids of each table from ``beyond`` above the highest that was assigned, in this database or according
+    to ``assigned``. Returns the corresponding number for the epoch."""
     least = {name: max(number, assigned.get(name, 0)) + beyond for name, number in tx.rows(_NUMBERS, {})}
     epoch: int = least.pop("epoch")
     for table, number in least.items():
@@ -123,7 +124,7 @@ def raise_ids(tx: Transaction, assigned: Mapping[str, int], beyond: int) -> int:
 
 
 def take_back(draft: Path) -> None:
-    """Make a copy of a file writable again that was put aside. Raises StorageError."""
+    """Make a draft writable that is a copy of a file that was put aside. Raises StorageError."""
     with translated(str(draft)), contextlib.closing(connect_writing(draft)) as connection:
         for (name,) in connection.execute(_MARKS_OF_ASIDE).fetchall():
             connection.execute(f"DROP TRIGGER {name}")
@@ -147,7 +148,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         aside = None
         if files.database.exists():
             own_like(files.database, draft)
-            if lock.mispaired:  # it is neither's: that of the file that was here before
+            if lock.mispaired:  # the log belongs to neither, but to a file that was here earlier
                 files.log.replace(_free_name(f"{files.log}.of-another-file"))
             aside = _put_aside(files)
         for side_file in (files.log, files.memory):
@@ -155,7 +156,7 @@ def put_in_place(draft: Path, path: Path) -> Path | None:
         draft.replace(files.database)
         _sync(files.database.parent)
         if aside is not None:
-            # Not before it is put aside: a restore that is killed leaves the database usable.
+            # Only after the rename, so that a restore that is killed earlier leaves the database usable.
             with contextlib.suppress(_DAMAGED), _two_connections(aside) as (writing, second):
                 _refuse_changes(writing)
                 checkpoint(writing, second)
@@ -174,7 +175,7 @@ def _put_aside(files: Files) -> Path:
 
 
 def _free_name(name: str) -> Path:
-    """That name, or with the first free number appended: two restores within one second both keep their files."""
+    """``name``, with the first free number appended if it is taken, as by another restore within the same second."""
     names = map(Path, chain([name], (f"{name}-{number}" for number in count(2))))
     return next(path for path in names if not any(os.path.lexists(f"{path}{end}") for end in ("", "-wal", "-shm")))
 
@@ -221,11 +222,11 @@ def _copy_pages(source: Path, draft: Path, progress: Progress | None) -> None:
 
 
 def compact(path: Path) -> bool:
-    """Write the rows of a database close together, and give the room that deleted ones left back to the disk.
+    """Rewrite a database without gaps, and return the space of deleted rows to the disk.
 
-    One transaction: interrupted at any moment, no row is lost. Others can read meanwhile; a writer fails once it has
-    waited for BUSY_TIMEOUT_MS. Returns False where one who read all the time keeps the file and its log from being
-    cut. Raises StorageError.
+    It is one transaction: if it is interrupted, no row is lost. Others can read meanwhile; a writer fails once it has
+    waited for BUSY_TIMEOUT_MS. Returns False if a process that read all the time keeps the file and its log from being
+    truncated. Raises StorageError.
     """
     with translated(str(path)), contextlib.closing(SqliteFile.open(path)) as file:
         try:
@@ -233,12 +234,12 @@ def compact(path: Path) -> bool:
                 if not held:
                     raise errors.DatabaseLocked(str(path))
                 file.guard.check()
-                file.connection.execute("PRAGMA temp_store = FILE")  # all that is left, which memory may not hold
-                file.connection.execute("PRAGMA journal_size_limit = 0")  # the log gives all of its room back, too
+                file.connection.execute("PRAGMA temp_store = FILE")  # for all rows, which may not fit in memory
+                file.connection.execute("PRAGMA journal_size_limit = 0")  # the log is truncated, too
                 _vacuum(file.connection, path)
                 file.guard.check()
         finally:
-            stuck = file.shorten()  # all of it goes from the log into the file, and both are cut
+            stuck = file.shorten()  # copies everything from the log into the file, and truncates both
         return stuck is None
 
 
@@ -247,7 +248,7 @@ def _vacuum(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("VACUUM")
     except sqlite3.Error as error:
         storage_error = translate(str(path), error)
-        if isinstance(storage_error, errors.DatabaseFull):  # SQLite does not tell which disk that is
+        if isinstance(storage_error, errors.DatabaseFull):  # SQLite does not tell which disk is full
             storage_error.fix = (
                 "free room for all that is left, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
             )

@@ -1,4 +1,4 @@
-"""Inspecting a database file from outside: its kind, its place, whether it is intact. Nothing here changes it."""
+"""Read-only inspection of a database file: its kind, its file system, whether it is intact."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ _SCHEMA = Query(
     lambda rows: "".join(f"{row[0]};\n" for row in rows),
 )
 
-#: The versions in which a checkpoint during a commit can lose later writes: from the first to below the fixed one.
+#: The versions in which a checkpoint during a commit can lose later writes: (first affected, first fixed).
 _FAULTY = (((3, 7, 0), (3, 44, 6)), ((3, 45, 0), (3, 50, 7)), ((3, 51, 0), (3, 51, 3)))
 
 #: The parts of a schema: indexes and triggers by name, tables by their columns.
@@ -52,8 +52,8 @@ def _pragmas(one: str, other: str) -> Query[tuple[int, int]]:
 
 
 class FileFacts(NamedTuple):
-    """Properties of a database in the file system, of the file itself if ``path`` is a link. Sizes in bytes; ``mode``
-    are the permission bits."""
+    """Properties of a database in the file system; if ``path`` is a link, those of its target. Sizes are in bytes,
+    ``mode`` has the permission bits."""
 
     path: Path
     folder: Path
@@ -123,7 +123,7 @@ def _mounts() -> dict[Path, str]:
 
 
 def other_names(path: Path) -> errors.DatabaseAliased | None:
-    """The problem if the file has a second name, or is used under one; None if it has not."""
+    """The error if the file has a second name, or is in use under another name; otherwise None."""
     try:
         open_reader(path).close()
     except errors.DatabaseAliased as error:
@@ -139,7 +139,7 @@ def marks(path: Path) -> tuple[int, int]:
 
 
 def content(path: Path) -> int:
-    """The bytes of all pages, those in the log included, as far as they are committed. Raises StorageError."""
+    """The size of all committed pages in bytes, including those in the log. Raises StorageError."""
     count, size = _read(path, _pragmas("page_count", "page_size"))
     return count * size
 

@@ -54,7 +54,7 @@ class ReadPace:
     def __init__(self, gauge: ReadCost, cold_s: float = 0.0) -> None:
         """``cold_s``: how long an uncached read from the disk took, in seconds."""
         self._timer, self._blocks = gauge
-        self._fetched: int | None = None  # blocks, as far as the last long read
+        self._fetched: int | None = None  # the number of blocks at the last long read
         self._debt_s = 0.0
         self._backoff_s = FIRST_BACKOFF_S
         self._again_at = float("-inf")
@@ -89,8 +89,8 @@ class ReadPace:
         self._back_off(self._timer())
 
     def _back_off(self, now: float) -> None:
-        """Use the other thread for a while. After that, half of the allowance counts as used: a slow disk is detected
-        soon."""
+        """Use the other thread for a while. After that, half of the allowance counts as used, so that a disk that is
+        still slow is detected soon."""
         self._again_at = now + self._backoff_s
         self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
         self._debt_s = MOST_S / 2

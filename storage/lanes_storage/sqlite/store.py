@@ -41,18 +41,18 @@ class SqliteReader:
     def look(self, look: Callable[[Reads], T]) -> T:
         connection = self._open()
         with translated(self.name, self._guard):
-            connection.execute("BEGIN")  # all queries read what is committed at the first one
+            connection.execute("BEGIN")  # all queries read the snapshot of the first one
             try:
                 return look(partial(_read, connection))
             finally:
-                if connection.in_transaction:  # some errors of the disk have ended it
+                if connection.in_transaction:  # some disk errors have already ended it
                     connection.execute("ROLLBACK")
 
     def version(self) -> int:
         return self.read(_VERSION)
 
     def interruptible(self) -> AbstractContextManager[None]:
-        """Within the block, Ctrl-C ends a statement that works for long, and raises KeyboardInterrupt."""
+        """Within the block, Ctrl-C interrupts a long statement and raises KeyboardInterrupt."""
         return interruptible(self._open())
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ log = Log("lanes.storage")
 LARGEST_BATCH = 256
 
 
-#: A step, the future of who waits for it, and in which event loop (None: in a thread).
+#: A step, the future that its caller waits for, and the caller's event loop (None: the caller is a thread).
 _Future = asyncio.Future[Any] | Future[Any]
 _Job = tuple[Step[Any], _Future, asyncio.AbstractEventLoop | None]
 
@@ -149,14 +149,15 @@ class Writer:
         return batch
 
     def _run_batch(self, batch: list[_Job]) -> list[Any]:
-        """The result of each step, or that it failed. If a step raised, each is run again by itself."""
+        """The result of each step, or ``_Failed``. If a step raised, each is run again in a separate transaction."""
         results, raised = self._commit([step for step, _, _ in batch])
         if raised and len(batch) > 1:
             return [self._commit([step])[0][0] for step, _, _ in batch]
         return results
 
     def _commit(self, steps: list[Step[Any]]) -> tuple[list[Any], bool]:
-        """Run the steps in one transaction. Returns also whether one of them raised; then nothing was committed."""
+        """Run the steps in one transaction. Returns their results, and whether one of them raised; then nothing was
+        committed."""
         in_steps = False
         try:
             with SqliteTransaction(self._connection, self._file.guard) as tx:
@@ -199,8 +200,8 @@ class Writer:
 
 
 def _is_wanted(job: _Job) -> bool:
-    """Whether a thread still waits for the step: one that gave up may have submitted the same step again. A step from
-    an event loop runs even if its caller is cancelled; code that ends relies on that."""
+    """Whether the thread that submitted the step still waits for it: one that gave up may have submitted the step
+    again. A step from an event loop runs even if its caller is cancelled; cleanup code relies on that."""
     return cast("Future[Any]", job[1]).set_running_or_notify_cancel()
 
 

@@ -1,4 +1,4 @@
-"""The only way to open the file: every pragma with its reason, and the conversion of SQLite's errors to ours."""
+"""The only way to open the file: every pragma with its reason, and the conversion of errors to ``StorageError``."""
 
 import contextlib
 import errno
@@ -41,7 +41,7 @@ WRITE_PRAGMAS = (
 
 
 def path_of(url: str) -> Path:
-    """The file that a plain path or a ``sqlite:///path`` names, absolute: SQLite takes other names for URIs.
+    """The file that a plain path or a ``sqlite:///path`` names. Absolute, so that SQLite does not take it for a URI.
 
     Raises ``DatabaseUnavailable`` if the name cannot be that of a file.
     """
@@ -68,7 +68,7 @@ def path_of(url: str) -> Path:
     return path
 
 
-#: What to do where no file is named that could be a database: the doctor has nothing to look at either.
+#: The ``fix`` for a name that cannot be that of a database: `lanes doctor` would have nothing to look at either.
 _NAMING = "name a file in a folder that is there, by its whole path"
 _NAMED_WRONGLY = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 
@@ -79,47 +79,47 @@ def _no_file(name: str, detail: str) -> errors.DatabaseUnavailable:
     return error
 
 
-#: Error codes: a trigger in the file refused the statement (see ``sqlite.copies``); SQLite found that the file was
-#: moved.
+#: The error codes for a file that is no longer the database: a trigger in it refused the statement (see
+#: ``sqlite.copies``), or SQLite found that it was moved.
 _PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
 @contextlib.contextmanager
 def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
-    """Convert errors of SQLite to ours. With a ``guard``, the files are checked after the block, also where it failed:
-    it may have read pages of two files. Raises DatabaseReplaced in that case."""
+    """Convert errors of SQLite and of the system to errors of storage. With a ``guard``, the files are checked after
+    the block, even if it failed: it may have read pages of two files. Raises DatabaseReplaced in that case."""
     try:
         yield
     except Exception as error:
         if guard is not None:
             guard.check()
-        ours = _ours(name, error)
-        if ours is error:
+        converted = _converted(name, error)
+        if converted is error:
             raise
-        raise ours from error
+        raise converted from error
     if guard is not None:
         guard.check()
 
 
-def _ours(name: str, error: Exception) -> Exception:
-    """Our error for one of SQLite or of the system; others are left as they are."""
-    ours: Exception = error
+def _converted(name: str, error: Exception) -> Exception:
+    """The error of storage for one of SQLite or of the system; any other error unchanged."""
+    converted: Exception = error
     if isinstance(error, sqlite3.Error):
-        ours = translate(name, error)
+        converted = translate(name, error)
     elif isinstance(error, OSError):
-        ours = errors.DatabaseUnavailable(name, error.strerror or str(error))
+        converted = errors.DatabaseUnavailable(name, error.strerror or str(error))
         if error.errno == errno.ENOSPC:
-            ours = errors.DatabaseFull(name)
-        elif isinstance(error, PermissionError):  # the doctor may not look either
-            ours.fix = errors.DatabaseReadOnly.fix
+            converted = errors.DatabaseFull(name)
+        elif isinstance(error, PermissionError):  # `lanes doctor` may not read the file either
+            converted.fix = errors.DatabaseReadOnly.fix
         elif error.errno in _NAMED_WRONGLY:
-            ours.fix = _NAMING
-    refused = isinstance(ours, errors.DatabaseUnavailable | errors.DatabaseReadOnly)
-    return (refused and _unreadable(name)) or ours
+            converted.fix = _NAMING
+    refused = isinstance(converted, errors.DatabaseUnavailable | errors.DatabaseReadOnly)
+    return (refused and _unreadable(name)) or converted
 
 
 def _unreadable(name: str) -> errors.DatabaseUnavailable | None:
-    """The error where this user may not read a file of the database: SQLite only says that it cannot open it."""
+    """The error if this user may not read a file of the database: SQLite only says that it cannot open it."""
     with contextlib.suppress(OSError):
         files = Files.of(Path(name))
         for path in (files.database, files.log, files.memory, files.side):
@@ -141,7 +141,7 @@ _OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceEr
 
 
 def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
-    """Our error for one of SQLite: about the database, or about a value of the caller."""
+    """The error of storage for one of SQLite: about the database, or about a value of the caller."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if code in _PUT_ASIDE:
@@ -152,15 +152,15 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseUnavailable(
             name, "it cannot be written: a quota or a limit is used up, or the disk fails"
         )
-    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # also to look, it writes the latter
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # even a read writes the shared memory
         return errors.DatabaseFull(name)
-    if primary == sqlite3.SQLITE_CANTOPEN and _no_inode(name):  # for a file beside it
+    if primary == sqlite3.SQLITE_CANTOPEN and _no_inode(name):  # for a side file
         return errors.DatabaseFull(name)
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return errors.DatabaseReadOnly(name)
     if primary == sqlite3.SQLITE_CORRUPT:
         return errors.DatabaseDamaged(name, str(error))
-    if primary == sqlite3.SQLITE_NOTADB:  # it does not begin as a database does
+    if primary == sqlite3.SQLITE_NOTADB:  # it has no SQLite header
         return errors.DatabaseForeign(name, str(error))
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return errors.StoreClosed(name)
@@ -170,7 +170,7 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
 
 
 def _no_inode(name: str) -> bool:
-    """Whether no file can be made on its disk, which has a table of them that is full."""
+    """Whether the disk has a limited number of inodes, and none of them is free."""
     with contextlib.suppress(OSError):
         disk = os.statvfs(Path(name).parent)
         return disk.f_files > 0 and disk.f_favail == 0
@@ -205,7 +205,7 @@ def open_writer(
 
 @contextlib.contextmanager
 def on_error(undo: Callable[[], None]) -> Iterator[None]:
-    """Undo what was done before if the block fails."""
+    """Call ``undo`` if the block fails."""
     try:
         yield
     except BaseException:
@@ -237,9 +237,9 @@ def connect_reading(path: Path) -> sqlite3.Connection:
     process.
     """
     mode = "ro"
-    with contextlib.suppress(OSError):  # SQLite says what is wrong
+    with contextlib.suppress(OSError):  # SQLite will report what is wrong
         if os.statvfs(path).f_flag & os.ST_RDONLY and not path.with_name(f"{path.name}-wal").exists():
-            mode = "ro&immutable=1"  # a copy without a WAL, which SQLite would make before it reads
+            mode = "ro&immutable=1"  # a copy without a WAL, which SQLite would have to create
     return _connect(path, mode, "PRAGMA user_version")
 
 
@@ -300,7 +300,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def touch(path: Path, *, create: bool) -> None:
-    """Make sure that the file exists, or raise. An empty file counts as missing: it is filled when it is created.
+    """Make sure that the file exists, or raise. An empty file counts as missing, unless ``create``, which fills it.
 
     No file is created in place of a deleted one that a process still uses: both would be written, and the content of
     the old one could not be put back. Raises DatabaseMissing, DatabaseDeleted, DatabaseUnavailable.

@@ -31,7 +31,7 @@ class SqliteFile:
     Create one with ``open``. ``reader`` and ``guard.check`` may be used from any thread.
     """
 
-    _closed = True  # until it is whole
+    _closed = True  # until ``__init__`` has finished, for ``__del__``
 
     def __init__(self, connection: sqlite3.Connection, keeper: sqlite3.Connection, guard: FileGuard) -> None:
         self.connection = connection
@@ -39,7 +39,7 @@ class SqliteFile:
         self._keeper = keeper  # while it is open, no close in this process deletes the WAL
         self.log = WriteAheadLog(guard, connection, lambda: connect_writing(guard.files.database))
         self._closed = False
-        _ours.add(self)
+        _open_files.add(self)
 
     @classmethod
     def open(
@@ -86,7 +86,7 @@ class SqliteFile:
             undo.pop_all()
         if created:
             opened.log.idle()  # so that a plain copy of a new file is not empty
-            if log_bytes(path) > LARGE_LOG_BYTES:  # of an upgrade: each command that opens the file would read it all
+            if log_bytes(path) > LARGE_LOG_BYTES:  # after an upgrade; otherwise each opening of the file reads it all
                 with contextlib.suppress(*LATER):
                     opened.shorten()
         return opened
@@ -122,7 +122,8 @@ class SqliteFile:
             self.guard.lock.close()
 
     def __del__(self) -> None:
-        """Of what is dropped unclosed, Python would close the keeper first, and with the last one delete the WAL."""
+        """Close the connections of a dropped object before the keeper. Python would close the keeper first; then
+        closing the last connection would delete the WAL."""
         if self._closed or not self.guard.at_home:
             return
         try:
@@ -140,12 +141,12 @@ class SqliteFile:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-_ours: "weakref.WeakSet[SqliteFile]" = weakref.WeakSet()
+_open_files: "weakref.WeakSet[SqliteFile]" = weakref.WeakSet()
 _kept_open: list[sqlite3.Connection] = []
 
 
 def _leave_open_in_child() -> None:
-    for file in list(_ours):
+    for file in list(_open_files):
         file._leave_open()
 
 

@@ -19,14 +19,14 @@ _DELETED = " (deleted)"
 #: Seconds between two checks of which processes have the file open.
 _LOOK_AGAIN_S = 0.1
 
-#: The guards of the files that several threads of this process, or of one that forked it, use.
+#: The guards of the files that several threads use: of this process, or of the one that forked it.
 in_threads: "set[FileGuard]" = set()
 
 _PARTS = ("its file", "its log (-wal)", "its shared memory (-shm)")
 
 
 class FileGuard:
-    """Checks the files of one store before each transaction, and before the callers get what was written or read."""
+    """Checks the files of one store before each transaction, and before callers get the results of writes and reads."""
 
     def __init__(self, files: Files, lock: SideLock) -> None:
         """Record the files that the paths name now as the ones that are open."""
@@ -55,7 +55,7 @@ class FileGuard:
 
     def check_process(self) -> None:
         """Raise ForkedStore in a child of the process that opened it."""
-        if os.getpid() != self.pid:  # before each step
+        if os.getpid() != self.pid:  # not ``at_home``, which is slower: this runs before each step
             raise errors.ForkedStore(str(self.files.path), self.pid)
 
     def _difference(self, found: tuple[Seen, ...]) -> str:
@@ -81,8 +81,8 @@ def missing(path: Path) -> errors.DatabaseMissing:
 
 
 def check_vacant(path: Path) -> None:
-    """Refuse to create a file in place of one that a living process still has open, or that was to be restored. Raises
-    DatabaseDeleted."""
+    """Refuse to create a file in place of one that a living process still has open, or that a restore was replacing.
+    Raises DatabaseDeleted."""
     pids, draft = [one.pid for one in strangers(path)], Files.of(path).draft
     if pids or draft.exists():
         raise errors.DatabaseDeleted(str(path), pids, [draft.name])
@@ -145,7 +145,7 @@ def _mark(side: Path) -> str:
 
 
 def _moved(opened: list[_Open]) -> set[_Open]:
-    """The databases that the process has open whose mark says another name: there, the database was before."""
+    """The open files of databases whose present name is in none of the marks of the process: they were moved."""
     names = {one.path for one in opened}
     databases = {name for name in names if f"{name}-wal" in names and _mark(Path(f"{name}-lock")) not in names}
     moved = {name + end for name in databases for end in ("", "-wal", "-shm")}
@@ -153,8 +153,8 @@ def _moved(opened: list[_Open]) -> set[_Open]:
 
 
 def _stranger(process: str, other: list[_Open], opened: list[_Open]) -> Stranger:
-    """Describe a process by its foreign files, in the order of their descriptors; to copy, one of the file and one of
-    the WAL suffice."""
+    """Describe a process by its foreign files, in the order of their descriptors. For a copy, one descriptor of the
+    file and one of the WAL suffice."""
     bases = [one.path.removesuffix("-wal").removesuffix("-shm") for one in other]
     database = _first(other, bases) or _first(sorted(opened), bases)
     logs = [f"{base}-wal" for base in bases]

@@ -1,4 +1,4 @@
-"""Ctrl-C during a long statement: Python runs no signal handler while SQLite works, which can be for minutes."""
+"""Ctrl-C during a long statement: Python runs no signal handler while SQLite works, which may take minutes."""
 
 import contextlib
 import os
@@ -7,22 +7,22 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
-#: What ends the watcher: no signal has this number.
+#: Ends the watcher; no signal has this number.
 _END = b"\0"
 
 
 @contextlib.contextmanager
 def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
-    """Within the block, Ctrl-C ends the statement of this connection, and raises KeyboardInterrupt.
+    """Within the block, Ctrl-C interrupts the statement of this connection and raises KeyboardInterrupt.
 
-    Does nothing outside of the main thread, since only that one gets signals, and where the program has installed its
-    own handler, as ``asyncio.run`` does: it may raise nothing, and the statement would fail instead.
+    Does nothing outside of the main thread, since only that one gets signals, or if the program has installed its own
+    handler, as ``asyncio.run`` does: that may not raise, and the statement would fail instead.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    # No socketpair: to load the module of sockets takes a command longer than everything here.
+    # Not a socketpair: importing ``socket`` would take longer than everything here.
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     before = -1
@@ -31,7 +31,7 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
         while (number := os.read(read_end, 1)) != _END:
             if number[0] == signal.SIGINT:
                 connection.interrupt()
-            if before != -1:  # of a block around this one, or of a loop
+            if before != -1:  # pass the signal on to an enclosing block, or to an event loop
                 with contextlib.suppress(OSError):
                     os.write(before, number)
 
@@ -48,7 +48,7 @@ def interruptible(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        os.write(write_end, _END)  # the end of the pipe would not come while a forked child has it open too
+        os.write(write_end, _END)  # closing it would have no effect while a forked child has it open too
         watcher.join()
         os.close(read_end)
         os.close(write_end)

@@ -1,17 +1,17 @@
 """Waiting for the write lock without starvation, and a second lock in addition to SQLite's own.
 
 SQLite's own wait backs off up to a tenth of a second. While seven other processes write without a pause, a waiting
-process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. This wait
-always retries after a few milliseconds, with random intervals, so that processes do not retry in step. Against one that
-writes without a pause, luck is still needed: it takes the lock back in less time. So on Linux a process that has waited
-for a tenth of a second stands in a line, and no transaction that came after it begins before it.
+process then gets the lock only by luck, and gives up after seconds in which they wrote thousands of times. The wait
+here retries after a few milliseconds, at random intervals, so that processes do not retry in step. A process that
+writes without a pause would still win most of the time, since it takes the lock back sooner. So on Linux a process that
+has waited for a tenth of a second stands in line, and no transaction that came later begins before its own.
 
 SQLite's locks are POSIX locks: the kernel drops all locks of a process on a file as soon as any part of the process
 closes any descriptor of that file, for example code that reads all files of a folder. So a process that writes,
 checkpoints or opens the file also holds a ``flock`` on a side file, which no other close drops. And on Linux each
-process locks the same bytes a second time, through SQLite's own descriptors, in the way that no other close drops.
+process locks the same bytes a second time, through SQLite's own descriptors, with locks that no other close drops.
 
-SQLite reads whatever log lies beside a file. So the side file says of which file it is the log.
+SQLite reads any log that it finds beside a file. So the side file stores which database the log belongs to.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
 #: Seconds between two attempts to get the lock: at least, at most.
 RETRY_S = (0.0005, 0.004)
-#: After how long a process that waits stands in line, and for how long it respects those before it: one of them may be
-#: stopped.
+#: After how many seconds a waiting process stands in line, and how long it lets those before it go first: one of them
+#: may be stopped.
 IN_LINE_AFTER_S, RESPECT_S = 0.1, 1.0
 #: How long opening the file waits for a transaction: short, so that a stopped process does not block readers.
 OPENING_TIMEOUT_S = 0.5
@@ -46,22 +46,22 @@ _LOOK_AGAIN_S = (0.05, 0.25)
 
 #: Bytes of the shared memory that SQLite locks: one while writing, one while the file is open.
 _WRITE_BYTE, _OPEN_BYTE = 120, 128
-#: Bytes of the database of which SQLite locks all while the file is open: the first, and how many.
+#: The bytes of the database that SQLite locks while the file is open: the first, and how many.
 _SHARED_BYTES = 0x40000002, 510
-#: ``struct flock``. Each process in line has a lock on one byte of the side file: the time, in µs, since when it waits.
+#: ``struct flock``. A process in line locks one byte of the side file: its offset is the start of the wait, in µs.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
 _MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
 _REFUSED = dict.fromkeys(_MAY_NOT, errors.DatabaseReadOnly) | {errno.ENOSPC: errors.DatabaseFull}
-#: What the side file says: its own inode and generation, the log's, and the inode of the database. Of one length.
+#: The side file has inode and generation of itself and of the log; and in the last 21 bytes the inode of the database.
 _PAIR, _OF_DATABASE = "{:020} {:020} {:020} {:020} {:020}\n", 21
-#: ``FS_IOC_GETVERSION``: a random number of a file. One that is restored or made again may get its inode, not that.
+#: ``FS_IOC_GETVERSION``: the generation, a random number. A file that is restored may get its old inode, but not this.
 _GENERATION = 0x80087601 if _FLOCK else None
 
 
 class SideLock:
     """The lock on the side file, held through a separate descriptor. For one thread at a time.
 
-    Others see by its ``mark`` that this process has the database open under that name, whatever was moved meanwhile.
+    Its ``mark`` shows others under which name this process has opened the database, even if files were moved since.
     """
 
     def __init__(self, files: Files) -> None:
@@ -77,7 +77,7 @@ class SideLock:
         if sys.platform == "linux":
             with contextlib.suppress(OSError):  # not allowed in some sandboxes
                 self._mark = os.memfd_create(mark(files.side))
-        _ours.add(self)
+        _open_locks.add(self)
 
     def take(self) -> bool:
         """Take the lock without waiting; returns False if another process has it. Raises StorageError."""
@@ -98,20 +98,20 @@ class SideLock:
         return self.take()
 
     def pair(self) -> None:
-        """Note that the log is that of the database as both are now. Call it while both are open."""
-        told = self._paired().encode()
+        """Store that the present log belongs to the present database. Call it while both are open."""
+        paired = self._paired().encode()
         with contextlib.suppress(OSError):  # the file of another user, a full disk
-            if os.pread(self._descriptor, len(told), 0) != told:
-                os.pwrite(self._descriptor, told, 0)
+            if os.pread(self._descriptor, len(paired), 0) != paired:
+                os.pwrite(self._descriptor, paired, 0)
 
     @property
     def mispaired(self) -> bool:
-        """Whether the log that lies there is that of another file, in whose place this one was put. Copies of all
-        files, of which none is where it was, are one database."""
+        """Whether the log belongs to another database file, in whose place this one was put. If the side file or the
+        log is another one too, as after copying all files, they count as one database."""
         now, paths = self._paired(), (self._files.database, self._files.log)
-        told = os.pread(self._descriptor, len(now), 0).decode(errors="replace")
-        here = told[:-_OF_DATABASE] == now[:-_OF_DATABASE]
-        return here and told != now and all(path.exists() and path.stat().st_size for path in paths)
+        stored = os.pread(self._descriptor, len(now), 0).decode(errors="replace")
+        same_log = stored[:-_OF_DATABASE] == now[:-_OF_DATABASE]
+        return same_log and stored != now and all(path.exists() and path.stat().st_size for path in paths)
 
     def _paired(self) -> str:
         log, database = (0, 0), seen(str(self._files.database))  # not opened: its close would drop SQLite's locks
@@ -124,7 +124,7 @@ class SideLock:
         return _PAIR.format(*_which(self._descriptor), *log, database[1] if database else 0)
 
     def check_log(self) -> None:
-        """Raises DatabaseReplaced where the log is that of another file: SQLite would mix both."""
+        """Raise DatabaseReplaced if the log belongs to another file: SQLite would mix both."""
         if self.mispaired:
             log = self._files.log.name
             error = errors.DatabaseReplaced(self.database, f"{log} is the log of another file, which was here before")
@@ -140,19 +140,19 @@ class SideLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def wait_in_line(self, since: float) -> None:
-        """Stand in line, as one that waits since that time (``time.monotonic``), once that is long enough ago."""
+        """Stand in line, as waiting since ``since`` (``time.monotonic``), once that is long enough ago."""
         if not self._in_line and time.monotonic() - since > IN_LINE_AFTER_S:
             self._in_line = True
             self._line(fcntl.F_RDLCK, int(since * 1e6), 1)
 
     def leave_line(self) -> None:
-        """Stand in line no longer."""
+        """No longer stand in line."""
         if self._in_line:
             self._in_line = False
             self._line(fcntl.F_UNLCK, 0, 0)  # all of the file
 
     def is_next(self, since: float) -> bool:
-        """Whether no other process in line waits for longer. Of those beyond the timeout, each is stopped."""
+        """Whether no other process in line has waited longer. One beyond the timeout is stopped, and does not count."""
         first = max(0, int((since - BUSY_TIMEOUT_MS / 1000) * 1e6))
         return self._line(fcntl.F_WRLCK, first, int(since * 1e6) - first, test=True) == fcntl.F_UNLCK
 
@@ -173,8 +173,8 @@ class SideLock:
 
     @contextlib.contextmanager
     def held(self, timeout_s: float) -> Iterator[bool]:
-        """Hold the lock for a block; wait at most so many seconds for it, and yield False if another process kept
-        it. It does not wait for those in line; a transaction that came later waits for it once it stands there."""
+        """Hold the lock for a block, or yield False if another process kept it for ``timeout_s``. This does not wait
+        for those in line; but transactions that came later wait for it, once it stands there."""
         since = time.monotonic()
         try:
             while not (taken := self.take()) and time.monotonic() < since + timeout_s:
@@ -233,17 +233,17 @@ class SideLock:
 
 
 def _which(descriptor: int) -> tuple[int, int]:
-    """The inode of an open file, and its generation: 0 where the file system tells none."""
-    told = bytes(8)
+    """The inode of an open file, and its generation: 0 if the file system has none."""
+    generation = bytes(8)
     if _GENERATION is not None:
         with contextlib.suppress(OSError):
-            told = fcntl.ioctl(descriptor, _GENERATION, told)
-    return os.fstat(descriptor).st_ino, int(struct.unpack("I4x", told)[0])
+            generation = fcntl.ioctl(descriptor, _GENERATION, generation)
+    return os.fstat(descriptor).st_ino, int(struct.unpack("I4x", generation)[0])
 
 
 def mark(side: Path) -> str:
-    """What a process that has the database of this side file open calls an empty file in its memory: unlike the names
-    of its open files, this one stays when they are moved. Of a long path the end."""
+    """The name of an empty file in memory, by which a process shows that it has the database of this side file open.
+    Unlike the names of its open files, it stays when they are moved. A long path is cut to its end."""
     return os.fsdecode(os.fsencode(f"lanes:{side}")[-200:])
 
 
@@ -265,9 +265,8 @@ def _ofd_lock(descriptor: int, kind: int, first: int, length: int, *, test: bool
 def keep_open(files: Files) -> None:
     """Lock a second time what SQLite locks while the files are open, through its own descriptors: they close last.
 
-    Else another process, once those locks have fallen, would take itself for the only one: it would make the shared
-    memory again while this process reads it, which ends it with SIGBUS, or delete the log behind it. Call it after a
-    connection has opened the log.
+    Otherwise another process, once SQLite's locks are lost, would consider itself the only user: it would recreate the
+    shared memory, which ends this process with SIGBUS, or delete the log. Call it after a connection has opened it.
     """
     spans = {seen(str(files.memory)): (_OPEN_BYTE, 1), seen(str(files.database)): _SHARED_BYTES}
     if None in spans or not files.log.exists():  # no log, so nothing is shared; or the files are being replaced
@@ -281,11 +280,11 @@ def keep_open(files: Files) -> None:
 
 
 #: A forked child inherits the descriptors, and would keep the lock of its parent after the parent's death.
-_ours: "weakref.WeakSet[SideLock]" = weakref.WeakSet()
+_open_locks: "weakref.WeakSet[SideLock]" = weakref.WeakSet()
 
 
 def _close_in_child() -> None:
-    for lock in list(_ours):
+    for lock in list(_open_locks):
         lock.close()
 
 
@@ -320,7 +319,7 @@ def begin(connection: sqlite3.Connection, lock: SideLock | None = None, timeout_
 
 
 def retry_while_locked(attempt: Callable[[], T], timeout_s: float | None = None) -> T:
-    """Retry a function while another process holds the lock, for so long at most (BUSY_TIMEOUT_MS)."""
+    """Retry a function while another process holds the lock, for at most ``timeout_s`` (BUSY_TIMEOUT_MS)."""
     until = time.monotonic() + (BUSY_TIMEOUT_MS / 1000 if timeout_s is None else timeout_s)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Which files the paths name now."""
+"""The paths of a database, and which files they name now."""
 
 import contextlib
 import os
@@ -11,11 +11,11 @@ from lanes_storage.tuples import NamedTuple
 #: Device and inode, or None if there is no such file.
 Seen = tuple[int, int] | None
 
-#: The timestamps of a folder are coarse: a few milliseconds, or two seconds. Two changes within one such step look like
-#: one.
+#: How long a folder must be unchanged before its timestamps are trusted, in nanoseconds. They are coarse (a few
+#: milliseconds, or two seconds), and two changes within one step look like one.
 SETTLED_NS = 3_000_000_000
-#: For how long checking the folder is enough: a mount can hide a name without a change of the folder, and some file
-#: systems do not update its timestamps.
+#: How long checking only the folder is enough, in nanoseconds: a mount can hide a name without a change of the folder,
+#: and some file systems do not update its timestamps.
 LOOK_ANYWAY_NS = 1_000_000_000
 
 
@@ -32,7 +32,7 @@ def mount_of(path: Path) -> str | None:
     """The mount through which a path leads; None if the system does not tell (Linux does). Raises OSError."""
     if not hasattr(os, "O_PATH"):
         return None
-    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # to close such a one drops no locks of the file
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # closing an O_PATH descriptor drops no locks
     try:
         text = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="utf-8")
     except OSError:
@@ -44,7 +44,7 @@ def mount_of(path: Path) -> str | None:
 
 def own_like(database: Path, new_file: Path | int) -> None:
     """Give a new file (or its descriptor) the mode of the database and, as root, its owner, as far as possible: who may
-    use that one needs this one, too."""
+    use the database needs this file too."""
     with contextlib.suppress(OSError):
         stat = database.stat()
         os.chmod(new_file, stat.st_mode & 0o777)  # noqa: PTH101 - also of a descriptor
@@ -87,7 +87,7 @@ class Names:
     def look(self) -> tuple[Seen, ...]:
         """The files that the paths name now. Raises OSError if that cannot be determined."""
         now = self._wall_ns()
-        folder = None if self._folder is None else _rests(self._folder, now)
+        folder = None if self._folder is None else _settled(self._folder, now)
         before, at, found = self._last
         if folder is None or folder != before or not 0 <= now - at < LOOK_ANYWAY_NS:
             found = tuple(map(seen, self._names))
@@ -95,7 +95,7 @@ class Names:
         return found
 
 
-def _rests(folder: str, now: int) -> tuple[int, ...] | None:
+def _settled(folder: str, now: int) -> tuple[int, ...] | None:
     """The state of a folder, for comparison; None if it changed too recently to be reliable, or does not exist."""
     try:
         stat = os.stat(folder)  # noqa: PTH116

@@ -16,8 +16,8 @@ class SqliteTransaction:
 
     With a ``guard``, nothing is written to files that their paths no longer name: a page in a deleted WAL would be
     listed in the shared memory, where the processes with the new WAL would look for it. A commit during which they are
-    replaced counts as not committed: it must not be acknowledged. Raises DatabaseReplaced in both cases, also in place
-    of what a step raised: it may have read pages of two WALs.
+    replaced counts as not committed: it must not be acknowledged. Raises DatabaseReplaced in both cases, even in place
+    of the error of a step, which may have read pages of two WALs.
     """
 
     def __init__(self, connection: sqlite3.Connection, guard: FileGuard | None = None) -> None:

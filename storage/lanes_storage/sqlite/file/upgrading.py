@@ -16,7 +16,7 @@ _OWNERS = """
 SELECT kind, id, host, boot_id, pid_ns, pid, start_time, :now - heartbeat_at BETWEEN 0 AND stale_after_ms FROM owners
 WHERE ended_at IS NULL ORDER BY id
 """
-#: Of a large upgrade, at most this much is still in memory and not in the log: the cache of the connection.
+#: How much of a large upgrade may still be in memory and not in the log: the cache of the connection.
 _CACHE_BYTES = 16 * 1024 * 1024
 
 
@@ -29,7 +29,7 @@ def check_version(connection: sqlite3.Connection, path: Path, *, create: bool, u
     begun = version == 0 and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != versions.APPLICATION_ID and not (begun and application == 0):
         raise errors.DatabaseForeign(str(path), "this is a database of another program")
-    if begun and not create:  # what a creation for which there was no room has left: as missing as an empty file
+    if begun and not create:  # left by a creation that ran out of space; as missing as an empty file
         raise errors.DatabaseMissing(str(path))
     versions.check(str(path), version, upgrade=upgrade if version else create)  # 0: a new file, without a schema yet
 
@@ -60,7 +60,7 @@ def upgrade_schema(connection: sqlite3.Connection, path: Path, *, create: bool, 
                 _check_use(connection, path)
                 began = True
                 _announce(path, found)
-                _check_references(connection, path)  # a reference of the older version may be none of the newer one
+                _check_references(connection, path)  # the newer schema may no longer have some of them
                 versions.upgrade(tx, found)
                 _check_references(connection, path)
                 _check_room(connection, path)
@@ -110,7 +110,7 @@ def _is_alive(pid: int, start_time: int) -> bool | None:
 
 
 def _announce(path: Path, found: int) -> None:
-    """A gateway that starts answers nobody meanwhile."""
+    """Log the start of an upgrade, since a gateway that upgrades at its start answers nobody meanwhile."""
     from lanes_storage.logs import Log  # imports logging, which is slow
 
     message = "upgrading %s from schema %d to %d: minutes for a file of gigabytes; if ended before, it begins again"
@@ -118,7 +118,8 @@ def _announce(path: Path, found: int) -> None:
 
 
 def _check_room(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that the log will fit into the file, too. On a disk that it has filled, nothing more could be written.
+    """Check that the content of the log will also fit into the file. If it filled the disk, nothing more could be
+    written.
 
     Raises DatabaseFull.
     """
@@ -133,13 +134,13 @@ def _check_room(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_references(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that each reference leads to a row, since none was enforced."""
+    """Check that each reference leads to a row, since references were not enforced."""
     for sentence in astray(connection, 1):
         raise errors.DatabaseDamaged(str(path), sentence)
 
 
 def astray(connection: sqlite3.Connection, most: int) -> list[str]:
-    """Of the references that lead to no row, so many."""
+    """At most ``most`` of the references that lead to no row, as sentences."""
     found = connection.execute("PRAGMA foreign_key_check").fetchmany(most)
     return [f"row {row} of {table} names a row of {parent} that is not there" for table, row, parent, _ in found]
 

@@ -39,7 +39,7 @@ IDLE_EVERY_S = 60.0
 TIMEOUT_S = 0.1
 _PAUSE_S = 0.005
 
-#: What may prevent its maintenance after a commit; that is retried later. OSError: the WAL cannot be read.
+#: Errors that may prevent the maintenance of the WAL, which is retried later. OSError: the WAL cannot be read.
 LATER = (sqlite3.Error, errors.StorageError, OSError)
 
 _HEADER_BYTES = 32
@@ -136,7 +136,7 @@ class WriteAheadLog:
         return max(IDLE_S, self._idle_at + IDLE_EVERY_S - time.monotonic()) if self._pending else None
 
     def idle(self) -> None:
-        """Called when nothing was written for a while: checkpoint everything, as far as possible now."""
+        """Called when nothing was written for a while: checkpoint as much as is possible now."""
         self._idle_at = time.monotonic()
         with contextlib.suppress(*LATER):
             self.checkpoint()
