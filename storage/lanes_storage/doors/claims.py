@@ -1,4 +1,4 @@
-"""Claims: how a run takes a free lane, the budgets it may use, and how a head waits that no provider takes."""
+"""Claims: how a run takes a free lane, how an unclaimed head waits for a provider, and the budgets of lanes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -270,7 +270,7 @@ def postpone(
     message.
 
     A message that has waited ``max_park_ms`` in total, or would exceed it, ends ``failed`` instead, unless ``retry``
-    parks it once more. For a message that a client waits for, ``ParkLimit`` may be shorter.
+    parks it once more. For the message of a waiting client, ``ParkLimit`` may be shorter.
     """
     since, cooling = now.wall if head.parked_since is None else head.parked_since, Cause.PROVIDER_COOLING
     detail: dict[str, Any] = {"until": until}

@@ -107,7 +107,7 @@ def enter(tx: Transaction, commands: Sequence[Accept]) -> list[Accepted | Refusa
     """Read the lanes of the messages, decide about each message, and store the accepted ones."""
     targets, last = _target_lanes(tx, commands)
     decided = [
-        _cycle(tx, command) or _ownerless(tx, command.new) or admit(command, lane, _same(tx, command.new))
+        _cycle(tx, command) or _owner_refusal(tx, command.new) or admit(command, lane, _same(tx, command.new))
         for command, lane in zip(commands, targets, strict=True)
     ]
     entering = [
@@ -143,12 +143,12 @@ def _target_lanes(tx: Transaction, commands: Sequence[Accept]) -> tuple[list[Tar
     for row in rows:
         if row[4] is not None:
             target, place = TargetLane._make(row[4:]), row[0]
-            targets[place] = _with_others(tx, target) if commands[place].admission.if_idle else target
+            targets[place] = _with_session_head(tx, target) if commands[place].admission.if_idle else target
     _, lane, message, pauses, *_ = rows[0]
     return targets, Last(lane or 0, message or 0, bool(pauses))
 
 
-def _with_others(tx: Transaction, target: TargetLane) -> TargetLane:
+def _with_session_head(tx: Transaction, target: TargetLane) -> TargetLane:
     """The lane; if it has no head, with one of another lane of its session, so that it counts as busy."""
     busy = target.head_id is None and tx.rows(further.BUSY_IN_SESSION, {"lane": target.lane_id})
     return target._replace(head_id=busy[0][0]) if busy else target
@@ -164,7 +164,7 @@ def _name(new: NewMessage) -> dict[str, object]:
     return {"lane_key": new.key, "token": new.idempotency.token, "key": new.idempotency.key}
 
 
-def _ownerless(tx: Transaction, new: NewMessage) -> Refusal | None:
+def _owner_refusal(tx: Transaction, new: NewMessage) -> Refusal | None:
     """Refuse a message that nobody would run or end: the owner that it is bound to drains, or was declared gone while
     its process was suspended, which the process has not noticed yet."""
     owner = new.bound_owner
@@ -269,9 +269,9 @@ def _store(
         depth, until = chain_before(tx, command.new), _expires_at(command)
         entries.append(_Entry(command, target, placement, lane, next(messages), last.pauses, depth, until))
     tx.many(sql.MAKE_LANE, [_lane(each) for each in entries if each.target is None])
-    rows = [(_text(each), _more(each)) for each in entries]
-    tx.many(sql.MAKE_TEXT, [text for text, more in rows if more == _NOTHING_MORE])
-    tx.many(sql.MAKE_MESSAGE, [text + more for text, more in rows if more != _NOTHING_MORE])
+    rows = [(_common_values(each), _other_values(each)) for each in entries]
+    tx.many(sql.MAKE_TEXT, [common for common, others in rows if others == _NO_OTHER_VALUES])
+    tx.many(sql.MAKE_MESSAGE, [common + others for common, others in rows if others != _NO_OTHER_VALUES])
     tx.many(sql.NEW_TAIL, [(each.message, each.command.now.wall, each.lane) for each in entries])
     answers = [{"run": each.for_run, "message": each.message} for each in entries if each.placement is Placement.ANSWER]
     tx.many(further.NOTE_ANSWER, answers)
@@ -293,21 +293,21 @@ def _lane(entry: _Entry) -> Bindings:
     return entry.lane, new.key, new.anonymous, now, now
 
 
-def _text(entry: _Entry) -> tuple[object, ...]:
+def _common_values(entry: _Entry) -> tuple[object, ...]:
     """The values that every message has."""
     new, target = entry.command.new, entry.target
     anonymous = new.once or (new.anonymous if target is None else target.anonymous)
     return entry.message, entry.lane, new.text, new.actor, anonymous, entry.command.now.wall
 
 
-def _more(entry: _Entry) -> tuple[object, ...]:
+def _other_values(entry: _Entry) -> tuple[object, ...]:
     """The other values of a message; in most messages, all are null."""
     new, _, _, retry_of = entry.command
     fields = (new.request, new.runner, new.fresh or None, new.sender, new.source, new.bound_to, new.bound_owner)
     return *fields, entry.for_run, retry_of, entry.expires_at, entry.depth, new.acts or None
 
 
-_NOTHING_MORE = (None,) * 12
+_NO_OTHER_VALUES = (None,) * 12
 
 
 def _expires_at(command: Accept) -> int | None:

@@ -126,7 +126,7 @@ def prune_incidents(tx: Transaction, before: int) -> int:
 
 # ------------------------------------------------------------------------------------------- retention
 
-_WITH_IT = {
+_DEPENDENT_ROWS = {
     Prunable.RUNS: upkeep.PRUNE_ALL_OF_RUN,
     Prunable.LANES: upkeep.PRUNE_ALL_OF_IDLE_LANE,
     Prunable.ANONYMOUS: upkeep.PRUNE_ALL_OF_LANE,
@@ -142,7 +142,7 @@ def prune(tx: Transaction, kind: Prunable, chosen: Sequence[tuple[int, int]]) ->
         return _prune_events(tx, chosen)
     deleted = [id_ for id_, before in chosen if tx.run(upkeep.PRUNE[kind], {"id": id_, "before": before}) == 1]
     for id_ in deleted:
-        for statement in _WITH_IT.get(kind, ()):
+        for statement in _DEPENDENT_ROWS.get(kind, ()):
             tx.run(statement, {"id": id_})
     return len(deleted)
 

@@ -120,16 +120,16 @@ class ProviderRow(NamedTuple):
 
     def most(self, now_wall: int, max_requests: int | None) -> int | None:
         """How many requests may be in flight; None: any number. ``max_requests`` is the configured limit."""
-        holds = self._holds(now_wall)
-        if holds is None and self.health(now_wall) is Health.PROBING:
-            holds = 1
-        return min(filter(None, (holds, max_requests)), default=None)
+        limit = self._load_limit(now_wall)
+        if limit is None and self.health(now_wall) is Health.PROBING:
+            limit = 1
+        return min(filter(None, (limit, max_requests)), default=None)
 
     def free(self, now_wall: int, taken: PlacesTaken, max_requests: int | None) -> int | None:
         """How many more requests may be sent to it now; None: any number."""
         if self.cools(now_wall):
             return 0
-        free = [most - taken.runs for most in (self._holds(now_wall), max_requests) if most is not None]
+        free = [most - taken.runs for most in (self._load_limit(now_wall), max_requests) if most is not None]
         if self.recovers(now_wall):
             at_once = AT_ONCE + self.begun // ONE_MORE if self.probed else 1
             free.append(at_once - taken.unanswered)
@@ -164,9 +164,9 @@ class ProviderRow(NamedTuple):
 
     def filled(self, now_wall: int, taken: PlacesTaken) -> bool:
         """Whether a limit for load holds, and more runs have a place than were in flight at the refusal."""
-        return self._holds(now_wall) is not None and taken.runs > (self.held or 0)
+        return self._load_limit(now_wall) is not None and taken.runs > (self.held or 0)
 
-    def _holds(self, now_wall: int) -> int | None:
+    def _load_limit(self, now_wall: int) -> int | None:
         """How many requests may be in flight after a refusal for load; None: any number."""
         if self.held is None or not self.recovers(now_wall):
             return None

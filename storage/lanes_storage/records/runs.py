@@ -69,7 +69,7 @@ class ProviderAttempt(NamedTuple):
     message: str
     at: int
     status: int | None = None  # the HTTP status, if it refused with one
-    type: str | None = None  # of the provider's error, with the parameter of the request that it names, and its code
+    type: str | None = None  # the type of the provider's error, the parameter that it names, its code
     param: str | None = None
     code: str | None = None
 
@@ -111,8 +111,8 @@ class RunResult(NamedTuple):
 class RunQuestion(NamedTuple):
     """An open question as its run stores it.
 
-    ``actor`` and ``sender`` are those of the message that started the run: only they may answer by a message.
-    ``answer`` is the message that answers it, until the run has taken that.
+    ``actor`` and ``sender`` are those of the message that started the run: who may answer by a message. ``answer`` is
+    the message that answers the question, until the run has taken it.
     """
 
     id: str

@@ -227,7 +227,7 @@ WAITING_OF_OWNER = (
     "SELECT id, bound_to FROM messages WHERE bound_owner = :owner AND ended_at IS NULL AND state = 'queued'"
 )
 
-#: Whether an owner may claim. No message must be bound to an owner that will never claim it.
+#: Whether an owner may claim. A message must not be bound to an owner that will never claim it.
 CLAIMING_OWNER = "SELECT 1 FROM owners WHERE id = :owner AND ended_at IS NULL AND drain_at IS NULL"
 
 FIND_IDEMPOTENT = """

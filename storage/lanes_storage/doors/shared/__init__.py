@@ -237,12 +237,12 @@ def end_waiting(
     record(tx, EventType.ENDED, now, **change, actor=actor, cause=failure.cause, detail=detail)
     bound = found.bound_to is not None
     finish(tx, [Ending(message, found.lane, found.run, bound, state, found.interruptions, now, failure=failure)])
-    _keep_unanswered(tx, found, state, failure.cause, now)
+    _write_unanswered_turn(tx, found, state, failure.cause, now)
     tx.run(sql.RESET_HEAD, {"lane": found.lane, "now": now.wall})
     return True
 
 
-def _keep_unanswered(tx: Transaction, found: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
+def _write_unanswered_turn(tx: Transaction, found: FoundMessage, state: MessageState, cause: Cause, now: Now) -> None:
     """Write the turn of a message that ends while it waits, unless it was withdrawn: dropped, or aborted before its
     first run for another reason than a newer message."""
     withdrawn = found.started_at is None and state is MessageState.ABORTED and cause is not Cause.INTERRUPTED_BY_NEWER

@@ -144,7 +144,7 @@ def repeated(tx: Transaction, key: str, digest: str, now: Now) -> Repeated | Non
     known = tx.rows(further.REPEAT, {"lane": lanes[0]})
     before, times, until, resumed_at = known[0] if known else (None, 0, None, None)
     ended = [_ended(row) for lane in lanes for row in tx.rows(further.LAST_ENDED, {"lane": lane}) if row[4] is not None]
-    last = [each for each in ended if each.at <= now.wall + WINDOW_MS]  # a later end precedes a change of the clock
+    last = [each for each in ended if each.at <= now.wall + WINDOW_MS]  # the others: the clock was set back
     found = judge(last, digest, max(now.wall - WINDOW_MS, resumed_at or 0))
     if found is None or found.cause is None:
         return None

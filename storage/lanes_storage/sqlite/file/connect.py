@@ -70,7 +70,7 @@ def path_of(url: str) -> Path:
 
 #: The ``fix`` for a name that cannot be that of a database: `lanes doctor` would have nothing to look at either.
 _NAMING = "name a file in a folder that is there, by its whole path"
-_NAMED_WRONGLY = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
+_NAME_ERRNOS = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def _no_file(name: str, detail: str) -> errors.DatabaseUnavailable:
@@ -81,7 +81,7 @@ def _no_file(name: str, detail: str) -> errors.DatabaseUnavailable:
 
 #: The error codes for a file that is no longer the database: a trigger in it refused the statement (see
 #: ``sqlite.copies``), or SQLite found that it was moved.
-_PUT_ASIDE = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
+_MOVED_CODES = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def _converted(name: str, error: Exception) -> Exception:
             converted = errors.DatabaseFull(name)
         elif isinstance(error, PermissionError):  # `lanes doctor` may not read the file either
             converted.fix = errors.DatabaseReadOnly.fix
-        elif error.errno in _NAMED_WRONGLY:
+        elif error.errno in _NAME_ERRNOS:
             converted.fix = _NAMING
     refused = isinstance(converted, errors.DatabaseUnavailable | errors.DatabaseReadOnly)
     return (refused and _unreadable(name)) or converted
@@ -137,14 +137,14 @@ def _unreadable(name: str) -> errors.DatabaseUnavailable | None:
 
 
 #: The errors for values that SQLite cannot store. Their texts differ between versions of Python.
-_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+_VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
 def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
     """The error of storage for one of SQLite: about the database, or about a value of the caller."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
-    if code in _PUT_ASIDE:
+    if code in _MOVED_CODES:
         return errors.DatabaseReplaced(name, str(error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.DatabaseLocked(name)
@@ -164,7 +164,7 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseForeign(name, str(error))
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return errors.StoreClosed(name)
-    if isinstance(error, _OF_THE_CALLER) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
+    if isinstance(error, _VALUE_ERRORS) or primary in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
         return errors.NotStorable(f"{name} has no place for it: {error}")
     return errors.DatabaseUnavailable(name, str(error))
 

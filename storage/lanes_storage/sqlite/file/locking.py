@@ -50,8 +50,8 @@ _WRITE_BYTE, _OPEN_BYTE = 120, 128
 _SHARED_BYTES = 0x40000002, 510
 #: ``struct flock``. A process in line locks one byte of the side file: its offset is the start of the wait, in µs.
 _FLOCK = "hhqqi4x" if sys.platform == "linux" and sys.maxsize > 2**32 else None
-_MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS)
-_REFUSED = dict.fromkeys(_MAY_NOT, errors.DatabaseReadOnly) | {errno.ENOSPC: errors.DatabaseFull}
+_NOT_PERMITTED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = dict.fromkeys(_NOT_PERMITTED, errors.DatabaseReadOnly) | {errno.ENOSPC: errors.DatabaseFull}
 #: The side file has inode and generation of itself and of the log; and in the last 21 bytes the inode of the database.
 _PAIR, _OF_DATABASE = "{:020} {:020} {:020} {:020} {:020}\n", 21
 #: ``FS_IOC_GETVERSION``: the generation, a random number. A file that is restored may get its old inode, but not this.
@@ -208,7 +208,7 @@ class SideLock:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno not in _MAY_NOT:
+            if error.errno not in _NOT_PERMITTED:
                 raise
             # The file of another user: a read-only descriptor is enough for a lock.
             return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
