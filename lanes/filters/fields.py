@@ -9,10 +9,10 @@ from lanes_storage.records import Subject
 class FieldKind(Enum):
     """How a value is written."""
 
-    PART = "a part of it, in whatever case; or a glob, which the whole of it fits; `=` before it: exactly that"
+    PART = "a part of the value, in any case; a glob that matches the whole value; or `=` and the exact value"
     WORD = "one or more words or globs, separated by commas"
-    AGE = "`>` or `<` and a duration; a duration alone is a least age"
-    NUMBER = "a number, or `>`, `<`, `>=`, `<=` and one"
+    AGE = "`>` or `<` and a duration, which alone means at least that; only `since` takes no sign, and means within that time"
+    NUMBER = "a number, or `>`, `<`, `>=` or `<=` and a number"
     FLAG = "`yes` or `no`"
 
 
@@ -32,7 +32,8 @@ class Field(NamedTuple):
 
 FIELDS = {
     "state": Field(
-        FieldKind.WORD, "state:errored,running", "its state (a beginning is enough)", "its state", "the state it led to"
+        FieldKind.WORD, "state:errored,running", "its state (the first letters are enough)", "its state",
+        "the state that it led to",
     ),
     "key": Field(FieldKind.PART, "key:agent:*:feishu:*", "its key", "the key of its lane", "the key of its lane"),
     "owner": Field(FieldKind.PART, "owner:gw-2", "who holds it: `host:pid`, a pid, or the id of an owner"),
@@ -50,25 +51,27 @@ FIELDS = {
         "its cause",
     ),
     "runner": Field(
-        FieldKind.WORD, "runner:coder", "the runner of its run, else the one that its first message names",
-        "the runner of its run, else the one that it names",
+        FieldKind.WORD, "runner:coder", "the runner of its run, or the one that its first message names",
+        "the runner of its run, or the one that it names",
     ),
-    "provider": Field(FieldKind.WORD, "provider:codex", "the provider that its run asks now", "each one tried for it"),
+    "provider": Field(
+        FieldKind.WORD, "provider:codex", "the provider that its run asks now", "each provider that was tried for it"
+    ),
     "paused": Field(FieldKind.FLAG, "paused:yes", "whether it claims nothing", "whether its lane claims nothing"),
     "changed": Field(
-        FieldKind.AGE, "changed:<10m", "how long ago anything about it changed", "how long ago it came to its state",
-        "how long ago it was",
+        FieldKind.AGE, "changed:<10m", "how long ago anything about it changed", "how long ago it entered its state",
+        "how long ago it happened",
     ),
     "since": Field(
-        FieldKind.AGE, "since:1h", "it changed no longer ago than that", "it came to its state no longer ago",
-        "it was no longer ago",
+        FieldKind.AGE, "since:1h", "it changed within that time", "it entered its state within that time",
+        "it happened within that time",
     ),
     "actor": Field(
-        FieldKind.WORD, "actor:alice", "who sent the message that runs, else the first that waits", "who sent it",
+        FieldKind.WORD, "actor:alice", "who sent the running message, or the first one that waits", "who sent it",
         "who did it",
     ),
     "text": Field(
-        FieldKind.PART, "text:refund", "the text of the message that runs, else of the first that waits", "its text",
+        FieldKind.PART, "text:refund", "the text of the running message, or of the first one that waits", "its text",
         "any text in its detail",
     ),
     "source": Field(
