@@ -11,7 +11,9 @@ class FieldKind(Enum):
 
     PART = "a part of the value, in any case; a glob that matches the whole value; or `=` and the exact value"
     WORD = "one or more words or globs, separated by commas"
-    AGE = "`>` or `<` and a duration, which alone means at least that; only `since` takes no sign, and means within that time"
+    AGE = (
+        "`>` or `<` and a duration, which alone means at least that; `since` takes no sign, and means within that time"
+    )
     NUMBER = "a number, or `>`, `<`, `>=` or `<=` and a number"
     FLAG = "`yes` or `no`"
 
