@@ -77,7 +77,7 @@ class TurnState(Word):
 
 
 class Edge(Word):
-    """The eight changes of a lane's state. Each has one door in ``lanes_storage.doors``."""
+    """The eight changes of a lane's state. Each has its door in ``lanes_storage.doors``; ``reclaim`` has two."""
 
     CLAIM = "claim"
     COMPLETE = "complete"

@@ -104,9 +104,9 @@ class Claimed(NamedTuple):
 class Release(NamedTuple):
     """What a release door did.
 
-    ``applied`` is False if the run had already lost its lane (its id and epoch no longer match); then only its count of
-    refused writes changed. ``edge`` is the edge that was used: once an abort is requested, every release is the abort
-    edge.
+    ``applied`` is False if the lane was not released: the run had already lost it (then a write that was not forced is
+    refused and counted), the run has changed since it was judged, or nobody had requested the abort. ``edge`` is the
+    edge that was used: once an abort is requested, every release is the abort edge.
     """
 
     applied: bool

@@ -33,9 +33,9 @@ class LaneTable(Table, table=True):
         CheckConstraint("run_id IS NULL OR epoch > 0", name="lane_held_under_an_epoch"),
         CheckConstraint("parent_id IS NULL OR parent_id <> id", name="lane_is_not_its_parent"),
         CheckConstraint(together("error_cause", "error_message", "error_at"), name="lane_error_whole"),
-        # The two indexes of the hot path: lanes with waiting messages, by their wait; lanes that are held.
+        # The indexes of the hot path: lanes with waiting messages, by their wait; the free ones of these, so that a
+        # claim need not walk past a thousand busy lanes; lanes that are held.
         partial("lanes_waiting", "head_id", where="head_id IS NOT NULL"),
-        # Of the lanes with waiting messages, the free ones: a claim need not walk past a thousand busy lanes.
         partial("lanes_claimable", "run_id", "head_id", where="head_id IS NOT NULL"),
         partial("lanes_held", "run_id", where="run_id IS NOT NULL"),
         # Lanes that ended badly are listed and counted without reading all the others.

@@ -52,7 +52,7 @@ class BroadReads:
         return await self.look(lambda read: read(query))
 
     async def look(self, look: Callable[[Reads], T]) -> T:
-        """Run several queries, one after another, as a single job."""
+        """Run several queries on one snapshot, as a single job."""
         if self._closed.is_set():
             raise errors.StoreClosed(str(self._path))
         self._file.guard.check_process()

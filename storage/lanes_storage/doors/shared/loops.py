@@ -55,7 +55,7 @@ def end_wait(tx: Transaction, waiter: Waiter, message: int) -> None:
 
 
 def _search(tx: Transaction, waiting: Row, target: Row) -> WaitCircle | None:
-    """Search from the wanted lane along the waits of its run; a path back to the waiting lane is the cycle."""
+    """Search from the target lane along the waits of its run; a path back to the waiting lane is the cycle."""
     home, home_key, _ = waiting
     seen = {target[0]}
     paths: deque[tuple[tuple[str, ...], int, int | None]] = deque([((home_key, target[1]), target[0], target[2])])
