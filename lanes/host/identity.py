@@ -1,9 +1,8 @@
 """Which process this is, and whether another one is provably gone.
 
-A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same boot of the same
-host, whatever its name is by now, and of the same pid namespace can be checked; others can only be silent, which this
-module does not decide. A process that cannot be inspected never counts as gone: a wrong "gone" would take a lane from a
-healthy run.
+A process is identified by host, boot, pid namespace, pid and start time. Only a process of the same boot (even if the
+host was renamed since) and of the same pid namespace can be checked; others can only be silent, which this module does
+not judge. A process that cannot be inspected never counts as gone: a wrong "gone" would take a lane from a healthy run.
 """
 
 import os

@@ -9,7 +9,7 @@ STOPPED = ("T", "t")
 
 
 class ProcessStat(NamedTuple):
-    """A process. ``fields``: everything behind its name, from the state on."""
+    """A process. ``fields``: everything after its name, from the state on."""
 
     pid: int
     name: str

@@ -45,7 +45,7 @@ def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Surviv
     """
     sight = look(keeper, me)
     if sight is ProcessSighting.OTHER_BOOT:
-        return []  # a database file has one machine at a time, and the processes of an earlier boot ended with it
+        return []  # one machine at a time uses a database file, and the processes of an earlier boot ended with it
     if sight in (ProcessSighting.OTHER_HOST, ProcessSighting.OTHER_NAMESPACE) or not _LINUX:
         return None
     alive = not sight.gone

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lanes.engine.background.loop import LoopPause
 
-#: How long a loop sleeps at most, with and without wake-ups.
+#: How many seconds a loop sleeps at most, with and without wake-ups.
 NET_S = 0.1
 POLL_S = 0.02
 #: Minimum rest after a wake-up, however much is committed: this long, and this multiple of the round's duration.
@@ -34,9 +34,9 @@ _EVENT_BYTES = 16  # events of a file have no name
 
 
 def pause_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, float]:
-    """A pause that ends when the file has changed and ``new`` returns true, and how long to sleep with it at most.
+    """A pause that ends when the file has changed and ``new`` returns true, and the longest time to sleep with it.
 
-    Without a file, a plain pause.
+    A plain pause if there is no file, or the system cannot watch it.
     """
     if path is not None and sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # no free watch, or a libc without inotify
@@ -45,8 +45,8 @@ def pause_on(path: Path | None, new: Callable[[], bool]) -> tuple[LoopPause, flo
 
 
 class InotifyPause(LoopPause):
-    """Also ends when there is something to do. Raises OSError without a watch of the system; ``sleep`` raises what
-    ``new`` raises."""
+    """A pause that also ends when the file has changed and ``new`` returns true. Raises OSError if the system has no
+    watch left; ``sleep`` raises what ``new`` raises."""
 
     def __init__(self, path: Path, new: Callable[[], bool]) -> None:
         import ctypes
@@ -87,7 +87,7 @@ class InotifyPause(LoopPause):
         self._woken_by.close()
 
     def _listen(self, until: float) -> bool:
-        """Return at a change (True), at that time, or when it is woken.
+        """Wait for a change, for that time, or for ``wake``; returns whether a change may have ended the wait.
 
         The change may be another commit than the announced one, so polling for that continues afterwards.
         """

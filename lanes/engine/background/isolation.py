@@ -55,7 +55,7 @@ def by_page(
 
 
 def why_left(left: BaseException) -> str:
-    """One of ``LEAVES`` as a sentence. Raises it again if it is Ctrl-C."""
+    """The sentence for one of ``LEAVES``. Raises it again if it is Ctrl-C."""
     if issubclass(type(left), SystemExit):  # runs no code of the error, which could raise such an exception again
         return f"it called sys.exit({sentence(SystemExit.__dict__['code'].__get__(left))})"
     if _of_signal(left):

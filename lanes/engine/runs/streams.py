@@ -125,7 +125,7 @@ class ReplyStream:
 
     def __init__(self, unread: Callable[[], None]) -> None:
         self._wakes: set[asyncio.Event] = set()
-        self._unread = unread  # nobody listens, or it has ended
+        self._unread = unread  # called when nobody listens, also at the end
         self.run = RunStream(self)
         self.begun = False  # whether a run of the message began in this gateway
         self.ended = False

@@ -24,7 +24,7 @@ MOST_FUTILE = 5
 
 
 def is_session(session: Any) -> TypeGuard[str]:
-    """Whether what an agent calls its session can be stored, and given to it as an argument without being an option."""
+    """Whether an agent's session id can be stored, and passed to it as an argument that is not read as an option."""
     return (
         isinstance(session, str) and 0 < len(session) <= LONGEST_SESSION and session.isprintable() and session[0] != "-"
     )
@@ -202,7 +202,7 @@ class EventTranscript:
         self._signs = Signs(emit, progress)
         self._on_event = on_event
         self._lines = Lines()
-        self._final_reply: str | None = None  # the reply, where the format tells it apart
+        self._final_reply: str | None = None  # if the format has a separate event for the reply
         self._written = Texts(self._signs.emit)
         self._usage = UsageSum(used_before)
 
@@ -236,7 +236,7 @@ class EventTranscript:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the program must be ended, since it would go on for ever."""
+        """Whether the program must be ended, because it would repeat futile steps forever."""
         return self._futile >= MOST_FUTILE
 
     def _read(self, line: bytes) -> None:

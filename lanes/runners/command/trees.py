@@ -1,5 +1,5 @@
-"""The process trees of a runner's runs, each from the moment that the database names it to the proof that nothing is
-left."""
+"""The process trees of a runner's runs, from the moment that the database stores each to the proof that nothing of it
+is left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -38,7 +38,7 @@ class StreamDialogue:
             kept(self._permissions, self._answer(event), "lanes-agent-asks")
 
     async def hold(self, writer: asyncio.StreamWriter) -> None:
-        """Give the agent its message and what people add, until its turn is over; then close its input."""
+        """Send the agent its message and the texts that people add, until its turn is over; then close its input."""
         self._writer = writer
         inbox = self._run.inbox()
         for text in (self._run.text, *self._steered):

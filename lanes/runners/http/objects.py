@@ -77,7 +77,7 @@ def objects(block: bytes) -> list[dict[str, Any] | ServerSentEvent] | None:
         if not isinstance(value, dict | ServerSentEvent) or (name and name != _type_of(value)):
             return None
         found.append(value)
-    # A line feed anywhere else, as JSON may have it between its parts, would make two lines of one.
+    # JSON allows line feeds between its tokens, but in an event stream they end the line.
     plain = at + len(_END) == len(text) and text.count("\n") == len(_END) * (len(found) + 1) + named
     return found if plain else None
 

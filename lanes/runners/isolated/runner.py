@@ -85,12 +85,12 @@ class IsolatedRunner:
         return None
 
     def _prepare(self) -> None:
-        """Start another process, so that the next run need not wait for that."""
+        """Start another process, so that the next run need not wait for its start."""
         if len(self._spares) + len(self._preparing) < self._most_spares:
             kept(self._preparing, self._fill(), "lanes-spare-process")
 
     async def _fill(self) -> None:
-        with contextlib.suppress(RunFailed):  # the next run says so
+        with contextlib.suppress(RunFailed):  # the next run fails with it
             self._spares.append(await self._new())
 
     async def _new(self) -> Child:
@@ -125,13 +125,13 @@ class _Dialogue:
     def __init__(self, run: RunContext, child: Child) -> None:
         self._run = run
         self._child = child
-        self._end: dict[str, Any] | None = None  # how the run ended, as the process says
+        self._end: dict[str, Any] | None = None  # how the run ended, as the process reports it
         self._too_long = False
         self._printed = b""
         self._answering: dict[int, asyncio.Task[None]] = {}
 
     async def hold(self) -> None:
-        """Give the process its run, and do what it asks for, until its tree has ended."""
+        """Send the process its run, and serve its calls, until its tree has ended."""
         child = self._child
         self._input = await child.input()
         tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._print())]

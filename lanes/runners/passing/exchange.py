@@ -84,7 +84,7 @@ class Exchange:
     async def piece(self, data: bytes) -> None:
         """Send a piece of the body, unless it belongs to the end, which waits in ``rest``."""
         if self.follower is None:
-            data, self.rest = b"".join(self.rest), [data]  # the last one is known only when no other comes
+            data, self.rest = b"".join(self.rest), [data]  # whether it is the last shows only when no other follows
         elif self.follower.ended:
             self.rest.append(data)
             return

@@ -114,7 +114,7 @@ class Follower:
         return any(signs)
 
     def close(self) -> bool:
-        """The stream has ended: whether a complete answer came, or an error. True also where it cannot be followed."""
+        """End the stream; returns whether a complete answer or an error came, True also if the stream is unreadable."""
         if self._reader is None:
             return True
         with contextlib.suppress(SseError):

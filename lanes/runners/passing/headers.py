@@ -57,7 +57,7 @@ def outgoing_query(query: str, source: SourceConfig) -> str:
 
 
 def _text(value: bytes) -> str:
-    """The value of a header. It goes out as UTF-8, as most of what is not ASCII came."""
+    """The value of a header as text. It is sent as UTF-8, in which most values that are not ASCII come."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -49,7 +49,7 @@ from lanes.text.timestamps import moment
 from lanes_storage.law import AttemptCause, Cause
 from lanes_storage.records import AttemptPhase, ProviderAttempt
 
-#: The providers of a lane, by its key: their timeouts are fitted to its clocks.
+#: Returns the providers for the key of a lane, with timeouts that fit the clocks of that lane.
 Chain = Callable[[str], Sequence[ProviderConfig]]
 
 

@@ -78,7 +78,7 @@ class ProviderView(NamedTuple):
     now: Now
 
     def row(self, line: ProviderLine) -> ProviderRow:
-        """What holds for a provider with its present key and address."""
+        """The stored row of a provider, as far as it holds for the present key and address."""
         return self.rows.get(line.name, ProviderRow(line.name)).under(line.fingerprint)
 
     def place(self, line: ProviderLine, *, tried: bool = False) -> ProviderPlace:
