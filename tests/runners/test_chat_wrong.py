@@ -6,12 +6,14 @@ import json
 import pytest
 
 from lanes.runners.http.client import HttpClient
-from lanes.runners.http.failures import LONGEST_SENTENCE, MOST_READ
+from lanes.runners.http.failures import LONGEST_SENTENCE, MOST_READ, AttemptFailed
 from lanes_storage.law import AttemptCause
 from tests.kit.asking import ask, refused
 from tests.kit.ports import kept_port
 from tests.kit.providers import provider
 from tests.kit.rawserver import DONE, STREAM, Call, chunk, event, raw_server
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def plain(status: str, body: bytes, content_type: str = "application/json", *more: str) -> bytes:
@@ -50,10 +52,8 @@ def plain(status: str, body: bytes, content_type: str = "application/json", *mor
         (b"", AttemptCause.CUT, "closed in the middle"),
         (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 500\r\n\r\n" + chunk("x"),
          AttemptCause.CUT, "closed in the middle"),
-        (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\ndata:",
-         AttemptCause.CUT, "closed in the middle"),
-        (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-         AttemptCause.GARBAGE, "no valid HTTP"),
+        (CHUNKED + b"5\r\ndata:", AttemptCause.CUT, "closed in the middle"),
+        (CHUNKED + b"zz\r\n", AttemptCause.GARBAGE, "no valid HTTP"),
         (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\nno gzip at all",
          AttemptCause.GARBAGE, "no valid HTTP"),
     ],
@@ -67,6 +67,25 @@ async def test_wrong_answers(client: HttpClient, said: bytes, cause: AttemptCaus
     assert failure.cause is cause
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(failure.message)
+
+
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"5\r\ndata:zz\r\n", b"-1\r\n"])
+async def test_F1051_a_chunk_that_is_no_valid_http_ends_the_attempt_though_the_connection_stays_open(
+    client: HttpClient, broken: bytes
+) -> None:
+    """The library closes the connection, and tells nobody who reads the body."""
+
+    async def answer(call: Call) -> None:
+        await call.say(CHUNKED, b"%x\r\n%b\r\n" % (len(chunk("x")), chunk("x")))
+        await begun.wait()
+        await call.say(broken)
+        await call.until_left()
+
+    begun = asyncio.Event()
+    async with raw_server(answer) as url:
+        with pytest.raises(AttemptFailed, match=r"^no valid HTTP: ") as failed:
+            await ask(client, provider(url, idle_ms=600_000), emit=lambda _: begun.set())
+    assert failed.value.cause is AttemptCause.GARBAGE
 
 
 @pytest.mark.parametrize("behind", [b"", b"\n", b"\r"])

@@ -420,3 +420,38 @@ async def test_F1035_events_that_break_off_are_told_on_one_line() -> None:
         await ended.wait()
         await there.close()
     assert str(there.ended) == f"{url} closed the connection (its answer ended in the middle)"
+
+
+async def test_F1051_events_that_are_no_valid_http_end_the_stream() -> None:
+    """The library closes the connection, and tells nobody who reads the body; its limit for silence ends with it."""
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata:{}\n\n\r\n")
+        await begun.wait()
+        await call.say(b"zz\r\n")
+        await call.until_left()
+
+    begun = asyncio.Event()
+    async with raw_server(answer) as url:
+        there = web.JsonWeb(url, {})
+        await there.listen("/events", lambda _: begun.set())
+        assert there._stream is not None
+        await there._stream
+        await there.close()
+    assert str(there.ended) == f"{url} closed the connection (Invalid character in chunk size:)"
+
+
+async def test_F1051_a_stream_of_events_that_says_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "QUIET_S", 0.05)
+
+    async def answer(call: Call) -> None:
+        await call.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        await call.until_left()
+
+    async with raw_server(answer) as url:
+        there = web.JsonWeb(url, {})
+        await there.listen("/events", lambda _: None)
+        assert there._stream is not None
+        await there._stream
+        await there.close()
+    assert str(there.ended) == f"{url} closed the connection (it said nothing for 0.05 s)"

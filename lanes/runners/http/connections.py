@@ -25,6 +25,7 @@ from yarl import URL
 
 from lanes.host import descriptors
 from lanes.runners.http import failures
+from lanes.runners.http.bodies import BodyConnector
 from lanes.runners.http.failures import AttemptFailed, ConnectionClosed, NoDescriptor, NoThread, root_text
 from lanes.runners.http.unpacking import PLAIN, unpacked
 from lanes_storage.law import AttemptCause
@@ -45,7 +46,7 @@ _LARGE = 262_144
 _WHEN = ("retry-after", "llm_provider-retry-after")
 
 
-class _Connector(aiohttp.TCPConnector):
+class _Connector(BodyConnector):
     """Reuses no connection on which the server has sent anything since its last answer: the next request would take
     that for its own answer, and it may be meant for another lane."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from lanes.runners.http.bodies import BodyConnector
 from lanes.runners.http.sse import SseError, SseParser
 from lanes.watch.adapter import SourceDown
 from lanes.watch.links.failing import RequestRefused, closed, error_text, hung, unreachable
@@ -80,7 +81,9 @@ class JsonWeb:
     def _request(self, method: str, path: str, **more: Any) -> Any:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None)
-            self._session = aiohttp.ClientSession(trust_env=False, timeout=timeout, headers=dict(self._headers))
+            self._session = aiohttp.ClientSession(
+                connector=BodyConnector(), trust_env=False, timeout=timeout, headers=dict(self._headers)
+            )
         # A redirect would send the token to any host that it names.
         return self._session.request(method, f"{self.url}{path}", allow_redirects=False, **more)
 
@@ -96,21 +99,23 @@ class JsonWeb:
     async def _read(
         self, path: str, on_event: Callable[[Mapping[str, Any]], None], opened: asyncio.Future[None]
     ) -> None:
-        why = "its stream of events ended"
+        why, loop = "its stream of events ended", asyncio.get_running_loop()
         try:
-            quiet = aiohttp.ClientTimeout(total=None, sock_read=QUIET_S)
-            stream = self._request("GET", path, headers={"Accept": "text/event-stream"}, timeout=quiet)
-            async with stream as answer:
+            stream = self._request("GET", path, headers={"Accept": "text/event-stream"})
+            async with asyncio.timeout(QUIET_S) as silence, stream as answer:
                 if answer.status != 200:
                     raise SourceDown(SourceState.FOREIGN, f"{self.url}{path} has no events ({answer.status})")
                 opened.set_result(None)
                 parser = SseParser(MOST_ANSWER, MOST_ANSWER)
                 async for chunk in answer.content.iter_any():
+                    silence.reschedule(loop.time() + QUIET_S)
                     for event in parser.feed(chunk):
                         if (form := parsed(event.data, dict)) is not None:  # what cannot be read is left out
                             on_event(form)
         except SourceDown as down:
             self.ended = down
+        except TimeoutError:
+            why = f"it said nothing for {QUIET_S:g} s"
         except (aiohttp.ClientError, OSError, ValueError, SseError) as error:
             why = error_text(error)
         finally:
