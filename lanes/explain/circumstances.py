@@ -1,6 +1,7 @@
 """What `lanes why` reads of a lane before it says anything."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lanes.explain.turns import ProviderInFlight
 from lanes.host.identity import Identity
@@ -18,6 +19,9 @@ from lanes_storage.records import (
     Wait,
 )
 from lanes_storage.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from lanes.host.tree import HaltedProcess
 
 
 class Circumstances(NamedTuple):
@@ -38,6 +42,7 @@ class Circumstances(NamedTuple):
     providers: Sequence[ProviderInFlight] = ()  # those at which requests are limited
     suspects: int = 0  # how many run, if its head is one
     parks: bool = True  # its run waits where no provider takes it
+    halted: Sequence["HaltedProcess"] = ()  # processes of its run that are stopped
     rests: bool = False  # every provider that its next message may ask cools
 
     def acting(self, kind: str | None = None) -> list[OwnerRow]:

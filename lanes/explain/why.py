@@ -10,6 +10,7 @@ from typing import Any
 
 from lanes.base.terminal import clean
 from lanes.explain.circumstances import Circumstances
+from lanes.explain.halted import halted_sentences
 from lanes.explain.pauses import pause_sentence
 from lanes.explain.slots import slot_sentences
 from lanes.explain.turns import cooling_clause, turn_sentence
@@ -106,7 +107,7 @@ def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[st
         f"Run {run.id} of runner {clean(run.runner)} has held it for {span(held)};"
         f" its last sign was “{clean(run.progress)}”, {ago(quiet)}."
     ]
-    sentences.append(_holder(run, owner, around))
+    sentences += [_holder(run, owner, around), *halted_sentences(around.halted)]
     sentences += _question(run, now)
     if run.abort_at is not None:
         sentences.append(_abort_coming(run, around))

@@ -4,8 +4,9 @@ import os
 
 from lanes_storage.tuples import NamedTuple
 
-#: The states of a process that a signal or a debugger has stopped.
-STOPPED = ("T", "t")
+#: The state of a process that a debugger has stopped, and both states of one that a signal or a debugger has.
+TRACED = "t"
+STOPPED = ("T", TRACED)
 
 
 class ProcessStat(NamedTuple):

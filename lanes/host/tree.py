@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lanes.base.terminal import clean
 from lanes.host.cgroups import ControlGroup
 from lanes.host.identity import Identity, ProcessSighting, look
-from lanes.host.stat import ProcessStat, stat_of
+from lanes.host.stat import TRACED, ProcessStat, stat_of
 
 #: The environment variable that marks every process of a run.
 TAG = "LANES_RUN_TAG"
@@ -36,6 +36,13 @@ class Survivor(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.pid} {clean(self.name)}"
+
+
+class HaltedProcess(NamedTuple):
+    """A process of a run that is stopped. ``traced``: by a debugger, which alone lets it go on."""
+
+    process: Survivor
+    traced: bool
 
 
 def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Survivor] | None:
@@ -74,6 +81,16 @@ def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Surviv
         group.remove()
         return []
     return found or (None if hidden else [])
+
+
+def halted(keeper: Identity, me: Identity) -> list[HaltedProcess]:
+    """The processes of a tree that a signal or a debugger has stopped, as far as that is visible from here."""
+    found = []
+    for each in sorted(survivors(keeper, me) or ()):
+        with contextlib.suppress(OSError):
+            if (there := stat_of(each.pid)).start_time == each.start_time and there.stopped:
+                found.append(HaltedProcess(each, there.state == TRACED))
+    return found
 
 
 def end(keeper: Identity, me: Identity, *, hard: bool) -> list[Survivor] | None:

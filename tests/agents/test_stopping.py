@@ -18,6 +18,7 @@ from lanes.config import from_data
 from lanes.engine.upkeep.housekeeping import ConfiguredKeep, Housekeeper
 from lanes.host.cgroups import ControlGroup, remove_leftovers
 from lanes.host.identity import identity_of, this_process
+from lanes.host.stat import state_of
 from lanes.host.tree import end, survivors, tag
 from lanes.testing import DAY, Hands
 from lanes_storage import open_async_store
@@ -63,6 +64,24 @@ async def test_F150_an_abort_ends_the_whole_tree_before_the_lane_is_released(tmp
         await site.desk.abort("k", actor="me")
         assert (await site.desk.wait(waits.id)).state == "aborted"
         assert is_gone(folder)
+
+
+async def test_F1052_why_says_which_processes_of_a_run_are_stopped_and_what_lets_them_go_on(tmp_path: Path) -> None:
+    async with commanded(tmp_path, TREE, clocks=QUICK) as site:
+        await site.desk.send("k", "go")
+        (pid, _), (other, _), *_ = await until(lambda: pids(tmp_path / "work" / "1"), "the tree to stand")
+        said = await site.desk.why("k")
+        assert "stopped" not in said
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: state_of(pid) == "T", "the process to be stopped")
+        said = await site.desk.why("k")
+        assert f"Its process {pid} python" in said
+        assert f" is stopped: `kill -CONT {pid}` lets it go on." in said
+        os.kill(other, signal.SIGSTOP)
+        await until(lambda: state_of(other) == "T", "the other one to be stopped")
+        said = await site.desk.why("k")
+        assert f"are stopped: `kill -CONT {pid} {other}` lets them go on." in said
+        await site.desk.abort("k", actor="me")
 
 
 async def test_F150_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bodies that stop being valid HTTP: aiohttp closes the connection, and does not tell whoever reads the body."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,4 +38,5 @@ class BodyConnector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._factory = partial[ResponseHandler](BodyHandler, loop=self._loop)
+        handler: Callable[..., ResponseHandler] = BodyHandler
+        self._factory = partial(handler, loop=self._loop)

@@ -1,5 +1,8 @@
 """Verbs about one lane: all of it, and why it does not progress."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from lanes.base.errors import Ambiguous, LanesError, NotFound
 from lanes.base.procedure import Effect, QueryBlock, made_of
 from lanes.context import Context
@@ -16,6 +19,9 @@ from lanes_storage import records as rows
 from lanes_storage.clock import Now
 from lanes_storage.interface import Query, Reads
 from lanes_storage.law import MAX_INTERRUPTIONS, SIMULATED
+
+if TYPE_CHECKING:
+    from lanes.host.tree import HaltedProcess
 
 #: The messages and events in the view of one lane.
 SHOWN_MESSAGES = 50
@@ -60,15 +66,32 @@ def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Lane
 
 def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> tuple[RunProcess, ...] | None:
     """The processes of a run, if it has some and this process can see them."""
+    keeper = _keeper(run, owner)
+    if keeper is None:
+        return None
     from lanes.host.processes import process_tree
 
+    found = process_tree(keeper, this_process(), liveness.now.boot)
+    return tuple(RunProcess(*each) for each in found) if found else None
+
+
+def _halted(run: rows.RunRow | None, owner: rows.OwnerRow | None) -> "Sequence[HaltedProcess]":
+    """The processes of a run that are stopped, as far as this process can see them."""
+    keeper = None if run is None else _keeper(run, owner)
+    if keeper is None:
+        return ()
+    from lanes.host.tree import halted
+
+    return halted(keeper, this_process())
+
+
+def _keeper(run: rows.RunRow, owner: rows.OwnerRow | None) -> Identity | None:
+    """The process that leads those of a run; None: it has none."""
     if owner is None or run.process_host is None or run.process_start_time is None:
         return None
     assert run.process_boot_id is not None
     assert run.process_pid is not None
-    keeper = Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
-    found = process_tree(keeper, this_process(), liveness.now.boot)
-    return tuple(RunProcess(*each) for each in found) if found else None
+    return Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
 
 
 @verb(
@@ -112,6 +135,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
         start=start,
         repeated=read(reads.repeated(lane.id, now.wall)),
         budgets=[(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)],
+        halted=_halted(lane.run, lane.owner),
         parks=lane.run is None or ctx.chain(lane.key, lane.run.runner) != (),
         rests=bool(chain and len(cooling) == len(chain)),
     )
