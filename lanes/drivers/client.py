@@ -48,6 +48,10 @@ class GatewayUnreachable(StorageError):
         )
 
 
+class NoRoute(GatewayUnreachable):
+    """The gateway does not know the route: it is older than that."""
+
+
 class GatewayClient:
     """One gateway. Raises GatewayUnreachable, and the errors that the gateway reports."""
 
@@ -183,7 +187,7 @@ class GatewayClient:
             return ConfigError(f"gateway {self.url} {reason}")
         if document.get("code") == "no_route":
             reason = "it has no such route: is that the URL of a gateway, and not of an older one?"
-            return GatewayUnreachable(self.url, reason)
+            return NoRoute(self.url, reason)
         error = error_of(document)
         known = type(error) is not LanesError
         if document.get("code") == DATABASE or (status >= 500 and not known):

@@ -2,9 +2,10 @@
 
 import itertools
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
@@ -179,16 +180,41 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(
     assert "hush" not in told.err
 
 
+NO_ROUTE = answer(
+    {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no such route", "code": "no_route"},
+    "404 Not Found",
+    "application/problem+json",
+)
+
+
 def test_a_path_where_no_gateway_is_names_the_url(bare: Call) -> None:
-    no_route = {
-        "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "detail": "no such route",
-        "code": "no_route",
-    }
-    with stranger(lambda _: [answer(no_route, "404 Not Found", "application/problem+json")]) as url:
+    with stranger(lambda _: [NO_ROUTE]) as url:
         assert f"gateway {url}/sub: it has no such route" in refused(bare, f"{url}/sub", "status")
+
+
+def test_F1053_a_prune_at_a_gateway_that_hangs_is_given_up_after_one_request(
+    bare: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE_S", 0.1)
+    with closing(socket.create_server(("127.0.0.1", 0))) as hung:
+        url = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        assert "no answer within" in refused(bare, url, "dead-letters", "--prune", "--older-than", "0s", "--yes")
+        hung.setblocking(False)
+        hung.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            hung.accept()
+
+
+def test_an_older_gateway_that_cannot_count_is_asked_for_the_list(bare: Call) -> None:
+    asked = []
+
+    def older(request: str) -> list[bytes]:
+        asked.append(request)
+        return [NO_ROUTE if "tally" in request else answer([])]
+
+    with stranger(older) as url:
+        refused(bare, url, "dead-letters", "--prune", "--older-than", "0s", "--yes")
+    assert any(request.startswith("GET /api/dead-letters") for request in asked)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen who listens")
