@@ -1,4 +1,4 @@
-"""Keys that are typed ahead: before the field has the focus, or the question is asked, that they are meant for."""
+"""Typed-ahead keys: delivers keys that arrive before their field has the focus, or before their question is open."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,111 +13,120 @@ from textual.widgets import Input
 
 from lanes_tui.dialogs.dialog import Dialog
 
-#: Nothing is held for longer than that, in seconds; and keys that leave something are never held.
+#: How long keys are held at most, in seconds.
 LONGEST_S = 10.0
+#: Keys that are never held: they leave a screen or the dashboard.
 LEAVING = ("ctrl+c", "ctrl+q", "escape")
 
 
 class HeldKeys:
-    """What was typed since, and the screen where it was typed. ``times``: how often they were held, one in another."""
+    """The keys typed since ``hold_keys``, and the screen that was open then. ``depth``: how many holds are nested."""
 
     def __init__(self, below: Screen[object]) -> None:
         self.below = below
         self.keys: list[events.Key] = []
-        self.times = 0
+        self.depth = 0
         self._since = monotonic()
 
     @property
-    def is_over(self) -> bool:
-        """Whether it takes so long that keys have their usual meaning again."""
+    def has_expired(self) -> bool:
+        """Whether the question has taken so long that keys have their usual meaning again."""
         return monotonic() - self._since > LONGEST_S
 
 
 @dataclass(frozen=True, eq=False)
-class GivenKey:
-    """A key that may not have taken effect yet, and what has it."""
+class SentKey:
+    """A key that may not be handled completely yet, and the widget, screen or app that it was sent to."""
 
-    to: MessagePump
+    target: MessagePump
     key: str
 
 
 class KeyDone(Message):
-    """Takes the way of a key, behind it. ``again``: what the key led to is still on that way."""
+    """Follows a key through the same widget queues; when it arrives at the app, the key has been handled.
 
-    def __init__(self, given: GivenKey, *, again: bool) -> None:
+    ``again``: send it once more, since handling the key may have queued further messages.
+    """
+
+    def __init__(self, sent: SentKey, *, again: bool) -> None:
         super().__init__()
-        self.given, self.again = given, again
+        self.sent, self.again = sent, again
 
 
 class TypedAhead(App[int]):
-    """Keeps such keys for what they are meant for, so that they trigger no commands before.
+    """An app in which each key goes to the widget that it was typed for, however fast keys arrive.
 
-    Each key takes effect before another one is given to what has the focus by then: a field keeps every character that
-    it is given. Only characters for a field, and one key that is held down, come as fast as they are typed.
+    A key is sent to the focused widget only once the key before it has been handled completely, since that one may move
+    the focus: a field keeps every character that it is sent. Two kinds of keys do not wait: characters for a focused
+    field, and repeats of a key that is held down.
+
+    Between ``hold_keys`` and ``release_keys`` keys are collected for a question that is not open yet.
     """
 
     _held_keys: HeldKeys | None = None
-    _given: GivenKey | None = None
-    _keys_behind: Sequence[events.Key] = ()  # typed since, in order
+    _sent: SentKey | None = None
+    _waiting_keys: Sequence[events.Key] = ()  # typed after the sent key, in order
 
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key) or event.is_forwarded:
-            await self._take(event)
+            await self._hold_or_handle(event)
             return
-        while self._given is not None and self._given.to is not (self.focused or self.screen):
-            await self._go_on()  # it has led elsewhere
-        to = self.focused or self.screen
-        if self._given is not None and (self._keys_behind or self._given.key != event.key):
-            self._keys_behind = (*self._keys_behind, event)
-        elif self._given is not None or (isinstance(to, Input) and event.is_printable):
-            await self._take(event)
+        while self._sent is not None and self._sent.target is not (self.focused or self.screen):
+            await self._send_waiting()  # the focus has moved: the sent key has taken effect
+        target = self.focused or self.screen
+        if self._sent is not None and (self._waiting_keys or self._sent.key != event.key):
+            self._waiting_keys = (*self._waiting_keys, event)
+        elif self._sent is not None or (isinstance(target, Input) and event.is_printable):
+            await self._hold_or_handle(event)
         else:
-            self._given = given = GivenKey(to, event.key)
-            await self._take(event)
-            await self._follow(given, again=True)
+            self._sent = sent = SentKey(target, event.key)
+            await self._hold_or_handle(event)
+            await self._send_after(sent, again=True)
 
     @on(KeyDone)
     async def _key_done(self, event: KeyDone) -> None:
-        if event.given is not self._given:
-            return  # that one has led elsewhere: the keys behind it went on then
-        await (self._follow(event.given, again=False) if event.again else self._go_on())
+        if event.sent is not self._sent:
+            return  # that key moved the focus: the keys that waited for it were sent then
+        await (self._send_after(event.sent, again=False) if event.again else self._send_waiting())
 
-    async def _follow(self, given: GivenKey, *, again: bool) -> None:
-        if not given.to.post_message(KeyDone(given, again=again)):
-            await self._go_on()
+    async def _send_after(self, sent: SentKey, *, again: bool) -> None:
+        """Send ``KeyDone`` after a key; or the waiting keys, if the target of the key is gone."""
+        if not sent.target.post_message(KeyDone(sent, again=again)):
+            await self._send_waiting()
 
-    async def _go_on(self) -> None:
-        behind, self._given, self._keys_behind = self._keys_behind, None, ()
-        for key in behind:
+    async def _send_waiting(self) -> None:
+        """Send the keys that waited, up to the first one that has to wait itself."""
+        waiting, self._sent, self._waiting_keys = self._waiting_keys, None, ()
+        for key in waiting:
             await self.on_event(key)
 
-    async def _take(self, event: events.Event) -> None:
+    async def _hold_or_handle(self, event: events.Event) -> None:
         held = self._held_keys
-        if held is None or not isinstance(event, events.Key) or event.key in LEAVING or held.is_over:
+        if held is None or not isinstance(event, events.Key) or event.key in LEAVING or held.has_expired:
             await super().on_event(event)
         else:
             held.keys.append(event)
 
     def hold_keys(self) -> None:
-        """From now on, what is typed triggers nothing: a question is about to be asked, once what it is for is read."""
+        """Collect keys for a question that opens once its data is read, so that they trigger nothing before."""
         held = self._held_keys
-        self._held_keys = held = HeldKeys(self.screen) if held is None or held.is_over else held
-        held.times += 1
+        self._held_keys = held = HeldKeys(self.screen) if held is None or held.has_expired else held
+        held.depth += 1
 
     def release_keys(self) -> None:
-        """The question is asked, and gets what was typed ahead of it. Where none came of it, that is dropped."""
+        """End a hold. After the outermost one, the open question gets the keys; without a question they are dropped."""
         held = self._held_keys
-        if held is not None and held.times > 1:
-            held.times -= 1
+        if held is not None and held.depth > 1:
+            held.depth -= 1
         elif held is not None and self.screen is not held.below and isinstance(self.screen, Dialog):
-            self.screen.call_after_refresh(self._pass_on, held)  # once it has its fields, and one has the focus
+            self.screen.call_after_refresh(self._give_held, held)  # once it has its fields, and one has the focus
         elif held is not None:
             self._held_keys = None
-            self._keys_behind = tuple(key for key in self._keys_behind if key.key in LEAVING)
+            self._waiting_keys = tuple(key for key in self._waiting_keys if key.key in LEAVING)
 
-    def _pass_on(self, held: HeldKeys) -> None:
-        """Give them to the question in the order in which they were typed: before those that no widget got so far."""
+    def _give_held(self, held: HeldKeys) -> None:
+        """Send the held keys to the question, followed by the keys that still wait, in the order of typing."""
         self._held_keys = None
-        self._given = first = GivenKey(self, "")
-        self._keys_behind = (*held.keys, *self._keys_behind)
+        self._sent = first = SentKey(self, "")  # stands for a key before them, so that later keys queue up behind them
+        self._waiting_keys = (*held.keys, *self._waiting_keys)
         self.post_message(KeyDone(first, again=False))
