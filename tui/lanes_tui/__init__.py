@@ -1,4 +1,4 @@
-"""The dashboard of lanes, for a terminal. It adds the command ``lanes dashboard``.
+"""The terminal dashboard of lanes: the command ``lanes dashboard``.
 
-It makes no decisions: it shows the data of one source (``source``), and passes requests on to it.
+It makes no decisions: it shows the data of one source (``lanes_tui.sources.source``), and passes requests on to it.
 """

@@ -46,8 +46,8 @@ class Dashboard(TypedAhead):
     """Shows one source until it is left; its return value is the exit code."""
 
     DRIVER: ClassVar[type[Driver]] = QuietDriver
-    CSS_PATH = Path(__file__).with_name("lanes.tcss")  # for classes made of this one, too
-    ENABLE_COMMAND_PALETTE = False  # there is one, on a key of ours
+    CSS_PATH = Path(__file__).with_name("lanes.tcss")  # absolute, so that subclasses in other folders find it
+    ENABLE_COMMAND_PALETTE = False  # the dashboard has its own
     ALLOW_SELECT = False  # the mouse selects lanes instead of text; a key binding copies the lane key
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("message", "message", show=True),
@@ -97,12 +97,12 @@ class Dashboard(TypedAhead):
 
     @property
     def is_behind(self) -> bool:
-        """Whether the terminal has not taken yet what was painted."""
+        """Whether painted output still waits to be sent to the terminal."""
         return isinstance(self._driver, QuietDriver) and self._driver.is_behind
 
     @property
     def in_ascii(self) -> bool:
-        """Whether it draws with ASCII only: as was chosen, else as the terminal needs it."""
+        """Whether to draw with ASCII only: as the person chose, else as the terminal needs."""
         return self._traits.ascii if self.settings.ascii is None else self.settings.ascii
 
     def on_mount(self) -> None:
@@ -118,16 +118,16 @@ class Dashboard(TypedAhead):
             self._show_notice(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
         self.main = MainScreen(self.source, self.settings, self._rhythm, self._views, with_gateway=self._with_gateway)
         self.push_screen(self.main, wait_for_dismiss=False)
-        self.call_after_refresh(self._come_back)
+        self.call_after_refresh(self._restore_last_view)
 
     def on_ready(self) -> None:
-        """From here on, what was loaded is not searched for garbage: each time that took a tenth of a second, in which
+        """Exclude what is loaded by now from garbage collection: each search of it took a tenth of a second, in which
         no key was answered."""
         if not self.is_headless:
             gc.freeze()
 
-    def _come_back(self) -> None:
-        """Show what was shown when this source was left."""
+    def _restore_last_view(self) -> None:
+        """Restore the view and the screens that were open when this source was last left."""
         view = self._views.last.get(self.source.name)
         if view is not None:
             self.main.take_up(view)
@@ -138,7 +138,7 @@ class Dashboard(TypedAhead):
                     self.push_screen(screen)
 
     def _screen_of(self, name: str, key: str | None = None) -> Watching | None:
-        """The screen that is called so, which is imported only now; None: this program does not know it."""
+        """The screen of this name, whose module is imported only now; None: this program has no such screen."""
         match name, key:
             case "journal", key:
                 from lanes_tui.screens.journal import JournalScreen
@@ -163,7 +163,7 @@ class Dashboard(TypedAhead):
         return None
 
     def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
-        """Keep what is shown, and leave."""
+        """Store the view for the next start, and leave."""
         main = self.main if hasattr(self, "main") else None
         if main is not None and main.is_open:
             over = (each.kept() for each in self.screen_stack if isinstance(each, Watching) and each.is_open)
@@ -175,7 +175,7 @@ class Dashboard(TypedAhead):
         await self.source.close()
 
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
-        """As the toolkit does, for a key or a command; but nothing is done to what was not shown yet."""
+        """Run an action as the toolkit does, but refuse one on something that is not shown yet."""
         screen = self.screen
         if isinstance(action, str) and isinstance(screen, Guarded) and screen.refuses_blindly(action):
             return True
@@ -183,7 +183,7 @@ class Dashboard(TypedAhead):
 
     @property
     def lane_key(self) -> str | None:
-        """The lane of the open screen."""
+        """The key of the lane that the open screen or its cursor is on."""
         return self.screen.lane_key if isinstance(self.screen, Guarded) else None
 
     # ------------------------------------------------------------------------------------ screens
@@ -211,7 +211,7 @@ class Dashboard(TypedAhead):
     # -------------------------------------------------------------------------------------- looks
 
     def get_css_variables(self) -> dict[str, str]:
-        """Those of the theme, and our own: legible in each of them."""
+        """The variables of the theme, and the colours of the tones, which are legible in each theme."""
         variables, theme = super().get_css_variables(), self.current_theme
         colours = self.console.color_system
         ours = tone_variables(variables, ansi=self.native_ansi_color, dark=theme.dark, colours=colours)
@@ -227,7 +227,7 @@ class Dashboard(TypedAhead):
         super()._display(screen, renderable)
 
     def action_zone(self) -> None:
-        """Write times in the other zone."""
+        """Switch between UTC and local time."""
         self.settings.local_time = not self.settings.local_time
         show_local_time(self.settings.local_time)
         self._keep_looks("times in the zone of this machine" if self.settings.local_time else "times in UTC")
@@ -252,13 +252,13 @@ class Dashboard(TypedAhead):
         self.refresh_css()
         for screen in self.screen_stack:
             for part in screen.walk_children():
-                part.refresh()  # all of it: what a line looked like before is kept by each part
+                part.refresh()  # each widget has kept lines in the old look
         self._show_notice(sentence)
 
     # ------------------------------------------------------------------------------------ actions
 
     def begin(self, run: ActionRun, how: Mapping[str, Any], ended: Callable[[], None]) -> None:
-        """Carry out an action. It goes on when the screen where it began is left."""
+        """Carry out an action. It continues when the screen that began it is left."""
 
         async def carry_out() -> None:
             await run.carry_out(self.source, how)
@@ -269,7 +269,7 @@ class Dashboard(TypedAhead):
         self.run_worker(carry_out(), name="action")
 
     def action_outcomes(self) -> None:
-        """The results of the last action on many."""
+        """Show the results of the last action on many targets."""
         from lanes_tui.dialogs.results import Results
 
         if self.last_run is None:
@@ -283,7 +283,7 @@ class Dashboard(TypedAhead):
         from lanes_tui.dialogs.send import SendDialog
 
         blind = isinstance(self.screen, Guarded) and self.screen.is_blind("message")
-        key = None if blind else self.lane_key  # where there is none, as before the first message, it is asked for
+        key = None if blind else self.lane_key  # None, as before the first message: the dialog asks for it
         if self.source.read_only:
             self._show_notice("this dashboard is read-only", grave=True)
             return
@@ -301,19 +301,19 @@ class Dashboard(TypedAhead):
         self.push_screen(SendDialog(self.source, key, question, runs=runs, first=no_lanes), ended)
 
     def action_pause_all(self) -> None:
-        """Let every lane claim nothing, or claim again. In a dialog it is a letter like any other."""
+        """Pause all lanes, or resume them. In a dialog, the key is a letter like any other."""
         if isinstance(self.screen, Guarded):
             self.screen.pause_all()
 
     def action_copy(self) -> None:
-        """The key of the lane to the clipboard of the terminal, exactly as it is."""
+        """Copy the key of the lane to the clipboard of the terminal, exactly as it is."""
         key = self.lane_key
         if key is not None:
             self.copy_to_clipboard(key)  # in base64: nothing in it can command the terminal
             self._show_notice(f"copied: {key}")
 
     def action_suspend_process(self) -> None:
-        """Back to the shell. That waits for the gateway that came with it: it would have to stop too, with its runs."""
+        """Suspend to the shell; refused under ``lanes up``, where the gateway and its runs would have to stop too."""
         if self._with_gateway:
             self._show_notice(
                 "not suspended: the gateway that this dashboard came with would have to stop too", grave=True
@@ -323,7 +323,7 @@ class Dashboard(TypedAhead):
 
     @work(exclusive=True, group="export")
     async def action_export(self) -> None:
-        """The lanes that the main screen's filter chooses, to a file in the working folder."""
+        """Write the lanes that the main screen's filter chooses to a file in the working folder."""
         chosen = filters.typed(self.main.typed, self.source.now().wall).chosen
         try:
             lanes = await self.source.export(chosen, self.main.settings.order, MOST_EXPORTED)
@@ -334,7 +334,7 @@ class Dashboard(TypedAhead):
         self._show_notice(f"{len(lanes)} lanes written to {path}")
 
     def action_screenshot(self) -> None:  # type: ignore[override]  # the toolkit's own asks for a name and a folder
-        """A picture of the screen, to a file in the working folder."""
+        """Write a picture of the screen to a file in the working folder."""
         try:
             path = write(self.export_screenshot(title="lanes"), "svg", self.source.now().wall, Path.cwd())
         except OSError as error:

@@ -119,7 +119,7 @@ def _app(source: "Source", settings: "Settings", *, in_tab: bool) -> "Dashboard"
 
 
 def _source(session: Session, read_only: bool) -> "Source":
-    """What is looked at. Raises StorageError for a database that is missing or newer, before the screen is taken."""
+    """The source to look at. Raises StorageError, before anything is painted, if the database is missing or newer."""
     url = session.url
     if url is not None:
         from lanes_tui.sources.remote import RemoteSource
@@ -136,5 +136,5 @@ def _source(session: Session, read_only: bool) -> "Source":
 
 
 def _on_a_terminal() -> bool:
-    """Whether there is a screen to paint on: the toolkit would paint, on stderr, all the same."""
+    """Whether there is a terminal to paint on. Without it, the toolkit would paint on stderr."""
     return paints(sys.stdin, sys.stdout, sys.stderr)

@@ -1,4 +1,4 @@
-"""What ends the dashboard without a key: signals, and the loss of what it needs. It leaves as with a key if it can."""
+"""Ends the dashboard on a signal, or once it has lost its terminal or gateway: cleanly if possible, else by force."""
 
 import asyncio
 import contextlib
@@ -11,21 +11,21 @@ from queue import Empty, SimpleQueue
 
 from lanes_tui.surroundings import HUNG_UP
 
-#: What a shell reports for a program that a signal ended is this and the signal's number.
+#: A shell reports this plus the number of the signal for a program that a signal ended.
 KILLED_BY = 128
-#: How long leaving may take. Where the terminal itself is gone, nothing that is written to it ever ends.
+#: How long leaving may take, in seconds. Writing to a terminal that is gone may block for ever.
 PATIENCE_S = 2.0
-#: How often it is looked whether all is there that is needed.
+#: How often ``lost`` is asked, in seconds.
 LOOK_EVERY_S = 0.25
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def leave_on_signals(leave: Callable[[int], None], lost: Callable[[], bool] = lambda: False) -> None:
-    """Call ``leave`` with an exit code when a signal asks this process to end, or once ``lost`` says that it must.
+    """Call ``leave`` with an exit code when a signal asks this process to end, or once ``lost`` returns true.
 
-    Needs a running event loop. The loop may be blocked by then: on a terminal that is gone, whatever writes waits for
-    ever. So the handlers are Python's own, which need no turn of the loop, and a thread looks whether anything is
-    lost, and ends the process that has not left in time.
+    Needs a running event loop. That loop may be blocked by a write to a terminal that is gone. So the signal handlers
+    are Python's own, which need no turn of the loop, and a thread asks ``lost``, and ends the process if that has not
+    left in time.
     """
     loop, codes = asyncio.get_running_loop(), SimpleQueue[int]()
 
@@ -49,7 +49,7 @@ def leave_on_signals(leave: Callable[[int], None], lost: Callable[[], bool] = la
 
 
 def _exit_code(codes: SimpleQueue[int]) -> int | None:
-    """The exit code that was requested, if one was within a short while."""
+    """The requested exit code; None: none was requested within ``LOOK_EVERY_S``."""
     try:
         return codes.get(timeout=LOOK_EVERY_S)
     except Empty:

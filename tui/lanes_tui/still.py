@@ -1,4 +1,4 @@
-"""The lanes without a screen: a plain table once, or whenever it changes."""
+"""The dashboard without a screen: prints the lanes as a plain table, once or whenever it changes."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ from lanes_tui.sources.source import Source, by_run
 
 #: How many lanes a table without a screen shows.
 MOST = 200
-#: Columns that change by themselves, with every second: left out of a table that is printed again and again.
+#: Columns that change every second: left out of a table that is printed whenever it changes.
 RESTLESS = frozenset({"SILENT", "HELD", "BEAT", "WAIT"})
 
 Print = Callable[[str], object]
 
 
 async def table(source: Source, out: Print) -> None:
-    """Print the lanes, most urgent first. Raises Lost."""
+    """Print the lanes once, most urgent first, and close the source. Raises Lost."""
     try:
         out(await _drawn(source, columns.USUAL))
     finally:
@@ -29,7 +29,7 @@ async def table(source: Source, out: Print) -> None:
 
 
 async def printed(source: Source, out: Print, rhythm: Rhythm | None = None) -> None:
-    """Print the lanes whenever they say something else, under the time, until cancelled. A loss is told once."""
+    """Print the time and the lanes whenever the table changes, until cancelled. A lost source is reported once."""
     titles = tuple(title for title in columns.USUAL if title not in RESTLESS)
     last = ""
 

@@ -1,4 +1,4 @@
-"""What the dashboard cannot do without: its terminal, and the gateway that it came with."""
+"""The terminal and the gateway that the dashboard depends on, and the driver that reads the terminal."""
 
 import os
 import select
@@ -9,21 +9,21 @@ from textual.drivers.linux_driver import LinuxDriver
 from lanes.base.terminal import hung_up
 from lanes_tui.typed import QUIET_S, TypedStream
 
-#: The exit code where the terminal is gone: as after the signal that tells of it.
+#: The exit code if the terminal is gone: the same as after SIGHUP.
 HUNG_UP = 128 + signal.SIGHUP
-#: The most bytes that are read at once.
+#: How many bytes one read takes at most.
 MOST_READ = 2**16
 
 
 class Surroundings:
-    """Whether they are still there. ``with_gateway``: the process that started this one is the gateway."""
+    """Knows whether terminal and gateway still exist. ``with_gateway``: the parent process is the gateway."""
 
     def __init__(self, *, with_gateway: bool) -> None:
         self._gateway = os.getppid() if with_gateway else None
 
     @property
     def orphaned(self) -> bool:
-        """Whether the gateway that it came with has ended without a word, as with ``kill -9``."""
+        """Whether the gateway that started this process has ended, as after ``kill -9``."""
         return self._gateway is not None and os.getppid() != self._gateway
 
     def lost(self, terminal: int) -> bool:
@@ -32,15 +32,14 @@ class Surroundings:
 
 
 class QuietDriver(LinuxDriver):
-    """The toolkit's driver, for which a pasted text is no key, and a terminal that gives no more keys is a reason to
-    leave, not a crash.
+    """The toolkit's terminal driver, with pastes as single events; it leaves, not crashes, when reading keys fails.
 
-    It gives none to a process whose parent has ended: the shell has taken it back, and reading from it is an error.
+    Reading fails for a process whose parent has ended: the shell has taken the terminal back.
     """
 
     @property
     def is_behind(self) -> bool:
-        """Whether the terminal has not taken yet what was painted: its line is slower than that."""
+        """Whether painted output still waits to be sent, because the line to the terminal is slow."""
         writer = self._writer_thread
         if writer is None or not writer._queue.empty():
             return writer is not None

@@ -1,4 +1,4 @@
-"""What the terminal can show: signs beyond ASCII, colours, a light ground. It is asked before the screen is taken."""
+"""Finds out what the terminal can show, before the dashboard starts: non-ASCII symbols, colours, its background."""
 
 import os
 import re
@@ -9,30 +9,30 @@ import tty
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-#: Terminals with 256 signs or fewer, and 16 colours.
+#: Terminals with at most 256 characters and 16 colours.
 _POOR = frozenset({"linux", "vt100", "vt102", "vt220", "ansi", "dumb", "cons25"})
-#: How long an answer is waited for: over a slow line it must not come when keys are expected.
+#: How long to wait for the answer, in seconds: one that came later over a slow line would be read as keys.
 _PATIENCE_S = 1.0
-#: The colour of the ground; then what the terminal is, which every terminal answers: without the first, it has none.
+#: Asks for the background colour, then for the type, which every terminal answers, also one that ignores the first.
 _QUESTION = b"\x1b]11;?\x1b\\\x1b[c"
 _GROUND = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{2,4})/([0-9a-fA-F]{2,4})/([0-9a-fA-F]{2,4})")
 _WHAT = re.compile(rb"\x1b\[\?[0-9;]*c")
 
 
 class TerminalTraits(NamedTuple):
-    """What is known of a terminal. ``poor``: its 16 colours are its own."""
+    """What a terminal can show. ``ascii``: no more than ASCII; ``poor``: 16 colours; ``light``: a light background."""
 
     ascii: bool = False
     poor: bool = False
     light: bool = False
 
 
-#: Of a terminal that can show everything, on a dark ground.
+#: A terminal that can show everything, on a dark background.
 ABLE = TerminalTraits()
 
 
 def traits_of(env: Mapping[str, str], query: Callable[[], bytes] = lambda: b"") -> TerminalTraits:
-    """What the environment says of the terminal; ``query`` gives its answer where that says nothing of the ground."""
+    """The traits by the environment. ``query`` asks the terminal, if the environment does not tell the background."""
     locale = next((env[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if env.get(name)), "utf-8").lower()
     poor = env.get("TERM", "") in _POOR
     ascii_only = poor or not ("utf-8" in locale or "utf8" in locale)
@@ -41,7 +41,7 @@ def traits_of(env: Mapping[str, str], query: Callable[[], bytes] = lambda: b"") 
 
 def _is_light(colours: str, query: Callable[[], bytes]) -> bool:
     ground = colours.rpartition(";")[2]
-    if ground.isdecimal():  # of sixteen: white, and the bright ones besides dark grey
+    if ground.isdecimal():  # of 16 colours, light are white (7) and the bright ones except dark grey (8)
         return int(ground) == 7 or int(ground) > 8
     found = _GROUND.search(query())
     if found is None:
@@ -51,7 +51,7 @@ def _is_light(colours: str, query: Callable[[], bytes]) -> bool:
 
 
 def query_terminal(fd: int) -> bytes:
-    """The answer of the terminal at ``fd``; empty where keys wait to be read, which must not be lost."""
+    """The answer of the terminal at ``fd``. Empty if keys wait to be read there: they must not be lost."""
     before = termios.tcgetattr(fd)
     tty.setcbreak(fd, termios.TCSANOW)
     answer = b""
