@@ -1,4 +1,4 @@
-"""What the table of lanes and the other lists have in common: a cursor on one of many lines, and marks."""
+"""The base of the lanes table and of the other lists: a cursor on one of many rows, and marks."""
 
 import time
 from collections.abc import Callable, Container
@@ -15,23 +15,24 @@ from textual.style import Style
 from lanes_tui.actions.keys import MOVES
 
 CURSOR, MARK = "▌", "*"
-#: A key that is pressed so soon after another row came under the cursor by itself was meant for the one before.
+#: A key that is pressed within this time (seconds) after the row under the cursor changed by itself was meant for the
+#: row before.
 GLANCE_S = 1.0
 
 
 class CursorList(ScrollView, can_focus=True):
-    """A list of which only a part may be held. ``range_from``: the row where a range of marks begins."""
+    """A list of which only a part may be loaded. ``range_from``: the key of the row where a range of marks begins."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = MOVES
-    #: What a row is called.
+    #: The word for a row in messages.
     OF_ROW: ClassVar[str] = "row"
 
     class Moved(Message):
-        """The cursor stands on something else; on nothing, where that is not read yet."""
+        """Another row is under the cursor; none while that row is not loaded."""
 
     class Wanted(Message):
-        """Places are seen of which nothing is held."""
+        """Rows in view are not loaded."""
 
     def __init__(self, marks: Container[str], *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(id=id)
@@ -40,44 +41,44 @@ class CursorList(ScrollView, can_focus=True):
         self._at = 0
         self._key: str | None = None
         self._came_at = -inf  # when another row came under the cursor by itself
-        self._early: list[Callable[[], int]] | None = []  # moves before there was anything to move in; None: there was
+        self._early: list[Callable[[], int]] | None = []  # moves before the first rows; None: there were rows
 
     @property
     def key(self) -> str | None:
-        """What the cursor stands on."""
+        """The key of the row under the cursor; None: there is none, or it is not loaded."""
         return self._key
 
     @property
     def total(self) -> int:
-        """How long the whole list is."""
+        """How many rows the whole list has."""
         raise NotImplementedError
 
     def move_to(self, place: int) -> None:
-        """Put the cursor there, as near as there is a row, and bring it into sight."""
+        """Put the cursor on the row nearest to ``place``, and scroll it into view."""
         raise NotImplementedError
 
     def _key_at(self, place: int) -> str | None:
-        """What names the row there; None: it is not held."""
+        """The key of the row at ``place``; None: it is not loaded."""
         raise NotImplementedError
 
     def _want(self) -> None:
-        """Ask for what is seen and not held."""
+        """Ask for the rows that are in view and not loaded."""
         raise NotImplementedError
 
     def hold(self) -> bool:
-        """Keep the cursor on its row; whether a person has seen that row there by now."""
+        """Keep the cursor on its row; returns whether the row has been there long enough for a person to see it."""
         seen = time.monotonic() >= self._came_at + GLANCE_S
-        self._came_at = -inf  # a second key is for that row
+        self._came_at = -inf  # a second key is meant for this row
         return seen
 
-    def _has_come(self, before: str | None) -> None:
-        """The cursor stood on ``before`` (None: on nothing), and nobody moved it since."""
+    def _note_arrival(self, before: str | None) -> None:
+        """After an update: note the time if the row under the cursor is not ``before`` (None: none) any more."""
         if before not in (None, self._key):
             self._came_at = time.monotonic()
 
     @property
     def _room(self) -> Size:
-        """The cells that lines may use: what the scrollbar leaves."""
+        """The cells that lines may use, without those of the scrollbar."""
         return self.scrollable_content_region.size
 
     def action_move(self, by: int) -> None:
@@ -90,20 +91,20 @@ class CursorList(ScrollView, can_focus=True):
         self._go(lambda: place if place >= 0 else self.total + place)
 
     def _go(self, where: Callable[[], int]) -> None:
-        """Put the cursor where that says, as soon as there are rows."""
+        """Put the cursor at the place that ``where`` returns, once there are rows."""
         if self._early is None:
             self.move_to(where())
         else:
             self._early.append(where)
 
     def _catch_up(self) -> None:
-        """There are rows now: move as it was asked before."""
+        """Make the moves that were asked for before the first rows."""
         early, self._early = self._early, None
         for where in early or ():
             self.move_to(where())
 
     def _put(self, place: int, top: int) -> None:
-        """Put the cursor there, and the list with that place at the top; tell if the cursor came to something else."""
+        """Put the cursor at ``place``, and ``top`` first in view; post ``Moved`` if it is on another row then."""
         before, self._at = self._at, place
         if top != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, force=True)
@@ -115,7 +116,7 @@ class CursorList(ScrollView, can_focus=True):
             self.post_message(self.Moved())
 
     def _top_for(self, at: int) -> int:
-        """The place at the top once that one is brought into sight."""
+        """The first place in view once ``at`` is scrolled into view."""
         return max(min(self.scroll_offset.y, at), at - max(1, self._room.height) + 1)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -128,7 +129,7 @@ class CursorList(ScrollView, can_focus=True):
             self.move_to(event.y + self.scroll_offset.y)
 
     def show_marks(self) -> None:
-        """Paint the marks as they are by now."""
+        """Repaint the marks."""
         self.refresh(Region(1, 0, 1, self._room.height))
 
     def _mark_of(self, key: str | None) -> str:
@@ -140,6 +141,6 @@ class CursorList(ScrollView, can_focus=True):
             self.refresh(Region(0, y, self._room.width, 1))
 
     def _cursor_style(self) -> Style:
-        if self.app.native_ansi_color:  # the terminal's colours are not known: only its own two can be turned round
+        if self.app.native_ansi_color:  # the terminal's colours are unknown: only reversing its own two is legible
             return Style(reverse=True)
         return Style(background=self.get_component_styles("list--cursor").background)

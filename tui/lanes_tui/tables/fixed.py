@@ -1,4 +1,4 @@
-"""Tables whose columns have fixed widths, but one that takes what they leave: as many columns as there is room for."""
+"""Tables with columns of fixed width, and one that takes the rest; columns without room are left out."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ from textual.content import Content
 
 from lanes_tui.display import text
 
-#: The column that takes what is left is given so much at least.
+#: The least width of the column that takes the rest.
 LEAST = 12
 #: Before the first column: the cursor and the mark.
 _MARGIN = 2
 
 
 class FixedColumn(NamedTuple):
-    """``width`` 0: it takes what the others leave, at most ``most``."""
+    """A column. ``width`` 0: it takes the rest, at most ``most``. ``right``: aligned to the right."""
 
     name: str
     width: int
@@ -23,14 +23,14 @@ class FixedColumn(NamedTuple):
 
 
 class FixedLayout(NamedTuple):
-    """The columns with their widths, and what lies between two."""
+    """The columns that are shown, with their widths, and the gap between two."""
 
     columns: tuple[FixedColumn, ...]
     gap: int
 
     @classmethod
     def of(cls, columns: Sequence[FixedColumn], width: int) -> "FixedLayout":
-        """The columns on a screen of ``width`` cells. Where there is no room for all, the last ones go."""
+        """The columns on a screen of ``width`` cells. Without room for all, the last ones are left out."""
         gap = 1 if width < 100 else 2
         room = width - _MARGIN - 1  # the scrollbar's
         shown = list(columns)
@@ -40,11 +40,11 @@ class FixedLayout(NamedTuple):
         return cls(tuple(each._replace(width=each.width or min(each.most, rest)) for each in shown), gap)
 
     def width_of(self, name: str) -> int:
-        """How wide a column is; 0: it is not shown."""
+        """The width of a column; 0: it is not shown."""
         return next((each.width for each in self.columns if each.name == name), 0)
 
     def heads(self) -> Content:
-        """The names of the columns, where their cells stand."""
+        """The names of the columns, above their cells."""
         names = {each.name: text.line((each.name, "head")) for each in self.columns}
         return text.line(" " * _MARGIN, self.line(names))
 

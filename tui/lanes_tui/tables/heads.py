@@ -1,4 +1,4 @@
-"""The heads of the table's columns, with the one that sorts."""
+"""The column heads of the lanes table, with an arrow at the column that it is sorted by."""
 
 from textual import events
 from textual.content import Content
@@ -12,7 +12,7 @@ DOWN, UP = "▼", "▲"
 
 
 class Heads(Widget):
-    """One line above the table, laid out as the table is. A click on a head sorts by it, another one the other way."""
+    """One line above the table, in its layout. A click on a head sorts by it, a second click reverses the order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Heads(Widget):
         self._order = LaneOrder()
 
     def show(self, laid: tuple[columns.Column, ...], order: LaneOrder) -> bool:
-        """Show these columns, as the table has them, sorted so; whether they were others before."""
+        """Show the heads of the table's columns, and the order; returns whether either has changed."""
         changed = (laid, order) != (self._columns, self._order)
         if changed:
             self._columns, self._order = laid, order

@@ -19,23 +19,24 @@ from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.lines import Layout, LineCache, TableLine
 from lanes_tui.tables.scrolling import set_virtual_size
 
-#: So many screens of lanes are held above and below the one that is seen.
+#: How many screens of lanes are loaded above and below the one in view.
 SPARE_SCREENS = 1
-#: So long an action may take to move its lane, in seconds.
+#: How long an action may take to move its lane in the list, in seconds.
 ACTION_S = 30.0
-#: What has changed in these columns is marked for so long; in the others something changes all the time.
+#: For how many seconds a change is highlighted, and in which columns: the others change all the time.
 FRESH_S, TELLING = 1.5, frozenset({"STATE", "QUEUE", "LAST ERROR"})
-#: LANE grows with the keys that are seen, in such steps, so that not each of them moves all columns.
+#: The least width of LANE, the steps in which it grows with the keys in view, so that not each new key shifts the
+#: columns, and the most that it needs.
 LEAST_KEY, KEY_STEP, MOST_KEY = 16, 8, 72
 
 
 NONE_FRESH: frozenset[int] = frozenset()
-#: What tells a lane from all others: two sources may have lanes of one name.
-Named = tuple[str, str]
+#: Source and key identify a lane: two sources may have lanes with the same key.
+LaneId = tuple[str, str]
 
 
 class View(NamedTuple):
-    """What the table shows just now: the place at its top, its height, and where the cursor stands."""
+    """What the table shows: its first place, its height, the place of the cursor, and the lane that it stays on."""
 
     top: int
     height: int
@@ -44,15 +45,15 @@ class View(NamedTuple):
 
     @property
     def span(self) -> tuple[int, int]:
-        """The offset and the limit of the window that this view wants."""
+        """The offset and the limit of the window to read for this view."""
         offset = max(0, self.top - SPARE_SCREENS * self.height)
         return offset, self.height * (1 + 2 * SPARE_SCREENS)
 
     def following(self, row: int, total: int) -> "View":
-        """The view once the lane under the cursor stands at ``row`` of ``total``.
+        """The view once the lane under the cursor has moved to ``row`` of ``total``.
 
-        At the top of the list the view stays there as long as the cursor is seen; elsewhere the cursor keeps
-        its line of the screen. A cursor that was out of sight stays so.
+        A view at the top of the list stays there while the cursor is in view; elsewhere the cursor keeps its line on
+        the screen. A cursor that was out of view stays out of view.
         """
         row = max(0, min(row, total - 1))
         top = self.top
@@ -64,7 +65,7 @@ class View(NamedTuple):
 
 
 class LaneList(CursorList):
-    """Lanes in some order, painted line by line from a window."""
+    """A list of lanes, of which one window is loaded; painted line by line."""
 
     OF_ROW = "lane"
 
@@ -72,15 +73,15 @@ class LaneList(CursorList):
         super().__init__(marks, id=id)
         self.window: Window | None = None
         self.stale = False
-        self._holds = False  # the lane under the cursor; else the cursor stays on the first line
-        self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that is not followed, and until when
+        self._holds = False  # the cursor stays on its lane; else at its place, as on the first line
+        self._leaves: tuple[str | None, float] = (None, 0.0)  # a lane that the cursor does not follow, and until when
         self._sight: ViewedAt | None = None
         self._chosen: tuple[str, ...] = columns.USUAL
-        self.columns: tuple[Column, ...] = ()  # that are shown
-        self._height = 0  # as it was before the last change of size
+        self.columns: tuple[Column, ...] = ()  # those that are shown
+        self._height = 0  # of the view, at the last resize
         self._painted: dict[int, tuple[CellParts, ...]] = {}
-        self._known: dict[Named, tuple[CellParts, ...]] = {}  # the cells of each lane that is held here
-        self._fresh: dict[Named, tuple[frozenset[int], float]] = {}  # its cells that changed, and until when
+        self._known: dict[LaneId, tuple[CellParts, ...]] = {}  # the cells of each lane that was in view
+        self._fresh: dict[LaneId, tuple[frozenset[int], float]] = {}  # the cells to highlight, and until when
         self._longest = LEAST_KEY
         self._lines: LineCache | None = None
         self._looks: dict[str | Style, Style] = {}
@@ -94,7 +95,7 @@ class LaneList(CursorList):
 
     @property
     def view(self) -> View:
-        """What is seen just now; before there are lanes, what is to be seen: the place where the cursor begins."""
+        """The view as it is; before the first lanes, the view with the place where the cursor begins."""
         key = self._key if self._holds and not self._is_left else None
         top = self._top_for(self._at) if self.window is None else self.scroll_offset.y
         return View(top, max(1, self._room.height), self._at, key)
@@ -115,8 +116,8 @@ class LaneList(CursorList):
         return None if self.lane is None else self.lane.key
 
     def show(self, window: Window, sight: ViewedAt, key: str | None, row: int | None, *, other: bool = False) -> None:
-        """Show a newer window. ``row`` is where lane ``key`` stands by now (None: nowhere). ``other``: of another
-        list, which was asked for."""
+        """Show a newer window. ``row``: the place of lane ``key`` in it (None: not listed). ``other``: it is of another
+        list, which the person asked for."""
         view, before = self.view, None if other or self._is_left else self._key
         standing = None if view.key is None else window.place_of(view.key, view.row)
         if standing is None:
@@ -129,9 +130,9 @@ class LaneList(CursorList):
         if bare:
             self._repaint()
         self._put(view.row, view.top)
-        if view.row == 0 and self._key != view.key:  # it came there by itself
+        if view.row == 0 and self._key != view.key:  # another lane came to the first line by itself
             self._holds = False
-        self._has_come(before)
+        self._note_arrival(before)
         self._catch_up()
         self._renew()
 
@@ -141,7 +142,7 @@ class LaneList(CursorList):
         self._lay_out()
 
     def _lay_out(self, longest: int = LEAST_KEY) -> None:
-        """Give LANE what the longest key needs, and go by that until the size or the columns change."""
+        """Lay out the columns. LANE gets the width of the longest key, but at least ``longest``, not to shrink."""
         keys = () if self.window is None else (lane.key for lane in self.window.rows)
         needed = max((cell_len(text.in_the_middle(key, MOST_KEY)) for key in keys), default=0)
         self._longest = max(longest, -(-needed // KEY_STEP) * KEY_STEP)
@@ -152,13 +153,13 @@ class LaneList(CursorList):
             self._repaint()
 
     def show_stale(self, stale: bool) -> None:
-        """Dim every line while what is shown may be untrue."""
+        """Dim every line while what is shown may be outdated."""
         if stale != self.stale:
             self.stale = stale
             self._repaint()
 
     def show_hint(self, lines: Sequence[Content]) -> None:
-        """What stands in place of the lanes while there are none."""
+        """Set the lines that are shown while there are no lanes."""
         if [line.plain for line in lines] != [line.plain for line in self._hint]:
             self._hint = lines
             self._repaint()
@@ -172,7 +173,7 @@ class LaneList(CursorList):
             before = self.lane
             self._put(row, self._top_for(row))
             if before is not None and self.lane is not None and before.source != self.lane.source:
-                self.post_message(self.Moved())  # also where both have one name
+                self.post_message(self.Moved())  # also if both have the same key
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         self._painted.clear()
@@ -187,14 +188,14 @@ class LaneList(CursorList):
         if window is None:
             return
         last = min(view.top + view.height, window.total) - 1
-        # asked for while half a screen is still in hand, so that paging never shows empty lines
+        # asked for while another half screen is loaded, so that paging shows no unread lines
         first = max(0, view.top - view.height // 2)
         later = min(last + view.height // 2, window.total - 1)
         if window.lane_at(first) is None or window.lane_at(later) is None:
             self.post_message(self.Wanted())
 
     def put(self, row: int, key: str | None) -> None:
-        """Let the next look find the cursor at that row, on lane ``key`` (None: on whatever stands there)."""
+        """Put the cursor at a row for the next look, to stay on lane ``key`` (None: to stay at that row)."""
         if self.total:
             self.move_to(row)
         else:
@@ -206,11 +207,11 @@ class LaneList(CursorList):
         return super().hold()
 
     def leave_lane(self) -> None:
-        """Stay at this place of the list when the lane under the cursor moves, as an action will make it."""
+        """Stay at this place of the list when an action moves the lane under the cursor."""
         self._leaves = self._key, time.monotonic() + ACTION_S
 
     def forget_cursor(self) -> None:
-        """Stay at this place of the list, whatever lane comes to stand there."""
+        """Stay at this place of the list, whichever lane comes there."""
         self._key = None
 
     # ---------------------------------------------------------------------------------------- painting
@@ -221,7 +222,7 @@ class LaneList(CursorList):
         self._lay_out()
         if self.window is not None:
             set_virtual_size(self, Size(self._room.width, self.window.total))
-            if view.top <= view.row < view.top + before:  # what was in sight stays so
+            if view.top <= view.row < view.top + before:  # a cursor that was in view stays in view
                 view = view._replace(top=self._top_for(view.row))
             view = view.following(view.row, self.window.total)
             self._put(view.row, view.top)
@@ -252,7 +253,7 @@ class LaneList(CursorList):
 
     def _fresh_at(self, row: int) -> frozenset[int]:
         lane = self._lane_at(row)
-        cells, until = (NONE_FRESH, 0.0) if lane is None else self._fresh.get(_named(lane), (NONE_FRESH, 0.0))
+        cells, until = (NONE_FRESH, 0.0) if lane is None else self._fresh.get(_id_of(lane), (NONE_FRESH, 0.0))
         return cells if time.monotonic() < until else NONE_FRESH
 
     def _hinted(self, y: int) -> Content:
@@ -268,17 +269,17 @@ class LaneList(CursorList):
         return columns.cells_of(lane, self._sight, self.columns)
 
     def _look(self, name: str | Style) -> Style:
-        """The style of a tone: asked of the toolkit once, which takes longer than all the rest."""
+        """The style of a tone, cached: to ask the toolkit takes longer than everything else in a line."""
         if name not in self._looks:
             self._looks[name] = self._get_style(name)
         return self._looks[name]
 
     def _renew(self) -> None:
-        """Repaint the cells that say something else than before."""
+        """Repaint the cells that have changed, or whose highlight begins or ends."""
         top, now = self.scroll_offset.y, time.monotonic()
         ended = {key: cells for key, (cells, until) in self._fresh.items() if until <= now}
         regions: list[Region] = []
-        known: dict[Named, tuple[CellParts, ...]] = {}
+        known: dict[LaneId, tuple[CellParts, ...]] = {}
         for row in range(top, top + self._room.height):
             old, new = self._painted.get(row), self._cells(row)
             self._painted[row] = new
@@ -286,19 +287,19 @@ class LaneList(CursorList):
             if lane is None:
                 regions += self._changed(row - top, old, new)
                 continue
-            named = _named(lane)
-            known[named] = new
-            fresh = self._freshly(self._known.get(named, new), new)
+            lane_id = _id_of(lane)
+            known[lane_id] = new
+            fresh = self._freshly(self._known.get(lane_id, new), new)
             if fresh:
-                self._fresh[named] = fresh, now + FRESH_S
-            regions += self._changed(row - top, old, new, fresh | ended.get(named, NONE_FRESH))
+                self._fresh[lane_id] = fresh, now + FRESH_S
+            regions += self._changed(row - top, old, new, fresh | ended.get(lane_id, NONE_FRESH))
         self._known = known
         self._fresh = {key: each for key, each in self._fresh.items() if each[1] > now}
         if regions:
             self.refresh(*regions)
 
     def _freshly(self, before: tuple[CellParts, ...], now: tuple[CellParts, ...]) -> frozenset[int]:
-        """The telling cells of a lane that say something else than at the last look."""
+        """Which cells of a lane in ``TELLING`` columns have changed since the last look."""
         if len(before) != len(now) or len(now) != len(self.columns):
             return NONE_FRESH
         cells = enumerate(zip(self.columns, before, now, strict=True))
@@ -307,7 +308,7 @@ class LaneList(CursorList):
     def _changed(
         self, y: int, old: tuple[CellParts, ...] | None, new: tuple[CellParts, ...], also: frozenset[int] = NONE_FRESH
     ) -> list[Region]:
-        """The cells of a line that say something else, and these."""
+        """The regions of the cells of a line that have changed, and of the cells ``also``."""
         if old is None or len(old) != len(new):
             return [Region(0, y, self._room.width, 1)]
         cells = enumerate(zip(self.columns, old, new, strict=False))
@@ -318,5 +319,5 @@ class LaneList(CursorList):
         self.refresh()
 
 
-def _named(lane: Lane) -> Named:
+def _id_of(lane: Lane) -> LaneId:
     return lane.source, lane.key

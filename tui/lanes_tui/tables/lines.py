@@ -12,12 +12,12 @@ from lanes_tui.display.columns import MARGIN, CellParts, Column
 from lanes_tui.tables.cursor import CURSOR
 from lanes_tui.tables.scrolling import painted
 
-#: So many lines are kept at most; a screen has some fifty.
+#: How many lines are cached at most; a screen has some fifty.
 _MOST = 1_000
 
 
 class TableLine(NamedTuple):
-    """What a line says: its cells, one for each column; its mark; and whether the cursor stands on it."""
+    """What a line shows: a cell for each column, its mark, and whether the cursor is on it."""
 
     cells: tuple[CellParts, ...]
     mark: str
@@ -26,7 +26,7 @@ class TableLine(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What all lines have in common. ``stale``: what they say may be untrue."""
+    """What all lines have in common. ``stale``: what they show may be outdated."""
 
     columns: tuple[Column, ...]
     width: int
@@ -36,14 +36,14 @@ class Layout(NamedTuple):
 
 
 class LineCache:
-    """Makes the lines of a layout, and keeps them: most move up or down, and say what they said before."""
+    """Renders the lines of a layout, and caches them: most lines only move up or down."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._strips: dict[TableLine, Strip] = {}
 
     def strip(self, line: TableLine, look: Callable[[str | Style], Style]) -> Strip:
-        """The line as it is painted. ``look`` knows the style of a tone."""
+        """The line as it is painted. ``look`` returns the style of a tone."""
         strip = self._strips.get(line)
         if strip is None:
             if len(self._strips) >= _MOST:
@@ -52,7 +52,7 @@ class LineCache:
         return strip
 
     def plain(self, content: Content, look: Callable[[str | Style], Style], *, under_cursor: bool = False) -> Strip:
-        """Any content over the whole width."""
+        """``content`` as a line over the whole width."""
         if self.layout.stale:
             content = text.line((content.plain, "muted"))
         layout = self.layout

@@ -1,4 +1,4 @@
-"""A list with a cursor that stays on its row, whatever comes and goes around it. It may hold a part of a longer one."""
+"""A list whose cursor stays on its row while other rows come and go. Only a part of a long list may be loaded."""
 
 from collections.abc import Container, Sequence
 from math import inf
@@ -13,26 +13,26 @@ from lanes_tui.tables.cursor import CURSOR, CursorList
 from lanes_tui.tables.scrolling import painted, set_virtual_size
 
 _MARGIN = 2
-#: A row that is not read yet.
+#: What stands for a row that is not loaded.
 _UNREAD = text.line(("…", "muted"))
 
 
 class ListRow(NamedTuple):
-    """One line, and what names it."""
+    """A line, and the key that identifies its row."""
 
     key: str
     content: Content
 
 
 class Span(NamedTuple):
-    """A part of a list: the place of its first row, and how many."""
+    """A part of a list: the place of its first row, and how many rows."""
 
     offset: int
     limit: int
 
 
 class Rows(CursorList):
-    """Shows rows, each on one line. With ``tail`` a cursor on the last one goes on to what comes behind it."""
+    """Shows rows, each on one line. With ``tail``, a cursor on the last row moves on to rows that are appended."""
 
     def __init__(self, marks: Container[str] = (), *, id: str | None = None) -> None:  # noqa: A002 - the toolkit's own word
         super().__init__(marks, id=id)
@@ -40,16 +40,16 @@ class Rows(CursorList):
         self._rows: Sequence[ListRow] = ()
         self._offset = self._total = 0
         self._empty = text.EMPTY
-        self._stays = False  # on its row, though the list has a tail
+        self._stays = False  # the cursor stays on its row in spite of ``tail``
 
     @property
     def is_unread(self) -> bool:
-        """Whether the cursor stands on a row that is not read yet."""
+        """Whether the cursor is on a row that is not loaded."""
         return self._key is None and self._total > 0
 
     @property
     def at_end(self) -> bool:
-        """Whether the cursor stands on the last row."""
+        """Whether the cursor is on the last row."""
         return self._at >= self._total - 1
 
     @property
@@ -58,13 +58,13 @@ class Rows(CursorList):
 
     @property
     def span(self) -> Span:
-        """The part that the view wants to hold: what is seen, and a screen above and below it."""
+        """The part to load: the rows in view, and a screen above and below them."""
         height = max(1, self._room.height)
         return Span(max(0, min(self.scroll_offset.y, self._at) - height), 3 * height)
 
     @property
     def plain(self) -> str:
-        """What is shown, without its looks."""
+        """The loaded rows as text, without styles."""
         return "\n".join(row.content.plain for row in self._rows) or self._empty.plain
 
     def show(
@@ -78,7 +78,8 @@ class Rows(CursorList):
     ) -> None:
         """Show these rows instead, or ``empty`` where there are none.
 
-        ``offset`` and ``total``: they are a part of a list. ``place``: where the row under the cursor stands in it now.
+        ``offset``, ``total``: the rows are a part of a list of that length. ``place``: where in it the row under the
+        cursor is now, if it is not among ``rows``.
         """
         before = {at: self._row(at) for at in self._seen}
         was_last, key = self.at_end and not self._stays, self._key
@@ -90,14 +91,14 @@ class Rows(CursorList):
         else:
             found = next((offset + i for i, row in enumerate(rows) if row.key == self._key), place)
             self._stand(self._at if found is None or self._key is None else found)
-        self._has_come(key)
+        self._note_arrival(key)
         self._catch_up()
         for at in self._seen:
             if not _same(before.get(at), self._row(at)):
                 self._refresh_line(at)
 
     def forget_cursor(self) -> None:
-        """Begin at the top with what is shown next."""
+        """Put the cursor on the first row of what is shown next."""
         self._key, self._at, self._stays = None, 0, False
 
     def begin_at(self, key: str | None) -> None:
@@ -110,7 +111,7 @@ class Rows(CursorList):
         return range(top, top + self._room.height)
 
     def _row(self, at: int) -> ListRow | None:
-        """A row, or what stands for one; None behind the last."""
+        """The row at a place, or what stands for it; None after the last one."""
         inside = at - self._offset
         if 0 <= inside < len(self._rows):
             return self._rows[inside]
@@ -120,7 +121,7 @@ class Rows(CursorList):
 
     def on_resize(self) -> None:
         set_virtual_size(self, Size(self._room.width, max(1, self._total)))
-        if self._total:  # else the row where it is to begin would be forgotten
+        if self._total:  # else the row that ``begin_at`` named would be forgotten
             self._stand(self._at)
         self.refresh()
 
@@ -143,7 +144,7 @@ class Rows(CursorList):
         return seen
 
     def _stand(self, place: int) -> None:
-        """Put the cursor there, as near as there is a row."""
+        """Put the cursor on the row nearest to ``place``."""
         at = max(0, min(place, self._total - 1))
         self._put(at, self._top_for(at))
         self._want()

@@ -1,4 +1,4 @@
-"""Views that scroll over lines of content, of which only those that are seen are made."""
+"""Tools for scrolling views, which render only the lines in view."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,11 @@ from lanes_tui.display import text
 
 
 def set_virtual_size(view: ScrollView, size: Size) -> None:
-    """Let a view scroll over so much.
+    """Set the size of the content that a view scrolls over.
 
-    The toolkit lays the whole screen out anew for that, which takes longer than everything else in a refresh. Nothing
-    moves unless the scrollbar comes or goes, or the view is as high as what it holds: else the bar alone is told.
+    The toolkit would lay out the whole screen again, which takes longer than everything else in a refresh. That is
+    needed only if the scrollbar appears or disappears, the width changes, or the height of the view depends on its
+    content; else only the scrollbar is updated.
     """
     before = view.virtual_size
     if size == before:
@@ -35,13 +36,13 @@ def set_virtual_size(view: ScrollView, size: Size) -> None:
 def painted(
     content: Content, width: int, base: Style, look: Callable[[str | Style], Style], cursor: Style | None = None
 ) -> Strip:
-    """A line as it is painted, over the whole width; under the cursor, where it has a style for that.
+    """A line as it is painted, over the whole width. ``cursor``: the style of the line under the cursor.
 
-    ``look`` knows the style of a tone.
+    ``look`` returns the style of a tone.
     """
     if cursor is not None:
         base += cursor
-        if cursor.reverse:  # a colour would become the ground of its word
+        if cursor.reverse:  # reversed, a colour of text would become a background
             content = text.line(content.plain)
     segments = [Segment(piece, style.rich_style) for piece, style in content.render(base, "", look)]
     return Strip(segments).adjust_cell_length(width, base.rich_style)
