@@ -1,24 +1,24 @@
-"""When a run falls silent: whether that is worth a bell, and in which words."""
+"""Decides whether runs that fall silent are worth a bell, and words the notice."""
 
 from lanes.records import Silence, Silences
 from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_tui.display import text, words
 
-#: A provider that hangs silences many runs, one after another: they are told together, so far apart.
+#: The least time between two alarms: a provider that hangs silences many runs, which are reported together.
 APART_MS = 10_000
 
 
 class SilenceAlarm:
-    """Knows what was silent before. What was so at the first look is no news: the header counts it."""
+    """Knows which runs were silent before. Those of the first look raise no alarm: the header counts them."""
 
     def __init__(self) -> None:
         self._known: set[int] | None = None
         self._rang_at: int | None = None
 
     def rings(self, silences: Silences, now: Now) -> str | None:
-        """The text about runs that became silent since the last call; None if there is nothing to report, or not
-        yet."""
+        """The notice about runs that fell silent since the last alarm; None if there are none, or if that alarm was
+        less than ``APART_MS`` ago."""
         silent = {each.run_id: each for each in silences.runs}
         if self._known is None:
             self._known = set(silent)

@@ -1,4 +1,4 @@
-"""How lanes are shown: filter, search, order, columns, the refresh rate, and views that are kept and called back."""
+"""How the main screen arranges lanes: filter, search, order, columns, the refresh rate, and views that are kept."""
 
 import contextlib
 
@@ -24,21 +24,21 @@ class Arranging(Board):
 
     _sought = ""
     _search_began: int | None = None
-    _steps = 0  # from one lane that is found to another, which are still to be made
-    #: While it is frozen: the last event when that began, and how many have been written since.
+    _steps = 0  # of the search (n, N), still to be made; negative: backwards
+    #: While frozen: the last event when that began, and how many events were written since.
     pending: tuple[int, int] | None = None
-    _keeping = False  # a view, under the number that is pressed next
+    _keeping = False  # the next number that is pressed keeps the view
 
     # ------------------------------------------------------------------------------------- filter
 
     def action_filter(self) -> None:
         self.bar.input.proposes.before = self.settings.filters
-        self.screen.set_focus(self.bar.input)  # at once: keys that are typed ahead are for it
+        self.screen.set_focus(self.bar.input)  # directly: keys that are typed ahead are for it
 
     def action_back(self) -> None:
         """Leave the range selection, or else clear the filter."""
         if not self.leave_range() and self.bar.input.value:
-            self.table.hold()  # what was found is seen among the others
+            self.table.hold()  # stay on the lane that was found, now among all
             self.bar.input.value = ""
         self.table.focus()
 
@@ -48,25 +48,25 @@ class Arranging(Board):
 
     @on(MarkAllWanted)
     def _mark_all_wanted(self, event: MarkAllWanted) -> None:
-        self._take_filter(event.typed)  # that it was typed may be told later than this
+        self._take_filter(event.typed)  # ``Input.Changed`` for what was typed may come after this
         self.action_mark_all()
 
     def _take_filter(self, typed: str) -> None:
-        """Show the lanes of this filter, as far as it is understood."""
+        """Show the lanes that the understood words of this filter choose."""
         now = self.source.now().wall
         parsed = filters.typed(typed, now)
         self.problem = parsed.problem
         self.typed = typed if parsed.problem is None else filters.understood(typed, now)
         self.update_bar()
         self.looking.wake()
-        self._doubt(typed if parsed.problem is not None and parsed.chosen.conditions else "")
+        self._try_as_key(typed if parsed.problem is not None and parsed.chosen.conditions else "")
 
-    @work(exclusive=True, group="doubt")
-    async def _doubt(self, typed: str) -> None:
-        """A word that may be a mistyped field is a part of a key where there is such a key: that may be pasted."""
+    @work(exclusive=True, group="key")
+    async def _try_as_key(self, typed: str) -> None:
+        """Take a word that looks like a mistyped field as a part of a key, if there is such a key: it may be pasted."""
         if not typed:
             return
-        with contextlib.suppress(Lost):  # the next look tells
+        with contextlib.suppress(Lost):  # the next look reports it
             if await self.source.total(filters.typed(typed, self.source.now().wall).chosen):
                 self.typed = typed
                 self.looking.wake()
@@ -82,7 +82,7 @@ class Arranging(Board):
     # ------------------------------------------------------------------------------------- search
 
     def action_search(self) -> None:
-        """Go to the nearest lane with a part of a key, while it is typed."""
+        """Go to the nearest lane whose key contains what is typed, while it is typed."""
         self._search_began = self.table.view.row
         self.bar.search.value = ""
         self.bar.search_begins()
@@ -110,7 +110,7 @@ class Arranging(Board):
 
     @work(exclusive=True, group="search")
     async def _seek(self) -> None:
-        """Find the nearest lane; or go as many steps as were asked for, those of a search that this one ends too."""
+        """Find the nearest lane; or make all steps that are left, also those of the search that this one cancels."""
         if not self._steps:
             await self._find(0)
         while self._steps:
@@ -152,8 +152,7 @@ class Arranging(Board):
         self.sort(LaneOrder(event.by, again and not self.settings.order.reverse))
 
     def sort(self, order: LaneOrder) -> None:
-        """Sort by that from now on. The cursor goes to the top, because the first lanes of the new order are of
-        interest."""
+        """Sort by ``order`` from now on. The cursor goes to the top, to the lanes that come first in the new order."""
         self.settings.order = order
         self.settings.save()
         self.table.move_to(0)
@@ -171,12 +170,12 @@ class Arranging(Board):
         self.app.push_screen(ColumnsDialog(self.settings.columns), chosen)
 
     def update_arrangement(self) -> None:
-        """Bring table, heads and filter line to the chosen order and columns."""
+        """Show the chosen order and columns in table, heads and filter line."""
         self.table.show_columns(self.settings.columns)
         self.update_heads()
 
     def update_heads(self) -> None:
-        """Bring the heads over the columns of the table, and the filter line to their number."""
+        """Show the heads of the table's columns, and their number in the filter line."""
         if self.heads.show(self.table.columns, self.settings.order):
             self.update_bar()
 
@@ -198,8 +197,8 @@ class Arranging(Board):
 
     @work(exclusive=True, group="pending")
     async def count_pending(self) -> None:
-        """How much was written since it was frozen."""
-        with contextlib.suppress(Lost):  # the next look tells
+        """Count the events that were written since the screen was frozen."""
+        with contextlib.suppress(Lost):  # the next look reports it
             last = max((event.id for event in await self.source.events(limit=1)), default=0)
             began = last if self.pending is None else self.pending[0]
             if self.looking.frozen:
@@ -216,14 +215,14 @@ class Arranging(Board):
         self.looking.wake()
 
     def action_mute(self) -> None:
-        """Ring when a run falls silent, or not."""
+        """Turn the bell for silent runs on or off."""
         self.settings.muted = not self.settings.muted
         self.settings.save()
         self.update_header()
         self.show_notice("no bell when a run falls silent" if self.settings.muted else "a bell when a run falls silent")
 
     def action_follow(self) -> None:
-        """After an action follow the lane, or stay at its place in the list, where the next one comes to stand."""
+        """Switch between following a lane after an action, and staying at its place in the list."""
         self.settings.follow = not self.settings.follow
         self.settings.save()
         self.show_notice(
@@ -233,13 +232,13 @@ class Arranging(Board):
     # --------------------------------------------------------------------------------------- views
 
     def action_keep_view(self) -> None:
-        """Keep what is shown, under the number that is pressed next."""
+        """Keep the view under the number that is pressed next; a second press cancels that."""
         self._keeping = not self._keeping
         if self._keeping:
             self.show_notice("keep this view under which number? 1 to 9")
 
     def action_view(self, number: int) -> None:
-        """Call the view of that number back; or keep this one under it, if that was asked for."""
+        """Restore the view of this number; or keep the current one under it, after ``action_keep_view``."""
         if self._keeping:
             self._keeping = False
             self.views.numbered[str(number)] = self.kept()
@@ -253,7 +252,7 @@ class Arranging(Board):
             self.take_up(view)
 
     def kept(self, screens: tuple[KeptScreen, ...] = ()) -> KeptView:
-        """What is shown just now. ``screens``: those that lie over it."""
+        """The current view. ``screens``: those that are open over it."""
         order = self.settings.order
         return KeptView(
             typed=self.typed,
@@ -267,7 +266,7 @@ class Arranging(Board):
         )
 
     def take_up(self, view: KeptView) -> None:
-        """Show what was shown then. Marks keep their epochs: what has moved on since is left alone."""
+        """Restore a view. Marks keep their epochs, so that actions leave lanes alone that have moved on since."""
         self.settings.columns = tuple(name for name in ORDER if name in view.columns) or self.settings.columns
         if view.sort in set(LaneSort):
             self.settings.order = LaneOrder(LaneSort(view.sort), view.reverse)
@@ -283,12 +282,12 @@ class Arranging(Board):
 
     @work(exclusive=True, group="search")
     async def _go_to(self, key: str | None) -> None:
-        """Put the cursor on that lane, if it is one of those that are chosen."""
+        """Put the cursor on a lane, or on the first one if the filter does not choose it."""
         place: int | None = None
         try:
             if key is not None:
                 place = await self.source.place(self.chosen, key, order=self.settings.order)
-        except Lost:  # the next look tells
+        except Lost:  # the next look reports it
             return
         self.table.put(place or 0, key if place is not None else None)
         self.looking.wake()

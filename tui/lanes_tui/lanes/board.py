@@ -24,7 +24,7 @@ from lanes_tui.widgets.filter_bar import FilterBar
 
 
 class Wish(NamedTuple):
-    """What the screen wants to see: the lanes that a typed filter chooses, in an order."""
+    """What the screen is to show: the lanes that a typed filter chooses, in an order."""
 
     typed: str
     order: LaneOrder
@@ -32,10 +32,10 @@ class Wish(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything one look brought.
+    """Everything that one look has read.
 
-    ``key`` is the lane that the cursor stood on when the look began, ``row`` where that stands now; None: it is
-    not chosen any more. ``hidden`` counts the marked lanes that the filter does not choose.
+    ``key``: the lane under the cursor when the look began; ``row``: its place now (None: the filter does not choose
+    it any more). ``hidden``: how many of the marked lanes the filter does not choose.
     """
 
     wish: Wish
@@ -54,7 +54,7 @@ class Picture:
 
     @property
     def everything(self) -> int:
-        """How many lanes there are, those of other programs included as far as they are chosen."""
+        """How many lanes there are. Of other programs, only the lanes that the filter chooses are counted."""
         return max(self.window.total, sum(self.status.record.counts.lanes.values()))
 
 
@@ -70,14 +70,14 @@ class Board(Marking[MarkedLane]):
         self.views = views
         self.settings = settings
         self.typed = ""  # the filter, without the words that are not understood
-        self.problem: str | None = None  # why what stands in the filter line now is not understood
+        self.problem: str | None = None  # what is wrong with the text in the filter line
         self.picture: Picture | None = None
         self.bar, self.heads = FilterBar(), Heads()
         self.table, self.detail = LaneList(self.marks, id="lanes"), Detail()
 
     @property
     def lane_key(self) -> str | None:
-        """The lane under the cursor."""
+        """The key of the lane under the cursor."""
         return self.table.key
 
     @property
@@ -127,7 +127,7 @@ class Board(Marking[MarkedLane]):
         return {lane.key: MarkedLane.of(lane) for lane in lanes}
 
     def may_mark(self) -> bool:
-        """Whether the lanes that are listed are those that the filter line names."""
+        """Whether the filter line is understood, so that the lanes it names are listed; says why not."""
         if self.problem is not None:
             self.show_notice(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
         return self.problem is None
@@ -135,12 +135,12 @@ class Board(Marking[MarkedLane]):
     def update_marks(self) -> None:
         super().update_marks()
         if self.typed and not self.looking.frozen:
-            self.looking.wake()  # counts those that the filter hides
+            self.looking.wake()  # to count those that the filter hides
 
     # -------------------------------------------------------------------------------------- acting
 
     def action_pause(self) -> None:
-        """Pause what is chosen; resume it where all of it is paused."""
+        """Pause the marked lanes, or the one under the cursor; resume them if all are paused."""
         if not self.marks:
             paused = self.lane is not None and is_paused(self.lane.paused, self.source.now().wall)
             self.action_do("resume" if paused else "pause")
@@ -157,7 +157,7 @@ class Board(Marking[MarkedLane]):
         self.action_do("resume" if paused else "pause")
 
     def action_do(self, name: str) -> None:
-        """Ask, then do it."""
+        """Ask, then carry out an action on the targets."""
         marks = self.targets
         lane = None if self.marks else self.lane
         matching = None if self.picture is None else self.picture.window.total

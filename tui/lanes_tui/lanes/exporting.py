@@ -1,4 +1,4 @@
-"""Writes what is shown to a file in the working folder."""
+"""Writes exports and screenshots to files in the working folder."""
 
 import json
 import time
@@ -13,7 +13,8 @@ def text_of(lanes: list[Lane]) -> str:
 
 
 def write(content: str, kind: str, at: int, folder: Path) -> Path:
-    """A new file, named by the time; it never overwrites a file, and only its owner can read it. Raises OSError."""
+    """Write a new file, named by the wall time ``at``, that only its owner can read; never overwrites a file. Raises
+    OSError."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at / 1000))
     for number in range(1, 100):
         path = folder / f"lanes-{stamp}{'' if number == 1 else f'-{number}'}.{kind}"

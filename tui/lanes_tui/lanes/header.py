@@ -1,4 +1,4 @@
-"""The header: what is looked at, how fresh that is, and how much there is of everything."""
+"""The header of the main screen: the source, how fresh its data is, counts and alarms."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,23 +16,23 @@ from lanes_tui.widgets.sheet import Sheet
 from lanes_tui.widgets.standing import Freshness, standing
 from lanes_tui.widgets.trends import QUEUE, Trends
 
-#: Where there is less room than that, alarms are short.
+#: On screens narrower than this, alarms are short.
 _WORDY = 98
-#: So much it matters what goes wrong just now: more than the words for the states, or the age of the oldest head.
+#: The weight of what goes wrong just now: it matters more than the words for the states or the age of the oldest head.
 _URGENT = 6
-#: On narrower screens the time is not shown.
+#: On screens narrower than this, the time is not shown.
 _WITH_TIME = 70
 
 
 class _Piece(NamedTuple):
-    """Something to say, and how much it matters: where there is no room for all, the least goes first."""
+    """A part of a line, and its weight: without room for all, the lightest parts are left out."""
 
     weight: int
     content: Content
 
 
 class Header(Vertical):
-    """Two lines that stay true to the second. The time has a place of its own: it alone changes every second."""
+    """Two lines, brought up to date every second. The time is a widget of its own: it alone changes every second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Header(Vertical):
         yield self._counts
 
     def show(self, board: Board, freshness: Freshness, trends: Trends) -> None:
-        """Show how it stands by now."""
+        """Bring the lines up to date."""
         now, width = board.source.now(), self.size.width
         as_of = freshness.as_of if width >= _WITH_TIME else text.EMPTY
         size = as_of.cell_length
@@ -60,7 +60,7 @@ class Header(Vertical):
 
     @property
     def plain(self) -> str:
-        """What is shown, without its looks."""
+        """The text that is shown, without styles."""
         return f"{self._about.plain.rstrip()}  {self._as_of.plain}".rstrip() + f"\n{self._counts.plain}"
 
 
@@ -95,7 +95,7 @@ def _counts(board: Board, picture: Picture, trends: Trends, now: Now, width: int
     states = _states(status, sparks)
     waiting = _waiting(status, sparks, now.mono - read_at.mono)
     troubles = _troubles(status, trends.failures(), now, width)
-    # every state counts: where there is no room for bars beside what is wrong, words say enough, and at last signs do
+    # no state is left out: without room beside what is wrong, its bar goes, then its word, and its symbol stays
     if _width([*states, *alarms, *waiting, *troubles]) > width:
         states, waiting = _states(status, {}), _waiting(status, {}, now.mono - read_at.mono)
     if _width([*states, *alarms, *_urgent(troubles)]) > width:
@@ -114,7 +114,7 @@ def _urgent(pieces: Sequence[_Piece]) -> list[_Piece]:
 
 
 def _joined(pieces: Sequence[_Piece], width: int) -> Content:
-    """The pieces on one line: as many of them as fit, the weightiest first, in the order in which they came."""
+    """The pieces on one line, in their order: as many as fit, chosen by weight."""
     kept: list[_Piece] = []
     used = 0
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
@@ -141,7 +141,7 @@ def _gateways(status: Status) -> Content:
     dead = len(status.gateways) - len(living)
     stopped = sum(gateway.is_stopped for gateway in living)
     draining = sum(gateway.draining is not None for gateway in living)
-    if not living:  # an alarm
+    if not living:  # an alarm says so
         return text.EMPTY
     count = words.counted(len(living), "gateway")
     return text.line(
@@ -192,13 +192,13 @@ def _alarms(picture: Picture, width: int, *, muted: bool) -> list[_Piece]:
 
 
 def _source(source: SourceDetail, now: Now) -> Content:
-    """``openclaw hung 5m``: another program's gateway of which nothing true is shown."""
+    """``openclaw hung 5m``: another program's gateway, whose lanes may be outdated."""
     state = f"{source.state} {words.short(now.wall - source.since)}" if source.watched else "not watched"
     return text.line((f"⚠ {text.in_the_middle(source.name, 20)} {state}", "bad"))
 
 
 def _troubles(status: Status, failures: str, now: Now, width: int, *, together: bool = False) -> list[_Piece]:
-    """What is wrong. ``together``: the providers that cool are counted, and the first of them is asked again then."""
+    """What is wrong. ``together``: providers that cool are counted, with the time until the first is asked again."""
     pieces = [_Piece(7, _source(source, now)) for source in status.sources if not source.well]
     if failures:
         pieces.append(_Piece(_URGENT, text.line((failures, "errored"))))

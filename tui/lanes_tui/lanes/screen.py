@@ -36,12 +36,12 @@ from lanes_tui.tables.cursor import CursorList
 from lanes_tui.widgets.keys import Keys
 from lanes_tui.widgets.trends import Trends
 
-#: The exit codes that ``lanes up`` reads.
+#: Exit codes for ``lanes up``: whether its gateway is left running, or stops too.
 LEAVE_RUNNING = 0
 STOP_TOO = 10
-#: A held key repeats about thirty times a second: the lanes that it passes are not read.
+#: How long the cursor has to rest on a lane before it is read: a key held down repeats thirty times a second.
 REST_S = 0.05
-#: What is shown of the lane before is taken away if the answer takes longer. Sooner, that would only flicker.
+#: How long the detail of the lane before is shown while the next one is read. Less would only flicker.
 PATIENCE_S = 0.15
 
 
@@ -59,9 +59,9 @@ NO_MATCH = (
 
 
 class MainScreen(Arranging):
-    """Shows one source, and acts on its lanes: it looks again and again, and shows each picture."""
+    """Shows the lanes of one source, read again and again, and acts on them."""
 
-    AUTO_FOCUS = "LaneList"  # from the first key on
+    AUTO_FOCUS = "LaneList"  # has the focus before the first key
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lane", show=True),
         bind("filter", "filter", show=True),
@@ -125,15 +125,15 @@ class MainScreen(Arranging):
         self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
-        """The ages in the header go on also while no look ends: frozen, slow or stale."""
+        """Let the ages in the header grow also while no look ends: frozen, slow or stale."""
         if self.looking.frozen and self.pending is not None:
             self.count_pending()
         if self.is_open:
             self.update_header()
 
     def is_blind(self, action: str) -> bool:
-        """Also while the lanes of another filter or order are shown than what was typed."""
-        if self.marks and action not in CHOOSING:  # it is for these
+        """Also while the lanes of an earlier filter or order are shown."""
+        if self.marks and action not in CHOOSING:  # these are its targets
             return False
         shown = self.picture is not None and self.picture.wish == self.wish
         return not shown and (action.startswith(ACTING) or action in CHOOSING)
@@ -143,14 +143,14 @@ class MainScreen(Arranging):
 
     @property
     def wish(self) -> Wish:
-        """What is to be shown."""
+        """The filter and the order to show."""
         return Wish(self.typed, self.settings.order)
 
     # ------------------------------------------------------------------------------------- reading
 
     async def look(self) -> None:
         covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
-        if self.picture is not None and covered:  # by what looks for itself, but not for what falls silent
+        if self.picture is not None and covered:  # it reads for itself; trends and the alarm for silent runs go on
             self._trends.add(await self.source.status())
             self._ring((await self.source.silences()).record)
             return
@@ -158,7 +158,7 @@ class MainScreen(Arranging):
         picture = await self._read()
         self._ring(picture.silences.record)
         if self.looking.frozen and not frozen and self._last is not None and self._last.wish == picture.wish:
-            return  # it was frozen while this was read: what stood on the screen then stays
+            return  # frozen while this was read: the screen stays as it was then
         self._last = picture
         self.show(picture)
 
@@ -171,7 +171,7 @@ class MainScreen(Arranging):
         if view.key is not None and row is None:
             row = await self.source.place(chosen, view.key, order=wish.order)
         if row is None and self._last is not None and self._last.wish.typed != wish.typed:
-            row = 0  # the cursor's lane is not one of them: the first of them is what was looked for
+            row = 0  # a new filter leaves out the cursor's lane: show its first lane
         after = view.following(view.row if row is None else row, window.total)
         if after.span != view.span:
             window = await self.source.window(chosen, *after.span, order=wish.order)
@@ -195,17 +195,17 @@ class MainScreen(Arranging):
         async def count() -> int:
             return len(marked) - await self.source.total(chosen.only(marked))
 
-        # By the filter alone, however the marks change: thousands of them are looked for as often as they cost.
+        # Cached by the filter alone, whatever is marked since: counting thousands of marks takes its time.
         return min(len(marked), await self._hiding.answer(chosen._replace(at=0), count))
 
     # ------------------------------------------------------------------------------------- showing
 
     def show(self, picture: Picture) -> None:
-        if picture.wish != self.wish or not self.is_open:  # typed on since: the next look is on its way
+        if picture.wish != self.wish or not self.is_open:  # another filter was typed since: its look is on its way
             return
         key, before = self.table.view.key, self.picture
         if key not in (None, picture.key) and picture.window.place_of(str(key)) is None:
-            self.looking.wake()  # the cursor came to that lane while this was read: it is looked for where it went
+            self.looking.wake()  # the cursor came to this lane while the picture was read: look again, for its place
             return
         self.picture, self.pauses = picture, picture.status.record.pauses
         self._trends.add(picture.status)
@@ -213,7 +213,7 @@ class MainScreen(Arranging):
         self.has_read(self.read_at)
         first = text.line("  ", (first_send(self.source), "accent"))
         self.table.show_hint(NO_MATCH if picture.everything else (*NOTHING_YET, first))
-        at = picture.window.at  # ages as they were then, so that a frozen screen stays what it was
+        at = picture.window.at  # ages as of the read, so that a frozen screen does not change
         other = before is None or before.wish != picture.wish
         self.table.show(picture.window, ViewedAt.of(at, at, picture.silent), picture.key, picture.row, other=other)
         self.table.show_stale(False)
@@ -225,14 +225,14 @@ class MainScreen(Arranging):
             self.action_open_lane()
 
     def _ring(self, silences: Silences) -> None:
-        """Ring for what has fallen silent since the last look, unless that is muted."""
+        """Ring for runs that have fallen silent since the last alarm, unless that is muted."""
         sentence = self._alarm.rings(silences, self.source.now())
         if sentence is not None and not self.settings.muted:
             self.app.bell()
             self.show_notice(sentence, grave=True)
 
     def show_lane(self, key: str | None, detail: AsOf[LaneDetail] | None) -> None:
-        """The detail of lane ``key``, unless the cursor has left that: then the next glance is on its way."""
+        """Show the detail of lane ``key``, unless the cursor has left that: then its lane is being read."""
         if not self.is_open or key != self.table.key or (detail is not None and not _is_of(self.lane, detail)):
             return
         now = self.source.now()
@@ -253,13 +253,13 @@ class MainScreen(Arranging):
 
     @work(exclusive=True, group="glance")
     async def _glance(self, lane: Lane | None) -> None:
-        """Read the lane under the cursor as soon as that rests, separate from the reads of the whole list."""
+        """Read the lane under the cursor once the cursor rests, apart from the reads of the whole list."""
         await asyncio.sleep(REST_S)
         key = None if lane is None else lane.key
         late = self.set_timer(PATIENCE_S, lambda: self.show_lane(key, None))
         try:
             detail = await self._detail_of(lane)
-        except Lost:  # the next look at everything meets it too, and tells
+        except Lost:  # the next look fails too, and reports it
             detail = None
         finally:
             late.stop()
@@ -275,7 +275,7 @@ class MainScreen(Arranging):
 
     def action_open_lane(self) -> None:
         """Open the lane under the cursor on a separate screen."""
-        if self.picture is None or self.picture.wish != self.wish:  # what was typed is not on the screen yet
+        if self.picture is None or self.picture.wish != self.wish:  # the typed filter is not on the screen yet
             self._open_next = True
         elif self.lane is not None:
             self.app.push_screen(self.lane_screen(self.lane.key, self.lane.source))
@@ -285,7 +285,7 @@ class MainScreen(Arranging):
         return LaneScreen(self.source, self.rhythm, key, source)
 
     def action_groups(self) -> None:
-        """The lanes of the filter, folded by the first parts of their keys."""
+        """Open the groups: the lanes of the filter, folded by the first parts of their keys."""
         self.app.push_screen(self.groups())
 
     def groups(self) -> GroupsScreen:
@@ -316,6 +316,6 @@ class MainScreen(Arranging):
 
 
 def _is_of(lane: Lane | None, detail: AsOf[LaneDetail]) -> bool:
-    """Whether it is the detail of that lane: one of another program may have the same name."""
+    """Whether this is the detail of that lane: a lane of another program may have the same key."""
     other = detail.record.lane
     return lane is not None and (lane.source, lane.key) == (other.source, other.key)
