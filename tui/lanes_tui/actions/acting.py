@@ -1,4 +1,4 @@
-"""The actions of the dashboard, and what came of each: one runner for all of them, for one lane or ten thousand."""
+"""Runs the actions of the dashboard, on one target or ten thousand, and collects their results."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from lanes_storage.law import LaneState
 from lanes_storage.records import How
 from lanes_tui.sources.source import Lost, Source
 
-#: The reason in the journal for actions of the dashboard, where nobody gave one.
+#: The reason in the journal if the person gave none.
 REASON = "from the dashboard"
 
 
@@ -25,12 +25,12 @@ class ActionTarget(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its key among marks: what selects it, as a key, an id or a name."""
+        """The key of its mark: the lane key, message id or name that selects it."""
         return str(next(iter(self.params.values()), ""))
 
 
 class ActionResult(NamedTuple):
-    """The result of an action: one word, and a sentence. ``grave``: not the requested result."""
+    """The result of an action: one word, and a sentence. ``grave``: not what was requested."""
 
     name: str
     outcome: str
@@ -41,8 +41,8 @@ class ActionResult(NamedTuple):
 class OfferedAction(NamedTuple):
     """A verb as the dashboard offers it.
 
-    ``title`` is its title with a place for what it is done to, ``word`` the text of the button; ``fits`` are the states
-    in which it has an effect; ``params`` are those that it is always called with.
+    ``title``: with a placeholder for the targets; ``word``: the text of the button; ``fits``: the states of lanes in
+    which it has an effect; ``grave``: something may be lost; ``params``: those of every call.
     """
 
     name: str
@@ -54,8 +54,8 @@ class OfferedAction(NamedTuple):
     params: Mapping[str, Any] = {}
 
     @property
-    def is_taken_back(self) -> bool:
-        """Whether the same key takes it back, and nothing was lost by it."""
+    def is_reversible(self) -> bool:
+        """Whether the action is undone by pressing the same key again, with nothing lost."""
         return self.verb.name in ("pause", "resume")
 
     def takes(self, param: str) -> bool:
@@ -64,20 +64,20 @@ class OfferedAction(NamedTuple):
 
 
 def offered(verb: Verb[..., Any]) -> list[OfferedAction]:
-    """The ways in which a verb is offered."""
+    """The actions that call a verb."""
     return [
         OfferedAction(each.name or verb.name, verb, each.title, each.word, each.fits, each.grave, each.params)
         for each in verb.about.deeds
     ]
 
 
-#: What can be done, by name.
+#: The actions that the verbs declare, by name.
 ACTIONS = {action.name: action for verb in table().values() for action in offered(verb)}
 
 
 class ActionRun:
-    """One action on all its targets, in pages. It goes on whatever screen is looked at; ``on_result`` is called with
-    each result."""
+    """One action on all its targets, in pages. It does not depend on the screen that is open. ``on_result`` is called
+    with each result."""
 
     def __init__(
         self,
@@ -89,22 +89,22 @@ class ActionRun:
         self.counts: Counter[tuple[str, bool]] = Counter()
         self.grave: list[ActionResult] = []
         self.well: list[ActionResult] = []
-        self.problem: str | None = None  # why it ended before its end
+        self.problem: str | None = None  # why it ended early
         self.stopped = self.ended = False
         self._on_result = on_result
 
     @property
     def done(self) -> int:
-        """How many results there are."""
+        """How many results there are so far."""
         return len(self.grave) + len(self.well)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the dashboard was left before its end, and nothing but that kept it from it."""
+        """Whether it is unfinished only because the dashboard was left."""
         return self.done < len(self.targets) and self.problem is None and not self.stopped
 
     def result(self, place: int) -> ActionResult:
-        """One of the results: what did not go as asked comes first."""
+        """The result at a place: those that are not as requested come first."""
         return self.grave[place] if place < len(self.grave) else self.well[place - len(self.grave)]
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ class ActionRun:
         self.stopped = not self.ended
 
     async def carry_out(self, source: Source, how: Mapping[str, Any]) -> None:
-        """Do it; ``how`` are the parameters that a person gave."""
+        """Call the verb for all targets. ``how``: the parameters that the person gave."""
         params = {**self.action.params, **how}
         if self.action.takes("reason"):
             params["reason"] = params.get("reason") or REASON
@@ -127,8 +127,8 @@ class ActionRun:
             self.ended = True
 
     async def _in_order(self, source: Source, params: Mapping[str, Any]) -> None:
-        """Where a lane refused a message, no later one of it is tried: there may be room by then, and it would overtake
-        the one that was refused."""
+        """Retry in order: once a lane has refused a message, its later ones are not tried. They might find room, and
+        overtake the one that was refused."""
         behind: dict[int, Refused] = {}
         for first in range(0, len(self.targets), source.in_order):
             page = self.targets[first : first + source.in_order]
@@ -142,7 +142,7 @@ class ActionRun:
                 return
 
     async def _each(self, source: Source, params: Mapping[str, Any], targets: Sequence[ActionTarget]) -> list[Refused]:
-        """Do it to these; returns what lanes refused, each lane once."""
+        """Call the verb for these targets; returns the refusals, one for each lane."""
         refused: dict[str, Refused] = {}
         calls = source.call_each(self.action.verb, [{**params, **target.params} for target in targets])
         async with aclosing(calls):

@@ -1,4 +1,4 @@
-"""What every screen and dialog is: it closes only itself, and survives being told things after it was left."""
+"""The base of all screens and dialogs: it closes only itself, and ignores updates that come after it was left."""
 
 from typing import TypeVar
 
@@ -8,18 +8,18 @@ from textual.screen import Screen
 from textual.scroll_view import ScrollView
 
 T = TypeVar("T")
-#: The turns of the loop that a screen which is mounted takes to give the focus to its field, and some more.
+#: How many turns of the event loop a mounted screen is given to focus its field; it takes fewer.
 _TURNS = 5
 
 
 class ClosingScreen(Screen[T]):
-    """A screen that leaves at most once, only while it lies on top, and shows nothing once it has left.
+    """A screen that is dismissed at most once, only while it is on top, and shows nothing afterwards.
 
-    The toolkit closes the top screen. Keys that were pressed before a screen had closed still reach it, so the second
-    of two key presses would close the screen below.
+    The toolkit dismisses whichever screen is on top. Keys that were pressed before a screen had closed still reach it,
+    so the second of two key presses would close the screen below.
 
-    A screen that is left is taken down part by part, and what it asked for may be answered meanwhile: to look for a
-    part that is gone ends the whole dashboard. So whatever comes later than a key goes through ``update``.
+    A dismissed screen is taken down widget by widget, while answers to its reads may still arrive: to query a widget
+    that is gone would crash the dashboard. So everything that may come late goes through ``update``.
     """
 
     _parts: tuple[ScrollView, ...] | None = None
@@ -28,13 +28,13 @@ class ClosingScreen(Screen[T]):
         self._parts = tuple(self.query(ScrollView))
 
     async def on_event(self, event: events.Event) -> None:
-        """What is taken down before it was mounted is not mounted any more: it has no parts."""
+        """Drop the mount event of a screen that was taken down before: it has no widgets."""
         if not isinstance(event, events.Mount) or (self.is_attached and self.app.is_running):
             await super().on_event(event)
 
     @property
     def is_open(self) -> bool:
-        """Whether the screen is mounted, with all its parts."""
+        """Whether the screen is mounted, with all its scrolling widgets."""
         return (
             self._parts is not None
             and self.is_attached
@@ -43,21 +43,21 @@ class ClosingScreen(Screen[T]):
         )
 
     def update(self) -> None:
-        """Show what is known by now. May be called at any time: before the screen is mounted, and after it was left."""
+        """Show the current data, if the screen is open. May be called before it is mounted, and after it was left."""
         if self.is_open:
             self.renew()
 
     def renew(self) -> None:
-        """Show what is known by now. Called only while the screen is mounted."""
+        """Show the current data. Called only while the screen is open."""
 
     def on_paste(self, event: events.Paste) -> None:
-        """Pass on what was pasted ahead of the field that it is meant for. Nothing else takes it: it is no command."""
+        """Give a paste to the focused field, or to one that is about to open. A paste is never a command."""
         event.stop()
         if not self._gives_to_field(event.text):
             self.app.call_later(self._give_late, event.text, _TURNS)
 
     def _give_late(self, pasted: str, turns: int) -> None:
-        """A field may be about to open: its screen is there, and has its parts and its focus a few turns later."""
+        """Try for a few more turns: a screen that opens is on top before it has its widgets and its focus."""
         if self._gives_to_field(pasted):
             return
         top = self.app.screen
@@ -67,7 +67,7 @@ class ClosingScreen(Screen[T]):
             self.notify("not pasted: no field is open", severity="warning", markup=False)
 
     def _gives_to_field(self, pasted: str) -> bool:
-        from textual.widgets import Input, TextArea  # half a megabyte, for who pastes before a field is open
+        from textual.widgets import Input, TextArea  # half a megabyte, needed only for a paste outside a field
 
         field = self.app.focused
         if isinstance(field, Input | TextArea):
@@ -76,6 +76,6 @@ class ClosingScreen(Screen[T]):
         return False
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Leave with a result; without effect once it has left, and while something lies over it."""
+        """Leave with a result; no effect once it has left, or while another screen is on top."""
         on_top = self.app.screen_stack[-1:] == [self]
         return super().dismiss(result) if on_top else AwaitComplete()

@@ -10,7 +10,7 @@ from lanes_tui.sources.source import Source
 
 
 def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], how: Mapping[str, Any]) -> str:
-    """``chosen`` are the words that choose what it is done to, ``how`` the parameters."""
+    """The command. ``chosen``: its name and the words that select the targets; ``how``: the parameters of the verb."""
     options: list[str] = []
     for name, value in how.items():
         param = verb.by_name[name]
@@ -19,10 +19,10 @@ def command_line(source: Source, verb: Verb[..., Any], chosen: Sequence[str], ho
         flag = f"--{param.wire.replace('_', '-')}"
         options += [flag] if value is True else [flag, str(param.show(value))]
     options += [source.option, source.name]
-    at = chosen.index("--") if "--" in chosen else len(chosen)  # behind that there are no options
+    at = chosen.index("--") if "--" in chosen else len(chosen)  # nothing after it is read as an option
     return shlex.join(["lanes", *chosen[:at], *options, *chosen[at:]])
 
 
 def first_send(source: Source) -> str:
-    """What gives the first lane something to do."""
+    """The command that sends the first message."""
     return command_line(source, sending.send, ("send", "demo:1", "hello"), {})

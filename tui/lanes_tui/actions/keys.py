@@ -1,7 +1,7 @@
 """Every key of the dashboard and what it does: the same on every screen where it does anything.
 
-A screen binds a meaning by its name, so that no key can come to mean two things. A test holds that no class binds a
-key in any other way.
+A screen binds the keys of a named meaning, so that no key has two meanings. A test checks that no class binds a key in
+any other way.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _NAMED = {each.value.rpartition("+")[2] for each in Keys} | set(KEY_NAME_REPLACE
 
 
 class KeyMeaning(NamedTuple):
-    """The keys, as the toolkit names them; a word for the foot of a screen; a sentence; how the key is shown."""
+    """The keys, as the toolkit names them; a word for the footer; a sentence for the help; how the key is shown."""
 
     keys: str
     word: str
@@ -33,7 +33,7 @@ KEYS: dict[str, KeyMeaning] = {
     "page down": KeyMeaning("pagedown,ctrl+d", "Page down", "Page down"),
     "first": KeyMeaning("home,g", "First", "The first one"),
     "last": KeyMeaning("end,G", "Last", "The last one"),
-    # coming and going
+    # screens
     "open": KeyMeaning("enter", "Open", "Open what the cursor is on; in a field or a question: accept it", "⏎"),
     "back": KeyMeaning("escape", "Back", "Back: leave what was begun, clear the filter, or close", "esc"),
     "leave": KeyMeaning("q", "Quit", "Close this screen; the main one: quit"),
@@ -113,14 +113,14 @@ SECTIONS = {
 
 
 def usable(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """What can be accepted of keys that somebody chose, and a sentence on each meaning whose keys cannot."""
+    """The entries of a person's keymap that can be used, and a sentence on each that cannot."""
     accepted, wrong = dict(keymap), {}
     for name, chosen in keymap.items():
         if name not in KEYS:
             wrong[name] = "nothing is called so"
         elif unknown := [key for key in chosen.split(",") if not _is_key(key)]:
             wrong[name] = f"{unknown[0]!r} is no key"
-    while True:  # what is not accepted has its usual keys, which others may have
+    while True:  # a refused entry has its usual keys again, which may collide with other entries
         accepted = {name: keys for name, keys in accepted.items() if name not in wrong}
         owners: dict[str, list[str]] = {}
         for name, meaning in KEYS.items():
@@ -150,12 +150,12 @@ def _is_character(name: str) -> bool:
 
 
 def is_ours(binding: Binding) -> bool:
-    """Whether a binding is of a meaning, not of the toolkit."""
+    """Whether a binding is one of ``KEYS``, not of the toolkit."""
     return place_of(binding) < len(KEYS)
 
 
 def place_of(binding: Binding) -> int:
-    """The place of its meaning among all, in which the help lists them."""
+    """The place of a binding in ``KEYS``, which is the order of the help; after all of them if it is not there."""
     texts = binding.description, binding.tooltip
     return next((at for at, each in enumerate(KEYS.values()) if (each.word, each.does) == texts), len(KEYS))
 
@@ -166,7 +166,7 @@ def section_of(binding: Binding) -> str:
 
 
 def bind(name: str, action: str, *, show: bool = False, priority: bool = False, only: str = "") -> Binding:
-    """Bind the keys of a meaning to an action; ``only``: those of them."""
+    """Bind the keys of a meaning to an action; ``only``: just these of them."""
     meaning = KEYS[name]
     keys = only or meaning.keys
     assert set(keys.split(",")) <= set(meaning.keys.split(",")), f"{keys} does not mean {name}"
@@ -183,7 +183,7 @@ def bind(name: str, action: str, *, show: bool = False, priority: bool = False, 
     )
 
 
-#: Moving in whatever list has ``move``, ``page`` and ``jump``.
+#: For widgets with the actions ``move``, ``page`` and ``jump``.
 MOVES: list[BindingType] = [
     bind("up", "move(-1)"),
     bind("down", "move(1)"),

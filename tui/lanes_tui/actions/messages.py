@@ -16,26 +16,26 @@ class FilterWanted(Message):
 
 @dataclass
 class FilterLeft(Message):
-    """The filter keeps what was typed; the keys belong to the table again."""
+    """The filter field was left: keys go to the table again."""
 
 
 @dataclass
 class MarkAllWanted(Message):
-    """All that this filter chooses is to be marked: it may have been typed just now."""
+    """All that this filter chooses is to be marked. It may be newer than what is shown."""
 
     typed: str
 
 
 @dataclass
 class SearchLeft(Message):
-    """The search is over. ``kept``: the cursor stays where it came to."""
+    """The search is over. ``kept``: the cursor stays on what it found."""
 
     kept: bool
 
 
 @dataclass
 class SortWanted(Message):
-    """The lanes are to be sorted by this; if they are, the other way round."""
+    """The lanes are to be sorted by this, or in reverse if they already are."""
 
     by: LaneSort
 

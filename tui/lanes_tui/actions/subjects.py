@@ -1,4 +1,4 @@
-"""What an action is for, as its dialog tells it: how many, which, in which states; what ends and what is kept."""
+"""The subject of an action, as its dialog describes it: which targets, in which states; what ends, what is kept."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -17,23 +17,21 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.display.describing import described, message_text
 from lanes_tui.sources.source import MarkedLane, Source
 
-#: So many are named.
+#: How many targets are named.
 NAMED = 6
-#: So many keys fit a command that somebody copies.
+#: Up to how many lanes a command lists their keys.
 LISTED = 20
-#: So many cells of a key are shown.
-_KEY = 48
-#: And of a message beside it.
-_TEXT = 24
+#: How many cells of a key are shown, and of the message beside it.
+_KEY, _TEXT = 48, 24
 COUNTING = text.line(("counting …", "muted"))
 #: The states in the order in which lanes are named.
 _FIRST = (LaneState.RUNNING, LaneState.ERRORED, LaneState.ABORTED, LaneState.IDLE)
 
 
 class ActionSubject(ABC):
-    """What an action is for. ``count``: how many ``noun``s these are; above some number a person has to type it.
+    """What an action applies to. ``count``: how many ``noun``s; above some number the person has to type it.
 
-    ``renewed``: it is read again while the question stands. ``scope``: what of a lane is meant.
+    ``renewed``: it is read again while the dialog is open. ``scope``: what of a lane an abort ends.
     """
 
     count: int
@@ -46,14 +44,14 @@ class ActionSubject(ABC):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """What the action is carried out on, one by one; none where it is one call."""
+        """The targets of an ``ActionRun``; none if the screen makes the calls itself."""
         return []
 
-    async def load(self, source: Source) -> None:  # noqa: B027 - some know all before
-        """Read what the dialog shows, where that is not known yet. Raises Lost."""
+    async def load(self, source: Source) -> None:  # noqa: B027 - some need to read nothing
+        """Read what the dialog shows and is not known yet. Raises Lost."""
 
     def question(self, target: str) -> str:
-        """The question whether to do it to that."""
+        """The question whether to act on ``target``."""
         return f"{self.action.title.format(target)}?"
 
     def title(self) -> str:
@@ -61,7 +59,7 @@ class ActionSubject(ABC):
         return self.question(f"this {self.noun}" if self.count == 1 else words.counted(self.count, self.noun))
 
     def named(self, lines: Iterable[Content]) -> list[Content]:
-        """The first of these, and how many more there are."""
+        """The first ``NAMED`` of these lines, and how many more there are."""
         first = list(islice(lines, NAMED))
         more = self.count - len(first)
         return [*first, *([text.line((f"and {words.number(more)} more", "muted"))] if more > 0 else [])]
@@ -75,12 +73,13 @@ class ActionSubject(ABC):
         """The shell command and the words that select the same; None if there is no such command."""
 
     def possible(self) -> bool:
-        """Whether there is anything to do; until it is known, there is."""
+        """Whether there is anything to do, as far as it is known."""
         return True
 
 
 class LaneSubject(ActionSubject):
-    """Lanes, each as it was marked. ``lane``: where it is one; ``chosen``: a filter that means exactly these."""
+    """Lanes, each as it was marked. ``lane``: the only one; ``chosen``: a filter that chooses exactly these lanes;
+    ``hidden``: how many of them the filter on the screen does not choose."""
 
     def __init__(
         self,
@@ -101,7 +100,7 @@ class LaneSubject(ActionSubject):
         self._now: dict[str, MarkedLane] | None = None
         self._first = sorted(marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]
         self._retries = action.verb.name == "retry-last"
-        self._left: dict[str, Message | None] = {}  # what a retry of each of the first takes
+        self._left: dict[str, Message | None] = {}  # the message that a retry of each named lane takes
 
     @property
     def targets(self) -> list[ActionTarget]:
@@ -144,7 +143,7 @@ class LaneSubject(ActionSubject):
         return self._one() if self.count == 1 else self._many()
 
     def _effects(self) -> list[Content]:
-        """What it ends, what it keeps, and what is to be known besides."""
+        """What the action ends, what it keeps, and warnings."""
         effects: list[Content] = []
         if self.action.verb.name == "abort" and self._tally is not None:
             effects.append(_ends(self._tally, self.scope))
@@ -171,7 +170,7 @@ class LaneSubject(ActionSubject):
         return [*described(self.lane, self._sight()), *why, *left, *self._effects()]
 
     def _many(self) -> list[Content]:
-        """What it comes to, before the names: of these not all may be in sight."""
+        """Counts and effects, and then the names, which may not all be in view."""
         states = COUNTING if self._tally is None else _by_state(self._tally, self.count)
         warnings = [text.line((sentence, "warn")) for sentence in self._warnings()]
         named = [
@@ -181,7 +180,7 @@ class LaneSubject(ActionSubject):
         return [states, *warnings, *self._effects(), text.EMPTY, *self.named(named)]
 
     def _retry_line(self, mark: MarkedLane, most: int | None = None) -> Content:
-        """What a retry of that lane takes, in so many cells."""
+        """The message that a retry of a lane takes, its text cut to ``most`` cells."""
         if mark.key not in self._left:
             return text.EMPTY
         message = self._left[mark.key]
@@ -222,7 +221,7 @@ class LaneSubject(ActionSubject):
 
 
 class MessageSubject(ActionSubject):
-    """Messages: one that is shown whole, or the ids of many. ``hidden``: how many the list does not show."""
+    """Messages that are on the screen, or the ids of many. ``hidden``: how many of them the list does not show."""
 
     noun = "message"
 
@@ -269,9 +268,9 @@ class MessageSubject(ActionSubject):
 
 
 class LetterSubject(ActionSubject):
-    """The dead letters from one of them on downwards, as they are listed; counted where they are, in the database.
+    """A dead letter and those listed below it, of the ones that a filter chooses; counted by the database.
 
-    ``until``: what fails later than that is not meant.
+    ``until``: a wall time; messages that fail later are left out.
     """
 
     def __init__(self, action: OfferedAction, letter: Message, chosen: LaneFilter, until: int) -> None:
@@ -315,7 +314,7 @@ class LetterSubject(ActionSubject):
 
 
 async def _left(source: Source, key: str) -> Message | None:
-    """What a retry of a lane takes; None: nothing, also where the lane is gone."""
+    """The message that a retry of a lane takes; None: there is none, or the lane is gone."""
     try:
         return await source.last_left(key)
     except NotFound:
@@ -323,7 +322,7 @@ async def _left(source: Source, key: str) -> Message | None:
 
 
 def _keys(keys: Sequence[str]) -> list[str]:
-    """Keys as a command is given them: one that begins with a dash is no option."""
+    """Lane keys as command arguments, after ``--`` if one would be read as an option because of a leading dash."""
     return ["--", *keys] if any(key.startswith("-") for key in keys) else [*keys]
 
 
@@ -374,6 +373,6 @@ def _ends(tally: Tally, scope: Scope) -> Content:
 
 
 def chosen_by(typed: str, marks: Sequence[MarkedLane], matching: int | None) -> str | None:
-    """The filter that chooses exactly these lanes, where all that it chooses are marked."""
+    """The typed filter, if it chooses exactly the marked lanes. ``matching``: how many it chooses; None: not known."""
     parsed = filters.parse(typed, 1)
     return typed.strip() if parsed.problem is None and matching == len(marks) else None

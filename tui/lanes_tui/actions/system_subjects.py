@@ -1,4 +1,4 @@
-"""What an action is for that is of no single lane: owners, providers, everything."""
+"""The subjects of actions on gateways, on providers, and on all lanes at once."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,7 +22,7 @@ RESET = OfferedAction("reset", reset_provider, "Ask {} again at once", "Reset")
 
 
 class OwnerSubject(ActionSubject):
-    """Gateways that are to claim nothing more."""
+    """Gateways that are to be drained."""
 
     noun = "gateway"
 
@@ -48,7 +48,7 @@ class OwnerSubject(ActionSubject):
 
 
 class ProviderSubject(ActionSubject):
-    """Providers against which nothing is to be known any more."""
+    """Providers whose cooldown and failures are to be forgotten."""
 
     noun = "provider"
 
@@ -59,7 +59,7 @@ class ProviderSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """Each of them; the result of one names it."""
+        """Each provider; a single one without a name, because its result names it."""
         return [ActionTarget(each.name if self.count > 1 else "", {"name": each.name}) for each in self.providers]
 
     def lines(self) -> list[Content]:
@@ -74,7 +74,7 @@ class ProviderSubject(ActionSubject):
 
 
 class EveryLaneSubject(ActionSubject):
-    """Every lane, lanes to come included. ``pause``: the one that is to end."""
+    """All lanes, lanes to come included. ``pause``: the pause that is to end; None: they are to be paused."""
 
     count = 1
     renewed = True
@@ -86,7 +86,7 @@ class EveryLaneSubject(ActionSubject):
 
     @property
     def targets(self) -> list[ActionTarget]:
-        """One call; its result names them. It ends the pause that the question names, and no other."""
+        """One call, without a name: its result has one. It ends only the pause that the question names."""
         return [ActionTarget("", {} if self._pause is None else {"match": self._pause.match, "set_at": self._pause.at})]
 
     async def load(self, source: Source) -> None:
@@ -132,5 +132,5 @@ class EveryLaneSubject(ActionSubject):
 
 
 def pauses_of_all(pauses: Sequence[GlobPause], wall: int) -> Iterator[GlobPause]:
-    """Those pauses of every lane that have not ended."""
+    """The pauses of all lanes that have not ended."""
     return (each for each in pauses if each.of_all and is_paused(each, wall))

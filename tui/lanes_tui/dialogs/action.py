@@ -1,7 +1,7 @@
-"""Before anything is done: the one dialog of all actions.
+"""The dialog that asks before every action.
 
-It tells what the action is for, by counts and by name, what ends and what is kept; takes a reason, a scope, a duration,
-and above some number that number; and shows the command that does the same.
+It tells what the action applies to, by counts and by name, what ends and what is kept; takes a reason, a scope and a
+duration; for many targets asks for their number; and shows the equivalent command.
 """
 
 from time import monotonic
@@ -24,12 +24,12 @@ from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.sheet import Sheet
 
-#: For more than that, their number has to be typed.
+#: For more targets, their number has to be typed.
 TYPED_ABOVE = 20
-#: How often what may change while the question stands is read again, and at most which part of the time that takes
-#: (one in so many).
+#: How often a subject that may change is read again, in seconds; but reading takes at most this fraction (one part in
+#: so many) of the time.
 LOOK_EVERY_S, LOOK_SHARE = 0.5, 10
-#: On a small screen: the lines of the border, the title, what is wrong and the buttons; and those of the command.
+#: On a small screen: the lines of border, title, problem and buttons; and those of the command.
 _FRAME, _SAME = 5, 3
 
 
@@ -50,9 +50,10 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
         self._number = NumberInput(compact=True, id="number", max_length=9)
         usual = "as long as it usually takes" if action.verb.name == "drain" else "until it is resumed"
-        begun: dict[str, Any] = {"compact": True, "select_on_focus": False}  # by what is typed over the dialog
-        self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **begun)
-        self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **begun)
+        # a character that is typed on a button begins the text: the focus must not select it
+        options: dict[str, Any] = {"compact": True, "select_on_focus": False}
+        self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **options)
+        self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **options)
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = button("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
@@ -80,7 +81,6 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self.set_focus(self._number if self._wanted else self._no if self.action.grave else self._yes)
 
     def on_resize(self) -> None:
-        """There is more room, or less."""
         self.call_after_refresh(self.update)
 
     @work(exclusive=True)
@@ -95,14 +95,14 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
             return
         if self._wanted and not wanted:
             self.set_focus(self._number)
-        if self.subject.renewed:  # of ten thousand lanes that takes a while: most of the time is left to others
+        if self.subject.renewed:  # ten thousand lanes take a while: leave most of the time to others
             self.set_timer(max(LOOK_EVERY_S, LOOK_SHARE * (monotonic() - began)), self._load)
 
     # ------------------------------------------------------------------------------------ what it says
 
     @property
     def how(self) -> dict[str, Any]:
-        """The parameters that are given by now. Raises ValueError for a duration that is none."""
+        """The parameters entered so far. Raises ValueError for an invalid duration."""
         params: dict[str, Any] = {}
         if "for_" in self._fields and self._duration.value.strip():
             params["for_"] = durations.parse(self._duration.value.strip())
@@ -119,7 +119,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @property
     def command(self) -> str | None:
-        """The equivalent shell command, if there is one."""
+        """The equivalent shell command; None: there is none, or the duration is invalid."""
         words = self.subject.words()
         try:
             how = {**self.action.params, **self.how}
@@ -129,8 +129,8 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @property
     def _wanted(self) -> str:
-        """The text that a person has to type; empty if none."""
-        return str(self.subject.count) if self.subject.count > TYPED_ABOVE and not self.action.is_taken_back else ""
+        """The number that the person has to type; empty: none."""
+        return str(self.subject.count) if self.subject.count > TYPED_ABOVE and not self.action.is_reversible else ""
 
     def renew(self) -> None:
         self.subject.scope = Scope(self._scope.value)
@@ -143,7 +143,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._fields["number"].display = bool(self._wanted)
         self._number.placeholder = f"type {self._wanted} to go on"
         self._yes.display = self.subject.possible()
-        if self.has_class("-short"):  # what it says gets the room that the others leave
+        if self.has_class("-short"):  # the description gets the lines that the other parts leave
             others = _FRAME + sum(each.display for each in self._fields.values()) + (_SAME if same else 0)
             self._lines.styles.max_height = max(3, self.size.height - others)
         else:
@@ -162,7 +162,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @on(FieldEntered)
     def _entered(self) -> None:
-        """Go on to what is missing; else what is grave waits for one more key, on its button."""
+        """Go to the number if it is missing; else answer, where the action is grave only after a key on its button."""
         if self._wanted and self._number.value != self._wanted:
             self.set_focus(self._number)
         elif self.action.grave:
@@ -189,7 +189,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
             self._show_note("copied")
 
     def on_key(self, event: events.Key) -> None:
-        """On a button, ``y`` is the answer; a digit begins the duration, and any other character the reason."""
+        """``y`` is the answer. On a button, a digit begins the duration, and any other character the reason."""
         typed = event.character
         if not event.is_printable or typed in (None, " ", KEYS["copy"].keys):
             return
