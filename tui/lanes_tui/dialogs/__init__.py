@@ -1,1 +1,1 @@
-"""What lies over the main screen: questions and the help."""
+"""Dialogs over the screens: questions, fields, results, commands and the help."""

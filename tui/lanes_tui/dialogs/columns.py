@@ -1,4 +1,4 @@
-"""Which columns the table shows."""
+"""The choice of the columns of the lanes table."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from lanes_tui.widgets.sheet import Sheet
 
 
 class ColumnsDialog(Dialog[tuple[str, ...] | None]):
-    """Gives the chosen columns, or None where nothing is to change. LANE is always one of them."""
+    """Its result is the chosen columns, LANE always among them, or None if nothing is to change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("up", "move(-1)"),
@@ -50,7 +50,7 @@ class ColumnsDialog(Dialog[tuple[str, ...] | None]):
             lines.append(text.line(("▌ " if row == self._row else "  ", "accent"), mark, name, always))
         sheet = self.query_one("#dialog-lines", Sheet)
         sheet.show(lines)
-        sheet.scroll_to_region(Region(0, self._row, 1, 1), animate=False)  # on a small screen not all are in sight
+        sheet.scroll_to_region(Region(0, self._row, 1, 1), animate=False)  # on a small screen not all are in view
 
     def action_move(self, by: int) -> None:
         self._row = (self._row + by) % len(ORDER)

@@ -1,4 +1,4 @@
-"""What every dialog is: a screen through which the one below is seen."""
+"""The base of all dialogs: a screen through which the one below is seen."""
 
 from typing import ClassVar, TypeVar
 
@@ -12,7 +12,7 @@ from lanes_tui.actions.keys import KEYS, bind
 from lanes_tui.display import text
 
 T = TypeVar("T")
-#: Going from one button to the next.
+#: The keys that move between buttons.
 BUTTON_KEYS: list[BindingType] = [
     *(bind(name, "app.focus_previous") for name in ("left", "up")),
     *(bind(name, "app.focus_next") for name in ("right", "down")),
@@ -20,18 +20,18 @@ BUTTON_KEYS: list[BindingType] = [
 
 
 class Dialog(ClosingScreen[T], ModalScreen[T]):
-    """Lies over another screen until it is left with a result."""
+    """A screen over another one, which is left with a result."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
 
     @on(Button.Pressed)
     async def _pressed(self, event: Button.Pressed) -> None:
-        """Run what the button is named by, here: by now another screen may lie on top, and have such an action too."""
+        """Run the action of the button here: another screen, with an action of the same name, may be on top already."""
         event.stop()
         await self.run_action(event.button.name or "")
 
 
 def button(word: str, key: str, action: str, *, id: str | None = None, classes: str | None = None) -> Button:  # noqa: A002 - the toolkit's own word
-    """A button that runs an action of its dialog. It says a word, and the key that does the same."""
+    """A button that runs an action of its dialog, labelled with a word and the key of that action."""
     label = text.line(f" {word} ", (f"{KEYS[key].sign or KEYS[key].keys} ", "muted"))
     return Button(label, compact=True, name=action, id=id, classes=classes)

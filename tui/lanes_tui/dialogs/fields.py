@@ -1,4 +1,4 @@
-"""The fields of a dialog for actions: a text, a number, one of a few words."""
+"""The fields of the dialog for actions: a text, a number, a choice of words."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -19,11 +19,11 @@ _LABEL = 10
 
 
 class FieldEntered(Message):
-    """What was typed into a field is to count."""
+    """Enter was pressed in a field."""
 
 
 class FieldInput(Typed):
-    """Where the value of a field is typed."""
+    """A field in which a text is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "enter"),
@@ -38,7 +38,7 @@ class FieldInput(Typed):
 
 
 class NumberInput(FieldInput):
-    """Where a number is typed to show that it is meant. Other keys are for the dialog."""
+    """Takes the number that confirms an action: digits only. ``y`` goes on to the dialog."""
 
     async def _on_key(self, event: events.Key) -> None:
         if event.is_printable and not (event.character or "").isdecimal():
@@ -48,7 +48,7 @@ class NumberInput(FieldInput):
 
 
 class WordChoice(Widget, can_focus=True):
-    """One of a few words."""
+    """A choice between a few words."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("left", "turn(-1)"),

@@ -1,4 +1,4 @@
-"""The help: the keys that do something just now, read from the live bindings."""
+"""The help: the keys that work on the screen below, read from its bindings, and the legend."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.sheet import Sheet
 
 _KEYS = 10
-#: Of more keys for one meaning the first and the last are named.
+#: If a meaning has more keys, only the first and the last are shown.
 _MOST_KEYS = 3
 
 
@@ -49,7 +49,7 @@ class Help(Dialog[None]):
         pane.focus()
 
     def _keys(self, bindings: Iterable[ActiveBinding]) -> list[Content]:
-        """Each meaning with all of its keys; two of them on one line, where both fit there."""
+        """Each meaning with its keys; two of them on a line where both fit."""
         keys: dict[str, dict[str, None]] = {}
         for active in bindings:
             keys.setdefault(active.tooltip, {})[self.app.get_key_display(active.binding)] = None
@@ -79,7 +79,7 @@ def _signs(signs: Sequence[str]) -> Content:
 
 
 def lane_signs() -> list[Content]:
-    """What the signs of lanes mean."""
+    """The legend of lanes: states and symbols."""
     signs = (
         (words.AWAITING, "its run asks its sender: m answers"),
         (words.PARKED, "its message waits for a provider, and is tried again by itself"),

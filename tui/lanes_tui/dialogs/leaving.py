@@ -1,4 +1,4 @@
-"""The question before the dashboard of ``lanes up`` is closed: whether the gateway continues."""
+"""The question before the dashboard of ``lanes up`` is left: whether its gateway goes on."""
 
 from enum import Enum
 from typing import ClassVar
@@ -21,7 +21,7 @@ class Leaving(Enum):
 
 
 class LeavingDialog(Dialog[Leaving | None]):
-    """Asks how to leave; its result is None where somebody stays."""
+    """Asks how to leave; the result is None if the person stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *BUTTON_KEYS,

@@ -1,4 +1,4 @@
-"""The command palette: everything that a key does on a screen, and the themes, found by a part of the name."""
+"""The command palette: what keys do on the screen below, and the themes, found by a part of their name."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -23,7 +23,7 @@ _KEY, _NAME = 6, 22
 
 
 class Command(NamedTuple):
-    """Something that can be done: its name, more words on it, its key, and the action of which part."""
+    """An entry of the palette. ``action`` runs on ``node``, a screen or the app."""
 
     name: str
     description: str
@@ -32,7 +32,8 @@ class Command(NamedTuple):
     node: DOMNode
 
     def rank(self, words: list[str]) -> int | None:
-        """How well these words fit: a name that begins so, then a name that has them, then a description. None: not."""
+        """How well ``words`` match: 0: the name begins with them; 1: the name has them all; 2: name and description
+        together do. None: they do not match."""
         name, whole = self.name.lower(), f"{self.name} {self.description}".lower()
         if not all(word in whole for word in words):
             return None
@@ -42,7 +43,7 @@ class Command(NamedTuple):
 
 
 def commands(app: App[Any]) -> Iterator[Command]:
-    """What the keys of the screen and of the app do, then the themes. Moving about is left to the keys."""
+    """What the keys of the screen and of the app do, then the themes. Keys of widgets, as for moving, are left out."""
     found: dict[str, Command] = {}
     for node, binding, enabled, tooltip in app.screen.active_bindings.values():
         if not (isinstance(node, Screen | App) and enabled and is_ours(binding)) or binding.action == "palette":
@@ -56,7 +57,7 @@ def commands(app: App[Any]) -> Iterator[Command]:
 
 
 class Palette(Dialog[Command | None]):
-    """Asks what is to be done. Its result is the command that was chosen."""
+    """Asks for a command. The result is the chosen one, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "dismiss", priority=True),
@@ -75,7 +76,7 @@ class Palette(Dialog[Command | None]):
         with Vertical(id="dialog"):
             yield FilterLine(FilterInput(placeholder="what is to be done?", compact=True), sign=": ")
             rows = Rows(id="commands")
-            rows.can_focus = False  # a click on a command leaves the field open for what is typed
+            rows.can_focus = False  # a click on a command leaves the focus in the field
             yield rows
 
     def on_mount(self) -> None:
@@ -97,7 +98,7 @@ class Palette(Dialog[Command | None]):
         words = typed.lower().split()
         ranked = [(rank, i) for i, each in enumerate(self._offered) if (rank := each.rank(words)) is not None]
         rows = [ListRow(str(i), _line(self._offered[i])) for _, i in sorted(ranked)]
-        self.query_one(Rows).forget_cursor()  # what is typed chooses the best fit, wherever the cursor stood
+        self.query_one(Rows).forget_cursor()  # typing puts the cursor on the best match
         self.query_one(Rows).show(rows, text.line(("no such command", "muted")))
 
     def action_move(self, by: int) -> None:

@@ -1,4 +1,4 @@
-"""What came of an action on many: how many of each outcome, and each of them, while it goes on and afterwards."""
+"""The results of an action on many targets: counts by outcome, and each result, while it goes on and afterwards."""
 
 from typing import ClassVar
 
@@ -17,12 +17,12 @@ from lanes_tui.display import text, words
 from lanes_tui.tables.scrolling import painted, set_virtual_size
 from lanes_tui.widgets.sheet import Sheet
 
-#: How often it is painted while the action goes on: whatever comes in between is one paint.
+#: How often new results are painted while the action goes on, in seconds.
 PAINT_EVERY_S = 0.2
 
 
 class Outcomes(ScrollView, can_focus=True):
-    """The results of a run, of which only the lines that are seen are made."""
+    """The results of an action, one on each line; only lines in view are rendered."""
 
     def __init__(self, run: ActionRun) -> None:
         super().__init__(id="outcomes")
@@ -34,7 +34,7 @@ class Outcomes(ScrollView, can_focus=True):
         return "\n".join(_line(self._run.result(place)).plain for place in range(self._run.done))
 
     def renew(self) -> None:
-        """Show what came since."""
+        """Show the results that came since."""
         set_virtual_size(self, Size(self.scrollable_content_region.width, self._run.done))
         self.refresh()
 
@@ -45,7 +45,7 @@ class Outcomes(ScrollView, can_focus=True):
 
 
 class Results(Dialog[None]):
-    """Can be left while the action goes on; it comes back with the key for outcomes."""
+    """Can be closed while the action goes on; the key for outcomes opens it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("stop", "stop", show=True),
@@ -87,19 +87,19 @@ class Results(Dialog[None]):
         self._keys.show([text.joined([*stop, text.line(("esc", "accent"), (" close", "muted"))])])
 
     def action_stop(self) -> None:
-        """Begin nothing more."""
+        """Start no further requests."""
         self.run.stop()
         self.update()
 
 
 def noun(run: ActionRun) -> str:
-    """The targets of the action."""
+    """The word for a target of the action."""
     named = {"key": "lane", "id": "message", "name": "provider"}
     return next(noun for param, noun in named.items() if param in run.action.verb.by_name)
 
 
 def summary(run: ActionRun) -> Content:
-    """How many of each outcome, and what is still to come."""
+    """How many results of each outcome, and how many are still to come."""
     pieces = [
         text.line((f"{words.number(count)} {outcome}", "warn" if grave else "good"))
         for (outcome, grave), count in run.counts.most_common()
@@ -114,7 +114,7 @@ def summary(run: ActionRun) -> Content:
 
 
 def sentence(run: ActionRun) -> Content:
-    """The same, with what was to be done."""
+    """The summary after the title of the action."""
     return text.line(run.action.title.format(words.counted(len(run.targets), noun(run))), ": ", summary(run))
 
 

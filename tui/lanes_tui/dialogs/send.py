@@ -1,5 +1,5 @@
-"""Writing a message to a lane, or the answer to its question. It stays open until the message was accepted, so that
-nothing typed is lost.
+"""The dialog that sends a message to a lane, or answers its question. It stays open until the message is accepted, so
+that nothing typed is lost.
 """
 
 import re
@@ -23,22 +23,22 @@ from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.filter_bar import Typed
 from lanes_tui.widgets.sheet import Sheet
 
-#: The most characters that are written here: with more, each key takes long.
+#: How many characters a message may have here: in a longer one, each key would take long.
 MOST_WRITTEN = 100_000
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029]")
 
 
 def showable(pasted: str) -> str:
-    """A text without what would move the cursor of the terminal or turn its reading direction."""
+    """A text without characters that move the cursor of the terminal or change the reading direction."""
     lines = _LINE_ENDS.sub("\n", pasted).replace("\t", "    ")
     return "".join(c for c in lines if c == "\n" or c.isprintable() or category(c) == "Zs")
 
 
 class Writing(TextArea):
-    """Where it is typed. What is pasted keeps only what can be shown as it is."""
+    """The field for the text. Of a paste it keeps only what can be shown as it is."""
 
     async def _on_paste(self, event: events.Paste) -> None:
-        """Before the toolkit's own, which is called next."""
+        """Clean the paste, or refuse it, before the toolkit's own handler takes it."""
         event.stop()
         event.text = showable(event.text)
         if len(self.text) + len(event.text) > MOST_WRITTEN:
@@ -46,12 +46,12 @@ class Writing(TextArea):
             self.post_message(PasteRefused())
 
 
-#: Where there is no lane yet, the first message may go to this one.
+#: The lane that is proposed for the first message.
 FIRST_KEY = "demo:1"
 
 
 class KeyInput(Typed):
-    """Where the lane is named, if there is none to write to."""
+    """The field for the key of the lane, if the screen gives none."""
 
     def action_leave(self) -> None:
         self.screen.focus_next()
@@ -61,7 +61,7 @@ class KeyInput(Typed):
 
 
 def _question_lines(question: AskedQuestion | None) -> list[Content]:
-    """What is asked, and the words that answer it."""
+    """The question, and the answers to choose from."""
     if question is None:
         return []
     options = [text.line(("one of: ", "muted"), ", ".join(question.options))] if question.options else []
@@ -71,8 +71,8 @@ def _question_lines(question: AskedQuestion | None) -> list[Content]:
 class SendDialog(Dialog[Message | None]):
     """Sends what is typed; its result is the accepted message, or None. ``key`` None: it asks for the lane too.
 
-    ``question``: what the run of the lane asks; what is typed is the answer. ``runs``: it may be given to the run
-    instead. ``first``: there is no lane yet, so that one is proposed.
+    ``question``: of the run, which the text answers. ``runs``: a run holds the lane, so that the text may steer it.
+    ``first``: there is no lane yet, so one is proposed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
