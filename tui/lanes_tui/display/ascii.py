@@ -1,7 +1,7 @@
-"""Drawing with ASCII only, for terminals and fonts that have no more: at the last step before the screen.
+"""Output in ASCII only, for terminals and fonts without more: converted in the last step before the screen.
 
-Signs of ours get a stand-in of the same width; any other character is a question mark for each of its cells, so
-that columns stay columns.
+The dashboard's own symbols have replacements of the same width; any other character becomes a question mark for each of
+its cells, so that columns stay aligned.
 """
 
 from functools import lru_cache
@@ -25,15 +25,15 @@ _TABLE = str.maketrans(_SIGNS)
 
 @lru_cache(maxsize=4096)
 def in_ascii(text: str) -> str:
-    """``text`` in as many cells, in ASCII."""
+    """``text`` in ASCII, in as many cells."""
     if text.isascii():
         return text
     return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_TABLE))
 
 
 class AsciiFilter(LineFilter):
-    """A filter through which the toolkit passes every line of every widget."""
+    """The toolkit passes every line of every widget through it."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - as it calls it
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the toolkit's signature
         """The line in ASCII."""
         return [Segment(in_ascii(text), style, control) for text, style, control in segments]

@@ -6,13 +6,13 @@ from typing import NamedTuple
 from lanes.explain.phrases import concerned
 from lanes.records import Event
 
-#: So many of the same, with at most so many other kinds between them, become one line.
+#: At least ``FEWEST`` equal events become one line; at most ``INTERLEAVED`` kinds may alternate.
 FEWEST = 4
 INTERLEAVED = 3
 
 
 class Group(NamedTuple):
-    """Consecutive events of the same kind; usually there is only one."""
+    """Events that share a line, being equal and close to each other; most groups have only one."""
 
     events: tuple[Event, ...]
 
@@ -28,12 +28,12 @@ class Group(NamedTuple):
 
     @property
     def lanes(self) -> int:
-        """How many lanes they are about."""
+        """How many lanes the events are about."""
         return len({event.key for event in self.events if event.key is not None})
 
 
 def coalesced(events: Sequence[Event]) -> list[Group]:
-    """The same events, in the order of the first of each group: those that say the same as others near by."""
+    """The events in groups of equal ones that are close to each other, ordered by the first event of each."""
     found: list[Group] = []
     under_way: dict[object, list[Event]] = {}
     for event in events:
@@ -53,7 +53,7 @@ def _ended(under_way: dict[object, list[Event]]) -> list[Group]:
 
 
 def single(events: Iterable[Event]) -> list[Group]:
-    """Every event by itself."""
+    """Each event as a group of its own."""
     return [Group((event,)) for event in events]
 
 

@@ -1,4 +1,4 @@
-"""The columns of the lanes table: how wide each is on a screen of some width, and what it says of a lane."""
+"""The columns of the lanes table: their widths on a screen, and what their cells say of a lane."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,22 +14,22 @@ from lanes_storage.law import MAX_INTERRUPTIONS, SourceState, WatchedState
 from lanes_storage.records import LaneSort
 from lanes_tui.display import text, words
 
-#: What a cell says: texts, each with its tone or without one.
+#: The content of a cell: texts, with or without a tone.
 CellParts = tuple[str | tuple[str, str], ...]
 _NOTHING: CellParts = ()
 #: A head that waits longer than this gets a warning colour.
 LONG_WAIT_MS = 30_000
 #: The same for a run without a limit.
 LONG_HOLD_MS = 300_000
-#: Ages below a minute are told in such steps where a second more says nothing: each of them would be painted.
+#: The steps of ages below a minute in columns where seconds do not matter: each new value costs a repaint.
 STEP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class ViewedAt:
-    """When a record is looked at: the wall time, and how much time has passed since it was read; and what was silent.
+    """The moment for which records are shown: the wall time, and the time that has passed since they were read.
 
-    ``silent`` has the silent runs by id, with their ages as of the moment of reading.
+    ``silent``: the silent runs by id, with their ages as of the read.
     """
 
     wall: int
@@ -38,24 +38,24 @@ class ViewedAt:
 
     @classmethod
     def of(cls, at: Now, now: Now, silent: Mapping[int, Silence] | None = None) -> "ViewedAt":
-        """The sight, at ``now``, of what was read at ``at``."""
+        """For showing, at ``now``, what was read at ``at``."""
         return cls(now.wall, max(0, now.mono - at.mono), silent or {})
 
     def moment(self, at: int) -> str:
-        """A time of day, with its date where that is not today's."""
+        """A time of day, with its date if that is not today."""
         return words.moment(at, self.wall)
 
     def age(self, ms: int) -> int:
-        """An age by now."""
+        """An age at this moment, from the age as of the read."""
         return ms + self.passed_ms
 
     def left(self, ms: int | None) -> int | None:
-        """The remaining part of a duration by now; negative once it is over. Returns None for None."""
+        """What is left of a duration at this moment; negative once it is over. None for None."""
         return None if ms is None else ms - self.passed_ms
 
 
 class Column(NamedTuple):
-    """A column as it is laid out."""
+    """A column as it is laid out: ``x`` is its first cell."""
 
     title: str
     x: int
@@ -68,7 +68,10 @@ class Column(NamedTuple):
 
 
 class ColumnKind(NamedTuple):
-    """A column: its width on narrow, usual and wide screens, its side, its order, and what a cell of a width says."""
+    """A column: its widths on narrow, usual and wide screens (0: the rest), and the order that it sorts by.
+
+    ``cell`` returns the content of a cell of some width.
+    """
 
     widths: tuple[int, int, int]
     right: bool
@@ -80,24 +83,24 @@ class ColumnKind(NamedTuple):
 USUAL = ("STATE", "LANE", "SILENT", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR")
 #: The order in which columns are dropped if there is not enough room. LANE and STATE are never dropped.
 _GIVES_WAY = ("EPOCH", "CHANGED", "TRY", "COST", "OWNER", "LAST ERROR", "WAIT", "BEAT", "QUEUE", "HELD", "SILENT")
-#: These give way to whole keys too.
+#: These give way to longer keys too.
 _SPARE = frozenset({"EPOCH", "CHANGED", "TRY", "COST", "OWNER"})
 _WISHED_LANE = 40
 #: Cells before the first column: the cursor, the mark, a space.
 MARGIN = 3
-#: A last error needs this much to say anything, a key this much to be told from others.
+#: The least width in which an error says anything, and a key can be told from others.
 _LEAST_ERROR = 16
 _LEAST_LANE = 22
-#: What follows a cause needs this much, with its colon.
+#: The least width for the text after a cause, with its colon.
 _LEAST_MORE = 8
-#: What a key is given at most where there are errors to be told.
+#: The longest key that is assumed if the keys are not known.
 _MOST_LANE = 72
 
 
 def lay_out(width: int, chosen: tuple[str, ...] = USUAL, longest: int = _MOST_LANE) -> tuple[Column, ...]:
     """The chosen columns on a screen of ``width`` cells: as many of them as there is room for.
 
-    ``longest``: so many cells the longest key takes; what LANE does not need is for the errors.
+    ``longest``: the cells that the longest key takes; LAST ERROR gets what LANE does not need.
     """
     names = [name for name in ORDER if name in chosen or name == "LANE"]
     size = 0 if width < 100 else 1 if width < 150 else 2
@@ -122,17 +125,17 @@ def lay_out(width: int, chosen: tuple[str, ...] = USUAL, longest: int = _MOST_LA
 
 
 def _left(names: list[str], width: int, size: int, gap: int) -> int:
-    """The width that the columns of a fixed width leave to the other columns."""
+    """The width that the columns of fixed width leave to LANE and LAST ERROR."""
     return width - MARGIN - 1 - sum(KINDS[name].widths[size] for name in names) - gap * (len(names) - 1)
 
 
 def cells_of(lane: Lane, sight: ViewedAt, columns: tuple[Column, ...]) -> tuple[CellParts, ...]:
-    """What each column says of a lane: cheap to make and to compare, and laid out only where it is painted."""
+    """The cells of a lane: cheap to make and to compare, and laid out only when they are painted."""
     return tuple(KINDS[column.title].cell(lane, sight, column.width) for column in columns)
 
 
 def plain(title: str, lane: Lane, sight: ViewedAt) -> str:
-    """The whole text of a column, without colour."""
+    """The whole text of a cell, without colour."""
     return text.line(*KINDS[title].cell(lane, sight, 10_000)).plain
 
 
@@ -163,7 +166,7 @@ def _tone_of_hold(held: int, left: int | None) -> str:
 
 
 def _silent(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
-    """How long a run has shown no progress; of a silent one also the limit that acts first, if there is room."""
+    """How long a run has shown no progress; for a silent one also the limit that acts first, if there is room."""
     if lane.progress_age_ms is None:
         return _NOTHING
     silence = None if lane.run_id is None else sight.silent.get(lane.run_id)
@@ -255,12 +258,12 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
 
 
 def _behind(said: str, more: str, tone: str, width: int) -> CellParts:
-    """What follows in a cell of a width; nothing where hardly any of it would be seen: then the rest is whole."""
+    """The text after ``said``; nothing if hardly any of it would fit."""
     return ((f": {more}", tone),) if more and width - len(said) >= _LEAST_MORE else _NOTHING
 
 
 def _elsewhere(seen: WatchedLane) -> CellParts:
-    """What is to be known of a lane in another program's gateway."""
+    """What is to be said of a lane in another program's gateway."""
     clauses = []
     if seen.state is WatchedState.STALE:
         clauses.append("its row says that it runs, and nothing does")
@@ -271,7 +274,7 @@ def _elsewhere(seen: WatchedLane) -> CellParts:
     return ((", ".join(clauses), "warn"),)
 
 
-#: Every column, from left to right. LANE and LAST ERROR share what the others leave.
+#: All columns, from left to right. LANE and LAST ERROR share the width that the others leave.
 KINDS: dict[str, ColumnKind] = {
     "STATE": ColumnKind((10, 11, 11), False, LaneSort.STATE, _state),
     "LANE": ColumnKind((0, 0, 0), False, LaneSort.LANE, _lane),

@@ -1,9 +1,9 @@
-"""The colours of the tones: in each theme they can be read on everything that they stand on.
+"""The colours of the tones, legible in each theme on every background.
 
-A theme's own colours are wishes. Each is moved towards black or white until its contrast with every ground is enough
-(4.5, as WCAG asks of text), also as a terminal of 256 or 16 colours shows it. Where the terminal decides what its
-colours are, only those are used that can be read on its default ground with the palettes that are in use, and no ground
-is painted.
+A theme's own colour is only a wish. It is moved towards black or white until its contrast with every background is
+enough (4.5, as WCAG requires of text), also as a terminal of 256 or 16 colours shows it. Where the terminal itself
+defines the colours, only those are used that are legible on its default background with common palettes, and no
+background is painted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +12,9 @@ from rich.color import ColorSystem
 from textual.color import Color
 
 ENOUGH = 4.5
-#: The background of text.
+#: The variables of the backgrounds of text.
 GROUNDS = ("ground", "ground-bar", "ground-raised", "ground-cursor", "ground-cursor-blurred")
-#: What is aimed at: the terminal rounds colours.
+#: The contrast that is aimed at: more, because terminals round colours.
 _AIM = 4.7
 _STEPS = 50
 _WHITE, _BLACK = Color(255, 255, 255), Color(0, 0, 0)
@@ -22,13 +22,14 @@ _WHITE, _BLACK = Color(255, 255, 255), Color(0, 0, 0)
 _CURSOR, _CURSOR_BLURRED = 0.22, 0.10
 #: How much of the foreground the bars at head and foot have, and how much dialogs and fields.
 _BAR, _RAISED = 0.09, 0.05
-#: Which colour of a theme each tone wishes for.
+#: The colour of a theme that each tone begins with.
 _WISHES = {
     "running": "success", "errored": "error", "aborted": "warning", "paused": "accent", "good": "success",
     "warn": "warning", "bad": "error", "head": "primary", "mark": "warning", "accent": "accent", "strong": "foreground",
 }  # fmt: skip
-#: These stand back: so much of the foreground is in them.
+#: Subdued tones: how much of the foreground is blended into the background.
 _QUIET = {"idle": 0.65, "muted": 0.65}
+#: Where the terminal defines the colours: those of the tones on a dark background (True), and on a light one.
 _ANSI = {
     True: {
         "running": "bright_green", "errored": "bright_red", "aborted": "bright_yellow", "paused": "bright_magenta",
@@ -44,13 +45,16 @@ _ANSI = {
 
 
 def shown_in(colours: str | None) -> Callable[[Color], Color]:
-    """Which colour a terminal shows for another. It has 256, 16 (``standard``), or all of them."""
+    """Maps a colour to the one that a terminal of 256 colours, 16 (``standard``) or all of them shows for it."""
     system = {"256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}.get(colours or "", ColorSystem.TRUECOLOR)
     return lambda colour: Color.from_rich_color(colour.rich_color.downgrade(system), ansi=False)
 
 
 def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool, colours: str | None = None) -> dict[str, str]:
-    """The variables of the style sheet: for the tones (``tone-idle`` …), for plain text, and for each ground."""
+    """The variables of the style sheet: for the tones (``tone-idle`` …), for plain text, and for each background.
+
+    ``ansi``: the terminal defines the colours.
+    """
     if ansi:
         tones = {f"tone-{tone}": f"ansi_{name}" for tone, name in _ANSI[dark].items()}
         return tones | dict.fromkeys(("plain", *GROUNDS), "ansi_default")
@@ -63,7 +67,8 @@ def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool, colours:
         "ground-cursor-blurred": ground.blend(primary, _CURSOR_BLURRED),
     }
     shown = shown_in(colours)
-    utmost = _WHITE if dark else _BLACK  # a ground on which not even that can be read gives way: a grey one of sixteen
+    # a terminal of 16 colours may show a grey background on which not even this is legible: then that is changed
+    utmost = _WHITE if dark else _BLACK
     grounds = {name: legible(each, [utmost], dark=not dark, shown=shown) for name, each in grounds.items()}
     wishes = {f"tone-{tone}": Color.parse(theme[name]) for tone, name in _WISHES.items()}
     wishes |= {f"tone-{tone}": ground.blend(foreground, share) for tone, share in _QUIET.items()}
@@ -73,7 +78,7 @@ def tone_variables(theme: Mapping[str, str], *, ansi: bool, dark: bool, colours:
 
 
 def legible(wish: Color, grounds: Iterable[Color], *, dark: bool, shown: Callable[[Color], Color]) -> Color:
-    """The nearest colour on the way to white, or to black on light grounds, that can be read on all of them."""
+    """The nearest colour on the way to white, or to black on light backgrounds, that is legible on all of them."""
     grounds = [seen for ground in grounds for seen in (ground, shown(ground))]
     end = _WHITE if dark else _BLACK
     for step in range(_STEPS):
@@ -85,7 +90,7 @@ def legible(wish: Color, grounds: Iterable[Color], *, dark: bool, shown: Callabl
 
 
 def contrast(one: Color, other: Color) -> float:
-    """How well two colours can be told apart, from 1 to 21, as WCAG 2 reckons it."""
+    """The contrast ratio of two colours as WCAG 2 defines it, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -1,4 +1,4 @@
-"""Messages and events, as lines: the same wherever they are shown."""
+"""Messages, events, processes and lanes as lines of text, the same on every screen."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,12 +13,12 @@ from lanes_storage.law import MessageState
 from lanes_tui.display import text, words
 from lanes_tui.display.columns import ViewedAt
 
-#: So many cells of its key are shown on the line of an event.
+#: How many cells of its key are shown on the line of an event.
 _KEY = 30
 
 
 def message_line(message: Message, sight: ViewedAt) -> Content:
-    """One message: its place or state, its id, how long ago, what it says and what came of it."""
+    """One message: its place or state, its id, its age, its text and its result."""
     look = words.look_of_state(message.state)
     mark = look.symbol if message.position is None else str(message.position)
     since = message.ended_at or message.started_at or message.accepted_at
@@ -54,7 +54,7 @@ def _result(message: Message, sight: ViewedAt) -> list[text.Part]:
 
 
 def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
-    """A message with all that is known of it, on as many lines as that takes."""
+    """All that is known of a message, on as many lines as that takes."""
     look = words.look_of_state(message.state)
     head = text.line(
         (f"MESSAGE #{message.id} ", "head"),
@@ -79,7 +79,7 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
 
 
 def _by(message: Message) -> str:
-    """Who answered, and after whom."""
+    """Which provider and model answered, and what it cost."""
     provider = failed_over(message) or message.provider
     cost = "" if message.cost_usd is None else f", {dollars(round(message.cost_usd * 1e6))}"
     return "" if provider is None else f" by {provider}" + (f", model {message.model}" if message.model else "") + cost
@@ -122,7 +122,7 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
     about = concerned(event)
     if event.actor is not None and not any(each.startswith(f"{event.actor} ") for each in about):
         parts.append((f" {event.actor}", "muted"))
-    # what happened comes before what to do about it: the line under the cursor is shown whole
+    # what happened comes first: only the line under the cursor is shown whole, with what to do about it
     more = ", ".join((*about, *map(text.first_words, event_texts(event)), *to_do(event)))
     return text.line(*parts, (f" {more}" if more else "", "muted"))
 
@@ -130,7 +130,7 @@ def event_line(event: Event, sight: ViewedAt, *, with_key: bool = False) -> Cont
 def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 100) -> list[Content]:
     """The processes of a run, each below the one that started it: its age, what it uses, and what it waits for.
 
-    ``most``: so many lines at most; the last one counts those that have none.
+    ``most``: how many lines at most; the last one counts the processes without a line.
     """
     if not processes:
         return []
@@ -147,14 +147,14 @@ def process_lines(processes: Sequence[RunProcess], sight: ViewedAt, most: int = 
 
 
 def why_text(detail: LaneDetail) -> str:
-    """Why a lane is where it is, below a line that names it and its state."""
+    """The why-paragraph of a lane, without its key and its state, which the line above shows."""
     paragraph = detail.why.removeprefix(f"Lane {clean(detail.lane.key)} is ")
     first, _, rest = paragraph.partition(". ")
     return rest if first.isalpha() else paragraph[:1].upper() + paragraph[1:]
 
 
 def described(lane: Lane, sight: ViewedAt) -> list[Content]:
-    """A lane before something is done to it: its key, its state and epoch, and who holds it."""
+    """A lane in the dialog of an action: its key, its state and epoch, and who holds it."""
     look = words.look_of(lane, sight.wall)
     state: list[text.Part] = [look.label]
     if lane.held_ms is not None:

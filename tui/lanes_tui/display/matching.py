@@ -1,4 +1,4 @@
-"""The filter of a short list that is held whole: in the language of all filters, the columns of the list are fields."""
+"""Filters for short lists that are read whole: the language of all filters, with the columns of the list as fields."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,26 +12,26 @@ _COMPARED = re.compile(r"(>=|<=|>|<|=)(\d+)")
 
 
 class RowWord(NamedTuple):
-    """One word of a filter: what it says of which field; of none, it is a part of any."""
+    """One word of a filter: a value that is looked for in ``field``, or in every field if that is empty."""
 
     field: str
     value: str
     negated: bool
 
     def fits(self, row: Mapping[str, str | int]) -> bool:
-        """Whether it is true of a row."""
+        """Whether a row fits this word."""
         cells = [row[self.field]] if self.field else list(row.values())
         return any(_cell_fits(cell, each) for cell in cells for each in self.value.split(",")) != self.negated
 
 
 class RowFilter(NamedTuple):
-    """All its words must fit. ``problem``: what is wrong with one, which is left out."""
+    """A row must fit all its words. ``problem``: what is wrong with a word that was left out."""
 
     words: tuple[RowWord, ...]
     problem: str | None = None
 
     def fits(self, row: Mapping[str, str | int]) -> bool:
-        """Whether it chooses a row."""
+        """Whether the filter chooses a row."""
         return all(word.fits(row) for word in self.words)
 
 
@@ -40,7 +40,7 @@ def row_filter(typed: str, fields: Sequence[str]) -> RowFilter:
     words: list[RowWord] = []
     problem = None
     for typed_word in _WORD.findall(typed):
-        sign, field, value = _PARTS.fullmatch(typed_word).groups("")  # type: ignore[union-attr]  # it fits all
+        sign, field, value = _PARTS.fullmatch(typed_word).groups("")  # type: ignore[union-attr]  # it matches any text
         nearest = resembling(field, fields) if field else None
         if field in fields or not field:
             words.append(RowWord(field, value.replace('"', "").lower(), bool(sign)))

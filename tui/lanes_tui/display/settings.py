@@ -1,7 +1,7 @@
-"""What a person chose, kept from one day to the next in ``lanes/dashboard.toml`` of their configuration directory.
+"""The settings of the dashboard, kept in ``lanes/dashboard.toml`` of the person's configuration directory.
 
 A file that is missing, broken or written by another version never keeps the dashboard from starting: what cannot be
-read is as if it had not been chosen. A broken file is left as it is.
+read has its default. A broken file is left as it is.
 """
 
 import contextlib
@@ -16,27 +16,27 @@ from lanes.text.toml import toml_value
 from lanes_storage.records import LaneOrder, LaneSort
 from lanes_tui.display.columns import ORDER, USUAL
 
-#: How often the source is looked at, in seconds; ``+`` and ``-`` go through these.
+#: The refresh intervals, in seconds, that ``+`` and ``-`` step through.
 RATES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-#: How lanes are sorted unless somebody chose otherwise: what is silent, and then by attention.
+#: The default order: silent lanes first, and then by attention.
 USUAL_ORDER = LaneOrder(LaneSort.SILENT)
-#: The first edition wrote these down, chosen or not: they are what is usual now.
+#: Values that the first edition wrote even if nobody chose them: they are read as the defaults.
 _FIRST_EDITION = {
     "columns": ["STATE", "LANE", "HELD", "BEAT", "QUEUE", "WAIT", "OWNER", "LAST ERROR"],
     "sort": "attention",
     "ascii": False,
 }
 EDITION = 2
-#: Keys are folded by so many of their parts at most.
+#: By how many parts of their keys lanes are folded at most.
 MOST_PARTS = 8
-#: So many typed filters are kept.
+#: How many typed filters are kept.
 MOST_FILTERS = 50
 HEAD = "# Written by the dashboard of lanes. Delete a line, or the file, for what is usual.\n"
 
 
 @dataclass(slots=True)
 class Settings:
-    """The chosen settings. They are not kept if ``path`` is None."""
+    """The settings. They are not stored if ``path`` is None."""
 
     path: Path | None = None
     columns: tuple[str, ...] = USUAL
@@ -45,17 +45,17 @@ class Settings:
     theme: str | None = None
     ascii: bool | None = None  # None: as the terminal needs it
     local_time: bool = False
-    muted: bool = False  # no bell and no word when a run falls silent
-    follow: bool = False  # after an action go with the lane; else stay at its place in the list
+    muted: bool = False  # no bell and no notice when a run falls silent
+    follow: bool = False  # the lane after an action; else stay at its place in the list
     parts: int = 2  # of a key, by which lanes are folded
     filters: tuple[str, ...] = ()  # that were typed, the last one last
-    keymap: dict[str, str] = field(default_factory=dict)  # keys by what they do, as ``actions.keys`` names it
+    keymap: dict[str, str] = field(default_factory=dict)  # keys by the name of their meaning in ``actions.keys``
     broken: str | None = None  # why the file could not be read
-    wrong: list[str] = field(default_factory=list)  # what the file says, and cannot be
-    others: dict[str, Any] = field(default_factory=dict)  # what the file says besides
+    wrong: list[str] = field(default_factory=list)  # entries of the file with invalid values
+    others: dict[str, Any] = field(default_factory=dict)  # entries of the file that this version does not know
 
     def save(self) -> None:
-        """Keep it. Where that cannot be done, it holds until the dashboard is left."""
+        """Store the settings. If that fails, they hold until the dashboard is left."""
         if self.path is None or self.broken is not None:
             return
         values = {"sort": str(self.order.by), "reverse": self.order.reverse, "refresh": self.refresh_s}
@@ -69,7 +69,7 @@ class Settings:
 
 
 def keep(path: Path, text: str) -> None:
-    """Replace what a file holds, readable by its owner alone. Where that cannot be done, nothing is kept."""
+    """Replace the content of a file, readable by its owner alone. If that fails, the file stays as it was."""
     # not `lanes.host.files.put`, which waits for the disk: this is called by the event loop, at a key
     draft = path.with_suffix(".new")
     with contextlib.suppress(OSError):
@@ -80,7 +80,7 @@ def keep(path: Path, text: str) -> None:
 
 
 def settings_path() -> Path:
-    """Where it is kept."""
+    """The file in which the settings are kept."""
     return config_dir() / "dashboard.toml"
 
 
@@ -131,7 +131,7 @@ def _rate(value: Any) -> float:
     return min(RATES, key=lambda rate: abs(rate - float(value)))
 
 
-#: Each setting of the file, and how it is read. Raises ValueError, TypeError or AttributeError for what it cannot be.
+#: The entries of the file, and what reads each. Raises ValueError, TypeError or AttributeError for an invalid value.
 _KEPT: dict[str, Callable[[Any], Any]] = {
     "columns": _columns,
     "sort": LaneSort,

@@ -19,21 +19,21 @@ TONES = frozenset({
     "idle", "running", "errored", "aborted", "paused",
     "strong", "muted", "good", "warn", "bad", "head", "accent", "mark",
 })  # fmt: skip
-#: The names under which a screen offers them to what it holds.
+#: The component classes by which the widgets of a screen get the styles of the tones.
 COMPONENTS = frozenset(f"tone--{tone}" for tone in TONES)
 
 Part = str | tuple[str, str] | Content
 
-#: Variation selectors and skin tones: every terminal has another opinion on how wide they make what they follow.
+#: Variation selectors and skin tones: terminals disagree on how wide they make the character before them.
 _UNSTEADY = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]")
-#: So many marks over one letter are shown; a terminal would paint more of them over the lines above and below.
+#: How many combining marks of one letter are shown; terminals would paint more over the lines above and below.
 _MOST_MARKS = 4
 _MARKS = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5,}"
 )
-#: The longest text that is shown of one piece of data; more than any screen holds.
+#: How many characters of one piece of data are shown at most; more than any screen holds.
 _LONGEST = 8_000
-#: So many characters are shown of the beginning of a text, and of the end of one that grows.
+#: How many characters are shown of the beginning of a text, and of the end of one that grows.
 _FIRST_WORDS, _LAST_WORDS = 300, 60
 ELLIPSIS = "…"
 
@@ -113,15 +113,15 @@ def fitted(content: Content, width: int, *, right: bool = False) -> Content:
 
 
 def key_of(key: str) -> str:
-    """A key, with the spaces at its edges seen."""
+    """A key, with the spaces at its ends made visible."""
     inner = key.strip()
     if len(inner) == len(key):
         return key
     before = len(key) - len(key.lstrip())
-    return _seen(key[:before]) + inner + _seen(key[before + len(inner) :])
+    return _visible(key[:before]) + inner + _visible(key[before + len(inner) :])
 
 
-def _seen(spaces: str) -> str:
+def _visible(spaces: str) -> str:
     return "".join("␣" if space == " " else space.encode("unicode_escape").decode() for space in spaces)
 
 
@@ -129,7 +129,7 @@ def _seen(spaces: str) -> str:
 def in_the_middle(text: str, width: int) -> str:
     """``text``, cut in its middle where it does not fit: keys differ at their ends.
 
-    The same few keys are asked for at every look, and to measure them is most of the work.
+    Cached: the same few keys are asked for at every look, and measuring them is most of the work.
     """
     shown = harmless(key_of(text))
     if cell_len(shown) <= width:

@@ -1,6 +1,6 @@
-"""Views that are kept: nine by number, and of each source the last one, in ``lanes/dashboard-views.json``.
+"""The views that are kept in ``lanes/dashboard-views.json``: nine by number, and the last one of each source.
 
-As with the settings, what cannot be read is as if it had not been kept, and a file that is broken is left alone.
+As with the settings, what cannot be read counts as not kept, and a broken file is left as it is.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from lanes_tui.display.settings import keep
 
-#: So many marks are kept: more are marked again as fast by a filter.
+#: How many marks are kept: more are marked again as fast by a filter.
 MOST_MARKS = 1_000
 
 
 class KeptScreen(NamedTuple):
-    """A screen over that of the lanes: its name, the lane that it is of, its filter, and the row under its cursor."""
+    """A screen over the main one: its name, the key of its lane, its filter, and the row under its cursor."""
 
     name: str
     key: str | None = None
@@ -25,8 +25,8 @@ class KeptScreen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """What the lanes screen shows, and where the person is in it. ``marks``: key, epoch and state of each;
-    ``screens``: those that lie over it."""
+    """What the main screen shows. ``key``: the lane under the cursor; ``marks``: key, epoch and state of each;
+    ``screens``: those that are open over it."""
 
     typed: str = ""
     sort: str = "silent"
@@ -48,7 +48,7 @@ class Views:
     broken: bool = False
 
     def save(self) -> None:
-        """Keep them, readable by the person alone: keys are part of them."""
+        """Store the views, readable by the person alone: they contain keys of lanes."""
         if self.path is None or self.broken:
             return
         kept = {"views": _jsonable(self.numbered), "last": _jsonable(self.last)}

@@ -1,4 +1,6 @@
-"""How states, ages and times are written on the screen: a symbol, a word and a tone, so that no sign is alone."""
+"""How states, ages and times are written on the screen: a symbol, a word and a tone, so that none of them
+is the only sign of anything.
+"""
 
 import time
 from typing import NamedTuple
@@ -29,20 +31,20 @@ LANES: dict[str, Appearance] = {
     LaneState.ABORTED: Appearance("■", "aborted", "aborted"),
 }
 PAUSED = Appearance("‖", "paused", "paused")
-#: It ended badly, and is tried again by itself.
+#: The last run failed at its providers, and the message is tried again by itself.
 PARKED = Appearance("◔", "parked", "paused")
 AWAITING = Appearance("?", "awaiting", "accent")
 ABORTING = Appearance("▶", "aborting", "aborted")
-#: A run in another program's gateway that nothing there counts.
+#: A run that another program's row names, and that its gateway does not count.
 GHOST = Appearance("▶", "ghost", "bad")
 
-#: How lanes stand that are more than in a state.
+#: The looks of lanes for which more than their state matters, by the word for that.
 _STANDING = {"aborting": ABORTING, "parked": PARKED, "awaiting input": AWAITING, "ghost": GHOST, "paused": PAUSED}
 
-#: So many characters are shown of a word that this program does not know.
+#: How many characters are shown of a state that this program does not know.
 LONGEST_WORD = 20
 
-#: Lanes and messages that run, or were aborted, look the same.
+#: Messages that run, or were aborted, look like such lanes.
 _STATES: dict[str, Appearance] = LANES | {
     MessageState.QUEUED: Appearance("·", "queued", "strong"),
     MessageState.DONE: Appearance("✔", "done", "good"),
@@ -65,12 +67,12 @@ def look_of(lane: Lane, wall: int) -> Appearance:
 
 
 def look_of_state(state: LaneState | MessageState) -> Appearance:
-    """The look of a state of a lane or a message; of one that this program does not know, its word."""
+    """The look of a state of a lane or a message; an unknown one has its word."""
     return _STATES.get(state) or Appearance("?", clean(state[:LONGEST_WORD]), "muted")
 
 
 def look_of_provider(provider: Provider, wall: int) -> Appearance:
-    """The look of a provider at wall time ``wall``, with what is left until it may be asked, or asked first."""
+    """The look of a provider at wall time ``wall``, with the time until it may be asked, or asked first."""
     look = PROVIDERS[provider.health]
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
     return look if until is None else look._replace(word=f"{look.word} {short(max(0, until - wall))}")
@@ -94,7 +96,7 @@ def short(ms: int | None) -> str:
 
 
 class _Zone:
-    """In which zone times are written: a choice of the whole program, as the zone of a process is."""
+    """Whether times are written in local time: one choice for the whole program, like the time zone of a process."""
 
     local = False
 
@@ -119,7 +121,7 @@ def zoned(wall: int) -> str:
 
 
 def moment(wall: int, now: int) -> str:
-    """A time of day, with its date where that is not today's. Eight cells or fifteen."""
+    """A time of day, with its date if that is not today: eight cells or fifteen."""
     parts, today = _parts(wall), _parts(now)
     same_day = (parts.tm_year, parts.tm_yday) == (today.tm_year, today.tm_yday)
     return clock(wall) if same_day else time.strftime("%b %d %H:%M:%S", parts)
