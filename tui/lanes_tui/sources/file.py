@@ -1,8 +1,8 @@
-"""The source that reads and acts on a database file, by the desk.
+"""The source for a database file, read and changed through a desk.
 
-The file may vanish, be replaced or refuse to be read while the dashboard runs. Then the desk is closed, ``Lost``
-is raised, and the next call opens the file that is there by then. What is there then is shown, but nothing is acted on
-in another file than the first one.
+The file may vanish, be replaced or become unreadable while the dashboard runs. Then the desk is closed, ``Lost`` is
+raised, and the next call opens the file that is there at that time. Another file than the first one is shown, but never
+acted on.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ class _Opened:
     desk: Desk
     file: tuple[int, int]
     users: int = 0
-    left: bool = False  # no new calls: the last one closes it
+    left: bool = False  # no new calls: the last one in progress closes the desk
 
 
 class FileSource(Source):
-    """Looks at a database file. Belongs to the event loop that uses it first; opens the file at the first call."""
+    """A database file. Belongs to the event loop that uses it first; opens the file at the first call."""
 
     def __init__(
         self,
@@ -57,31 +57,31 @@ class FileSource(Source):
         return self._opened is not None and self._opened.file != self._first
 
     async def version(self) -> int:
-        async with self._at_work() as desk:
+        async with self._using_desk() as desk:
             return await desk.store.version()
 
     async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        async with self._at_work(acting=verb.changes) as desk:
+        async with self._using_desk(acting=verb.changes) as desk:
             return await desk.call(verb, desk.context(self.actor), **params)
 
     async def _call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
         async with contextlib.AsyncExitStack() as stack:
-            desk = await stack.enter_async_context(self._at_work(acting=True))
+            desk = await stack.enter_async_context(self._using_desk(acting=True))
             calls = desk.call_each(verb, desk.context(self.actor), params)
             await stack.enter_async_context(contextlib.aclosing(calls))
             async for came in calls:
                 yield came
 
     async def close(self) -> None:
-        self._closed = True  # what is still on its way opens nothing any more
+        self._closed = True  # calls that are still on their way open nothing any more
         async with self._opening:
             await self._leave(self._opened)
 
     @contextlib.asynccontextmanager
-    async def _at_work(self, *, acting: bool = False) -> AsyncIterator[Desk]:
-        """The desk of the file that is there now. Raises Lost."""
+    async def _using_desk(self, *, acting: bool = False) -> AsyncIterator[Desk]:
+        """The desk on the file that is there now. Raises Lost."""
         opened: _Opened | None = None
         try:
             opened = await self._open()
@@ -99,7 +99,7 @@ class FileSource(Source):
                 await self._close_if_left(opened)
 
     async def _open(self) -> _Opened:
-        """The desk that is open, or a new one where the file is another one by now."""
+        """The open desk, or a new one if the file at the path is another one."""
         async with self._opening:
             if self._closed:
                 raise StoreClosed(self.name)
@@ -115,8 +115,8 @@ class FileSource(Source):
             return self._opened
 
     def _check_file(self, there: tuple[int, int]) -> None:
-        """Refuse to act in another file than the first one, which is where everything was seen that somebody acts on;
-        and in one that a newer program has upgraded meanwhile. Raises StorageError."""
+        """Refuse to act in another file than the first one, since what the person saw may be from that one; and in one
+        that a newer program has upgraded. Raises StorageError."""
         if there != self._first:
             raise DatabaseReplaced(self.name, "its file is another one than this dashboard began with")
         with translated(self.name):

@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 #: One kind of query takes at most this fraction (one part in so many) of the time.
 SHARE = 20
-#: An answer is kept for at most so many seconds: one query may have taken long because the machine was busy.
+#: How long an answer is kept at most, in seconds: a query may have been slow only because the machine was busy.
 MOST_S = 10.0
 
 
 class Paced(Generic[T]):
-    """Keeps the last answer for a multiple of the time that it took: what is quick is always fresh."""
+    """Keeps the last answer for a multiple of the time that its query took, so that quick answers are always fresh."""
 
     def __init__(self, share: int = SHARE) -> None:
         self._share = share
@@ -21,7 +21,7 @@ class Paced(Generic[T]):
         self._until = 0.0
 
     async def answer(self, question: object, query: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a question: the last one, if the question is the same and the time has not come."""
+        """The last answer, if the question is the same and its time is not over; else that of ``query``."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         if self._kept and question == self._question and began < self._until:
@@ -33,5 +33,5 @@ class Paced(Generic[T]):
         return found
 
     def forget(self) -> None:
-        """Ask the next time, whatever it takes: what was answered may have changed by what was done here."""
+        """Let the next call query in any case: an action here may have changed the answer."""
         self._until = 0.0

@@ -19,14 +19,14 @@ class Rhythm:
     look_every: float = 1.0  # ages and liveness change without a commit
     ask_every: float = 0.1  # whether anything was committed
     least_gap: float = 0.2  # between two looks, however much is committed
-    retry_every: float = 1.0  # a source that was lost
+    retry_every: float = 1.0  # of a source that was lost
 
 
 class Looking:
-    """Calls ``look`` in that rhythm, and ``lose`` with a sentence where it raises ``Lost``.
+    """Calls ``look`` in a rhythm, and ``lose`` with a sentence if that raises ``Lost`` or a ``LanesError``.
 
-    ``is_behind``: whether what was read before is still on its way to the screen. Then nothing is read: otherwise what
-    a person sees, and acts on, would be older with every look.
+    ``is_behind``: whether earlier output is still on its way to the screen. While it is, nothing is read: otherwise
+    what a person sees, and acts on, would be older with every look.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Looking:
         lose: Callable[[str], None],
         is_behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        #: While it is frozen, it looks only when it is woken.
+        #: While frozen, it looks only when it is woken.
         self.frozen = False
         self._source = source
         self._rhythm = rhythm
@@ -51,7 +51,7 @@ class Looking:
         self._wake.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Look again and again, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             if self._is_behind():
@@ -86,5 +86,5 @@ class Looking:
     async def _changed(self, version: int) -> bool:
         try:
             return await self._source.version() != version
-        except Lost:  # the look that follows meets it too, and tells
+        except Lost:  # the look that follows fails too, and reports it
             return True

@@ -1,7 +1,7 @@
-"""The source that reads and acts through a gateway elsewhere, over HTTP: ``lanes dashboard --url``.
+"""The source for a gateway elsewhere, read and changed over HTTP: ``lanes dashboard --url``.
 
 The gateway may stop, be restarted or be cut off while the dashboard runs. Every call then raises ``Lost``, and the
-next one asks again. Who acts is for the gateway to say, by the token.
+next one tries again. The gateway knows the actor by the token.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from lanes_storage.clock import Clock, system_clock
 from lanes_storage.errors import StorageError
 from lanes_tui.sources.source import Lost, Source
 
-#: Calls of one action at a time; and threads, some of which are for looking.
+#: How many calls of one action run at a time; and how many threads, a few of them for reads.
 TOGETHER = 64
 THREADS = TOGETHER + 8
 
 
 class RemoteSource(Source):
-    """Looks at a gateway elsewhere. ``wait_s``: the longest that one answer is waited for.
+    """A gateway elsewhere. ``wait_s``: how long to wait for one answer.
 
     The client blocks, so every call is made in a thread.
     """
@@ -40,7 +40,7 @@ class RemoteSource(Source):
         super().__init__(self._driver.name, actor="over HTTP", read_only=read_only, clock=clock)
 
     async def version(self) -> int:
-        return 0  # nothing tells without asking: it is looked at in the rhythm of the screen
+        return 0  # changes are not announced over HTTP: it is read in the rhythm of the screen
 
     async def _call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ class RemoteSource(Source):
             return await loop.run_in_executor(self._threads, lambda: self._driver.call(verb, **params))
         except StorageError as error:
             raise Lost(f"{error}: {error.fix}") from error
-        except (ConfigError, TooMuch, Unreadable) as error:  # the next look may do better
+        except (ConfigError, TooMuch, Unreadable) as error:  # the next look may succeed
             raise Lost(str(error)) from error
 
     async def _call_each(
@@ -60,7 +60,7 @@ class RemoteSource(Source):
             except LanesError as error:
                 return place, error
 
-        together = 1 if verb is retry else TOGETHER  # what is retried keeps the order of its lane
+        together = 1 if verb is retry else TOGETHER  # retries keep the order of their lane
         for first in range(0, len(params), together):
             page = range(first, min(first + together, len(params)))
             for came in asyncio.as_completed([one(place) for place in page]):

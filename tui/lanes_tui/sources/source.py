@@ -1,10 +1,10 @@
 """The one interface between the screen and wherever lanes are: a database file, or a gateway elsewhere.
 
-A source calls verbs (``lanes.verbs``), and gives records (``lanes.records``), as every surface does.
+A source calls verbs (``lanes.verbs``), and returns records (``lanes.records``), as every surface does.
 
-Every method may raise ``Lost``: the source cannot be read for now. It heals itself; the caller only asks again.
-Actions may also raise what verbs raise (``LanesError``): ``Changed`` where the lane has moved on from the epoch that
-was on the screen.
+Every method may raise ``Lost``: the source cannot be read for now. It recovers by itself; the caller just calls again.
+Actions may also raise what verbs raise (``LanesError``), such as ``Changed`` if the lane has moved on from the epoch
+that was on the screen.
 """
 
 from abc import ABC, abstractmethod
@@ -47,7 +47,7 @@ T = TypeVar("T")
 #: The most lanes that can be marked: more are probably a mistake, and an action on them would take too long.
 MOST = 10_000
 BY_ATTENTION = LaneOrder()
-#: What is silent is looked for in at most this fraction (one part in so many) of the time: that walks over all runs.
+#: Looking for silent runs takes at most this fraction (one part in so many) of the time: it walks over all runs.
 SILENCE_SHARE = 50
 
 
@@ -56,14 +56,14 @@ class Lost(Exception):
 
 
 class AsOf(NamedTuple, Generic[T]):
-    """A record and when it was read: its ages are as they were then, and go on from there (``columns.ViewedAt``)."""
+    """A record, and when it was read: its ages are as of that time (``columns.ViewedAt`` brings them up to date)."""
 
     at: Now
     record: T
 
 
 class Window(NamedTuple):
-    """A part of the lanes that a filter chooses, in the order that was asked for.
+    """A part of the lanes that a filter chooses, in some order.
 
     ``offset`` is the place of the first row among all ``total``. ``at`` is when it was read.
     """
@@ -74,9 +74,9 @@ class Window(NamedTuple):
     total: int
 
     def place_of(self, key: str, near: int = 0) -> int | None:
-        """Where a lane stands among all, if it is in this window.
+        """The place of a lane among all, if it is in this window.
 
-        Two lanes of different sources may have one name: then the one that stands nearest to ``near``.
+        Lanes of different sources may have the same key: then the place nearest to ``near``.
         """
         places = (self.offset + i for i, lane in enumerate(self.rows) if lane.key == key)
         return min(places, key=lambda place: abs(place - near), default=None)
@@ -94,8 +94,8 @@ def by_run(silences: AsOf[Silences], at: Now) -> dict[int, Silence]:
 
 
 class MarkedLane(NamedTuple):
-    """A lane as it was on the screen when somebody chose it for an action: what has moved on since is left alone.
-    ``epoch`` is None for a session that runs several requests, which is meant as a whole."""
+    """A lane as it was on the screen when a person chose it for an action: if it has moved on since, it is left alone.
+    ``epoch`` is None for a session that runs several requests: all of them are meant."""
 
     key: str
     epoch: int | None
@@ -110,16 +110,16 @@ class MarkedLane(NamedTuple):
 class Source(ABC):
     """What the dashboard reads and acts on. ``read_only``: every action is refused (``NotAllowed``)."""
 
-    #: How a command is told to act on the same.
+    #: The option that makes a command act on this source.
     option = "--db"
-    #: So many messages are retried at once: nothing comes between them.
+    #: How many messages are retried together, with nothing in between.
     in_order = TRANSACTION
 
     def __init__(self, name: str, *, actor: str, read_only: bool, clock: Clock) -> None:
-        self.name = name  # what is looked at, as people name it
+        self.name = name  # the path or URL, as people know it
         self.actor = actor  # who acts, as the journal shows it
         self.read_only = read_only
-        #: What every screen shows in red besides: how dangerous this way to look at it is.
+        #: A warning that every screen shows in red; empty: none.
         self.sign = ""
         self._clock = clock
         self._totals: Paced[int] = Paced()
@@ -128,15 +128,15 @@ class Source(ABC):
         self._silences: Paced[AsOf[Silences]] = Paced(SILENCE_SHARE)
         self._groups: Paced[list[LaneGroup]] = Paced()
         self._providers: Paced[AsOf[list[Provider]]] = Paced()
-        self._silent: tuple[int, ...] | None = None  # the runs that came first last time
+        self._silent: tuple[int, ...] | None = None  # the silent runs at the last look
 
     @property
     def replaced(self) -> bool:
-        """Whether what is looked at now is not what it began with: every action is refused."""
+        """Whether another source has taken the place of the first one: every action is refused."""
         return False
 
     def now(self) -> Now:
-        """The time that ages are measured by."""
+        """The time now, by the clock that ages are measured with."""
         return self._clock()
 
     @abstractmethod
@@ -149,16 +149,16 @@ class Source(ABC):
 
     @abstractmethod
     async def _call(self, verb: Verb[..., T], /, **params: Any) -> T:
-        """The record of what came of a verb."""
+        """Call a verb; returns its record."""
 
     @abstractmethod
     def _call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
-        """Call it once for each of ``params``: the place and the record of each as it ends, or an expected error."""
+        """Call a verb for each of ``params``; yields place and record of each as it ends, or an expected error."""
 
     async def call(self, verb: Verb[..., T], /, **params: Any) -> T:
-        """The record of what came of a verb. Raises NotAllowed where it changes something and may not."""
+        """Call a verb; returns its record. Raises NotAllowed if it changes something and the source is read-only."""
         self._check(verb)
         try:
             return await self._call(verb, **params)
@@ -169,7 +169,8 @@ class Source(ABC):
     async def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any], None]:
-        """The same for each of ``params``, many in one transaction; an expected error is told in place of a record."""
+        """Call a verb for each of ``params``, many in one transaction; yields the place of each in ``params`` with its
+        record, or an expected error in place of that."""
         self._check(verb)
         try:
             async with aclosing(self._call_each(verb, params)) as calls:
@@ -183,7 +184,7 @@ class Source(ABC):
             raise NotAllowed("this dashboard is read-only")
 
     def _forget(self) -> None:
-        """What a person has just done is seen at the next look."""
+        """Let the next look read what an action has just changed."""
         for paced in (self._totals, self._statuses, self._providers, self._groups, self._healths):
             paced.forget()
 
@@ -200,7 +201,7 @@ class Source(ABC):
         return Window(now, offset, list(page.lanes), total)
 
     async def place(self, chosen: LaneFilter, key: str, *, order: LaneOrder = BY_ATTENTION) -> int | None:
-        """Where a lane stands among the chosen ones; None if it is not one of them."""
+        """The place of a lane among the chosen ones; None if it is not one of them."""
         return (await self._search(chosen, order, place_of=key, counted=False)).place
 
     async def total(self, chosen: LaneFilter) -> int:
@@ -210,9 +211,9 @@ class Source(ABC):
     async def find(
         self, chosen: LaneFilter, part: str, key: str | None, *, step: int = 0, order: LaneOrder = BY_ATTENTION
     ) -> Hit | None:
-        """The next of the chosen lanes with that part in its key, seen from lane ``key``, round the end if need be.
+        """The next of the chosen lanes whose key contains ``part``, from lane ``key`` on, and around the end.
 
-        ``step``: 0 from that lane itself, 1 behind it, -1 before it. None: no chosen lane has it.
+        ``step``: 0: that lane included; 1: after it; -1: before it, backwards. None: no chosen lane has such a key.
         """
         return (
             await self.call(queries.find, part=part, from_=key, step=step, **self._search_params(chosen, order))
@@ -245,13 +246,13 @@ class Source(ABC):
         return await self._groups.answer(question, lambda: self.call(queries.groups, **params))
 
     async def silences(self) -> AsOf[Silences]:
-        """What is silent. From then on these come first in the order ``silent``."""
+        """The silent runs. From then on, their lanes come first in the order ``silent``."""
         found = await self._silences.answer(None, lambda: self._seen(queries.silent))
         self._silent = tuple(each.run_id for each in found.record.runs)
         return found
 
     async def owner_health(self) -> dict[int, OwnerHealth]:
-        """How each living owner does, by its id."""
+        """The health of each living owner, by its id."""
         found = await self._healths.answer(None, lambda: self.call(system.owner_health))
         return {each.owner: each for each in found}
 
@@ -262,7 +263,7 @@ class Source(ABC):
     async def detail(self, key: str, source: str = HERE) -> AsOf[LaneDetail]:
         """One lane with its messages, last events and why-paragraph. Raises NotFound.
 
-        ``source``: which one is meant, if lanes of several sources have that name.
+        ``source``: that of the lane, if lanes of several sources have this key.
         """
         try:
             return await self._seen(queries.show, key=key)
@@ -279,17 +280,17 @@ class Source(ABC):
     ) -> list[Event]:
         """The newest ``limit`` events of the journal, or of one lane, oldest first. Raises NotFound.
 
-        ``after``: the first ones behind an event instead; ``before``: the newest before one; ``type``: of that type.
+        ``after``: the first ones after an event instead; ``before``: the newest before one; ``type``: only these.
         """
         return await self.call(system.events, key=key, limit=min(limit, PAGE), filter_=chosen, **more)
 
     async def letters(self, chosen: LaneFilter, offset: int, limit: int, place_of: int | None = None) -> LetterPage:
-        """A page of the dead letters that a filter chooses and that nobody retried yet, the newest first."""
+        """A page of the dead letters that a filter chooses and that were not retried yet, the newest first."""
         part = {"limit": min(limit, PAGE), "offset": offset, "place_of": place_of}
         return await self.call(messages.search_dead_letters, filter_=chosen, waiting=True, **part)
 
     async def letters_among(self, chosen: LaneFilter, offset: int, count: int) -> list[int]:
-        """The ids of so many of these, from one place of the list on."""
+        """The ids of ``count`` of these dead letters, from place ``offset`` on."""
         found: list[int] = []
         while len(found) < count:
             page = await self.letters(chosen, offset + len(found), count - len(found))
@@ -303,7 +304,7 @@ class Source(ABC):
         return await self.call(messages.tally_dead_letters, filter_=chosen, up_to=up_to, until=until)
 
     async def letter_ids(self, chosen: LaneFilter) -> list[int]:
-        """The ids of all that could be retried, the oldest first."""
+        """The ids of all chosen messages that can be retried, the oldest first."""
         return [int(each) for each in await self.call(messages.message_ids, for_=Action.RETRY, filter_=chosen)]
 
     async def last_left(self, key: str) -> Message | None:
@@ -318,7 +319,7 @@ class Source(ABC):
         return None
 
     async def tally(self, chosen: LaneFilter) -> Tally:
-        """What an action on the chosen lanes would meet."""
+        """Counts of the chosen lanes, by state, and of their runs and messages."""
         return await self.call(queries.tally, filter_=chosen, keys=chosen.keys)
 
     async def _search(self, chosen: LaneFilter, order: LaneOrder, **page: Any) -> SearchPage:
@@ -343,7 +344,8 @@ class Source(ABC):
         return await self.call(sending.answer, key=key, text=text, question=question)
 
     async def drain(self, owner_id: int, for_ms: int | None = None) -> Drain:
-        """Let a gateway claim nothing more, for as long as it lives. Raises NotFound, NotAllowed."""
+        """Let a gateway claim nothing more, as long as it lives. ``for_ms``: how long its runs may go on; None: as
+        configured. Raises NotFound, NotAllowed."""
         (gateway,) = await self.call(system.drain, gateway=owner_id, for_=for_ms)
         return gateway.draining or Drain(self.actor, None)
 
@@ -354,7 +356,7 @@ class Source(ABC):
         return (await self.call(messages.prune_dead_letters, filter_=chosen, **bounds)).pruned
 
     async def messages_of(self, ids: Sequence[int]) -> list[Message]:
-        """Those of these messages that there are."""
+        """These messages, without those that are gone."""
         found = []
         for each in ids:
             with suppress(NotFound):
