@@ -1,4 +1,4 @@
-"""The dead letters: what failed in any lane, why, and what becomes of it."""
+"""The dead letters: the messages that failed in any lane, and why; to be retried or pruned."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -75,12 +75,12 @@ class DeadLettersScreen(MarkedList[int]):
 
     @property
     def lane_key(self) -> str | None:
-        """The lane of the one under the cursor."""
+        """The key of the lane of the message under the cursor."""
         return None if self.letter is None else self.letter.key
 
     @property
     def letter(self) -> Message | None:
-        """The one under the cursor."""
+        """The message under the cursor."""
         return next((letter for letter in self._page.messages if str(letter.id) == self.rows.key), None)
 
     def under_cursor(self) -> list[Content]:
@@ -107,7 +107,7 @@ class DeadLettersScreen(MarkedList[int]):
     # --------------------------------------------------------------------------------------- acting
 
     def action_retry(self) -> None:
-        """Ask, then accept them once more: what is marked, or the one under the cursor."""
+        """Ask, then retry the marked messages, or the one under the cursor."""
         if self.marks:
             if self.may_act():
                 self.read_and_confirm(self._retry_marked())
@@ -115,7 +115,7 @@ class DeadLettersScreen(MarkedList[int]):
             self.act(MessageSubject(ACTIONS["retry message"], [self.letter]))
 
     async def _retry_marked(self) -> None:
-        """Those that were retried or pruned meanwhile lose their marks; those that the filter hides are counted."""
+        """Messages that were retried or pruned meanwhile lose their marks; those that the filter hides are counted."""
         filtered = bool(self.parsed.chosen.conditions)
         there = await self.do(self.source.letter_ids(EVERY))
         listed = await self.do(self.source.letter_ids(self.parsed.chosen)) if filtered else there
@@ -132,14 +132,14 @@ class DeadLettersScreen(MarkedList[int]):
         self.act(MessageSubject(ACTIONS["retry message"], [], [*ids], chosen, len(ids - {*listed})))
 
     def action_prune(self) -> None:
-        """Ask, then delete it and what is listed below it, for good."""
+        """Ask, then delete the message under the cursor and those listed below it, for good."""
         letter, chosen = self.letter, self.parsed.chosen
         if letter is None or not self.may_act():
             return
         subject = LetterSubject(PRUNE, letter, chosen, self.source.now().wall)
 
         def on_answer(how: dict[str, Any]) -> None:
-            del how  # nothing but yes can be said
+            del how  # the dialog has no fields
             self._prune(chosen, letter.id, subject.until)
 
         self.confirm(subject, on_answer)

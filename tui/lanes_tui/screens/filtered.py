@@ -1,4 +1,4 @@
-"""Screens that list something in the language of filters."""
+"""The base of screens with a list and a filter; and of those whose rows can be marked."""
 
 from abc import abstractmethod
 from typing import ClassVar, TypeVar
@@ -27,12 +27,12 @@ from lanes_tui.widgets.detail import Pane
 from lanes_tui.widgets.filter_bar import FilterInput, FilterLine
 from lanes_tui.widgets.sheet import Sheet
 
-#: What a row is named by where it is read: a number or a word.
+#: What identifies a row at the source: a number or a name.
 Id = TypeVar("Id", int, str)
 
 
 class Filtered(Watching):
-    """Lists what a typed filter chooses. While a word of it is not understood, the list stays as it was."""
+    """Lists what a typed filter chooses. While a word of it is not understood, the last understood filter holds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [bind("filter", "filter", show=True)]
     OF: ClassVar[Subject]
@@ -42,9 +42,9 @@ class Filtered(Watching):
         super().__init__(source, rhythm)
         self.filter = FilterLine(FilterInput(placeholder=self.HINT, compact=True, select_on_focus=False))
         self.rows = Rows(id="rows")
-        self.good = ""  # the last one that was understood
-        self._listed = ""  # the one whose rows the cursor is among
-        self._shown: str | None = None  # the one whose rows are listed
+        self.good = ""  # the last filter that was understood
+        self._listed = ""  # the filter that the cursor belongs to
+        self._shown: str | None = None  # the filter whose rows are listed
 
     def kept(self) -> KeptScreen:
         return super().kept()._replace(typed=self.typed)
@@ -59,7 +59,7 @@ class Filtered(Watching):
         self._shown = typed
 
     def is_blind(self, action: str) -> bool:
-        """Also while the rows of what was typed are not listed yet, or the one under the cursor is not read."""
+        """Also while the rows of the typed filter are not listed yet, or the row under the cursor is not loaded."""
         of_row = action.startswith(ACTING) or action in CHOOSING
         return super().is_blind(action) or (of_row and (self._shown != self.typed or self.rows.is_unread))
 
@@ -70,7 +70,7 @@ class Filtered(Watching):
 
     @property
     def parsed(self) -> Parsed:
-        """What is chosen now: by the last filter that was understood; and what is wrong with the one that is typed."""
+        """The last filter that was understood, and what is wrong with the one that is typed."""
         now = self.source.now().wall
         parsed = filters.parse(self.split(self.typed)[0], now, self.OF)
         if parsed.problem is None:
@@ -79,7 +79,7 @@ class Filtered(Watching):
         return Parsed(filters.parse(self.split(self.good)[0], now, self.OF).chosen, parsed.problem)
 
     def split(self, typed: str) -> tuple[str, str | None]:
-        """The filter, and what is asked for beside it."""
+        """Split what is typed into the filter, and what is no part of filters: in the journal, the type of event."""
         return typed, None
 
     @on(Input.Changed)
@@ -92,14 +92,14 @@ class Filtered(Watching):
 
     @on(MarkAllWanted)
     async def _mark_all_wanted(self) -> None:
-        await self.run_action("mark_all")  # none, where rows have no marks
+        await self.run_action("mark_all")  # no such action where rows have no marks
 
     @on(FilterLeft)
     def _filter_left(self) -> None:
         self.rows.focus()
 
     def action_filter(self) -> None:
-        self.set_focus(self.filter.input)  # at once: what is typed ahead is for it
+        self.set_focus(self.filter.input)  # directly: keys that are typed ahead are for it
 
     def action_close(self) -> None:
         """Clear the filter, or close."""
@@ -122,11 +122,11 @@ class MarkedList(Filtered, Marking[Id]):
     @property
     @abstractmethod
     def about(self) -> str:
-        """What they are, for the bar."""
+        """What the rows are, for the bar."""
 
     @abstractmethod
     def under_cursor(self) -> list[Content]:
-        """All that is known of the one under the cursor."""
+        """All that is known of the row under the cursor."""
 
     def body(self) -> ComposeResult:
         yield self.filter
@@ -140,11 +140,11 @@ class MarkedList(Filtered, Marking[Id]):
 
     @on(Rows.Moved)
     def show_one(self) -> None:
-        """Show the one under the cursor whole."""
+        """Show the row under the cursor whole."""
         self.whole.show(self.under_cursor())
 
     def is_blind(self, action: str) -> bool:
-        """Not where it is for what is marked."""
+        """Not for an action on the marked rows."""
         return not self._is_of_marks(action) and super().is_blind(action)
 
     def rows_of(self, action: str) -> CursorList | None:

@@ -32,7 +32,7 @@ _COLUMNS = (
 
 
 class GroupsScreen(Watching):
-    """Lists the groups of the lanes that a filter chooses. Marks and actions are those of their lanes."""
+    """Lists the groups of the lanes that a filter chooses. Marks and actions on a group are for all its lanes."""
 
     NAME = "groups"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -88,20 +88,20 @@ class GroupsScreen(Watching):
 
     @property
     def group(self) -> LaneGroup | None:
-        """The one under the cursor."""
+        """The group under the cursor."""
         key = self.query_one(Rows).key
         return next((group for group in self._groups if f"{group.prefix}/{group.whole}" == key), None)
 
     # ------------------------------------------------------------------------------------- actions
 
     def action_open(self) -> None:
-        """The lanes of the group, on the main screen."""
+        """Show the lanes of the group on the main screen."""
         if self.group is not None:
             self.app.post_message(FilterWanted(self._typed_with(self.group)))
             self.dismiss()
 
     def action_fold(self, by: int) -> None:
-        """Fold by fewer or more parts."""
+        """Fold by fewer or more parts of the keys."""
         self._settings.parts = max(1, min(self._settings.parts + by, MOST_PARTS))
         self._settings.save()
         self.looking.wake()
@@ -145,12 +145,12 @@ class GroupsScreen(Watching):
         return True
 
     def _within(self, group: LaneGroup) -> LaneFilter:
-        """The filter with the keys of a group."""
+        """The filter, narrowed to the lanes of a group."""
         how, value = (How.IS, group.prefix) if group.whole else (How.FITS, f"{exactly(group.prefix)}:*")
         return self._chosen.where("key", how, value)
 
     def _typed_with(self, group: LaneGroup) -> str:
-        """The group as a person would type it, after the text that is already typed."""
+        """The typed filter, narrowed to a group, as a person would type it."""
         condition = self._within(group).conditions[-1]
         return f"{self._typed} {filters.written(LaneFilter((condition,)))}".strip()
 

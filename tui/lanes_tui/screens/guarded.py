@@ -1,4 +1,4 @@
-"""Screens that follow a source and act on it, but not while it is only looked at or cannot be read."""
+"""The base of screens that follow a source and act on it; they refuse to act while it is read-only or lost."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,17 +24,17 @@ from lanes_tui.sources.source import Source
 from lanes_tui.tables.cursor import CursorList
 from lanes_tui.widgets.standing import Freshness
 
-#: How the actions begin that change something at the source.
+#: The names of actions that change something at the source begin like this.
 ACTING = ("do(", "act_on(", "pause", "message", "retry", "drop", "drain", "reset", "prune")
-#: And those that choose what is acted on.
+#: The actions that choose the targets of others.
 CHOOSING = ("mark", "mark_range")
-#: The workers that read what is to be marked.
+#: The group of the workers that read what is to be marked.
 MARKING = "marks"
 
 
 @runtime_checkable
 class RunsActions(Protocol):
-    """The app, as screens see it: actions go on in it, whatever becomes of the screen where they began."""
+    """The app, as screens see it: actions run in the app, so that they outlive the screen that began them."""
 
     last_run: ActionRun | None
 
@@ -49,7 +49,7 @@ class RunsActions(Protocol):
 
 
 class Guarded(ClosingScreen[None]):
-    """Greys out what acts while nothing may be acted on. The keys stay: they say why nothing is done."""
+    """Greys out the keys of actions while none is allowed. They can still be pressed: then they say why not."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(text.COMPONENTS)
 
@@ -59,13 +59,13 @@ class Guarded(ClosingScreen[None]):
         self.looking = Looking(source, rhythm, self.look, self.lose, self._is_behind)
         self.freshness = Freshness()
         self.read_at: Now | None = None  # the ages that were read are as of then; None: as of now
-        self.pauses: Sequence[GlobPause] = ()  # what is paused as a whole, as far as it is known
+        self.pauses: Sequence[GlobPause] = ()  # the pauses of many lanes at once, as of the last look
 
     def _is_behind(self) -> bool:
         return isinstance(self.app, RunsActions) and self.app.is_behind
 
     def sight(self) -> ViewedAt:
-        """The sight of what was read."""
+        """The present, for showing what was read at ``read_at``."""
         now = self.source.now()
         return ViewedAt.of(self.read_at or now, now)
 
@@ -75,12 +75,12 @@ class Guarded(ClosingScreen[None]):
 
     @property
     def lane_key(self) -> str | None:
-        """The lane that is looked at, where it is one."""
+        """The key of the lane that the screen or its cursor is on; None: there is none."""
         return None
 
     @property
     def lane(self) -> Lane | None:
-        """The same as it is on the screen, where that shows its epoch."""
+        """That lane as it is on the screen; None if the screen does not show its epoch."""
         return None
 
     @property
@@ -95,13 +95,13 @@ class Guarded(ClosingScreen[None]):
         return None
 
     def is_blind(self, action: str) -> bool:
-        """Whether that action would be for something that the person who pressed its key has not seen yet."""
+        """Whether an action would apply to something that is not shown yet."""
         return self.freshness.at is None and (action.startswith(ACTING) or action in CHOOSING)
 
     def refuses_blindly(self, action: str) -> bool:
-        """Whether it is not begun for that reason, or since another row came under the cursor while its key was on
-        its way; says so."""
-        if action == "message":  # what is typed after that is for its dialog
+        """Whether an action is refused, with a notice: because ``is_blind``, or because another row came under the
+        cursor by itself just before its key."""
+        if action == "message":  # its dialog opens in any case: what is typed next is for that
             return False
         if self.is_blind(action):
             self.show_notice(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
@@ -114,7 +114,7 @@ class Guarded(ClosingScreen[None]):
 
     @abstractmethod
     def rows_of(self, action: str) -> CursorList | None:
-        """The list whose row under the cursor that action is for; None: it is for something else."""
+        """The list whose row under the cursor an action applies to; None: it applies to something else."""
 
     def may_act(self) -> bool:
         """Whether an action may begin; says why not."""
@@ -128,7 +128,7 @@ class Guarded(ClosingScreen[None]):
     # ------------------------------------------------------------------------------------- acting
 
     def pause_all(self) -> None:
-        """Ask, then let every lane claim nothing; or claim again, where they are paused."""
+        """Ask, then pause all lanes; or resume them if they are paused."""
         self.act(EveryLaneSubject(next(pauses_of_all(self.pauses, self.source.now().wall), None)))
 
     def act(self, subject: ActionSubject) -> None:
@@ -137,9 +137,9 @@ class Guarded(ClosingScreen[None]):
             self.confirm(subject, lambda how: self._begin(subject, how))
 
     def read_and_confirm(self, reading: Coroutine[Any, Any, None], group: str = "question") -> None:
-        """Read what a question is about, and ask it: keys that are typed ahead are for the question.
+        """Read what a question is about, and ask it. Keys that are typed meanwhile are for the question.
 
-        It takes the place of what is still read for the same ``group``.
+        Cancels what is still being read for the same ``group``.
         """
         app = self.app
         assert isinstance(app, RunsActions)
@@ -154,7 +154,7 @@ class Guarded(ClosingScreen[None]):
         self.run_worker(whole(), name="question", group=group, exclusive=True)
 
     def confirm(self, subject: ActionSubject, on_answer: Callable[[dict[str, Any]], None]) -> None:
-        """Ask whether to do it, and how; without an answer nothing is done."""
+        """Ask whether to act, and how; ``on_answer`` is called only if the person says so."""
 
         def left(how: dict[str, Any] | None) -> None:
             if how is not None and self.may_act():
@@ -184,14 +184,14 @@ class Guarded(ClosingScreen[None]):
             self.show_notice(f"not done: {run.problem}", grave=True)
             return
         (result,) = (*run.grave, *run.well)
-        name = f"{text.key_of(result.name)}: " if result.name else ""  # else the sentence names what it was done to
+        name = f"{text.key_of(result.name)}: " if result.name else ""  # else the sentence names the target
         self.show_notice(text.line(name, result.sentence), grave=result.grave)
 
     def receive_result(self, target: ActionTarget, result: ActionResult) -> None:
         """Called with the result of an action on one target, as soon as it is known."""
 
     def look_again(self) -> None:
-        """Look at what came of an action."""
+        """Read the source again, after an action."""
         self.looking.wake()
 
     @on(CursorList.Wanted)
@@ -213,7 +213,7 @@ class Guarded(ClosingScreen[None]):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """As the toolkit has them, and as its footer shows them: greyed out."""
+        """The bindings of the toolkit, with actions disabled while none is allowed."""
         found = super().active_bindings
         if self.refusal is not None:
             acting = [key for key, each in found.items() if each.binding.action.startswith(ACTING)]
@@ -221,22 +221,22 @@ class Guarded(ClosingScreen[None]):
         return found
 
     def lose(self, why: str) -> None:
-        """The source cannot be read: what is shown may be untrue, and nothing is acted on."""
+        """Note that the source cannot be read: what is shown may be outdated, and no action is allowed."""
         self._learn(Freshness(self.freshness.at, why))
         self.update()
 
     def has_read(self, at: Now) -> None:
-        """What is shown was true then."""
+        """Note that the source was read at ``at``."""
         self._learn(Freshness(at, replaced=self.source.replaced))
 
     def _learn(self, freshness: Freshness) -> None:
-        """Take note of how fresh it is, and let the footer know if that changes what may be done."""
+        """Store how fresh the data is, and update the bindings if that allows or forbids actions."""
         before, self.freshness = self.refusal, freshness
         if self.refusal != before:
             self.refresh_bindings()
 
     def show_notice(self, sentence: Content | str, *, grave: bool = False) -> None:
-        """A word that goes away by itself."""
+        """Show a notification, which disappears by itself."""
         # Cleaned by `line`; markup off, so that brackets in a key stay brackets.
         plain = text.line(sentence).plain
         self.notify(plain, severity="warning" if grave else "information", markup=False, timeout=6)

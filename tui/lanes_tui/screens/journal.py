@@ -1,4 +1,4 @@
-"""The journal of everything, as it is written: filtered, followed at its end or not, the like of it in one line."""
+"""The journal as it is written: filtered, followed at its end or not, equal events of many lanes in one line."""
 
 import json
 from typing import ClassVar
@@ -25,9 +25,9 @@ from lanes_tui.tables.cursor import CursorList
 from lanes_tui.tables.rows import ListRow, Rows
 from lanes_tui.widgets.detail import Pane
 
-#: So many events are read at a time: the newest first, older ones when the cursor comes to the top.
+#: How many events are read at a time: first the newest, older ones when the cursor comes to the top.
 PAGE = 1_000
-#: While the newest is followed, no more are held than this: older ones are read once more when they are wanted.
+#: How many events are held at most while the newest is followed; older ones are read again when they are wanted.
 MOST_HELD = 5_000
 
 
@@ -52,8 +52,8 @@ class JournalScreen(Filtered):
         self.events: list[Event] = []
         self._groups: list[Group] = []
         self._read_for: object = None
-        self._older = False  # wanted
-        self._begun = False  # the first event is read
+        self._older = False  # older events are wanted
+        self._begun = False  # the first event of the journal is loaded
         self._problem: str | None = None
 
     def kept(self) -> KeptScreen:
@@ -71,10 +71,10 @@ class JournalScreen(Filtered):
         return self._only if group is None else group.last.key if group.lanes == 1 else None
 
     def rows_of(self, action: str) -> CursorList | None:
-        return super().rows_of(action) if self._only is None else None  # every line is of that lane
+        return super().rows_of(action) if self._only is None else None  # every line is about that lane
 
     def action_do(self, name: str) -> None:
-        """Act on the lane of the event. A line of several lanes names none of them."""
+        """Act on the lane of the event; refused for a line about several lanes."""
         if self._group is not None and self._group.lanes > 1:
             lanes = words.counted(self._group.lanes, "lane")
             self.show_notice(f"this line is about {lanes}: press {KEYS['bundle'].keys} to see each event", grave=True)
@@ -92,7 +92,7 @@ class JournalScreen(Filtered):
     # -------------------------------------------------------------------------------------- reading
 
     def split(self, typed: str) -> tuple[str, str | None]:
-        """The type of event is asked for beside the filter: no lane and no message has one."""
+        """The filter, and the type of event, which is no field of filters: lanes and messages have none."""
         types = [word[5:] for word in typed.split() if word.startswith("type:") and word[5:]]
         return " ".join(word for word in typed.split() if not word.startswith("type:")), types[-1] if types else None
 
@@ -102,10 +102,8 @@ class JournalScreen(Filtered):
         wanted = (self.good, self.freshness.lost)
         if wanted != self._read_for or not self.events:
             self.events, self._read_for = await self._page(parsed.chosen, kind), wanted
-            self._begun = (
-                len(self.events) < PAGE
-            )  # older ones that are wanted still are, also after the source was lost
-            return
+            self._begun = len(self.events) < PAGE
+            return  # older events that were wanted before the source was lost still are
         newer = await self._page(parsed.chosen, kind, after=self.events[-1].id)
         while newer:
             self.events += newer

@@ -1,4 +1,4 @@
-"""One lane, whole: why, clocks, every message, the chosen one with its providers, and the lane's journal."""
+"""The screen of one lane: why, clocks, processes, messages, the chosen one with its providers, and the journal."""
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ from lanes_tui.widgets.detail import Pane, in_order, title
 from lanes_tui.widgets.sheet import Sheet
 from lanes_tui.widgets.timeline import timeline
 
-#: On a screen of fewer lines than that the runs are drawn nowhere: the messages need the room.
+#: On screens of fewer lines, the timeline of the runs is not shown: the messages need the room.
 _TIMELINE_FROM = 20
 
 
@@ -79,7 +79,7 @@ class LaneScreen(Watching):
     async def read(self) -> None:
         try:
             self.read_at, self._detail = await self.source.detail(self.lane_key, self._of)
-        except NotFound:  # pruned, or in another database that took the place of this one
+        except NotFound:  # pruned, or not in the database that took the place of this one
             self._missing = True
             return
         self._missing = False
@@ -116,7 +116,7 @@ class LaneScreen(Watching):
         at_end = whole.scroll_offset.y >= whole.max_scroll_y
         whole.show(lines)
         if at_end and message is not None and message.state is MessageState.RUNNING:
-            whole.call_after_refresh(whole.scroll_end, animate=False)  # as its reply grows
+            whole.call_after_refresh(whole.scroll_end, animate=False)  # follow the reply while it grows
 
     def action_wrap(self) -> None:
         """Wrap the lines of the message, or cut them."""
@@ -143,7 +143,7 @@ class LaneScreen(Watching):
         self._act_on_message("drop message")
 
     def action_retry(self) -> None:
-        """Ask, then accept the message under the cursor once more."""
+        """Ask, then retry the message under the cursor."""
         self._act_on_message("retry message")
 
     def _act_on_message(self, name: str) -> None:

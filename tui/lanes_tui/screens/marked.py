@@ -30,7 +30,7 @@ MARK_KEYS: list[BindingType] = [
 
 
 class Marking(Guarded, Generic[Mark]):
-    """Keeps marks by the keys of the rows, also of those that are not loaded now."""
+    """Keeps marks by the keys of their rows, also of rows that are not loaded."""
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
@@ -43,26 +43,26 @@ class Marking(Guarded, Generic[Mark]):
 
     @abstractmethod
     def mark_of(self, key: str) -> Mark:
-        """What is kept of the row under the cursor."""
+        """The mark for the row under the cursor, whose key is ``key``."""
 
     @abstractmethod
     async def matching(self) -> Mapping[str, Mark]:
-        """All that the filter chooses. Raises Lost."""
+        """Marks for all rows that the filter chooses. Raises Lost."""
 
     @abstractmethod
     async def place_of(self, key: str) -> int | None:
-        """Where a row stands among all that the filter chooses; None: it is not one of them. Raises Lost."""
+        """The place of a row among all that the filter chooses; None: it is not one of them. Raises Lost."""
 
     @abstractmethod
     async def among(self, first: int, count: int) -> Mapping[str, Mark]:
-        """So many of these rows, from one place on. Raises Lost."""
+        """Marks for ``count`` of these rows, from place ``first`` on. Raises Lost."""
 
     def may_mark(self) -> bool:
-        """Whether what matches may be marked; says why not."""
+        """Whether the rows that the filter chooses may be marked; says why not."""
         return True
 
     def update_marks(self) -> None:
-        """Show what is marked by now."""
+        """Show the marks, after they have changed."""
         self.lines.show_marks()
         self.update()
 
@@ -86,7 +86,7 @@ class Marking(Guarded, Generic[Mark]):
         self.update_marks()
 
     def action_mark(self) -> None:
-        """Mark the one under the cursor, or take its mark away; then go on to the next."""
+        """Mark the row under the cursor, or take its mark away; then go on to the next."""
         if (key := self.lines.key) is not None:
             self._toggle({key: self.mark_of(key)})
             self.lines.action_move(1)
@@ -109,7 +109,7 @@ class Marking(Guarded, Generic[Mark]):
             self._mark(self.matching)
 
     def action_mark_others(self) -> None:
-        """Mark those that the filter chooses and that are not marked, and no other of them."""
+        """Invert the marks of the rows that the filter chooses."""
         if self.may_mark():
             self._mark(self.matching, invert=True)
 
@@ -119,7 +119,7 @@ class Marking(Guarded, Generic[Mark]):
         self.unmark([*self.marks])
 
     async def _between(self, began: str, ended: str) -> Mapping[str, Mark] | None:
-        """The rows from one to another, in either direction; None: one is not listed."""
+        """Marks for the rows from one to another, in either direction; None: one is not listed."""
         one, other = await self.place_of(began), await self.place_of(ended)
         if one is None or other is None:
             return None
@@ -146,6 +146,6 @@ class Marking(Guarded, Generic[Mark]):
                 self.marks[key] = mark
 
     def receive_result(self, target: ActionTarget, result: ActionResult) -> None:
-        """Those for which an action failed stay marked."""
+        """Take the mark of a target away, unless its action failed."""
         if not result.grave:
             self.marks.pop(target.key, None)

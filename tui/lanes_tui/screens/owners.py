@@ -1,4 +1,4 @@
-"""The owners as a table of their health: which process, whether it lives, how it does, what it holds."""
+"""The owners as a table: which process, whether it lives, its health, what it holds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -24,14 +24,14 @@ _COLUMNS = (
     *(FixedColumn(name, 6, right=True) for name in ("RUN/M", "ANSW/M", "FILES", "UP")),
     FixedColumn("URL", 0),
 )
-#: What an owner is filtered by.
+#: The fields that owners are filtered by.
 OWNER_FIELDS = ("owner", "process", "state", "kind", "held", "silent", "fail", "run", "answ", "error", "url")
-#: So much of the descriptors a process may have is a warning.
+#: A process that has more than this share of its limit of descriptors open gets a warning.
 _MANY_FILES = 0.8
 
 
 class OwnerKnown(NamedTuple):
-    """What is known of an owner: whether it is a gateway or a desk, and how it does."""
+    """What is known of an owner: whether it is a gateway or a desk, and its health."""
 
     kind: str
     owner: OwnerDetail
@@ -39,7 +39,7 @@ class OwnerKnown(NamedTuple):
 
 
 class OwnersScreen(WholeList[int, OwnerKnown]):
-    """Lists the owners of the database, the worst first, and drains the gateway under the cursor."""
+    """Lists the owners of the database, the worst first, and drains gateways."""
 
     NAME, LANES_BY, FIELDS = "owners", "owner", OWNER_FIELDS
     about = "processes that may hold lanes"
@@ -104,7 +104,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
         return lines
 
     def action_drain(self) -> None:
-        """Ask, then let them claim nothing more."""
+        """Ask, then drain the gateways among the targets."""
         if not self.may_act() or not (targets := list(self.targets().values())):
             return
         gateways = [owner for kind, owner, _ in targets if kind == "gateway" and owner.alive]
@@ -154,7 +154,7 @@ def _health_cells(health: OwnerHealth) -> dict[str, Content]:
 
 
 def _state(owner: OwnerDetail, sight: ViewedAt) -> tuple[str, str]:
-    if owner.is_stopped:  # whether its beat was missed by now or not
+    if owner.is_stopped:  # whether or not its heartbeat is overdue yet
         return "⚠ stopped", "bad"
     if not owner.alive:
         return "✖ dead or silent", "bad"

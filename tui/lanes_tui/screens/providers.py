@@ -1,4 +1,4 @@
-"""The providers as a table of their health: what they are asked now, whether they answer, why not."""
+"""The providers as a table: their health, their requests in flight, whether they answer, why not."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -15,7 +15,7 @@ from lanes_tui.display.columns import ViewedAt
 from lanes_tui.screens.whole import WholeList
 from lanes_tui.tables.fixed import FixedColumn
 
-#: What is done in each state.
+#: What each state means.
 _MEANINGS = {
     Health.COOLING: "it is not asked until its cooldown is over",
     Health.PROBING: "one request at a time finds out whether it answers",
@@ -98,7 +98,7 @@ class ProvidersScreen(WholeList[str, Provider]):
         return lines
 
     def action_reset(self) -> None:
-        """Ask, then forget what is known against them."""
+        """Ask, then forget cooldown and failures of the targets."""
         targets = list(self.targets().values())
         if targets:
             self.act(ProviderSubject(targets, self.source.now().wall))
@@ -110,7 +110,7 @@ def _harm(provider: Provider) -> tuple[int, int, str]:
 
 
 def _in_flight(provider: Provider) -> str:
-    """How many requests, of how many there may be. One that cools is not asked at all: its state says so."""
+    """The requests in flight, and their limit; no limit for a provider that cools, since that is not asked at all."""
     most = provider.max_in_flight
     limit = "" if most is None or provider.health is Health.COOLING else f"/{words.number(most)}"
     return f"{words.number(provider.in_flight)}{limit}" if provider.in_flight or limit else ""
@@ -125,7 +125,7 @@ def _at_most(provider: Provider) -> str:
 
 
 def _until(provider: Provider, sight: ViewedAt) -> str:
-    """Since when, and until when, at moments of the day."""
+    """Since when and until when the provider is in this state."""
     since = "" if provider.since is None else f"  since {sight.moment(provider.since)}"
     until = provider.until if provider.health is Health.COOLING else provider.tried_last_until
     return since + (

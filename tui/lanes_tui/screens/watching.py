@@ -1,4 +1,4 @@
-"""What every screen over the main one has: a bar with its name and how fresh it is, and a look that repeats."""
+"""The base of screens over the main one: a bar with title and freshness, and a look that repeats."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable
@@ -29,7 +29,7 @@ from lanes_tui.widgets.standing import standing
 T = TypeVar("T")
 
 
-#: What may be done to the lane that one reads about.
+#: The actions on the lane that the screen or its cursor is on.
 LANE_KEYS = [
     bind("abort", "do('abort')", show=True),
     bind("force", "do('force')"),
@@ -40,9 +40,9 @@ LANE_KEYS = [
 
 
 class Watching(Guarded):
-    """Follows the source by itself while it is open."""
+    """A screen that reads the source again and again while it is open."""
 
-    AUTO_FOCUS = "Rows"  # from the first key on
+    AUTO_FOCUS = "Rows"  # has the focus before the first key
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "close", show=True),
         bind("leave", "dismiss"),
@@ -51,7 +51,7 @@ class Watching(Guarded):
         bind("help", "help", show=True),
     ]
 
-    #: What it is called where it is kept for the next start.
+    #: Its name in the bar, and in the views that are kept.
     NAME: ClassVar[str]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
@@ -60,11 +60,11 @@ class Watching(Guarded):
 
     @abstractmethod
     def body(self) -> ComposeResult:
-        """What stands between the bar and the footer."""
+        """The widgets between the bar and the footer."""
 
     @abstractmethod
     def title_line(self) -> Content:
-        """What is looked at, for the bar."""
+        """What the screen shows, for the bar."""
 
     @abstractmethod
     async def read(self) -> None:
@@ -75,11 +75,11 @@ class Watching(Guarded):
         """Show what was read."""
 
     def kept(self) -> KeptScreen:
-        """What it takes to open it once more, as it is just now."""
+        """What is kept to open the screen again as it is."""
         return KeptScreen(self.NAME, row=self.query_one(Rows).key)
 
     def take_up(self, kept: KeptScreen) -> None:
-        """Begin as it was kept. Called before it is opened."""
+        """Restore what was kept. Called before the screen is opened."""
         self._begins_at = kept.row
 
     def compose(self) -> ComposeResult:
@@ -90,7 +90,7 @@ class Watching(Guarded):
     def on_mount(self) -> None:
         self.query_one(Rows).begin_at(self._begins_at)
         self._update_bar()
-        self.set_interval(1.0, self._tick)  # its age goes on also while no look ends
+        self.set_interval(1.0, self._tick)  # the age in the bar grows also while no look ends
         self.run_worker(self.looking.run(), name="look", exclusive=True)
 
     def _tick(self) -> None:
@@ -128,7 +128,7 @@ class Watching(Guarded):
         return self.query_one(Rows) if own else None
 
     def action_do(self, name: str) -> None:
-        """Act on the lane, at the epoch that is on the screen; where none is, at the one that the question names."""
+        """Act on the lane, at the epoch on the screen; if there is none, at the epoch that the dialog shows."""
         if self.lane is not None:
             self._act_on(name, AsOf(self.source.now(), self.lane))
         elif self.lane_key is not None and self.may_act():
@@ -147,7 +147,7 @@ class Watching(Guarded):
         self.act(LaneSubject(ACTIONS[name], marks, lane=lane, sight=lambda: ViewedAt.of(seen.at, source.now())))
 
     async def do(self, act: Awaitable[T]) -> T | None:
-        """Act, and read the result; returns None after a refusal, which it shows."""
+        """Await a call to the source; returns None after an error, which it shows."""
         try:
             return await act
         except (Lost, LanesError) as error:

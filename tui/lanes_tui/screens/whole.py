@@ -1,4 +1,4 @@
-"""Short lists that are read whole, each row of which stands for lanes: owners, providers."""
+"""The base of short lists that are read whole, and whose rows stand for lanes: owners, providers."""
 
 import re
 from abc import abstractmethod
@@ -26,29 +26,27 @@ from lanes_tui.tables.fixed import FixedColumn, FixedLayout
 from lanes_tui.tables.rows import ListRow
 
 Known = TypeVar("Known")
-#: Words that are written in a filter without quotes.
+#: Values that need no quotes in a filter.
 _PLAIN = re.compile(r"[\w.,][\w.,-]*")
 
 
 class WholeList(MarkedList[Id], Generic[Id, Known]):
-    """Filters by what the columns say. Actions on lanes are for those of the marked rows, or of the one under the
-    cursor.
-    """
+    """Filters rows by their columns. Actions are for all lanes of the marked rows, or of the row under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "open_lanes", show=True),
         *LANE_KEYS,
         bind("retry", "do('retry')"),
     ]
-    #: What a row is filtered by, and the field by which lanes are.
+    #: The fields that rows are filtered by, and the field that chooses the lanes of a row.
     FIELDS: ClassVar[Sequence[str]]
     LANES_BY: ClassVar[str]
-    #: What is said where there is none.
+    #: What is shown if there are no rows.
     NONE: ClassVar[str]
 
     def __init__(self, source: Source, rhythm: Rhythm) -> None:
         super().__init__(source, rhythm)
-        self.known: dict[str, Known] = {}  # what was read, by the key of its row, the worst first
+        self.known: dict[str, Known] = {}  # the rows that were read, by their keys, the worst first
         self._fitting: dict[str, Known] = {}  # those that the filter chooses
 
     @abstractmethod
@@ -57,15 +55,15 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
 
     @abstractmethod
     def cells(self, known: Known, sight: ViewedAt) -> Mapping[str, Content]:
-        """What each column says."""
+        """The cells of a row, by the name of the column."""
 
     @abstractmethod
     def facts(self, known: Known, sight: ViewedAt) -> Mapping[str, str | int]:
-        """What it is filtered by."""
+        """The values of a row that filters look at, by field."""
 
     @abstractmethod
     def described(self, known: Known, sight: ViewedAt) -> list[Content]:
-        """All that is known of it."""
+        """All that is known of a row, for below the list."""
 
     def show(self) -> None:
         sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
@@ -79,7 +77,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         self.show_one()
 
     def _fitting_now(self) -> dict[str, Known]:
-        """What the filter chooses, as it is typed by now, of what was read."""
+        """The rows that the filter, as it is typed now, chooses."""
         sight, chosen = self.sight(), row_filter(self.typed, self.FIELDS)
         return {key: each for key, each in self.known.items() if chosen.fits(self.facts(each, sight))}
 
@@ -90,7 +88,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     # -------------------------------------------------------------------------------------- marking
 
     async def matching(self) -> Mapping[str, Id]:
-        return {key: self.mark_of(key) for key in self._fitting_now()}  # what is listed may be of the text before
+        return {key: self.mark_of(key) for key in self._fitting_now()}  # the list may still be of an earlier text
 
     async def place_of(self, key: str) -> int | None:
         return [*self._fitting].index(key) if key in self._fitting else None
@@ -101,9 +99,9 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
     # --------------------------------------------------------------------------------------- acting
 
     def targets(self) -> dict[str, Known]:
-        """What an action is for, by their keys: the marked ones, or the one under the cursor.
+        """The targets of an action, by their keys: the marked rows, or the one under the cursor.
 
-        Nothing where one that was marked is gone: another one would be taken for it.
+        Empty if a marked row is gone: else the action would be for fewer rows, or for the one under the cursor.
         """
         if missing := [key for key in self.marks if key not in self.known]:
             self.unmark(missing)
@@ -116,13 +114,13 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         return {key: self.known[key] for key in keys if key is not None}
 
     def action_open_lanes(self) -> None:
-        """Its lanes, on the main screen."""
+        """Show the lanes of the row under the cursor on the main screen."""
         if self.rows.key is not None and self.rows.key in self._fitting:
             self.app.post_message(FilterWanted(self._typed_for([self.rows.key])))
             self.dismiss()
 
     def action_do(self, name: str) -> None:
-        """Act on all of their lanes."""
+        """Act on all lanes of the targets."""
         if self.may_act() and (targets := self.targets()):
             self.read_and_confirm(self._act_on_lanes(name, list(targets)))
 
@@ -141,6 +139,6 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         return LaneFilter((Condition(self.LANES_BY, tuple(Comparison(How.IS, each) for each in keys)),))
 
     def _typed_for(self, keys: Sequence[str]) -> str:
-        """The filter that chooses their lanes, as a person would type it."""
+        """The filter that chooses the lanes of these rows, as a person would type it."""
         values = ",".join(exactly(key).replace(",", "?") for key in keys)
         return f"{self.LANES_BY}:{values}" if _PLAIN.fullmatch(values) else filters.written(self._lanes_of([values]))
