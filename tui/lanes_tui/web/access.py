@@ -1,4 +1,4 @@
-"""Who may ask for what: a fixed list of hosts and origins, headers that keep everything else out, and the token."""
+"""Access to the dashboard in a browser: the hosts and origins that are allowed, headers, and the token."""
 
 import hmac
 import json
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-#: The names under which a browser on this machine reaches the server. Any other is a page of somebody else whose name
-#: was made to mean this machine (DNS rebinding).
+#: The names under which a browser on this machine reaches the server. Any other may be the name of a foreign
+#: page that was pointed at this machine (DNS rebinding).
 NAMES = ("127.0.0.1", "localhost")
 _SHUT = "default-src 'none'; frame-ancestors 'none'"
 _HEADERS = {
@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 class Access:
-    """The door of a server on a port."""
+    """The checks of the requests to a server on a port."""
 
     def __init__(self, port: int, token: str) -> None:
         self._hosts = frozenset(f"{name}:{port}" for name in NAMES)
@@ -31,7 +31,7 @@ class Access:
         self._token = token.encode()
 
     def check(self, request: web.Request, *, origin: bool) -> None:
-        """Raise HTTPForbidden for another Host than ours, or a foreign Origin; ``origin``: or none."""
+        """Raise HTTPForbidden for a foreign Host or Origin; ``origin``: also for a missing Origin."""
         hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
         named = len(hosts) == 1 and hosts[0] in self._hosts
         if not named or len(origins) > 1 or not self._origins.issuperset(origins) or (origin and not origins):
@@ -50,7 +50,7 @@ class Access:
 
 
 def new_nonce() -> str:
-    """A word that no page of somebody else can know."""
+    """A random word, which no other page can know."""
     return secrets.token_urlsafe(18)
 
 
@@ -71,7 +71,7 @@ def page_policy(host: str, nonce: str) -> Mapping[str, str]:
 
 
 async def shut(request: web.Request, response: web.StreamResponse) -> None:
-    """Add to each response, also to refusals, what keeps it to itself."""
+    """Add the headers that keep a response from other pages, also to refusals."""
     del request
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""``lanes dashboard --serve``: what the server is told of the call that starts it."""
+"""``lanes dashboard --serve``: starts the server with the options of the command."""
 
 import asyncio
 import os
@@ -31,20 +31,20 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
 
 
 def _token(session: Session) -> tuple[str, str]:
-    """The token, and a sentence about it: that of the environment or the configuration, else one for this time."""
+    """The token, and a sentence about it: that of the environment or the configuration, else a new one."""
     if token := os.environ.get("LANES_TOKEN", "").strip():
         return token, "its token is that of LANES_TOKEN"
     config = session.configured()
     if config is not None and config.gateway.token:
         return config.gateway.token, f"its token is that of the gateway ({config.gateway.token_name})"
-    if not is_terminal(sys.stderr):  # what is written there may be kept, and read by others
+    if not is_terminal(sys.stderr):  # a log, which others may read
         raise ConfigError("a dashboard in a browser needs a token: set LANES_TOKEN, or start it on a terminal")
     token = secrets.token_urlsafe(24)
     return token, f"its token is {token}"
 
 
 def _arguments(session: Session) -> Iterator[str]:
-    """The arguments of the process of a tab: it looks at what this one would."""
+    """The arguments of the process of a tab, which shows the source of this command."""
     if session.config_path is not None:
         yield from ("--config", str(session.config_path.absolute()))
     yield from ("--db", session.database()) if session.url is None else ("--url", session.url)

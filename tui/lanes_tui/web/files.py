@@ -1,4 +1,4 @@
-"""What the page consists of. Read once at the start: no path of a request reaches the file system."""
+"""The files of the page. They are read once at the start: no path of a request reaches the file system."""
 
 import importlib.util
 from pathlib import Path
@@ -20,7 +20,7 @@ class PageFile(NamedTuple):
 
 
 def page() -> str:
-    """The page, with places for its nonce, its WebSocket and its mode."""
+    """The page, with placeholders for its nonce, its WebSocket and its mode."""
     return (_PAGE / "index.html").read_text(encoding="utf-8")
 
 

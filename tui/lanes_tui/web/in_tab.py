@@ -1,4 +1,4 @@
-"""The dashboard that runs for a tab: without what would write files here, and with a sign where it may act."""
+"""The dashboard of a tab: without actions that write files on this machine, and with a warning if it may act."""
 
 from collections.abc import Iterable
 
@@ -10,15 +10,14 @@ from lanes_tui.app import Dashboard
 from lanes_tui.surroundings import HUNG_UP
 from lanes_tui.typed import TypedStream
 
-#: What makes files on this machine, or stops a process that no shell would let go on.
+#: Actions that write files on this machine, or suspend a process that no shell would resume.
 LEFT_OUT = frozenset({"export", "screenshot", "suspend_process"})
 #: What every screen shows where the dashboard may act.
 SIGN = "WRITES, IN A BROWSER"
 
 
 class TabDriver(WebDriver):
-    """The toolkit's driver for browsers, for which a pasted text is no key, and a server that is gone is a reason to
-    leave."""
+    """The toolkit's driver for browsers, with pastes as single events; it leaves when the server is gone."""
 
     def run_input_thread(self) -> None:
         """Read what is typed until told to stop, or until there is nothing to read from."""
@@ -45,5 +44,5 @@ class TabDashboard(Dashboard):
     DRIVER = TabDriver
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """As the toolkit asks; False: there is no such action, key or entry of the palette."""
+        """False for ``LEFT_OUT``: then there is no such action, key or entry of the palette."""
         return False if action in LEFT_OUT else super().check_action(action, parameters)

@@ -1,7 +1,7 @@
 """The dashboard of one tab: a process that speaks the toolkit's protocol for drivers in the web.
 
-Each packet is a letter, the length of its payload in four bytes, and the payload: ``D`` is what a terminal would get
-or give, ``M`` is JSON. What asks for anything else, such as a file to be fetched, is not passed on.
+Each packet is a letter, the length of its payload in four bytes, and the payload: ``D`` is input or output of a
+terminal, ``M`` is JSON. Of what the process sends, only output and its end are taken: it can deliver no files.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-#: The line after which packets come.
+#: The line before the first packet.
 _PRELUDE = b"__GANGLION__\n"
 _LINES_BEFORE = 10
-#: How long a process has to leave by itself.
+#: How long a process has to leave by itself, in seconds.
 END_S = 3.0
 _MOST_BYTES = 2**26
-#: What the toolkit reads of its surroundings: those of the browser, not of the terminal that the server runs in.
+#: What the toolkit is told of its terminal: that is the browser, not the terminal that the server runs in.
 _ENVIRONMENT = {
     "TERM": "xterm-256color",
     "COLORTERM": "truecolor",
@@ -34,12 +34,12 @@ class TabProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process, self.pid = process, process.pid
-        #: It left by itself, and was not killed or ended by a fault.
+        #: Whether the person left it; else it was killed, or ended by a fault.
         self.left = False
 
     @staticmethod
     async def start(argv: Sequence[str], width: int, height: int) -> "TabProcess":
-        """Start one. What it says on stderr is for the terminal of the server."""
+        """Start a dashboard. Its stderr is that of the server."""
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
         size = {"COLUMNS": str(width), "ROWS": str(height), "LINES": str(height)}
         process = await asyncio.create_subprocess_exec(
@@ -54,7 +54,7 @@ class TabProcess:
         return TabProcess(process)
 
     async def screens(self) -> AsyncIterator[bytes]:
-        """What it paints, until it ends."""
+        """Yields its output, until it ends."""
         out = self._process.stdout
         assert out is not None
         try:
@@ -72,25 +72,25 @@ class TabProcess:
                     self.left = True
                     return
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            return  # it ended, in the middle of a packet perhaps
+            return  # it has ended, perhaps in the middle of a packet
 
     async def type(self, typed: str) -> None:
-        """Keys and the mouse."""
+        """Send it keys and mouse events."""
         await self._send(b"D", typed.encode("utf-8", "replace"))
 
     async def send_meta(self, **meta: Any) -> None:
-        """What is no key: ``type`` says what it is."""
+        """Send it a message that is no input; ``type`` names its kind."""
         await self._send(b"M", json.dumps(meta).encode())
 
     async def _send(self, kind: bytes, payload: bytes) -> None:
         into = self._process.stdin
         assert into is not None
-        with contextlib.suppress(ConnectionError, RuntimeError):  # it has ended, which is seen by what it paints
+        with contextlib.suppress(ConnectionError, RuntimeError):  # it has ended, which ``screens`` notices
             into.write(kind + len(payload).to_bytes(4, "big") + payload)
             await into.drain()
 
     async def end(self) -> int:
-        """Let it leave, or else kill it; its exit code. Nothing of it is left then."""
+        """Ask it to leave, and kill it if it does not; returns its exit code once it has ended."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):
                 await self.send_meta(type="quit")

@@ -1,4 +1,4 @@
-"""The server on loopback: the page, its files, and a WebSocket for each tab. Nothing is logged of what is asked."""
+"""The server on loopback: the page, its files, and a WebSocket for each tab. Requests are not logged."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ from lanes_tui.web.tabs import IDLE_MS, REFUSED, Tabs
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HOST = "127.0.0.1"
-#: How long a WebSocket may stay without having given the token, and how many of those there may be.
+#: How long a WebSocket may take to give the token, in seconds; and how many at a time may not have given it yet.
 FIRST_S = 10.0
 MOST_STRANGERS = 16
-#: The longest message of a browser: what somebody pastes.
+#: The longest message of a browser, in bytes: a paste.
 MOST_BYTES = 2**16
-#: How long everything may take to end.
+#: How long everything may take to end, in seconds.
 STOP_S = 5.0
 
 
@@ -55,7 +55,7 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """Where it is reached."""
+        """The address of the page."""
         return f"{url_of(self._listener)}/"
 
     @contextlib.asynccontextmanager
@@ -98,7 +98,7 @@ class WebServer:
         return web.Response(body=found.content, content_type=found.type)
 
     async def _get_socket(self, request: web.Request) -> web.StreamResponse:
-        """A tab. Until it gave the token it is a stranger."""
+        """Open a tab. Until it has given the token, it is a stranger."""
         if self._strangers == MOST_STRANGERS:
             raise web.HTTPServiceUnavailable(text="too many ask at a time\n")
         self._strangers += 1
@@ -123,7 +123,7 @@ class WebServer:
 
 
 async def serve(server: WebServer, on_ready: Callable[[], None]) -> None:
-    """Serve until a signal asks to end: SIGINT, SIGTERM, SIGHUP unless that was ignored at the start."""
+    """Serve until a signal asks to end: SIGINT, SIGTERM, or SIGHUP unless that was ignored at the start."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # a shell without job control starts what runs in the background with SIGINT ignored
@@ -135,5 +135,5 @@ async def serve(server: WebServer, on_ready: Callable[[], None]) -> None:
 
 
 def _number(text: str | None) -> int:
-    """A number of the query; 0 for what is none."""
+    """A number of the query; 0 if it is none."""
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 5 else 0

@@ -1,4 +1,4 @@
-"""The tabs that are open: each a WebSocket and a process. At most so many, and none that nobody uses."""
+"""The open tabs: each a WebSocket and a process. Their number is limited, and idle ones are closed."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from lanes_tui.web.process import TabProcess
 
 #: How many dashboards run at a time.
 MOST_TABS = 8
-#: A tab in which nobody typed or moved the mouse for so long is ended.
+#: How long a tab may stay open without a key or a move of the mouse, in milliseconds.
 IDLE_MS = 30 * 60_000
-#: How often it is looked for such tabs.
+#: How often idle tabs are looked for, in seconds.
 LOOK_EVERY_S = 1.0
-#: Codes of this program with which a WebSocket is closed; 4000 and more are free for that.
+#: The program's own codes for closing a WebSocket; 4000 and more are free for that.
 ENDED, REFUSED, IDLE, TOO_MANY = 4000, 4001, 4002, 4003
 _SIDE = range(1, 1001)
 
@@ -48,7 +48,7 @@ class Tab:
 
     async def _show(self) -> None:
         async for screen in self._process.screens():
-            with contextlib.suppress(ConnectionError):  # a tab that is gone: the process must not wait until it is told
+            with contextlib.suppress(ConnectionError):  # the tab is gone: read on, so that the process does not block
                 await self._socket.send_bytes(screen)
         code = await self._process.end()
         reason = (
@@ -57,7 +57,7 @@ class Tab:
         await self.close(ENDED, reason)
 
     async def _receive(self, text: str) -> None:
-        """A message of the terminal in the browser. What is none is ignored."""
+        """Handle a message of the terminal in the browser; anything else is ignored."""
         try:
             message = json.loads(text)
         except (ValueError, RecursionError):
@@ -75,7 +75,7 @@ class Tab:
 
 
 class Tabs:
-    """All of them."""
+    """All open tabs."""
 
     def __init__(self, argv: Sequence[str], clock: Clock, idle_ms: int = IDLE_MS) -> None:
         self._argv = argv
@@ -86,8 +86,8 @@ class Tabs:
         self.open: set[Tab] = set()
 
     async def run(self, socket: web.WebSocketResponse, width: int, height: int) -> None:
-        """Run a dashboard for a WebSocket whose token is known, until one of them ends."""
-        if self._places == self.most:  # counted before the process starts: several may come at a time
+        """Run a dashboard for a WebSocket that has given the token, until one of the two ends."""
+        if self._places == self.most:  # counted before the process starts: several tabs may open at a time
             reason = f"{self.most} tabs are open already: close one of them."
             await socket.close(code=TOO_MANY, message=reason.encode())
             return
@@ -104,7 +104,7 @@ class Tabs:
             self._places -= 1
 
     async def end_idle(self) -> None:
-        """End tabs that nobody uses, until cancelled."""
+        """Close idle tabs, until cancelled."""
         while True:
             now = self._clock().mono
             for tab in [tab for tab in self.open if now - tab.used_at >= self._idle_ms]:

@@ -1,1 +1,1 @@
-"""What screens are made of: sheets of lines, filter lines, the detail of a lane, the foot, bars and trends."""
+"""What screens are made of: sheets of lines, filter lines, the detail of a lane, the footer, bars and trends."""

@@ -15,7 +15,7 @@ _LEAST, _MOST = 6, 40
 
 
 class ClockBar(NamedTuple):
-    """What has run of a limit. ``limit_ms`` None: there is none. ``note``: what is to be known besides."""
+    """A clock of a run. ``limit_ms`` None: it has no limit. ``note``: a remark behind its label."""
 
     name: str
     spent_ms: int
@@ -54,9 +54,8 @@ def clocks(lane: Lane, run: Run | None, sight: ViewedAt) -> list[ClockBar]:
 def _stall(lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBar:
     busy = None if run is None else sight.left(run.busy_ms)
     acting = lane.acts_next
-    if (
-        acting is not None and acting.provider is not None
-    ):  # it acts before the stall clock, which begins again behind it
+    # the limit of a provider acts before the stall clock, which begins again after it
+    if acting is not None and acting.provider is not None:
         then = "" if acting.next_provider is None else f", then {acting.next_provider}"
         note = f"{acting.limit} of {acting.provider} ({acting.attempt} of {acting.attempts}){then}"
         return ClockBar("asks", sight.age(acting.limit_ms - acting.left_ms), acting.limit_ms, note)
@@ -70,7 +69,7 @@ def _beat(beat_ms: int, lane: Lane, run: Run | None, sight: ViewedAt) -> ClockBa
 
 
 def stacked(shown: list[ClockBar], width: int) -> list[Content]:
-    """One clock under the other, each with a bar as long as there is room."""
+    """One clock under the other, with bars as long as there is room."""
     labels = [clock.label() for clock in shown]
     room = width - _NAME - 2 - max((len(each) for each in labels), default=0)
     length = max(_LEAST, min(_MOST, room))

@@ -23,8 +23,8 @@ from lanes_tui.widgets.sheet import Sheet
 
 
 class Pane(Sheet, can_focus=True):
-    """A text or a list that scrolls. Where more of a text follows below, the last line that is seen says so, and how to
-    come there."""
+    """A text or a list that scrolls. If a text goes on below, the last line in view says so, and names the key that
+    leads there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("up", "scroll_up"),
@@ -57,7 +57,7 @@ class Pane(Sheet, can_focus=True):
             self.refresh()
 
 
-#: So many lines of the paragraph are seen at most: beside the lanes, and below them.
+#: How many lines of the why-paragraph are shown at most, with the detail beside the lanes and below them.
 _WHY_BESIDE, _WHY_BELOW = 14, 5
 #: The seconds of a duration that has minutes too.
 _SECONDS = re.compile(r"(\d+m) \d+s")
@@ -82,7 +82,7 @@ class Detail(Vertical):
                 yield Pane(id="events")
 
     def on_resize(self) -> None:
-        """Leave the paragraph as much room as the clocks and a few lines below them do not need."""
+        """Give the why-paragraph the lines that the clocks and a few lines below them do not need."""
         height = self.size.height
         most = _WHY_BESIDE if self.screen.has_class("-wide") else _WHY_BELOW
         self.query_one("#why").styles.max_height = max(1, min(2, height - 1), min(most, height - 3))
@@ -103,7 +103,7 @@ class Detail(Vertical):
         self._show("events", [] if detail is None else [event_line(event, sight) for event in reversed(detail.events)])
 
     def _show_why(self, why: str) -> None:
-        """A paragraph in which only seconds beside minutes went on is not painted anew."""
+        """Show the paragraph, unless all that has changed is seconds of durations with minutes."""
         calm = _SECONDS.sub(r"\1", why)
         if calm != self._why:
             self._why = calm

@@ -1,4 +1,4 @@
-"""Where filters are typed: above the lanes, with a search, the order and the columns; and above other lists."""
+"""The lines in which filters are typed: above the lanes, with search, order and columns; and above other lists."""
 
 import re
 from typing import ClassVar
@@ -16,14 +16,14 @@ from lanes_tui.tables.heads import DOWN, UP
 from lanes_tui.widgets.proposing import FilterSuggester
 from lanes_tui.widgets.sheet import Sheet
 
-#: The longest filter: no key is longer, and other terms fit beside it.
+#: The longest filter: it has room for the longest key and for other words.
 _LONGEST = 600
 _UNPRINTABLE = re.compile(r"[^ -~\u00a1-\U0010ffff]")
 _HINT = "filter: a key, state:errored held:>5m queue:>3"
 
 
 class Typed(Input):
-    """A line to type in. What is pasted keeps only what can be shown as it is."""
+    """A field of one line. It keeps only characters that can be shown as they are."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("open", "leave", show=True),
@@ -36,12 +36,12 @@ class Typed(Input):
         self.cursor_blink = False  # a blinking cursor is traffic
 
     def validate_value(self, value: str) -> str:
-        """Refuse characters that would move the cursor of the terminal or turn its reading direction."""
+        """Drop characters that would move the cursor of the terminal or change the reading direction."""
         return "".join(c for c in _UNPRINTABLE.sub("", value)[:_LONGEST] if c.isprintable())
 
 
 class FilterInput(Typed):
-    """Where a filter is typed."""
+    """A field in which a filter is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [bind("mark all", "mark_all")]
 
@@ -59,7 +59,7 @@ class FilterInput(Typed):
 
 
 class LaneFilterInput(FilterInput):
-    """The filter of the lanes: with proposals, and what was typed before."""
+    """The field for the filter of the lanes, with completion and a history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("up", "older", only="up"),
@@ -70,10 +70,10 @@ class LaneFilterInput(FilterInput):
     def __init__(self) -> None:
         self.proposes = FilterSuggester()
         super().__init__(placeholder=_HINT, compact=True, select_on_focus=False, id="filter", suggester=self.proposes)
-        self._place: int | None = None  # among what was typed before
+        self._place: int | None = None  # in the history; None: not in it
 
     def action_complete(self) -> None:
-        """Take what is proposed."""
+        """Take the proposed completion."""
         self.action_end()
         self.action_cursor_right()
 
@@ -105,7 +105,7 @@ class LaneFilterInput(FilterInput):
 
 
 class SearchInput(Typed):
-    """Where a search is typed. It is seen only while it is used."""
+    """A field in which a search is typed. It is shown only while it is used."""
 
     def action_leave(self) -> None:
         self.post_message(SearchLeft(kept=True))
@@ -115,7 +115,7 @@ class SearchInput(Typed):
 
 
 class FilterLine(Horizontal):
-    """A sign, where a filter is typed, and at the right what is to be said of it."""
+    """A sign, the field for a filter, and a note at the right."""
 
     input: FilterInput
 
@@ -126,18 +126,18 @@ class FilterLine(Horizontal):
         self._sign.styles.width = len(sign)
 
     def show_note(self, note: Content) -> None:
-        """Show this at the right."""
+        """Show a note at the right."""
         self._note.styles.width = min(note.cell_length, max(10, self.size.width - 24))
         self._note.show([note])
 
     @property
     def plain(self) -> str:
-        """The text at the right, without styles."""
+        """The note, without styles."""
         return self._note.plain
 
 
 class FilterBar(FilterLine):
-    """The filter of the lanes. A search takes its place while it is typed; the filter holds all the same."""
+    """The filter of the lanes. While a search is typed, it is shown in place of the filter, which still holds."""
 
     input: LaneFilterInput
 
@@ -146,7 +146,7 @@ class FilterBar(FilterLine):
         super().__init__(LaneFilterInput(), self.search)
 
     def search_begins(self) -> None:
-        """Let a search be typed."""
+        """Show the field for a search in place of the filter."""
         self.input.add_class("-hidden")
         self.search.remove_class("-hidden")
         self.search.focus()
@@ -159,7 +159,7 @@ class FilterBar(FilterLine):
         self._prompt(" / ")
 
     def show_state(self, order: LaneOrder, shown: int, of: int, note: Content) -> None:
-        """Show the order and how many columns there are; or, in their place, something that has to be said."""
+        """Show the order and how many columns are shown; or ``note`` in their place, if there is one."""
         if not note.plain:
             arrow = UP if order.reverse else DOWN
             note = text.line(("  sort ", "muted"), f"{order.by} {arrow}", (f"  cols {shown}/{of} ", "muted"))

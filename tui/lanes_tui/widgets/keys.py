@@ -12,7 +12,7 @@ from lanes_tui.actions.keys import KEYS
 from lanes_tui.display import text
 from lanes_tui.widgets.sheet import Sheet
 
-#: What is named first where there is no room for all: how to find the rest, and the other screens.
+#: The keys that are shown first, without room for all: those that lead to the rest, and to the other screens.
 FIRST = (
     "back", "help", "filter", "reset", "drain", "retry", "abort", "journal", "owners", "providers", "dead letters",
     "open", "commands", "groups", "pause",
@@ -21,16 +21,16 @@ _RANKS = {KEYS[name].word: place for place, name in enumerate(FIRST)}
 
 
 class FootKey(NamedTuple):
-    """A key, and how it is written."""
+    """A binding, and how its key is written."""
 
     active: ActiveBinding
     label: Content
 
 
 class Keys(Sheet):
-    """One line of the keys that do something by now, each whole or not at all. A click presses one.
+    """One line of the keys that work now, each whole or not at all. A click presses a key.
 
-    The toolkit's own footer has a widget for each key: to style these costs more than anything else on a screen.
+    The toolkit's own footer has a widget for each key: styling these costs more than anything else on a screen.
     """
 
     def __init__(self) -> None:
@@ -41,18 +41,18 @@ class Keys(Sheet):
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[Any]) -> None:
-        if screen.app.app_focus:  # without it no part has the focus, and for a moment there would be fewer keys
+        if screen.app.app_focus:  # else no widget has the focus, and keys would vanish for a moment
             self.call_after_refresh(self.renew)
 
     def on_resize(self) -> None:
-        """Show as many as fit by now."""
+        """Show as many keys as fit."""
         self.renew()
 
     def renew(self) -> None:
-        """Show the keys that do something by now."""
+        """Show the keys that work now."""
         if not self.is_attached:  # its screen was left meanwhile
             return
-        first: dict[str, FootKey] = {}  # of the keys for one action
+        first: dict[str, FootKey] = {}  # of several keys for one action, the first
         for active in self.screen.active_bindings.values():
             if active.binding.show:
                 first.setdefault(active.binding.action, FootKey(active, self._label(active)))
@@ -77,7 +77,7 @@ class Keys(Sheet):
         return None
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Tell in a sentence what the key does that the mouse is on."""
+        """Explain the key under the mouse in a tooltip."""
         active = self._at(event.x)
         self.tooltip = None if active is None else active.tooltip
 

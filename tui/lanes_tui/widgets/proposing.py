@@ -1,4 +1,4 @@
-"""What a filter could go on with: what was typed before, the fields, and the words that a field takes."""
+"""The completion of a filter: by earlier filters, names of fields, and their values."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +7,7 @@ from textual.suggester import Suggester
 from lanes.filters import FIELDS
 from lanes_storage.law import Cause, LaneState
 
-#: The words of fields that take only some.
+#: The values of fields that take only these.
 WORDS: dict[str, tuple[str, ...]] = {
     "state": tuple(LaneState),
     "cause": tuple(Cause),
@@ -16,7 +16,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 def proposal(typed: str, before: Sequence[str]) -> str | None:
-    """The whole line as it could be; None: nothing. ``before``: what was typed before, the last one last."""
+    """The completed line; None: there is no proposal. ``before``: earlier filters, the last one last."""
     if not typed:
         return None
     for line in reversed(before):
@@ -36,7 +36,7 @@ def _ended(typed: str, begun: str, words: Iterable[str]) -> str | None:
 
 
 class FilterSuggester(Suggester):
-    """Proposes behind the cursor what could follow."""
+    """Proposes the completion behind the cursor."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)

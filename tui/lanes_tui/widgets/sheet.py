@@ -1,4 +1,4 @@
-"""Lines of content that repaint only where they changed."""
+"""Lines of content, of which only changed cells are repainted."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -18,7 +18,7 @@ from lanes_tui.tables.scrolling import set_virtual_size
 class Sheet(ScrollView, can_focus=False):
     """Shows lines, wrapped or each cut to the width.
 
-    A second of life changes a few cells of a screen; over SSH it should cost no more than these.
+    In a second only a few cells of a screen change; over SSH, no more than these should be sent.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Sheet(ScrollView, can_focus=False):
 
     @property
     def plain(self) -> str:
-        """What is shown, without its looks."""
+        """The text that is shown, without styles."""
         return "\n".join(line.plain for line in self._lines)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -66,7 +66,7 @@ class Sheet(ScrollView, can_focus=False):
         width = self.scrollable_content_region.width
         place = y + self.scroll_offset.y
         base = self.visual_style.rich_style
-        if not self._strips:  # it is painted before it is told of its size
+        if not self._strips:  # it is painted before its first resize event
             self._strips = self._strips_for(width)
         if place >= len(self._strips):
             return Strip.blank(width, base)
@@ -94,7 +94,7 @@ class Sheet(ScrollView, can_focus=False):
             self.refresh(*changed)
 
     def _strips_for(self, width: int) -> list[Strip]:
-        """The lines as they are painted. One that was there before, wherever it stood, is not made anew."""
+        """The lines as they are painted. A line that was shown before, at whatever place, is not rendered again."""
         style = self.visual_style
         before = self._line_strips if self._laid_out_for == (width, style) else {}
         self._line_strips, self._laid_out_for = {}, (width, style)
@@ -110,14 +110,14 @@ class Sheet(ScrollView, can_focus=False):
 
 
 def _changed(old: Strip, new: Strip, width: int) -> tuple[int, int]:
-    """Where the first cell that differs stands, and the place behind the last one."""
+    """The place of the first cell that differs, and the place after the last one."""
     before, after = _cells(old, width), _cells(new, width)
     differ = [place for place in range(width) if before[place] != after[place]]
     return (differ[0], differ[-1] + 1) if differ else (0, width)
 
 
 def _cells(strip: Strip, width: int) -> list[tuple[str, Style | None]]:
-    """What each cell shows; the second cell of a wide character shows nothing of its own."""
+    """What each cell shows; the second cell of a wide character is empty."""
     cells: list[tuple[str, Style | None]] = []
     for piece, style, _ in strip:
         if piece.isascii():  # as most are

@@ -1,5 +1,5 @@
-"""What every screen says of its source: how fresh it is; and in red, whatever else there is room for, pauses of all
-lanes, and writing in a browser.
+"""The state of the source on every screen: how fresh its data is; and in red, whatever the width, pauses of many lanes
+at once, and that a browser may write.
 """
 
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ from lanes_storage.clock import Now
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import Source
 
-#: A look that is older than this many of its periods is not called live any more.
+#: A look that is older than this many refresh intervals is called slow.
 _LATE = 2.5
-#: On screens of at least this width the reason is told too.
+#: On screens of at least this width, the reason of a pause is shown too.
 _WORDY = 100
 _REASON = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When the source was last read, and whether it can be read no more, or is another one."""
+    """When the source was last read, and whether it is lost, replaced or frozen."""
 
     at: Now | None = None
     lost: str | None = None  # why
-    replaced: bool = False  # by another source than at the start
+    replaced: bool = False  # by another database than at the start
     frozen: bool = False
     every_s: float = 1.0
     pending: int = 0  # events since it was frozen
 
     @property
     def as_of(self) -> Content:
-        """When what is shown was true."""
+        """The time of the data that is shown."""
         if self.at is None:
             return text.EMPTY
         return text.line(("as of ", "muted"), words.zoned(self.at.wall))
@@ -57,7 +57,7 @@ class Freshness:
 
 
 def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) -> Content:
-    """One red line, for a header of that width; empty where there is nothing of the kind."""
+    """The part in red, for a header of some width; empty if there is nothing of the kind."""
     paused = [pause for pause in pauses if is_paused(pause, now.wall)]
     parts = [text.line((source.sign, "bad"))] if source.sign else []
     if paused:
@@ -66,7 +66,7 @@ def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) 
 
 
 def _paused(paused: Sequence[GlobPause], now: Now, *, wordy: bool) -> str:
-    """``‖ ALL PAUSED 58m: provider in repair``. Of several, the one that holds most."""
+    """``‖ ALL PAUSED 58m: provider in repair``. Of several, one of all lanes first."""
     first = next((pause for pause in paused if pause.of_all), paused[0])
     scope = "ALL PAUSED" if first.of_all else f"PAUSED {text.in_the_middle(first.match, 20)}"
     left = "" if first.until is None else f" {words.short(first.until - now.wall)}"

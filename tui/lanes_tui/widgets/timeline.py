@@ -1,4 +1,4 @@
-"""The last runs of a lane as bars on one scale of time: how long each waited and ran, where a provider failed."""
+"""The last messages of a lane as bars on one scale of time: how long each waited and ran, where a provider failed."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _ID, _LABEL = 8, 34
 
 
 def timeline(messages: Sequence[Message], wall: int, width: int, most: int = 5) -> list[Content]:
-    """One line for each of the newest messages that started, the oldest at the top; nothing where none did."""
+    """One line for each of the newest messages that started, the oldest at the top; empty if none did."""
     started = sorted((each for each in messages if each.started_at is not None), key=lambda each: each.id)[-most:]
     length = max(10, width - _ID - _LABEL)
     if not started:

@@ -1,4 +1,4 @@
-"""How numbers went in the last five minutes, as a few small bars that begin at zero; and failures a minute."""
+"""Counts of the last five minutes as small bars that begin at zero; and the failures of the last minute."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from lanes_storage.law import LaneState
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import AsOf
 
-#: Each bar is the highest of so long, and there are so many.
+#: The time of which each bar shows the highest count, and how many bars there are.
 BAR_MS, BARS_KEPT = 30_000, 10
 MINUTE_MS = 60_000
 BARS = "▁▂▃▄▅▆▇█"
@@ -25,15 +25,15 @@ _SHOWN: dict[str, tuple[Callable[[Counts], int], str]] = {
 
 
 class Trends:
-    """The counts that the header shows, as they were."""
+    """The history of the counts in the header."""
 
     def __init__(self) -> None:
         self._bars: deque[tuple[int, dict[str, int]]] = deque(maxlen=BARS_KEPT)
         self._letters: deque[tuple[int, int]] = deque()  # when, and how many dead letters there were
-        self._seen: tuple[int, int] | None = None  # from when to when it was looked without a pause
+        self._seen: tuple[int, int] | None = None  # the first and the last look without a gap
 
     def add(self, status: AsOf[Status]) -> None:
-        """Take note of the counts at one moment."""
+        """Add the counts of one look."""
         counts, at = status.record.counts, status.at.mono
         numbers = {name: read(counts) for name, (read, _) in _SHOWN.items()}
         bar = at // BAR_MS
@@ -44,7 +44,7 @@ class Trends:
             self._bars.append((bar, numbers))
         while self._bars[0][0] <= bar - BARS_KEPT:
             self._bars.popleft()
-        if self._seen is None or at - self._seen[1] > MINUTE_MS:  # what failed meanwhile did so at an unknown time
+        if self._seen is None or at - self._seen[1] > MINUTE_MS:  # when messages failed in the gap is not known
             self._letters.clear()
             self._seen = at, at
         self._seen = self._seen[0], at
@@ -54,12 +54,12 @@ class Trends:
             self._letters.popleft()
 
     def sparks(self) -> dict[str, Content]:
-        """The bars, by state and for the queue; none for what was zero all along, or before there are two."""
+        """The bars, by state and for the queue; none for a count that was always zero, or before there are two bars."""
         drawn = {name: _line([numbers[name] for _, numbers in self._bars], tone) for name, (_, tone) in _SHOWN.items()}
         return {name: line for name, line in drawn.items() if line.plain}
 
     def failures(self) -> str:
-        """``5 failed/min``: for good, in the last minute; ``5 failed in 20s`` where no more than that was seen."""
+        """``5 failed/min``: new dead letters in the last minute; ``5 failed in 20s`` if it has looked for no longer."""
         counts = [count for _, count in self._letters]
         failed = sum(max(0, later - before) for before, later in pairwise(counts))
         seen_ms = MINUTE_MS if self._seen is None else self._seen[1] - self._seen[0]

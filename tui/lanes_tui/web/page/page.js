@@ -6,7 +6,7 @@
   const Socket = window.WebSocket;
   let token = "";
 
-  // The terminal makes its style sheets by itself; without the nonce the policy of this page would refuse them.
+  // The terminal creates its style sheets itself; without the nonce the policy of this page would refuse them.
   const create = Document.prototype.createElement;
   Document.prototype.createElement = function (name, ...more) {
     const made = create.call(this, name, ...more);
