@@ -146,24 +146,24 @@ class ActionRun:
         refused: dict[str, Refused] = {}
         calls = source.call_each(self.action.verb, [{**params, **target.params} for target in targets])
         async with aclosing(calls):
-            async for place, came in calls:
-                self._add_result(targets[place], came)
-                if isinstance(came, Refused):
-                    refused[came.key] = came
+            async for place, answer in calls:
+                self._add_result(targets[place], answer)
+                if isinstance(answer, Refused):
+                    refused[answer.key] = answer
                 if self.stopped:
                     break
         return [*refused.values()]
 
-    def _add_result(self, target: ActionTarget, came: Any) -> None:
-        result = ActionResult(target.name, *self._outcome_of(came))
+    def _add_result(self, target: ActionTarget, answer: Any) -> None:
+        result = ActionResult(target.name, *self._outcome_of(answer))
         (self.grave if result.grave else self.well).append(result)
         self.counts[result.outcome, result.grave] += 1
         self._on_result(target, result)
 
-    def _outcome_of(self, came: Any) -> tuple[str, str, bool]:
-        if isinstance(came, Changed):
-            return "changed", f"changed: it is at epoch {came.epoch} now, and was left alone", True
-        if isinstance(came, LanesError):
-            return "not done", f"not done: {came}", True
-        word, sentence, grave = self.action.verb.outcome(came)
+    def _outcome_of(self, answer: Any) -> tuple[str, str, bool]:
+        if isinstance(answer, Changed):
+            return "changed", f"changed: it is at epoch {answer.epoch} now, and was left alone", True
+        if isinstance(answer, LanesError):
+            return "not done", f"not done: {answer}", True
+        word, sentence, grave = self.action.verb.outcome(answer)
         return word, sentence, grave

@@ -66,11 +66,11 @@ class ActionSubject(ABC):
 
     @abstractmethod
     def lines(self) -> list[Content]:
-        """The text that is shown before the action."""
+        """The description of targets and effects in the dialog."""
 
     @abstractmethod
     def words(self) -> list[str] | None:
-        """The shell command and the words that select the same; None if there is no such command."""
+        """The shell command and the words that select the same targets; None if there is no such command."""
 
     def possible(self) -> bool:
         """Whether there is anything to do, as far as it is known."""
@@ -78,8 +78,8 @@ class ActionSubject(ABC):
 
 
 class LaneSubject(ActionSubject):
-    """Lanes, each as it was marked. ``lane``: the only one; ``chosen``: a filter that chooses exactly these lanes;
-    ``hidden``: how many of them the filter on the screen does not choose."""
+    """Lanes, each as it was marked. ``lane``: the lane, if there is only one; ``chosen``: a filter that chooses exactly
+    these lanes; ``hidden``: how many of them the filter on the screen does not choose."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class LaneSubject(ActionSubject):
         self._now: dict[str, MarkedLane] | None = None
         self._first = sorted(marks, key=lambda mark: _FIRST.index(mark.state))[:NAMED]
         self._retries = action.verb.name == "retry-last"
-        self._left: dict[str, Message | None] = {}  # the message that a retry of each named lane takes
+        self._to_retry: dict[str, Message | None] = {}  # the message that a retry of each named lane takes
 
     @property
     def targets(self) -> list[ActionTarget]:
@@ -111,7 +111,7 @@ class LaneSubject(ActionSubject):
         keys = tuple(mark.key for mark in self.marks)
         self._tally = await source.tally(LaneFilter(keys=keys))
         if self._retries:
-            self._left = {mark.key: await _left(source, mark.key) for mark in self._first}
+            self._to_retry = {mark.key: await _message_to_retry(source, mark.key) for mark in self._first}
         if len(keys) > 1:
             self._now = {mark.key: mark for mark in await source.marks(LaneFilter(keys=keys), len(keys))}
             return
@@ -133,7 +133,7 @@ class LaneSubject(ActionSubject):
 
     def possible(self) -> bool:
         if self._retries:
-            return self.count > len(self._left) or any(self._left.values())
+            return self.count > len(self._to_retry) or any(self._to_retry.values())
         if self.action.verb.name != "abort" or self._tally is None:
             return True
         tally = self._tally
@@ -146,14 +146,14 @@ class LaneSubject(ActionSubject):
         """What the action ends, what it keeps, and warnings."""
         effects: list[Content] = []
         if self.action.verb.name == "abort" and self._tally is not None:
-            effects.append(_ends(self._tally, self.scope))
+            effects.append(_abort_effects(self._tally, self.scope))
         if self.action.params.get("force") and (self._tally is None or self._tally.runs):
             sentence = (
                 "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
             )
             effects.append(text.line((f"{sentence} at once, with no grace to stop the run.", "warn")))
         if self._retries and self.possible():
-            effects.append(text.line((_AFTER["retry message"], "warn")))
+            effects.append(text.line((_CONSEQUENCES["retry message"], "warn")))
         return effects
 
     def _one(self) -> list[Content]:
@@ -181,9 +181,9 @@ class LaneSubject(ActionSubject):
 
     def _retry_line(self, mark: MarkedLane, most: int | None = None) -> Content:
         """The message that a retry of a lane takes, its text cut to ``most`` cells."""
-        if mark.key not in self._left:
+        if mark.key not in self._to_retry:
             return text.EMPTY
-        message = self._left[mark.key]
+        message = self._to_retry[mark.key]
         if message is None:
             return text.line(("no failed or aborted message that was not retried", "warn"))
         request = message_text(message) if most is None else text.in_the_middle(message_text(message), most)
@@ -208,7 +208,7 @@ class LaneSubject(ActionSubject):
     def words(self) -> list[str] | None:
         keys, name = [mark.key for mark in self.marks], self.action.verb.name
         if self._retries:
-            message = self._left.get(keys[0])
+            message = self._to_retry.get(keys[0])
             return ["retry", str(message.id)] if self.count == 1 and message is not None else None
         if name == "new-conversation":
             return ["conversation", "new", "--yes", *_keys(keys)] if self.count == 1 else None
@@ -259,7 +259,7 @@ class MessageSubject(ActionSubject):
             named.append(text.line((f"{words.number(self.count - len(named))} more, the oldest first", "muted")))
         if self._hidden:
             named.append(text.line((_hidden_by_filter(self._hidden, "message", self.count), "warn")))
-        return [*named, text.line((_AFTER[self.action.name], "warn"))]
+        return [*named, text.line((_CONSEQUENCES[self.action.name], "warn"))]
 
     def words(self) -> list[str] | None:
         if self.count == 1:
@@ -313,7 +313,7 @@ class LetterSubject(ActionSubject):
         return None  # a command can not name the moment up to which they are deleted
 
 
-async def _left(source: Source, key: str) -> Message | None:
+async def _message_to_retry(source: Source, key: str) -> Message | None:
     """The message that a retry of a lane takes; None: there is none, or the lane is gone."""
     try:
         return await source.last_left(key)
@@ -332,7 +332,7 @@ def _marked(mark: MarkedLane, *, epoch: bool) -> Content:
     return text.line((f"{look.symbol} ", look.tone), text.in_the_middle(mark.key, _KEY), (known, "muted"))
 
 
-_AFTER = {
+_CONSEQUENCES = {
     "retry message": "A retry is a new message at the tail of its lane. What the first try did is not undone.",
     "drop message": "It is not answered any more. The journal keeps what it was.",
 }
@@ -357,7 +357,7 @@ def _by_state(tally: Tally, count: int) -> Content:
     return text.joined(pieces, "   ")
 
 
-def _ends(tally: Tally, scope: Scope) -> Content:
+def _abort_effects(tally: Tally, scope: Scope) -> Content:
     """What an abort with this scope ends, and what it keeps."""
     runs = 0 if scope is Scope.QUEUE else tally.runs
     ended = tally.reruns if scope is Scope.RUN else tally.waiting

@@ -38,7 +38,7 @@ class ViewedAt:
 
     @classmethod
     def of(cls, at: Now, now: Now, silent: Mapping[int, Silence] | None = None) -> "ViewedAt":
-        """For showing, at ``now``, what was read at ``at``."""
+        """The moment ``now`` for records that were read at ``at``."""
         return cls(now.wall, max(0, now.mono - at.mono), silent or {})
 
     def moment(self, at: int) -> str:
@@ -93,7 +93,7 @@ _LEAST_ERROR = 16
 _LEAST_LANE = 22
 #: The least width for the text after a cause, with its colon.
 _LEAST_MORE = 8
-#: The longest key that is assumed if the keys are not known.
+#: The length that is assumed for the longest key if the keys are not known.
 _MOST_LANE = 72
 
 

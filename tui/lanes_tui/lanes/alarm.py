@@ -5,7 +5,8 @@ from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_tui.display import text, words
 
-#: The least time between two alarms: a provider that hangs silences many runs, which are reported together.
+#: The least time between two alarms: a provider that hangs silences many runs, one after another, which are reported
+#: together.
 APART_MS = 10_000
 
 

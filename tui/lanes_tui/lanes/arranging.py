@@ -63,7 +63,7 @@ class Arranging(Board):
 
     @work(exclusive=True, group="key")
     async def _try_as_key(self, typed: str) -> None:
-        """Take a word that looks like a mistyped field as a part of a key, if there is such a key: it may be pasted."""
+        """Take a word that looks like a mistyped field as a part of a key, if some key fits: it may be a pasted one."""
         if not typed:
             return
         with contextlib.suppress(Lost):  # the next look reports it

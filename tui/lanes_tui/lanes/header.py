@@ -95,7 +95,7 @@ def _counts(board: Board, picture: Picture, trends: Trends, now: Now, width: int
     states = _states(status, sparks)
     waiting = _waiting(status, sparks, now.mono - read_at.mono)
     troubles = _troubles(status, trends.failures(), now, width)
-    # no state is left out: without room beside what is wrong, its bar goes, then its word, and its symbol stays
+    # no state is left out: if what is wrong needs the room, first the bars of the states go, then their words
     if _width([*states, *alarms, *waiting, *troubles]) > width:
         states, waiting = _states(status, {}), _waiting(status, {}, now.mono - read_at.mono)
     if _width([*states, *alarms, *_urgent(troubles)]) > width:

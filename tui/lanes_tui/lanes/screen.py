@@ -41,7 +41,7 @@ LEAVE_RUNNING = 0
 STOP_TOO = 10
 #: How long the cursor has to rest on a lane before it is read: a key held down repeats thirty times a second.
 REST_S = 0.05
-#: How long the detail of the lane before is shown while the next one is read. Less would only flicker.
+#: How long the detail of the previous lane stays while the next one is read; with less, it would flicker.
 PATIENCE_S = 0.15
 
 

@@ -65,7 +65,7 @@ class Guarded(ClosingScreen[None]):
         return isinstance(self.app, RunsActions) and self.app.is_behind
 
     def sight(self) -> ViewedAt:
-        """The present, for showing what was read at ``read_at``."""
+        """The time now, and the time that has passed since the rows on screen were read."""
         now = self.source.now()
         return ViewedAt.of(self.read_at or now, now)
 

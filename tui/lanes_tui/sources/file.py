@@ -71,8 +71,8 @@ class FileSource(Source):
             desk = await stack.enter_async_context(self._using_desk(acting=True))
             calls = desk.call_each(verb, desk.context(self.actor), params)
             await stack.enter_async_context(contextlib.aclosing(calls))
-            async for came in calls:
-                yield came
+            async for answer in calls:
+                yield answer
 
     async def close(self) -> None:
         self._closed = True  # calls that are still on their way open nothing any more

@@ -63,8 +63,8 @@ class RemoteSource(Source):
         together = 1 if verb is retry else TOGETHER  # retries keep the order of their lane
         for first in range(0, len(params), together):
             page = range(first, min(first + together, len(params)))
-            for came in asyncio.as_completed([one(place) for place in page]):
-                yield await came
+            for call in asyncio.as_completed([one(place) for place in page]):
+                yield await call
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -174,8 +174,8 @@ class Source(ABC):
         self._check(verb)
         try:
             async with aclosing(self._call_each(verb, params)) as calls:
-                async for came in calls:
-                    yield came
+                async for answer in calls:
+                    yield answer
         finally:
             self._forget()
 

@@ -289,7 +289,7 @@ class LaneList(CursorList):
                 continue
             lane_id = _id_of(lane)
             known[lane_id] = new
-            fresh = self._freshly(self._known.get(lane_id, new), new)
+            fresh = self._fresh_cells(self._known.get(lane_id, new), new)
             if fresh:
                 self._fresh[lane_id] = fresh, now + FRESH_S
             regions += self._changed(row - top, old, new, fresh | ended.get(lane_id, NONE_FRESH))
@@ -298,7 +298,7 @@ class LaneList(CursorList):
         if regions:
             self.refresh(*regions)
 
-    def _freshly(self, before: tuple[CellParts, ...], now: tuple[CellParts, ...]) -> frozenset[int]:
+    def _fresh_cells(self, before: tuple[CellParts, ...], now: tuple[CellParts, ...]) -> frozenset[int]:
         """Which cells of a lane in ``TELLING`` columns have changed since the last look."""
         if len(before) != len(now) or len(now) != len(self.columns):
             return NONE_FRESH
