@@ -150,7 +150,7 @@ class MainScreen(Arranging):
 
     async def look(self) -> None:
         covered = any(isinstance(screen, Watching) for screen in self.app.screen_stack)
-        if self.picture is not None and covered:  # it reads for itself; trends and the alarm for silent runs go on
+        if self.picture is not None and covered:  # the screen above reads for itself; trends and the alarm go on
             self._trends.add(await self.source.status())
             self._ring((await self.source.silences()).record)
             return
