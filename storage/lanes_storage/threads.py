@@ -37,12 +37,25 @@ _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakK
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """``asyncio.to_thread``, in threads that no other code uses."""
+    """``asyncio.to_thread``, in threads that no other code uses. While the interpreter ends (``atexit``), no thread can
+    be started any more: the work is done in this one."""
     loop = asyncio.get_running_loop()
     if (pool := _pools.get(loop)) is None:
         _shut_down_orphaned_pools()
         pool = _pools[loop] = _Threads(MOST_THREADS, "lanes")
-    return await loop.run_in_executor(pool, partial(contextvars.copy_context().run, work, *args, **kwargs))
+    in_context = partial(contextvars.copy_context().run, work, *args, **kwargs)
+    try:
+        outcome = loop.run_in_executor(pool, in_context)
+    except RuntimeError as error:
+        if not _ends_interpreter(error):
+            raise
+        return in_context()
+    return await outcome
+
+
+def _ends_interpreter(error: RuntimeError) -> bool:
+    """Whether a thread was refused since the interpreter ends. Python has no separate type for it."""
+    return "interpreter shutdown" in str(error)
 
 
 def _shut_down_orphaned_pools() -> None:
@@ -59,10 +72,20 @@ def let_end() -> None:
 
 
 def in_one_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """Start work in a separate thread, which ends with the work, even if the event loop ends earlier."""
+    """Start work in a separate thread, which ends with the work, even if the event loop ends earlier. While the
+    interpreter ends, it is done in this thread before this returns."""
     threads = ThreadPoolExecutor(1, "lanes")
     try:
         return threads.submit(work, *args, **kwargs)
+    except RuntimeError as error:
+        if not _ends_interpreter(error):
+            raise
+        outcome = Future[T]()
+        try:
+            outcome.set_result(work(*args, **kwargs))
+        except Exception as failed:
+            outcome.set_exception(failed)
+        return outcome
     finally:
         threads.shutdown(wait=False)
 

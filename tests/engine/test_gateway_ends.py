@@ -1,6 +1,8 @@
 """How a gateway in this process ends: drained, cut, cancelled, or with its event loop."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -263,3 +265,35 @@ async def test_F744_who_listens_once_a_gateway_has_stopped_does_not_wait(tmp_pat
         message = await site.desk.send("a", "hello")
         assert [piece async for piece in site.gateway.listen(message.id)] == []
         assert [piece async for piece in site.gateway.listen(message)] == []
+
+
+LATE = """
+import asyncio, atexit, sys, lanes
+
+async def runner(run):
+    return "hi"
+
+def late():
+    loop.run_until_complete(gateway.__aexit__(None, None, None))
+    loop.run_until_complete(opened.__aexit__(None, None, None))
+    loop.close()
+
+loop = asyncio.new_event_loop()
+opened = lanes.connect(sys.argv[1])
+desk = loop.run_until_complete(opened.__aenter__())
+gateway = lanes.Gateway(desk, runner)
+loop.run_until_complete(gateway.__aenter__())
+message = loop.run_until_complete(desk.send("a", "hello"))
+print(loop.run_until_complete(desk.wait(message.id)).reply)
+atexit.register(late)
+"""
+
+
+def test_F1054_a_gateway_and_a_desk_that_are_closed_at_exit_end_quietly_and_whole(tmp_path: Path) -> None:
+    database = tmp_path / "lanes.db"
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, str(database)], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    assert (done.stdout, done.stderr) == ("hi\n", "")
+    with closing(open_store(str(database))) as store:
+        assert store.read(reads.owners()) == [], "its owner has ended"
