@@ -467,6 +467,25 @@ def test_F213_a_reset_ends_a_cooldown_and_wakes_what_waits_for_it(world: World) 
     assert seen.detail() == {"provider": "codex", "messages": 2}
 
 
+def test_F1055_a_cooldown_that_is_not_there_or_long_over_does_not_end(world: World) -> None:
+    def told() -> list[str]:
+        seen = Watch(world)
+        reset(world)
+        return [line.type for line in seen.lines()]
+
+    assert told() == [], "nothing is known of it yet"
+    doubt(world, "a", key="old")
+    assert told() == []
+    cool(world, MINUTE)
+    world.time.move(MINUTE)
+    assert told() == ["cooldown_ended"], "it has cooled, and was to be asked by one request at a time"
+    cool(world, MINUTE)
+    world.time.move(MINUTE)
+    answer(world)
+    world.time.move(TRICKLE_MS)
+    assert told() == [], "it is well again"
+
+
 def test_a_reset_does_not_forgive_the_time_that_a_message_has_waited(world: World) -> None:
     message = world.send("waits")
     world.postpone(world.head("waits"), 9 * MINUTE, providers=("codex",))

@@ -132,7 +132,8 @@ def reset_provider(
     fresh = ProviderRow(provider, fingerprint=fingerprint or before.fingerprint, counts=before.counts)
     save(tx, fresh)
     woken = tx.run(sql.UNPARK, {"provider": provider, "now": now.wall})
-    record(tx, EventType.COOLDOWN_ENDED, now, actor=by, detail={"provider": provider, "messages": woken})
+    if woken or before.cools(now.wall) or before.recovers(now.wall):
+        record(tx, EventType.COOLDOWN_ENDED, now, actor=by, detail={"provider": provider, "messages": woken})
     return ProviderReset(before, fresh, woken)
 
 
