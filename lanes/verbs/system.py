@@ -21,6 +21,7 @@ from lanes.records import (
 )
 from lanes.records.system import all_providers
 from lanes.verbs import outcomes
+from lanes.verbs.bisecting import earliest, last_older
 from lanes.verbs.kinds import (
     ANY,
     EVENT_TYPE,
@@ -187,10 +188,11 @@ def events(
             return missing(read, key)
         if (refused := unknown_type(read, type)) is not None:
             return refused
+        limits = [each for each in (start, earliest(chosen)) if each is not None]
         query = reads.events(
             lane=None if lane is None else lane.id,
             session=lane is not None and lane.is_session,
-            after=after or 0,
+            after=max(after or 0, last_older(read, max(limits)) if limits else 0),
             before=before,
             since=start,
             type=type,

@@ -92,6 +92,9 @@ READING: dict[str, Query[Any]] = {
     "one owner": reads.owner(1),
     "one run": reads.run(1),
     "the last event": reads.last_event_id(),
+    "the first event": reads.first_event_id(),
+    "the time of an event": reads.time_of_event(10),
+    "an event since": reads.has_event_since(NOW, 1, 10),
     "cooldowns": reads.cooldowns(NOW),
     "events of a lane": reads.events(lane=1, limit=20, newest=True),
     "events after": reads.events(after=10, limit=20),
@@ -250,6 +253,8 @@ POINTS = {
     "one owner",
     "one run",
     "the last event",
+    "the first event",
+    "the time of an event",
     "cooldowns",
     "recalled",
 }

@@ -18,7 +18,7 @@ __getattr__ = lazily(
     __name__,
     {
         ".backlog": "anyone_waits expired heads heads_of news recallable suspects_running touched waiting_heads",
-        ".journal": "epoch_of_release events last_event_id notices",
+        ".journal": "epoch_of_release events first_event_id has_event_since last_event_id notices time_of_event",
         ".of_lanes": (
             "claimable counts glob_pauses lane lane_epochs lane_groups lane_place lanes lanes_total "
             "lanes_until pause repeated sort_place survivor_pauses tally"

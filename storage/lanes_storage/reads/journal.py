@@ -20,6 +20,9 @@ SELECT e.epoch FROM {events_of(":lane")} WHERE e.run_id = :run AND e.type IN ({n
 ORDER BY b.block DESC, e.id DESC LIMIT 1
 """
 
+TIME_OF_EVENT = "SELECT at FROM events WHERE id <= :id ORDER BY id DESC LIMIT 1"
+EVENT_SINCE = "SELECT 1 FROM events WHERE id > :after AND id <= :until AND at >= :since LIMIT 1"
+
 
 def epoch_of_release(lane: int, run: int) -> Query[int | None]:
     """The epoch of the lane after the end of a run."""
@@ -84,6 +87,21 @@ def notices(after: int, limit: int) -> Query[list[EventRow]]:
 def last_event_id() -> Query[int]:
     """The id of the newest event; 0 if there is none."""
     return Query("SELECT coalesce(max(id), 0) FROM events", {}, lambda rows: int(rows[0][0]), point=True)
+
+
+def first_event_id() -> Query[int]:
+    """The id of the oldest event; 1 if there is none."""
+    return Query("SELECT coalesce(min(id), 1) FROM events", {}, lambda rows: int(rows[0][0]), point=True)
+
+
+def time_of_event(number: int) -> Query[int | None]:
+    """When the newest event up to this id happened (wall time); None if there is none."""
+    return Query(TIME_OF_EVENT, {"id": number}, lambda rows: rows[0][0] if rows else None, point=True)
+
+
+def has_event_since(since: int, after: int, until: int) -> Query[bool]:
+    """Whether one of the events after ``after``, up to and including ``until``, happened at ``since`` or later."""
+    return Query(EVENT_SINCE, {"since": since, "after": after, "until": until}, bool)
 
 
 def to_event(row: Row) -> EventRow:
