@@ -1,1 +1,1 @@
-"""The ground of the library: errors, checked arguments, procedures, and what may reach a terminal."""
+"""The lowest layer of the library: errors, argument checks, procedures, and text that is safe for a terminal."""

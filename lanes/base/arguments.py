@@ -1,4 +1,4 @@
-"""Checks of the arguments of callers: a value that cannot be stored is refused where it is passed in.
+"""Checks of callers' arguments: a value that cannot be stored is refused where it is passed in.
 
 Every function returns the value to store, or raises ``Unfit`` with a sentence that names the value.
 """
@@ -29,7 +29,7 @@ FIRST_MOMENT = 10**11
 
 
 def text(value: object, name: str, longest: int | None = None) -> str:
-    """A text, of at most so many characters."""
+    """A text of at most ``longest`` characters."""
     if not isinstance(value, str):
         raise Unfit(f"{name} must be a str, not {type(value).__name__}")
     if longest is not None and len(value) > longest:
@@ -75,7 +75,7 @@ def cause(value: object) -> Cause:
 
 
 def digits(text: str) -> int | None:
-    """The whole number of at most 19 digits that a text is; None: it is something else."""
+    """A text of 1 to 19 decimal digits as a number; None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
@@ -88,7 +88,7 @@ def one_of(words: type[E], value: object, name: str) -> E:
 
 
 def _is_whole(value: object) -> "TypeGuard[SupportsInt]":
-    """Whether it is a whole number, of Python or of another library."""
+    """Whether it is a whole number: an int, or an integral type of another library."""
     if type(value) is int:
         return True
     from numbers import Integral
@@ -97,7 +97,7 @@ def _is_whole(value: object) -> "TypeGuard[SupportsInt]":
 
 
 def _is_real(value: object) -> "TypeGuard[SupportsFloat]":
-    """Whether it is a number, of Python or of another library."""
+    """Whether it is a real number: an int, a float, or a real type of another library."""
     if type(value) is float or _is_whole(value):
         return True
     from numbers import Real
@@ -224,7 +224,7 @@ def _of_datetime(value: datetime, name: str) -> int:
 
 
 def _deeper(value: object, levels: int) -> bool:
-    """Whether a JSON value is nested deeper than that."""
+    """Whether a JSON value is nested more than ``levels`` deep."""
     here = [value]
     for _ in range(levels + 1):
         here = [

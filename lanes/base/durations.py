@@ -4,17 +4,17 @@ import re
 
 #: Milliseconds of each unit, the largest first.
 UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-#: Ten years: more than anyone means, and far from where sums of times overflow.
+#: Ten years: more than anyone needs, and far from where sums of times overflow.
 LONGEST_MS = 3_650 * UNITS["d"]
 
 _FORM = r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(ms|s|m|h|d)"
 
 
 def parse(text: str) -> int:
-    """The whole milliseconds that ``text`` means: a number (``1.5`` is one), then a unit, nothing between.
+    """A duration in milliseconds. ``text``: a number (decimals are allowed), directly followed by a unit.
 
-    Raises ValueError, with a sentence for a person, for anything else, for a part of a millisecond and for
-    more than ten years.
+    Raises ValueError, with a sentence for a person, for any other text, for fractions of a millisecond and for more
+    than ten years.
     """
     form = re.fullmatch(_FORM, text)
     if form is None:

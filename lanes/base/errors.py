@@ -11,8 +11,8 @@ LanesError
 │   ├── Draining              the gateway accepts nothing new
 │   └── IdempotencyConflict   the same idempotency key with another body
 ├── NotFound              no such lane or message
-├── NotPermitted          it needs a configured token
-├── TooMuch               it asks for more than one request may search
+├── NotPermitted          the operation needs a configured token
+├── TooMuch               a request would search more than one request may
 ├── HoldEnded             a hold ended before its block did
 ├── NotAllowed            the state of the lane or message does not allow it
 │   └── Changed               the lane has another epoch than the expected one
@@ -41,8 +41,8 @@ class LanesError(PortableError):
 class Unfit(LanesError, ValueError, TypeError):
     """A value of the caller that lanes cannot accept; the sentence names it.
 
-    It is also a ValueError and a TypeError, for code that catches those. ``param``: the part of a request that is at
-    fault.
+    It is also a ValueError and a TypeError, for code that catches those. ``param``: the parameter of the request that
+    holds the value.
     """
 
     def __init__(self, sentence: str, param: str | None = None) -> None:
@@ -94,7 +94,7 @@ class WaitCycle(Refused):
 
 
 class Draining(Refused):
-    """The gateway is draining, or was given up by others while it was suspended and has not registered again yet."""
+    """The gateway is draining, or was declared dead while it was suspended and has not registered again yet."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key, "the gateway accepts nothing at the moment; send it to another one, or later")
@@ -126,11 +126,11 @@ class Ambiguous(Unfit):
 
 
 class NotPermitted(LanesError):
-    """It needs a token that is not configured; the sentence names it."""
+    """The operation needs a token that is not configured; the sentence names it."""
 
 
 class TooMuch(LanesError):
-    """It asks for more than one request may search; the sentence states the limit."""
+    """The request would search more than one request may; the sentence states the limit."""
 
 
 class HoldEnded(LanesError):
@@ -182,7 +182,7 @@ class RunFailed(RunError):
 
 
 class NoAnswer(RunFailed):
-    """The run has asked its sender, and there was no answer in time, or no room for the question."""
+    """A question of a run to its sender got no answer in time, or could not be asked: too many are open."""
 
     def __init__(self, message: object) -> None:
         super().__init__(Cause.NO_ANSWER, message)
@@ -213,10 +213,10 @@ class RunParked(RunError):
 
 
 def failure_of_error(error: BaseException) -> RunFailure:
-    """How a run ends whose runner has raised this."""
+    """The failure of a run whose runner raised this error."""
     if isinstance(error, RunError):
         return failure_of(error.failure.cause, error.failure.message, error.failure.attempts)
-    if isinstance(error, ConnectionError | EOFError):  # the database is gone; the runner did nothing wrong
+    if isinstance(error, ConnectionError | EOFError):  # the runner's backend is gone
         return failure_of(Cause.BACKEND_LOST, error)
     if isinstance(error, WaitCycle):
         return failure_of(Cause.WAIT_CYCLE, str(error))

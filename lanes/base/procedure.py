@@ -4,8 +4,8 @@ An effect is one step, one query, a *look* of several queries, or a *procedure* 
 what it needs (a write, a read, a pause) and gets the answer sent back. ``run`` carries one out for a blocking command,
 ``run_each`` several together; ``lanes.drivers.on_loop`` does both on asyncio.
 
-A step, a query and a look may give an error in place of its result; what carries it out raises that. So a step that is
-refused costs nobody else in its transaction anything.
+A step, a query or a look may return an error in place of its result; ``raised`` raises it after the transaction. So a
+refused step does not roll back the other steps of its transaction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True)
 
-#: How often a blocking caller looks whether the database changed while it waits: at first, and at last.
+#: How often a waiting blocking caller checks whether the database changed: the first interval, and the longest.
 LOOK_SOON_S = 0.001
 LOOK_EVERY_S = 0.01
 
@@ -44,7 +44,7 @@ class Read(NamedTuple):
 
 
 class WaitForChange(NamedTuple):
-    """Wait for so many seconds, or less when the database changes."""
+    """Wait until the database changes, at most for ``seconds``."""
 
     seconds: float
 
@@ -60,7 +60,7 @@ class QueryBlock(GenericTuple, Generic[T_co]):
 
 
 class Blocking(GenericTuple, Generic[T_co]):
-    """Work on a blocking store that may go over the whole database: in a thread beside an event loop, one at a time."""
+    """Work on a blocking store that may read the whole database. On asyncio it runs in a thread, one at a time."""
 
     work: Callable[[Store], T_co]
 
@@ -71,7 +71,7 @@ Effect = (
 
 
 def made_of(query: Query[T], make: Callable[[T], U]) -> Query[U]:
-    """A query whose result is made of that of another one."""
+    """A query that converts the result of another one by ``make``."""
 
     def shape(rows: list[Row]) -> U:
         return make(query.shape(rows))
@@ -80,7 +80,7 @@ def made_of(query: Query[T], make: Callable[[T], U]) -> Query[U]:
 
 
 class InThread:
-    """The store of an event loop as a blocking one, for a thread beside it."""
+    """An asyncio store as a blocking one, for a thread beside its event loop."""
 
     def __init__(self, store: AsyncStore) -> None:
         reader = store.reader()
@@ -92,7 +92,7 @@ class InThread:
 
 
 def write(step: Step[T | LanesError]) -> Procedure[T]:
-    """Run a step in a transaction. Raises the error that it gives."""
+    """Run a step in a transaction. Raises the error that it returns."""
     return raised(cast("T", (yield Write(step))))
 
 
@@ -112,7 +112,7 @@ def run(
     clock: Clock = system_clock,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Carry out an effect on a blocking store. Raises what the effect gives or raises, and what the store does."""
+    """Carry out an effect on a blocking store. Raises the error that the effect returns or raises, and StorageError."""
     if isinstance(effect, Blocking):
         return cast("T", effect.work(store))
     result: Any
@@ -131,15 +131,15 @@ def run_each(
     clock: Clock = system_clock,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[int, T | LanesError]]:
-    """Carry out steps and procedures on a blocking store; all wait at the same time.
+    """Carry out steps and procedures on a blocking store; their waits overlap.
 
-    Yields the place and the result, or the error, of each as it ends. A StorageError stops all of them.
+    Yields the index of each effect, with its result or error, as it ends. A StorageError stops all of them.
     """
     under_way: EffectSet[T] = EffectSet()
     try:
         yield from under_way.begin(effects)
         while True:
-            seen = store.version()  # from here on, a wait notices what others commit
+            seen = store.version()  # a wait notices what others commit from here on
             while (round_ := under_way.next_round()) is not None:
                 answers = list(map(store.read, round_.queries)) if round_.step is None else store.write(round_.step)
                 yield from under_way.answer(round_.places, answers)
@@ -161,8 +161,10 @@ def raised(result: T | LanesError) -> T:
 def wait_since(
     store: Store, seen: int | None, seconds: float, clock: Clock, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Wait, at most for ``seconds``, for a commit of others since the store had the version ``seen``. What is waited
-    for mostly comes soon, so the first looks are close together."""
+    """Wait, at most for ``seconds``, for a commit of others since the store had the version ``seen``.
+
+    Most waits are short, so the first checks are close together.
+    """
     until, pause = clock().mono + seconds * 1000, LOOK_SOON_S
     while store.version() == seen and (left := until - clock().mono) > 0:
         sleep(min(pause, left / 1000))
@@ -171,16 +173,16 @@ def wait_since(
 
 # ------------------------------------------------------------------------------------ several at a time
 
-#: Effects in one transaction, so that others get the write lock in between.
+#: The most effects in one transaction, so that others get the write lock in between.
 PAGE = 100
 
 
-#: The place and the result, or the error, of each effect that has ended.
+#: The index of each effect that has ended, with its result or error.
 Ended = list[tuple[int, T | LanesError]]
 
 
 class Round(NamedTuple):
-    """The next request of some effects: a step, or queries, that give the answer for each."""
+    """The next requests of the effects with the indexes ``places``: one step for all of them, or a query for each."""
 
     places: Sequence[int]
     step: Step[list[Any]] | None
@@ -188,10 +190,10 @@ class Round(NamedTuple):
 
 
 class EffectSet(Generic[T]):
-    """Effects in progress: what they write next is one transaction, what they read next is one look.
+    """Effects in progress, whose next writes form one transaction and whose next reads form one look.
 
-    Their driver carries out rounds until there are none, then waits for a change, and so on. Each method gives those
-    that have ended by it. An error of one is its result, and concerns no other.
+    A driver carries out rounds until there are none, then waits for a change, and repeats. Each method returns the
+    effects that it brought to their end. An error is the result of its own effect and does not affect the others.
     """
 
     def __init__(self) -> None:
@@ -200,7 +202,7 @@ class EffectSet(Generic[T]):
         self._requests: dict[int, Request] = {}
 
     def begin(self, effects: Iterable[Effect[T]]) -> Ended[T]:
-        """Add these effects; their places continue the count of all that were added."""
+        """Add effects; their indexes continue those of the effects added before."""
         added = dict(enumerate([_as_procedure(effect) for effect in effects], self._begun))
         self._begun += len(added)
         self._procedures |= added
@@ -217,19 +219,19 @@ class EffectSet(Generic[T]):
         return None
 
     def answer(self, places: Sequence[int], answers: Sequence[Any]) -> Ended[T]:
-        """Hand the answers of a round to those that asked."""
+        """Pass the answers of a round to its effects."""
         return self._go_on(dict(zip(places, answers, strict=True)))
 
     @property
     def waits_s(self) -> float | None:
-        """How long the remaining effects wait at most for a change; None if none is left."""
+        """The shortest time for which a remaining effect waits for a change; None if none waits."""
         return min(
             (request.seconds for request in self._requests.values() if isinstance(request, WaitForChange)), default=None
         )
 
     @property
     def several(self) -> bool:
-        """Whether more than one remains."""
+        """Whether more than one effect remains."""
         return len(self._procedures) > 1
 
     def waited(self) -> Ended[T]:

@@ -9,19 +9,19 @@ from lanes.base.errors import ConfigError
 
 
 def unusable(error: Exception) -> ConfigError:
-    """The refusal of a proxy or of certificates."""
+    """The error for a proxy, or certificates, that the HTTP client refuses."""
     problem = f"the proxy or certificates that the environment names cannot be used: {error}"
     return ConfigError(f"{problem}; correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE")
 
 
 class Proxies:
-    """Those that the environment, or on macOS the system, names. Raises ValueError for one that cannot be used."""
+    """The proxies that the environment, or on macOS the system, names. Raises ValueError for an unusable one."""
 
     def __init__(self) -> None:
         self._named: dict[str, str] = {}
         if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
             return
-        from urllib.request import getproxies  # a megabyte with what it imports
+        from urllib.request import getproxies  # with its imports, a megabyte of memory
 
         named = getproxies()
         for scheme in ("http", "https"):
@@ -32,7 +32,7 @@ class Proxies:
             raise ValueError(f"it is no address of an HTTP proxy ({form})")
 
     def of(self, url: str) -> str | None:
-        """The proxy for a request to this address; what runs on this machine is reached without one."""
+        """The proxy for a request to this URL; None: it is reached directly, as this machine always is."""
         if not self._named:
             return None
         from urllib.request import proxy_bypass

@@ -1,4 +1,7 @@
-"""Converts texts of other programs to sentences that can be stored. No function here raises, for any argument."""
+"""Converts values of other programs, and of runners, to text that can be stored.
+
+Except ``chain_of``, no function here raises, whatever its argument.
+"""
 
 import itertools
 import json
@@ -8,12 +11,12 @@ from typing import Any, Protocol
 from lanes_storage.law import Cause, is_cause
 from lanes_storage.records import ProviderAttempt, RunFailure
 
-#: The longest sentence that is kept of a program, in characters.
+#: How many characters of a sentence are kept.
 LONGEST = 2_000
-#: The longest name of a provider or a cause within an attempt, and so many attempts are kept.
+#: How many characters of the name of a provider or a cause are kept in an attempt, and how many attempts.
 LONGEST_NAME = 200
 MOST_ATTEMPTS = 1_000
-#: No moment that people mean lies behind it: the last millisecond of the year 9999.
+#: The latest wall time that is accepted: the last millisecond of the year 9999.
 LAST_MOMENT = 253_402_300_799_999
 
 
@@ -31,7 +34,7 @@ class Tried(Protocol):
 
 
 def in_json(value: object) -> str:
-    """A value of another program's JSON, as far as a sentence shows it."""
+    """A value of another program's JSON, shortened to be quoted in a sentence."""
     match value:
         case None | bool() | int() | float() | str():
             return sentence(json.dumps(value), 100)
@@ -41,11 +44,11 @@ def in_json(value: object) -> str:
 
 
 def sentence(value: object, longest: int = LONGEST) -> str:
-    """Anything as text of bounded length, in characters that can be stored: an exception with the name of its type."""
+    """Any value as text of bounded length that can be stored; an exception with the name of its type."""
     try:
         text = value if isinstance(value, str) else _worded(value)
         return str.__str__(text)[:longest].encode("utf-8", "replace").decode()
-    except BaseException:  # whatever its own code does when it is asked for words: to leave is not for it to say
+    except BaseException:  # its own __str__ may raise anything, even SystemExit, which must not end this process
         return f"({type.__dict__['__name__'].__get__(type(value))}, which can not be shown)"
 
 
@@ -59,11 +62,11 @@ def _worded(value: object) -> str:
 
 
 def failure_of(cause: object, message: object, attempts: object = ()) -> RunFailure:
-    """Why a run failed, as its runner says. What names no cause is ``runner_failed``, with a sentence about that."""
+    """The failure that a runner reports. An invalid cause becomes ``runner_failed``, with a sentence that says so."""
     text = sentence(message)
     try:
         chain = chain_of(attempts)
-    except Exception as wrong:  # an iterable of the runner's own
+    except Exception as wrong:  # an iterable that the runner defines may raise anything
         return RunFailure(Cause.RUNNER_FAILED, f"its attempts can not be read ({sentence(wrong)}): {text}"[:LONGEST])
     if is_cause(cause):
         return RunFailure(Cause.read(cause), text, chain)
@@ -72,7 +75,7 @@ def failure_of(cause: object, message: object, attempts: object = ()) -> RunFail
 
 
 def chain_of(attempts: object) -> tuple[ProviderAttempt, ...]:
-    """The providers that were tried, as they are stored. Raises TypeError for anything but ``ProviderAttempt``s."""
+    """The providers that were tried, to be stored. Raises TypeError for what is no sequence of attempts."""
     if not isinstance(attempts, Iterable):
         raise TypeError(f"attempts is a sequence of Attempt, not {type(attempts).__name__}")
     return tuple(map(_attempt, itertools.islice(attempts, MOST_ATTEMPTS)))

@@ -1,7 +1,7 @@
-"""What makes data harmless for a terminal, and the rule of what names a lane.
+"""Escaping of untrusted text for terminals, and the rule for session keys.
 
-Keys, texts, errors and names come from outside. Nothing of them may move a cursor, set a colour, turn the
-reading direction or write a clipboard, so whatever is shown passes through ``clean``.
+Keys, texts, errors and names come from outside. None of them may move the cursor, set a colour, turn the reading
+direction or write the clipboard, so each passes through ``clean`` before it is shown.
 """
 
 import os
@@ -14,12 +14,13 @@ from lanes.base.secrets import SECRET_NAME
 from lanes_storage.law import MAX_KEY
 
 _TAB = "    "
-#: Patterns are text here and in other modules of a quick command: ``re`` compiles one when it is first used.
+#: Patterns are plain strings here and in other modules that fast commands import, so that ``re`` compiles each one only
+#: when it is first used.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _PASSWORD = r"(?<=://)([^/@]*?):[^/]*@"
 _SECRET_IN_QUERY = rf"([?&][^=&#\s]*{SECRET_NAME}[^=&#\s]*=)[^&#\s]+"
-#: What shows nothing at all: Hangul fillers, the blank of Braille, the grapheme joiner, Khmer's inherent vowels,
-#: variation selectors of Mongolian and of ideographs; and those of signs, where they follow something that is no sign.
+#: Printable characters that show nothing: Hangul fillers, the Braille blank, the grapheme joiner, Khmer's inherent
+#: vowels, variation selectors of Mongolian and of ideographs; and those of symbols, where they follow no symbol.
 _UNSEEN = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\U000e0100-\U000e01ef]"
     r"|(?:(?<=[\w\s:./@-])|^)[\ufe00-\ufe0f](?!\u20e3)"
@@ -48,7 +49,7 @@ def clean(text: str, *, keep_newlines: bool = False) -> str:
 
 
 def check_key(key: str) -> str:
-    """``key`` itself, if it may name a lane; it is kept exactly as it is.
+    """Return ``key`` unchanged if it may name a lane.
 
     Raises ``InvalidKey`` for an empty key, for one of more than 512 characters, and for one that holds a
     control character (category Cc) or a lone surrogate. Format characters are allowed.
@@ -69,7 +70,7 @@ def check_key(key: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL, of a database or a provider, as it may be shown and stored. A path stays as it is."""
+    """A URL of a database or a provider without its secrets, to be shown and stored. A plain path stays unchanged."""
     if "://" not in url:
         return url
     return re.sub(_SECRET_IN_QUERY, r"\1***", re.sub(_PASSWORD, r"\1@", url), flags=re.IGNORECASE)
@@ -90,12 +91,12 @@ def is_terminal(*streams: TextIO | None) -> bool:
 
 
 def paints(*streams: TextIO | None) -> bool:
-    """Whether all of these are terminals, of a kind on which a screen can be painted."""
+    """Whether all of these are terminals that can show a full-screen program."""
     return is_terminal(*streams) and os.environ.get("TERM") != "dumb"
 
 
 def hung_up(terminal: int) -> bool:
-    """Whether nobody is at the other end of it (a file descriptor). Not every process gets a signal that tells."""
+    """Whether the other end of a terminal (a file descriptor) is closed. Not every process gets a SIGHUP for that."""
     import select
 
     poll = select.poll()
