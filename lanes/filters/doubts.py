@@ -1,4 +1,4 @@
-"""Words of a filter that may be a mistyped field or a part of a key: the keys that there are tell which."""
+"""Words of a filter that may be a mistyped field or a part of a key: the existing keys decide."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
@@ -21,12 +21,12 @@ def doubts_of(params: Iterable[Any]) -> list[Condition]:
 
 
 def unknown_fields(chosen: LaneFilter) -> list[Condition]:
-    """The words that look like a field and are none, so that they are parts of a key."""
+    """The words that look like a field, but name no field and so are parts of a key."""
     return [each for each in chosen.conditions if not each.negated and named(each) is not None]
 
 
 def named(condition: Condition) -> str | None:
-    """The word before the colon of a part of a key, if it looks like a field."""
+    """The word before the colon in a part of a key, if it looks like a field but is none."""
     if condition.field != "key" or condition.any_of[0].how not in (How.HAS, How.FITS):
         return None
     field = FIELD.fullmatch(str(condition.any_of[0].value))
@@ -34,7 +34,7 @@ def named(condition: Condition) -> str | None:
 
 
 def no_field(condition: Condition, of: Subject) -> str:
-    """The sentence about such a word where no lane has such a key."""
+    """The sentence about an unknown field, where no lane has such a key either."""
     fields = " ".join(f"{name}:" for name in FIELDS if FIELDS[name].of(of))
     return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is no field; these are: {fields}"
 
@@ -46,14 +46,15 @@ def sources_named(chosen: LaneFilter) -> list[str]:
 
 
 def no_source(name: str, known: Sequence[str]) -> str:
-    """The sentence about a source that is not known. It names the nearest."""
+    """The sentence about an unknown source, which suggests the most similar one."""
     suggestion = resembling(name, known)
     which = f"did you mean {suggestion}?" if suggestion else f"these are: {', '.join(known)}"
     return f"no source “{name}” is known; {which}"
 
 
 def cleared(effect: Effect[T], doubts: Sequence[Condition]) -> Effect[T]:
-    """The effect, which reads; an error in its place where no lane has such a key, so that a field was mistyped."""
+    """A reading effect that first checks the doubtful words: if no lane has such a key, a field was mistyped, and the
+    effect returns Unfit."""
     if not doubts:
         return effect
     assert isinstance(effect, Query | QueryBlock), "what takes a filter reads"

@@ -1,4 +1,4 @@
-"""Filters with more conditions than their words have."""
+"""Filters with the additional conditions of command-line options and query parameters."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from lanes_storage.records import Comparison, Condition, How, LaneFilter
 def narrowed(
     chosen: LaneFilter, *, states: Iterable[str] = (), match: str | None = None, held_for_ms: int | None = None
 ) -> LaneFilter:
-    """A filter with the conditions of older options: states, a glob for keys, an age."""
+    """A filter with further conditions: states, a glob over keys, a least time that the lane has been held."""
     if known := tuple(Comparison(How.IS, state) for state in dict.fromkeys(states)):
         chosen = chosen._replace(conditions=(*chosen.conditions, Condition("state", known)))
     if match is not None:

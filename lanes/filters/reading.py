@@ -1,4 +1,4 @@
-"""Filters from text, and to text."""
+"""Parsing filters, and writing them as text."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from lanes_storage.records import Comparison, Condition, How, LaneFilter, Subjec
 #: A longer filter is refused: each of its words is compared with every key.
 MOST_CHARACTERS = 4_096
 MOST_WORDS = 64
-#: The choice of a filter with an error.
+#: A filter with an error, which chooses nothing.
 NOTHING = LaneFilter(keys=())
 
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"]|"")*"?)+')
@@ -26,7 +26,7 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _ORDERED = {">": How.MORE, ">=": How.LEAST, "<": How.LESS, "<=": How.MOST, "=": How.IS}
 _WRITTEN = {how: sign for sign, how in _ORDERED.items()}
 _YES_NO = {"yes": 1, "y": 1, "true": 1, "no": 0, "n": 0, "false": 0}
-#: What lists show in place of a state, and what finds such lanes.
+#: Words that lists show in place of a state, and the filters that find such lanes.
 _NO_STATES = {"parked": "-state:running wait:>0s", "paused": "paused:yes"}
 _STATES = {Subject.LANE: LaneState, Subject.MESSAGE: MessageState, Subject.EVENT: LaneState}
 
@@ -43,7 +43,7 @@ class _Problem(Exception):
 
 
 def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
-    """Read a filter; its ages count back from wall time ``now``."""
+    """Parse a filter; its ages count back from wall time ``now``."""
     try:
         return Parsed(LaneFilter(tuple(_conditions(typed, of)), at=now, of=of))
     except _Problem as unclear:
@@ -51,12 +51,12 @@ def parse(typed: str, now: int, of: Subject = Subject.LANE) -> Parsed:
 
 
 def understood(text: str, now: int) -> str:
-    """What is left of a filter without the words that are not understood, or that may be mistyped."""
+    """The text of a filter without the words that are wrong or may be mistyped."""
     return " ".join(word for word in _WORD.findall(text[:MOST_CHARACTERS]) if typed(word, now).problem is None)
 
 
 def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
-    """The filter of a text. Raises Unfit."""
+    """Parse a filter. Raises Unfit for an error, and for a word that may be a mistyped field."""
     parsed = parse(typed, now, of)
     problem = parsed.problem or next(map(mistyped, parsed.chosen.doubtful), None)
     if problem is not None:
@@ -65,9 +65,10 @@ def chosen(typed: str, now: int, of: Subject = Subject.LANE) -> LaneFilter:
 
 
 def typed(text: str, now: int) -> Parsed:
-    """The same for a screen that shows what is chosen while it is typed, and cannot look first which keys there are.
+    """Parse a filter for a screen that applies it while it is typed, and cannot first look which keys exist.
 
-    A word that may be a mistyped field is a part of a key, with the problem told beside; a negated one is refused.
+    A word that may be a mistyped field counts as a part of a key, and the problem is returned too; a negated one makes
+    the filter choose nothing.
     """
     parsed = parse(text, now)
     if not parsed.chosen.doubtful:
@@ -80,7 +81,7 @@ def typed(text: str, now: int) -> Parsed:
 
 
 def mistyped(condition: Condition) -> str:
-    """The sentence about a doubtful condition where no lane has such a key: it names the field that was meant."""
+    """The sentence about a doubtful word where no lane has such a key, which names the field that was meant."""
     text = str(condition.any_of[0].value)
     return (
         f'no field “{text.partition(":")[0]}:”: did you mean “{condition.resembles}:”? A key stands in quotes: "{text}"'

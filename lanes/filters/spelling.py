@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-#: How much of two words has to be alike: one slip in a short word, or two in a long one.
+#: The least similarity of two words (0 to 1): allows one slip in a short word, two in a long one.
 ALIKE = 0.75
 
 
 def resembling(typed: str, known: Iterable[str]) -> str | None:
-    """The known word that was meant, if one is similar enough, or has the same letters behind the same first one."""
+    """The known word that was probably meant: the most similar one, or an anagram with the same first letter."""
     from difflib import get_close_matches  # most filters have no such word
 
     words = list(known)
