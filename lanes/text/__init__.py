@@ -1,1 +1,1 @@
-"""Timestamps, ages and chat texts, as people read them."""
+"""Text for people and files: ages, timestamps, amounts, advised commands, chat texts, TOML."""

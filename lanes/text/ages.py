@@ -64,9 +64,9 @@ def quiet_ms(run: RunRow, now: Now) -> int:
 
 
 def input_ms(run: RunRow, now: Now) -> int:
-    """How long the run has waited for answers to its questions: this time counts against no limit.
+    """How long the run has waited for answers to its questions, which counts against no limit.
 
-    Of an open question it is at most the limit. Where the clock of the run cannot be read, it is the whole limit.
+    An open question counts for at most its limit; for all of it if the run's boot clock cannot be read from here.
     """
     question = run.question
     if question is None:
@@ -91,12 +91,12 @@ def left_ms(run: RunRow, now: Now) -> int | None:
 
 
 def busy_ms(run: RunRow) -> int:
-    """For how long after its last progress the run announced to be busy: works for any boot, never negative."""
+    """How long after its last progress the run has declared itself busy, whatever boot it runs in; never negative."""
     return 0 if run.busy_until_boot is None else max(0, run.busy_until_boot - run.progress_boot)
 
 
 def busy_left_ms(run: RunRow, now: Now) -> int | None:
-    """For how long the run is still announced to be busy; None if it is not, or that time has passed."""
+    """How much longer the run has declared itself busy; None if it has not, or the time has passed."""
     if run.boot_id != now.boot_id:
         return None
     left = busy_ms(run) - quiet_ms(run, now)

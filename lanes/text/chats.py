@@ -1,15 +1,15 @@
-"""What a person reads of a request of whatever dialect, and of a reply that is more than text."""
+"""Summaries for people of chat requests in any dialect, and of replies that are more than text."""
 
 from typing import Any
 
 from lanes_storage.reads.shapes import parsed
 from lanes_storage.records import OUTLINE
 
-#: A request of more characters is not looked into for those who list messages.
+#: A longer request (in characters) is not parsed for a summary.
 LONGEST = 1_000_000
 #: The parts of a message that are text.
 _TEXTS = frozenset({"text", "input_text"})
-#: OpenClaw puts such a message behind that of the person, in the same role: 2026.9, and 2026.5.
+#: How messages begin that OpenClaw (2026.9, and 2026.5) adds after the person's, in the same role.
 _INJECTED = ("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>", "Sender (untrusted metadata):")
 
 
@@ -29,7 +29,7 @@ def last_user_text(request: dict[str, Any]) -> str:
 
 
 def request_summary(stored: str | None) -> str | None:
-    """What the sender of a stored chat request said last, and of which tools it brings the results."""
+    """The last user text of a stored chat request, and the tools whose results it brings; None if there is neither."""
     if stored is None or len(stored) > LONGEST:
         return None
     request = parsed(stored, dict)
@@ -44,7 +44,7 @@ def request_summary(stored: str | None) -> str | None:
 
 
 def _outlined(outline: dict[str, Any]) -> str:
-    """What is known of a request that was passed on."""
+    """The summary of a request that was passed on, of which only an outline is stored."""
     size, model, tools = outline.get("bytes"), outline.get("model"), outline.get("tools")
     parts = [f"{size / 1000:.0f} kB" if isinstance(size, int) else "", str(model or "")]
     parts.append(f"{len(tools)} tools" if isinstance(tools, list) and tools else "")
@@ -63,7 +63,7 @@ def tools_of(message: Any) -> tuple[str, ...]:
 
 
 def _results(request: dict[str, Any]) -> list[str]:
-    """The tools whose results stand at its end: named by the message that called them, else by themselves."""
+    """The names of the tools whose results end the request: from the message that called them, or else the results."""
     names: list[str] = []
     for message in reversed(_messages(request)):
         if message.get("role") not in ("tool", "function") and message.get("type") != "function_call_output":
@@ -101,5 +101,5 @@ def text_of(content: object) -> str:
 
 
 def dicts(value: object) -> list[dict[str, Any]]:
-    """The objects of a list; of anything else none."""
+    """The objects in a list; empty for any other value."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
