@@ -20,14 +20,14 @@ class Outcome(StrEnum):
     """The outcome of an abort."""
 
     RELEASED = "released"  # the owner stopped the run and confirmed it
-    FORCED = "forced"  # it did not, within the grace: the epoch was superseded
+    FORCED = "forced"  # the owner did not, within the grace: the epoch was superseded
     REPAIRED = "repaired"  # there was no live run: the owner was dead, or disowned it
     NOT_HELD = "not_held"  # nothing to abort
-    CHANGED = "changed"  # the lane has another run by now, which was not aborted
+    CHANGED = "changed"  # the lane had moved on to another run, which was not aborted
     CLEARED = "cleared"  # no run, but waiting messages were ended, or a head that had run before
     PENDING = "pending"  # requested, not yet confirmed
     INEFFECTIVE = "ineffective"  # of another program: its gateway did not end the run
-    UNREACHABLE = "unreachable"  # of another program: its gateway, or who watches it, does not answer
+    UNREACHABLE = "unreachable"  # of another program: its gateway, or its watcher, does not answer
 
 
 #: The outcomes after which the lane is free because of this abort.
@@ -69,7 +69,7 @@ class Counted(Record):
 
 
 class GlobActed(Record):
-    """All lanes, or those whose key fits a glob, after they were paused or resumed as a whole."""
+    """The result of pausing or resuming all lanes, or those whose key fits a glob."""
 
     match: Annotated[str, "the glob; `*`: all lanes"]
     paused: Annotated[Pause | None, "why and until when; null: the glob is not paused"]
@@ -84,7 +84,7 @@ class Pruned(Record):
 
 
 class Tally(Record):
-    """What an action on some lanes would meet."""
+    """Counts of the lanes and messages that an action would affect."""
 
     lanes: Annotated[ByState, "how many of them, by state"]
     runs: Annotated[Count, "held ones: an abort ends what they run"]
@@ -106,7 +106,7 @@ class Cut(Record):
 
     @classmethod
     def of(cls, run: rows.RunRow, liveness: Liveness, *, message_state: MessageState, pauses: bool) -> Cut:
-        """A run, and the next state of its message and of its lane."""
+        """The record of a run, with the next states of its message and its lane."""
         held = ages.held_ms(run, liveness.now)
         return Cut(run.key, run.id, run.message_id, run.owner_id, held, message_state, pauses)
 

@@ -1,4 +1,4 @@
-"""From the annotations of a record to its fields, its JSON both ways, and its schema."""
+"""Derives from a record's annotations its fields, its JSON in both directions, and its JSON Schema."""
 
 import sys
 import types
@@ -38,7 +38,7 @@ def fields(cls: type[Any]) -> tuple[FormField, ...]:
 
 
 def _annotations(cls: type[Any]) -> dict[str, Any]:
-    """The annotations of its fields, those of its base first. They are text, and evaluated here."""
+    """The evaluated annotations of its fields, those of its base first."""
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = vars(kinds) | vars(sys.modules[base.__module__])
@@ -63,7 +63,7 @@ def _field(name: str, annotation: Any) -> FormField:
 def _analyzed(
     annotation: Any, more: tuple[Any, ...] = (), nullable: bool = False
 ) -> tuple[ValueKind, bool, tuple[Any, ...], type[Any] | None]:
-    """The kind of an annotation, whether it may be null, its further notes, and its record, if it is one."""
+    """The kind of an annotation, whether it may be null, its other metadata, and its class if that is a record."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _analyzed(inner[0], (*inner[1:], *more), nullable)
@@ -76,7 +76,7 @@ def _analyzed(
 
 
 def _plain_kind(annotation: Any, is_open: bool) -> ValueKind:
-    """The kind of an annotation that names none."""
+    """The kind of an annotation without a ``ValueKind``."""
     if annotation is bool:
         return kinds.FLAG
     if annotation is str:
@@ -164,7 +164,7 @@ def _read(field: FormField, cls: type[Any]) -> str:
 
 
 def _compiled(name: str, takes: str, lines: list[str], scope: dict[str, Any]) -> Any:
-    """A function of these lines, which consist only of names of fields and expressions of ``kinds``."""
+    """A function with this body, which consists only of field names and expressions of ``kinds``."""
     known = vars(kinds) | scope
     exec("\n    ".join([f"def {name}({takes}):", *lines]), known)
     return known[name]

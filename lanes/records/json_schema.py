@@ -1,4 +1,4 @@
-"""The parts that JSON Schemas (draft 2020-12) are made of, for records and for the bodies and parameters of routes."""
+"""Building blocks of JSON Schemas (draft 2020-12), for records and for the bodies and parameters of routes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ KEY: Schema = {
     "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
     "description": "a session key",
 }
-#: The usual ones: whole milliseconds, and no more than ten years.
+#: Durations as they are usually written: each is a whole number of milliseconds, and at most ten years.
 DURATION: Schema = {
     "type": "string",
     "pattern": r"^([0-9]{1,11}ms|[0-9]{1,8}(\.[0-9]{1,3})?s|[0-9]{1,6}(\.[0-9])?m|[0-9]{1,4}(\.[0-9])?h|[0-9]{1,3}d)$",
@@ -44,7 +44,7 @@ def words(of: Iterable[str]) -> Schema:
 
 
 def open_words(of: Iterable[str]) -> Schema:
-    """One of these words, or another: runners have their own, and so may a newer version."""
+    """One of these words, or another: runners define their own, and newer versions may too."""
     return {"type": "string", "examples": [str(word) for word in of], "description": "another word is possible"}
 
 

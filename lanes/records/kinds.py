@@ -4,7 +4,7 @@ In Python ids are numbers, moments wall time in milliseconds, durations and ages
 strings, moments RFC 3339 in UTC, durations and ages seconds.
 
 A field may also be a record, a tuple of records or texts, a word of an enumeration, a ``str`` or a ``bool``;
-each of them with ``| None``. Further notes in ``Annotated`` are its meaning for the documents, and the marks below.
+each of them with ``| None``. ``Annotated`` may also hold its meaning for the documentation, and the marks below.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class ValueKind:
     """A kind: its schema, an expression that writes a value, and a function that reads one.
 
-    ``unit``: the suffix of the name of such a field in Python, and in JSON.
+    ``unit``: the suffixes of such a field's name, in Python and in JSON.
     """
 
     __slots__ = ("read", "schema", "unit", "write")
@@ -48,7 +48,7 @@ class JsonName:
 
 
 class Trait:
-    """A flag on a field (such as ``HIDDEN``), compared with ``is``."""
+    """A flag on a field, such as ``HIDDEN``, compared by identity."""
 
     __slots__ = ()
 
@@ -67,7 +67,7 @@ OPEN = Trait()
 
 
 def plainly(noun: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
-    """A decorator: the function raises ValueError in plain words where a value is none of these."""
+    """A decorator: any error of the function becomes a ValueError that says ``… is no NOUN``."""
 
     def wrapped(read: Callable[[Any], T]) -> Callable[[Any], T]:
         @wraps(read)
@@ -84,7 +84,7 @@ def plainly(noun: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
 
 @plainly("time")
 def read_moment(value: Any) -> int:
-    """The wall time of a text of ``moment``."""
+    """The wall time, in milliseconds, of an RFC 3339 text."""
     from datetime import datetime
 
     return round(datetime.fromisoformat(value).timestamp() * 1000)
@@ -94,7 +94,7 @@ _NAMES = {str: "text", float: "number", int: "whole number", bool: "truth value"
 
 
 def reading(*types: type) -> Callable[[Any], Any]:
-    """A function that returns values of these types unchanged. Raises TypeError for others; true is no number."""
+    """A function that returns values of these types unchanged, and raises TypeError for others. A bool is no number."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, types) or (value is True or value is False) is not (bool in types):
@@ -112,7 +112,7 @@ def read_id(value: Any) -> int:
 
 @plainly("number of seconds")
 def read_seconds(value: Any) -> int:
-    """Milliseconds."""
+    """Seconds as milliseconds."""
     seconds: float = read_number(value)
     return round(seconds * 1000)
 
@@ -168,7 +168,7 @@ _DETAIL: Schema = {"type": "object", "description": "depends on the type of the 
 _BY_CAUSE: Schema = {"type": "object", "additionalProperties": json_schema.COUNT}
 _BY_STATE = json_schema.exactly(**dict.fromkeys(map(str, LaneState), json_schema.COUNT))
 
-# ------------------------------------------------------------------------------------------- their list
+# -------------------------------------------------------------------------------------------- the kinds
 
 Id = Annotated[int, ValueKind(json_schema.ID, "str({})", read_id)]
 Key = Annotated[str, ValueKind(json_schema.KEY, "{}", read_text)]
@@ -184,9 +184,9 @@ Anything = Annotated[Any, ValueKind({}, "{}", lambda value: value)]
 EventWord = Annotated[str, ValueKind(json_schema.words(EventType), "{}", read_text)]
 Object = Annotated[dict[str, Any], ValueKind({"type": "object"}, "{}", reading(dict))]
 Detail = Annotated[dict[str, Any], ValueKind(_DETAIL, "json_detail({})", read_detail)]
-#: How many of something have each cause, which is any word.
+#: A count for each cause; a cause is any word.
 ByCause = Annotated[dict[str, int], ValueKind(_BY_CAUSE, "dict({})", read_counts)]
-#: How many lanes are in each state.
+#: A count of lanes for each state.
 ByState = Annotated[dict[str, int], ValueKind(_BY_STATE, "dict({})", read_counts)]
 TEXT = ValueKind(json_schema.TEXT, "{}", read_text)
 FLAG = ValueKind(json_schema.FLAG, "{}", reading(bool))

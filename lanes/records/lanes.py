@@ -67,7 +67,7 @@ class NextLimit(Record):
 
     @classmethod
     def of(cls, run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> NextLimit | None:
-        """The limit that acts next; None: there is none, an abort was requested, or its owner is not alive."""
+        """The limit that acts next; None: no limit, an abort is requested, or its owner is not alive to enforce it."""
         if owner is None or run.abort_at is not None or not liveness.acts(owner):
             return None
         if run.question is not None and (left := ages.question_left_ms(run, liveness.now)) > 0:
@@ -81,12 +81,12 @@ class NextLimit(Record):
         return NextLimit(limit.name, limit.of_ms, limit.left_ms, *chain)
 
 
-#: What a run waits for while it asks its sender.
+#: The word for what a run waits for while it asks its sender.
 INPUT = "input"
 
 
 class AskedQuestion(Record):
-    """What the run of a lane asks its sender, and waits for."""
+    """The open question of a lane's run to its sender."""
 
     id: str
     text: str
@@ -100,7 +100,7 @@ class AskedQuestion(Record):
 
     @classmethod
     def of(cls, run: rows.RunRow, liveness: Liveness) -> AskedQuestion | None:
-        """What a run asks; None if it asks nothing."""
+        """The open question of a run, or None."""
         if (question := run.question) is None:
             return None
         asker = (question.actor, question.sender, question.at, ages.question_left_ms(run, liveness.now))
@@ -175,8 +175,8 @@ class Lane(Record):
 
     @property
     def bound_epoch(self) -> int | None:
-        """The epoch that binds an action to what was seen; None: a session whose requests come and go is meant as a
-        whole."""
+        """The epoch that an action on the lane as it was seen expects; None for a session that runs several requests
+        at once, which is acted on as a whole."""
         return None if self.open else self.epoch
 
     @classmethod
@@ -184,7 +184,7 @@ class Lane(Record):
         """The record of a row."""
         run, owner, error, now = row.run, row.owner, row.last_error, liveness.now
         held = None if run is None else ages.held_ms(run, now)
-        # Positional: lists are long, and keywords would double the time.
+        # Positional: keywords would double the time, and lists are long.
         return Lane(
             row.key,
             row.state,
@@ -345,7 +345,7 @@ class Silence(Record):
 
 
 class Silences(Record):
-    """What is silent, the run nearest to its limit first."""
+    """The silent runs, the one nearest to its limit first."""
 
     runs: tuple[Silence, ...]
     total: Annotated[Count, "how many runs are silent"]
@@ -378,7 +378,7 @@ class Found(Record):
 
 
 class Mark(Record):
-    """A lane at the time it was chosen for an action: if it has changed since, the action is not done."""
+    """A lane as it was when it was chosen for an action, which is skipped if the lane has changed since."""
 
     key: Key
     epoch: Annotated[Count | None, "null: a session that runs several requests at once is meant as a whole"]

@@ -1,4 +1,4 @@
-"""The present time, and which owners live: what records add to rows."""
+"""What records add to rows: the present time, and which owners are alive."""
 
 from lanes.host.identity import Identity, ProcessSighting, look, sighting_text, this_process
 from lanes.text import ages
@@ -7,7 +7,7 @@ from lanes_storage.records import OwnerRow
 
 
 class Liveness:
-    """Which owners live at one moment. Each process is looked at once."""
+    """Which owners are alive at one moment. Each process is checked once."""
 
     def __init__(self, now: Now, me: Identity | None = None) -> None:
         """``me`` None: this process."""
@@ -25,7 +25,7 @@ class Liveness:
         return alive
 
     def acts(self, owner: OwnerRow) -> bool:
-        """Whether it also enforces limits and claims: a stopped process is alive, but does nothing."""
+        """Whether the owner is alive and can also claim and enforce limits, which a stopped process can not."""
         return self.lives(owner) and self._sight(owner) is not ProcessSighting.STOPPED
 
     def evidence(self, owner: OwnerRow) -> str:
@@ -33,7 +33,7 @@ class Liveness:
         return sighting_text(owner, self._sight(owner))
 
     def since(self, wall: int | None) -> int | None:
-        """How long ago that was, in milliseconds, by the wall clock."""
+        """How long ago a wall time was, in milliseconds."""
         return None if wall is None else max(0, self.now.wall - wall)
 
     def _sight(self, owner: OwnerRow) -> ProcessSighting:

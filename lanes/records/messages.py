@@ -44,7 +44,7 @@ class Attempt(Record):
 
 
 class Failure(Record):
-    """Why a message ended otherwise than well."""
+    """Why a message did not end well."""
 
     cause: Annotated[Cause, OPEN]
     message: str
@@ -57,7 +57,7 @@ class Failure(Record):
 
 
 class ConversationTurn(Record):
-    """What a person said in a lane, and what was answered."""
+    """One turn of a conversation: what a person said in a lane, and the answer."""
 
     message_id: Annotated[Id | None, "null if it was imported"]
     text: str
@@ -86,7 +86,7 @@ class ConversationSpan(Record):
 
 
 class Conversation(Record):
-    """What a lane remembers of a conversation, oldest first."""
+    """A conversation of a lane, as far as its turns are kept, oldest first."""
 
     key: Key
     number: Count
@@ -156,7 +156,7 @@ class Message(Record):
 
     @classmethod
     def of(cls, row: rows.MessageRow, *, whole: bool = True) -> Message:
-        """The record of a row; the runner's detail of the reply tells the provider.
+        """The record of a row; the runner's detail of the reply gives provider, model, usage and cost.
 
         ``whole`` False: a chat request is not parsed, since that takes time.
         """
@@ -217,7 +217,7 @@ class Event(Record):
 
 
 class LaneDetail(Record):
-    """One lane with its run, its newest messages, its last events, and the paragraph about what it waits for."""
+    """One lane with its run, its newest messages, its last events, and the paragraph of ``lanes why``."""
 
     lane: Annotated[Lane, INLINE]
     why: Annotated[str, "one paragraph, as `lanes why` prints it"]

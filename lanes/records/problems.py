@@ -19,7 +19,10 @@ RETRY_AFTER_S = 2
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """One kind of error: its status, its code for programs, and the arguments of its class; none: its sentence."""
+    """One kind of error: its status and its code for programs.
+
+    ``members``: the arguments of its class, which the document carries; without any, the class takes the sentence.
+    """
 
     error: type[errors.LanesError | NotStorable]
     status: int
@@ -27,10 +30,10 @@ class ProblemKind:
     members: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()  # arguments with a default, which older gateways do not send
     later: bool = False  # the same request may succeed in a moment
-    also: tuple[str, ...] = ()  # codes of the same error from the reading of the request
+    also: tuple[str, ...] = ()  # codes that a gateway uses for the same error when it parses the request
 
 
-#: The first that matches an error counts. 409 is never used: clients retry it automatically.
+#: The first match decides. 409 is never used: clients retry it automatically.
 KINDS = (
     ProblemKind(errors.InvalidKey, 400, "invalid_key", ("why",)),
     ProblemKind(errors.Ambiguous, 400, "ambiguous", ("key", "sources")),
@@ -73,7 +76,7 @@ class Problem:
 
 
 def status_of(error: type[errors.LanesError]) -> int:
-    """The status of an error of that type."""
+    """The HTTP status of an error of that type."""
     return next(kind.status for kind in KINDS if issubclass(error, kind.error))
 
 

@@ -41,12 +41,12 @@ class OwnerDetail(Owner):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether its process is stopped; the evidence says what lets it go on."""
+        """Whether its process is stopped; the evidence then names the command that continues it."""
         return f"kill -CONT {self.pid}" in self.evidence
 
     @property
     def acts(self) -> bool:
-        """Whether it also does something."""
+        """Whether it is alive and not stopped, so that it can claim and enforce limits."""
         return self.alive and not self.is_stopped
 
     @classmethod
@@ -67,7 +67,7 @@ class OwnerDetail(Owner):
 
 
 class OwnerHealth(Record):
-    """How an owner does: what it did per minute in the last minutes, and what it has open."""
+    """The load of an owner: its rates per minute over the last minutes, and its open descriptors."""
 
     owner: Count
     runs_per_min: Annotated[Count, "runs that ended, rounded up"]
@@ -80,7 +80,7 @@ class OwnerHealth(Record):
 
     @classmethod
     def of(cls, row: rows.OwnerLoad, minutes: float, descriptors: tuple[int, int] | None) -> OwnerHealth:
-        """What was counted over so many minutes."""
+        """The rates of counts taken over ``minutes``. ``descriptors``: how many are open, and the limit."""
         ran, answered, failed = (int(-(-count // minutes)) for count in (row.runs, row.answers, row.failures))
         used, most = descriptors or (None, None)
         return OwnerHealth(row.owner, ran, answered, failed, row.silent, row.last_error, used, most)
@@ -127,7 +127,7 @@ class Cooldown(Record):
 
 
 class Provider(Record):
-    """A provider: whether it may be asked, by how many runs it is, and how the last hour's requests ended."""
+    """A provider: whether it may be asked, how many runs ask it now, and how the last hour's requests ended."""
 
     name: str
     health: Health
@@ -178,7 +178,7 @@ def all_providers(
     limits: Mapping[str, int | None],
     now_wall: int,
 ) -> list[Provider]:
-    """Those of which something is stored, and those of the configuration (``limits``), by name."""
+    """The providers with a stored row and those of the configuration (``limits``), sorted by name."""
     return [
         Provider.of(known.get(name, rows.ProviderRow(name)), in_flight.get(name, 0), limits.get(name), now_wall)
         for name in sorted({*limits, *known})
@@ -196,12 +196,12 @@ class GlobPause(Record):
 
     @classmethod
     def of(cls, row: rows.PauseRow) -> GlobPause:
-        """A pause that is of no single lane."""
+        """The record of a pause of a glob."""
         return GlobPause(row.pattern or "", row.reason, row.actor, row.at, row.until)
 
     @property
     def of_all(self) -> bool:
-        """Whether it holds every lane there is and will be."""
+        """Whether it pauses every lane, those to come included."""
         return self.match.strip("*") == ""
 
 
@@ -230,7 +230,7 @@ class SourceDetail(Record):
 
     @property
     def well(self) -> bool:
-        """Whether what is shown of its sessions is true."""
+        """Whether what is shown of its sessions is current."""
         return self.watched and self.state is SourceState.CONNECTED
 
 
@@ -273,7 +273,7 @@ class Status(Record):
 
 
 class Level(StrEnum):
-    """How serious it is."""
+    """How serious the result of a check is."""
 
     OK = "ok"
     WARNING = "warning"
