@@ -122,7 +122,7 @@ if TYPE_CHECKING:
         Subject as Subject,
     )
 
-#: Where each public name lives.
+#: The module that defines each public name.
 _HOMES = {
     "lanes.desk": "Desk connect",
     "lanes.engine.runs.streams": "Listener",

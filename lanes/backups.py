@@ -1,4 +1,4 @@
-"""Restoring a database file, and giving room back to the disk."""
+"""Restoring a database file from a copy, and compacting one."""
 
 import contextlib
 import fcntl
@@ -20,8 +20,8 @@ from lanes_storage.sqlite.copies import Progress
 from lanes_storage.sqlite.file.paths import Files
 from lanes_storage.sqlite.store import SqliteReader
 
-#: How many ids and epochs are skipped after a restore: those assigned since the copy was made, which programs outside
-#: may have kept, must not be assigned again, even if the newer file cannot be read any more.
+#: How many ids and epochs are skipped after a restore. Other programs may have kept some that were assigned since the
+#: copy was made; these must not be assigned again, even if the newer file is unreadable.
 LEFT_OUT = 1_000_000
 
 
@@ -60,10 +60,10 @@ def restore(copy: Path, path: Path, clock: Clock, *, actor: str, progress: Progr
 
 
 def compact(path: Path, clock: Clock) -> bool:
-    """Give the room of deleted rows back to the disk. Nothing can be written meanwhile.
+    """Return the space of deleted rows to the file system. Nothing can be written meanwhile.
 
-    Returns False where a reader keeps the file from being cut. Raises NotAllowed while an owner of the database lives,
-    which could send no heartbeat, and StorageError.
+    Returns False where a reader keeps the file from being truncated. Raises StorageError, and NotAllowed while an owner
+    of the database lives, since it could send no heartbeat.
     """
     _refuse_while_used(path, clock, "compact it")
     return copies.compact(path)
@@ -88,12 +88,12 @@ def _record(draft: Path, clock: Clock, actor: str, assigned: dict[str, int]) -> 
         epoch = copies.raise_ids(tx, assigned, LEFT_OUT)
         return doors.restored(tx, clock(), actor=actor, epoch=epoch), epoch
 
-    with contextlib.closing(open_store(str(draft), create=True)) as store:  # an older copy is upgraded to our schema
+    with contextlib.closing(open_store(str(draft), create=True)) as store:  # upgrades an older copy
         return store.write(step)
 
 
 def _assigned(path: Path) -> dict[str, int]:
-    """The numbers that were assigned in the file that is replaced."""
+    """The highest numbers assigned in the file that is replaced; empty if it cannot be read."""
     with contextlib.suppress(StorageError):  # damaged or missing, which is why a copy is restored
         return copies.numbers(path)
     return {}
@@ -112,7 +112,7 @@ def _refuse_while_used(path: Path, clock: Clock, then: str) -> None:
 
 
 def _may_write(owner: OwnerRow, clock: Clock) -> bool:
-    """A process of this host that is not gone may continue at any moment, even if it sends no heartbeats."""
+    """Whether an owner lives. On this host a silent process counts too: it may continue at any moment."""
     me, now = this_process(), clock()
     if is_gone(owner, me):
         return False

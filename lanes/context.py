@@ -1,4 +1,4 @@
-"""The context of every operation: the actor, the time and the configuration. It knows no store.
+"""The context of every operation: the actor, the clock and the configuration, but no store.
 
 It is the only place that holds policies: the command line, HTTP, the dashboard and Python ask it how a lane accepts a
 message (``mode``, ``cap``, ``overflow``).
@@ -30,8 +30,8 @@ def unconfigured() -> "Config | None":
 class Context:
     """``actor`` is the name for the journal. ``configured`` is called only when a setting is needed.
 
-    ``database`` names what is acted on, for people. ``frees_watched``: it may act on lanes of other programs, which
-    lanes watches. Raises Unfit if the actor is not a valid name.
+    ``database``: its name in messages for people. ``frees_watched``: whether watched lanes, those of other programs'
+    gateways, may be acted on. Raises Unfit if the actor is not a valid name.
     """
 
     def __init__(
@@ -50,34 +50,35 @@ class Context:
         return self.clock()
 
     def drain_timeout_ms(self) -> int:
-        """How long what runs may go on when its gateway is drained. Raises ConfigError."""
+        """How long runs may continue when their gateway is drained. Raises ConfigError."""
         config = self.configured()
         return DEFAULT_DRAIN_MS if config is None else config.clocks.drain_timeout_ms
 
     def reconcile_interval_ms(self) -> int:
-        """Between two passes of the reconciler. Raises ConfigError."""
+        """The time between two passes of the reconciler. Raises ConfigError."""
         config = self.configured()
         return DEFAULT_INTERVAL_MS if config is None else config.clocks.reconcile_interval_ms
 
     def listens(self) -> tuple[str, int]:
-        """Where a gateway of this configuration listens. Raises ConfigError."""
+        """The host and port on which a gateway of this configuration listens. Raises ConfigError."""
         config = self.configured()
         return DEFAULT_LISTENS if config is None else (config.gateway.host, config.gateway.port)
 
     def secret_files(self) -> tuple[Path, ...]:
-        """The files that the configuration names for secrets; empty without one that can be read."""
+        """The files that the configuration names for secrets; empty without a readable configuration."""
         config = self._readable()
         return () if config is None else config.secret_files
 
     def max_requests(self) -> dict[str, int | None]:
-        """How many requests may be in flight at each configured provider; empty without a configuration that can be
-        read."""
+        """How many requests may be in flight at each configured provider; empty without a readable configuration."""
         config = self._readable()
         return {} if config is None else {name: each.max_requests for name, each in config.providers.items()}
 
     def chain(self, key: str, runner: str | None) -> tuple[str, ...] | None:
-        """The providers that a message of that lane may ask, by the runner that it names or its policy; None where no
-        configuration tells. What is passed on waits for none."""
+        """The providers that a message of that lane may ask, by the runner that it names or else its policy's.
+
+        Empty for a source, whose requests wait for no provider; None where the configuration does not tell.
+        """
         config = self._readable()
         if config is None:
             return None
@@ -92,12 +93,12 @@ class Context:
         return start_command(self._readable(), self.database, real_runner_ran)
 
     def budgets(self, key: str) -> "tuple[BudgetTerms, ...]":
-        """What that lane may use, by its policy; nothing where the configuration can not be read."""
+        """The budgets of that lane, by its policy; empty without a readable configuration."""
         config = self._readable()
         return () if config is None else config.budgets(key)
 
     def runner_of(self, key: str) -> str | None:
-        """The runner of that lane by its policy; None where no configuration tells it."""
+        """The runner of that lane by its policy; None where the configuration does not tell."""
         config = self._readable()
         return None if config is None else config.policy(key).runner or None
 
@@ -113,8 +114,8 @@ class Context:
         return self.admissions()(key)
 
     def admissions(self) -> "Callable[[str], Admission]":
-        """A function with the same for any lane, for use inside a transaction: the configuration is loaded before.
-        Raises ConfigError."""
+        """``admission`` as a function for use inside a transaction: the configuration is loaded before. Raises
+        ConfigError."""
         from lanes_storage.records import Admission
 
         config = self.configured()

@@ -113,12 +113,12 @@ class Gateway:
         finally:
             await self.stop()
 
-    # ----------------------------------------------------------------------------------- how it is
+    # ----------------------------------------------------------------------------------- state
 
     @property
     def owner_id(self) -> int:
-        """The id of this process as an owner. It changes if other processes have declared this one dead. Raises Unfit
-        before the start."""
+        """The id of this process as an owner. It changes when other processes have declared this one dead. Raises
+        Unfit before the start."""
         return self._engine.owner_id
 
     @property
@@ -128,7 +128,7 @@ class Gateway:
 
     @property
     def held(self) -> int:
-        """How many lanes it holds."""
+        """How many lanes this gateway holds."""
         return self._engine.held
 
     @property
@@ -167,7 +167,7 @@ class Gateway:
         return age if 2 * age > self.config.clocks.stale_after_ms else 0
 
     def healthy(self) -> bool:
-        """Whether its loops run."""
+        """Whether its loops make progress."""
         return self._engine.healthy()
 
     async def writable(self) -> bool:
@@ -184,8 +184,8 @@ class Gateway:
     async def start(self) -> None:
         """Register as an owner, release the lanes of dead processes, and begin to claim.
 
-        Raises StorageError; Unfit in another event loop than that of its desk, and if it was started before, also if it
-        was stopped since: make another gateway.
+        Raises StorageError; Unfit in another event loop than the desk's, and if this gateway was ever started before:
+        make another one.
         """
         await self.desk.check_loop()
         await self._engine.start()
@@ -210,7 +210,7 @@ class Gateway:
     async def stop(self) -> None:
         """Interrupt the remaining runs, end the owner's row, and end every loop.
 
-        Who calls it again waits for the same end. It completes even if its caller is cancelled meanwhile.
+        A second caller waits for the same stop. It completes even if its caller is cancelled meanwhile.
         """
         await self.desk.check_loop()
         await to_its_end(self._stop())
@@ -229,8 +229,8 @@ class Gateway:
         """Follow a message's reply piece by piece, from its beginning, until the message has ended.
 
         ``async for piece in gateway.listen(message.id)``; see ``Listener``. Pieces come only while this gateway runs
-        the message; its end is noticed whichever gateway runs it. ``message``: its id, or the message itself, as it was
-        just accepted or read, which is then not read once more. From the event loop: else raises Unfit.
+        the message; its end is noticed whichever gateway runs it. ``message``: its id, or the message as it was just
+        accepted or read, which saves a read. Raises Unfit outside the event loop.
         """
         running_loop()
         message_id = message.id if isinstance(message, Message) else message
@@ -279,7 +279,7 @@ def _are_specs(specs: object) -> bool:
 
 
 class _GatewayPolicies:
-    """The configuration, for the dispatcher."""
+    """The dispatcher's view of the configuration."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -12,17 +12,17 @@ from lanes_storage.errors import StorageError, StoreClosed
 from lanes_storage.interface import AsyncStore
 from lanes_storage.threads import call_off
 
-#: Between two looks at the database, so that a burst of commits costs one.
+#: The pause between two queries, so that a burst of commits costs one query.
 REST_S = 0.002
-#: A look without any change, in case one was missed.
+#: How long to wait for a change before querying anyway, in case a change was missed.
 LOOK_ANYWAY_S = 1.0
-#: So often in a row the database may refuse to be read, so long apart, before those who wait are told.
+#: The waiters get the error after this many failed reads in a row, REFUSED_S apart.
 MOST_REFUSALS = 5
 REFUSED_S = 1.0
 
 
 class Endings:
-    """Gives waiters their message once it reached a terminal state, whichever process brought it there."""
+    """Gives waiters their message once it has reached a terminal state, whichever process ended it."""
 
     def __init__(self, store: AsyncStore, changes: Changes) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class Endings:
         self._task: asyncio.Task[None] | None = None
 
     async def wait(self, message_id: int, timeout: float | None) -> Message | None:
-        """The message once it has ended; None: it has not within ``timeout`` seconds."""
+        """The message once it has ended; None if it has not within ``timeout`` seconds."""
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[message_id].add(future)
         if self._task is None or self._task.done():
