@@ -1,7 +1,7 @@
-"""The configuration: ``load`` finds, checks and explains it; ``settings`` has every name.
+"""The configuration: ``load`` finds, reads and checks it; ``SETTINGS`` declares every setting.
 
-Everything below is imported when it is first used: a command that only asks for a place or reads a duration
-loads nothing of the rest.
+Everything below is imported when it is first used, so that a command that only needs a path or a duration loads
+nothing else.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lanes.config.declared.values import Origin as Origin
     from lanes.config.loading import from_data as from_data, load as load, simulated as simulated
 
-#: Where each public name lives.
+#: The module that defines each public name.
 _HOMES = {
     ".config": "Config",
     ".loading": "from_data load simulated",

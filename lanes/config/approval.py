@@ -1,4 +1,4 @@
-"""Checks that a person has approved the code that a configuration names."""
+"""Approval by a person of the code that a configuration file names."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from lanes.config.declared import places
 from lanes.config.declared.values import Origin, Value
 from lanes_storage.reads.shapes import parsed
 
-#: Settings that name code, which a gateway runs.
+#: Settings that name code for a gateway to run.
 CODE = frozenset(
     {
         "runner.argv",
@@ -28,9 +28,9 @@ CODE = frozenset(
 
 
 def refuse_found_code(config: Config) -> None:
-    """Refuse code from a configuration file that was only found in the current folder and was never named explicitly.
+    """Refuse code from a configuration file that was only found in the current folder.
 
-    A file that was named once, and has not changed since, is accepted. Raises ConfigError.
+    A file that was once named explicitly, and has not changed since, is accepted. Raises ConfigError.
     """
     if config.source is None or not config.found_here or _remembered().get(_name(config.source)) == _digest(config):
         return
@@ -50,7 +50,7 @@ def needs_naming(config: Config) -> bool:
 
 
 def remember(config: Config) -> None:
-    """Record that a person named this file, so that its present content is also accepted when it is only found.
+    """Record that a person named this file, so that its present content is accepted when it is only found, too.
 
     Raises OSError where the state directory cannot be written.
     """
@@ -71,7 +71,7 @@ def _code(config: Config) -> list[Value]:
 
 
 def _digest(config: Config) -> str:
-    """What tells one state of a file from another."""
+    """A hash of the file's content."""
     from hashlib import sha256
 
     return sha256(config.content).hexdigest()

@@ -1,4 +1,4 @@
-"""The configuration as a whole: what holds for the process, and what holds for one lane."""
+"""The configuration as a whole: the settings of the process, and those that apply to one lane."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,12 +35,12 @@ from lanes_storage.records import BudgetTerms, RetryTerms, Terms
 T = TypeVar("T")
 About = TypeVarTuple("About")
 
-#: The ends of the settings that name a file with a secret.
+#: How the names of settings end that name a file with a secret.
 _SECRET_FILES = ("token_file", "api_key_file", "url_file")
 
 
 def _once(make: Callable[["Config", *About], T]) -> Callable[["Config", *About], T]:
-    """Every message and claim asks, and there are few different answers, so each is worked out once."""
+    """Cache the results of a method in its configuration: every message and claim calls it, with few arguments."""
     name = make.__name__
 
     def known(config: "Config", *about: *About) -> T:
@@ -55,12 +55,12 @@ def _once(make: Callable[["Config", *About], T]) -> Callable[["Config", *About],
 
 @dataclass(frozen=True, eq=False)
 class Config:
-    """Everything that is set, derived or left at its default. Made by ``load``, ``simulated``, ``from_data``.
+    """Every setting: explicit, derived or default. Made by ``load``, ``simulated``, ``from_data``.
 
-    ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the
-    arrays; both know where each came from. ``problems`` are secrets that are named and missing, but for tokens of
-    watched gateways, which only pairing needs. ``found_here``: nobody named the file, it lay in the current folder;
-    ``content`` is what it held.
+    ``values`` holds the settings of the plain sections by key (``clocks.run_timeout``), ``rows`` those of the arrays,
+    each with its origin. ``problems`` has an error for each named secret that is missing, except tokens of watched
+    gateways, which only pairing needs. ``found_here``: the file, with this ``content``, was not named but found in the
+    current folder.
     """
 
     source: Path | None
@@ -82,8 +82,8 @@ class Config:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits, the same for two gateways that treat lanes alike. Addresses, database,
-        hooks and secrets do not count."""
+        """Sixteen hex digits, equal for gateways that treat lanes alike: the sections gateway, database, hooks, watch
+        and alert, and secrets, do not count."""
         import json
         from hashlib import sha256
 
@@ -93,15 +93,16 @@ class Config:
 
     @cached_property
     def clocks(self) -> Clocks:
-        """The clocks of the process; the two run limits are those of provider runs where no policy applies."""
+        """The clocks of the process; the two limits of runs are those of provider runs without a policy."""
         return filled(Clocks, self._resolved((), RunnerKind.PROVIDER, ""))
 
     def runner(self, name: str) -> RunnerConfig | None:
-        """The runner of that name, None where there is none."""
+        """The runner of that name, or None."""
         return next((runner for runner in self.runners if runner.name == name), None)
 
     def policy(self, key: str) -> Policy:
-        """What holds for that lane: key by key the first policy that matches, then the sections."""
+        """The policy of that lane: each setting is taken from the first matching ``[[policy]]`` that has it, else from
+        its section."""
         return self._policy(self.matching(key))
 
     @_once
@@ -130,8 +131,11 @@ class Config:
         return filled(Clocks, self._resolved(matching, kind, runner or self.runner_of(matching)))
 
     def terms(self, key: str, kind: RunnerKind, *, runner: str | None = None, acts: bool = False) -> Terms:
-        """What a run of that kind is claimed under on that lane. ``acts``: its request lets its provider act, so it is
-        not run again unless somebody set ``on_interrupt``."""
+        """The limits and policies under which a run of that kind is claimed on that lane.
+
+        ``acts``: its request lets its provider act, so it is not repeated when interrupted, unless ``on_interrupt`` is
+        set.
+        """
         matching = self.matching(key)
         return self._terms(matching, kind, runner or self.runner_of(matching), acts)
 
@@ -141,13 +145,13 @@ class Config:
         on_interrupt = self._of("queue.on_interrupt", matching).value
         on_survivors = self._of("queue.on_survivors", matching).value
         if runner in self.sources:
-            on_interrupt = OnInterrupt.FAIL  # its content is not stored, and it goes out once
+            on_interrupt = OnInterrupt.FAIL  # its content is not stored, so it cannot be sent again
         elif on_interrupt is None:
             repeatable = kind is RunnerKind.PROVIDER and not acts and not self._lets_act(runner)
             on_interrupt = OnInterrupt.REQUEUE if repeatable else OnInterrupt.FAIL
         configured = self.runner(runner)
         starts = kind in PROGRAMS or (configured is not None and configured.isolated is not None)
-        if on_survivors is None or not starts:  # only a run that starts processes can leave some behind
+        if on_survivors is None or not starts:  # only a run that starts processes can leave any behind
             on_survivors = OnSurvivors.PAUSE if starts else OnSurvivors.START
         limits_ms = {name: getattr(clocks, name) for name in Terms._fields if name.endswith("_ms")}
         return Terms(**limits_ms, on_interrupt=OnInterrupt(on_interrupt), on_survivors=OnSurvivors(on_survivors))
@@ -159,7 +163,7 @@ class Config:
         return any(lets_act(self.providers[name].extra_body) for name in chain if name in self.providers)
 
     def retry(self, key: str) -> RetryTerms | None:
-        """How messages of that lane are run once more by themselves; None: not at all."""
+        """How failed messages of that lane are retried automatically; None: not at all."""
         return self._retry(self.matching(key))
 
     @_once
@@ -172,7 +176,7 @@ class Config:
         return RetryTerms(retry["attempts"], retry["backoff"], causes, retry["max_age"], hold)
 
     def budgets(self, key: str) -> tuple[BudgetTerms, ...]:
-        """What that lane may use: by itself, and together with others."""
+        """The budgets of that lane: its own, and the one that it shares with others."""
         return self._budgets(self.matching(key))
 
     @_once
@@ -184,11 +188,11 @@ class Config:
 
     @cached_property
     def prioritized(self) -> bool:
-        """Whether some lanes are run before others."""
+        """Whether a priority is set anywhere, so that some lanes may go before others."""
         return self.values["queue.priority"].explicit or any("priority" in each.values for each in self.policies)
 
     def provider(self, name: str, key: str | None = None, *, runner: str | None = None) -> ProviderConfig:
-        """That provider, its timeouts fitted below the stall timeout of the lane. Raises KeyError."""
+        """A provider, with the timeouts that nobody set fitted below the stall timeout of the lane. Raises KeyError."""
         return self._provider(name, None if key is None else self.matching(key), runner)
 
     @_once
@@ -217,27 +221,27 @@ class Config:
 
     @cached_property
     def secret_files(self) -> tuple[Path, ...]:
-        """The files that hold them."""
+        """The files that hold such secrets."""
         named = (value.value for key, value in self.every_value() if key.endswith(_SECRET_FILES) and value.value)
         return tuple(dict.fromkeys(map(Path, named)))
 
     def check_gateway(self) -> None:
-        """Refuse the first of ``refusals``. Raises ConfigError."""
+        """Raise the first of ``refusals``, if there is one."""
         for refused in self.refusals():
             raise refused
 
     def refusals(self) -> Iterator[ConfigError]:
-        """What only a gateway cannot do with: named secrets that are missing, an address beyond loopback without a
-        token."""
+        """The faults that only a gateway must refuse: named secrets that are missing, an address beyond loopback
+        without a token."""
         yield from self.problems
         host = self.values["gateway.host"]
         if self.gateway.token is None and not is_loopback_host(self.gateway.host):
             fix = "set LANES_TOKEN, token_env or token_file, or listen on 127.0.0.1"
             yield host.refused(f"listening on {host.value} needs a token", fix)
 
-    @lru_cache(maxsize=1024)  # noqa: B019 - kept outside of the configuration, which can so be pickled
+    @lru_cache(maxsize=1024)  # noqa: B019 - a cache outside the configuration, which stays picklable
     def matching(self, key: str) -> tuple[int, ...]:
-        """The policies whose glob matches, by their place in ``policies``. A claim asks several times."""
+        """The policies whose glob matches, as indexes of ``policies``. Cached: a claim asks several times."""
         return tuple(i for i, policy in enumerate(self.policies) if policy.pattern.match(key))
 
     def explicit_clocks(self, matching: Iterable[int]) -> dict[str, Value]:
@@ -247,7 +251,7 @@ class Config:
         return {name: value for name, value in values.items() if value.explicit}
 
     def timeouts(self, runner: str) -> list[Value]:
-        """The timeouts that someone set, of the runner's providers; of all where that names none."""
+        """The explicit timeouts of the runner's providers; of all providers if it names none."""
         chosen = self.runner(runner)
         names = chosen.providers if chosen and chosen.providers else tuple(self.providers)
         labels = {f"provider.{name}" for name in names}
@@ -270,7 +274,7 @@ class Config:
         return limits.resolve(self.explicit_clocks(matching), kind, self.timeouts(runner))
 
     def _resolved_of_source(self, matching: tuple[int, ...], name: str) -> dict[str, Value]:
-        """A policy sets the limits before the source, and that before the sections, which know nothing of programs."""
+        """The clocks of a source: limits of a policy come before its own, and those before the sections'."""
         of_source = self.sources[name].limits
         by_policy = {
             name: value

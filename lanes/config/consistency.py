@@ -1,4 +1,4 @@
-"""Checks that the limits are consistent for every lane, with all policies that may match its key."""
+"""Checks that the clocks are consistent for every lane, whatever policies match its key."""
 
 from itertools import combinations
 
@@ -9,9 +9,9 @@ from lanes_storage.law import RunnerKind
 
 
 def check(config: Config) -> None:
-    """Refuse clocks that contradict, in the sections or by the policies together. Raises ConfigError.
+    """Refuse clocks that contradict each other, in the sections or through policies. Raises ConfigError.
 
-    Two policies contradict only where a key exists that both match, so such a key is looked for and named.
+    Two policies contradict only if a key exists that both match; the error names such a key.
     """
     if contradiction := limits.contradiction(config.explicit_clocks(()), config.timeouts("")):
         raise contradiction.refusal()
@@ -21,7 +21,7 @@ def check(config: Config) -> None:
             continue
         globs = [config.policies[i].match for i in together]
         key = common_key(globs[0], globs[-1])
-        # Other policies may match that key as well, and come first.
+        # Policies before these may match that key too, and take precedence.
         if key is not None and (contradiction := _contradiction(config, config.matching(key))):
             raise contradiction.refusal(f' for keys such as "{key}"')
 

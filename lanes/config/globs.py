@@ -1,18 +1,18 @@
-"""Whether two globs over session keys can mean the same key."""
+"""Whether two globs over session keys can match the same key."""
 
 from collections import deque
 
 from lanes_storage.globs import Place, as_pattern, places
 
-#: Tried when two single places of two globs must agree on one character.
+#: Characters to try where both globs must match the same one.
 _COMMON = "a0-_:Z~ "
 
 
 def common_key(one: str, other: str) -> str | None:
-    """Some key that both globs match, None where none was found.
+    """A key that both globs match; None if none was found.
 
-    Two globs walk along the same key in step; the first walk that reaches both ends spells one out. Only a
-    pair of ``[…]`` that share nothing but characters from within their ranges can go unseen.
+    A breadth-first search over the positions in both globs, which spells the key as it goes. It misses a key only where
+    two ``[…]`` have nothing in common but characters inside their ranges.
     """
     left, right = places(one), places(other)
     seen = {(0, 0)}
@@ -29,7 +29,7 @@ def common_key(one: str, other: str) -> str | None:
 
 
 def _checked(key: str, one: str, other: str) -> str | None:
-    # Two globs that both allow nothing at all (`*` and `*`) met at the empty string, which is no key.
+    # Globs that both match the empty string (`*` and `*`) meet there, but it is no key.
     for candidate in (key, key or "a"):
         if candidate and as_pattern(one).match(candidate) and as_pattern(other).match(candidate):
             return candidate
@@ -37,7 +37,7 @@ def _checked(key: str, one: str, other: str) -> str | None:
 
 
 def _steps(left: list[Place], i: int, right: list[Place], j: int) -> list[tuple[int, int, str]]:
-    """Where a walk may go from (i, j), with the character that the step adds to the key."""
+    """The next positions from (i, j), each with the character that the step adds to the key."""
     a = left[i] if i < len(left) else None
     b = right[j] if j < len(right) else None
     steps = []
@@ -54,5 +54,5 @@ def _steps(left: list[Place], i: int, right: list[Place], j: int) -> list[tuple[
 
 
 def _named(place: Place) -> str:
-    """The characters that a place names."""
+    """The characters that a place names, of a range its ends."""
     return "".join(sorted(place.singles)) + "".join(first + last for first, last in place.ranges)

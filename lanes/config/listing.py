@@ -1,4 +1,4 @@
-"""Every effective setting with its origin, for people and programs that ask."""
+"""The list of effective settings with their origins, as ``lanes config`` shows it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,7 +18,7 @@ def sections(values: Mapping[str, Value]) -> list[SettingValue]:
 
 
 def arrays(rows: Iterable[ArrayElement], stall_ms: int | None) -> list[SettingValue]:
-    """The settings of runners, providers and policies; timeouts that nobody set are fitted below ``stall_ms``."""
+    """The settings of the arrays of tables; timeouts that nobody set are fitted below ``stall_ms``."""
     listed = []
     for row in rows:
         kind = row.get("kind")

@@ -51,10 +51,10 @@ def from_data(
     cwd: Path | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The same from a mapping of the file's form, for a program that has its settings elsewhere.
+    """The configuration from a mapping in the form of the file, for a program that keeps its settings elsewhere.
 
-    ``env``: where the variables ``LANES_…`` are, which go before it as they go before a file; without it, those of this
-    process. Raises ConfigError, which names the key and the fix.
+    ``env`` (default: the environment of this process) holds the variables ``LANES_…``, which override ``data`` as they
+    override a file. Raises ConfigError, which names the key and the fix.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"configuration: it must be a mapping of sections, not {type(data).__name__}")
@@ -71,8 +71,8 @@ def simulated(
 ) -> Config:
     """A configuration whose only runner, ``chat``, asks the simulated provider at ``base_url`` (``…/v1``).
 
-    It has two providers, ``sim`` and ``sim-backup``, so that failing over shows. Everything else is as in
-    ``over``, or as environment and flags say; policies lose the runner that they name.
+    It has two providers, ``sim`` and ``sim-backup``, to show failover. Everything else is taken from ``over``, else
+    from environment and flags; policies lose the runner that they name.
     """
     provider = {"base_url": base_url, "model": "sim-ok"}
     data = {

@@ -1,4 +1,4 @@
-"""The parts of a configuration as the rest of the program reads them: plain, frozen, in milliseconds."""
+"""The parts of a configuration as the rest of the program uses them: frozen, with durations in milliseconds."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ PROGRAMS = frozenset({RunnerKind.COMMAND, RunnerKind.ACP})
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConfig:
-    """``url`` is a path or a URL, None where nobody named one (see ``places.find_database``)."""
+    """``url`` is a path or a URL; None where none is named (see ``places.find_database``)."""
 
     url: str | None
     synchronous: Literal["full", "normal"]
@@ -27,9 +27,9 @@ class DatabaseConfig:
 class GatewayConfig:
     """Where the gateway listens and whom it lets in.
 
-    ``token`` is the bearer token itself, None where none is configured; ``token_name`` says which one it is
-    without saying it, and is empty without a token. ``session_from`` lists further fields of a ``/v1`` request
-    that may name the lane, ``allowed_hosts`` what the Host header may carry besides ``host`` and loopback.
+    ``token`` is the bearer token itself, None where none is configured; ``token_name`` is the name of its variable or
+    file, which may be shown, and is empty without a token. ``session_from`` lists further fields of a ``/v1`` request
+    that may name the lane, ``allowed_hosts`` names that the Host header may carry besides ``host`` and loopback.
     """
 
     host: str
@@ -72,7 +72,7 @@ class HooksConfig:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """What holds for each process of a run. ``user``: the name of the user that it belongs to; None: the gateway's."""
+    """The limits of each process of a run. ``user``: the name of the user that it runs as; None: the gateway's."""
 
     user: str | None = None
     nice: int = 0
@@ -83,7 +83,7 @@ class ProcessLimits:
 @dataclass(frozen=True, slots=True)
 class CommandConfig:
     """The program of a runner of kind ``command`` or ``acp``; paths are absolute. ``rules`` are those of
-    ``output = "jsonl"``. Settings that only kind ``command`` has are at their defaults for ``acp``."""
+    ``output = "jsonl"``. For ``acp``, settings that only kind ``command`` has are at their defaults."""
 
     argv: tuple[str, ...]
     resume: tuple[str, ...]
@@ -103,9 +103,9 @@ class CommandConfig:
 @dataclass(frozen=True, slots=True)
 class RunnerConfig:
     """One ``[[runner]]``. ``providers``, ``history`` and ``system`` are for kind ``provider``, ``target`` for
-    kind ``python`` (``module:function``). ``history`` counts turns of the lane's conversation, which have at most so
-    many characters and tokens together. ``isolated``: each of its runs has a process, with these limits.
-    ``env``: the variables of the gateway that its processes get, besides those that all of its kind get."""
+    kind ``python`` (``module:function``). ``history``: how many turns of the lane's conversation are sent, together of
+    at most ``history_characters`` and ``history_tokens``. ``isolated``: each run has its own process, with these
+    limits. ``env``: variables of the gateway that its processes get, besides those for every runner of its kind."""
 
     name: str
     kind: RunnerKind
@@ -122,7 +122,7 @@ class RunnerConfig:
 
 
 class Price(NamedTuple):
-    """What tokens cost, in US dollars for a million: millionths of a dollar for one."""
+    """Prices in US dollars per million tokens, that is, in millionths of a dollar per token."""
 
     input: float
     output: float
@@ -133,9 +133,9 @@ class Price(NamedTuple):
 class ProviderConfig:
     """One ``[[provider]]``. ``api_key`` is the key itself, None where none is configured or it is missing.
 
-    ``trace``: each request names its lane and run. ``max_tokens`` limits an answer where its dialect needs
-    a limit and the request names none. ``fixed`` names the timeouts that someone set; the others give way to the stall
-    timeout of a lane, so take the provider from ``Config.provider(name, key)`` where a key is known.
+    ``trace``: each request names its lane and run. ``max_tokens`` limits an answer where its dialect needs a limit and
+    the request names none. ``fixed`` names the explicit timeouts; the others are fitted below the stall timeout of a
+    lane, so take the provider from ``Config.provider(name, key)`` where a key is known.
     """
 
     name: str
@@ -159,7 +159,7 @@ class ProviderConfig:
     max_cooldown_ms: int = 600_000
     fixed: frozenset[str] = frozenset()
     clients_key: bool = False  # each client sends its own key, which goes nowhere else
-    key_setting: str = "api_key_env"  # which setting names its key, and in which file and line it stands, for people
+    key_setting: str = "api_key_env"  # the setting that names its key; ``where``: its file and line, for people
     where: str = ""
 
     def key_header(self, usual: str) -> tuple[str, str] | None:
@@ -172,8 +172,8 @@ class ProviderConfig:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One ``[[source]]``: a program whose requests are passed on as they are. ``token`` is the token itself, None where
-    it is missing. ``provider`` has the timeouts of the source. ``limits`` hold for its runs unless a policy sets
+    """One ``[[source]]``: a program whose requests are passed on unchanged. ``token`` is the token itself, None where
+    it is missing. ``provider`` has the timeouts of the source. ``limits`` apply to its runs unless a policy sets
     others."""
 
     name: str
@@ -203,8 +203,8 @@ class WatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class AlertConfig:
-    """One ``[[alert]]``. ``on`` are the kinds of incidents that it tells of; ``url`` is the address of its webhook,
-    None where it has a command, or the address is missing. ``glob``: the keys of lanes that it is for, None for all."""
+    """One ``[[alert]]``. ``on``: the kinds of incidents that it reports; ``url``: the address of its webhook, None
+    where it has a command, or the address is missing. ``glob``: the keys of its lanes, None for all."""
 
     name: str
     on: frozenset[str]
@@ -217,7 +217,7 @@ class AlertConfig:
 
 
 class PolicyConfig(NamedTuple):
-    """One ``[[policy]]``: the keys that it is for, and what it sets, by the setting's name."""
+    """One ``[[policy]]``: the glob over keys, and its values by the names of the settings."""
 
     match: str
     pattern: re.Pattern[str]
@@ -226,7 +226,7 @@ class PolicyConfig(NamedTuple):
 
 @dataclass(frozen=True)
 class Policy:
-    """What holds for the messages of one lane. ``runner`` is empty where no runner is configured."""
+    """The policy for messages of one lane. ``runner`` is empty where no runner is configured."""
 
     runner: str
     mode: Mode

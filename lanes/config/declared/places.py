@@ -1,8 +1,8 @@
-"""Where lanes keeps things of a user, and which gateways of this user live.
+"""Where lanes keeps a user's files, and which gateways of this user are alive.
 
 Every gateway leaves a note in the state directory, so that a command that names no database finds the one in
-use. A note is a hint, never a lock. That of a gateway which was killed stays until another gateway starts; after a
-boot, until one starts on the same database.
+use. A note is a hint, never a lock. The note of a killed gateway stays until another gateway starts; one of an earlier
+boot, until a gateway starts on the same database.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ from lanes_storage.tuples import NamedTuple
 
 
 class GatewayNote(NamedTuple):
-    """What a gateway noted: its process, its database (a path or a URL without its password), and the URL
-    that it listens on, if it noted one."""
+    """The note of a gateway: its process, its database (a path, or a URL without its password), and the URL that it
+    listens on, if any."""
 
     process: Identity
     database: str
@@ -30,8 +30,8 @@ class ChosenBy(StrEnum):
     """Why a database was chosen."""
 
     NAMED = "named"
-    GATEWAY = "gateway"  # the one of every living gateway
-    LAST = "last"  # that of the last gateway, which lives no more
+    GATEWAY = "gateway"  # every living gateway uses it
+    LAST = "last"  # the last gateway, which has ended, used it
     DEFAULT = "default"
 
 
@@ -43,7 +43,7 @@ class FoundDatabase(NamedTuple):
 
 
 def home_dir(*, env: Mapping[str, str] | None = None) -> Path:
-    """The home directory of this user; ``/`` for one that the system does not know, as containers have it."""
+    """The home directory of this user; ``/`` for a user unknown to the system, as in some containers."""
     env = os.environ if env is None else env
     if named := env.get("HOME"):
         return Path(named)
@@ -69,12 +69,12 @@ def demo_database() -> Path:
 
 
 def config_candidates(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> list[Path]:
-    """Where a configuration file is looked for when none is named, in this order."""
+    """The paths at which a configuration file is looked for when none is named, in order."""
     return [(cwd or current_dir(env=env)) / "lanes.toml", config_dir(env=env) / "lanes.toml"]
 
 
 def found_config(*, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path | None:
-    """The first of these that exists. In a folder that this user may not enter there is none for this user."""
+    """The first of ``config_candidates`` that exists; a folder that this user may not enter counts as empty."""
     for path in config_candidates(env=env, cwd=cwd):
         with contextlib.suppress(OSError):
             if path.exists():
@@ -83,7 +83,7 @@ def found_config(*, env: Mapping[str, str] | None = None, cwd: Path | None = Non
 
 
 def current_dir(*, env: Mapping[str, str] | None = None) -> Path:
-    """The current folder. One that was deleted has the name that it had: nothing is found in it."""
+    """The current folder; if it was deleted, its former path, where no file is found."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -96,25 +96,25 @@ def config_dir(*, env: Mapping[str, str] | None = None) -> Path:
 
 
 def gateways_dir() -> Path:
-    """Where the notes of living gateways lie."""
+    """The folder for the notes of gateways."""
     return state_dir() / "gateways"
 
 
 def make_private(folder: Path) -> Path:
-    """``folder`` itself; no other user may enter it, nor those above it that are made for it. Raises OSError."""
+    """Create a folder, and those above it that are missing, for this user alone. Returns it. Raises OSError."""
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
-            each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make those above as the umask says
+            each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would not apply the mode to the parents
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
     return folder
 
 
 def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
-    """Note the living gateway ``pid``, in place of those that died.
+    """Write the note of the gateway ``pid``, and remove the notes of dead gateways.
 
-    The note that is returned is unlinked when it ends. Raises OSError where the state directory cannot be written: the
-    gateway works without the note.
+    Returns the path of the note, to be unlinked when the gateway ends. Raises OSError where the state directory cannot
+    be written; a gateway works without a note.
     """
     import json
 
@@ -126,7 +126,7 @@ def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
     used = _absolute(database)
     put(_last(), used)
     for note, sight in _notes():
-        # One of another boot may be that of another machine of this name, which shares this folder.
+        # A note of another boot may be from another machine of the same name that shares this folder.
         if sight.gone or (sight is ProcessSighting.OTHER_BOOT and note.database == used):
             with contextlib.suppress(OSError):
                 note.path.unlink()
@@ -135,7 +135,7 @@ def note_gateway(pid: int, database: str, *, url: str | None = None) -> Path:
 
 
 def last_database() -> str | None:
-    """The database of the gateway of this user that started last, whatever became of it; None: none is known."""
+    """The database of this user's most recently started gateway, whether it is alive or not; None: not known."""
     try:
         return _last().read_text(encoding="utf-8") or None
     except (OSError, ValueError):
@@ -152,16 +152,17 @@ def living_gateways() -> list[GatewayNote]:
 
 
 def _notes() -> list[tuple[GatewayNote, ProcessSighting]]:
-    """Every note, the oldest process first, with what is seen of that."""
+    """Every note, with the sighting of its process, the oldest process first."""
     me = this_process()
     notes = [note for path in gateways_dir().glob("*.json") if (note := _read(path)) is not None]
     return [(note, look(note.process, me)) for note in sorted(notes, key=lambda note: note.process.start_time)]
 
 
 def find_database(*, really_used: Callable[[str], bool]) -> FoundDatabase:
-    """The database where none is named: that of the living gateways, if they have one, else that of the last one.
+    """The database where none is named: the one that all living gateways use, else that of the last gateway.
 
-    Otherwise the default one; that also stays the chosen one once it is ``really_used``, by a real runner.
+    The default database is chosen where living gateways use several, where no last one exists, and, while no gateway
+    lives, once a real runner has run on it (``really_used``).
     """
     default = default_database()
     databases = {note.database for note in living_gateways()}
@@ -179,7 +180,7 @@ def _is_there(database: str) -> bool:
 
 def _xdg(variable: str, fallback: str, env: Mapping[str, str]) -> Path:
     named = env.get(variable, "")
-    if named.startswith("/"):  # the specification: a relative one is to be ignored
+    if named.startswith("/"):  # the XDG specification: ignore a relative path
         return Path(named) / "lanes"
     return home_dir(env=env) / fallback / "lanes"
 
@@ -194,7 +195,7 @@ def _absolute(database: str) -> str:
 
 
 def _read(path: Path) -> GatewayNote | None:
-    """The note in that file; None where it vanished or was written by another version."""
+    """The note in that file; None if it has vanished, or was written by another version."""
     import json
 
     try:

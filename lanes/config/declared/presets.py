@@ -1,16 +1,16 @@
-"""What is known about programs that can be put behind a source: how they name their sessions, and how long they wait.
+"""Presets for programs that use lanes as a source: how they name their sessions, and how long they wait.
 
-The limits are those of the program itself, or a little less: then its request ends once, by lanes, before the program
-gives up and asks again.
+The limits are those of the program itself or slightly less, so that lanes ends a request before the program gives up
+and sends it again.
 """
 
 import re
 from typing import NamedTuple
 
 RUN_TIMEOUT_MS = 60 * 60_000
-#: Silence of a model on this machine or in its network: it may load first, and is slow.
+#: How long a model on this machine or in its network may be silent: it may have to load first, and is slow.
 LOCAL_SILENCE_MS = 15 * 60_000
-#: The stall timeout exceeds the longest silence by this.
+#: By how much the stall timeout exceeds the longest silence.
 STALL_MARGIN_MS = 60_000
 
 #: Fields of a request that may name its session.
@@ -21,7 +21,7 @@ HEADER = "header:"
 BODY = "body:"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PATH = re.compile(r"[^.:\s]+(\.[^.:\s]+)*(:[^.:\s]+(\.[^.:\s]+)*)?")
-#: The id of a process, which many sessions share: nanobot sends it.
+#: Headers that never name a session: nanobot sends the id of a process, which many sessions share.
 NEVER = frozenset({"x-session-affinity"})
 
 
@@ -48,7 +48,7 @@ PRESETS = {
 
 
 def naming_fault(word: str) -> str | None:
-    """Why a word of ``session_from`` names nothing; None if it is right."""
+    """What is wrong with a word of ``session_from``: None if it is valid, empty if it is unknown."""
     if word.startswith(HEADER):
         name = word.removeprefix(HEADER)
         if name.lower() in NEVER:

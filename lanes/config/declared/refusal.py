@@ -1,4 +1,4 @@
-"""The sentences with which a configuration is refused: where, which key, what is wrong, what to do."""
+"""Errors that refuse a configuration: where, which key, what is wrong, what to do."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,13 @@ from lanes.base.terminal import clean
 
 
 def refusal(where: str, key: str, problem: str, fix: str) -> ConfigError:
-    """``lanes.toml:12: clocks.run_timout: unknown key; write run_timeout``, harmless for a terminal."""
+    """The error ``lanes.toml:12: clocks.run_timout: unknown key; write run_timeout``, escaped for a terminal."""
     parts = (where, key, problem)
     return ConfigError(clean(": ".join(part for part in parts if part) + f"; {fix}"))
 
 
 def unknown(where: str, key: str, name: str, known: Iterable[str], hint: str = "") -> ConfigError:
-    """The refusal of a name that does not exist; the fix is a close name, the hint, or the whole choice."""
+    """The error for an unknown name; the fix is a similar name, else the hint, else all known names."""
     from difflib import get_close_matches
 
     names = list(known)
@@ -26,8 +26,8 @@ def unknown(where: str, key: str, name: str, known: Iterable[str], hint: str = "
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: short, on one line, and as TOML writes it. What is in a table or a list is not
-    shown: it may be a secret.
+    """A value as an error shows it: shortened, and as TOML writes it. The content of a table or list, which may be a
+    secret, is not shown.
     """
     if isinstance(value, dict):
         return "a table"

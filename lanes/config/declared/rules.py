@@ -1,8 +1,8 @@
-"""Rules that say where in an agent's JSON events something is: a JSON pointer, and when it applies.
+"""Rules that extract values from an agent's JSON events: a JSON pointer, and the conditions under which it applies.
 
-``/item/text ? /type=item.completed /item/type=agent_message`` takes the text of an item where both values are as named;
-with ``!=`` a value must not be as named. In a pointer ``*`` stands for every element of an array. The presets are
-written in the same way as a user's own rules.
+``/item/text ? /type=item.completed /item/type=agent_message`` takes the text of an item where both values are equal;
+with ``!=`` they must differ. In a pointer, ``*`` stands for every element of an array. The presets are written in the
+same way as a user's own rules.
 """
 
 import json
@@ -18,11 +18,11 @@ class Pointer(tuple[str, ...]):
 
     @classmethod
     def read(cls, text: str) -> "Pointer":
-        """The pointer that a text is."""
+        """Parse a pointer."""
         return cls(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
 
     def find(self, event: Any) -> list[Any]:
-        """Everything that it points to; nothing where that does not exist."""
+        """All values that it points to; none where the path does not exist."""
         found = [event]
         for part in self:
             found = [inner for value in found for inner in _inner(value, part)]
@@ -40,7 +40,7 @@ def _inner(value: Any, part: str) -> Sequence[Any]:
 
 
 class Rule(NamedTuple):
-    """Where something is, and the values that others must have, or must not have, for it to apply."""
+    """The pointer to a value, and the values that other pointers must find (``when``) or must not find (``unless``)."""
 
     take: Pointer
     when: tuple[tuple[Pointer, str], ...] = ()
@@ -48,7 +48,7 @@ class Rule(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Rule":
-        """The rule that a text is. Raises ValueError, which says what is wrong."""
+        """Parse a rule. Raises ValueError, which says what is wrong."""
         match = _RULE.fullmatch(text)
         if match is None:
             raise ValueError("write a JSON pointer, and conditions behind a question mark: /text ? /type=message")
@@ -60,11 +60,11 @@ class Rule(NamedTuple):
         return cls(Pointer.read(match["take"]), tuple(when), tuple(unless))
 
     def applies(self, event: Any) -> bool:
-        """Whether an event is one of those that it is about."""
+        """Whether an event meets the conditions."""
         return all(_is(event, *each) for each in self.when) and not any(_is(event, *each) for each in self.unless)
 
     def find(self, event: Any) -> list[Any]:
-        """What it takes from an event: values that are null, false or empty are none."""
+        """The values that the rule takes from an event, except null, false and empty ones."""
         if not self.applies(event):
             return []
         return [found for found in self.take.find(event) if found or (found == 0 and found is not False)]
@@ -75,10 +75,10 @@ def _is(event: Any, where: Pointer, value: str) -> bool:
 
 
 def _as_text(value: Any) -> str:
-    """A value as a condition writes it."""
+    """A value in the form that conditions use."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def first(rules: Sequence[Rule], event: Any) -> Any:
-    """What the first rule that applies finds; None: nothing."""
+    """The first value that any of the rules finds, in their order; None if there is none."""
     return next((found for rule in rules for found in rule.find(event)), None)

@@ -1,4 +1,4 @@
-"""What a setting is: its name, its kind, its bounds."""
+"""The declaration of a setting: its name, its kind, its bounds."""
 
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ WATCHED = {"openclaw": _SOCKET, "opencode": _WEB, "codex": _SOCKET, "langgraph":
 
 
 class Kind(StrEnum):
-    """What a value may be; the value of each member says it to a person."""
+    """The kind of a setting's value; each member's text describes it to people."""
 
     TEXT = "a text"
     PATH = "a path"
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
 
     ``default`` is written as in the file; None: none, or as ``default_note`` says. Bounds are in units of the
     kind, milliseconds for durations. ``in_policy`` settings may also stand in a policy. ``runner_kinds`` limits a
-    setting of a runner to some kinds of runners; (): it is for all. ``fields`` are those of a table (``Kind.FIELDS``).
+    setting to some kinds of runners; (): all. ``fields`` are those of a table (``Kind.FIELDS``).
     """
 
     section: str
@@ -62,7 +62,7 @@ class Setting(NamedTuple):
 
     @property
     def variable(self) -> str | None:
-        """The environment variable that overrides it, None where there is none."""
+        """The environment variable that overrides it, or None."""
         if self.section not in SECTIONS or self.kind in (Kind.TEXTS, Kind.WORDS, Kind.FIELDS):
             return None
         return f"LANES_{self.section}_{self.name}".upper()

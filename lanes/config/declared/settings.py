@@ -1,6 +1,6 @@
-"""Every setting, once: its section, its kind, its default and its meaning.
+"""The table of all settings: section, kind, default and meaning of each.
 
-Loading, environment overrides, listings and documentation read this table; nothing else knows a name.
+Loading, environment overrides, listings and the documentation are derived from it.
 """
 
 from functools import cache, partial
@@ -79,7 +79,7 @@ _BUDGET = (
             choices=("pause", "reject")),
 )  # fmt: skip
 
-#: They may stand in a policy as well.
+#: These settings may also stand in a policy.
 _queue = partial(Setting, "queue", in_policy=True)
 _QUEUE = (
     _queue("mode", Kind.CHOICE, "queue", "what becomes of input while its lane is busy",
@@ -129,7 +129,7 @@ _HOOKS = (
 
 
 _runner = partial(Setting, "runner")
-#: Settings of runners of some kinds: those with processes, those that start a program, and those of one kind.
+#: Settings for some kinds of runners: those with processes, those that start a program, and those of one kind.
 _of_process = partial(Setting, "runner", runner_kinds=("command", "acp", "python"))
 _of_program = partial(Setting, "runner", runner_kinds=("command", "acp"))
 _of_command = partial(Setting, "runner", runner_kinds=("command",))
@@ -137,7 +137,7 @@ _of_python = partial(Setting, "runner", runner_kinds=("python",))
 _of_provider = partial(Setting, "runner", runner_kinds=("provider",))
 
 
-#: The rules of ``output = "jsonl"``, and what each finds.
+#: The rules of ``output = "jsonl"``, each with the meaning of its setting.
 JSON_RULES = {
     "json_id": "where its own id of the conversation is",
     "json_text": "where a whole text of the agent is; the last one is the reply",
@@ -168,7 +168,7 @@ _COMMAND = (
 )  # fmt: skip
 _JSONL = tuple(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in JSON_RULES.items())
 
-#: Of runners that start programs, and of Python runners with processes.
+#: Settings for the processes of runners: those that start programs, and Python runners with a process for each run.
 _PROCESS = (
     _of_process("user", Kind.NAME, None, "the user of this system that its processes belong to; only root can set it",
                 "that of the gateway"),
@@ -177,7 +177,7 @@ _PROCESS = (
                 least=1_048_576, most=1 << 50),
     _of_process("max_cpu", Kind.DURATION, None, "the processor time of each of its processes", "no limit", least=1_000),
 )  # fmt: skip
-#: Their names, for the checks of a configuration.
+#: The names of the settings that need processes.
 OF_PROCESSES = tuple(setting.name for setting in _PROCESS)
 
 _RUNNER = (

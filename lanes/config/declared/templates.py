@@ -1,17 +1,17 @@
-"""What fills the places of an argument vector and of a working folder, and the environment of an agent.
+"""Templates for an agent's argument vector and working folder, and its environment.
 
-A place fills one element of the vector, whatever the text holds: there is no shell. The key of a lane, which other
-people choose, is never part of a path.
+A place such as ``{text}`` stays within one argument, whatever fills it: there is no shell. The key of a lane, which
+other people choose, is never part of a path.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
-#: The places of a folder: numbers that lanes gives.
+#: The places that a folder may have: numbers that lanes assigns.
 OF_FOLDER = frozenset({"lane_id", "run_id"})
 OF_ARGUMENTS = OF_FOLDER | {"key", "message_id", "text", "session", "cwd"}
-#: What every agent gets of the gateway's environment. No key of a provider is among it.
+#: The variables of the gateway's environment that every agent gets. None holds a provider's key.
 BASE_ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM"),
     *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"),
@@ -25,7 +25,7 @@ def places(template: str) -> set[str]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A template with its places filled, each once; braces around anything else stay."""
+    """A template with its places filled in one pass; other braces stay."""
     return PLACE.sub(lambda match: values.get(match[1], match[0]), template)
 
 

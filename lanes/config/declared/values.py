@@ -1,4 +1,4 @@
-"""One value of one setting: checked, in the unit that the program uses, and knowing where it came from."""
+"""Values of settings: checked, converted to the program's units, and with their origin."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -44,11 +44,11 @@ class Value(NamedTuple):
         return self.origin in EXPLICIT
 
     def refused(self, problem: str, fix: str) -> ConfigError:
-        """Why a configuration with this value is refused."""
+        """The error that refuses this value."""
         return refusal(self.where, self.key, problem, fix)
 
     def unknown(self, name: str, known: Iterable[str], hint: str = "") -> ConfigError:
-        """The same, for a name in it that does not exist."""
+        """The error that refuses an unknown name in this value."""
         return unknown(self.where, self.key, name, known, hint)
 
 
@@ -60,12 +60,12 @@ def default_of(setting: Setting) -> Value:
 
 
 def from_toml(setting: Setting, raw: Any, origin: Origin, where: str, key: str) -> Value:
-    """The value that a file or a program gave. Raises ConfigError."""
+    """A value from a file, a flag or a program. Raises ConfigError."""
     return Value(_convert(setting, raw, where, key), origin, key, where)
 
 
 def from_text(setting: Setting, text: str, origin: Origin, where: str) -> Value:
-    """The value that an environment variable gave. Raises ConfigError."""
+    """A value from an environment variable. Raises ConfigError."""
     raw: Any = text
     if setting.kind is Kind.WHOLE and _WHOLE.fullmatch(text):
         raw = int(text)
@@ -156,7 +156,7 @@ def _texts(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
 
 
 def _words(setting: Setting, raw: Any, where: str, key: str) -> tuple[str, ...]:
-    """A word may be empty, and stand there twice."""
+    """Unlike texts, words may be empty or repeated."""
     if not isinstance(raw, list | tuple) or not all(isinstance(word, str) and "\0" not in word for word in raw):
         raise _wrong_type(setting, raw, where, key, '["…", "…"]')
     return tuple(raw)
@@ -178,7 +178,7 @@ def _table(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
 
 
 def _fields(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
-    """Every field, those that are not given by their defaults."""
+    """The value of every field, with defaults for those that are not given."""
     known = {field.name: field for field in setting.fields}
     if not isinstance(raw, dict) or not raw:
         raise _wrong_type(setting, raw, where, key, f"{{ {setting.fields[0].name} = … }}")
@@ -201,7 +201,7 @@ def _text(setting: Setting, raw: Any, where: str, key: str) -> str:
     return raw
 
 
-#: What checks and converts a value of each kind. Raises ConfigError.
+#: The function that checks and converts a value of each kind, or raises ConfigError.
 _CONVERTED: dict[Kind, Callable[[Setting, Any, str, str], Any]] = {
     Kind.TEXT: _text,
     Kind.PATH: _text,

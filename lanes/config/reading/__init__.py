@@ -1,1 +1,1 @@
-"""From a TOML file, the environment and flags to checked values."""
+"""Reading a TOML file, the environment and flags into checked values."""

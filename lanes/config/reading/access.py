@@ -11,9 +11,9 @@ from lanes.config.declared.refusal import refusal
 
 
 def refuse_writers(path: Path, status: os.stat_result, *, named: bool) -> None:
-    """Refuse a file that somebody else can write: it decides what a gateway runs. Raises ConfigError.
+    """Refuse a file that somebody else can write, since it decides what a gateway runs. Raises ConfigError.
 
-    ``named``: a person named this file, and so trusts its owner, as where a deployment places it for a service.
+    ``named``: a person named this file and so trusts its owner, as when a deployment places it for a service.
     """
     me = os.geteuid()
     trusted = {user_name(me), user_name(0), user_name(status.st_uid)}
@@ -65,8 +65,8 @@ def _mode(status: os.stat_result) -> str:
 
 
 def readable(path: Path) -> tuple[str, str] | None:
-    """How others can read a file with a secret that this user could keep from them, with the remedy; None: they cannot,
-    or there is no such file. As ssh judges a private key, but for a group without anybody else in it."""
+    """Who else may read a file of this user that holds a secret, as a problem and its remedy; None: nobody, or there is
+    no such file. The rule of ssh for private keys, except that a group without other members may read it."""
     try:
         status = path.stat()
     except OSError:
@@ -82,7 +82,8 @@ def readable(path: Path) -> tuple[str, str] | None:
 
 
 def exposed(path: Path) -> tuple[str, str] | None:
-    """What lets others change a database, with the remedy; None: nothing, or there is none yet. Raises OSError."""
+    """What lets others change a database, as a problem and its remedy; None: nothing, or there is no file yet. Raises
+    OSError."""
     try:
         status = path.stat()
     except FileNotFoundError:

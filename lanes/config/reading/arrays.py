@@ -1,4 +1,4 @@
-"""The arrays of tables: providers, runners and policies, and their references to each other."""
+"""Reads the arrays of tables: providers, runners, alerts and policies, and checks their references to each other."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from lanes_storage.law import RunnerKind
 
 #: In requests this name means the runner of the policy, so no runner can have it.
 RESERVED = "lanes"
-#: The model of a provider that only sources ask: that of each request.
+#: As the model of a provider that only sources ask: each request names its own model.
 CLIENTS_MODEL = "*"
 
 _MAX_RUNS = {RunnerKind.PROVIDER: 1000, RunnerKind.COMMAND: 16, RunnerKind.PYTHON: 16, RunnerKind.ACP: 16}
@@ -118,7 +118,7 @@ def policies(rows: Iterable[ArrayElement], known: Iterable[RunnerConfig]) -> tup
     built = []
     for row in rows:
         runner = row.values.get("runner")
-        if runner and names and runner.value not in names:  # without any, an embedding program hands them in
+        if runner and names and runner.value not in names:  # without any, an embedding program passes them in
             raise runner.unknown(runner.value, names)
         glob = row.get("match")
         built.append(PolicyConfig(glob, as_pattern(glob), {n: v for n, v in row.values.items() if n != "match"}))
@@ -144,7 +144,7 @@ def _check_providers(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> 
     for name in named.value or ():
         if name not in known:
             raise named.unknown(name, known, "add a [[provider]] of that name")
-        if known[name].clients_key:  # it would be asked for other messages, and with others in its chain
+        if known[name].clients_key:  # the messages of a runner bring no key of a client
             raise named.refused(f"{shown(name)} is asked with the keys of its clients", "only a [[source]] may name it")
         if known[name].model == CLIENTS_MODEL:
             raise named.refused(f"{shown(name)} has no model", f"set model in its [[provider]]; {named.key} needs it")
@@ -168,6 +168,6 @@ def _check_url(row: ArrayElement) -> None:
 
 
 def check_target(target: Value) -> None:
-    """Refuse what names no function. Raises ConfigError."""
+    """Refuse a target that names no function. Raises ConfigError."""
     if target.value is not None and not _TARGET.fullmatch(target.value):
         raise target.refused(f"{shown(target.value)} is no target", "write module:function")

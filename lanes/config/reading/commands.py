@@ -1,4 +1,4 @@
-"""The processes of runners: the program of one that starts one, with what must not be written."""
+"""Reads and checks the settings of a runner's program and of its processes."""
 
 from lanes.config.declared.model import CommandConfig, ProcessLimits
 from lanes.config.declared.refusal import shown
@@ -10,7 +10,7 @@ from lanes.config.reading.sections import ArrayElement, filled
 
 JSONL = "jsonl"
 STREAM_JSON, CLAUDE_JSON = "stream-json", "claude-json"
-#: Places that other people fill: a word that begins with one is an option where that begins with a dash.
+#: Places that other people fill: a word that begins with one becomes an option if their text begins with a dash.
 OF_OTHERS = ("{key}", "{text}")
 
 
@@ -33,7 +33,7 @@ def command_of(row: ArrayElement) -> CommandConfig:
 
 
 def isolation_of(row: ArrayElement) -> ProcessLimits | None:
-    """The limits of the processes of a Python runner; None: its runs are in the gateway. Raises ConfigError."""
+    """The limits of a Python runner's processes; None: its runs are in the gateway's process. Raises ConfigError."""
     if row.get("isolate") == "process":
         return _limits(row)
     for name in (*OF_PROCESSES, "env"):
@@ -44,7 +44,7 @@ def isolation_of(row: ArrayElement) -> ProcessLimits | None:
 
 
 def check_variables(row: ArrayElement) -> None:
-    """Refuse a variable that is written with its value, as other programs take it. Raises ConfigError."""
+    """Refuse a variable that is written with its value (``NAME=value``). Raises ConfigError."""
     env = row.values["env"]
     if any("=" in name for name in env.value):
         fix = "name the variables alone, and set them in the environment of the gateway"
@@ -86,7 +86,7 @@ def _check_folder(row: ArrayElement) -> None:
 
 
 def _check_rules(row: ArrayElement) -> None:
-    """Each rule can be read, and ``jsonl`` has the ones without which nothing is proven."""
+    """Check that each rule can be parsed, and that ``jsonl`` has those for the text and the end of a turn."""
     for name in JSON_RULES:
         value = row.values[name]
         if value.value and row.get("output") != JSONL:

@@ -1,4 +1,4 @@
-"""The file of a configuration: where it is looked for, how it is read, and which line holds which key."""
+"""The configuration file: finding it, reading it, and the line of each key."""
 
 import os
 import re
@@ -12,23 +12,24 @@ from lanes.config.declared.refusal import refusal
 from lanes.config.reading.access import refuse_writers
 from lanes.config.reading.lines import TomlLines
 
-#: A longer file is no configuration.
+#: A larger file is refused.
 MOST_BYTES = 1_000_000
 _TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 
 
 class Document(NamedTuple):
-    """What a file holds; without a path, what a program handed in. ``folder`` is where its paths start."""
+    """The content of a file; without a path, the data of an embedding program. ``folder``: what relative paths in it
+    are relative to."""
 
     data: Mapping[str, Any]
     folder: Path
     path: Path | None = None
     lines: TomlLines | None = None
     content: bytes = b""
-    found_here: bool = False  # nobody named it: it lay in the current folder
+    found_here: bool = False  # not named, but found in the current folder
 
     def where(self, *key: str | int) -> str:
-        """``lanes.toml:12``, or the nearest that is known."""
+        """The file and line of a key, ``lanes.toml:12``, as precisely as it is known."""
         if self.path is None:
             return "configuration"
         line = self.lines.of(key) if self.lines else None
@@ -38,7 +39,7 @@ class Document(NamedTuple):
 def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
     """The file to read: the one that was named, ``LANES_CONFIG``, ``lanes.toml`` in ``cwd``, the user's own.
 
-    One that was named must exist (ConfigError when it is opened); of the others the first that exists counts.
+    A named file must exist (``read`` raises ConfigError); of the others, the first that exists is taken.
     """
     if path is not None:
         return cwd / path
@@ -48,7 +49,7 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
 
 
 def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
-    """The document in that file. Raises ConfigError for one that is missing, unreadable, no TOML, or not ours alone."""
+    """Read a file. Raises ConfigError for one that is missing, unreadable, no valid TOML, or writable by others."""
     try:
         with path.open("rb") as file:
             refuse_writers(path, os.fstat(file.fileno()), named=named)
@@ -68,7 +69,7 @@ def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
-    # Only a process that has a file to read pays for the parser.
+    # Imported here, so that only a process with a file pays for the parser.
     import tomllib
 
     try:
@@ -87,7 +88,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 
 
 def _line_of_number(path: Path, text: str) -> str:
-    """The place of the number that the parser gave up at: the first long line up to which it does so as well."""
+    """The line of the number that is too long: the first long line up to which the text fails to parse in that way."""
     import tomllib
 
     lines = text.split("\n")

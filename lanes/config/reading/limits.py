@@ -18,7 +18,7 @@ from lanes.config.declared.settings import settings_of
 from lanes.config.declared.values import OFF, Origin, Value, default_of
 from lanes_storage.law import RunnerKind
 
-#: Heartbeats that an observer may miss before it calls the owner silent.
+#: How many heartbeat intervals must fit into ``stale_after``.
 BEATS_PER_STALE = 3
 TIMEOUTS = ("connect_timeout", "first_byte_timeout", "idle_timeout")
 
@@ -43,14 +43,14 @@ class Contradiction(NamedTuple):
 
 
 def contradiction(explicit: Values, timeouts: Iterable[Value]) -> Contradiction | None:
-    """The first contradiction among the clocks that someone set, by name, and timeouts of providers."""
+    """The first contradiction among explicit clocks, by name, and explicit timeouts of providers."""
     beat, stale = explicit.get("heartbeat_interval"), explicit.get("stale_after")
     if beat and stale and beat.value * BEATS_PER_STALE > stale.value:
         return Contradiction(beat, stale, "heartbeat_interval is at most a third of stale_after")
     run, stall = explicit.get("run_timeout"), explicit.get("stall_timeout")
     if run and stall and None not in (run.value, stall.value) and stall.value > run.value:
         return Contradiction(stall, run, "stall_timeout is at most run_timeout")
-    # Where no stall_timeout is set, one must still fit between a provider's timeout and run_timeout.
+    # A stall_timeout that is not set must still fit between a provider's timeout and run_timeout.
     bound = stall or run
     for timeout in timeouts:
         if bound and bound.value is not None and timeout.value >= bound.value:
@@ -73,16 +73,16 @@ def resolve(explicit: Values, kind: RunnerKind, timeouts: Iterable[Value]) -> di
 
 
 def timeout_below(name: str, stall_ms: int | None) -> int:
-    """A provider timeout that nobody set: its default, brought below a stall timeout (None: off).
+    """The value of a provider timeout that nobody set: its default, reduced below a stall timeout (None: off).
 
-    It leaves a tenth of that, at most a second: failing over has to begin before the watchdog judges.
+    The margin is a tenth of the stall timeout, at most a second: failover has to begin before the watchdog acts.
     """
     default: int = default_of(settings_of("provider")[name]).value
     return default if stall_ms is None else min(default, max(1, stall_ms - _margin(stall_ms)))
 
 
 def fitted(provider: ProviderConfig, stall_ms: int | None) -> ProviderConfig:
-    """``provider`` with those timeouts that nobody set below a stall timeout (None: off)."""
+    """A provider with the timeouts that nobody set reduced below a stall timeout (None: off)."""
     free = (name for name in TIMEOUTS if name not in provider.fixed)
     fit: dict[str, Any] = {f"{name}_ms": timeout_below(name, stall_ms) for name in free}
     return replace(provider, **fit)
@@ -113,7 +113,7 @@ def _fit_stall(clocks: dict[str, Value], floor: int) -> None:
 
 
 def _fit_memory(clocks: dict[str, Value]) -> None:
-    """Texts that are to go with their messages are in no conversation either, unless someone said so."""
+    """Let an explicit ``keep_messages`` also limit ``keep_conversations``, which would keep the same texts."""
     kept, messages = clocks["keep_conversations"], clocks["keep_messages"]
     if messages.explicit and not kept.explicit:
         clocks["keep_conversations"] = _derived(kept, messages.value)

@@ -1,4 +1,4 @@
-"""Finds the line of each key of a TOML text: the parser of the standard library does not report it."""
+"""Finds the line of each key in a TOML text, which the parser of the standard library does not report."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _PLAIN_ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
 class TomlLines:
-    """The lines of a text that is known to be valid TOML."""
+    """The line of each key in a text that is known to be valid TOML."""
 
     def __init__(self, text: str) -> None:
         self._lines: dict[Path, int] = {}

@@ -1,4 +1,4 @@
-"""Checks how a provider is reached: its headers, its query, what is added to each body, its proxy."""
+"""Checks how a provider is reached: its headers, the fields that are added to each body, its proxy."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from lanes.config.declared.presets import HEADER_NAME
 from lanes.config.declared.refusal import refusal
 from lanes.config.reading.sections import ArrayElement
 
-#: Headers that hold secrets, which are never written, and those that lanes itself decides.
+#: Headers that hold secrets, which are never written, and headers that lanes itself sets.
 SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
 OURS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
 )
-#: Fields of a body that another setting or lanes itself decides.
+#: Body fields that another setting or lanes itself sets.
 DECIDED = frozenset({"model", "stream"})
 
 _PROXY = re.compile(r"https?://[^\s/?#@]+/?")
 
 
 def check(row: ArrayElement) -> None:
-    """Refuse what cannot be sent, what is a secret, and what lanes decides. Raises ConfigError."""
+    """Refuse values that cannot be sent, that are secrets, or that lanes itself sets. Raises ConfigError."""
     _check_headers(row)
     _check_body(row)
     proxy = row.values["proxy"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lanes.base.errors import ConfigError
 from lanes.config.declared.values import Value
 
-#: Names under which people are tempted to write a secret itself.
+#: Names under which people may try to write a secret itself.
 NAMED_INSTEAD = frozenset({"token", "api_key"})
 
 
@@ -16,9 +16,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Secret(NamedTuple):
-    """A secret, what it is called, and why it is missing though someone asked for it.
+    """A secret, the name of its variable or file, and the error if it is named but missing.
 
-    Only a process that needs the secret reports it: an operator's command works in a shell that does not have it.
+    Only a process that needs the secret reports the error: an operator's command works in a shell without it.
     """
 
     value: str | None = None
@@ -27,7 +27,7 @@ class Secret(NamedTuple):
 
 
 class SecretReader:
-    """Finds the secrets that a configuration names. ``problems``: why some are missing."""
+    """Finds the secrets that a configuration names. ``problems``: the errors for those that are missing."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env

@@ -1,4 +1,4 @@
-"""From a document, the environment and flags to checked values, setting by setting."""
+"""Checked values of all settings, from a document, the environment and flags."""
 
 import re
 from collections.abc import Container, Mapping
@@ -18,7 +18,7 @@ from lanes.config.reading.secrets import NAMED_INSTEAD
 
 T = TypeVar("T")
 
-#: What Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
+#: Variables that Kubernetes sets for a service: its host, its ports, and each port as an address and in parts.
 _SERVICE = re.compile(r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
@@ -37,7 +37,7 @@ class ArrayElement(NamedTuple):
         return value.value if value else None
 
     def refused(self, problem: str, fix: str) -> ConfigError:
-        """Why a configuration with this element is refused."""
+        """The error that refuses this element."""
         return refusal(self.where, self.label, problem, fix)
 
 
@@ -130,7 +130,7 @@ def _known(section: str, name: str, where: str, key: str) -> Setting:
 
 
 def _from_environment(env: Mapping[str, str]) -> list[Value]:
-    """What ``LANES_<SECTION>_<NAME>`` and ``LANES_DB`` set. An empty variable counts as not set."""
+    """The values of ``LANES_<SECTION>_<NAME>`` and ``LANES_DB``. An empty variable counts as not set."""
     known = {s.variable: s for s in SETTINGS if s.variable}
     prefixes = tuple(f"LANES_{section.upper()}_" for section in SECTIONS)
     values = []
@@ -153,18 +153,18 @@ def _from_environment(env: Mapping[str, str]) -> list[Value]:
 
 
 def _of_a_service(variable: str, text: str) -> bool:
-    """Whether Kubernetes set it, as it does in every container for a service with a name such as lanes-gateway."""
+    """Whether Kubernetes set the variable, as it does in every container if a service is named, say, lanes-gateway."""
     return _SERVICE.fullmatch(variable) is not None or (variable.endswith("_PORT") and _ADDRESS.match(text) is not None)
 
 
 def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
-    """The same value; a relative path is made absolute by the folder of what set it. Raises ConfigError for no kind of
-    database."""
+    """The value with a relative path made absolute; ``folder``: what it is relative to. Raises ConfigError for a
+    database URL that lanes does not support."""
     if setting.kind is Kind.WORDS and value.value:
         program, *words = value.value
         if program.startswith("~/"):
             program = str(home_dir() / program[2:])
-        elif "/" in program and setting.section == "alert":  # that of a runner begins in the folder of its run
+        elif "/" in program and setting.section == "alert":  # a runner's is relative to the folder of its run
             program = str(folder / program)
         return value._replace(value=(program, *words))
     if setting.kind is not Kind.PATH or value.value is None:

@@ -1,4 +1,4 @@
-"""The sources: programs whose requests are passed on as they are."""
+"""Reads the sources: programs whose requests are passed on unchanged."""
 
 import ipaddress
 import re
@@ -21,7 +21,7 @@ from lanes.config.declared.values import Value
 from lanes.config.reading.secrets import SecretReader
 from lanes.config.reading.sections import ArrayElement, check_unique, filled
 
-#: A name stands in an address and begins keys, so it is plain.
+#: A source's name is part of a URL and begins the keys of its lanes, so only plain characters are allowed.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,256}")
 
@@ -48,7 +48,7 @@ def sources(
 
 
 def check_naming(setting: Value) -> None:
-    """Refuse what names no session. Raises ConfigError."""
+    """Refuse words of ``session_from`` that name no session. Raises ConfigError."""
     for word in setting.value or ():
         fault = naming_fault(word)
         if fault == "":
@@ -104,7 +104,7 @@ def _source(row: ArrayElement, provider: ProviderConfig, token: str | None) -> S
 
 
 def is_near(base_url: str) -> bool:
-    """Whether an address is on this machine or in a private network: programs wait longer for models there."""
+    """Whether a URL is on this machine or in a private network, where programs wait longer for models."""
     host = (urlsplit(base_url).hostname or "").lower()
     try:
         return ipaddress.ip_address(host).is_private
@@ -113,7 +113,7 @@ def is_near(base_url: str) -> bool:
 
 
 def _limits(row: ArrayElement, longest_ms: int) -> dict[str, Value]:
-    """The limits of its runs, for lanes whose policies set none."""
+    """The limits of a source's runs, for lanes whose policies set none; ``longest_ms``: its longest silence."""
     run, stall = row.values["run_timeout"], row.values["stall_timeout"]
     if not run.explicit:
         run = run._replace(value=RUN_TIMEOUT_MS)

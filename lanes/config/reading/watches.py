@@ -1,4 +1,4 @@
-"""Other programs' gateways that lanes watches."""
+"""Reads the other programs' gateways that lanes watches."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[WatchConfig, ...]:
-    """The gateways that are watched; a token that is missing is None. Raises ConfigError."""
+    """The watched gateways; a missing token is None. Raises ConfigError."""
     built: dict[str, WatchConfig] = {}
     for row in rows:
         check_unique(row, built)
@@ -39,17 +39,17 @@ def watches(rows: Iterable[ArrayElement], env: Mapping[str, str]) -> tuple[Watch
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody reads along: it is encrypted, or stays on this machine."""
+    """Whether a connection to a URL cannot be read by others: it is encrypted, or stays on this machine."""
     return is_encrypted(url) or is_loopback(url)
 
 
 def is_encrypted(url: str) -> bool:
-    """Whether what travels there is encrypted."""
+    """Whether a connection to a URL is encrypted."""
     return url.startswith(("wss://", "https://"))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine alone."""
+    """Whether only this machine can reach a URL."""
     return is_loopback_host(urlsplit(url).hostname or "")
 
 
