@@ -367,8 +367,8 @@ class LaneGroup(Record):
     aborted: Count
     waiting: Annotated[Count, "lanes in which something waits"]
     silent: Annotated[Count, "of those that run"]
-    silent_ms: Annotated[Seconds | None, "how long the one has been silent that has been so for longest"]
-    whole: Annotated[bool, "it is the whole key of one lane: that has no more parts"]
+    silent_ms: Annotated[Seconds | None, "how long the longest silent run has been silent"]
+    whole: Annotated[bool, "the prefix is the whole key of one lane"]
 
 
 class Found(Record):

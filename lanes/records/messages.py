@@ -64,8 +64,8 @@ class ConversationTurn(Record):
     reply: Annotated[str | None, "null if it was not answered"]
     state: Annotated[TurnState, OPEN]
     tools: Annotated[tuple[str, ...], "the tools that the answer calls"]
-    tokens: Annotated[Count | None, "its size for a model, if its provider told how much it counted"]
-    told: Annotated[bool, "false: a model is not told it any more, since it could not read so much"]
+    tokens: Annotated[Count | None, "its size in tokens, if the provider reported it"]
+    told: Annotated[bool, "whether a model still gets it: not in an earlier conversation, or if left out of a long one"]
     at: Annotated[Moment, "when it ended"]
 
     @classmethod
@@ -92,7 +92,7 @@ class Conversation(Record):
     number: Count
     current: Annotated[bool, "whether the next message belongs to it"]
     turns: tuple[ConversationTurn, ...]
-    conversations: Annotated[tuple[ConversationSpan, ...], "all of which turns are kept"]
+    conversations: Annotated[tuple[ConversationSpan, ...], "all conversations of the lane with turns that are kept"]
 
     @classmethod
     def of(
@@ -148,7 +148,7 @@ class Message(Record):
     retries: Annotated[Count, "failed runs after which its policy retried it"] = 0
     expires_at: Annotated[Moment | None, UNUSUAL, "if it still waits then, it ends as `expired`"] = None
     left_out: Annotated[
-        Count | None, UNUSUAL, "turns of the conversation that were left out, since the model could not read so much"
+        Count | None, UNUSUAL, "turns of the conversation that were left out, since it was too long for the model"
     ] = None
     cost_usd: Annotated[Money | None, UNUSUAL, "what the reply cost; left out: it is not known"] = None
     reply_detail: Annotated[str | None, HIDDEN, "JSON of the runner for surfaces that show more than text"] = None

@@ -1,4 +1,4 @@
-"""Verbs on the conversations of lanes: read, begin a new one, take along, bring in."""
+"""Verbs on the conversations of lanes: read, begin a new one, export, import."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any

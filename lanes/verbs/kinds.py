@@ -1,5 +1,5 @@
-"""The kinds of parameters of verbs: how each is written on a command line, in a query and in JSON, and how a value of
-a program is checked. ``Key``, ``Duration`` and the other types for signatures are at the end.
+"""The kinds of parameters of verbs: how each is written on a command line, in a query and in JSON, and how a value from
+Python is checked. ``Key``, ``Duration`` and the other types for signatures are at the end.
 """
 
 import re
@@ -22,15 +22,16 @@ from lanes_storage.tuples import NamedTuple
 MOST_LISTED = 10**9
 #: The longest wait of one request, in seconds.
 MOST_WAIT_S = 600.0
-#: The names of the types of JSON in messages.
+#: How error messages name the types of JSON.
 _CALLED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}
 
 
 class ParamKind:
-    """One kind. ``check`` takes a value of a program and the name of the parameter, ``parse`` a text; both raise Unfit.
-    Without a ``parse``, a text is a value like another, and what is no text in JSON is never given as one.
+    """One kind of parameter. ``check`` converts a value from Python, ``parse`` a text; both also get the name of the
+    parameter, and raise Unfit. Without ``parse``, a text is checked like any value if the kind is a string in JSON, and
+    refused otherwise.
 
-    ``metavar``: its placeholder in the help. ``json``: its type in JSON, and ``show`` converts a value to that.
+    ``metavar``: its placeholder in the help. ``json``: its type in JSON, to which ``show`` converts a value.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class ParamKind:
         self.json, self.show = json, show
 
     def read(self, value: object, name: str) -> Any:
-        """A value of JSON. Raises Unfit."""
+        """Convert a value from JSON. Raises Unfit."""
         if self.json is int and isinstance(value, float) and value.is_integer():
-            value = int(value)  # 1.0 is a whole number of JSON
+            value = int(value)  # in JSON, 1.0 is a whole number
         if not isinstance(value, self.json) or (self.json is int and isinstance(value, bool)):
             raise Unfit(f"{name} must be {_CALLED[self.json]}", name)
         return self.parse(value, name) if isinstance(value, str) else self.check(value, name)
@@ -157,7 +158,7 @@ def filter_of(subject: Subject) -> ParamKind:
 
 @cache
 def count(least: int, most: int) -> ParamKind:
-    """A whole number between these."""
+    """A whole number from ``least`` to ``most``."""
 
     def check(value: object, name: str) -> int:
         number = arguments.count(value, name)
@@ -174,7 +175,7 @@ def count(least: int, most: int) -> ParamKind:
 
 
 def timed(chosen: LaneFilter, now: Now) -> LaneFilter:
-    """The filter with the time at which it judges ages and pauses: now, unless it has one."""
+    """The filter with its reference time for ages and pauses: ``now``, unless it already has one."""
     return chosen if chosen.at or not chosen.conditions else chosen._replace(at=now.wall)
 
 
@@ -195,7 +196,7 @@ NEW_KEY = ParamKind("KEY", json_schema.KEY, lambda value, _: check_key(value))
 ID = ParamKind("ID", json_schema.ID, arguments.count, _parse_id, show=str)
 COUNT = ParamKind("N", json_schema.COUNT, arguments.count, _parse_count, int)
 DURATION = ParamKind("D", json_schema.DURATION, arguments.count, _parse_duration, show=durations.show)
-#: The shortest pause: one that is over at once would only end another.
+#: The shortest pause: one that ends immediately would only replace another.
 LEAST_PAUSE_MS = 1_000
 
 
@@ -225,7 +226,7 @@ MOMENT = ParamKind("TIME", {"type": "integer", "minimum": 0}, arguments.moment_m
 
 def _check_event_type(value: object, name: str) -> str:
     word = arguments.text(value, name)
-    if not is_cause(word):  # a newer lanes may write others than this one
+    if not is_cause(word):  # any such word is allowed: a newer version may write other types
         from lanes_storage.law import EventType
 
         raise Unfit(f"a type of event must be a word such as {', '.join(EventType)}")
@@ -258,7 +259,7 @@ CHAT_SCHEMA: Schema = {
 }
 CHAT = ParamKind("JSON", CHAT_SCHEMA, _check_chat, json=dict)
 OBJECT = ParamKind("JSON", {"type": "object"}, arguments.dict_or_none, json=dict)
-#: For parameters of our own programs only, which check them themselves.
+#: For parameters that only Python programs pass; the verb itself checks them.
 ANY = ParamKind("", {}, lambda value, _: value)
 TEXT = _text()
 NAME = _text(arguments.LONGEST_NAME, least=1)
@@ -274,8 +275,8 @@ class ParamRestriction(StrEnum):
 
 
 class ParamHeader(NamedTuple):
-    """A header of HTTP that gives a parameter: ``alone``, or as well as the query or the body does. Where both give it
-    differently, that is refused, unless the header ``wins``.
+    """An HTTP header that gives a parameter: ``alone``, or besides query and body. If these differ from it, the request
+    is refused, unless the header ``wins``.
     """
 
     name: str
@@ -294,7 +295,7 @@ Id: TypeAlias = Annotated[int, ID]
 Count: TypeAlias = Annotated[int, COUNT]
 #: Whole milliseconds; ``30s`` in text and JSON.
 Duration: TypeAlias = Annotated[int, DURATION]
-#: The same, of at least a second.
+#: A duration of at least a second.
 PauseTime: TypeAlias = Annotated[int, PAUSE_TIME]
 #: Wall time in milliseconds, or a datetime with a time zone.
 Moment: TypeAlias = Annotated[int, MOMENT]
@@ -310,7 +311,7 @@ Chat: TypeAlias = Annotated[dict[str, Any], CHAT, "A chat request with its own h
 Name: TypeAlias = Annotated[str, NAME]
 Text: TypeAlias = Annotated[str, TEXT]
 Glob: TypeAlias = Annotated[str, _text(least=1, metavar="GLOB")]
-#: One that is stored.
+#: A glob that is stored.
 KeptGlob: TypeAlias = Annotated[
     str, _text(MOST_PATTERN, least=1, metavar="GLOB"), "a glob over keys, such as `agent:*`; `*`: all lanes"
 ]

@@ -37,15 +37,15 @@ from lanes_storage.law import RETRIABLE, Cause, MessageState, Prunable
 from lanes_storage.reads.of_messages import LAST
 from lanes_storage.records import Comparison, Condition, How, LaneFilter, MessageRow, Subject
 
-#: Failures of a lane that are read at a time, to find the one to retry.
+#: How many messages of a lane are read at a time to find the one to retry.
 AT_ONCE = 50
-#: A configured limit ended such a message: it is retried only if the filter names the cause.
+#: Causes of configured limits: such a message is retried only if the filter names its cause.
 DELIBERATE = ("expired", "over_budget")
 EVERY = LaneFilter(of=Subject.MESSAGE)
-#: Dead letters in one transaction: other writers get the lock in between.
+#: The most dead letters deleted in one transaction: other writers get the lock in between.
 PAGE = 200
 
-#: And in one answer: so many at most, with so many characters.
+#: The most dead letters in one answer, and the most characters of all their texts.
 MOST_ON_A_PAGE = 1_000
 PAGE_CHARACTERS = 16_000_000
 
@@ -110,7 +110,7 @@ def dead_letters(
 ) -> Effect[list[Message]]:
     """The failed messages of all lanes, the newest first.
 
-    Those that were retried too. `lanes retry ID` accepts one once more. They stay until they are pruned by hand.
+    Retried ones are included. `lanes retry ID` accepts one again. They stay until they are pruned by hand.
     """
     now = ctx.now()
     until = None if older_than is None else now.wall - older_than
@@ -166,11 +166,11 @@ def message_ids(
     for_: Annotated[outcomes.Action, words(outcomes.Action), "what is to be done with them"],
     filter_: Messages = EVERY,
 ) -> Effect[list[str]]:
-    """The ids of what a filter chooses and could be acted on, the oldest first: what waits, for `drop`; dead letters
-    that were not retried yet, for `retry`.
+    """The ids of the messages that a filter chooses and the action is allowed on, the oldest first: waiting messages
+    for `drop`, dead letters that were not retried yet for `retry`.
 
-    A message that a limit ended (expired, over_budget) is retried only where the filter names that cause, an aborted
-    one where it names its state or cause.
+    A message that a limit ended (expired, over_budget) is retried only if the filter names that cause, an aborted one
+    only if it names its state or cause.
     """
     return made_of(reads.message_ids(*_allowed(ctx, for_, filter_)), lambda ids: list(map(str, ids)))
 
@@ -182,12 +182,12 @@ def message_count(
     for_: Annotated[outcomes.Action, words(outcomes.Action), "what would be done with them"],
     filter_: Messages = EVERY,
 ) -> Effect[Counted]:
-    """How many messages a filter chooses for which it is allowed: as many as `message_ids` lists."""
+    """How many messages a filter chooses that the action is allowed on: as many as `message_ids` lists."""
     return made_of(reads.message_count(*_allowed(ctx, for_, filter_)), Counted)
 
 
 def _allowed(ctx: Context, action: outcomes.Action, filter_: LaneFilter) -> tuple[LaneFilter, str]:
-    """What a filter chooses for that, and the condition that allows it."""
+    """The filter for an action, and the SQL condition under which the action is allowed on a message."""
     chosen = timed(filter_, ctx.now())
     if action is outcomes.Action.DROP:
         return chosen, reads.DROPPABLE
@@ -215,8 +215,8 @@ def retry(ctx: Context, id: Id) -> Effect[Message]:  # noqa: A002 - as it is cal
     """Retry a failed or aborted message.
 
     It becomes a new message at the end of the queue of its lane, accepted by the policy of the lane. A filter chooses
-    failed messages, the oldest first. Those that a limit ended (expired, over_budget) it chooses only where it names
-    that cause, aborted ones where it names their state or cause (`state:aborted`).
+    failed messages, the oldest first. It chooses those that a limit ended (expired, over_budget) only if it names that
+    cause, and aborted ones only if it names their state or cause (`state:aborted`).
     """
     return _retrying(ctx, lambda _: id)
 
@@ -250,8 +250,8 @@ def retry_last(ctx: Context, key: Key, *, epoch: Epoch | None = None) -> Effect[
 
 
 def is_left(message: MessageRow | Message) -> bool:
-    """Whether it failed, or a person aborted it, and was not retried yet. Where a newer message, or a client that left,
-    ended it, it is needless."""
+    """Whether a message is still to be retried: it failed or a person aborted it, and it was not retried yet. One that
+    a newer message or a leaving client ended is not needed any more."""
     by_hand = message.error is not None and message.error.cause == Cause.ABORTED
     return message.retried_as is None and (message.state is MessageState.FAILED or by_hand)
 

@@ -114,7 +114,7 @@ def _end(pause: Pause | None) -> str:
 
 
 def resumed(acted: Acted) -> OutcomeText:
-    """The end of a pause. The lane may still be paused by a pattern."""
+    """The end of a pause. The lane may still be paused by another one, such as that of a glob."""
     pause = acted.lane.paused
     if pause is not None:
         ends = "" if pause.match is None else f": `{resume_command(pause.match)}` ends that"
@@ -124,14 +124,14 @@ def resumed(acted: Acted) -> OutcomeText:
 
 
 def all_paused(acted: GlobActed) -> OutcomeText:
-    """After a pause of all lanes, or of a glob."""
+    """A pause of all lanes, or of a glob."""
     now = f" ({counted(acted.lanes, 'lane')} now)" if acted.lanes else ""
     text = f"paused until {_end(acted.paused)}, lanes to come included{now}"
     return OutcomeText("paused", f"{all_lanes(acted.match)}: {text}")
 
 
 def all_resumed(acted: GlobActed) -> OutcomeText:
-    """After the end of such a pause. Other pauses are left."""
+    """The end of a pause of all lanes, or of a glob; lanes may still be paused by others."""
     word = "resumed" if acted.done else "nothing ended" if acted.lanes else "not paused"
     left = f"; {counted(acted.lanes, 'lane')} still paused (`lanes list paused:yes`)" if acted.lanes else ""
     return OutcomeText(word, f"{all_lanes(acted.match)}: {word}{left}", grave=bool(acted.lanes))
@@ -149,7 +149,7 @@ def seen(acted: Acted) -> OutcomeText:
 
 
 def provider_reset(done: ProviderResetDone) -> OutcomeText:
-    """The end of what was known against a provider."""
+    """The reset of a provider."""
     name, woken = done.provider.name, done.woken
     starts = f"; {counted(woken, 'message')} that waited for it may start now" if woken else ""
     if not done.done and not woken:

@@ -1,4 +1,4 @@
-"""How long lists are read over HTTP page by page."""
+"""Paging: how a client reads a long list over HTTP, page by page."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,31 +14,32 @@ PAGE = 1_000
 
 
 def one_more(limit: int | None) -> int | None:
-    """The limit of a request whose answer also tells whether there are more rows than ``limit``."""
+    """The limit to ask for, so that the answer also shows whether there are more than ``limit`` rows."""
     return None if limit is None else min(limit + 1, MOST_LISTED)
 
 
-def _as_they_are(page: Page, rows: list[Row]) -> Any:
+def _only_rows(page: Page, rows: list[Row]) -> Any:
     del page
     return rows
 
 
 class Paging(NamedTuple):
-    """``param`` says where the next page begins, and ``place`` gives its value by the page before (None: that was the
-    last one). ``rows`` are those of a page; ``whole`` makes the result of the last page and all rows.
+    """How the pages of a list follow each other.
 
-    ``forward``: the oldest row comes first, and a limit means the last ones.
+    ``param``: the parameter for the beginning of a page; ``place`` returns its value from the page before (None: that
+    was the last one). ``rows`` returns the rows of a page, ``whole`` the result, from the last page and all rows.
+    ``forward``: the oldest row comes first, and a limit means the newest rows.
     """
 
     param: str
     place: Callable[[Page], int | str | None]
     rows: Callable[[Page], Sequence[Row]] = lambda page: page
-    whole: Callable[[Page, list[Row]], Any] = _as_they_are
+    whole: Callable[[Page, list[Row]], Any] = _only_rows
     forward: bool = False
 
 
 def _last_id(page: Page) -> int | None:
-    """A short page may only have been long enough: the last one is empty."""
+    """Only an empty page is the last one: a gateway also cuts a page short when its texts are long."""
     return page[-1].id if page else None
 
 
@@ -51,7 +52,7 @@ def _next_cursor(page: Page) -> str | None:
 BACKWARD = Paging("before", _last_id)
 #: The oldest first.
 FORWARD = Paging("after", _last_id, forward=True)
-#: In the order that was asked for, in pages that name the next one. A lane that moves may be on two of them.
+#: In the requested order; each page names the next one. A lane that moves meanwhile may be on two pages.
 OF_LANES = Paging(
     "cursor",
     _next_cursor,

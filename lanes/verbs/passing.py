@@ -1,4 +1,4 @@
-"""Accepting a request that is passed on for a program."""
+"""Accepting a request that is passed on unchanged, for the program of a source."""
 
 from typing import Any
 
@@ -17,9 +17,11 @@ from lanes_storage.records import OUTLINE, NewMessage, Repeated
 def pass_on(
     ctx: Context, key: str, *, request: dict[str, Any], source: str, owner: int, anonymous: bool, concurrency: int
 ) -> Step[Message | Repeated | LanesError]:
-    """Accept it for its session, of which ``concurrency`` requests run at once; ``request`` is its outline. It belongs
-    to its connection, and runs once. A full queue is QueueFull, an owner that has ended Draining; a request that was
-    just ended is Repeated."""
+    """Accept a request for its session, which may run ``concurrency`` requests at once; ``request`` is its outline.
+
+    The message is bound to its connection, and runs at most once. Returns QueueFull, Draining if the owner has ended,
+    or Repeated if the program sends a request again that was just ended.
+    """
     stored, now = arguments.json_text(request, "request"), ctx.now()
     bound = BoundTo.CLIENT, owner
     new = NewMessage(key, None, stored, source, ctx.actor, *bound, anonymous, source=source, once=True)

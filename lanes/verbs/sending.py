@@ -31,7 +31,7 @@ from lanes_storage.interface import Step, Transaction, within
 from lanes_storage.law import TERMINAL, BoundTo, MessageState, Mode, Overflow
 from lanes_storage.records import Admission, Idempotency, MessageRow, NewMessage, Waiter
 
-#: The longest pause between two reads of a message that is waited for.
+#: The longest pause between two reads while a call waits for a message.
 LOOK_AGAIN_MS = 60_000
 
 SENT_BY = ParamHeader("X-Lanes-Run", alone=True)
@@ -94,11 +94,11 @@ def send(
     acts = request is not None and lets_act(request)
     new = NewMessage(*fields, from_run=sent_by, fresh=fresh, sender=sender, acts=acts)
     admission = _admission(ctx, key, cap, Mode.QUEUE if bound_to is BoundTo.WAITER else mode, overflow)
-    waiter = None if waiting_run is None else _here(waiting_run)
+    waiter = None if waiting_run is None else _waiter_here(waiting_run)
     if if_idle or waiter is not None:
         admission = admission._replace(if_idle=if_idle, waiter=waiter)
     accepting = _accepting(ctx, new, admission)
-    return accepting if waiter is None else _without_circle(accepting)
+    return accepting if waiter is None else _without_orphaned_waits(accepting)
 
 
 @verb(
@@ -160,10 +160,11 @@ def steer(ctx: Context, key: Key, text: Text) -> Effect[Message]:
 def _accepting(
     ctx: Context, new: NewMessage, admission: Admission, *, lane: str | None = None
 ) -> Step[Message | LanesError]:
-    """Accept a message; the record of it, or why it was refused. ``lane``: the lane of its session that it is for."""
+    """Accept a message; returns its record, or the error that refuses it. ``lane``: the lane of its session that it is
+    for."""
     now, key = ctx.now(), new.key
 
-    def came(tx: Transaction, accepted: object) -> Message | LanesError:
+    def result_of(tx: Transaction, accepted: object) -> Message | LanesError:
         match accepted:
             case Accepted():
                 return _as_stored(tx, accepted, new, now)
@@ -182,11 +183,11 @@ def _accepting(
             case _:
                 return IdempotencyConflict(key, "" if new.idempotency is None else new.idempotency.key)
 
-    return doors.accept(new if lane is None else new._replace(key=lane), admission, now).and_then(came)
+    return doors.accept(new if lane is None else new._replace(key=lane), admission, now).and_then(result_of)
 
 
 def _answer_refused(tx: Transaction, key: str, lane_key: str, question: str | None) -> LanesError:
-    """Why an answer to a session was refused by ``lane_key``, the lane of it that was asked."""
+    """The error that refuses an answer. ``lane_key``: the lane of the session ``key`` that it was for."""
     lane = within(tx, reads.lane(lane_key))
     open_ = None if lane is None or lane.run is None or lane.run.abort_at is not None else lane.run.question
     if open_ is None:
@@ -201,7 +202,7 @@ def _answer_refused(tx: Transaction, key: str, lane_key: str, question: str | No
 def _admission(
     ctx: Context, key: str, cap: int | None, mode: Mode | str | None, overflow: Overflow | str | None
 ) -> Admission:
-    """The policy of the lane, with what a call sets otherwise."""
+    """The admission rules of the lane's policy, with those that the call overrides."""
     policy = ctx.admission(key)
     if cap is None and mode is None and overflow is None:
         return policy
@@ -213,10 +214,10 @@ def _admission(
 
 
 def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -> Message | LanesError:
-    """The accepted message as it was stored, and what keeps it from starting.
+    """The accepted message as it was stored, with the pause that keeps it from starting.
 
-    It is read back, in the same step, where it may differ from ``new``: an earlier message with the same idempotency
-    key, or a text with half a character in it.
+    It is read back, in the same step, only where it may differ from ``new``: an earlier message with the same
+    idempotency key, or a text with a lone surrogate.
     """
     number = accepted.message_id
     if accepted.lane_id is None or not all(map(_is_whole, (new.text, new.runner, new.actor))):
@@ -229,7 +230,7 @@ def _as_stored(tx: Transaction, accepted: Accepted, new: NewMessage, now: Now) -
 
 
 def read_back(tx: Transaction, number: int, now: Now) -> Message | LanesError:
-    """A message that was just accepted, and what keeps it from starting."""
+    """A message that was just accepted, with the pause that keeps it from starting."""
     row = within(tx, reads.message(number))
     return NotFound("message", number) if row is None else _held_up(tx, row, now)
 
@@ -240,7 +241,7 @@ def _held_up(tx: Transaction, row: MessageRow, now: Now) -> Message:
 
 
 def _is_whole(text: str | None) -> bool:
-    """Whether a text is stored unchanged: half a character becomes a question mark."""
+    """Whether a text is stored unchanged: a lone surrogate becomes a question mark."""
     try:
         return text is None or text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -248,7 +249,7 @@ def _is_whole(text: str | None) -> bool:
 
 
 def _digest(body: str) -> str:
-    import hashlib  # loads a library that most commands do not need
+    import hashlib  # loads OpenSSL, which most commands do not need
 
     return hashlib.sha256(body.encode()).hexdigest()
 
@@ -303,25 +304,25 @@ def _until_ended(ctx: Context, number: int, patience_ms: int, run: int | None) -
 def begin_wait(ctx: Context, run: int, number: int) -> Step[bool | LanesError]:
     """Record that a run waits in this process for a message: until ``end_wait`` it does not count as stalled.
 
-    Returns whether that run holds its lane; WaitCycle where the message waits for the run.
+    Returns whether the run holds its lane, or WaitCycle if the message waits for the run.
     """
-    now, waiter = ctx.now(), _here(run)
+    now, waiter = ctx.now(), _waiter_here(run)
 
     def step(tx: Transaction) -> bool | LanesError:
         begun = doors.begin_wait(tx, waiter, number, now)
         return WaitCycle(begun.keys) if isinstance(begun, doors.WaitCircle) else begun
 
-    return _without_circle(step)
+    return _without_orphaned_waits(step)
 
 
 def end_wait(run: int, number: int) -> Step[None]:
-    """The run no longer waits in this process for the message."""
-    waiter = _here(run)
+    """Record that the run no longer waits in this process for the message."""
+    waiter = _waiter_here(run)
     return lambda tx: doors.end_wait(tx, waiter, number)
 
 
-def _without_circle(step: Step[Any]) -> Step[Any]:
-    """Retry a step that was refused because of a cycle of waits, if a process that waited in it is gone."""
+def _without_orphaned_waits(step: Step[Any]) -> Step[Any]:
+    """If a cycle of waits refuses a step, end the waits of processes that are gone, and try it again."""
 
     def tried(tx: Transaction) -> Any:
         done = step(tx)
@@ -335,7 +336,7 @@ def _without_circle(step: Step[Any]) -> Step[Any]:
     return tried
 
 
-def _here(run: int) -> Waiter:
+def _waiter_here(run: int) -> Waiter:
     return Waiter(run, this_process())
 
 

@@ -1,4 +1,4 @@
-"""Verbs about the whole database: its gateways and how they do, counts, journal and providers."""
+"""Verbs about the whole database: its gateways and their health, counts, the journal, providers, drains."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ from lanes_storage.interface import Query, Reads, Transaction, within
 from lanes_storage.law import Cause, Edge, EventType
 from lanes_storage.records import LaneFilter, OwnerRow, RunFailure, RunRow, Subject
 
-#: Over so many minutes it is told how an owner does that has lived for as long, and of so many silent runs.
+#: The period over which the health of an owner is measured, and the most silent runs that are counted.
 HEALTH_MINUTES = 5
 MOST_SILENT = 1_000
 #: The longest pause between two reads of gateways that drain.
@@ -111,7 +111,7 @@ def _owner_details(owners: Iterable[OwnerRow], now: Now) -> list[OwnerDetail]:
 
 @verb("GET /api/owners/health", result=list[OwnerHealth])
 def owner_health(ctx: Context) -> Effect[list[OwnerHealth]]:
-    """How each living owner does: runs, answers and failures per minute, silent runs, its last error, descriptors."""
+    """The load of each living owner: runs, answers and failures per minute, silent runs, last error, descriptors."""
     now, me = ctx.now(), this_process()
 
     def look(read: Reads) -> list[OwnerHealth]:
@@ -128,7 +128,7 @@ def owner_health(ctx: Context) -> Effect[list[OwnerHealth]]:
 
 
 def _minutes(owner: OwnerRow, now: Now) -> float:
-    """Over how many minutes its runs are counted: it has not lived for longer, or that is long enough."""
+    """The minutes over which an owner's runs are counted: HEALTH_MINUTES, or its age if it is younger (at least 1)."""
     return min(HEALTH_MINUTES, max(1, (now.wall - owner.started_at) / 60_000))
 
 
@@ -207,7 +207,7 @@ def events(
 
 
 def unknown_type(read: Reads, type_: str | None) -> Unfit | None:
-    """The refusal of a type that this version does not write, unless the journal has it: a newer one may have."""
+    """The error for a type that this version does not write; None if the journal has it: a newer version wrote it."""
     if type_ in {None, *EventType} or read(reads.events(type=type_, limit=1)):
         return None
     from lanes.filters.spelling import resembling
@@ -228,8 +228,8 @@ def unknown_type(read: Reads, type_: str | None) -> Unfit | None:
 def providers(ctx: Context) -> Effect[list[Provider]]:
     """Say which providers are well.
 
-    Those of the configuration, and those of which something is stored; with their requests in flight, and how those of
-    the last hour ended. `reset NAME` ends the cooldown of one.
+    All that are configured or have been asked before, with their requests in flight, and how those of the last hour
+    ended. `reset NAME` ends the cooldown of one.
     """
     wall, limits = ctx.now().wall, ctx.max_requests()
     return QueryBlock(lambda read: all_providers(read(reads.providers()), read(reads.in_flight()), limits, wall))
@@ -334,7 +334,7 @@ def _living(owners: list[OwnerRow], number: int | None) -> list[OwnerRow] | Lane
 
 
 def _outcome_of_cut(read: Reads, run: RunRow, now: Now) -> RunEnd | None:
-    """How the release of a drained run would end, by the same rows and the same judge. Returns None if the run has
+    """How cutting a run would end it, decided from the rows and by the function of a real release; None if the run has
     ended."""
     failure = RunFailure(Cause.DRAINED, "its gateway was drained")
     of_run = {"messages": json.dumps([run.message_id])}

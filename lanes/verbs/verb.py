@@ -157,7 +157,7 @@ class Verb(Generic[P, T]):
         return self.of(ctx, {**dict(zip(names, args, strict=False)), **params})
 
     def of(self, ctx: Context, params: Mapping[str, Any]) -> Effect[T]:
-        """The same with parameters by name; None means not given."""
+        """As calling it, with all parameters by name; None means not given."""
         make: Callable[..., Effect[T]] = self._effect
         checked = self.checked(params)
         effect = make(ctx, **checked)
@@ -177,7 +177,7 @@ class Verb(Generic[P, T]):
         }
 
     def outcome(self, record: Any) -> OutcomeText:
-        """What a verb that changes something did, by its record."""
+        """The sentence for the record of a verb that changes something."""
         assert self.about.outcome_text is not None
         return self.about.outcome_text(record)
 
@@ -198,7 +198,7 @@ class Verb(Generic[P, T]):
 
     @cached_property
     def params(self) -> tuple[VerbParam, ...]:
-        """Its parameters, read from the signature when first needed: a command needs those of one verb."""
+        """Its parameters, read from the signature only when needed: a command needs those of a single verb."""
         _, *own = inspect.signature(self._effect).parameters.values()
         return tuple(map(_param, own))
 
@@ -216,7 +216,7 @@ def _param(declared: inspect.Parameter) -> VerbParam:
     """One parameter of a signature: ``Annotated`` adds its kind, its meaning, and where it cannot be given."""
     annotations: list[Any] = []
     many, kind_of = False, declared.annotation
-    while get_origin(kind_of) is not None:  # from outside to inside: the last note of a kind counts
+    while get_origin(kind_of) is not None:  # outermost first; of several notes of a type, the outermost last one counts
         inner, *notes = get_args(kind_of)
         if get_origin(kind_of) is Annotated:
             annotations += reversed(notes)
@@ -260,8 +260,8 @@ class About(NamedTuple):
 def verb(
     route: str, *, result: Any, **about: Any
 ) -> Callable[[Callable[Concatenate[Context, P], Effect[T]]], Verb[P, T]]:
-    """Declare a verb; ``about`` as ``About`` has it. ``route``: method and path, with placeholders for its parameters.
-    ``result``: the class of the record that the effect gives, or a list of it.
+    """Declare a verb. ``route``: method and path, with placeholders for its parameters. ``result``: the class of the
+    record that the effect returns, or a list of it. ``about``: the fields of ``About``.
     """
 
     def declared(effect: Callable[Concatenate[Context, P], Effect[T]]) -> Verb[P, T]:

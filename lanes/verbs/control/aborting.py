@@ -96,14 +96,15 @@ def _ended(ctx: Context, how: AbortParams, there: FreeRequest, source: str | Non
 
 
 def _freed_there(ctx: Context, how: AbortParams, row: SightingRow, there: FreeRequest) -> Procedure[AbortResult]:
-    """Free a session of another program; its request is ended here first, if it is known by the watch alone."""
+    """Free a session of another program. If a request that passes through here without a session's name holds it, the
+    request is aborted first."""
     key = (yield from unnamed(ctx, row)) if there.epoch in (None, row.epoch) else None
     if key is None:
         return (yield from free(ctx, row, there))
     own = how._replace(key=key, epoch=None)
     try:
         result = yield from request(ctx, own, wait=there.wait, timeout_ms=there.timeout_ms)
-    except NotFound:  # it has ended, and was pruned
+    except NotFound:  # the request has ended, and its lane was pruned
         return (yield from free(ctx, row, there))
     if result.outcome is Outcome.PENDING:
         return result

@@ -1,4 +1,4 @@
-"""Verbs that hold lanes back and let them go on: pause, resume, ack."""
+"""Verbs that pause, resume and acknowledge lanes."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -68,7 +68,7 @@ def resume_all(
 
 
 def _end_of_pause(now: Now, for_: int | None, until: int | None) -> int | None:
-    """When it ends; None: when it is resumed. Raises Unfit."""
+    """The wall time at which a pause ends; None: not before it is resumed. Raises Unfit."""
     if for_ is None and until is not None and until <= now.wall:
         raise Unfit("a pause ends in the future; resume ends one", "until")
     return until if for_ is None else now.wall + for_

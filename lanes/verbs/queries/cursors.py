@@ -1,7 +1,8 @@
-"""Where a page of lanes begins, as a text that a client gives back: behind the last lane of the page before.
+"""Cursors: where the next page of lanes begins, as a text that a client sends back.
 
-It holds the values by which that lane was sorted, so that others which come or go since then change nothing. A number
-is the place in the list instead: 0.1.0 wrote that, and where a page ends among the lanes of another program it is one.
+A cursor holds the sort values of the last lane of its page, so that lanes which appear or disappear meanwhile do not
+shift the next page. It may also be a number, an offset in the list: for a page that ends among the lanes of another
+program, and in cursors of 0.1.0.
 """
 
 import re
@@ -16,7 +17,7 @@ _PLACE = re.compile(r"([0-9]{1,2}):(-?[0-9]{1,18}):(-?[0-9]{1,18}):(.*)", re.DOT
 
 
 def read(cursor: str) -> SortPlace | int:
-    """Where it begins. Raises Unfit."""
+    """Parse a cursor. Raises Unfit."""
     if (place := _PLACE.fullmatch(cursor)) is not None:
         walk, first, second, word = place.groups()
         return SortPlace(int(walk), word, int(first), int(second))
@@ -26,10 +27,10 @@ def read(cursor: str) -> SortPlace | int:
 
 
 def written(place: SortPlace | None, offset: int) -> str:
-    """The cursor of what comes behind a place; where there is none, behind so many lanes."""
+    """The cursor for the page after a place; where there is none, after ``offset`` lanes."""
     return str(offset) if place is None else f"{place.walk}:{place.first}:{place.second}:{place.word}"
 
 
 def unknown(cursor: str) -> Unfit:
-    """The refusal of a cursor that no page of this list had as its ``next``."""
+    """The error for a cursor that no page of this list had as its ``next``."""
     return Unfit(f"cursor is none of a page of this list: {cursor[:100]!a}", "cursor")

@@ -33,9 +33,9 @@ from lanes_storage.interface import Reads
 from lanes_storage.law import HELD, LaneState, Scope
 from lanes_storage.records import How, LaneFilter, LaneOrder, LaneSort
 
-#: The most keys of a choice: a dashboard marks no more.
+#: The most keys that a request may name, and that a dashboard marks.
 MOST_KEYS = 10_000
-#: So many silent runs come before the other lanes.
+#: The most silent runs that are sorted before the other lanes.
 MOST_SILENT = 1_000
 BY_ATTENTION = LaneOrder()
 ALL = LaneFilter()
@@ -125,7 +125,7 @@ def list_(
 def lanes_of(
     ctx: Context, chosen: LaneFilter, order: LaneOrder, limit: int | None, offset: int
 ) -> QueryBlock[tuple[Lane, ...]]:
-    """The chosen lanes in some order."""
+    """A page of the chosen lanes, in that order."""
     now = ctx.now()
     return QueryBlock(lambda read: tuple(merging.MergedLanes(read, timed(chosen, now), now).page(order, limit, offset)))
 
@@ -137,7 +137,7 @@ def total_of(ctx: Context, chosen: LaneFilter) -> QueryBlock[int]:
 
 
 def silent_named(order: LaneOrder, named: tuple[int, ...] | None, now: Now, read: Reads) -> LaneOrder:
-    """The order; if it is by silence, with the silent runs: ``named``, or those that are silent now."""
+    """The order; one by silence gets the silent runs to sort by: ``named``, or those that are silent now."""
     if order.by is not LaneSort.SILENT:
         return order
     found = named if named is not None else tuple(run.id for run in read(reads.silent_runs(now, MOST_SILENT))[0])

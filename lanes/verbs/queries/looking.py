@@ -23,11 +23,11 @@ from lanes_storage.law import MAX_INTERRUPTIONS, SIMULATED
 if TYPE_CHECKING:
     from lanes.host.tree import HaltedProcess
 
-#: The messages and events in the view of one lane.
+#: The most messages and events that are shown of one lane.
 SHOWN_MESSAGES = 50
 SHOWN_EVENTS = 20
 
-#: The most characters that these have together, besides the newest message.
+#: The most characters of these messages together, not counting the newest one.
 SHOWN_CHARACTERS = 16_000_000
 
 
@@ -153,21 +153,21 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
 
 
 def _runner_name(lane: rows.LaneRow, head: rows.MessageRow | None, read: Reads) -> str | None:
-    """The runner that what waits in a lane names, or what runs; where nothing does, the source that it was of."""
+    """The runner that the head names, else that of the run; a lane with neither: the source that it came from."""
     if head is not None:
         return head.runner
     return read(reads.origins([lane.key])).get(lane.key) if lane.run is None else lane.run.runner
 
 
 def _runner(ctx: Context, key: str, head: rows.MessageRow, owners: list[rows.OwnerRow]) -> str | None:
-    """The runner that a head waits for: its own, or that of its lane; None: no living process here has it."""
+    """The runner that a head waits for: the one that it names, or that of its lane's policy; None: no owner has it."""
     runner = head.runner or ctx.runner_of(key)
     return runner if any(runner in owner.runners for owner in owners) else None
 
 
 def _limited(ctx: Context, read: Reads, now: Now, chain: tuple[str, ...] | None) -> list[ProviderInFlight]:
-    """The providers of a chain at which requests are limited: none, if one of the chain has room. Those of all chains
-    where it is not known (None)."""
+    """The providers of a chain whose requests are limited; empty if one of the chain has room. Where the chain is not
+    known (None), those of all providers."""
     limits = ctx.max_requests()
     taken, known = read(reads.places_taken(now)), read(reads.providers())
     places = [
@@ -181,7 +181,7 @@ def _limited(ctx: Context, read: Reads, now: Now, chain: tuple[str, ...] | None)
 
 
 def lane_of(ctx: Context, key: str) -> Query[Lane | LanesError]:
-    """One lane, and nothing around it."""
+    """One lane alone, without messages and events."""
     return made_of(
         reads.lane(key), lambda row: NotFound("lane", key) if row is None else Lane.of(row, Liveness(ctx.now()))
     )

@@ -1,4 +1,4 @@
-"""Verbs of those who look for lanes: searches, marks, groups and counts of what a filter chooses."""
+"""Verbs that search lanes: pages, hits, marks, groups and counts of what a filter chooses."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from lanes_storage.interface import Reads
 from lanes_storage.law import MAX_KEY, LaneState
 from lanes_storage.records import How, LaneOrder, LaneSort
 
-#: No key is told apart by more of its parts than that.
+#: The most parts of a key by which lanes may be grouped.
 MOST_PARTS = 8
 Silent = Annotated[
     tuple[Id, ...] | None, NOT_TYPED, "with `sort` = `silent`: the runs that come first; without, those that are silent"
@@ -46,7 +46,7 @@ def search(
         merged = merging.MergedLanes(read, chosen, now)
         found = merged.page(order, limit, offset) if limit else []
         total: int | None = offset + len(found)
-        if len(found) == limit or (offset and not found):  # else the end was seen, and nothing is to be counted
+        if len(found) == limit or (offset and not found):  # otherwise this is the last page, and the total is known
             total = merged.total() if counted else None
         place = None if place_of is None else merged.place(place_of, order)
         return SearchPage(tuple(found), total, place)
@@ -80,7 +80,7 @@ def find(
         order = silent_named(requested_order, silent, now, read)
         total = read(reads.lanes_total(hits))
         place = None if from_ is None else read(reads.lane_place(hits, from_, order=order, outside=True))
-        # If the lane itself is no hit, the following hit has its place.
+        # If the lane itself is no hit, its place among the hits is that of the next hit.
         onward = 0 if step > 0 and from_ is not None and not filters.has(from_, part) else step
         number = 0 if total == 0 else ((place or 0) + onward) % total
         there = read(reads.lanes(hits, order=order, limit=1, offset=number))
@@ -138,7 +138,7 @@ def silent(
 
 @verb("POST /api/tally", result=Tally, looks=True, errors=(TooMuch,))
 def tally(ctx: Context, *, filter_: Lanes = ALL, keys: Keys = None) -> Effect[Tally]:
-    """How many lanes a filter chooses, by state, and what an action on them would meet."""
+    """How many lanes a filter chooses, by state, and how much an action on them would affect."""
     now = ctx.now()
     chosen = only(filter_, keys)._replace(at=filter_.at or now.wall)
 
