@@ -1,1 +1,1 @@
-"""Why a lane is where it is, in words."""
+"""Explanations for people: why a lane does not progress, and what to do."""

@@ -9,7 +9,7 @@ from lanes_storage.records import PauseRow
 
 
 def pause_sentence(pause: PauseRow | None, key: str, now: Now) -> str | None:
-    """That a lane is paused, until when, by whom and why; None: it is not."""
+    """The sentence that a lane is paused, until when, by whom and why; None if it is not."""
     if pause is None or (pause.until is not None and pause.until <= now.wall):
         return None
     subject, end = "It is", f"`{on_lane('resume', key)}`"
@@ -19,7 +19,7 @@ def pause_sentence(pause: PauseRow | None, key: str, now: Now) -> str | None:
             f"`{resume_command(pause.pattern)}`",
         )
     until = f"until {end}" if pause.until is None else f"for another {span(pause.until - now.wall)}"
-    if pause.kind is PauseKind.BUDGET:  # resumed before that, it is paused again at once
+    if pause.kind is PauseKind.BUDGET:  # if it is only resumed, it is paused again at once
         until += f", or until its budget is raised and {end}"
     if pause.kind is PauseKind.SURVIVORS:
         where = "on the same host and in the same container"

@@ -18,7 +18,7 @@ def clock_time(at: int | None) -> str:
 
 
 def standing(lane: Lane, wall: int) -> str:
-    """How a lane stands at wall time ``wall``, as every list says it: its state, or what matters more."""
+    """The word that lists show for a lane at wall time ``wall``: its state, or what matters more."""
     if lane.abort_requested:
         return "aborting"
     if lane.run_id is None and lane.parked_until is not None and lane.parked_until > wall:
@@ -36,12 +36,12 @@ def is_paused(pause: Pause | GlobPause | None, wall: int) -> bool:
 
 
 def request_text(message: Message) -> str | None:
-    """What a message asks: its text, or what the sender of a chat request said last; None: nothing that is known."""
+    """What a message asks: its text, or the last user text of a chat request; None if it is not known."""
     return message.asked if message.text is None else message.text
 
 
 def replied(message: Message) -> str:
-    """What a reply says; of one without text, the tools that it calls."""
+    """The text of a reply, and the tools that it calls."""
     calls = f"calls {', '.join(message.tools)}" if message.tools else ""
     return " ".join(part for part in (message.reply or "", calls) if part)
 
@@ -54,8 +54,7 @@ def failed_over(message: Message) -> str | None:
 
 
 def concerned(event: Event) -> list[str]:
-    """What an event is about besides its lane: a provider, another program's gateway or a lane of that, the lanes that
-    fit a glob."""
+    """What an event is about besides its lane: a provider, another program's gateway or one of its lanes, a glob."""
     detail = event.detail or {}
     if event.type in (EventType.WATCHED_SILENT, EventType.FREED):
         return [f"lane {detail.get('key')}", *([str(detail["outcome"])] if "outcome" in detail else ())]
@@ -66,15 +65,15 @@ def concerned(event: Event) -> list[str]:
 
 
 def to_do(event: Event) -> list[str]:
-    """What is to be done next about what an event says."""
+    """What an event advises to do next."""
     step = (event.detail or {}).get("next")
     return [str(step)] if step else []
 
 
 def event_texts(event: Event) -> list[str]:
-    """What an event says: its sentence, and what is asked."""
+    """The texts of an event: its sentence, and the question that it asks."""
     detail = event.detail or {}
-    # the sentence of an abort ends with its reason
+    # the message of an abort already contains its reason
     sentence = detail.get("message") or detail.get("reason") or detail.get("holder")
     question = detail.get("text") if event.type == EventType.ASKED else None
     return [str(each) for each in (sentence, question) if each]

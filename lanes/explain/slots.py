@@ -9,12 +9,12 @@ from lanes.text.spans import span
 from lanes_storage.clock import Now
 from lanes_storage.records import RunRow
 
-#: So many of the lanes that hold the slots of a runner are named.
+#: How many of the lanes that hold the slots of a runner are named.
 NAMED_HOLDERS = 3
 
 
 def slot_sentences(running: Iterable[RunRow], now: Now) -> list[str]:
-    """Who has the slots, the longest silent first, and what frees the first of them."""
+    """Which lanes hold the slots, the longest silent first, and what frees the first slot."""
     found = sorted(running, key=lambda run: ages.quiet_ms(run, now), reverse=True)
     if not found:
         return []

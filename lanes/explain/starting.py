@@ -1,4 +1,4 @@
-"""The command that starts a gateway on a database, from here."""
+"""The command that messages advise for starting a gateway on a database."""
 
 import shlex
 from collections.abc import Callable
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def start_command(config: "Config | None", database: str, real_runner_ran: Callable[[], bool]) -> str:
-    """The start of the unit that `lanes guard` installed, if that serves this database. Otherwise ``lanes gateway``
-    where a runner is configured, else ``lanes up``, with the options that it needs.
+    """The command to advise: the start of a unit of `lanes guard` that serves this database; otherwise ``lanes
+    gateway`` where a runner is configured, else ``lanes up``, with the options that they need.
 
-    ``real_runner_ran``: whether one other than the simulated ever ran on that database; then `lanes up` refuses it.
+    ``real_runner_ran``: whether a real runner ever ran on that database, which ``lanes up`` then refuses.
     """
     by_unit = None if config is None else _by_unit(config, database)
     if by_unit is not None:
         return f"`{shlex.join(by_unit)}`"
     serves = None
-    if config is not None and config.values["database.url"].origin is not Origin.FLAG:  # one of this command alone
+    if config is not None and config.values["database.url"].origin is not Origin.FLAG:  # a flag is for this call only
         serves = config.database.url
     if config is not None and (config.runners or config.sources):
         words, serves = ["lanes", "gateway"], serves or str(places.default_database())
@@ -52,7 +52,7 @@ def _by_unit(config: "Config", database: str) -> tuple[str, ...] | None:
 
 
 def _is_to_be_named(config: "Config", source: Path) -> bool:
-    """Whether a gateway would not find that file, or would refuse the code in it until it is named."""
+    """Whether a gateway needs ``--config`` for that file: it would not find it, or would refuse its code unnamed."""
     from lanes.config.approval import needs_naming
 
     return source not in places.config_candidates() or needs_naming(config)

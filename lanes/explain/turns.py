@@ -1,4 +1,4 @@
-"""Sentences about the providers that a message waits for: which cool, and where it waits for its turn."""
+"""Sentences about the providers that a message waits for: those that cool, and those where it waits for its turn."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ from lanes_storage.tuples import NamedTuple
 
 
 class ProviderInFlight(NamedTuple):
-    """A provider with the number of requests in flight there, and how many may be (None: not known here).
+    """A provider whose requests are limited: how many are in flight, and ``most`` may be (None: not known here).
 
-    ``full``: one more has to wait for its turn. ``probes``: it has cooled, has not answered since, and is asked.
-    ``unanswered``: so many of these requests wait for their answer to begin, and may be refused.
+    ``full``: another request has to wait for its turn. ``probes``: after a cooldown, it is being probed.
+    ``unanswered``: how many of its requests wait for the first byte, and may still be refused.
     """
 
     name: str
@@ -30,13 +30,13 @@ class ProviderInFlight(NamedTuple):
         if row.cools(now.wall) or (most is None and not taken.runs):
             return None
         if max_requests is not None and taken.runs >= max_requests:
-            most = max_requests  # it would take no more, whether it is probed or not
+            most = max_requests  # this limit applies, whether it is probed or not
         probes = row.health(now.wall) is Health.PROBING and taken.waiting > 0
         return cls(row.provider, taken.runs, most, not free, probes, taken.unanswered)
 
 
 def turn_sentence(provider: ProviderInFlight) -> str:
-    """That it waits for its turn at a provider, which is no stall."""
+    """The sentence that a message waits for its turn at a provider, which is no stall."""
     prefix = f"It waits for its turn at provider {clean(provider.name)}:"
     if provider.probes:
         return f"{prefix} that has cooled, and is probed now; if it answers, the others follow."
@@ -49,8 +49,7 @@ def turn_sentence(provider: ProviderInFlight) -> str:
 
 
 def cooling_clause(cooldowns: Iterable[CooldownRow], now: Now, before: str = "") -> str:
-    """Which providers cool, for how long, why, and what each said, unless ``before`` has it; empty if none
-    does."""
+    """Which providers cool, for how long, and why; without texts that ``before`` contains. Empty if none cools."""
     clauses = []
     for each in cooldowns:
         said = ": ".join(clean(text) for text in (each.cause, each.message) if text and text not in before)

@@ -1,8 +1,8 @@
 """Why a lane is where it is: one plain paragraph for the command, the API and the dashboard.
 
-It names the state, the holder with the evidence that it lives, what waits, which condition of *claimable* is
-missing, and the next automatic action with its time. It decides nothing; it reads what the judges read, and promises
-nothing that nobody lives to do.
+It names the state, the holder with the evidence that it is alive, what waits, which condition of *claimable* is
+missing, and the next automatic action with its time. It decides nothing: it reads the rows that the judges read, and
+announces no action that no living process would take.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from lanes_storage.records import (
     Wait,
 )
 
-#: What else may be the matter with an owner that lives and is late: then the file tells less than has happened.
+#: The advice about an owner that is alive but late with heartbeats: the file may be behind what it has done.
 KEPT_FROM_BEATING = (
     "Its process lives: `lanes doctor` says whether a full disk or a lock keeps it from storing what it does."
 )
@@ -43,7 +43,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
     if lane.run is not None:
         sentences = [f"{name} is running.", *_held(lane.run, lane.owner, around), *_waiting(lane, around.now)]
         if around.head is not None and around.head.lane_id != lane.id:
-            sentences += ["The first of them waits on another child lane.", *_kept(lane, around.head, around)]
+            sentences += ["The first of them waits on another child lane.", *_about_head(lane, around.head, around)]
         if (around.head is None or around.before is not None) and (paused := _paused(lane, around.now)) is not None:
             sentences.append(paused)
         sentences.append(f"To end it now: `{abort_command(lane.run)}`.")
@@ -73,7 +73,7 @@ def why_paragraph(lane: LaneRow, around: Circumstances) -> str:
 
 
 def _is_covered_by_cooling(lane: LaneRow, around: Circumstances) -> bool:
-    """Whether the sentence about providers that cool says all of how the last run of a lane ended."""
+    """Whether the sentence about cooling providers already says how the last run of a lane ended."""
     error = lane.last_error
     return error is not None and error.cause == Cause.PROVIDER_COOLING and bool(around.cooldowns)
 
@@ -89,10 +89,10 @@ def _repeated(again: Repeated, lane: LaneRow, now: Now) -> str:
 
 def held_up(lane: LaneRow, around: Circumstances) -> str | None:
     """The part of the paragraph that says what keeps the head of a lane from starting; None: nothing waits."""
-    return None if around.head is None else " ".join(_kept(lane, around.head, around))
+    return None if around.head is None else " ".join(_about_head(lane, around.head, around))
 
 
-def _kept(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
+def _about_head(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
     run = around.before
     if run is None:
         return _unclaimed(lane, head, around)
@@ -117,7 +117,7 @@ def _held(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> list[st
 
 
 def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
-    """Who holds it, whether that lives, and what follows if it does not."""
+    """The owner of a run, whether it is alive, and what happens if it is not."""
     if owner is None or owner.ended_at is not None:
         return f"Its owner has ended: {_next_pass(around)} takes the lane back."
     subject, sight = f"Its owner is {clean(owner.kind)} {owner.id}", look(owner, around.me)
@@ -147,7 +147,7 @@ def _holder(run: RunRow, owner: OwnerRow | None, around: Circumstances) -> str:
 
 
 def _drained(owner: OwnerRow, now: Now) -> list[str]:
-    """When its owner, which drains, ends the run."""
+    """When an owner that drains cuts its runs."""
     if owner.drain_until is None:
         return []
     left = owner.drain_until - now.wall
@@ -160,7 +160,7 @@ def _is_late(owner: OwnerRow, now: Now) -> bool:
 
 
 def _question(run: RunRow, now: Now) -> list[str]:
-    """What it asks, and who may answer how."""
+    """The open question of a run, who may answer it, and how."""
     question = run.question
     if question is None:
         return []
@@ -177,7 +177,7 @@ def _question(run: RunRow, now: Now) -> list[str]:
 
 
 def _limits(run: RunRow, around: Circumstances) -> list[str]:
-    """What its owner will do, and when: what acts next comes first."""
+    """The limits that the owner will enforce on a run, and when."""
     now, terms = around.now, run.terms
     if run.body_ended_at is not None:
         when = ago(now.wall - run.body_ended_at)
@@ -191,7 +191,7 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
     if terms.run_timeout_ms is not None:
         clocks.append(_due("expires", ages.left_ms(run, now), f"run_timeout {span(terms.run_timeout_ms)}"))
     stall_ms = ages.stall_left_ms(run, now) or 0
-    # The clock of a stall begins again with the next provider.
+    # An attempt that ends first restarts the stall clock, with the next provider.
     if terms.stall_timeout_ms is not None and not any(each.left_ms < stall_ms for each in attempts):
         clocks.append(_stalls(run, around, terms.stall_timeout_ms))
     sentence = " and ".join(clocks)
@@ -199,7 +199,7 @@ def _limits(run: RunRow, around: Circumstances) -> list[str]:
 
 
 def _attempt(limit: ages.Limit, around: Circumstances) -> str:
-    """Whom it asks, which limit ends that, and who is asked then."""
+    """The provider that a run asks, the limit that ends this attempt, and what follows."""
     attempt = limit.attempt
     assert attempt is not None
     silent = limit.of_ms - limit.left_ms
@@ -208,7 +208,7 @@ def _attempt(limit: ages.Limit, around: Circumstances) -> str:
         f"It asks provider {clean(attempt.provider)} ({attempt.number} of {attempt.of}), which has been silent for"
         f" {span(silent)}: {clean(limit.name)} ({span(limit.of_ms)}) acts {when}"
     )
-    if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT and around.parks:  # it got no request
+    if attempt.next is None and limit.name == AttemptCause.CONNECT_TIMEOUT and around.parks:  # no request was sent
         waits = "" if attempt.of == 1 else ", unless another provider of its chain failed otherwise"
         return f"{prefix}, and its message waits{waits}: nobody is asked after that."
     if attempt.next is None:
@@ -229,7 +229,7 @@ def _stalls(run: RunRow, around: Circumstances, limit_ms: int) -> str:
 
 
 def _due(verb: str, left_ms: int | None, limit: str) -> str:
-    """What a limit does, and when. The owner enforces one that has passed, or else the next process that checks."""
+    """What a limit does, and when. One that has passed is enforced by the owner, or the next process that checks."""
     left = left_ms or 0
     if left <= 0:
         return f"it {verb} now, {span(-left)} past its limit ({limit})"
@@ -237,7 +237,7 @@ def _due(verb: str, left_ms: int | None, limit: str) -> str:
 
 
 def _wait(wait: Wait, around: Circumstances) -> str:
-    """For what it waits in another lane, and whether anybody waits there still."""
+    """The message of another lane that a run waits for, and whether the process that waits is alive."""
     prefix = f"It waits for message {wait.message_id} of lane {clean(wait.key)}"
     if is_gone(wait.process, around.me):
         return f"{prefix}, but {evidence(wait.process, around.me)}: {_next_pass(around)} ends that wait."
@@ -270,11 +270,11 @@ def _ended(lane: LaneRow, now: Now) -> list[str]:
         return []
     prefix = f"Its last run ended {clean(error.cause)}, {ago(now.wall - error.at)}"
     why = clean(error.message.removeprefix(f"{error.cause} "))
-    return [f"{prefix}: {why.removesuffix('.')}."]  # what a program says is often a whole sentence
+    return [f"{prefix}: {why.removesuffix('.')}."]  # messages of programs often end with a full stop
 
 
 def _answered(detail: Mapping[str, Any]) -> list[str]:
-    """Who gave the last reply, where others had failed before."""
+    """Which provider gave the last reply, if others had failed before it."""
     attempts, provider = detail.get("attempts"), detail.get("provider")
     if not attempts or not isinstance(attempts, list) or provider is None:
         return []
@@ -286,7 +286,7 @@ def _paused(lane: LaneRow, now: Now) -> str | None:
 
 
 def _nobody_claims(around: Circumstances) -> str | None:
-    """That no gateway claims anything now, and what to do about that; None: one does."""
+    """The sentence that no gateway claims anything now, with the remedy; None if one does."""
     acting = around.acting("gateway")
     if any(o.drain_by is None for o in acting):
         return None
@@ -305,7 +305,7 @@ def _nobody_claims(around: Circumstances) -> str | None:
 
 
 def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[str]:
-    """Which conditions of claimable are missing; if none is, what should happen now."""
+    """Which conditions of *claimable* a head lacks; if none, what its start waits for."""
     now = around.now
     missing = [sentence for sentence in (_paused(lane, now), _parked(head, around), _unmet(head, around)) if sentence]
     if around.suspects >= MAX_SUSPECTS:
@@ -332,7 +332,7 @@ def _unclaimed(lane: LaneRow, head: MessageRow, around: Circumstances) -> list[s
 
 
 def _unmet(head: MessageRow, around: Circumstances) -> str | None:
-    """That no owner that lives may claim a head, and why; None: one may."""
+    """Why no living owner may claim a head; None if one may."""
     if head.bound_owner is not None:
         return _bound(head, around)
     if (nobody := _nobody_claims(around)) is not None:
