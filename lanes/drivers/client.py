@@ -20,14 +20,14 @@ from lanes_storage.errors import NotStorable, StorageError
 with without("httpx._main"):
     import httpx
 
-#: A gateway that does not begin to answer within this time, or is silent for as long in between, is not reachable.
+#: A gateway that is silent for this long, before its answer begins or within it, counts as unreachable.
 PATIENCE_S = 5.0
-#: The longest time for sending a whole request, and for receiving a whole body; a body that comes faster than
-#: ``LEAST_BYTES_PER_S`` may take longer.
+#: The longest time for sending a request, and for receiving a body; one that arrives faster than ``LEAST_BYTES_PER_S``
+#: may take longer.
 TRANSFER_S = 30.0
 LEAST_BYTES_PER_S = 1_000_000
-#: The largest response: a gateway ends a list where its texts have 16 million characters, each at most 12 bytes of
-#: JSON.
+#: The largest response: a gateway ends a page when its texts reach 16 million characters of at most 12 bytes of JSON
+#: each.
 MOST_BYTES = 256 * 1024 * 1024
 UNKNOWN = "; whether it did what was asked is not known"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.LocalProtocolError)
@@ -60,21 +60,21 @@ class GatewayClient:
         names a proxy or certificates that cannot be used."""
         base, here = None, False
         with contextlib.suppress(httpx.InvalidURL, UnicodeError):
-            here = is_loopback_host(httpx.URL(url).host)  # raises for a name that is none
+            here = is_loopback_host(httpx.URL(url).host)  # raises for an invalid name
             base = httpx.URL(url)
         if base is None or base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
-            # It may have a secret in any place.
+            # Any part of such a URL may be a secret.
             shown = "this" if "@" in url or "?" in url else repr(without_password(url))
             raise ConfigError(f"{shown} is no URL of a gateway: write http://HOST:PORT")
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ConfigError("LANES_TOKEN is no token: it has other characters than printable ASCII")
         self.url = without_password(url.rstrip("/"))
-        # A compressed response could become any size.
+        # A compressed response could expand to any size.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        # A proxy that the environment names is for other machines, not for this one. To read the certificates takes
-        # longer than to ask: only where they are needed. No redirect is followed.
+        # No proxy is used for this machine. Certificates are read only for https, since that takes longer than a
+        # request. Redirects are not followed.
         try:
             trusted = base.scheme == "https" and httpx.create_ssl_context()
             proxy = None if here else Proxies().of(str(base))
@@ -113,7 +113,7 @@ class GatewayClient:
         raise self._error(response.status_code, answer)
 
     def knock(self) -> None:
-        """Raises GatewayUnreachable if nothing answers, whatever that would be."""
+        """Raise GatewayUnreachable if no server answers, gateway or not."""
         with self._response("GET", "/healthz", PATIENCE_S):
             pass
 
@@ -128,7 +128,7 @@ class GatewayClient:
         changes: bool = False,
         **asked: Any,
     ) -> Iterator[httpx.Response]:
-        """A response whose head has come. Raises GatewayUnreachable, also where its body does not come."""
+        """A response whose head has arrived. Raises GatewayUnreachable, also if its body does not arrive."""
         self._deadline.begin(timeout, within_s)
         try:
             watched = {"trace": self._deadline.watch}
@@ -152,14 +152,14 @@ class GatewayClient:
         self._http.close()
 
     def _halted(self) -> str:
-        """That the gateway is stopped, if it runs here."""
+        """The clause that the gateway's process is stopped, if it is, and runs on this host."""
         base = self._http.base_url
         port = base.port or (443 if base.scheme == "https" else 80)
         pid = stopped_holder_of(port) if is_loopback_host(base.host) else None
         return "" if pid is None else f": its process {pid} is stopped; `kill -CONT {pid}` lets it go on"
 
     def _json(self, response: httpx.Response, *, changes: bool) -> Any:
-        """The body; the server may be something else than a gateway. Raises GatewayUnreachable."""
+        """The JSON of a body. Raises GatewayUnreachable, also if the server is no gateway."""
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() in _JSON:
             body = bytearray()
             for piece in response.iter_raw():
@@ -197,12 +197,12 @@ class GatewayClient:
 
 
 class _Deadline(threading.local):
-    """Limits the parts of an exchange of this thread: its request, the head of the response, its body. The timeouts of
-    httpx limit each read of the socket, so that a response that comes byte by byte would never end.
+    """Limits each part of an exchange of this thread: the request, the head of the response, its body. The timeouts of
+    httpx apply to each read of the socket, so a response that arrives byte by byte would never time out.
     """
 
-    _until = 0.0  # of the present part
-    _end = 0.0  # of the exchange
+    _until = 0.0  # the end of the current part
+    _end = 0.0  # the end of the exchange
     _patience_s = 0.0
     _allowed_s: float | None = None  # how long the body may take; None: it has not begun
 
@@ -214,22 +214,22 @@ class _Deadline(threading.local):
         self._until = now + TRANSFER_S
 
     def in_body(self) -> None:
-        """The head has come."""
+        """The head of the response has arrived."""
         self._allowed_s = min(TRANSFER_S, max(0.0, self._end - time.monotonic()))
         self._until = time.monotonic() + self._allowed_s
 
     def received(self, size: int) -> None:
-        """Some of the body has come."""
+        """A part of the body has arrived."""
         self._until += size / LEAST_BYTES_PER_S
 
     def missed(self) -> str | None:
-        """The sentence of a body that took too long; None: something else did."""
+        """The sentence for a body that took too long; None if another part did."""
         if self._allowed_s is None or self._left() > 0:
             return None
         return f"no whole answer within {self._allowed_s:.3g} s"
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """A trace function of httpcore: each connection that it opens obeys the deadline of the thread that uses it."""
+        """The trace function for httpcore: applies the deadline of the using thread to each connection it opens."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             stream = info["return_value"]
             stream.read, stream.write = self._bounded(stream.read), self._bounded(stream.write)

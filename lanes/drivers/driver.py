@@ -8,9 +8,9 @@ from lanes.verbs.verb import Verb
 
 
 class Driver(Protocol):
-    """One database: a local file, or that of a remote gateway. Raises LanesError and StorageError.
+    """Runs verbs on one database: a local file, or that of a remote gateway. Raises LanesError and StorageError.
 
-    ``noted`` is called with each verb that was carried out, and its parameters.
+    ``noted`` is called with each verb that was run, and its parameters.
     """
 
     noted: Callable[[Verb[..., Any], Mapping[str, Any]], object]
@@ -22,7 +22,7 @@ class Driver(Protocol):
 
     @property
     def watches(self) -> bool:
-        """Whether lanes of other programs may be listed here. Cheap."""
+        """Whether lanes of other programs' gateways may be listed here; cheap to ask."""
         ...
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
@@ -30,14 +30,13 @@ class Driver(Protocol):
         ...
 
     def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        """The record of a verb that reads what is merely useful to know; None where that cannot be read, or not soon.
-        It raises nothing."""
+        """The record of a reading verb, for additional advice; None if it cannot be read soon. Raises nothing."""
         ...
 
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        """Run a verb once for each of ``params``; if it waits, all wait at the same time.
+        """Run a verb once for each of ``params``; if it waits, the waits overlap.
 
         Yields the index and the record, or the expected error, of each as it ends.
         """

@@ -31,9 +31,9 @@ class LocalDriver:
         return bool(self.store.read(reads.sources()))
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        came = self.perform(verb.of(self.ctx, params))
+        record = self.perform(verb.of(self.ctx, params))
         self.noted(verb, params)
-        return came
+        return record
 
     def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         with contextlib.suppress(LanesError, StorageError):
@@ -47,9 +47,9 @@ class LocalDriver:
     def call_each(
         self, verb: Verb[..., Any], params: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        for place, came in run_each(self.store, [verb.of(self.ctx, each) for each in params], self.ctx.clock):
+        for place, result in run_each(self.store, [verb.of(self.ctx, each) for each in params], self.ctx.clock):
             self.noted(verb, params[place])
-            yield place, came
+            yield place, result
 
     def changed(self, seconds: float) -> bool:
         wait_since(self.store, self._version, seconds, self.ctx.clock)

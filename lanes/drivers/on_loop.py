@@ -1,4 +1,4 @@
-"""The driver of an event loop."""
+"""The driver for an asyncio event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from lanes_storage.threads import in_thread
 
 T = TypeVar("T")
 
-#: Between two checks of all waiting calls, the pause is this many times as long as one check took.
+#: The pause between two checks of all waiting calls, as a multiple of the time that one check took.
 REST_SHARE = 3
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
-    """The event loop that runs. Raises Unfit where none of asyncio does, as under trio."""
+    """The running asyncio event loop. Raises Unfit if there is none, as under trio."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError as error:
@@ -44,14 +44,14 @@ class LoopDriver:
     async def check_loop(self) -> None:
         """Raise Unfit in another event loop than its own, where a wait would never end."""
         if running_loop() is not self._loop:
-            await self.store.version()  # one that is closed, or belongs to the parent process, says so
+            await self.store.version()  # raises the better error for a store that is closed, or the parent process's
             raise Unfit(
                 "it belongs to another event loop: open the database in this one, or call it in that one "
                 "(asyncio.run_coroutine_threadsafe)"
             )
 
     async def perform(self, effect: Effect[T]) -> T:
-        """Run an effect on this event loop. Raises the error that it returns; as ``check_loop``."""
+        """Run an effect on this event loop. Raises the error that it returns, and Unfit as ``check_loop``."""
         await self.check_loop()
         if isinstance(effect, Query):
             return cast("T", raised(await self.store.read(effect)))
@@ -73,10 +73,10 @@ class LoopDriver:
     def call_each(
         self, verb: Verb[..., Any], ctx: Context, params: Sequence[Mapping[str, Any]]
     ) -> AsyncGenerator[tuple[int, Any | LanesError], None]:
-        """Call it once for each of ``params``, in pages of one transaction each; all wait at the same time.
+        """Run a verb once for each of ``params``, in pages of one transaction each; their waits overlap.
 
-        Yields the place and the record of each as it ends; an expected error is one. A caller that stops asking for
-        more stops it between two pages.
+        Yields the index of each, with its record or expected error, as it ends. A caller that stops iterating stops it
+        between two pages.
         """
         return self._each(verb.of(ctx, each) for each in params)
 
@@ -96,7 +96,7 @@ class LoopDriver:
                     continue
                 if (seconds := under_way.waits_s) is None:
                     return
-                if under_way.several:  # they are not asked after all the time, however much is committed meanwhile
+                if under_way.several:  # a rest, so that frequent commits do not cause as many checks
                     await asyncio.sleep(REST_SHARE * (self.clock().mono - began) / 1000)
                 await self.changes.wait(seconds, mark)
                 mark = self.changes.mark()
@@ -108,12 +108,12 @@ class LoopDriver:
     async def _answers(self, round_: Round) -> list[Any]:
         if round_.step is not None:
             return await self.store.write(round_.step)
-        if len(round_.queries) == 1:  # in this thread, where that is fast
+        if len(round_.queries) == 1:  # a point read runs in this thread
             return [await self.store.read(round_.queries[0])]
         return await self.store.look(lambda read: list(map(read, round_.queries)))
 
     async def _in_background(self, work: Callable[[Store], T]) -> T:
-        """``work`` may read the whole database: it runs in a thread, one at a time, since threads are few."""
+        """Run work that may read the whole database in a thread, one at a time, since threads are few."""
         await self._lengthy.acquire()
         running = asyncio.ensure_future(in_thread(lambda: _in_thread(self.store, work)))
         running.add_done_callback(lambda _: self._lengthy.release())  # a cancelled caller does not end the thread

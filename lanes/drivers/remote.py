@@ -19,7 +19,7 @@ from lanes_storage.errors import StorageError
 LONG_S = 120.0
 #: The longest wait within one request; shorter than the timeout of the client.
 WAIT_S = 2.0
-#: The longest wait for an answer that is merely useful to know.
+#: The longest wait for an answer to ``advise``.
 ADVICE_S = 1.0
 #: The shortest pause between two polling requests.
 REST_S = 0.05
@@ -37,7 +37,7 @@ class RemoteRequest(NamedTuple):
 
 
 def request_for(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteRequest:
-    """The request that calls a verb. The gateway decides on the actor and on the policies."""
+    """The request that calls a verb. Actor and policies are the gateway's."""
     values, query, headers = {}, {}, {}
     for name, value in params.items():
         param = verb.by_name[name]
@@ -50,19 +50,19 @@ def request_for(verb: Verb[..., Any], params: Mapping[str, Any]) -> RemoteReques
         else:
             values[param.wire] = param.show(value)
     path = verb.path
-    if "/lanes/{key}" in path:  # a key may hold what proxies do not keep in a path
+    if "/lanes/{key}" in path:  # a proxy may alter some keys in a path
         path, query["key"] = path.replace("/lanes/{key}", "/lane"), values.pop("key")
     for name in [name for name in values if f"{{{name}}}" in path]:
         path = path.replace(f"{{{name}}}", values.pop(name))
     if not verb.posted:
         return RemoteRequest(path, query | values, None, headers)
-    if params.get("waiting_run") is not None:  # refused at once if it would wait for itself; a later call waits on
+    if params.get("waiting_run") is not None:  # a cycle is refused at once; the waiting itself is a later call
         query["wait"] = "0"
     return RemoteRequest(path, query, values, headers)
 
 
 def _answered_by(until: float | None) -> float | None:
-    """By when the next answer is complete of a call that waits until then."""
+    """The deadline for the next answer of a call that waits until ``until``."""
     return None if until is None else max(until, time.monotonic()) + client.PATIENCE_S
 
 
@@ -86,13 +86,13 @@ class RemoteDriver:
 
     @property
     def watches(self) -> bool:
-        return True  # its gateway knows
+        return True  # only its gateway knows
 
     def call(self, verb: Verb[..., Any], /, **params: Any) -> Any:
-        ((_, came),) = self.call_each(verb, [params])
-        if isinstance(came, LanesError):
-            raise came
-        return came
+        ((_, result),) = self.call_each(verb, [params])
+        if isinstance(result, LanesError):
+            raise result
+        return result
 
     def advise(self, verb: Verb[..., Any], /, **params: Any) -> Any:
         with contextlib.suppress(LanesError, StorageError):
@@ -123,7 +123,7 @@ class RemoteDriver:
     def _wait(
         self, verb: Verb[..., Any], waiting: WaitOverHttp, pending: dict[int, _Pending], began: float
     ) -> Iterator[tuple[int, Any | LanesError]]:
-        """Poll each in turn, until it has ended or its time is over."""
+        """Poll each call in turn until it has ended or its time is over."""
         while pending:
             for place, (again, first, until) in list(pending.items()):
                 sent_at = time.monotonic()
@@ -139,17 +139,17 @@ class RemoteDriver:
                 if waiting.ended(last) or (until is not None and now >= until):
                     del pending[place]
                     yield place, waiting.combined(first, last, now - began)
-                else:  # there is always a pause, whatever the server answers
+                else:  # pause even if the server does not wait
                     time.sleep(max(0.0, min(REST_S, patience_ms / 1000) - (now - sent_at)))
 
     def _once(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
         return self._ask(verb, params, until) if verb.paging is None else self._paged(verb, verb.paging, params, until)
 
     def _paged(self, verb: Verb[..., Any], how: Paging, params: Mapping[str, Any], until: float | None) -> Any:
-        """As many rows as the limit allows, or all."""
+        """Read a list page by page, up to the limit or to its end."""
         limit: int | None = params.get("limit")
         from_oldest = how.forward and params.get("after") is None
-        last = limit if from_oldest else None  # a limit means the last so many
+        last = limit if from_oldest else None  # the limit means the newest rows
         if last is not None and last <= paging.PAGE:
             return self._ask(verb, params, until)
         place: int | str | None = 0 if from_oldest else None
@@ -163,24 +163,24 @@ class RemoteDriver:
             place = how.place(page)
             if place is None or (limit is not None and last is None and len(rows) >= limit):
                 return how.whole(page, rows)
-            if place in seen:  # whatever answers, no page comes twice
+            if place in seen:  # a server that repeats its pages would be read for ever
                 raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
             seen.add(place)
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
-        """One request, whose answer is complete by ``until``."""
+        """Make one request, whose answer must be complete by ``until``."""
         path, query, body, headers = request_for(verb, params)
         patience_s = LONG_S if verb.about.slow else None
-        if patience_s is not None:  # only of what lives is a slow answer waited for
+        if patience_s is not None:  # wait that long only for a server that answers at all
             self._client.knock()
         within_s = None if until is None else until - time.monotonic()
-        if within_s is not None and within_s <= 0:  # behind the pages of a list, however fast each came
+        if within_s is not None and within_s <= 0:  # earlier pages of the list took all of the time
             raise GatewayUnreachable(self.name, "no whole answer in time")
         form = self._client.ask(
             verb.method, path, query, body, headers, patience_s=patience_s, within_s=within_s, changes=verb.changes
         )
         answer = verb.result.read(form)
-        if form == [] and not self._is_gateway:  # any program may answer that: a gateway has a status as well
+        if form == [] and not self._is_gateway:  # any server may answer []; a gateway also has a status
             Status.from_json(self._client.ask("GET", "/api/status"))
         self._is_gateway = True
         self.noted(verb, params)
