@@ -24,11 +24,10 @@ __all__ = ["Check", "Level", "examine"]
 
 
 def examine(path: Path, ctx: Context, progress: Callable[[int, int], None] = lambda _, __: None) -> list[Check]:
-    """Every check of a database file, in a fixed order. ``progress`` is called with how much is done, and how much
-    there is.
+    """Every check of a database file, in a fixed order. ``progress`` is called with the work done and the total.
 
-    What cannot be looked at is a finding as well. Raises DatabaseMissing and DatabaseUnavailable where there is
-    nothing to look at.
+    A part that cannot be read is a finding too. Raises DatabaseMissing and DatabaseUnavailable where there is nothing
+    to check.
     """
     return [*_check_configuration(ctx), *check_secrets(ctx.secret_files()), *_examine(path, ctx, progress)]
 
@@ -55,7 +54,7 @@ def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> 
         whole = check_whole(path)
         found += whole
         if any(check.check == "schema" and check.level is Level.WARNING for check in whole):
-            return found  # of another version: its rows are not read before that is put right
+            return found  # the rows of another version are not read
         reader = SqliteReader(path)
     except StorageError as error:
         return [*found, _unread("file", error)]
@@ -75,9 +74,9 @@ def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> 
     return found
 
 
-#: To read every page takes as long as so many scans of the journal.
+#: For the progress: reading every page takes about as long as this many scans of the journal.
 PAGES = 2
-#: What to do where nothing more is known of an error.
+#: The advice for an error that has no advice of its own.
 OTHERWISE = (
     "put right what else is found here; if that is nothing, keep the file and restore a backup: `lanes db restore FILE`"
 )
@@ -94,7 +93,7 @@ _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
 
 
 def _unread(name: str, error: StorageError) -> Check:
-    """A part that could not be read: damage, the log of another file, or something in the way."""
+    """A part that could not be read: the file is damaged or was replaced, or something else prevents it."""
     level = broken if isinstance(error, DatabaseDamaged | DatabaseReplaced) else warning
-    ours = error.fix == StorageError.fix  # which leads to the doctor
-    return level(name, f"it cannot be read: {error}", OTHERWISE if ours else error.fix)
+    is_generic = error.fix == StorageError.fix  # it only names the doctor
+    return level(name, f"it cannot be read: {error}", OTHERWISE if is_generic else error.fix)

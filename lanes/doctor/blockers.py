@@ -1,4 +1,4 @@
-"""Who keeps a locked database locked, and what to do about it."""
+"""Which processes keep a database locked, and what to do about them."""
 
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +23,7 @@ def remedy(database: str) -> str | None:
     files = Files.of(path)
     owners = _owners(path)
     holding = holders(files.memory, files.side)
-    # one that runs and holds only the lock of the side file waits for SQLite's, like everyone else
+    # A stopped holder is the culprit: a running one may hold only the side file's lock and wait for SQLite's.
     pids = [pid for pid in holding if state_of(pid) in STOPPED] or holding[:1]
     pids = pids or [pid for pid in owners if state_of(pid) in _STATES]
     if not pids:
@@ -31,12 +31,12 @@ def remedy(database: str) -> str | None:
     processes = ", ".join(_process_text(pid, owners.get(pid)) for pid in pids)
     numbers = " ".join(str(pid) for pid in pids)
     if any(state_of(pid) in STOPPED for pid in pids):
-        return f"it is held by {processes}: {_cure(numbers)}, then repeat"
+        return f"it is held by {processes}: {_advice(numbers)}, then repeat"
     return f"it is held by {processes}: wait for it, or end it (`kill {numbers}`), then repeat"
 
 
 def check_lock(path: Path) -> list[Check]:
-    """Whether a stopped process holds the write lock. One that runs gives it back in a moment."""
+    """Whether a stopped process holds the write lock. A running one releases it soon."""
     files = Files.of(path)
     stopped = [pid for pid in holders(files.memory, files.side) if state_of(pid) in STOPPED]
     if not stopped:
@@ -44,15 +44,15 @@ def check_lock(path: Path) -> list[Check]:
     owners = _owners(path)
     processes = ", ".join(_process_text(pid, owners.get(pid)) for pid in stopped)
     message = f"nobody can write: the write lock is held by {processes}"
-    return [warning("lock", message, _cure(" ".join(map(str, stopped))))]
+    return [warning("lock", message, _advice(" ".join(map(str, stopped))))]
 
 
-def _cure(numbers: str) -> str:
+def _advice(numbers: str) -> str:
     return f"let it go on (`kill -CONT {numbers}`) or end it (`kill -9 {numbers}`)"
 
 
 def _owners(path: Path) -> dict[int, OwnerRow]:
-    """The owners of this host that may hold it, by process. Reading works while another process writes."""
+    """The owners on this host, by pid. Reading works while another process holds the write lock."""
     me = this_process()
     try:
         with closing(SqliteReader(path)) as reader:

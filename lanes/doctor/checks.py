@@ -1,11 +1,11 @@
-"""What one check of the doctor found."""
+"""The results of the doctor's checks."""
 
 from typing import Self
 
 from lanes.records import Check, Level
 
-#: The checks whose sentences contain only words of lanes, and names of hosts, users and files. Those of any other check
-#: may quote a conversation or a key: a bundle without texts leaves them out, so that a new check cannot leak.
+#: The checks whose sentences contain only words of lanes, and names of hosts, users and files. Any other check may
+#: quote a conversation or a key, so a bundle without texts leaves its sentences out; thus a new check cannot leak.
 OWN_WORDS = frozenset(
     {
         "clocks", "configuration", "dead_letters", "descriptors", "disk", "draining", "file", "file_system", "folder",
@@ -16,7 +16,7 @@ OWN_WORDS = frozenset(
 
 
 class QuotingMessage(str):
-    """The message of another check; ``bare`` is the same without what it quotes."""
+    """A message that quotes data; ``bare`` is the same message without the quoted parts."""
 
     bare: str
 

@@ -1,4 +1,4 @@
-"""How many files the gateways may have open, and how many runs that allows."""
+"""The checks of the limit on open files: how many runs it allows the gateways."""
 
 import resource
 
@@ -11,13 +11,13 @@ from lanes_storage import reads
 from lanes_storage.interface import Reader
 from lanes_storage.records import OwnerRow
 
-#: As many runs as one provider runner has at once, unless configured otherwise.
+#: The default ``max_runs`` of a provider runner.
 USUAL_RUNS = 1_000
 FIX = "raise the hard limit: `ulimit -Hn`, LimitNOFILE= (systemd), --ulimit nofile= (Docker)"
 
 
 def check_descriptors(reader: Reader, ctx: Context) -> list[Check]:
-    """What the gateways of this host may have open; where none lives, what one that is started from here may."""
+    """How many files the gateways of this host may open; where none lives, one that is started from here."""
     me, liveness = this_process(), Liveness(ctx.now())
     owners = reader.read(reads.owners())
     here = [o for o in owners if o.kind == "gateway" and is_here(o, me) and liveness.lives(o)]
@@ -31,7 +31,7 @@ def check_descriptors(reader: Reader, ctx: Context) -> list[Check]:
 
 
 def _of(owner: OwnerRow) -> Check | None:
-    """One gateway; None where the system does not show it."""
+    """The check of one gateway; None where the system does not show its descriptors."""
     if (used := descriptors.used_by(owner.pid)) is None:
         return None
     open_files, most = used

@@ -1,4 +1,4 @@
-"""The file: whether it is whole, who may read and write it, and whether there is room."""
+"""The checks of the database file: whether it is damaged, who may read and write it, and the free disk space."""
 
 import os
 import sqlite3
@@ -16,9 +16,9 @@ from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_rese
 
 #: Less free space than this is reported; every commit needs some, and so does the WAL.
 LEAST_ROOM = 512 * 1024 * 1024
-#: The log is cut back to 64 MiB after each checkpoint; more means that something keeps it from that.
+#: The WAL is truncated to 64 MiB after each checkpoint; more means that something prevents it.
 LARGEST_LOG = 256 * 1024 * 1024
-#: Deviations of the schema that are named.
+#: How many deviations of the schema are named.
 NAMED = 5
 _STICKY = 0o1000
 
@@ -34,7 +34,7 @@ def size(count: int) -> str:
 
 
 def check_file(facts: FileFacts) -> list[Check]:
-    """What the file system says."""
+    """The checks of the file and its file system that read no page."""
     return [check_engine(), _place(facts), _mode(facts), _folder(facts), _room(facts), _log(facts)]
 
 
@@ -44,7 +44,7 @@ def check_secrets(files: Iterable[Path]) -> list[Check]:
 
 
 def check_users(path: Path) -> list[Check]:
-    """Whether every process that has it open has the same files open."""
+    """Whether the file has one name, and every process that uses this name has the same files open."""
     found = []
     if (alias := other_names(path)) is not None:
         found.append(
@@ -58,7 +58,7 @@ def check_users(path: Path) -> list[Check]:
 
 
 def _saving(one: Stranger) -> str:
-    """How to save what it has open. Stopped first, so that the file and its log are of one moment."""
+    """How to save the files that a process has open. It is stopped first, so that file and WAL match."""
     lost = "nobody else sees what it wrote there, and that is lost when it ends"
     if one.database is None:
         return f"{lost}. Move the file back to its name, with those beside it: the process then continues"
@@ -71,7 +71,7 @@ def _saving(one: Stranger) -> str:
 
 
 def check_engine() -> Check:
-    """Which SQLite this is."""
+    """The version of SQLite, and whether it has the WAL-reset fault."""
     version = sqlite3.sqlite_version
     if has_reset_fault(sqlite3.sqlite_version_info[:3]):
         note = "lanes does not meet its WAL-reset fault; no other program older than 3.51.3 may write or checkpoint it"
@@ -80,8 +80,8 @@ def check_engine() -> Check:
 
 
 def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
-    """Its schema, and whether every page can be read and fits the others; ``indexes`` takes longer and compares them
-    as well. Raises StorageError."""
+    """Check the schema, and that every page can be read and is consistent; ``indexes`` also compares the indexes, which
+    takes longer. Raises StorageError."""
     application, version = marks(path)
     if application != versions.APPLICATION_ID:
         return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
@@ -108,10 +108,11 @@ def _schema(path: Path, version: int) -> Check:
 
 
 def _replaced() -> bool:
-    """Whether the tables that this process would import are of another version: SQLModel is too large to load early."""
+    """Whether another version of lanes was installed under this process, which imports the tables only now: SQLModel is
+    too large to load early."""
     try:
         from lanes_storage.schema import tables
-    except Exception:  # of a version that does not fit this one, anything may be raised
+    except Exception:  # modules of another version may raise anything
         return True
     return tables.VERSION != versions.VERSION
 
@@ -139,7 +140,7 @@ def _barred(files: Files) -> tuple[str, str] | None:
     """What keeps this user from writing the database, with the remedy; None: nothing."""
     me, beside = user_name(os.geteuid()), (files.log, files.memory, files.side)
     needed = [files.database, *(path for path in beside if path.exists())]
-    if len(needed) <= len(beside):  # some are still to be made
+    if len(needed) <= len(beside):  # some do not exist yet
         needed.append(files.database.parent)
     for path in needed:
         if os.access(path, os.R_OK if path == files.side else os.R_OK | os.W_OK):
@@ -148,7 +149,7 @@ def _barred(files: Files) -> tuple[str, str] | None:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return f"{message}: its file system is read-only", "mount it for writing"
         owner = files.database.stat().st_uid
-        if owner != os.geteuid():  # to give the file away would keep its own user from it
+        if owner != os.geteuid():  # changing its owner would lock out the user who owns it
             return message, f"run lanes as {user_name(owner)}, to whom the database belongs"
         return message, f"chmod u+rw {path}" if path.stat().st_uid == owner else f"chown {me} {path}"
     return None

@@ -1,4 +1,5 @@
-"""The owners: who lives, who is dead or silent, whether they agree, and whether the gateways answer."""
+"""The checks of owners: which are alive, dead or silent, whether their configurations and clocks agree, and whether
+the gateways answer."""
 
 import contextlib
 import http.client
@@ -23,20 +24,20 @@ from lanes_storage.records import OwnerRow
 
 #: How far two clocks may differ before it is reported.
 SKEW_MS = 5_000
-#: How long a gateway may take to say that it is healthy, and ready: that takes 2 s where nothing can be stored.
+#: How long a gateway may take to answer a health check; ``/readyz`` takes 2 s where nothing can be stored.
 ANSWER_S = 5.0
 AWAY = "in another container or on another host"
 
 
 def check_gateways(reader: Reader, ctx: Context) -> list[Check]:
-    """Everything that the owners' rows show."""
+    """The checks of the owners' rows."""
     owners, now, me = reader.read(reads.owners()), ctx.now(), this_process()
     living = [*filter(Liveness(now).lives, owners)]
     return [*_owners(owners, now, me), *_configurations(living), *_clocks(owners, now), *_drains(living)]
 
 
 def check_port(reader: Reader, ctx: Context) -> list[Check]:
-    """Whether the gateways of this host answer, or something else has taken the port of the one to come."""
+    """Whether the gateways of this host answer; without one, whether the configured port is free."""
     me = this_process()
     serving = [owner for owner in reader.read(reads.owners()) if owner.url and not is_gone(owner, me)]
     mine = [owner for owner in serving if is_here(owner, me)]
@@ -52,7 +53,7 @@ def check_port(reader: Reader, ctx: Context) -> list[Check]:
         fix = "end what listens there, or choose another port: gateway.port, LANES_GATEWAY_PORT, --port"
         holder, lives = holder_of(port), Liveness(ctx.now()).lives
         elsewhere = [owner for owner in serving if urlsplit(owner.url or "").port == port and lives(owner)]
-        if elsewhere:  # of a container with the network of this host, or with a port that is published
+        if elsewhere:  # in a container that shares the network of this host, or publishes its port
             by = "" if holder is None else f", by {holder}"
             message = f"{host}:{port} is in use{by}: gateway {elsewhere[0].id} listens on that port, {AWAY}"
             return [ok("port", message)]
@@ -92,7 +93,8 @@ def _configurations(living: list[OwnerRow]) -> list[Check]:
 
 
 def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
-    """A heartbeat from the future is a clock that is ahead; one whose two clocks have parted, a clock that was set."""
+    """Find clocks of other hosts that are ahead (a heartbeat from the future), and a wall clock of this host that was
+    set (its distance to the boot clock has changed since the last heartbeat)."""
     found = []
     fix = "keep the clocks of all hosts in step (NTP); runs are not judged by them, but pauses and parks end by them"
     for owner in owners:
@@ -136,7 +138,7 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
 
 
 def _get(url: str, path: str) -> tuple[int | None, str]:
-    """The status of an answer, None where there is none, and what it says."""
+    """The HTTP status of an answer, None where there is none, and the status word in it."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_S)
     with contextlib.closing(connection):

@@ -1,4 +1,4 @@
-"""The invariants of the contract, queried on a live file."""
+"""The check of the contract's invariants on a live file."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,13 @@ from lanes_storage.interface import Reader
 from lanes_storage.reads.invariants import EXAMINATIONS, INVARIANTS, SHOWN, Breach, Invariant
 
 _FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"
-#: So often the whole journal is scanned.
+#: How many times the whole journal is scanned.
 SCANS = sum(each.scans_journal for each in EXAMINATIONS)
 
 
 def check_invariants(reader: Reader, scanned: Callable[[], None]) -> list[Check]:
-    """What must be true after every commit: one word when all hold, else one for each that does not. ``scanned`` is
-    called after each scan of the journal."""
+    """Check every invariant: one result if all hold, else one for each that is broken. ``scanned`` is called after each
+    scan of the journal."""
     breaches: dict[str, list[Breach]] = {}
     for examination in EXAMINATIONS:
         for invariant, breach in reader.read(examination.query()):

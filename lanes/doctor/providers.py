@@ -1,4 +1,4 @@
-"""The providers: which of them fail, while others answer in their place and nobody notices."""
+"""The check of providers: which of them fail unnoticed, while others answer in their place."""
 
 from collections.abc import Mapping
 
@@ -13,20 +13,20 @@ from lanes_storage.interface import Reader
 from lanes_storage.law import AttemptCause, EventType
 from lanes_storage.records import CooldownRow, EventRow, How, LaneFilter, ProviderCounts, ProviderRow, Subject
 
-#: So many of the last beginnings and ends of failing are looked at.
+#: How many of the latest starts, and of the latest ends, of failure spells are read.
 SPELLS = 1_000
-#: A provider that has answered none of so many requests, the only ones of the last hour, is reported.
+#: A provider is reported if it answered none of the last hour's requests and failed at least this many.
 UNANSWERED = 3
-#: A request that is too long does not count: the provider that says so works.
+#: A request that is too long does not count as a failure: the provider that refuses it works.
 TOO_LONG = AttemptCause.CONTEXT_OVERFLOW
 
 
 def check_providers(reader: Reader, ctx: Context) -> list[Check]:
-    """One warning for each provider that cools, has begun to fail and has not answered since, or has answered
-    none of the last hour's requests: a key that it refuses to the only lane that asks counts as the fault of that.
+    """One warning for each provider that cools, that has failed and not answered since, or that has answered none of
+    the last hour's requests. The last also finds a refused key that only one lane uses, which cools no provider.
 
-    What only gateways saw that are gone says nothing of now: they may have had other settings, and no successor of
-    theirs says that it answers again.
+    Failures from before the oldest living gateway are left out: its predecessors may have had other settings, and
+    nothing would report that the provider answers again.
     """
     at = ctx.now()
     now, liveness = at.wall, Liveness(at)
@@ -50,7 +50,7 @@ def check_providers(reader: Reader, ctx: Context) -> list[Check]:
 
 
 def _last_reported(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
-    """Of each provider the last event since then that says whether it fails. No older one is looked at."""
+    """The last event of each provider since the wall time ``since`` that shows whether it fails."""
     older = LaneFilter(at=now, of=Subject.EVENT).where("changed", How.MORE, now - since)
     before = reader.read(reads.events(chosen=older, limit=1, newest=True))
     last: dict[str, EventRow] = {}

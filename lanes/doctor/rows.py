@@ -1,4 +1,4 @@
-"""The rows: what waits, what is paused as a whole, what nothing would end, and what a person has to look at."""
+"""The checks of rows: waiting messages, ghosts, runs without limits, dead letters, pauses, times in the journal."""
 
 from itertools import pairwise
 
@@ -15,16 +15,16 @@ from lanes_storage.interface import Reader
 from lanes_storage.law import SIMULATED
 from lanes_storage.records import LaneCounts, OwnerRow, PauseRow
 
-#: So many of the last events are looked at for a clock that went back.
+#: How many of the latest events are checked for times that go back.
 EVENTS = 1_000
-#: How long a gateway may take to prove that nothing of a run is left.
+#: How long a gateway may take to prove that no process of a run survives.
 UNSEEN_MS = 60_000
-#: A step back of the clock that is worth a word.
+#: By how much times must go back to be reported.
 STEP_MS = 60_000
 
 
 def check_rows(reader: Reader, ctx: Context) -> list[Check]:
-    """What the counts and the journal show."""
+    """The checks of the counts and of the journal."""
     now = ctx.now()
     counts = reader.read(reads.counts(now.wall))
     gateways = [owner for owner in reader.read(reads.owners()) if owner.kind == "gateway"]
@@ -44,7 +44,7 @@ def _waiting(counts: LaneCounts) -> Check:
 
 def _none_lives(counts: LaneCounts, gateways: list[OwnerRow], reader: Reader, ctx: Context) -> Check:
     message, me = f"no gateway lives; messages waiting: {counts.queued}", this_process()
-    for owner in gateways:  # one that is stopped still has its port: another one would not start
+    for owner in gateways:  # a stopped one still holds its port, so that another one would not start
         if look(owner, me) is ProcessSighting.STOPPED:
             return warning("gateway", message, f"let gateway {owner.id} go on: `kill -CONT {owner.pid}`")
     start = ctx.how_to_start(lambda: reader.read(reads.real_runner_ever_ran(SIMULATED)))
@@ -88,7 +88,8 @@ def _journal(reader: Reader) -> Check:
 
 
 def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
-    """What is paused as a whole, a cause of silence that is easily forgotten; and what waits to be judged."""
+    """The pauses of all lanes or of a glob, which are easily forgotten, and lanes that stay paused because of possible
+    survivors."""
     now = ctx.now()
     found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
     unseen = [pause for pause in reader.read(reads.survivor_pauses()) if now.wall - pause.at > UNSEEN_MS]

@@ -1,4 +1,4 @@
-"""Other programs' gateways: which of them cannot be watched, or are watched by nobody."""
+"""The check of sources: other programs' gateways that cannot be watched, or that nobody watches."""
 
 from lanes.base.errors import ConfigError
 from lanes.base.terminal import clean
