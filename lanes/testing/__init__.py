@@ -1,11 +1,10 @@
-"""What lanes is tested with, for tests of programs that embed it. Nothing else of lanes imports it.
+"""Tools for tests of programs that embed lanes, and of lanes itself. The rest of lanes does not import them.
 
-- ``gateway``: a gateway whose time a test moves (``advance``), and which can end as the death of its process would.
-- ``Hands``: a clock that stands still until a test moves it; hand it to ``lanes.connect(…, clock=…)``.
+- ``gateway``: a gateway whose time a test moves (``advance``), and that can end as if its process had died.
+- ``Hands``: a clock that stands still until a test moves it; pass it to ``lanes.connect(…, clock=…)``.
 - ``broken``: the invariants that do not hold in a database.
-- ``read_history``: the judge of a campaign, from the journal; ``read_provider``: the same from what the simulated
-  provider saw.
-- ``KillPoint``: the program kills itself at a chosen commit; ``python -m lanes.testing`` does so to ``lanes``.
+- ``read_history`` judges a campaign by the journal, ``read_provider`` by the log of the simulated provider.
+- ``KillPoint``: makes the program kill itself at a chosen commit; ``python -m lanes.testing`` does so to ``lanes``.
 """
 
 from lanes.testing.gateways import TimedGateway, advance, gateway

@@ -9,7 +9,7 @@ USAGE = "usage: python -m lanes.testing --at before:N|after:N|mid:N[.M] -- COMMA
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns its exit code, if it gets there."""
+    """Run the command; returns its exit code if the kill point is not reached."""
     if len(arguments) < 4 or arguments[0] != "--at" or arguments[2] != "--":
         raise SystemExit(USAGE)
     try:

@@ -1,11 +1,11 @@
-"""A gateway for tests: its time moves only when a test says so, and it can end as the death of its process would.
+"""A gateway for tests: its time moves only when a test says so, and it can end as if its process had died.
 
     async with lanes.testing.gateway(runner) as gateway:
         message = await gateway.desk.send("agent:main:test", "hello")
         await gateway.advance("6m")
         assert (await gateway.desk.wait(message.id)).state == "failed"
 
-A runner that hangs is stalled by then.
+Here the runner hangs, and after six minutes its run has stalled.
 """
 
 import subprocess
@@ -36,7 +36,8 @@ class TimedGateway(Gateway):
 
     def __init__(self, desk: Desk, runner: Runner | None = None, **how: Any) -> None:
         super().__init__(desk, runner, **how)
-        # A process that stands for this one, so that it can die alone; it ends with this one, too.
+        # The owner's row names this process instead of the test's, so that it can die alone. It also ends with the test
+        # process.
         self._stand_in = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         died = identity_of(self._stand_in.pid)
         engine = self._engine
@@ -47,10 +48,10 @@ class TimedGateway(Gateway):
         return await advance(span, self)
 
     async def crash(self) -> None:
-        """End as ``kill -9`` ends a process: nothing is released or written any more, and it is provably gone.
+        """End like a process after ``kill -9``: nothing more is released or written, and its owner is provably gone.
 
-        Its runners, which live in the process of the test, are cancelled. The desk stays open, to look around and for
-        the next gateway: ``lanes.testing.gateway(runner, desk=gateway.desk)``.
+        Its runners, which live in the process of the test, are cancelled. The desk stays open for checks and for the
+        next gateway: ``lanes.testing.gateway(runner, desk=gateway.desk)``.
         """
         await self._engine.abandon()
         self._bury()
@@ -77,10 +78,11 @@ async def gateway(
     path: str | Path | None = None,
     desk: Desk | None = None,
 ) -> AsyncIterator[TimedGateway]:
-    """A gateway that runs, and is stopped at the end of the block, with whatever runs: it does not wait for that.
+    """A started gateway, which is stopped at the end of the block without waiting for its runs.
 
-    As ``lanes.Gateway``, with ``config`` also as the tables of a file; the runners that it names are used where none is
-    handed in. The database is a new one, the one at ``path``, or that of a ``desk`` whose clock is a ``Hands``.
+    The parameters are those of ``lanes.Gateway``; ``config`` may also be a mapping in the form of the file, whose
+    runners are used where none is passed in. The database is a new one, the one at ``path``, or that of a ``desk``
+    whose clock is a ``Hands``.
     """
     if not isinstance(config, Config):
         config = from_data(config or {}) if config or desk is None else None
@@ -103,11 +105,11 @@ async def gateway(
 async def advance(span: str | timedelta | float, *gateways: Gateway) -> Now:
     """Let time pass for gateways on one clock, which is a ``Hands``: ``"6m"``, a timedelta, or seconds.
 
-    It passes in steps of less than two seconds, each of which every loop of the gateways meets, so what is due on the
-    way happens in its order: limits, heartbeats, parked messages, warnings. What can be claimed is claimed before the
-    first. A run that is told to stop has a real second to do so. The time of the event loop (``asyncio.sleep``, the
-    limits of a request to a provider, ``timeout=``) is not moved. A quarter of an hour takes about two seconds: where
-    nothing runs, ``Hands.move`` goes far at once. Raises Unfit.
+    It passes in steps of less than two seconds, with a round of every loop of the gateways after each, so that limits,
+    heartbeats, parked messages and warnings come due in order. Claimable messages are claimed before the first step. A
+    run that is told to stop has a real second to do so. The time of the event loop (``asyncio.sleep``, the limits of a
+    request to a provider, ``timeout=``) is not moved. A quarter of an hour takes about two seconds; where nothing runs,
+    ``Hands.move`` takes a single step. Raises Unfit.
     """
     ms = _span_ms(span)
     clocks = {id(gateway.desk.clock): _hands_of(gateway.desk) for gateway in gateways}

@@ -1,4 +1,4 @@
-"""What happened, read from the journal: the judge of every campaign."""
+"""Judges a campaign by its journal: lost, duplicated, overlapping and misordered messages."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from lanes_storage.interface import Reader
 from lanes_storage.law import COUNTED_INTERRUPTIONS, INTERRUPTIONS, RELEASES, TERMINAL, EventType
 from lanes_storage.records import EventRow
 
-#: Events that are read at a time.
+#: How many events are read at a time.
 PAGE = 5_000
 #: Events that end a message that had no run.
 ENDINGS = frozenset({EventType.ENDED, EventType.ANSWERED, EventType.STEERED})
@@ -16,12 +16,12 @@ ENDINGS = frozenset({EventType.ENDED, EventType.ANSWERED, EventType.STEERED})
 
 @dataclass(slots=True)
 class History:
-    """What was found, each problem as a sentence. ``str`` gives the one line that ends a campaign."""
+    """The counts and problems of a campaign, each problem as a sentence. ``str`` gives the summary line."""
 
     messages: int = 0
     unfinished: int = 0
-    interruptions: int = 0  # that count: the owner was gone or silent
-    #: Runs whose owner did not end them: what they had asked for may still have been under way when the next began.
+    interruptions: int = 0  # counted ones: the owner was gone or silent
+    #: Runs that their owner did not end: their requests may still have been in flight when the next run began.
     cut_runs: set[int] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
@@ -48,12 +48,12 @@ class History:
 
 
 def read_history(reader: Reader, acknowledged: Iterable[int] = (), *, settled: bool = False) -> History:
-    """Judge everything that a database's journal tells, from its beginning; nothing may have been pruned.
+    """Judge the whole journal of a database, of which nothing may have been pruned.
 
     No two runs of a lane overlap; messages of a lane start in the order in which they were accepted, unless they were
     moved; every message has at most one ending and one answer, and every id in ``acknowledged`` was accepted.
-    ``settled``: all is over, so every message has ended. The journal's order is the order of the commits. To be read
-    while nobody writes. Raises ``StorageError``.
+    ``settled``: the campaign is over, so every message must have ended. The journal is in the order of the commits.
+    Call this while nothing writes. Raises ``StorageError``.
     """
     journal = _Journal()
     after = 0
@@ -76,7 +76,7 @@ def read_history(reader: Reader, acknowledged: Iterable[int] = (), *, settled: b
 
 
 class _Journal:
-    """What the journal said so far."""
+    """The state of lanes and messages after the events that were read."""
 
     def __init__(self) -> None:
         self.history = History()
@@ -84,9 +84,9 @@ class _Journal:
         self.ended: dict[int, str] = {}
         self.held: dict[str, int] = {}
         self._answered: dict[int, int] = {}
-        self._newest: dict[str, int] = {}  # the newest message that has started
-        self._beside: dict[str, list[int]] = {}  # those that started together with it
-        self._members: dict[int, list[int]] = {}
+        self._newest: dict[str, int] = {}  # by key: the newest message that has started
+        self._beside: dict[str, list[int]] = {}  # by key: the messages that started together with it
+        self._members: dict[int, list[int]] = {}  # by run: its messages
         self._moved: set[int] = set()  # by a person, or because they let others pass
 
     def add(self, event: EventRow) -> None:
@@ -147,7 +147,7 @@ class _Journal:
 
 
 def _compare_lanes(reader: Reader, journal: _Journal) -> None:
-    """The journal ends where the rows are."""
+    """Check that the lanes which the journal leaves held are those that the rows hold."""
     rows = {run.key: run.id for run in reader.read(reads.open_runs())}
     if rows != journal.held:
         journal.history.contradictions.append(f"the rows hold {rows}, the journal {journal.held}")

@@ -1,11 +1,11 @@
-"""What must be true after every commit, asked of a database through the store's own interface."""
+"""Checks a database for the invariants that must be true after every commit."""
 
 from lanes_storage.interface import Reader
 from lanes_storage.reads.invariants import EXAMINATIONS
 
 
 def broken(reader: Reader) -> list[str]:
-    """Every invariant that does not hold, in words, with the rows that break it; empty where all is well.
+    """Every invariant that does not hold, as a sentence with a row that breaks it; empty if all hold.
 
     Raises ``StorageError``.
     """

@@ -4,8 +4,8 @@
 
 ``before:N`` just before COMMIT of the Nth transaction that writes anything, with all of it written; ``after:N`` just
 after that COMMIT, before any caller is told; ``mid:N`` within it, right after the first statement that writes, and
-``mid:N.M`` right after the Mth. Commits are counted from the start of the process. Nothing in lanes knows about it:
-the stores are given another class of transactions.
+``mid:N.M`` right after the Mth. Commits are counted from the start of the process. The code under test is unaware of
+it: ``arm`` replaces the stores' class of transactions.
 """
 
 import os
@@ -25,9 +25,9 @@ _WORDS = re.compile(r"(before|after|mid):([1-9][0-9]*)(?:\.([1-9][0-9]*))?")
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """Where a process ends itself: ``where`` is ``before``, ``after`` or ``mid``, ``commit`` counts from 1.
+    """Where a process kills itself: ``where`` is ``before``, ``after`` or ``mid``, ``commit`` counts from 1.
 
-    ``write``: after so many statements of that transaction that wrote something, for ``mid``.
+    ``write``, for ``mid``: after which of the transaction's writing statements, from 1.
     """
 
     where: str
@@ -36,7 +36,7 @@ class KillPoint:
 
     @classmethod
     def parse(cls, words: str) -> "KillPoint":
-        """From ``before:17``. Raises ValueError."""
+        """Parse ``before:17``. Raises ValueError."""
         found = _WORDS.fullmatch(words)
         if found is None or (found[3] and found[1] != "mid"):
             raise ValueError(f"{words!r} is no kill point: say before:N, after:N, mid:N or mid:N.M")
@@ -46,7 +46,7 @@ class KillPoint:
         return f"{self.where}:{self.commit}" + (f".{self.write}" if self.write > 1 else "")
 
     def arm(self) -> None:
-        """Let this process kill itself there, in whichever database it writes from now on."""
+        """Make this process kill itself there; commits to all databases count, from this call on."""
         _Doomed.point, _Doomed.commits = self, 0
         for module in (store, transaction, writer):
             vars(module)["SqliteTransaction"] = _Doomed
@@ -56,7 +56,7 @@ class _Doomed(SqliteTransaction):
     """A transaction that may be the last of its process."""
 
     point: KillPoint
-    commits = 0  # of this process, so far
+    commits = 0  # in this process since ``arm``
 
     def run(self, sql: str, params: Bindings) -> int:
         changed = super().run(sql, params)
@@ -76,7 +76,7 @@ class _Doomed(SqliteTransaction):
     def __enter__(self) -> "_Doomed":
         super().__enter__()
         self._before = self._seen = self._connection.total_changes
-        self._statements = 0  # that wrote something
+        self._statements = 0  # those that wrote something
         return self
 
     def __exit__(

@@ -2,13 +2,13 @@
 
 from lanes_storage.clock import Now
 
-#: In milliseconds, as everything that a clock tells.
+#: In milliseconds, as all times of a clock.
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-#: Where every hand-moved clock begins. The three clocks differ by far, so that one taken for another is noticed.
+#: Where every hand-moved clock begins. The three times differ so much that mixing them up is noticed.
 START = Now(wall=1_790_000_000_000, boot=7_000_000, mono=300_000, boot_id="boot-of-the-test")
 
 
@@ -27,7 +27,7 @@ class Hands:
         return self.now
 
     def sleep(self, ms: int) -> Now:
-        """Let the whole machine sleep for so long: its monotonic clock stands still meanwhile."""
+        """Let the whole machine sleep for ``ms``: its monotonic clock stands still meanwhile."""
         self.now = self.now._replace(wall=self.now.wall + ms, boot=self.now.boot + ms)
         return self.now
 

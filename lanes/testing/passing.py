@@ -1,4 +1,4 @@
-"""Letting time pass for engines whose clock a test moves: each step is met by their loops before the next one comes."""
+"""Letting time pass for engines whose clock a test moves: after each step, their loops complete a round."""
 
 import asyncio
 import contextlib
@@ -10,34 +10,34 @@ from lanes.engine.upkeep.thread import LATE_MS
 from lanes.testing.moments import Hands
 from lanes_storage import doors
 
-#: The longest step. A longer one is a process that was suspended, and nothing of it counts as a stall.
+#: The longest step. A longer one would look like a suspension of the process, which counts as no stall.
 LONGEST_STEP_MS = LATE_MS - 100
-#: How long, by a real clock, a run that was told to stop may take to end before time goes on without it.
+#: How long, by a real clock, time stands still for a run that was told to stop.
 STOP_S = 1.0
-#: How long, by a real clock, a loop may take to come round: more than any machine needs.
+#: How long, by a real clock, a loop may take for a round: more than any machine needs.
 PATIENCE_S = 60.0
-#: Between two looks at a loop, and between two rounds of it.
+#: The pause between two checks of a loop, and between two of its rounds.
 LOOK_S = 0.0005
 
 
 async def let_pass(engines: Sequence[Engine], clock: Hands, ms: int, *, step_ms: int = LONGEST_STEP_MS) -> None:
-    """Let so much time pass in steps. What can be claimed now is claimed before the first of them."""
+    """Let time pass in steps. Messages that are claimable now are claimed before the first step."""
     passers = [Passer(engine) for engine in engines]
-    with contextlib.ExitStack() as restlessness:
+    with contextlib.ExitStack() as stack:
         for passer in passers:
-            restlessness.enter_context(restless(passer.upkeep))
-            await passer.engine._store.write(doors.touch)  # a commit ends its present pause
+            stack.enter_context(restless(passer.upkeep))
+            await passer.engine._store.write(doors.touch)  # a commit ends the current pause of its loop
         await _all_meet(passers)
         while ms > 0:
             clock.move(min(step_ms, ms))
             ms -= step_ms
             await _all_meet(passers)
-        await _all_meet(passers)  # what waited behind a run that has ended is claimed
+        await _all_meet(passers)  # claims messages that waited for a run that has just ended
 
 
 @contextlib.contextmanager
 def restless(loop: Loop) -> Iterator[None]:
-    """Let a loop rest no longer between two rounds than a test needs to see one end."""
+    """Let a loop pause only for LOOK_S between two rounds."""
     vars(loop)["_pause_s"] = lambda: LOOK_S
     try:
         yield
@@ -51,17 +51,17 @@ async def _all_meet(passers: Sequence["Passer"]) -> None:
 
 
 class Passer:
-    """An engine that lives through the time that passes. Raises RuntimeError where it was never started."""
+    """Waits for the loops of one engine after each step. Raises RuntimeError if it was never started."""
 
     def __init__(self, engine: Engine) -> None:
         if engine._upkeep is None or engine._dispatcher is None:
             raise RuntimeError("time passes only for what was started")
         self.engine, self.upkeep, self._dispatcher = engine, engine._upkeep, engine._dispatcher
-        self._stubborn: set[int] = set()  # runs that did not end in their time, for which nobody waits twice
+        self._stubborn: set[int] = set()  # runs that did not end within STOP_S: they are not waited for again
 
     async def meets(self) -> None:
-        """Return when both of its loops have come round since now, and the runs that were told to stop have ended."""
-        # One that is under way may have begun before.
+        """Wait until both loops have completed a round that began after this call, and stopping runs have ended."""
+        # Two rounds, since the one in progress may have begun before.
         rounds, looks = self.upkeep.rounds + 2, self._dispatcher.looks + 2
 
         def met() -> bool:
@@ -76,7 +76,7 @@ class Passer:
             self._stubborn |= stopping
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
-        """Wait for a condition as long as the engine is not stopped. Raises TimeoutError."""
+        """Wait until a condition holds or the engine is stopped. Raises TimeoutError."""
         async with asyncio.timeout(patience_s):
             while not (condition() or self.engine.stopped):  # noqa: ASYNC110 - it has no event to wait for
                 await asyncio.sleep(LOOK_S)

@@ -1,4 +1,4 @@
-"""What the simulated provider saw, read from its log: a judge that does not rest on what lanes says of itself."""
+"""Judges a campaign by the log of the simulated provider, independently of what lanes records."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request of a run, at the machine's monotonic clock in nanoseconds. ``end_ns`` None: it never ended."""
+    """One request of a run; times are of the machine's monotonic clock. ``end_ns`` None: it never ended."""
 
     key: str
     run: int
@@ -26,7 +26,7 @@ class Asked:
 
     @property
     def number(self) -> int:
-        """The first number in the text, by which a campaign counts the messages of a lane."""
+        """The first number in the text, which numbers the messages of a lane in a campaign."""
         found = _NUMBER.search(self.text)
         return int(found[0]) if found else 0
 
@@ -36,10 +36,10 @@ def read_provider(
 ) -> History:
     """Judge the log of ``lanes simulate provider --log``; the providers must be asked with ``trace = true``.
 
-    The text of each message must hold its number in its lane, which rises. Of a lane, no run may ask while an
-    older one still does, no message may be asked for after a newer one, and none may get two whole answers. Of
-    ``cut_runs`` (``History.cut_runs``) only the order counts: what a dead process had asked for ends when the
-    provider notices. ``which``: the requests that are judged, where a log has those of several databases.
+    The text of each message must hold a number that rises within its lane. In each lane, no run may ask while another
+    one still does, no message may be asked for after a newer one, and none may get two complete answers. For
+    ``cut_runs`` (``History.cut_runs``) only the order is judged: the requests of a dead process end when the provider
+    notices. ``which``: selects the requests to judge, where a log has those of several databases.
     """
     lanes: defaultdict[str, list[Asked]] = defaultdict(list)
     for request in read_requests(log):
@@ -58,7 +58,7 @@ def read_provider(
 
 
 def read_requests(log: Path) -> Iterable[Asked]:
-    """The requests in such a log that came from runs. The last line of a request is the one that counts."""
+    """The requests of runs in such a log. Of several lines about a request, the last one counts."""
     newest: dict[tuple[str, int], dict[str, object]] = {}
     with contextlib.suppress(FileNotFoundError), log.open(encoding="utf-8") as lines:
         for line in lines:
