@@ -1,5 +1,5 @@
-"""The benchmarks: every row of the targets, measured side by side in one run, told as ratios.
+"""The benchmarks: every row of the targets, measured side by side in one run and reported as ratios.
 
-Absolute figures belong to the machine; a ratio against something plain on the same machine, in the same minute,
-belongs to lanes. Nothing here is asserted by a test: ``lanes bench`` and ``make bench`` print, people judge.
+Absolute figures depend on the machine; a ratio to a plain baseline, measured on the same machine in the same minute,
+depends on lanes. No test asserts a result: ``lanes bench`` and ``make bench`` print them, people judge.
 """

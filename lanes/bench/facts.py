@@ -1,4 +1,4 @@
-"""The facts of a machine that its figures depend on."""
+"""The facts about a machine on which its figures depend."""
 
 import os
 import platform

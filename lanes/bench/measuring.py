@@ -1,4 +1,4 @@
-"""Measures the chosen rows and tells each as soon as it is known."""
+"""Measures the chosen rows and reports each result as soon as it is known."""
 
 import sys
 import tempfile
@@ -31,7 +31,7 @@ def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
             result = Result(row, row.measure(work))
         except Skipped as why:
             result = Result(row, None, str(why))
-        except Exception as error:  # the other rows are measured all the same
+        except Exception as error:  # the other rows are still measured
             log.exception("%s", row.name)
             result = Result(row, None, f"failed, {type(error).__name__}: {error}"[:200])
         write("")
@@ -41,7 +41,7 @@ def measured(rows: Sequence[BenchRow], work: Work) -> Iterator[Result]:
 def bench(
     rows: Sequence[BenchRow], size: Size, folder: Path, write: Callable[[str], None]
 ) -> tuple[dict[str, str], list[Result]]:
-    """Measure rows in a folder that is cleared away afterwards; returns the machine's facts and the results."""
+    """Measure rows in a temporary folder within ``folder``; returns the machine's facts and the results."""
     with tempfile.TemporaryDirectory(dir=folder.resolve(), prefix="lanes-bench-") as name:
         work = Work(size, Path(name), progress)
         machine = facts(work.folder)
@@ -57,7 +57,7 @@ def bench(
 
 
 def progress(doing: str) -> None:
-    """What is going on, where somebody watches."""
+    """Show the current activity, if stderr is a terminal."""
     if is_terminal(sys.stderr):
         sys.stderr.write(f"\r\033[K{doing}")
         sys.stderr.flush()

@@ -6,7 +6,7 @@ from lanes.bench.kit.rows import BenchRow, Result
 
 
 def named(row: BenchRow) -> str:
-    """A row that is not measured."""
+    """A row without a result, for ``--list``."""
     return f"{row.name:24} {row.target!s:>12}  {row.description}"
 
 

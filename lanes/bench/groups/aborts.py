@@ -20,7 +20,7 @@ IMPORTS = "import click, sqlite3, json"
 
 @contextmanager
 def _held(work: Work) -> Iterator[tuple[Path, SqliteStore, Iterator[str]]]:
-    """The database of a gateway, and the keys of its lanes, which all wait for a provider that says nothing."""
+    """The database of a gateway, and the keys of its held lanes, whose provider sends nothing."""
     path = copied(work, work.size.many)
     with gateway(work, path, provider(work).url) as process, closing(SqliteStore(path)) as store:
         hold(process, work.size.held)
@@ -33,7 +33,7 @@ def _until_held(store: SqliteStore, key: str) -> None:
 
 
 def _until_released(store: SqliteStore, key: str) -> float:
-    """Commit an abort request and watch the row; how long until the run was cancelled, in milliseconds."""
+    """Commit an abort request and watch the row; returns the milliseconds until the lane was released."""
     _until_held(store, key)
     started = time.perf_counter()
     store.write(lambda tx: doors.request_abort(tx, key, system_clock(), actor="bench"))

@@ -1,4 +1,4 @@
-"""Rows about what must not be felt: other people's searches, other runners' backlogs, large requests, checkpoints."""
+"""Rows about load that must not slow other work: searches, backlogs of other runners, large requests, checkpoints."""
 
 import asyncio
 import contextlib
@@ -20,18 +20,18 @@ from lanes_storage.clock import system_clock
 from lanes_storage.records import Admission, NewMessage
 from lanes_storage.sqlite import SqliteStore
 
-#: A filter that looks at every lane, and finds none.
+#: A filter that compares every lane and chooses none.
 SEARCH = json.dumps({"filter": "nothing has such a key", "limit": 50}).encode()
-#: Heads for whom no gateway has the runner.
+#: A runner that no gateway has.
 ABSENT = "absent"
-#: So large is a large request.
+#: The size of a large request, in bytes.
 LARGE = 3_000_000
-#: Small writes in one round of the checkpoint: they fill its 12,000 frames more than once.
+#: Small writes in one round: they fill the 12,000 frames that cause a checkpoint more than once.
 SMALL_WRITES = 4_000
 
 
 def _replies(process: BenchProcess, numbers: Iterator[int], times: int) -> list[float]:
-    """How long each of some messages took from its sending to its reply, one after the other, in milliseconds."""
+    """Send messages one after the other; returns the milliseconds from sending to reply of each."""
     body = b'{"text": "hello"}'
     requests = (request(f"/api/lanes/beside:{next(numbers)}/messages?wait=30", body) for _ in range(times))
     return checked(load(process.port, 1, requests), 200).latencies_ms
@@ -39,7 +39,7 @@ def _replies(process: BenchProcess, numbers: Iterator[int], times: int) -> list[
 
 @contextlib.contextmanager
 def _searching(process: BenchProcess) -> Iterator[None]:
-    """Somebody searches all lanes, again and again."""
+    """Search all lanes again and again during the block."""
     over = threading.Event()
 
     def search() -> None:
@@ -72,7 +72,7 @@ def _claim_beside_search(work: Work) -> Measured:
 
 
 def _waiting(path: Path, lanes: int) -> None:
-    """Let a message wait in every lane for a runner that nobody has."""
+    """Let a message wait in every lane for a runner that no gateway has."""
     store, now = SqliteStore(path), system_clock()
     for first in range(0, lanes, 1_000):
         keys = [f"lane:{number}" for number in range(first, min(first + 1_000, lanes))]

@@ -1,7 +1,7 @@
 """Rows about run cycles through the store, against plain ``sqlite3``.
 
-That replays what 0.1.0 did, which does not move with the design, or does the very sets of today, which shows what our
-own code adds to them.
+The baseline replays either the statements of 0.1.0, which stay the same whatever the design, or today's own sets of
+statements, which shows what the Python code adds to them.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from lanes_storage.interface import AsyncStore, Step
 
 
 def through_the_store(work: Work, callers: int, *, synchronous: str = "full", grouped: bool = True) -> float:
-    """Cycles a second by so many concurrent callers; each step is durable before its caller goes on."""
+    """Cycles a second of ``callers`` concurrent callers; each step is durable before its caller goes on."""
     path = copied(work, work.size.lanes)
     figure = asyncio.run(_cycles(work, path, callers, synchronous, grouped))
     path.unlink()
@@ -34,7 +34,7 @@ async def _cycles(work: Work, path: Path, callers: int, synchronous: str, groupe
     count = _count(work, callers if grouped else 1)
     numbers = iter(range(count))
     async with _opened(path, synchronous) as store:
-        # each caller is a separate process, whose heartbeat names all that it holds: one run
+        # each caller is an owner of its own, so that a heartbeat names all that its owner holds: one run
         owners = await store.write(lambda tx: [cycle.register(tx, system_clock()) for _ in range(callers)])
         write = store.write if grouped else _one_by_one(store)
 
@@ -48,7 +48,7 @@ async def _cycles(work: Work, path: Path, callers: int, synchronous: str, groupe
 
 
 def _count(work: Work, batch: int) -> int:
-    """Cycles in a round: one transaction a step costs so much more that fewer tell as much."""
+    """Cycles in a round: fewer for one transaction a step, where each takes much longer."""
     return work.size.cycles if batch > 1 else max(work.size.cycles // 4, 32)
 
 
@@ -97,7 +97,7 @@ def _against_sets(callers: int) -> Callable[[Work], Measured]:
 
 
 def _rounds(work: Work, callers: int, synchronous: str) -> list[Figures]:
-    """Through the store, by what 0.1.0 did, and, where both the rows and sets are about it, by today's sets."""
+    """Cycles a second through the store, of 0.1.0's statements, and, where a row needs them, of today's sets."""
     measures = [
         lambda: through_the_store(work, callers, synchronous=synchronous),
         lambda: recorded.cycles_a_second(work, callers, _count(work, callers), synchronous),

@@ -1,4 +1,4 @@
-"""Rows about the life of one gateway with many lanes: start, memory, kill -9, and the next one."""
+"""Rows about the life of one gateway with many lanes: start, memory, kill -9, and its successor."""
 
 import sqlite3
 import time
@@ -21,17 +21,17 @@ from lanes_storage.sqlite import SqliteStore
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What one gateway and its successor showed: seconds and megabytes."""
+    """The figures of one gateway and its successor, in seconds and megabytes."""
 
     ready_s: Figures
     idle_mb: Figures
     running_mb: Figures
     claim_s: Figures  # from the start of the successor's process to its first claim
-    recovery_s: Figures  # of that, from its registration on
+    recovery_s: Figures  # the part of that after its registration
 
 
 def life(work: Work) -> Life:
-    """Several lives."""
+    """The figures of a gateway's life, measured once for all rows."""
     return work.once("life", lambda: Life(*work.each(lambda: _live(work))))
 
 
@@ -58,7 +58,7 @@ def _live(work: Work) -> tuple[float, ...]:
 
 
 def until_running(path: Path, runs: int) -> None:
-    """Wait until so many lanes are held."""
+    """Wait until that many lanes are held."""
     _until(path, "SELECT count(*) FROM lanes WHERE run_id IS NOT NULL", runs)
 
 
@@ -102,7 +102,7 @@ def _release(work: Work) -> Measured:
 
 
 def _dead_owner() -> NewOwner:
-    """A process of this host that is provably gone: its number is in use by one that started at another time."""
+    """A process of this host that is provably gone: its pid is now that of a process with another start time."""
     me = living()
     return NewOwner(
         me.kind, me.host, me.boot_id, me.pid_ns, me.pid, me.start_time - 1, "dead", 5_000, 30_000, ("chat",)

@@ -1,4 +1,4 @@
-"""Rows about requests of other programs that a gateway passes on: what it adds to an event, and what a stream takes."""
+"""Rows about requests that a gateway passes on: the latency that it adds to an event, the memory of open streams."""
 
 from lanes.bench.groups.web import chat, latency, provider
 from lanes.bench.kit.filling import copied

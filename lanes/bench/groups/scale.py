@@ -1,4 +1,4 @@
-"""Rows about large databases: what is done all the time must cost the same for a million lanes as for a thousand."""
+"""Rows about large databases: frequent operations must cost the same with a million lanes as with a thousand."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def living() -> NewOwner:
 
 
 def _large(work: Work, lanes: int) -> Path:
-    """One copy for each size, which the rows of this module share."""
+    """A copy with that many lanes, which the rows of this module share."""
     return work.once(f"large {lanes}", lambda: copied(work, lanes))
 
 
@@ -60,7 +60,7 @@ def _flat(prepare: Callable[[SqliteStore], Call], share: float, times: int) -> C
 
 
 def _growth(figures: dict[int, Figures]) -> Measured:
-    """How much dearer the largest database is than the smallest."""
+    """The ratio of the cost in the largest database to that in the smallest."""
     costs = list(figures.values())
     return Measured(costs[-1] / costs[0], _costs(figures))
 
@@ -70,7 +70,7 @@ def _costs(figures: dict[int, Figures]) -> str:
 
 
 def _passes(store: SqliteStore) -> Call:
-    """A pass over one owner, whatever other rounds and rows have left in the file."""
+    """A reconcile pass over a single owner: those that other rounds and rows left in the file are ended first."""
     for owner in store.read(reads.owners()):
         store.write(lambda tx, of=owner.id: cycle.end_owner(tx, of, system_clock()))  # type: ignore[misc]
     store.write(lambda tx: cycle.register(tx, system_clock(), living()))
@@ -101,14 +101,14 @@ def _claim(work: Work) -> Measured:
         owner = store.write(lambda tx: cycle.register(tx, system_clock(), living()))
         numbers = iter(range(10**9))
         now = system_clock()
-        # of the same fifty lanes at every size, so that the cache is no part of it
+        # the same fifty lanes at every size, so that the cache makes no difference
         return lambda: store.write(lambda tx: cycle.whole(tx, owner, f"lane:{next(numbers) % 50}", now))
 
     return _growth(_flat(whole, 0.5, max(work.size.calls // 10, 20))(work))
 
 
 def _start(work: Work) -> Measured:
-    """From the start of the process to its readiness, in milliseconds: the process itself is most of it."""
+    """From the start of the process to its readiness, in microseconds; most of it is starting the process itself."""
 
     def of(lanes: int) -> Callable[[], float]:
         def start() -> float:

@@ -31,20 +31,20 @@ def serving(work: Work) -> BenchProcess:
 
 
 def checked(done: Load, *allowed: int) -> Load:
-    """The same, unless the server answered otherwise."""
+    """Return the load, if every status is allowed. Raises RuntimeError."""
     if not done.statuses <= set(allowed):
         raise RuntimeError(f"the server answered {done.statuses}")
     return done
 
 
 def hold(process: BenchProcess, lanes: int) -> None:
-    """Give so many lanes a message whose provider says nothing."""
+    """Make that many lanes hang: each gets a message to which the provider sends nothing."""
     hang = (request(f"/api/lanes/lane:{n}/messages", b'{"text": "hang"}') for n in range(lanes))
     checked(load(process.port, 32, hang), 202)
 
 
 def _enqueue(work: Work) -> Measured:
-    """Lanes that are all held, so that what is measured is the enqueue and not the runs behind it."""
+    """Enqueue on lanes that are all held, so that the enqueue alone is measured, without runs."""
     bare, body = plain(work, "bare"), b'{"text": "hello"}'
 
     def post(process: BenchProcess) -> float:
@@ -78,7 +78,7 @@ def _relay(work: Work) -> Measured:
 
 
 def latency(work: Work, process: BenchProcess, path: str = "/v1") -> float:
-    """How long an event takes to the client, p50, in milliseconds."""
+    """The latency of an event from the provider to the client, p50, in milliseconds."""
     latencies: list[float] = []
 
     def seen(chunk: bytes) -> None:

@@ -14,12 +14,12 @@ OWNER = NewOwner("gateway", "bench", boot_id(), "", 1, 1, "bench", 5_000, 30_000
 
 
 def register(tx: Transaction, now: Now, owner: NewOwner = OWNER) -> int:
-    """Enter the process that holds everything."""
+    """Register the owner that holds every lane; returns its id."""
     return doors.register(tx, owner, now)
 
 
 def end_owner(tx: Transaction, owner: int, now: Now) -> None:
-    """Close it."""
+    """End the owner."""
     doors.end_owner(tx, owner, now, cause="stopped", by="bench")
 
 
@@ -39,7 +39,7 @@ def claim(owner: int, message: int, now: Now) -> CommandStep[Claimed]:
 
 
 def _claim(tx: Transaction, wanted: Sequence[tuple[int, int, Now]]) -> list[Claimed]:
-    """As a dispatcher claims a page: one look at its heads, which nothing binds to an owner, and one set."""
+    """Claim as a dispatcher claims a page: one read of its heads, and one set of claims."""
     owner, _, now = wanted[0]
     heads = doors.candidates_among(tx, owner, now, [message for _, message, _ in wanted])
     of = {head.message_id: head for head in heads}
@@ -57,12 +57,12 @@ def heartbeat(owner: int, ticket: Ticket, now: Now) -> CommandStep[list[Ticket] 
 
 
 def complete(ticket: Ticket, now: Now) -> CommandStep[Release]:
-    """The run has its reply."""
+    """Complete the run with a reply."""
     return doors.complete(ticket, RunResult("hello back"), now, by="bench")
 
 
 def whole(tx: Transaction, owner: int, key: str, now: Now) -> None:
-    """A whole cycle in one transaction."""
+    """One run cycle in one transaction."""
     claimed = claim(owner, enqueue(key, now)(tx), now)(tx)
     heartbeat(owner, claimed.ticket, now)(tx)
     complete(claimed.ticket, now)(tx)

@@ -1,4 +1,4 @@
-"""Databases with many lanes, made in seconds: one lane goes through the doors, its rows are then multiplied."""
+"""Databases with many lanes, made in seconds: one lane is made by the doors, then its rows are multiplied."""
 
 import shutil
 import sqlite3
@@ -13,8 +13,8 @@ from lanes_storage.sqlite.file.binding import placed
 from lanes_storage.sqlite.file.connect import open_writer
 from lanes_storage.statements import MARK_BLOCKS
 
-#: What names what in the tables that are multiplied: these columns move with each copy by what there is of that.
-#: A run is named by the epoch that claimed it.
+#: The columns of multiplied tables that refer to a row or an epoch, and to which: in each copy they are offset by the
+#: number of those. The id of a run is the epoch of its claim.
 MOVING = {
     "lanes": {"id": "lanes", "epoch": "epoch", "run_id": "epoch", "head_id": "messages"},
     "messages": {"id": "messages", "lane_id": "lanes", "run_id": "epoch"},
@@ -24,7 +24,7 @@ MOVING = {
 
 
 def filled(work: Work, lanes: int) -> Path:
-    """A database with so many idle lanes, each with one finished message. To be copied, not changed."""
+    """A database with that many idle lanes, each with one finished message. It must only be copied, not changed."""
 
     def make() -> Path:
         work.progress(f"making {lanes:,} lanes")
@@ -36,14 +36,14 @@ def filled(work: Work, lanes: int) -> Path:
 
 
 def copied(work: Work, lanes: int) -> Path:
-    """A copy of it to change."""
+    """A copy of such a database, which may be changed."""
     path = work.fresh("copied.db")
     shutil.copyfile(filled(work, lanes), path)
     return path
 
 
 def fill(path: Path, lanes: int) -> None:
-    """Make a database with so many idle lanes ``lane:0``, ``lane:1``, …."""
+    """Make a database with that many idle lanes ``lane:0``, ``lane:1``, …."""
     store = SqliteStore(path, create=True)
     now = system_clock()
     owner = store.write(lambda tx: cycle.register(tx, now))
@@ -54,9 +54,9 @@ def fill(path: Path, lanes: int) -> None:
 
 
 def multiply(path: Path, copies: int, key: str, times: Mapping[str, int]) -> None:
-    """Copy every lane of a database so many times, with all that belongs to it.
+    """Copy every lane of a database ``copies`` times, with all rows that belong to it.
 
-    ``key``: the key of a lane's ``n``-th copy, in SQL. ``times``: columns that move by so much with each copy.
+    ``key``: the key of a lane's ``n``-th copy, in SQL. ``times``: further columns, and their offset per copy.
     """
     connection = open_writer(path, create=False)
     connection.execute("PRAGMA synchronous = OFF")
@@ -80,7 +80,7 @@ def _number(connection: sqlite3.Connection, sql: str) -> int:
 
 
 def _multiply(connection: sqlite3.Connection, table: str, moved: Mapping[str, int], copies: int, key: str) -> None:
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]  # without those that are computed
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]  # without computed ones
     of_lane = "id" if table == "lanes" else "lane_id"
 
     def copy(column: str) -> str:

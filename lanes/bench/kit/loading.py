@@ -1,4 +1,4 @@
-"""A client that costs little: it must not be what is measured."""
+"""A lightweight HTTP client, so that the client is not what is measured."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Load:
-    """What came of many requests."""
+    """The results of many requests."""
 
     seconds: float
     latencies_ms: list[float] = field(default_factory=list)
@@ -29,13 +29,13 @@ def request(path: str, body: bytes, *headers: str) -> bytes:
 
 
 def load(port: int, connections: int, requests: Iterator[bytes], seen: Callable[[bytes], None] | None = None) -> Load:
-    """Send requests over so many connections, each the next as soon as its answer is whole."""
+    """Send requests over several connections; each sends the next one as soon as it has its whole answer."""
     return asyncio.run(_load(port, connections, requests, seen))
 
 
 @contextmanager
 def held_open(port: int, requests: Iterable[bytes]) -> Iterator[None]:
-    """Streams that have begun and do not end during the block, each over a separate connection, one after the other."""
+    """Streams that stay open during the block, each on its own connection; they are opened one after the other."""
     with ExitStack() as ending:
         for one in requests:
             stream = ending.enter_context(socket.create_connection(("127.0.0.1", port)))

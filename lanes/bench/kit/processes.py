@@ -1,4 +1,4 @@
-"""Processes that the rows measure: gateways, plain servers, and how much memory they take."""
+"""The processes that the rows measure: gateways, plain servers and commands."""
 
 import contextlib
 import http.client
@@ -48,7 +48,7 @@ token_file = "{token}"
 
 
 class BenchProcess:
-    """A process of ours that stays until it is ended. A gateway in a ``with`` is ready, and is killed at its end."""
+    """A server process. ``with`` waits until a gateway is ready, and kills it at the end of the block."""
 
     def __init__(self, work: Work, name: str, *arguments: str, python: str = sys.executable) -> None:
         self.log = work.fresh(f"{name}.log")
@@ -74,7 +74,7 @@ class BenchProcess:
 
     @property
     def url(self) -> str:
-        """Where it is reached."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def resident_mb(self) -> float:
@@ -88,7 +88,7 @@ class BenchProcess:
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def ready(self) -> float:
-        """Wait until it says that it is ready; how long that was after its start, in seconds."""
+        """Wait until it reports that it is ready; returns the seconds since its start."""
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             with contextlib.closing(connection), contextlib.suppress(OSError):
@@ -114,8 +114,8 @@ class BenchProcess:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """An environment in which nothing of the user's own is found, and a module is compiled once: what is measured is an
-    installed program, also where it runs from a checkout."""
+    """An environment without the user's own files, in which each module is compiled only once, so that a checkout is
+    measured like an installed program."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "XDG_"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     own = {"XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "PYTHONPYCACHEPREFIX": "compiled"}
@@ -130,12 +130,12 @@ def plain(work: Work, app: str, *more: str) -> BenchProcess:
 def gateway(
     work: Work, database: Path, provider: str, max_runs: int = 1_000, python: str = sys.executable
 ) -> BenchProcess:
-    """A gateway on a database, whose one runner asks that provider."""
+    """A gateway on a database; its only runner asks the provider at that URL."""
     return _serving(work, database, CONFIG.format(provider=provider, max_runs=max_runs), python)
 
 
 def guard(work: Work, database: Path, provider: str) -> BenchProcess:
-    """A gateway that passes requests of another program on to that provider, at ``/g/bench/TOKEN/v1``."""
+    """A gateway that passes requests on to the provider at that URL, from ``/g/bench/TOKEN/v1``."""
     token = work.fresh("source.token")
     token.write_text(TOKEN, encoding="ascii")
     token.chmod(0o600)
@@ -149,12 +149,12 @@ def _serving(work: Work, database: Path, settings: str, python: str) -> BenchPro
     return BenchProcess(work, "gateway", "-m", "lanes", *arguments, python=python)
 
 
-#: What the script ``lanes`` of an installation runs.
+#: The code that the script ``lanes`` of an installation runs.
 LANES = "from lanes.commands import main; main()"
 
 
 def command(work: Work, *arguments: str) -> float:
-    """Run a Python process to its end; how long it took, in milliseconds."""
+    """Run a Python process to its end; returns how long it took, in milliseconds."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments],

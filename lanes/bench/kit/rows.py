@@ -1,4 +1,4 @@
-"""What a row of the table is: a target, how it is measured, and what came out."""
+"""The rows of the table: their targets, how they are measured, and their results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound on a figure. ``unit`` stands behind it: ``ms``, ``MB``, ``%``; nothing for a ratio."""
+    """A bound on a figure. ``unit``: such as ``ms``, ``MB``, ``%``; empty for a ratio."""
 
     bound: float
     unit: str = ""
     at_least: bool = False
 
     def met(self, value: float) -> bool:
-        """Whether a figure keeps the bound."""
+        """Whether a figure meets the target."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def show(self, value: float) -> str:
@@ -50,7 +50,7 @@ def at_most(bound: float, unit: str = "") -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The figure that the target is about, and the figures behind it in words."""
+    """The figure that the target bounds, and a text with the figures that it is computed from."""
 
     value: Figures
     figures: str
@@ -68,7 +68,7 @@ class BenchRow:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A row and what came out; without ``measured``, ``why`` says why not."""
+    """A row and its result; without ``measured``, ``why`` gives the reason."""
 
     row: BenchRow
     measured: Measured | None
@@ -76,7 +76,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """One word."""
+        """``met`` or ``short`` of the target; ``failed`` or ``skipped``."""
         if self.measured is None:
             return "failed" if self.why.startswith("failed") else "skipped"
         return "met" if self.row.target.met(self.measured.value.median) else "short"
@@ -88,7 +88,7 @@ class Result:
 
     @property
     def spread(self) -> str:
-        """The lowest and the highest of the rounds; nothing where there was but one."""
+        """The lowest and the highest figure of the rounds; empty for a single round."""
         rounds = () if self.measured is None else self.measured.value.rounds
         return f"{_digits(min(rounds))}–{_digits(max(rounds))}" if len(rounds) > 1 else ""
 

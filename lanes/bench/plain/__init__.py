@@ -1,1 +1,1 @@
-"""What lanes is held against, with nothing of ours in between: plain ``sqlite3``, and plain HTTP servers."""
+"""The baselines, without code of lanes: plain ``sqlite3``, and plain HTTP servers."""

@@ -1,7 +1,6 @@
-"""Plain ``sqlite3`` running what 0.1.0 ran, on its schema: the same statements whatever becomes of lanes since.
+"""A baseline that never changes: plain ``sqlite3`` running the statements of 0.1.0 on its schema.
 
-``0_1_0.json`` was written once by ``tests/bench/record.py``. A value that begins with ``$`` or has such a word in it
-stands for a number of the cycle.
+``0_1_0.json`` was written once by ``tests/bench/record.py``. ``$NAME`` in a value stands for a value of the cycle.
 """
 
 import json
@@ -28,7 +27,7 @@ def _recorded() -> dict[str, list[Any]]:
 
 
 def copied(work: Work, lanes: int) -> Path:
-    """A database of 0.1.0 with so many idle lanes ``lane:0``, ``lane:1``, …, each with one finished message."""
+    """A database of 0.1.0 with that many idle lanes ``lane:0``, ``lane:1``, …, each with one finished message."""
 
     def make() -> Path:
         work.progress(f"making {lanes:,} lanes of 0.1.0")
@@ -45,7 +44,7 @@ def copied(work: Work, lanes: int) -> Path:
 
 
 def cycles_a_second(work: Work, batch: int, cycles: int, synchronous: str = "full") -> float:
-    """Cycles a second of plain sqlite3 that does what 0.1.0's doors did, so many steps to a transaction."""
+    """Cycles a second of plain sqlite3 with the statements of 0.1.0's doors, ``batch`` steps to a transaction."""
     doing = work.once(f"0.1.0, {cycles} by {batch}", lambda: transactions(work, batch, cycles))
     path = copied(work, work.size.lanes)
     connection = opened(path)
@@ -57,7 +56,7 @@ def cycles_a_second(work: Work, batch: int, cycles: int, synchronous: str = "ful
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """A connection as 0.1.0 set it, with all owners entered."""
+    """A connection with the settings of 0.1.0, and all owners registered."""
     connection = sqlite3.connect(path, isolation_level=None)
     for setting in _recorded()["settings"]:
         connection.execute(setting)
@@ -73,7 +72,7 @@ def _owner(number: int) -> int:
 
 
 def transactions(work: Work, batch: int, cycles: int) -> list[Statements]:
-    """The steps of so many cycles, on a fresh file."""
+    """The transactions of ``cycles`` cycles on a fresh file."""
     numbered = [_numbers(work, number) for number in range(cycles)]
     return [
         [statement for names in numbered[first : first + batch] for statement in _step(step, names)]
@@ -83,7 +82,7 @@ def transactions(work: Work, batch: int, cycles: int) -> list[Statements]:
 
 
 def _numbers(work: Work, number: int) -> dict[str, Any]:
-    """What has the place of each name in a cycle: in a fresh file the next ids are known."""
+    """The values that replace the names in a cycle; in a fresh file the next ids are known."""
     key, following = key_of(work, number), work.size.lanes + 1 + number
     lane = int(key.partition(":")[2]) + 1
     return {

@@ -1,11 +1,11 @@
-"""Plain ``sqlite3``: statements that were recorded, run again on a copy of the same file, so many to a transaction."""
+"""Replays recorded statements with plain ``sqlite3`` on a copy of the same file."""
 
 import sqlite3
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: SQLite itself copies the log back from this size on: what both editions of lanes do.
+#: The size of the WAL at which SQLite makes a checkpoint by itself: the setting of 0.1.0.
 LONG_LOG_BYTES = 16_384_000
 
 
@@ -17,19 +17,19 @@ class Statement(NamedTuple):
     many: bool = False
 
 
-#: What is committed at once.
+#: The statements of one transaction.
 Statements = list[Statement]
 
 
 def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
-    """Set what the two editions set alike."""
+    """Set ``synchronous``, and the automatic checkpoints that 0.1.0 had."""
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     connection.execute(f"PRAGMA wal_autocheckpoint = {LONG_LOG_BYTES // page_bytes}")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
 def replay(connection: sqlite3.Connection, transactions: Sequence[Statements]) -> float:
-    """Run the transactions one after the other; how long that took, in seconds."""
+    """Run the transactions one after the other; returns how long that took, in seconds."""
     started = time.perf_counter()
     for statements in transactions:
         connection.execute("BEGIN IMMEDIATE")

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 EVENTS = 100
 STREAM = [(b"content-type", b"text/event-stream")]
-#: What the bare application answers: what a gateway answers to a message that waits.
+#: The answer of the bare application: that of a gateway for a waiting message.
 MESSAGE = {
     "id": "100001", "key": "lane:1", "state": "queued", "position": 4, "text": "", "reply": None, "error": None,
     "interruptions": 0, "parked_until": None, "retry_of": None, "retried_as": None, "answered_by": None,
@@ -37,7 +37,7 @@ async def body_of(receive: Receive) -> bytes:
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
     """Reads a JSON body and answers 202 with a JSON object of as many fields as a message has.
 
-    It checks nothing, looks nothing up and keeps nothing: what it costs is the HTTP server, and JSON there and back.
+    It checks and stores nothing, so that its cost is that of the HTTP server and of JSON in both directions.
     """
     if scope["type"] != "http":
         return
@@ -48,10 +48,10 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def provider(scope: Scope, receive: Receive, send: Send) -> None:
-    """Speaks chat: what the last message says decides how.
+    """Speaks the dialect ``chat``; the text of the last message decides how it answers.
 
-    ``hang`` sends nothing, ``open`` one event and no end, ``paced`` sends its events 2 ms apart, ``stream`` as fast as
-    they go; anything else is answered by one event. Every event carries the moment at which it was sent.
+    ``hang`` gets nothing, ``open`` one event and no end, ``paced`` events that are 2 ms apart, ``stream`` events as
+    fast as possible; any other text one event. Every event carries the time at which it was sent.
     """
     if scope["type"] != "http":
         return
@@ -98,12 +98,12 @@ class Relay:
 
 
 def main(name: str, *arguments: str) -> None:
-    """Serve on a free port of loopback, and say which."""
+    """Serve on a free port of loopback, and print the address."""
     app: Any = {"bare": bare, "provider": provider}.get(name) or Relay(*arguments)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(1024)
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - whoever started it reads that
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - the parent process reads it
     config = uvicorn.Config(
         app,
         http="httptools",

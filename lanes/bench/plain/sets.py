@@ -1,4 +1,4 @@
-"""The statements of today's doors, so many cycles to a set, as ``sqlite3`` gets them from the store."""
+"""A baseline with the statements of today's doors, recorded as ``sqlite3`` gets them from the store."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Noting:
-    """A connection that notes what passes it."""
+    """A connection that records the statements it is given."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -36,13 +36,13 @@ class Noting:
         return self._connection.executemany(sql, self._noted[-1].values)
 
     def taken(self) -> Statements:
-        """What was noted since the last call."""
+        """The statements since the last call."""
         noted, self._noted = self._noted, []
         return noted
 
 
 def cycles_a_second(work: Work, batch: int) -> float:
-    """Cycles a second of plain sqlite3 that does what today's doors do, in sets of ``batch``."""
+    """Cycles a second of plain sqlite3 with the statements of today's doors, in sets of ``batch``."""
     doing = work.once(f"sets of {batch}", lambda: transactions(work, batch))
     path, connection, _ = opened(work, batch)
     prepare(connection, "full")
@@ -53,7 +53,7 @@ def cycles_a_second(work: Work, batch: int) -> float:
 
 
 def opened(work: Work, owners: int) -> tuple[Path, sqlite3.Connection, list[int]]:
-    """A fresh copy of the file, in which each caller is an owner, so that its heartbeat names all that it holds."""
+    """A fresh copy of the file with that many owners, one for each caller, whose heartbeat names all that it holds."""
     path = copied(work, work.size.lanes)
     connection = open_writer(path, create=False)
     with SqliteTransaction(connection) as tx:
@@ -61,7 +61,7 @@ def opened(work: Work, owners: int) -> tuple[Path, sqlite3.Connection, list[int]
 
 
 def transactions(work: Work, batch: int) -> list[Statements]:
-    """What the doors did for the cycles of a round, recorded on a fresh file."""
+    """The transactions of the doors for the cycles of a round, recorded on a fresh file."""
     work.progress(f"recording sets of {batch}")
     path, connection, owners = opened(work, batch)
     connection.execute("PRAGMA synchronous = OFF")
@@ -70,9 +70,9 @@ def transactions(work: Work, batch: int) -> list[Statements]:
     def step(calls: Sequence[CommandStep[T]]) -> list[T]:
         with SqliteTransaction(cast("sqlite3.Connection", noting)) as tx:
             noting.taken()  # the BEGIN
-            came = carry_out(tx, calls)
+            results = carry_out(tx, calls)
             recorded.append(noting.taken())
-        return came
+        return results
 
     for first in range(0, work.size.cycles, batch):
         keys = [key_of(work, number) for number in range(first, min(first + batch, work.size.cycles))]
