@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line on this process's arguments, and exit."""
-    gc.disable()  # until the command is imported: nothing of that is garbage, and looking costs as much as five modules
+    gc.disable()  # until the command is imported: imports leave no garbage, and a collection costs like five modules
     from lanes.commands.common.entry import run
 
     code = run()
@@ -16,7 +16,7 @@ def main() -> None:
         raise SystemExit(code)
     if (logs := sys.modules.get("lanes.logs")) is not None:
         logs.flush()  # a thread writes the log of a command that serves
-    # Every database is closed by now. Taking down the interpreter would cost a tenth of a short command.
+    # Every database is closed. Shutting down the interpreter would take a tenth of the time of a short command.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with contextlib.suppress(OSError, ValueError):

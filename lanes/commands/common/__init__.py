@@ -1,1 +1,1 @@
-"""What the commands share: options, the session, output, exit codes."""
+"""What the commands share: the table of commands, options, the session, exit codes."""

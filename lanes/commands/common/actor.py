@@ -1,4 +1,4 @@
-"""Who acts, as the journal shows it."""
+"""The actor of a command, as the journal shows it."""
 
 import os
 import sys

@@ -13,9 +13,9 @@ from lanes.commands.common.options import GLOBALS, with_globals
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: The commands by what a person wants to do, in the order of the help. With each is the folder of its module, which
-#: has the name of the command and names it ``command``; or the module of ``lanes.verbs`` that declares its verb, where
-#: it is made of that alone; or nothing, where it comes from another package.
+#: The commands by purpose, in the order of the help. The value is the folder of the command's module, which has its
+#: name and defines ``command``; or the module that declares its verb (``verbs.…``), for a command that is generated
+#: from its verb alone; or empty, for one of another package.
 GROUPS = {
     "Start and stop": {"up": "serve", "gateway": "serve", "drain": "serve"},
     "Look": {
@@ -51,16 +51,16 @@ GROUPS = {
 }
 _PLACES = {name: place for group in GROUPS.values() for name, place in group.items()}
 _VERBS = "verbs."
-#: Those that are made of their verb alone, each with its module.
+#: The commands that are generated from their verb alone, each with the verb's module.
 OF_VERBS = {name: place.removeprefix(_VERBS) for name, place in _PLACES.items() if place.startswith(_VERBS)}
-#: Those that have a module, with its folder.
+#: The commands that have a module, each with its folder.
 COMMANDS = {name: place for name, place in _PLACES.items() if place and name not in OF_VERBS}
 #: Other packages add their commands here.
 ENTRY_POINTS = "lanes.commands"
 
 
 def grouped() -> dict[str, list[str]]:
-    """Every command that there is, by what it is for."""
+    """Every available command, by purpose."""
     added = _added()
     found = {
         title: [name for name, place in group.items() if place or name in added] for title, group in GROUPS.items()
@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
             hint = f"did you mean `{close[0]}`?" if close else "`lanes --help` lists them"
             ctx.fail(f"there is no command {args[0]}; {hint}")
         found = super().resolve_command(ctx, args)
-        gc.freeze()  # what is imported stays, so no collection has to look at it
+        gc.freeze()  # collections skip the imported modules, which stay
         gc.enable()
         return found
 
@@ -119,7 +119,7 @@ def _added() -> dict[str, EntryPoint]:
 
 
 def _loaded(point: EntryPoint) -> click.Command:
-    """The command of another package; where that is broken, one that says so, since ours must go on working."""
+    """The command of another package; if that is broken, one that says so, since the other commands must work."""
     try:
         command: click.Command = point.load()
     except ImportError as error:

@@ -16,12 +16,12 @@ from lanes_storage.records import How, LaneFilter
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: So many keys are offered, those of the greatest harm first.
+#: The most keys that are offered, the most urgent lanes first.
 OFFERED = 100
 
 
 def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[Any]]":
-    """The keys that begin like this."""
+    """The keys that begin with the typed text."""
     from click.shell_completion import CompletionItem
 
     session = ctx.ensure_object(Session)
@@ -33,5 +33,5 @@ def complete_keys(ctx: click.Context, beginning: str) -> "list[CompletionItem[An
 
 
 def _harmless(key: str) -> bool:
-    """A shell prints it as it is, and what begins with a dash would be taken for an option: ``--all``, say."""
+    """Whether a shell may print a key unescaped, and ``lanes`` would not read it as an option, such as ``--all``."""
     return clean(key) == key and not key.startswith("-")

@@ -8,7 +8,7 @@ from lanes_storage.law import SIMULATED
 
 
 def unnamed() -> tuple[FoundDatabase, str]:
-    """The database where none is named, and a sentence about it; empty for the usual one."""
+    """The database where none is named, and a sentence that says why; empty for the default one."""
     found = places.find_database(really_used=is_kept_to)
     living = places.living_gateways()
     if found.url == str(places.default_database()) and len({note.database for note in living}) <= 1:
@@ -37,7 +37,8 @@ def real_runner_ran(database: str) -> bool:
 
 
 def is_kept_to(database: str) -> bool:
-    """Whether a database stays the chosen one. One that cannot be read does: the command reports why."""
+    """Whether a database counts as used by a real runner: one ran on it, or it cannot be read, which the command then
+    reports."""
     try:
         return real_runner_ran(database)
     except StorageError:

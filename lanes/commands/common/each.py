@@ -1,4 +1,4 @@
-"""Doing one thing to several lanes, and making one exit code of what came out."""
+"""Acting on several lanes or messages, with one exit code for all of them."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ T = TypeVar("T")
 
 
 def listed(desk: Driver, **which: Any) -> Sequence[Lane]:
-    """The chosen lanes. All lanes are not counted for that: it takes the longer the more there are."""
+    """The chosen lanes, without the counts of all lanes, which take the longer the more lanes there are."""
     found: LanePage
     try:
         found = desk.call(list_, counted=False, **which)
-    except Unfit:  # a gateway of an older version has no such parameter; what else it refuses it refuses again
+    except Unfit:  # an older gateway does not know the parameter; if it refuses another one, it refuses again
         found = desk.call(list_, **which)
     return found.lanes
 
 
 def chosen_keys(desk: Driver, keys: tuple[str, ...], **which: Any) -> list[str]:
-    """The lanes that a command was given: named, or by a filter or a glob, not both. Each once."""
+    """The keys of the lanes that a command names, or that its filter or glob chooses (not both), each once."""
     if bool(keys) == any(value is not None for value in which.values()):
         fail("name at least one KEY, or choose lanes with --filter" + (", not both" if keys else ""))
     return list(dict.fromkeys(keys)) or [lane.key for lane in listed(desk, **which)]
 
 
 def nothing_fits(desk: Driver, chosen: LaneFilter | None, sentence: str = "no lane fits") -> str:
-    """The sentence where nothing fits a filter. It names the words that may have been meant as a field."""
+    """The sentence for a filter that nothing fits; it names an unknown source, or a word that looks like a field."""
     if chosen is None or not chosen.conditions:
         return sentence
     from lanes.filters.doubts import no_field, no_source, sources_named, unknown_fields
@@ -61,14 +61,14 @@ def nothing_fits(desk: Driver, chosen: LaneFilter | None, sentence: str = "no la
 
 
 def refuse_unless_one(keys: tuple[str, ...], epoch: int | None) -> None:
-    """An epoch is that of one lane."""
+    """Refuse an epoch without exactly one key."""
     if epoch is not None and len(set(keys)) != 1:
         fail("--epoch is for exactly one KEY")
 
 
 class InOrder(Generic[R]):
-    """Acts on messages, the oldest first. Where a lane refused one (its queue is full, it is busy), no later one of
-    ``behind`` (its messages) is tried: there may be room by then, and it would overtake the one that was refused."""
+    """Acts on messages, the oldest first. Once a lane has refused one (queue full, busy), its later ones (``behind``)
+    are not tried: room may appear meanwhile, and they would overtake the refused one."""
 
     def __init__(self, act: Callable[[int], R], behind: Callable[[str], Iterable[int]]) -> None:
         self._act, self._behind = act, behind
@@ -86,7 +86,7 @@ class InOrder(Generic[R]):
 
 
 def confirmed(out: Output, would: str, *, look: str = "with --dry-run", named: Sequence[str] = ()) -> bool:
-    """Ask the person at the terminal whether to do it, below what it is about; without one, --yes is the answer."""
+    """List ``named`` on the terminal and ask whether to act on it. Without a terminal, fail and name --yes."""
     if not out.is_interactive:
         fail(f"this would {would}: look {look}, then confirm with --yes")
     for line in named:
@@ -102,7 +102,7 @@ def do_each(
     *,
     nothing: Callable[[], str],
 ) -> int:
-    """Act on each lane or message, say what came of it, and go on after an expected error."""
+    """Act on each lane or message, print the outcome, and continue after an expected error. Returns the exit code."""
     done: list[R] = []
     codes: list[Exit] = []
     for target in targets:

@@ -35,18 +35,18 @@ def run(args: Sequence[str] | None = None) -> int:
 
 
 def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) -> int:
-    """The exit code of what was done: the one that it gives, or that of its error, which is printed."""
+    """Call ``work``; returns its exit code, or that of its error, which is printed."""
     try:
         result = work()
     except (click.ClickException, LanesError, StorageError, NotStorable) as error:
-        session.json |= "--json" in takewhile(lambda arg: arg != "--", args)  # it may not have been read so far
+        session.json |= "--json" in takewhile(lambda arg: arg != "--", args)  # click may not have reached it
         if isinstance(error, click.ClickException):
             return _refused(session.out, error)
         return print_error(session.out, error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except OSError as error:
-        if error.errno == errno.EPIPE:  # click prints help itself, and nobody reads it to its end
+        if error.errno == errno.EPIPE:  # click prints the help itself, and its reader has left
             return Exit.DONE
         if error.errno == errno.ENOSPC:
             return _refused(session.out, click.ClickException(f"the output cannot be written: {error.strerror}"))
@@ -64,7 +64,7 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
 
 
 def _fix(error: OSError) -> str:
-    """What may help where this user may not open a file, or there is none to open."""
+    """The advice about a file that cannot be opened; empty if there is none."""
     if str(error.filename).startswith("/proc/"):
         return "lanes tells by /proc which processes live: mount it"
     if not isinstance(error, PermissionError):
@@ -77,11 +77,11 @@ def _fix(error: OSError) -> str:
 
 def _refused(out: Output, error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not out.json:
-        click.echo(error.format_message(), err=True)  # the help, which is ours
+        click.echo(error.format_message(), err=True)  # the help, which needs no escaping
         return error.exit_code
     if not isinstance(error, click.UsageError):
         return out.trouble("failed", error.format_message(), error.exit_code)
-    # click does not say which command an option was for whose value is missing
+    # for an option whose value is missing, click does not name the command
     more = f"`{'lanes' if error.ctx is None else error.ctx.command_path} --help` tells more"
     if out.json:
         detail = "Missing command." if isinstance(error, click.exceptions.NoArgsIsHelpError) else _one_line(error)

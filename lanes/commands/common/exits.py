@@ -1,4 +1,4 @@
-"""Exit codes, and which error means which. Scripts are written against these numbers."""
+"""Exit codes, and the errors that they stand for. Scripts depend on these numbers."""
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -26,7 +26,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-#: The first of these that fits decides.
+#: The first match decides.
 _OF_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Exit], ...] = (
     ((StorageError, errors.Unreadable), Exit.UNREACHABLE),
     (NotStorable, Exit.USAGE),
@@ -42,7 +42,7 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (errors.Unreadable, "is it a gateway of lanes, and not older than this command?"),
     (errors.IdempotencyConflict, "use another key for another text"),
 )
-#: The words for programs of errors that have none over HTTP.
+#: The codes for programs of errors that have none over HTTP.
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (errors.ConfigError, "configuration"),
     (errors.Unreadable, "unreadable"),
@@ -55,7 +55,7 @@ _WHERE_TO_LOOK = {
     "provider": "`lanes providers` shows them",
     "source": "`here`, or one that `lanes status` shows",
 }
-#: For several lanes: the first of these that occurred.
+#: For several lanes, the first of these that occurred decides.
 _GRAVEST = (Exit.UNREACHABLE, Exit.FAILED, Exit.UNCONFIRMED, Exit.NOT_FOUND)
 
 
@@ -78,13 +78,13 @@ def print_error(out: Output, error: errors.LanesError | StorageError | NotStorab
 
 
 def gravest(codes: Iterable[Exit]) -> Exit | None:
-    """Of what several lanes gave, the code that decides; None if none of them failed."""
+    """The exit code for several lanes, from their codes; None if none of them failed."""
     met = set(codes)
     return next((code for code in _GRAVEST if code in met), None)
 
 
 def _for_programs(error: errors.LanesError | StorageError | NotStorable) -> tuple[str, Mapping[str, Any]]:
-    """The word for an error, and its values, as in a problem document of HTTP."""
+    """The code for an error, and its values, as in a problem document of HTTP."""
     from lanes.records.problems import problem_of
 
     if isinstance(error, StorageError):
@@ -94,7 +94,7 @@ def _for_programs(error: errors.LanesError | StorageError | NotStorable) -> tupl
 
 
 def fix_of(error: Exception) -> str:
-    """What to do next about an expected error; empty where its own sentence says it."""
+    """What to do next about an expected error; empty if its own sentence says it."""
     if isinstance(error, DatabaseLocked):
         from lanes.doctor.blockers import remedy
 
@@ -115,5 +115,5 @@ def fix_of(error: Exception) -> str:
 
 
 def fail(message: str) -> NoReturn:
-    """Refuse what was typed, with the usage of the command."""
+    """Refuse the arguments of the command, with its usage."""
     click.get_current_context().fail(message)

@@ -1,4 +1,4 @@
-"""The commands that are made of their verb alone: it does one thing to lanes or messages, or gives a lane a text."""
+"""Commands that are generated from their verb alone: they act on lanes or on messages, or give a lane a text."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ Exit code 1 for a message for which it is not allowed.
 
 
 def command_of(verb: Verb[..., Any]) -> click.Command:
-    """The command of a verb that does one thing to lanes, or to messages, or gives a lane a text."""
+    """The command of a verb that acts on lanes or on messages, or gives a lane a text."""
     if "text" in verb.by_name:
         return _command_with_text(verb)
     return _command_on_messages(verb) if "id" in verb.by_name else _command_on_lanes(verb)

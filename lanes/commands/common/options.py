@@ -1,4 +1,4 @@
-"""Options and argument types that several commands share, and the session that the global ones fill."""
+"""Options and argument types that several commands share; global options are stored in the session."""
 
 import sys
 from collections.abc import Callable
@@ -48,8 +48,8 @@ def _naming_option(option: str, metavar: str, attribute: str, help_text: str) ->
     return click.Option([option], metavar=metavar, expose_value=False, callback=_keep(attribute), help=help_text)
 
 
-#: Accepted before and after every command. The help is one of them: click's own would look for a translation at
-#: each start.
+#: Accepted before and after every command. ``--help`` is one of them, since click's own looks for a translation at each
+#: start.
 GLOBALS: tuple[click.Option, ...] = (
     _naming_option("--db", "URL", "named_database", "The database: a path, or sqlite:///path. [env: LANES_DB]"),
     _naming_option(
@@ -72,7 +72,7 @@ GLOBALS: tuple[click.Option, ...] = (
 
 
 def with_globals(command: click.Command) -> click.Command:
-    """The command itself, with those global options that it does not have yet."""
+    """Add the global options that a command does not have yet, and return it."""
     own = {name for param in command.params for name in param.opts}
     command.params += [option for option in GLOBALS if own.isdisjoint(option.opts)]
     return command
@@ -115,7 +115,7 @@ class DurationType(NumberType):
 
 
 class IdType(NumberType):
-    """The id of a message. What can be none names nothing: that is no mistake of usage."""
+    """The id of a message. A text that can be no id is a NotFound, not a usage error."""
 
     name = "id"
     #: The largest that a database can give.
@@ -176,10 +176,10 @@ def message_text(text: str) -> str:
 
 
 def whole_text(name: str, file: IO[bytes]) -> str:
-    """What there is to read of the argument of that name. `nohup` gives a command a standard input that it cannot
-    read."""
+    """The whole text of the file that the argument ``name`` gives. It may be unreadable, such as the standard input
+    under `nohup`."""
     try:
-        return file.read().decode("utf-8-sig")  # programs of Windows put a byte order mark before it
+        return file.read().decode("utf-8-sig")  # Windows programs write a byte order mark
     except OSError as error:
         fail(f"{name} cannot be read: {error.strerror}")
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""One call of the command line: its global options, and access to what they name."""
+"""The session of one command: its global options, and access to the configuration and database that they name."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,8 @@ class Session:
     def config(self, *, quietly: bool = False, **flags: object) -> "Config":
         """The configuration; ``flags`` are settings that options of the command set. Raises ConfigError.
 
-        Says on stderr that it was only found in this folder, unless ``quietly``: where nothing of it is used so far.
+        Says on stderr if the file was only found in this folder, unless ``quietly``: for a caller that does not use it
+        yet.
         """
         from lanes.config import load
 
@@ -68,7 +69,8 @@ class Session:
         return config if quietly else self._used(config)
 
     def serving_config(self, **flags: object) -> "Config":
-        """The same for a gateway: it runs what the file names, if anybody named that. Raises ConfigError."""
+        """The configuration for a gateway, which runs code of the file only if a person named the file. Raises
+        ConfigError."""
         from lanes.config.approval import refuse_found_code, remember
         from lanes.config.reading.access import other_owner
 
@@ -87,12 +89,12 @@ class Session:
         return config
 
     def configured(self) -> "Config | None":
-        """The configuration where there is one to read: without one, a quick command need not import it."""
+        """The configuration; None if nothing is configured, so that a fast command need not import it."""
         config = self._configured_quietly()
         return None if config is None else self._used(config)
 
     def context(self, database: str = "", *, configured: "Callable[[], Config | None] | None" = None) -> "Context":
-        """The context of the operations of this call. ``configured``: instead of the configuration that is found."""
+        """The context of this command's operations. ``configured``: a replacement for ``self.configured``."""
         from lanes.commands.common.actor import actor
         from lanes.context import Context
 
@@ -101,8 +103,8 @@ class Session:
     def database(self, *, serving: bool = False) -> str:
         """The database that a command acts on: flag, environment, file, the last gateway's, the default.
 
-        Says on stderr when it is a gateway's, of a living one or of the last. ``serving``: a gateway is about to be
-        started, which follows no other one. Raises ConfigError, and UsageError where a gateway elsewhere was named.
+        Says on stderr if it is that of a living gateway or of the last one. ``serving``: for starting a gateway, which
+        ignores other gateways. Raises ConfigError, and UsageError where a gateway elsewhere was named.
         """
         if self.named_url is not None:
             raise click.UsageError("this command acts on a database itself: it takes --db, and no --url")
@@ -141,8 +143,7 @@ class Session:
         return self.context(database).how_to_start(lambda: is_kept_to(database))
 
     def print_accepted(self, desk: "Driver", message: "Message", sentence: str) -> None:
-        """Print an accepted message, and what keeps it from starting if it waits: also that no gateway claims
-        anything."""
+        """Print an accepted message and, if it waits, what keeps it from starting, such as that no gateway claims."""
         if message.ended_at is None and (alone := self.alone(desk, drained=True)) is not None:
             message = message.replace(held_up=" ".join(filter(None, (message.held_up, alone))))
         self.out.result(message, sentence)
@@ -150,9 +151,9 @@ class Session:
             self.out.talk(message.held_up)
 
     def alone(self, desk: "Driver", *, drained: bool = False) -> str | None:
-        """That no gateway claims anything now, and what to do about that; None: one does, or that is not known.
+        """The sentence that no gateway claims anything now, with the remedy; None if one does, or it is not known.
 
-        ``drained``: also where those that live only end what they run.
+        ``drained``: also if every living gateway is draining.
         """
         from lanes.commands.output.words import stopped
         from lanes.verbs.system import gateways
@@ -170,10 +171,10 @@ class Session:
 
     @contextmanager
     def desk(self, *, create: bool = False, opened: bool = True) -> Iterator["Driver"]:
-        """The driver of that database, or of a gateway elsewhere. Raises StorageError and ConfigError.
+        """The driver of the database, or of a gateway elsewhere. Raises StorageError and ConfigError.
 
-        ``create`` makes it where there is none. An older schema is left as it is: the program that uses it would be
-        shut out. ``opened``: False for a verb that looks at the file itself, in whatever state that is.
+        ``create`` makes a missing database. An older schema is not upgraded, since that would shut out the program that
+        uses it. ``opened``: False for a verb that examines the file itself, whatever its state.
         """
         if self.url is not None:
             with self.remote(self.url) as remote:
@@ -209,13 +210,13 @@ class Session:
             client.close()
 
     def client(self, url: str) -> "GatewayClient":
-        """HTTP to a gateway elsewhere, with the token of the environment. Raises ConfigError."""
+        """The HTTP client for a gateway elsewhere, with the token of the environment. Raises ConfigError."""
         from lanes.drivers.client import GatewayClient
 
         return GatewayClient(url, os.environ.get("LANES_TOKEN", "").strip() or None)
 
     def _note(self, verb: "Verb[..., Any]", params: Mapping[str, Any]) -> None:
-        """The output learns that something was changed."""
+        """Tell the output whether the command has changed something."""
         self.out.changed |= verb.changes and not params.get("dry_run")
 
     def _configured_quietly(self) -> "Config | None":
@@ -224,7 +225,7 @@ class Session:
         return self._config
 
     def _used(self, config: "Config") -> "Config":
-        """The configuration. It is named where the person did not: it lay in the current folder."""
+        """The configuration, which is now used: say so if it was only found in the current folder."""
         if config.found_here:
             self.talk_once(f"using the configuration of this folder: {config.source}")
         return config

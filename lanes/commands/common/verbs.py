@@ -1,4 +1,4 @@
-"""Commands of the table of verbs: name, help, arguments, options and call as they are declared there."""
+"""Commands derived from verbs: their names, help, arguments, options and calls."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lanes_storage.records import Subject
 if TYPE_CHECKING:
     from lanes.drivers.driver import Driver
 
-#: More words than these are not named in the usage.
+#: The most words of a choice that the usage lists.
 MOST_SHOWN = 6
-#: Kinds that have a separate type on the command line.
+#: The click types of kinds that have their own.
 TYPES = {
     kinds.KEY: KEY,
     kinds.ID: ID,
@@ -32,7 +32,7 @@ TYPES = {
     kinds.COUNT: click.IntRange(min=0),
     **{kinds.filter_of(subject): FilterType(subject) for subject in Subject},
 }
-#: Of a verb that can be done to all lanes as a whole.
+#: The help of a verb that can act on all lanes as a whole.
 WHOLE = """
 
 --all means every lane, and --match every lane whose key fits: as a whole, lanes to come included, over restarts. A
@@ -42,9 +42,9 @@ on by itself.
 
 
 def command_for(verb: Verb[..., Any], *besides: str) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Makes a function the command of a verb: it is called with the session and the parameters that were given.
+    """Make a function the command of a verb; it is called with the session and the given parameters.
 
-    ``besides``: parameters that it does not take from the command line, or in another way.
+    ``besides``: parameters for which no argument or option is derived.
     """
 
     def decorated(function: Callable[..., int | None]) -> click.Command:
@@ -66,9 +66,9 @@ def query_command(
     nothing: str = "",
     exit_code: Callable[[Session, Any], int] = lambda _, __: Exit.DONE,
 ) -> click.Command:
-    """The command of a verb that only reads: it prints what that gives.
+    """The command of a verb that only reads, and whose result it prints.
 
-    ``nothing`` is printed for an empty list, which is read page by page.
+    ``nothing``: the verb returns a list, which is read page by page, and this is printed for an empty one.
     """
 
     @command_for(verb)
@@ -95,13 +95,13 @@ def query_command(
 
 
 def pages(desk: Driver, verb: Verb[..., Any], params: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
-    """What a verb lists; without a limit page by page, since all of it may be larger than the memory."""
+    """The pages of a verb's list: a single one with a limit, else many, since the list may be larger than memory."""
     paging = verb.paging
     assert paging is not None
     if params["limit"] is not None:
         yield desk.call(verb, **params)
         return
-    if params.get("filter_"):  # its ages are those of this moment on every page, however late that is asked for
+    if params.get("filter_"):  # so that ages count back from the same time on every page
         params = {**params, "filter_": kinds.timed(params["filter_"], system_clock())}
     place: dict[str, Any] = {paging.param: 0} if paging.forward else {}
     while True:
@@ -110,12 +110,12 @@ def pages(desk: Driver, verb: Verb[..., Any], params: Mapping[str, Any]) -> Iter
         if len(page) < PAGE:
             return
         place = {paging.param: paging.place(page)}
-        if "since" in params:  # that moves on with the clock, and what follows a page is within it
+        if "since" in params:  # it would move with the clock; everything after a page is within it
             place["since"] = None
 
 
 def options_of(verb: Verb[..., Any], *besides: str, only: tuple[str, ...] | None = None) -> Callable[[Any], Any]:
-    """The options that a verb declares, or ``only`` some of them; ``besides``: without these."""
+    """The options that a verb declares: without ``besides``, or ``only`` these."""
 
     def decorated(function: Any) -> Any:
         for param in reversed(verb.params):
@@ -160,7 +160,7 @@ def _option(param: VerbParam) -> Callable[[Any], Any]:
 
 
 class Written(NumberType):
-    """A value as its kind is written."""
+    """A value in the notation of its kind."""
 
     def __init__(self, param: VerbParam) -> None:
         self.name = param.kind.metavar.lower()
@@ -174,7 +174,7 @@ class Written(NumberType):
 
 
 class WordType(ChoiceType):
-    """One of the words of a kind, as its value."""
+    """A choice among the words of a kind, converted to its value."""
 
     def __init__(self, param: VerbParam) -> None:
         super().__init__(param.kind.schema["enum"])

@@ -1,7 +1,7 @@
 """A bundle for a bug report: the state of a database and its gateways, without the texts of conversations.
 
 Without ``texts`` it contains no text, reply, prompt, late reply or reason that a person gave. Keys are replaced by
-other names (the same name for the same key, in this bundle only). It contains only error messages that lanes wrote
+pseudonyms (the same one for the same key, in this bundle only). It contains only error messages that lanes wrote
 itself: those of a provider may quote a conversation.
 """
 
@@ -27,13 +27,13 @@ from lanes_storage.law import PAUSED_BY_HAND, REPLACED, Cause, PauseKind
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.inspect import schema_text
 
-#: How many lanes (the most urgent first), events and dead letters (the newest) it contains.
+#: How many lanes (the most urgent), events and dead letters (the newest) it contains at most.
 LANES, EVENTS, LETTERS = 1_000, 10_000, 1_000
 #: Fields of records, and of the details of events, that contain texts of a conversation, or a part of a key.
 PRIVATE_FIELDS = frozenset({"text", "asked", "held_up", "reply", "reply_so_far", "request", "unreadable", "match"})
 #: Reasons that lanes writes itself; any other reason was typed by a person.
 OUR_REASONS = frozenset({*PauseKind, PAUSED_BY_HAND, REPLACED})
-#: Sentences with this beginning end with such a reason.
+#: How sentences begin that may end with a person's reason.
 WITH_REASON = ("aborted by ", "paused by ")
 #: Settings that contain a prompt, or a part of a key.
 PRIVATE_SETTINGS = frozenset({"system", "match"})
@@ -41,7 +41,7 @@ PRIVATE_SETTINGS = frozenset({"system", "match"})
 THEIRS = frozenset(
     {Cause.PROVIDER_FAILED, Cause.PROVIDER_COOLING, Cause.RUNNER_FAILED, Cause.BACKEND_LOST, Cause.WAIT_CYCLE}
 )
-#: Causes whose message lanes writes itself: a cause that a runner defines has a message of the runner.
+#: Causes whose message lanes writes itself. A cause that a runner defines comes with the runner's message.
 OURS = frozenset({None, *Cause}) - THEIRS
 LEFT_OUT = "(left out)"
 Hide = Callable[[Any], Any]
@@ -70,7 +70,7 @@ WITH = "Texts, replies, reasons and keys ARE in it (--texts)."
 
 
 def write_bundle(file: Path, driver: Driver, config: Config | None, *, texts: bool) -> list[str]:
-    """Write the archive, mode 0600; returns the names of its parts. Raises StorageError, OSError."""
+    """Write the archive with mode 0600; returns the names of its parts. Raises StorageError, OSError."""
     hide: Hide = (lambda value: value) if texts else Redaction()
     parts = {
         "README.txt": ABOUT.format(lanes=LANES, letters=LETTERS, events=EVENTS, texts=WITH if texts else WITHOUT),
@@ -86,19 +86,19 @@ def write_bundle(file: Path, driver: Driver, config: Config | None, *, texts: bo
             for name, content in parts.items():
                 archive.writestr(name, content)
     except BaseException:
-        file.unlink()  # a part of one could be taken for all of it, and is in the way of the next attempt
+        file.unlink()  # an incomplete archive could be taken for a complete one, and would block the next attempt
         raise
     return list(parts)
 
 
 class Redaction:
-    """Removes the texts of conversations from a record, and replaces keys by other names."""
+    """Removes the texts of conversations from records, and replaces keys by pseudonyms."""
 
     def __init__(self) -> None:
         self._salt = secrets.token_bytes(16)  # random for each bundle, so that keys cannot be guessed by trial
 
     def __call__(self, value: Any, *, theirs: bool = False) -> Any:
-        """The same record without them. ``theirs``: its message was written by a provider or a runner."""
+        """A redacted copy of a record. ``theirs``: its message was written by a provider or a runner."""
         if isinstance(value, list):
             return [self(inner, theirs=theirs) for inner in value]
         if not isinstance(value, dict):
@@ -107,7 +107,7 @@ class Redaction:
         return {name: self._field(name, inner, theirs) for name, inner in value.items()}
 
     def name_of(self, key: str) -> str:
-        """The replacement for a key."""
+        """The pseudonym of a key."""
         return "key-" + sha256(self._salt + key.encode()).hexdigest()[:10]
 
     def _field(self, name: str, value: Any, theirs: bool) -> Any:
@@ -118,7 +118,7 @@ class Redaction:
         if isinstance(value, str) and value.startswith(WITH_REASON):
             return LEFT_OUT
         if name == "progress":
-            return value.partition(" ")[0]  # what follows may be the command that an agent's model chose
+            return value.partition(" ")[0]  # the rest may be a command that an agent's model chose
         if name == "message":
             ours, sign, _ = value.partition(LAST_SIGN)
             return ours + (sign and f"{sign} {LEFT_OUT}")

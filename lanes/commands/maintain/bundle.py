@@ -22,7 +22,7 @@ def command(session: Session, file: Path, texts: bool) -> None:
     from lanes.commands.output.progress import announce
     from lanes_storage.sqlite import path_of
 
-    announce(session.out, "examining", path_of(session.database()))  # the file itself: no gateway elsewhere
+    announce(session.out, "examining", path_of(session.database()))  # refuses --url: it needs the file itself
     try:
         config = session.config(quietly=True)
     except ConfigError as error:

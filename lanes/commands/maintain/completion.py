@@ -1,12 +1,12 @@
-"""``lanes completion SHELL``: what a shell needs to complete commands, options and session keys."""
+"""``lanes completion SHELL``: the script with which a shell completes commands, options and session keys."""
 
 import click
 
 from lanes.commands.common.session import Session, pass_session
 from lanes.commands.output.printing import COMPLETING
 
-#: Bash splits words at colons, which most session keys have: they are joined again before lanes is asked, and of each
-#: answer only the part after the last typed colon is returned.
+#: Bash splits words at colons, which most session keys contain. The script joins them again before it asks lanes, and
+#: returns only the part of each answer after the last typed colon.
 BASH = r"""
 _lanes_completion() {
     local IFS=$'\n' words=() cword=0 i answer current before type value
@@ -34,7 +34,7 @@ _lanes_completion() {
 }
 complete -o nosort -F _lanes_completion lanes
 """.lstrip()
-#: Click's own script splits an answer at every comma, which keys have too.
+#: Click's own script splits an answer at every comma, which keys may contain.
 FISH = """
 function _lanes_completion
     for answer in (env _LANES_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) lanes)

@@ -45,7 +45,7 @@ def command(session: Session, check: str | None) -> int:
     """
     if check is not None:
         return _check(session.out, Path(check))
-    config = session.config(quietly=True)  # it is named below
+    config = session.config(quietly=True)  # its path is printed below
     settings = [_found(setting) for setting in config.settings()]
     if session.out.json:
         session.out.data(settings)
@@ -77,7 +77,8 @@ def _check(out: Output, path: Path) -> int:
 
 
 def _not_installed(config: "Config") -> Iterator[str]:
-    """The programs of runners that are not found here; a relative path is one in the folder of each run."""
+    """Warnings about programs of runners that do not exist here. A relative path, which starts in the folder of each
+    run, is not checked."""
     for runner in config.runners:
         program = runner.command.argv[0] if runner.command is not None else ""
         if ("/" not in program or program.startswith("/")) and program and which(program) is None:
@@ -86,7 +87,7 @@ def _not_installed(config: "Config") -> Iterator[str]:
 
 
 def _found(setting: SettingValue) -> SettingValue:
-    """A database that nobody named is shown as the one that commands find."""
+    """The setting as it is shown: for a database that is not named, the one that commands find."""
     if setting.name == "database.url" and setting.value is None:
         from lanes.commands.common.database import unnamed
         from lanes.config.declared.places import ChosenBy

@@ -1,4 +1,4 @@
-"""``lanes conversation KEY``: what a lane remembers; ``new``, ``export`` and ``import``."""
+"""``lanes conversation KEY``: the turns that a lane remembers; ``new``, ``export`` and ``import``."""
 
 import json
 from typing import IO, TYPE_CHECKING, Any
@@ -18,12 +18,12 @@ from lanes.verbs.verb import Verb
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: The options of every command, and whether each stands without a value.
+#: The global options, and whether each is a flag, without a value.
 _ALONE = {name: bool(option.is_flag) for option in GLOBALS for name in option.opts}
 
 
 class _Group(click.Group):
-    """A group whose first argument may also be a key: then it is read."""
+    """A group whose first argument may also be a key; the command is then ``show``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         place = 0
@@ -109,7 +109,7 @@ def import_(session: Session, /, key: str, file: IO[bytes]) -> int:
 
 
 def _messages(file: IO[bytes]) -> tuple[dict[str, Any], ...]:
-    """The messages of a file: of what an export wrote, or a list of them."""
+    """The chat messages of a file: an export, or a JSON list of messages."""
     text = whole_text("FILE", file)
     if not text.strip():
         fail("FILE is empty")

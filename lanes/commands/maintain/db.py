@@ -1,4 +1,4 @@
-"""``lanes db``: the database file itself: its schema, its integrity, copies of it."""
+"""``lanes db``: commands on the database file: its schema, its integrity, copies of it."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from lanes_storage.sqlite.file.identity import missing
 from lanes_storage.sqlite.file.wal import log_of
 from lanes_storage.sqlite.inspect import content, facts, marks
 
-#: The room that an upgrade needs at most, as a multiple of what is in the file: for the log, into which it writes
-#: messages and turns, and for the file, which grows. For a file of events it is a small part of that.
+#: The disk space that an upgrade needs at most, as a multiple of the file's content: for the WAL, into which it writes
+#: messages and turns, and for the file, which grows. A file that holds mostly events needs much less.
 UPGRADE_NEEDS = 3
 
 
@@ -64,7 +64,7 @@ def upgrade(session: Session) -> None:
 
 def _upgrade(session: Session, url: str, path: Path) -> None:
     file, whole = facts(path), content(path)
-    free = file.free + file.log_size  # of an upgrade that was killed, the log is large, and used again
+    free = file.free + file.log_size  # the WAL of an upgrade that was killed is large, and is reused
     room = f"the disk needs up to {size(UPGRADE_NEEDS * whole)} of room, {size(free)} is free"
     session.out.talk(f"upgrading {size(whole)}: {room}")
     with growing("upgrading", log_of(path), whole):

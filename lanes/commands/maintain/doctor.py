@@ -1,4 +1,4 @@
-"""``lanes doctor``: what is wrong, the evidence, and what to do."""
+"""``lanes doctor``: problems, the evidence, and what to do."""
 
 from contextlib import nullcontext
 
@@ -18,7 +18,7 @@ LOOKS = {Level.OK: "good", Level.WARNING: "warn", Level.BROKEN: "bad"}
 
 
 def _print(out: Output, found: list[Check]) -> None:
-    for check in sorted(found, key=lambda check: WORSE.index(check.level)):  # the worst stays on the screen
+    for check in sorted(found, key=lambda check: WORSE.index(check.level)):  # the worst last, to stay on the screen
         out.line(Cell(f"{check.level:<8}", LOOKS[check.level]), f" {check.check}: {check.message}")
         if check.fix is not None:
             out.line(" " * 9, f"→ {check.fix}")
@@ -33,7 +33,7 @@ def _print(out: Output, found: list[Check]) -> None:
 
 
 def _examined(out: Output, desk: Driver) -> list[Check]:
-    """What is found in a file, with a bar while a large one is read."""
+    """Examine a file, with a progress bar for a large one."""
     large = announce(out, "examining", path_of(desk.name))
     with bar("examining") if large else nullcontext() as progress:
         found: list[Check] = desk.call(doctor, progress=progress)

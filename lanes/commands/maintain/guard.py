@@ -1,4 +1,4 @@
-"""``lanes guard PROGRAM``: point a program that runs agents at lanes, and back."""
+"""``lanes guard PROGRAM``: point a program that runs agents at lanes, or undo that."""
 
 import subprocess
 import time
@@ -58,7 +58,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
 
 
 def _plan(session: Session, program: str, upstream: str | None, *, service: bool) -> "Installation":
-    """What would be changed; it is shown."""
+    """Plan the changes, and print them."""
     from lanes.guard.installing import planned
     from lanes.guard.programs import PROGRAMS
     from lanes.guard.units import environment_of
@@ -89,7 +89,7 @@ def _write(session: Session, plan: "Installation") -> int:
 
     def begin() -> None:
         out.changed = True
-        begun = plan.unit is not None and _run(out, plan.unit.start)  # one that runs goes on
+        begun = plan.unit is not None and _run(out, plan.unit.start)  # a running unit continues
         trials.append(tried(plan if begun else plan._replace(unit=None)))
         out.talk(trials[0].sentence)
 
@@ -107,7 +107,7 @@ def _undo(out: "Output", program: str) -> int:
     changes = installing.undone(chosen)
 
     def stop(unit: "ServiceUnit") -> None:
-        time.sleep(chosen.reads_within_s)  # it goes on asking the gateway until then
+        time.sleep(chosen.reads_within_s)  # until then the program may still ask the gateway
         _run(out, unit.stop)
 
     installing.undo(chosen, changes, stop)
@@ -126,7 +126,7 @@ def _print_json(out: "Output", plan: "Installation", state: str) -> None:
 
 
 def _run(out: "Output", command_line: tuple[str, ...]) -> bool:
-    """Whether it worked; if not, the last line of its errors is printed."""
+    """Run a command; returns whether it succeeded, and prints the last line of its stderr if not."""
     done = subprocess.run(command_line, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

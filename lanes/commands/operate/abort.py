@@ -18,7 +18,7 @@ from lanes.verbs.queries import list_
 #: The options that choose lanes, as `lanes list` has them.
 WHICH = ("filter_", "match", "held_for")
 
-#: So many lanes are named before the question whether to abort them.
+#: How many lanes are named with the question whether to abort them.
 NAMED = 20
 
 

@@ -1,4 +1,4 @@
-"""Aborting lanes: which ones, at which epochs, and what came of it."""
+"""Aborting lanes: choosing them, binding them to epochs, and reporting the outcomes."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ PREVIEW = (
 )
 
 
-#: Outcomes of a run whose owner did not confirm its end.
+#: The outcomes without a confirmation by the owner.
 UNCONFIRMED = (Outcome.FORCED, Outcome.PENDING)
 
 
 class AbortTarget(NamedTuple):
-    """One lane to abort, and the epoch at which it was seen; None: whatever it runs now."""
+    """One lane to abort, and the epoch at which it was read; None: whatever it runs now."""
 
     key: str
     epoch: int | None
 
 
 class AbortPlan(NamedTuple):
-    """What is about to be aborted. ``lanes`` is what was seen of it, empty where nobody looked first."""
+    """The lanes to abort. ``lanes``: their records, as far as they were read before."""
 
     targets: list[AbortTarget]
     lanes: list[Lane]
@@ -67,7 +67,7 @@ def plan_for(
     source: str | None,
     look: bool,
 ) -> AbortPlan:
-    """The plan for named lanes, or for chosen ones. More than one lane is bound to the epochs that were seen."""
+    """The plan for named lanes, or for chosen ones. Several lanes are bound to the epochs at which they were read."""
     named = list(dict.fromkeys(keys))
     if len(named) == 1 and not look:
         return AbortPlan([AbortTarget(named[0], epoch)], [], [])
@@ -103,7 +103,7 @@ def preview(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | Non
 
 
 def carry_out(out: Output, desk: Driver, plan: AbortPlan, chosen: LaneFilter | None, how: Mapping[str, Any]) -> int:
-    """Abort, and say of each lane what became of it as soon as that is proven."""
+    """Abort, and print the outcome of each lane as soon as it is proven. Returns the exit code."""
     codes = [print_error(out, error) for error in plan.missing]
     _announce(desk, plan)
     results: dict[int, AbortResult] = {}
@@ -137,11 +137,11 @@ def _interrupted(reported: int, targets: int) -> str:
 
 
 def _announce(desk: Driver, plan: AbortPlan) -> None:
-    """Say before what may be lost in other programs, whose lanes may be named without their source."""
+    """Warn of what an abort may lose in other programs, whose lanes may be named without their source."""
     if not desk.watches:
         return
     named = {target.key for target in plan.targets}
-    # An older gateway does not know of sources, and a slow one does not answer: the abort is requested all the same.
+    # An older gateway does not know sources, and a slow one does not answer: the abort is requested nevertheless.
     elsewhere = desk.advise(list_, filter_=LaneFilter().where("source", How.IS, HERE, negated=True), counted=False)
     for lane in () if elsewhere is None else elsewhere.lanes:
         if lane.state != LaneState.RUNNING or not {lane.key, lane.key.partition(":")[2]} & named:
@@ -151,7 +151,7 @@ def _announce(desk: Driver, plan: AbortPlan) -> None:
 
 
 def _name_the_stopped(desk: Driver) -> None:
-    """An owner that did not confirm may be a stopped process, which does nothing until it goes on."""
+    """Name the stopped owners: one that did not confirm may be a stopped process."""
     from lanes.verbs.system import status
 
     found = desk.advise(status)

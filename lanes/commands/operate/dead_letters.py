@@ -43,7 +43,7 @@ def command(session: Session, /, prune: bool, yes: bool, limit: int | None, **pa
 
 
 def _number(desk: Driver, older_than_ms: int) -> int:
-    """How many there are of that age. They are counted: together they may be larger than the memory."""
+    """How many dead letters are of that age, without reading them all: together they may be larger than memory."""
     try:
         return int(desk.call(tally_dead_letters, older_than=older_than_ms).letters)
     except StorageError as error:

@@ -14,7 +14,7 @@ from lanes.records import Event
 from lanes.verbs.paging import PAGE
 from lanes.verbs.system import events
 
-#: How long one wait for the next event lasts, before it is asked whether anybody still reads.
+#: How long one wait for the next event lasts, before it is checked whether the output still has a reader.
 WAIT_S = 0.5
 
 
@@ -35,7 +35,7 @@ def command(session: Session, /, key: str | None, limit: int | None, follow: boo
 
 
 def follow_journal(out: Output, desk: Driver, params: dict[str, Any]) -> None:
-    """Print what there is, then each new event, until nobody reads any more: page by page, however long it is."""
+    """Print the journal page by page, then each new event, until the output has no reader any more."""
     newest = desk.call(events, limit=1)
     last = newest[-1].id if newest else 0
     found = desk.call(events, **(params if params["limit"] is not None else params | {"after": 0, "limit": PAGE}))

@@ -25,9 +25,9 @@ from lanes_storage.records import How, LaneFilter
 if TYPE_CHECKING:
     from lanes.drivers.driver import Driver
 
-#: Lines of a watched terminal that are no lane: the titles, the word that there are more, and the cursor's.
+#: Lines of a watched terminal that show no lane: the titles, the hint that there are more, and the cursor's.
 FRAME = 3
-#: A watched terminal is shown again after so long, and anything watched at most so often.
+#: The longest and the shortest time between two lists of ``--watch``; the longest holds on a terminal only.
 TICK_S, REST_S = 1.0, 0.2
 COLUMNS = (
     OutputColumn("KEY", cut="middle", least=20, below=True),
@@ -39,7 +39,7 @@ COLUMNS = (
 )
 
 
-#: On a screen that is shown again and again each lane is one line.
+#: For a terminal that is redrawn, on which each lane is one line.
 WATCHED = tuple(column._replace(below=False) for column in COLUMNS)
 
 
@@ -68,7 +68,7 @@ def command(
 
 
 def _read(words: tuple[str, ...]) -> LaneFilter:
-    """The filter, which may be one word of the shell or several."""
+    """The filter of the arguments, which may be one argument or several."""
     if not words:
         return LaneFilter()
     parsed = filters.parse(" ".join(words), 0)
@@ -78,12 +78,12 @@ def _read(words: tuple[str, ...]) -> LaneFilter:
 
 
 def _look(desk: Driver, params: dict[str, Any], limit: int | None) -> list[Lane]:
-    """The lanes, and one more than the limit where there are more."""
+    """The lanes up to the limit, and one more if there are more."""
     return list(listed(desk, **params, limit=one_more(limit)))
 
 
 def _watch(out: Output, desk: Driver, params: dict[str, Any], limit: int | None) -> None:
-    """On a terminal the ages go on, so it is shown each second; a pipe gets what changed."""
+    """Print the list again after changes; on a terminal also each second, since ages grow."""
     desk.changed(0)
     while out.has_reader:
         lanes = _look(desk, params, limit)

@@ -1,4 +1,4 @@
-"""``lanes providers``: which of them are well, and the end of a cooldown."""
+"""``lanes providers``: the health of providers, and the end of a cooldown."""
 
 import click
 
@@ -19,7 +19,7 @@ COLUMNS = (
     OutputColumn("LATENCY", right=True),
     OutputColumn("FAILURES/H", below=True),
 )
-#: What each state of health means, except that all is well.
+#: The meaning of each state of health except ``well``.
 MEANINGS = {
     Health.COOLING: "it refused everybody, and is not asked until then",
     Health.PROBING: "one request at a time finds out whether it answers",
@@ -75,7 +75,7 @@ def _row(provider: Provider) -> list[Cell | str]:
 
 
 def health_text(provider: Provider) -> str:
-    """How a provider is, in the words of the dashboard."""
+    """The health of a provider, in the words of the dashboard."""
     until = {Health.COOLING: provider.until, Health.TRIED_LAST: provider.tried_last_until}.get(provider.health)
     return f"{_health_name(provider.health)}{lasting(until)}"
 

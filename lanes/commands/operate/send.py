@@ -20,11 +20,11 @@ from lanes.text.naming import on_lane
 from lanes.verbs.queries import why
 from lanes.verbs.sending import message, send
 
-#: How long a wait goes on while no gateway claims anything: one that is being restarted comes back within it.
+#: How long a wait continues while no gateway claims anything: a restarted one is back within this time.
 PATIENCE_S = 10.0
-#: Between two looks whether a gateway claims.
+#: The time between two checks whether a gateway claims.
 LOOK_MS = 1_000
-#: The durations in the reason of a wait: if only they differ, nothing else has changed.
+#: Durations in the reason of a wait; a reason in which only they differ is not printed again.
 DURATIONS = re.compile(r"\b\d+ m?s\b|\b\d+[dhm] \d+[hms]\b")
 UNFINISHED = ("queued", "running")
 
@@ -94,7 +94,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     while last.state in UNFINISHED:
         now = time.monotonic()
         alone = session.alone(desk, drained=True)
-        if alone == DRAINED:  # they live, so it is waited for
+        if alone == DRAINED:  # the gateways are alive, so the wait continues
             session.talk_once(DRAINED)
             alone = None
         alone_since = None if alone is None else (alone_since or now)
@@ -106,7 +106,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
             detail = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
             return out.trouble("unconfirmed", detail, Exit.UNCONFIRMED)
         left = LOOK_MS if end is None else max(1, round((end - now) * 1000))
-        # in a database here the wait that began with the message goes on: a look that names the run ends it
+        # On a database here, the wait that was recorded with the message continues; a call that names the run ends it.
         ends = session.url is not None or (end is not None and left <= LOOK_MS)
         last = desk.call(message, id=number, wait=min(LOOK_MS, left), waiting_run=run if ends else None)
         first = False
@@ -116,7 +116,7 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
 
 
 class WaitNotice:
-    """Tells a person why a message has not started: once, and again when that has changed, not only its durations."""
+    """Tells a person why a message has not started, and again whenever more than durations in the reason change."""
 
     def __init__(self) -> None:
         self._shown: str | None = None

@@ -9,7 +9,7 @@ from lanes.records import Lane, LaneDetail, Message, Run
 from lanes.text.amounts import dollars
 from lanes.verbs.queries import show
 
-#: So many of the last messages and events a person is shown; JSON has them all.
+#: How many of the last messages and events are printed; JSON has all that were read.
 SHOWN = 10
 
 

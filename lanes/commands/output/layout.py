@@ -1,4 +1,4 @@
-"""Laying out a table in columns of a terminal: widths, and what is cut where it does not fit."""
+"""The layout of a table on a terminal: the widths of columns, and which texts are cut."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -6,17 +6,17 @@ from itertools import zip_longest
 from lanes_storage.tuples import NamedTuple
 
 ELLIPSIS = "…"
-#: A column that may be cut is never narrower.
+#: The least width of a column that may be cut.
 LEAST = 4
-#: No text is padded further where nothing is cut: one long key would widen every row.
+#: Where nothing is cut, texts are padded to at most this width: one long key would widen every row.
 MOST_PADDED = 80
 
 
 class OutputColumn(NamedTuple):
     """A column. ``cut`` says where a text that does not fit is shortened: ``middle``, ``end``, or never.
 
-    A column that may be cut keeps ``least`` cells, if the terminal has room for that. ``below``: what does not fit
-    stands whole below its row: a key that had to be cut, and a text of the last column.
+    A column that may be cut keeps ``least`` cells, if the terminal has room for that. ``below``: a text that does not
+    fit is shown in full below its row: a key that had to be cut, or a text of the last column.
     """
 
     title: str
@@ -27,8 +27,8 @@ class OutputColumn(NamedTuple):
 
 
 class LaidRow(NamedTuple):
-    """The texts of a row, padded to their columns. Below it stand the keys that were cut, and the last text, if there
-    was too little room for that."""
+    """The texts of a row, padded to their columns. ``keys`` that were cut, and the last text if it did not fit
+    (``rest``), are to be shown below the row."""
 
     cells: list[str]
     keys: list[str]
@@ -65,8 +65,11 @@ def lay_out(columns: Sequence[OutputColumn], rows: Sequence[Sequence[str]], widt
 def _shrunk(
     columns: Sequence[OutputColumn], table: Sequence[Sequence[str]], widths: list[int], width: int
 ) -> list[int]:
-    """The widths once what is too much was taken: from remarks, so that keys, which are needed to act, stay whole.
-    Where one is too long for that, its column is as wide as the others need. Less than each should keep comes last."""
+    """Shrink columns until they fit ``width``.
+
+    First the remarks are cut, so that keys, which are needed to act, stay whole. If that is not enough, a column of
+    keys gets the width of its longest key that fits. At last every column that may be cut goes below its ``least``.
+    """
     remarks = [i for i, column in enumerate(columns) if column.cut == "end"]
     cut = [i for i, column in enumerate(columns) if column.cut]
     leasts = [column.least for column in columns]
@@ -83,7 +86,7 @@ def _shrunk(
 
 
 def _reduced(widths: list[int], width: int, of: Sequence[int], leasts: Sequence[int]) -> list[int]:
-    """The widths once what is too much was taken from the widest of these columns, again and again."""
+    """Shrink the widest of the columns ``of`` again and again until all fit ``width``, or are down to ``leasts``."""
     widths = [*widths]
     while sum(widths) > width:
         cuttable = [i for i in of if widths[i] > leasts[i]]

@@ -1,7 +1,7 @@
 """Results on stdout, messages on stderr: the only place where commands write to the terminal.
 
-Whatever is printed passes ``clean`` here, on a terminal and on a pipe alike. Colour comes after it and only on a
-terminal, so nothing in data can be one.
+All output passes through ``clean`` here, on a terminal and on a pipe alike. Colours are added after that, and only on a
+terminal, so data cannot set any.
 """
 
 import contextlib
@@ -29,17 +29,17 @@ class Cell(NamedTuple):
 
 Piece = Cell | str
 
-#: Set by a shell that asks what a line may go on with.
+#: The environment variable that a shell sets when it asks for completions.
 COMPLETING = "_LANES_COMPLETE"
 #: How many rows a terminal shows, unless --limit says otherwise.
 ON_A_TERMINAL = 50
-#: Stands for a space at which no line ends. ``clean`` leaves none of these in a text.
+#: Replaces a space at which a line must not be broken; a cleaned text contains no such character.
 _NO_BREAK = "\x00"
-#: Prose in longer lines is hard to read.
+#: The longest line of prose: longer ones are hard to read.
 LONGEST_LINE = 100
-#: Before what stands below a row of a table.
+#: The indent of texts below a row of a table.
 _INDENT = "    "
-#: Results are collected up to so many characters before they are written, where no terminal shows them.
+#: Without a terminal, results are buffered up to this many characters.
 COLLECTED = 1 << 16
 
 
@@ -57,7 +57,7 @@ class Output:
         self._collected: list[str] = []
         self._size = 0
         self._reader_left = False
-        self._refused = False  # it could not be written
+        self._refused = False  # a result could not be written
         self._coloured = self.tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property
@@ -77,12 +77,12 @@ class Output:
         return shutil.get_terminal_size((80, 24)).lines
 
     def limit(self, requested: int | None) -> int | None:
-        """How many rows to print where nobody says: all to a program, a screen or two to a person."""
+        """The most rows to print: as requested, else all for a program, and ON_A_TERMINAL for a person."""
         return ON_A_TERMINAL if requested is None and self.tty and not self.json else requested
 
     @property
     def is_interactive(self) -> bool:
-        """Whether there is somebody to ask: a terminal to read from and one to ask on."""
+        """Whether a person can be asked: stdin and stderr are terminals."""
         return is_terminal(sys.stdin, sys.stderr)
 
     @property
@@ -115,7 +115,7 @@ class Output:
             self.line(sentence)
 
     def found(self, records: Sequence[Any], show: Callable[[], object], nothing: str) -> None:
-        """A result of several: as JSON if that is asked for, otherwise as ``show`` prints it, or that there is none."""
+        """A list as the result: as JSON if that is asked for, otherwise by ``show``, or ``nothing`` if it is empty."""
         if self.json:
             self.data(records)
         elif records:
@@ -126,7 +126,8 @@ class Output:
     def pages(
         self, pages: Iterable[Sequence[Any]], show: Callable[[Any, bool], object], nothing: Callable[[], str]
     ) -> None:
-        """The same of a result that may be larger than the memory. ``show`` prints one page, with its titles or not."""
+        """As ``found``, page by page, for a list that may be larger than memory. ``show`` prints one page, with or
+        without titles."""
         shown = False
         for page in filter(None, pages):
             if self.json:
@@ -142,9 +143,9 @@ class Output:
             self.talk(nothing())
 
     def flush(self) -> None:
-        """Write what was printed so far. A reader that left is no error: the command goes on, without a reader.
+        """Write the buffered results. If the reader has left, the command continues without one.
 
-        Raises ClickException when it cannot be written for another reason and nothing was changed.
+        Raises ClickException if they cannot be written for another reason, and nothing was changed.
         """
         text, self._collected, self._size = "".join(self._collected), [], 0
         if not text:
@@ -170,7 +171,7 @@ class Output:
                 click.echo(text, err=True, nl=False)
 
     def _write_nowhere(self) -> None:
-        """What Python has still in its buffer must not fail again at the end."""
+        """Redirect stdout to /dev/null, so that the rest of Python's buffer does not fail again at exit."""
         if sys.stdout is None:
             return
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -178,7 +179,7 @@ class Output:
         os.close(nowhere)
 
     def clear(self) -> None:
-        """Begin again at the top of the terminal."""
+        """Clear the terminal."""
         if self.tty:
             self._write("\x1b[H\x1b[J", end="")
 
@@ -196,8 +197,8 @@ class Output:
         self._write(text if self.width is None else _wrapped(text, min(self.width, LONGEST_LINE)))
 
     def table(self, columns: Sequence[OutputColumn], rows: Sequence[Sequence[Piece]], *, titles: bool = True) -> None:
-        """Aligned columns, with their titles as the first line. On a terminal they fit its width; what is needed to act
-        and has no room in its row stands below it."""
+        """Aligned columns, with their titles as the first line. On a terminal they fit its width; keys and last texts
+        that do not fit into their row are shown below it."""
         cells = [[_cell(piece) for piece in row] for row in rows]
         texts = [[clean(cell.text) for cell in row] for row in cells]
         head, *lines = lay_out(columns, texts, self.width)
@@ -207,7 +208,7 @@ class Output:
             painted = [self._paint(text, cell.look) for text, cell in zip(line.cells, row, strict=True)]
             self._write("  ".join(painted).rstrip())
             for key in line.keys:
-                self._write(_INDENT + key)  # on one line, however long: it is copied
+                self._write(_INDENT + key)  # on one line, however long, to be copied
             if line.rest:
                 self._write(_wrapped(line.rest, min(self.width or LONGEST_LINE, LONGEST_LINE), _INDENT))
 
@@ -216,8 +217,8 @@ class Output:
         say(text)
 
     def trouble(self, code: str, detail: str, exit_code: int, fix: str = "", **values: Any) -> int:
-        """What went wrong and what to do next, on one line of stderr: with --json for programs, whose word for it is
-        ``code``. Returns the exit code."""
+        """An error and what to do next, on one line of stderr; with --json as an object, whose ``code`` is for
+        programs. Returns the exit code."""
         if self.json:
             import json
 
@@ -247,9 +248,9 @@ class Output:
 
 
 def say(text: str) -> None:
-    """One line on stderr. If nobody reads that, it is lost, which is no reason to fail."""
+    """One line on stderr. If stderr cannot be written, the line is lost, without an error."""
     if COMPLETING in os.environ:
-        return  # it would stand in the line that is being typed
+        return  # it would appear in the line that is being typed
     with contextlib.suppress(OSError):
         click.echo(clean(text), err=True)
 

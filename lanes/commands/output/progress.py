@@ -12,22 +12,22 @@ from lanes.base.terminal import is_terminal
 from lanes.commands.output.printing import Output
 from lanes.doctor.file import size
 
-#: A smaller file is read within seconds.
+#: A file is large from this size on; a smaller one is read within seconds.
 LARGE_BYTES = 256 * 1024 * 1024
-#: So often a growing file is looked at, in seconds.
+#: The interval between two checks of a growing file, in seconds.
 LOOK_S = 0.2
 
 
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Within the block, call the value with how much is done and how much there is in all."""
+    """Show a progress bar during the block; call the value with the work done and the total."""
     if not is_terminal(sys.stderr):
         yield lambda *_: None
         return
     import click
 
     with contextlib.ExitStack() as stack:
-        shown: list[Any] = []  # from the first report on, since it shows the time that is left
+        shown: list[Any] = []  # made at the first report, since the bar estimates the remaining time
 
         def report(done: int, whole: int) -> None:
             if not shown:
@@ -39,7 +39,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def announce(out: Output, activity: str, path: Path) -> bool:
-    """Say on a terminal that a large file is read as a whole; whether it did."""
+    """Say on a terminal that a large file is read as a whole; returns whether it was said."""
     with contextlib.suppress(OSError):
         whole = path.stat().st_size
         if out.watched and whole >= LARGE_BYTES:
@@ -52,13 +52,14 @@ def announce(out: Output, activity: str, path: Path) -> bool:
 def growing(label: str, file: Path, whole: int) -> Iterator[None]:
     """A bar for work that reports no progress and writes about ``whole`` bytes into a file.
 
-    It is full only when the work is done: what was written may not fit, and a file that is used again is large at once.
+    It is full only at the end of the block: more than ``whole`` may be written, and a reused file is large from the
+    start.
     """
     over, most = threading.Event(), whole * 99 // 100
 
     def watch(report: Callable[[int, int], None]) -> None:
         while not over.wait(LOOK_S):
-            with contextlib.suppress(OSError):  # not there yet, or no longer
+            with contextlib.suppress(OSError):  # the file does not exist yet, or no longer
                 report(min(file.stat().st_size, most), whole)
 
     with bar(label) as report:

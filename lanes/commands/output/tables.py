@@ -10,7 +10,7 @@ from lanes.explain.phrases import clock_time, concerned, event_texts, failed, fa
 from lanes.records import Event, Message, RunProcess
 from lanes_storage.clock import system_clock
 
-#: So many characters of an unfinished reply, its last, are worth a place in a table.
+#: How many of the last characters of an unfinished reply a table shows.
 SO_FAR = 60
 MESSAGES = (
     OutputColumn("ID", right=True),
@@ -122,7 +122,7 @@ def _event(event: Event, *, with_key: bool) -> list[Piece]:
         parts.append(f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state)
     numbers = (("run", event.run_id), ("message", event.message_id))
     parts += [f"{word} {number}" for word, number in numbers if number is not None]
-    # what is to be done next comes first, so that this is not cut off
+    # what to do next comes first, so that it is not cut off
     words = to_do(event) + event_texts(event)
     parts += concerned(event)
     cause = event.cause

@@ -27,7 +27,7 @@ def state(name: str) -> Cell:
 
 
 def lane_state(lane: Lane) -> Cell:
-    """How a lane stands."""
+    """The word that lists show for a lane, in its colour."""
     return state(standing(lane, system_clock().wall))
 
 
@@ -47,7 +47,7 @@ def lasting(until: int | None) -> str:
 
 
 def one_line(text: str | None, longest: int | None = 200) -> str:
-    """The beginning of a text, or all of it (None), its line ends as spaces."""
+    """The beginning of a text on one line, of at most ``longest`` characters; None: all of it."""
     if text is None:
         return ""
     if longest is None:
@@ -70,7 +70,7 @@ def note(lane: Lane) -> str:
 
 
 def _watched(lane: Lane, seen: WatchedLane) -> list[str]:
-    """What is seen in another program's gateway."""
+    """Remarks about a lane as it is seen in another program's gateway."""
     remarks = []
     if seen.gateway is not SourceState.CONNECTED:
         remarks.append(f"its gateway is {seen.gateway}{', read from its files' if seen.from_files else ''}")

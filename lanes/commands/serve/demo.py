@@ -1,4 +1,4 @@
-"""``lanes demo``: a gateway, a simulated provider and traffic with faults, to look at."""
+"""``lanes demo``: a gateway, a simulated provider and traffic with faults."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lanes.config import Config
 
-#: Where the gateway listens if that is free, so that what the README shows works with it.
+#: The port of the gateway, if it is free, so that the examples of the README work.
 PORT = 8765
 
 
@@ -82,7 +82,7 @@ async def _demo(database: str, port: int | None, tempo: float, for_ms: int | Non
 
 
 def _bound(simulator: str, port: int | None, tempo: float) -> "tuple[Config, socket.socket]":
-    """The configuration and its socket. Raises ConfigError where a port that was named is taken."""
+    """The configuration, and the socket that is bound for it. Raises ConfigError if a named port is taken."""
     from lanes.server.serve import bind
     from lanes.simulate.demo import configuration
 
@@ -100,7 +100,7 @@ def _bound(simulator: str, port: int | None, tempo: float) -> "tuple[Config, soc
 async def _traffic(
     database: str, tempo: float, stop: asyncio.Event, print_line: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """The script, as a separate sender beside the gateway; if it fails, the demonstration ends."""
+    """Play the script through its own desk during the block; the demonstration ends with it, or if it fails."""
     from lanes.desk import connect
     from lanes.simulate.demo import play
 
@@ -117,5 +117,5 @@ async def _traffic(
 
 
 def _quiet(line: str) -> None:
-    """The terminal belongs to the dashboard."""
+    """Print nothing: the terminal belongs to the dashboard."""
     del line

@@ -1,4 +1,4 @@
-"""``lanes drain``: let gateways claim nothing more, and wait until they hold nothing."""
+"""``lanes drain``: stop gateways from claiming, and wait until they hold nothing."""
 
 import click
 
@@ -51,7 +51,7 @@ def command(session: Session, /, gateway: str | None, wait: int | None, dry_run:
 
 
 def _named(living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
-    """The gateway of that id or process."""
+    """The gateway with that id or pid."""
     found = [each for each in living if gateway in (str(each.id), str(each.pid))]
     if len(found) > 1:
         fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")

@@ -1,4 +1,4 @@
-"""Ending a process that served: whatever its runners do, it ends once everything that matters is on the disk."""
+"""Ending a process that served: whatever its runners do, it ends once the database is closed."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ from lanes_storage.threads import shut_down
 
 log = Log("lanes")
 
-#: How long what swallows its cancellation, or blocks in a thread, is waited for when everything else has ended.
+#: How long tasks that swallow their cancellation, and threads that block, are waited for at the very end.
 LAST_WAIT_S = 0.5
 
-#: How long a process has to end whose event loop was ended from within.
+#: How long a process may take to end after one of its tasks has ended the event loop.
 BROKEN_S = 5.0
 
 _deadlines: SimpleQueue[float] = SimpleQueue()
@@ -26,7 +26,7 @@ _deadlines: SimpleQueue[float] = SimpleQueue()
 def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
     """``asyncio.run``, except that a runner or a hook that does not stop cannot keep the process alive.
 
-    Raises what ``main`` raises. Where a task of a runner or a hook ends the event loop, the process ends with 1.
+    Raises what ``main`` raises. If a task of a runner or a hook ends the event loop, the process exits with code 1.
     """
     try:
         threading.Thread(target=_last_resort, name="lanes-last-resort", daemon=True).start()
@@ -46,9 +46,9 @@ def run_to_its_end(main: Coroutine[Any, Any, None]) -> None:
 
 
 def leave_within(seconds: float) -> None:
-    """End the process after so many seconds, whatever blocks or hangs by then; the shortest time counts.
+    """End the process after ``seconds`` at the latest, whatever blocks or hangs then. The earliest deadline counts.
 
-    From any thread.
+    May be called from any thread.
     """
     _deadlines.put(time.monotonic() + seconds)
 
@@ -77,7 +77,7 @@ async def _and_leave(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def _something_stays() -> bool:
-    """Cancel every task that is left and wait for the threads of the loop; whether some of it does not end."""
+    """Cancel the remaining tasks and wait for the threads of the loop; returns whether any of them does not end."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

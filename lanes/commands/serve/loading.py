@@ -1,4 +1,4 @@
-"""Loads what a gateway may import later, since another version may be installed under it while it runs."""
+"""Imports early what a gateway may need later, since another version may be installed under it while it runs."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ from importlib import import_module
 
 from lanes_storage.threads import call_off, in_thread
 
-#: It starts without all this, and most programs that start one for a moment never need it.
+#: When this happens after the start. A gateway starts without it, and a short-lived one never needs it.
 AFTER_S = 10.0
 PACKAGES = ("lanes", "lanes_storage")
-#: What no gateway imports once it has opened its database.
+#: Packages from which a gateway imports nothing after it has opened its database.
 _NOT_LATER = (
     "lanes.bench",
     "lanes.commands",
@@ -22,13 +22,13 @@ _NOT_LATER = (
     "lanes_storage.migrations",
     "lanes_storage.schema",
 )
-#: What loads a large library, and was begun at the start where a runner needs it.
+#: Packages that load a large library: only if a runner already uses them, which imports them at the start.
 _IF_BEGUN = ("lanes.runners.acp",)
 
 
 @asynccontextmanager
 async def loaded_soon() -> AsyncIterator[None]:
-    """Within the block, everything is loaded after a while, in a thread."""
+    """During the block, import everything after ``AFTER_S``, in a thread."""
     loading = asyncio.create_task(_load_later(), name="lanes-loading")
     try:
         yield
@@ -42,13 +42,13 @@ async def _load_later() -> None:
 
 
 def load() -> None:
-    """Import every module that a gateway may need. What cannot be imported is left to who needs it."""
+    """Import every module that a gateway may need. One that fails is skipped: whoever needs it gets the error."""
     for package in PACKAGES:
         _load(package)
 
 
 def _load(package: str) -> None:
-    with contextlib.suppress(Exception):  # of a version that is half installed, anything may be raised
+    with contextlib.suppress(Exception):  # a half-installed version may raise anything
         for found in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
             if (
                 found.ispkg

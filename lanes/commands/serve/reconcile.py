@@ -44,7 +44,7 @@ def command(session: Session, /, dry_run: bool, wait: bool, watch: bool) -> None
 
 
 def _print_pass(out: Output, decided: list[Finding]) -> bool:
-    """Print what a pass did; whether somebody still reads."""
+    """Print what a pass did; returns whether the output still has a reader."""
     for decision in decided:
         if out.json:
             out.data(decision, one_line=True)

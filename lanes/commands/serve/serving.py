@@ -73,7 +73,7 @@ def _warn_of_network(path: Path) -> None:
 
 
 def _warn_of_access(path: Path, secrets: Iterable[Path]) -> None:
-    with contextlib.suppress(OSError):  # what cannot be looked at cannot be opened either
+    with contextlib.suppress(OSError):  # opening the file will report it
         for found in (exposed(path), *map(readable, secrets)):
             if found is not None:
                 log.warning("%s: %s", *found)
@@ -81,7 +81,7 @@ def _warn_of_access(path: Path, secrets: Iterable[Path]) -> None:
 
 @asynccontextmanager
 async def _watching(desk: Desk, gateway: Gateway, config: Config) -> AsyncIterator[None]:
-    """Watch the other programs that are configured, as the gateway's owner, once it is one."""
+    """Watch the configured gateways of other programs, as the owner that the gateway registers."""
     if not config.watches:
         yield
         return

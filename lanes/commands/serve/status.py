@@ -81,7 +81,7 @@ def _source(source: SourceDetail) -> list[Cell | str]:
 
 
 def _notes(source: SourceDetail) -> Iterator[str]:
-    """Why it is so, what to do, and what was last wrong."""
+    """The last error of a source, and what to do about its state."""
     if source.error is not None and source.error_at is not None:
         last = "" if not source.well else f"; the last error, at {clock_time(source.error_at)}"
         yield f"{source.error}{last}"
@@ -100,7 +100,7 @@ def _row(owner: OwnerDetail) -> list[Cell | str]:
 
 
 def _note(owner: OwnerDetail) -> str:
-    """What does not fit a column. A drain ends with the process that it is of, and so does its address."""
+    """The remarks that have no column. A dead owner has no drain any more, and only a former address."""
     if owner.is_stopped:
         return owner.evidence
     if not owner.alive:
@@ -115,7 +115,7 @@ def _note(owner: OwnerDetail) -> str:
 def _exit_code(session: Session, found: Status) -> int:
     if any(gateway.alive for gateway in found.gateways):
         return Exit.DONE
-    # one that is stopped still has its port: another one would not start
+    # a stopped gateway still holds its port, so that another one would not start
     do = "; ".join(stopped(found.gateways)) or f"start one with {session.how_to_start()}"
     return session.out.trouble("no_gateway", "no gateway lives on this database", Exit.UNREACHABLE, do)
 

@@ -1,4 +1,4 @@
-"""``lanes up``: the main job for one person, a gateway and the dashboard."""
+"""``lanes up``: a gateway and the dashboard, for one person."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServePlan:
-    """What is to be served: the configuration as it is, or the simulated provider in its place."""
+    """What to serve: the configuration, or the simulated provider in place of its runners."""
 
     config: "Config"
     database: str

@@ -1,4 +1,4 @@
-"""``lanes watch add``: find, ask, try or pair, write."""
+"""``lanes watch add``: find a gateway of another program, ask for consent, try or pair, and write the configuration."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -73,7 +73,7 @@ def _chosen(options: NewWatch) -> FoundGateway:
 
 
 def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundGateway:
-    """The gateway at an address; its process, where it is one of those that were found."""
+    """The gateway at an address, with its process if it is one of those that were found."""
     try:
         here = urlsplit(address).port if is_loopback(address) else None
     except ValueError:
@@ -88,7 +88,7 @@ def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundG
 
 
 def _tried(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
-    """Connect once; what else is written in the file. A token is needed at each connection, and stays in a file."""
+    """Connect once; returns the further settings to write. The token stays in its file, for later connections."""
     file = None if options.token_file is None else Path(options.token_file).absolute()
     version = _version(gateway, name, file)
     if version is None and file is None:
@@ -101,7 +101,7 @@ def _tried(session: Session, options: NewWatch, gateway: FoundGateway, name: str
 
 
 def _version(gateway: FoundGateway, name: str, file: Path | None) -> str | None:
-    """The version of a gateway; None: it refuses the token, or wants one. Raises ConfigError."""
+    """The version of a gateway; None if it refuses the token, or needs one. Raises ConfigError."""
     token = None
     if file is not None:
         _check_listener(gateway.url)
@@ -117,7 +117,7 @@ def _version(gateway: FoundGateway, name: str, file: Path | None) -> str | None:
 
 
 async def _closing(adapter: Adapter, request: Coroutine[None, None, str]) -> str:
-    """Send a request to a gateway; its connections are closed after that."""
+    """Make a request to a gateway, then close its connections."""
     try:
         return await request
     finally:
@@ -125,7 +125,7 @@ async def _closing(adapter: Adapter, request: Coroutine[None, None, str]) -> str
 
 
 def _token_file(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> Path:
-    """The file of a token that is found here, if its owner allows that to be read."""
+    """The file with a token that is found on this machine, if the person allows reading it."""
     if gateway.kind == "codex" and gateway.pid and (token_file := codex_token_file(gateway.pid)) is not None:
         _allowed(session, options, f"Read the token of codex from {token_file}, at each connection?")
         return token_file
@@ -151,7 +151,7 @@ def _allowed(session: Session, options: NewWatch, question: str) -> None:
 
 
 def _paired_openclaw(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
-    """Pair both devices; what else is written in the file. The token is used, and not stored."""
+    """Pair both devices; returns the further settings to write. The token is used once and not stored."""
     from lanes.watch.openclaw.adapter import OpenClawAdapter, paired
 
     pid = gateway.pid or None
@@ -200,7 +200,7 @@ def _check_listener(url: str) -> None:
 
 
 def _write(session: Session, values: dict[str, str], yes: bool) -> int:
-    """Add it to the configuration file, as a whole or not at all. Raises ConfigError."""
+    """Add the ``[[watch]]`` to the configuration file, atomically. Raises ConfigError."""
     path = (session.config().source or places.config_dir() / "lanes.toml").resolve()
     changed = appended(path, toml_table("[[watch]]", values))
     for line in changed.diff().splitlines():
@@ -209,6 +209,6 @@ def _write(session: Session, values: dict[str, str], yes: bool) -> int:
         say("nothing was written; it can be added by hand")
         return Exit.FAILED
     with alone():
-        write(changed._replace(pieces=()))  # nobody takes it back, so the former content need not stay
+        write(changed._replace(pieces=()))  # there is no undo, so the former content is not kept
     say(f"written into {path}: `lanes watch` watches it, and so does a gateway with this configuration")
     return Exit.DONE

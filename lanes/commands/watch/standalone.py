@@ -1,4 +1,4 @@
-"""A process that watches, and runs nothing: an owner with heartbeats, like a program that embeds lanes."""
+"""A process that watches other programs' gateways and runs nothing. It is an owner with heartbeats, like a desk."""
 
 import asyncio
 import signal
