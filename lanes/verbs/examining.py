@@ -12,7 +12,7 @@ from lanes_storage.interface import Store
 
 
 def _unreported(_: str) -> None:
-    """The progress of a long pass is not reported."""
+    """Ignore the progress of a long pass."""
 
 
 @verb(

@@ -123,8 +123,8 @@ def answer(
 
     A TEXT of - is read from standard input.
 
-    Exit code 1 where it asks nothing, or another question: an answer is never kept for another one. Where the run ends
-    before it has taken the answer, that waits in the lane, together with its question.
+    Exit code 1 if it asks nothing, or another question: an answer is never kept for a later question. If the run ends
+    before it has taken the answer, the answer waits in the lane, together with its question.
     """
     if not text.strip():
         raise Unfit("an answer is not empty", "text")
@@ -150,8 +150,8 @@ def steer(ctx: Context, key: Key, text: Text) -> Effect[Message]:
 
     A TEXT of - is read from standard input.
 
-    Where nothing runs, the runner takes no such texts, or the run ends before it has taken the text, that waits in
-    the lane like another message.
+    If nothing runs, the runner takes no such texts, or the run ends before it has taken the text, the text waits in the
+    lane like any other message.
     """
     admission = ctx.admission(key)._replace(mode=Mode.STEER, answered=False, known=True)
     return _accepting(ctx, NewMessage(key, text, actor=ctx.actor), admission)

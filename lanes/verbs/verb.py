@@ -122,7 +122,7 @@ class VerbParam(NamedTuple):
         return self.default is REQUIRED
 
     def check(self, value: object) -> Any:
-        """A value of a program, checked. Raises Unfit."""
+        """Check and convert a value from Python. Raises Unfit."""
         if value is None and self.default is None:
             return None
         if not self.many:
