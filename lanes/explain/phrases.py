@@ -25,6 +25,8 @@ def standing(lane: Lane, wall: int) -> str:
         return "parked"
     if lane.question is not None:
         return "awaiting input"
+    if lane.seen is not None and lane.run_id is None and lane.state is LaneState.RUNNING and lane.seen.outdated:
+        return "unseen"
     if lane.seen is not None and lane.seen.state is WatchedState.GHOST:
         return "ghost"
     return "paused" if lane.state is LaneState.IDLE and is_paused(lane.paused, wall) else lane.state

@@ -117,12 +117,19 @@ class WatchedLane(Record):
     gateway: Annotated[SourceState, "whether its gateway can be watched"]
     from_files: Annotated[bool, "read from the files of the gateway, which does not answer"]
     changed_at: Moment
+    gateway_since: Annotated[Moment | None, "when its gateway came into this state"] = None
 
     @classmethod
     def of(cls, row: rows.SightingRow) -> WatchedLane:
         """The record of a sighting."""
-        seen, gateway = row.seen, row.source.state
-        return WatchedLane(seen.state, seen.runs, seen.waiting, seen.outcome, gateway, row.from_files, row.changed_at)
+        seen, gateway = row.seen, row.source
+        there = (seen.state, seen.runs, seen.waiting, seen.outcome)
+        return WatchedLane(*there, gateway.state, row.from_files, row.changed_at, gateway.changed_at)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether this was seen before its gateway stopped answering; its runs may have ended since."""
+        return self.gateway is not SourceState.CONNECTED and not self.from_files
 
 
 class Used(Record):

@@ -52,14 +52,17 @@ def _held(row: SightingRow, liveness: Liveness) -> list[str]:
 
 
 def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> list[str]:
-    source = row.source
+    source, seen = row.source, row.seen
     sentences = []
     if row.from_files:
         sentences.append("This was read from the files of the gateway, which does not answer.")
     if source.state is not SourceState.CONNECTED:
         why = clean(source.why or "it was not reached yet")
         fix = f" Next: {clean(source.fix)}." if source.fix else ""
-        sentences.append(f"Its gateway is {source.state}: {why}.{fix} Nothing can be freed there meanwhile.")
+        state = f"{source.state}, for {span(liveness.since(source.changed_at) or 0)}"
+        sentences.append(f"Its gateway is {state}: {why}.{fix} Nothing can be freed there meanwhile.")
+        if seen.held and not row.from_files:
+            sentences.append("Its run is shown as last seen; if the process has ended, so has the run.")
     if watcher is None or not liveness.lives(watcher):
         sentences.append(
             f"Nobody watches it now, so this is as of {ago(liveness.since(row.changed_at) or 0)}: run `lanes watch`."

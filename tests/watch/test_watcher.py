@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from lanes.base.errors import Ambiguous, NotFound, NotPermitted
-from lanes.explain.phrases import concerned
+from lanes.commands.output.words import note
+from lanes.explain.phrases import concerned, standing
 from lanes.records import AbortResult, Event, Outcome
+from lanes.testing import HOUR
 from lanes.verbs.control import abort
 from lanes.verbs.queries import marks, search, show, tally, why
 from lanes.watch import freeing, ladder, watcher
@@ -259,9 +261,25 @@ async def test_a_gateway_that_is_gone_is_told_and_is_watched_again_when_it_is_ba
     paragraph = (await site.desk.call(why, site.desk.context(), key=ADDRESS)).why
     assert "Its gateway is unreachable" in paragraph
     await site.gateway.listen()
-    await site.lane(gateway=SourceState.CONNECTED)
+    assert standing(await site.lane(gateway=SourceState.CONNECTED), 0) == "running"
     assert (await aborted(site)).outcome is Outcome.RELEASED
     assert [(event.detail or {})["state"] for event in await events(site, EventType.SOURCE)][-1] == "connected"
+
+
+async def test_F1057_what_a_gateway_held_that_was_killed_is_marked_and_since_when_is_told(site: WatchSite) -> None:
+    await site.gateway.begin(KEY)
+    await site.lane(state=LaneState.RUNNING, gateway=SourceState.CONNECTED)
+    await site.gateway.stop()
+    lane = await site.lane(gateway=SourceState.UNREACHABLE)
+    assert lane.seen is not None
+    ((_, since),) = [(each.state, each.changed_at) for each in await site.desk.store.read(reads.sources())]
+    assert (standing(lane, since), lane.seen.gateway_since) == ("unseen", since)
+    assert "its gateway is unreachable for " in note(lane)
+    later = lane.replace(seen=lane.seen.replace(gateway_since=since - 2 * HOUR))
+    assert "its gateway is unreachable for 2h 0m" in note(later)
+    paragraph = await site.desk.why(ADDRESS)
+    assert "Its gateway is unreachable, for " in paragraph
+    assert "if the process has ended, so has the run" in paragraph
 
 
 async def test_F678_a_gateway_whose_adapter_fails_is_not_shown_as_connected(

@@ -19,7 +19,8 @@ def _print(out: Output, detail: LaneDetail) -> None:
     out.line("state     ", lane_state(lane), f", epoch {lane.epoch}")
     if lane.seen is not None:
         runs = f", run {', '.join(lane.seen.runs)}" if lane.seen.runs else ""
-        out.line("there     ", f"{lane.seen.state}{runs}; the gateway of {lane.source} is {lane.seen.gateway}")
+        since = "" if lane.seen.gateway_since is None else f" since {clock_time(lane.seen.gateway_since)}"
+        out.line("there     ", f"{lane.seen.state}{runs}; the gateway of {lane.source} is {lane.seen.gateway}{since}")
     if detail.run is not None:
         _print_run(out, lane, detail.run)
     if lane.paused:

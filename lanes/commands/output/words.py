@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 LOOKS = {
     "running": "busy", "idle": "good", "errored": "bad", "aborted": "warn",
-    "aborting": "warn", "parked": "warn", "awaiting input": "warn", "ghost": "bad", "paused": "warn",
+    "aborting": "warn", "parked": "warn", "awaiting input": "warn", "ghost": "bad", "unseen": "warn",
+    "paused": "warn",
     "queued": "", "done": "good", "failed": "bad", "dropped": "warn",
 }  # fmt: skip
 
@@ -73,7 +74,9 @@ def _watched(lane: Lane, seen: WatchedLane) -> list[str]:
     """Remarks about a lane as it is seen in another program's gateway."""
     remarks = []
     if seen.gateway is not SourceState.CONNECTED:
-        remarks.append(f"its gateway is {seen.gateway}{', read from its files' if seen.from_files else ''}")
+        since = seen.gateway_since
+        lasts = "" if since is None else f" for {took(max(0, system_clock().wall - since))}"
+        remarks.append(f"its gateway is {seen.gateway}{lasts}{', read from its files' if seen.from_files else ''}")
     if seen.state is not WatchedState.RUNNING and seen.state is not WatchedState.IDLE:
         remarks.append(f"a {seen.state} there" if seen.state is WatchedState.GHOST else f"{seen.state} there")
     if lane.run_id is None and lane.progress_age_ms is not None:

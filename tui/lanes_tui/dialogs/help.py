@@ -85,6 +85,7 @@ def lane_signs() -> list[Content]:
         (words.PARKED, "its message waits for a provider, and is tried again by itself"),
         (words.PAUSED, "nothing is claimed: by a person, a budget, a guard against loops, or for processes left over"),
         (words.ABORTING, "an abort was requested, and its owner has not confirmed it yet"),
+        (words.UNSEEN, "was held in another program's gateway, which does not answer any more"),
         (words.GHOST, "in another program's gateway (source:NAME), which counts no such run"),
     )
     return [

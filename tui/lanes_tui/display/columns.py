@@ -244,7 +244,7 @@ def _error(lane: Lane, sight: ViewedAt, width: int) -> CellParts:
     if lane.question is not None:
         return (("asks: ", words.AWAITING.tone), text.first_words(lane.question.text))
     if lane.seen is not None and lane.run_id is None:
-        return _elsewhere(lane.seen)
+        return _elsewhere(lane.seen, sight)
     error = lane.last_error
     if lane.parked_until is not None and lane.parked_until > sight.wall:
         again = (f"again in {words.short(lane.parked_until - sight.wall)}", words.PARKED.tone)
@@ -262,13 +262,15 @@ def _behind(said: str, more: str, tone: str, width: int) -> CellParts:
     return ((f": {more}", tone),) if more and width - len(said) >= _LEAST_MORE else _NOTHING
 
 
-def _elsewhere(seen: WatchedLane) -> CellParts:
+def _elsewhere(seen: WatchedLane, sight: ViewedAt) -> CellParts:
     """What is to be said of a lane in another program's gateway."""
     clauses = []
     if seen.state is WatchedState.STALE:
         clauses.append("its row says that it runs, and nothing does")
     if seen.gateway is not SourceState.CONNECTED:
-        clauses.append(f"gateway {seen.gateway}{', read from its files' if seen.from_files else ''}")
+        since = seen.gateway_since
+        lasts = "" if since is None else f" for {words.short(sight.wall - since)}"
+        clauses.append(f"gateway {seen.gateway}{lasts}{', read from its files' if seen.from_files else ''}")
     if not clauses:
         return ((seen.outcome or "", "muted"),)
     return ((", ".join(clauses), "warn"),)

@@ -37,9 +37,18 @@ AWAITING = Appearance("?", "awaiting", "accent")
 ABORTING = Appearance("▶", "aborting", "aborted")
 #: A run that another program's row names, and that its gateway does not count.
 GHOST = Appearance("▶", "ghost", "bad")
+#: Held in another program's gateway when that was last seen.
+UNSEEN = Appearance("?", "unseen", "warn")
 
 #: The looks of lanes for which more than their state matters, by the word for that.
-_STANDING = {"aborting": ABORTING, "parked": PARKED, "awaiting input": AWAITING, "ghost": GHOST, "paused": PAUSED}
+_STANDING = {
+    "aborting": ABORTING,
+    "parked": PARKED,
+    "awaiting input": AWAITING,
+    "unseen": UNSEEN,
+    "ghost": GHOST,
+    "paused": PAUSED,
+}
 
 #: How many characters are shown of a state that this program does not know.
 LONGEST_WORD = 20
