@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 from lanes_tui.surroundings import HUNG_UP
 
-#: A shell reports this plus the number of the signal for a program that a signal ended.
+#: The exit code of a program that a signal ended is this plus the number of the signal, as shells report it.
 KILLED_BY = 128
 #: How long leaving may take, in seconds. Writing to a terminal that is gone may block for ever.
 PATIENCE_S = 2.0

@@ -40,7 +40,7 @@ GHOST = Appearance("▶", "ghost", "bad")
 #: Held in another program's gateway when that was last seen.
 UNSEEN = Appearance("?", "unseen", "warn")
 
-#: The looks of lanes for which more than their state matters, by the word for that.
+#: The looks of lanes whose standing (``lanes.explain.phrases.standing``) says more than their state.
 _STANDING = {
     "aborting": ABORTING,
     "parked": PARKED,

@@ -15,7 +15,7 @@ _LEAST, _MOST = 6, 40
 
 
 class ClockBar(NamedTuple):
-    """A clock of a run. ``limit_ms`` None: it has no limit. ``note``: a remark behind its label."""
+    """A clock of a run. ``limit_ms`` None: it has no limit. ``note``: a remark after its label."""
 
     name: str
     spent_ms: int

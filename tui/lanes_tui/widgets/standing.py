@@ -57,7 +57,7 @@ class Freshness:
 
 
 def standing(source: Source, pauses: Sequence[GlobPause], now: Now, width: int) -> Content:
-    """The part in red, for a header of some width; empty if there is nothing of the kind."""
+    """The warnings in red, for a header of ``width`` cells; empty if there are none."""
     paused = [pause for pause in pauses if is_paused(pause, now.wall)]
     parts = [text.line((source.sign, "bad"))] if source.sign else []
     if paused:

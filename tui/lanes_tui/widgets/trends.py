@@ -11,7 +11,7 @@ from lanes_storage.law import LaneState
 from lanes_tui.display import text, words
 from lanes_tui.sources.source import AsOf
 
-#: The time of which each bar shows the highest count, and how many bars there are.
+#: Each bar shows the highest count within this time, in milliseconds; and how many bars are kept.
 BAR_MS, BARS_KEPT = 30_000, 10
 MINUTE_MS = 60_000
 BARS = "▁▂▃▄▅▆▇█"
