@@ -162,7 +162,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     @on(FieldEntered)
     def _entered(self) -> None:
-        """After Enter in a field: go to the number if it is not right; else to the button of a grave action; else answer."""
+        """Go on from a field: to the number if it is not right, else to the button of a grave action; else answer."""
         if self._wanted and self._number.value != self._wanted:
             self.set_focus(self._number)
         elif self.action.grave:
