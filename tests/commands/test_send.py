@@ -261,24 +261,43 @@ def test_F29_a_run_that_waits_for_its_own_lane_is_refused_at_once(
     assert lanes("send", "own", "to myself, later").code == 0, "who does not wait closes no cycle"
 
 
-def test_F903_a_wait_for_another_lane_lasts_while_its_command_looks_again(
-    stage: Stage, lanes: Call, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It ended and began again with each look: that was progress of the run, and no wait closed a cycle in between."""
-    owner = stage.owner()
-    a = stage.hold("a", owner)
-    stage.hold("b", owner)
+@pytest.fixture
+def ended_waits(database: Path) -> Callable[[], list[int]]:
+    """The runs whose waits have ended, in order."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("CREATE TABLE ended_waits (run_id INTEGER)")
         connection.execute(
             "CREATE TRIGGER waits_ended AFTER DELETE ON waits BEGIN INSERT INTO ended_waits VALUES (old.run_id); END"
         )
         connection.commit()
+
+    def ended() -> list[int]:
+        with closing(sqlite3.connect(database)) as connection:
+            return [run for (run,) in connection.execute("SELECT run_id FROM ended_waits")]
+
+    return ended
+
+
+def test_F903_a_wait_for_another_lane_lasts_while_its_command_looks_again(
+    stage: Stage, lanes: Call, ended_waits: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended and began again with each look: that was progress of the run, and no wait closed a cycle in between."""
+    owner = stage.owner()
+    a = stage.hold("a", owner)
+    stage.hold("b", owner)
     monkeypatch.setattr(send, "LOOK_MS", 10)
     monkeypatch.setenv("LANES_RUN_ID", str(a.ticket.run_id))
     assert lanes("send", "b", "from a", "--wait", "--timeout", "100ms").code == 5
-    with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("SELECT run_id FROM ended_waits").fetchall() == [(a.ticket.run_id,)], "once"
+    assert ended_waits() == [a.ticket.run_id], "once"
+
+
+def test_F903_a_wait_for_another_lane_ends_where_its_command_gives_up_early(
+    stage: Stage, lanes: Call, ended_waits: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = stage.hold("a", stage.dead_owner())
+    monkeypatch.setenv("LANES_RUN_ID", str(a.ticket.run_id))
+    assert lanes("send", "b", "from a", "--wait").code == 69
+    assert ended_waits() == [a.ticket.run_id]
 
 
 def test_F30_a_wait_is_over_with_its_process(stage: Stage, lanes: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,8 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
     end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
     alone_since: float | None = None
     first, waiting = True, WaitNotice()
+    # On a database here, accepting the message recorded the wait of the run; it lasts as long as this loop.
+    recorded = run is not None and session.url is None
     while last.state in UNFINISHED:
         now = time.monotonic()
         alone = session.alone(desk, drained=True)
@@ -98,17 +100,17 @@ def _wait(session: Session, desk: Driver, accepted: Message, run: int | None, ti
             session.talk_once(DRAINED)
             alone = None
         alone_since = None if alone is None else (alone_since or now)
-        if alone_since is not None and (first or now - alone_since > PATIENCE_S):
+        lonely = alone_since is not None and (first or now - alone_since > PATIENCE_S)
+        if lonely or (end is not None and now >= end):
+            if recorded:  # a call that names the run ends its wait
+                desk.call(message, id=number, wait=0, waiting_run=run)
             session.out.result(last, str(last.id))
-            return out.trouble("no_gateway", f"message {number} is accepted, and {alone}", Exit.UNREACHABLE)
-        if end is not None and now >= end:
-            session.out.result(last, str(last.id))
+            if lonely:
+                return out.trouble("no_gateway", f"message {number} is accepted, and {alone}", Exit.UNREACHABLE)
             detail = f"message {number} is {last.state} after {took(timeout_ms or 0)}; it goes on"
             return out.trouble("unconfirmed", detail, Exit.UNCONFIRMED)
         left = LOOK_MS if end is None else max(1, round((end - now) * 1000))
-        # On a database here, the wait that was recorded with the message continues; a call that names the run ends it.
-        ends = session.url is not None or (end is not None and left <= LOOK_MS)
-        last = desk.call(message, id=number, wait=min(LOOK_MS, left), waiting_run=run if ends else None)
+        last = desk.call(message, id=number, wait=min(LOOK_MS, left), waiting_run=None if recorded else run)
         first = False
         if out.watched:
             waiting.update(out, desk, last)
