@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from lanes.bench.kit.work import Work, key_of
-from lanes.bench.plain.replaying import Statement, Statements, prepare, replay, run
+from lanes.bench.plain.replaying import Statement, Statements, replay, run
 
 STEPS = ("enqueue", "claim", "heartbeat", "complete")
 #: One for each caller of the largest batch, so that a heartbeat names all that its owner holds.
@@ -48,7 +48,7 @@ def cycles_a_second(work: Work, batch: int, cycles: int, synchronous: str = "ful
     doing = work.once(f"0.1.0, {cycles} by {batch}", lambda: transactions(work, batch, cycles))
     path = copied(work, work.size.lanes)
     connection = opened(path)
-    prepare(connection, synchronous)
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     took = replay(connection, doing)
     connection.close()
     path.unlink()

@@ -5,9 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: The size of the WAL at which SQLite makes a checkpoint by itself: the setting of 0.1.0.
-LONG_LOG_BYTES = 16_384_000
-
 
 class Statement(NamedTuple):
     """One call of ``sqlite3``: ``execute`` with its values, or ``executemany`` with those of each row."""
@@ -19,13 +16,6 @@ class Statement(NamedTuple):
 
 #: The statements of one transaction.
 Statements = list[Statement]
-
-
-def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
-    """Set ``synchronous``, and the automatic checkpoints that 0.1.0 had."""
-    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LONG_LOG_BYTES // page_bytes}")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
 def replay(connection: sqlite3.Connection, transactions: Sequence[Statements]) -> float:

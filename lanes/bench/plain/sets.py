@@ -8,11 +8,12 @@ from typing import Any, TypeVar, cast
 from lanes.bench.kit import cycle
 from lanes.bench.kit.filling import copied
 from lanes.bench.kit.work import Work, key_of
-from lanes.bench.plain.replaying import Statement, Statements, prepare, replay
+from lanes.bench.plain.replaying import Statement, Statements, replay
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import CommandStep, carry_out
 from lanes_storage.sqlite.file.connect import open_writer
 from lanes_storage.sqlite.file.transaction import SqliteTransaction
+from lanes_storage.sqlite.file.wal import LONG_LOG_FRAMES
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ def cycles_a_second(work: Work, batch: int) -> float:
     """Cycles a second of plain sqlite3 with the statements of today's doors, in sets of ``batch``."""
     doing = work.once(f"sets of {batch}", lambda: transactions(work, batch))
     path, connection, _ = opened(work, batch)
-    prepare(connection, "full")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LONG_LOG_FRAMES}")  # where lanes copies the log back, too
+    connection.execute("PRAGMA synchronous = FULL")
     took = replay(connection, doing)
     connection.close()
     path.unlink()
