@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lanes.base.terminal import clean
@@ -109,6 +109,17 @@ def end(keeper: Identity, me: Identity, *, hard: bool) -> list[Survivor] | None:
     return left
 
 
+def reap(keeper: Identity, seen: Iterable[Survivor]) -> None:
+    """Reap what has ended of a tree whose keeper was killed, where this process has adopted it: as process 1 of a
+    container, say. ``seen``: processes of the tree. Nothing else is touched, so nobody loses an exit code."""
+    known = {(each.pid, each.start_time) for each in seen}
+    for each in _visible() if _LINUX else ():
+        theirs = each.session == keeper.pid or (each.pid, each.start_time) in known
+        if theirs and each.pid != keeper.pid and each.parent == os.getpid() and each.ended:
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, each.pid, os.WEXITED | os.WNOHANG)
+
+
 def _send(to: Survivor, number: int) -> None:
     """Signal exactly that process, not another one that reuses its pid."""
     with contextlib.suppress(OSError):
@@ -123,11 +134,15 @@ def _send(to: Survivor, number: int) -> None:
 
 def _processes() -> Iterator[ProcessStat]:
     """Every process of this namespace that has not ended."""
+    return (process for process in _visible() if not process.ended)
+
+
+def _visible() -> Iterator[ProcessStat]:
+    """Every process of this namespace, zombies included."""
     for entry in os.listdir("/proc"):  # noqa: PTH208 - often
         if entry.isdecimal():
             with contextlib.suppress(OSError):
-                if not (process := stat_of(entry)).ended:
-                    yield process
+                yield stat_of(entry)
 
 
 def _descends(process: ProcessStat, ancestor: int, table: dict[int, ProcessStat]) -> bool:

@@ -1,6 +1,7 @@
 """No process of a run outlives it unseen: aborted, timed out, with a blocked loop, after ``kill -9`` of the gateway."""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -18,10 +19,11 @@ from lanes.config import from_data
 from lanes.engine.upkeep.housekeeping import ConfiguredKeep, Housekeeper
 from lanes.host.cgroups import ControlGroup, remove_leftovers
 from lanes.host.identity import identity_of, this_process
-from lanes.host.stat import state_of
+from lanes.host.stat import stat_of, state_of
 from lanes.host.tree import end, survivors, tag
+from lanes.runners.command.keeper import PR_SET_CHILD_SUBREAPER
 from lanes.testing import DAY, Hands
-from lanes_storage import open_async_store
+from lanes_storage import open_async_store, reads
 from lanes_storage.clock import system_clock
 from lanes_storage.law import LaneState
 from tests.agents.kit import commanded, program
@@ -82,6 +84,39 @@ async def test_F1052_why_says_which_processes_of_a_run_are_stopped_and_what_lets
         said = await site.desk.why("k")
         assert f"are stopped: `kill -CONT {pid} {other}` lets them go on." in said
         await site.desk.abort("k", actor="me")
+
+
+@pytest.fixture
+def adopting() -> "Iterator[subprocess.Popen[bytes]]":
+    """This process adopts the orphans among its descendants, as process 1 does those of its container. Yields a child
+    of its own that has ended, and whose exit code nobody has asked for yet."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    with subprocess.Popen(["true"]) as ours:
+        os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
+        yield ours
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    assert ours.returncode == 0
+
+
+def zombies() -> set[int]:
+    """The children of this process that have ended and were not reaped."""
+    found = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208 - only names
+    return {pid for pid in found if state_of(pid) == "Z" and stat_of(pid).parent == os.getpid()}
+
+
+async def test_F1058_what_a_killed_keeper_leaves_is_reaped_by_a_gateway_that_adopts_it(
+    tmp_path: Path, adopting: subprocess.Popen[bytes]
+) -> None:
+    async with commanded(tmp_path, TREE, clocks=QUICK) as site:
+        sent = await site.desk.send("k", "go")
+        tree = await until(lambda: pids(tmp_path / "work" / "1"), "the tree to stand")
+        (run,) = await site.desk.store.read(reads.open_runs())
+        assert run.process_pid is not None
+        os.kill(run.process_pid, signal.SIGKILL)
+        assert (await site.desk.wait(sent.id)).state == "failed"
+        assert zombies() & {pid for pid, _ in tree} == set()
+        assert adopting.pid in zombies()
 
 
 async def test_F150_a_time_out_ends_the_whole_tree(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from lanes.config.declared.model import ProcessLimits
 from lanes.host.cgroups import ControlGroup
 from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.host.identity import this_process
-from lanes.host.tree import TAG, end
+from lanes.host.tree import TAG, Survivor, end, reap
 from lanes.runners.base import RunContext, StopHow
 from lanes.runners.command.child import NO_PROCESS, Child, StartOrder
 from lanes.runners.command.memory import AgentMemory
@@ -110,11 +110,12 @@ async def _ended(run: RunContext, child: Child, keeper: ProcessIdentity | None) 
     """Wait until nothing of a run is left. Its keeper proves that; if the keeper was killed, the host is searched."""
     if await child.ended is not None or keeper is None:
         return
-    logged = False
+    seen = set[Survivor]()
     while left := await in_thread(end, keeper, this_process(), hard=True):
-        if not logged:
+        if not seen:
             log.warning(
                 "run %d of lane %a: its keeper was killed; ending %s", run.id, run.key, ", ".join(map(str, left))
             )
-            logged = True
+        seen.update(left)
         await asyncio.sleep(SWEEP_S)
+    await in_thread(reap, keeper, seen)
