@@ -123,6 +123,13 @@ def test_the_alarm_tells_of_each_run_once_and_of_many_together() -> None:
     assert alarm.rings(silences(1, 2, 3, 4), START.later(3 * APART_MS)) is not None, "it fell silent again"
 
 
+def test_F968_the_alarm_shows_the_spaces_at_the_ends_of_a_key() -> None:
+    alarm = SilenceAlarm()
+    alarm.rings(Silences((), 0), START)
+    said = alarm.rings(Silences((Silence(" x", 1, 61_000, 120_000, "stall_timeout", None),), 1), START)
+    assert said == "␣x has been silent for 1m 1s, of 2m 0s (stall_timeout)"
+
+
 @pytest.mark.parametrize(
     ("written", "order"),
     [

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from textual.widgets import Button
 
 from lanes.base.terminal import clean
+from lanes_storage import reads
+from lanes_tui.dialogs.action import ActionDialog
 from lanes_tui.display import text
 from lanes_tui.display.settings import Settings, load
 from lanes_tui.display.views import load_views
@@ -69,6 +72,24 @@ async def test_keys_are_given_other_meanings_in_the_configuration(stage: Stage, 
         await driver.until(lambda: type(driver.app.screen).__name__ == "DeadLettersScreen", "the dead letters")
         driver.main.settings.save()
     assert load(path).keymap == {"owners": "h", "dead letters": "f5,f6"}
+
+
+@pytest.mark.parametrize(("chosen", "sign"), [("f9", "f9"), ("Z", "Z")])
+async def test_F1110_the_keys_of_a_question_are_given_other_meanings_too(stage: Stage, chosen: str, sign: str) -> None:
+    stage.hold("held:1", stage.owner())
+    async with dashboard(stage.path, settings=Settings(keymap={"yes": chosen, "copy": "f8"})) as driver:
+        await driver.press("p")
+        dialog = await driver.dialog(ActionDialog)
+        assert str(dialog.query_one("#yes", Button).label).split() == ["Pause", sign]
+        await driver.press("f8")
+        await driver.until(lambda: "copied" in dialog.plain, "the copy")
+        assert "f8 copies  $ lanes pause" in dialog.plain
+        await driver.press("y", "Y")
+        assert dialog._reason.value == "yY", "these are characters like any other now"
+        await driver.press("tab", "tab")
+        assert isinstance(driver.app.focused, Button)
+        await driver.press(chosen)
+        await driver.until(lambda: stage.store.read(reads.pause(1, "held:1")), "the pause")
 
 
 async def test_F377_keys_and_settings_that_cannot_be_are_named_and_the_usual_ones_hold(

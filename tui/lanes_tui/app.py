@@ -310,7 +310,7 @@ class Dashboard(TypedAhead):
         key = self.lane_key
         if key is not None:
             self.copy_to_clipboard(key)  # in base64: nothing in it can command the terminal
-            self._show_notice(f"copied: {key}")
+            self._show_notice(f"copied: {text.key_of(key)}")
 
     def action_suspend_process(self) -> None:
         """Suspend to the shell; refused under ``lanes up``, where the gateway and its runs would have to stop too."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from unicodedata import lookup
 
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 _NAMED = {each.value.rpartition("+")[2] for each in Keys} | set(KEY_NAME_REPLACEMENTS.values()) | {"space"}
@@ -158,6 +158,12 @@ def place_of(binding: Binding) -> int:
     """The place of a binding in ``KEYS``, which is the order of the help; after all of them if it is not there."""
     texts = binding.description, binding.tooltip
     return next((at for at, each in enumerate(KEYS.values()) if (each.word, each.does) == texts), len(KEYS))
+
+
+def means(active: Mapping[str, ActiveBinding], key: str, *names: str) -> bool:
+    """Whether a key has one of these meanings among the ``active`` bindings of a screen, a person's keymap included."""
+    found = active.get(key)
+    return found is not None and found.binding.id in names
 
 
 def section_of(binding: Binding) -> str:

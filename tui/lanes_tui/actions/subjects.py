@@ -241,7 +241,7 @@ class MessageSubject(ActionSubject):
     @property
     def targets(self) -> list[ActionTarget]:
         """The targets of the action, the oldest first."""
-        keys = {message.id: f" {message.key}" for message in self._messages}
+        keys = {message.id: f" {text.key_of(message.key)}" for message in self._messages}
         return [ActionTarget(f"#{each}{keys.get(each, '')}", {"id": each}) for each in self._ids]
 
     async def load(self, source: Source) -> None:

@@ -16,9 +16,9 @@ from textual.widgets import Button, Input
 from lanes.base import durations
 from lanes_storage.law import Scope
 from lanes_tui.actions.command_line import command_line
-from lanes_tui.actions.keys import KEYS, bind
+from lanes_tui.actions.keys import bind, means
 from lanes_tui.actions.subjects import ActionSubject
-from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, button
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, KeyButton, sign_of
 from lanes_tui.dialogs.fields import FieldEntered, FieldInput, LabelledField, NumberInput, WordChoice
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
@@ -38,6 +38,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *BUTTON_KEYS,
+        bind("yes", "give"),
         bind("copy", "copy"),
         *(bind(name, "dismiss") for name in ("back", "interrupt")),
     ]
@@ -46,6 +47,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         super().__init__()
         self._source, self.subject = source, subject
         self.action = action = subject.action
+        self._copy_key = ""
         self._title, self._lines = Sheet(id="dialog-title"), Sheet(wrap=True, id="dialog-lines")
         self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
         self._number = NumberInput(compact=True, id="number", max_length=9)
@@ -55,9 +57,9 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **options)
         self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **options)
         self._scope = WordChoice(tuple(Scope), id="scope")
-        self._no = button("Cancel", "back", "dismiss", id="no")
+        self._no = KeyButton("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
-        self._yes = button(action.word, "yes", "give", id="yes", classes=grave)
+        self._yes = KeyButton(action.word, "yes", "give", id="yes", classes=grave)
         self._fields: dict[str, LabelledField] = {"number": LabelledField("how many", self._number)}
         fields = {"for_": self._duration, "reason": self._reason, "scope": self._scope}
         self._fields |= {
@@ -76,6 +78,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
                 yield self._yes
 
     def on_mount(self) -> None:
+        self._copy_key = sign_of(self, "copy")
         self.renew()
         self._load()
         self.set_focus(self._number if self._wanted else self._no if self.action.grave else self._yes)
@@ -138,7 +141,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._lines.show(self.subject.lines())
         command = self.command
         then = "; it is for what fits the filter by then" if "--filter" in (self.subject.words() or ()) else ""
-        same = [] if command is None else [text.line((f"Y copies{then}  $ {command}", "muted"))]
+        same = [] if command is None else [text.line((f"{self._copy_key} copies{then}  $ {command}", "muted"))]
         self._same.show(same)
         self._fields["number"].display = bool(self._wanted)
         self._number.placeholder = f"type {self._wanted} to go on"
@@ -189,15 +192,12 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
             self._show_note("copied")
 
     def on_key(self, event: events.Key) -> None:
-        """``y`` is the answer. On a button, a digit begins the duration, and any other character the reason."""
+        """On a button, a digit begins the duration, and any other character the reason."""
         typed = event.character
-        if not event.is_printable or typed in (None, " ", KEYS["copy"].keys):
+        if not event.is_printable or typed in (None, " ") or means(self.active_bindings, event.key, "yes", "copy"):
             return
-        assert typed is not None
-        if typed == KEYS["yes"].keys:
-            event.stop()
-            self.action_give()
-        elif "reason" in self._fields and isinstance(self.focused, Button):
+        if "reason" in self._fields and isinstance(self.focused, Button):
+            assert typed is not None
             event.stop()
             field = self._duration if typed.isdecimal() and "for_" in self._fields else self._reason
             self.set_focus(field)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from lanes_tui.actions.keys import KEYS, bind
+from lanes_tui.actions.keys import bind, means
 from lanes_tui.display import text
 from lanes_tui.widgets.filter_bar import Typed
 from lanes_tui.widgets.sheet import Sheet
@@ -38,12 +38,15 @@ class FieldInput(Typed):
 
 
 class NumberInput(FieldInput):
-    """Takes the number that confirms an action: digits only. ``y`` goes on to the dialog."""
+    """Takes the number that confirms an action: digits only. The key for yes goes on to the dialog."""
+
+    def check_consume_key(self, key: str, character: str | None = None) -> bool:  # noqa: ARG002 - the toolkit's signature
+        return character is not None and character.isdecimal()
 
     async def _on_key(self, event: events.Key) -> None:
         if event.is_printable and not (event.character or "").isdecimal():
             event.prevent_default()  # it is not typed
-            if event.character != KEYS["yes"].keys:
+            if not means(self.screen.active_bindings, event.key, "yes"):
                 event.stop()
 
 

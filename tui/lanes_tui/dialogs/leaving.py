@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from lanes_tui.actions.keys import bind
-from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, button
+from lanes_tui.dialogs.dialog import BUTTON_KEYS, Dialog, KeyButton
 from lanes_tui.display import text
 from lanes_tui.widgets.sheet import Sheet
 
@@ -36,9 +36,9 @@ class LeavingDialog(Dialog[Leaving | None]):
             yield Sheet([text.line(("Quit", "accent"))], id="dialog-title")
             yield Sheet([text.line(explanation)], wrap=True, id="dialog-lines")
             with Horizontal(id="choices"):
-                yield button("Stop gateway and quit", "yes", "leave('STOP')")
-                yield button("Leave it running", "keep gateway", "leave('KEEP')")
-                yield button("Cancel", "back", "dismiss")
+                yield KeyButton("Stop gateway and quit", "yes", "leave('STOP')")
+                yield KeyButton("Leave it running", "keep gateway", "leave('KEEP')")
+                yield KeyButton("Cancel", "back", "dismiss")
 
     def action_leave(self, how: str) -> None:
         self.dismiss(Leaving[how])

@@ -17,7 +17,7 @@ from lanes.base.errors import LanesError
 from lanes.records import AskedQuestion, Message
 from lanes_tui.actions.keys import bind
 from lanes_tui.actions.messages import PasteRefused
-from lanes_tui.dialogs.dialog import Dialog, button
+from lanes_tui.dialogs.dialog import Dialog, KeyButton
 from lanes_tui.display import text
 from lanes_tui.sources.source import Lost, Source
 from lanes_tui.widgets.filter_bar import Typed
@@ -112,10 +112,10 @@ class SendDialog(Dialog[Message | None]):
             yield Writing(id="writing", compact=True, soft_wrap=True, tab_behavior="focus", placeholder=placeholder)
             yield Sheet(wrap=True, id="refused")
             with Horizontal(id="choices"):
-                yield button("Send", "send", "send")
+                yield KeyButton("Send", "send", "send")
                 if self._steers:
-                    yield button("Steer", "steer", "steer")
-                yield button("Cancel", "back", "dismiss")
+                    yield KeyButton("Steer", "steer", "steer")
+                yield KeyButton("Cancel", "back", "dismiss")
 
     def on_mount(self) -> None:
         writing = self.query_one(Writing)
