@@ -95,5 +95,5 @@ _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
 def _unread(name: str, error: StorageError) -> Check:
     """A part that could not be read: the file is damaged or was replaced, or something else prevents it."""
     level = broken if isinstance(error, DatabaseDamaged | DatabaseReplaced) else warning
-    is_generic = error.fix == StorageError.fix  # it only names the doctor
+    is_generic = error.fix in {StorageError.fix, DatabaseDamaged.fix}  # they only name the doctor
     return level(name, f"it cannot be read: {error}", OTHERWISE if is_generic else error.fix)

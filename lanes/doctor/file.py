@@ -1,5 +1,6 @@
 """The checks of the database file: whether it is damaged, who may read and write it, and the free disk space."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -7,12 +8,12 @@ from pathlib import Path
 
 from lanes.base.terminal import clean
 from lanes.config.reading.access import exposed, readable, user_name
-from lanes.doctor.checks import Check, broken, ok, warning
-from lanes_storage.errors import StorageError
+from lanes.doctor.checks import Check, Level, broken, ok, warning
+from lanes_storage.errors import DatabaseFull, StorageError
 from lanes_storage.schema import versions
 from lanes_storage.sqlite.file.identity import Stranger, strangers
 from lanes_storage.sqlite.file.paths import Files
-from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names
+from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_reset_fault, marks, other_names, unreadable
 
 #: Less free space than this is reported; every commit needs some, and so does the WAL.
 LEAST_ROOM = 512 * 1024 * 1024
@@ -21,6 +22,18 @@ LARGEST_LOG = 256 * 1024 * 1024
 #: How many deviations of the schema are named.
 NAMED = 5
 _STICKY = 0o1000
+#: What to do about a disk that takes no write.
+_SAVE = (
+    "the kernel's log says why (`dmesg`): copy the database to another disk (`lanes db backup FILE`), then check and"
+    " mount this one again"
+)
+_FAILING = (
+    "the kernel's log says why (`dmesg`): put the disk right, or save what it still reads, before a backup is restored"
+)
+_REMEDIES = {
+    errno.ENOSPC: DatabaseFull.fix,
+    errno.EDQUOT: "free some space of this user, or raise its quota (`quota -s`)",
+}
 
 
 def size(count: int) -> str:
@@ -82,6 +95,18 @@ def check_engine() -> Check:
 def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
     """Check the schema, and that every page can be read and is consistent; ``indexes`` also compares the indexes, which
     takes longer. Raises StorageError."""
+    try:
+        found = _whole(path, indexes)
+    except StorageError:
+        if not (reason := unreadable(path)):
+            raise
+    else:
+        if all(check.level is not Level.BROKEN for check in found) or not (reason := unreadable(path)):
+            return found
+    return [broken("file", f"its disk fails, and the file may be whole: {reason}", _FAILING)]
+
+
+def _whole(path: Path, indexes: bool) -> list[Check]:
     application, version = marks(path)
     if application != versions.APPLICATION_ID:
         return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
@@ -164,6 +189,9 @@ def _folder(facts: FileFacts) -> Check:
 
 
 def _room(facts: FileFacts) -> Check:
+    if facts.refused and (facts.refused != errno.ENOSPC or facts.free >= LEAST_ROOM):
+        message = f"a new file in {facts.folder} is refused: {os.strerror(facts.refused)}"
+        return warning("disk", message, _REMEDIES.get(facts.refused, _SAVE))
     if facts.free < max(LEAST_ROOM, facts.log_size):
         fix = (
             "free some disk space; so that the file grows no more, prune: `lanes dead-letters --prune --older-than D`,"

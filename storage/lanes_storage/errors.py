@@ -116,13 +116,16 @@ class DatabaseInUse(StorageError):
 
 
 class DatabaseDamaged(StorageError):
-    fix = "restore a backup; keep the file for inspection"
+    fix = "if `lanes doctor` does not find that its disk fails, restore a backup; keep the file for inspection"
 
 
 class DatabaseForeign(DatabaseDamaged):
     """The file is no database, or one of another program; or a lanes database whose first page was lost."""
 
-    fix = f"is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, {DatabaseDamaged.fix}"
+    fix = (
+        "is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, restore a backup; keep the file for"
+        " inspection"
+    )
 
 
 class DatabaseLocked(StorageError):

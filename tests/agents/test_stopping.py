@@ -1,6 +1,7 @@
 """No process of a run outlives it unseen: aborted, timed out, with a blocked loop, after ``kill -9`` of the gateway."""
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -292,3 +293,28 @@ def test_F153_a_keeper_without_its_order_starts_nothing(tmp_path: Path) -> None:
     ours.close()
     assert keeper.wait(60) == 0
     assert not (tmp_path / "started").exists()
+
+
+@contextlib.contextmanager
+def blocked(*numbers: signal.Signals) -> Iterator[None]:
+    """What is started in this block inherits these signals as blocked, as from some supervisors."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+async def test_F1092_an_agent_inherits_no_blocked_signals(tmp_path: Path) -> None:
+    """Its keeper waits for SIGCHLD: without it, the run went on until its limit."""
+    shows = [sys.executable, "-I", "-S", "-c", "import signal; print(*signal.pthread_sigmask(signal.SIG_BLOCK, ()))"]
+    with blocked(signal.SIGCHLD, signal.SIGTERM):
+        async with commanded(tmp_path, shows, clocks={**QUICK, "run_timeout": "5s"}) as site:
+            ended = await site.ask()
+    assert (ended.state, ended.reply) == ("done", "")
+
+
+def test_F1092_a_gateway_that_inherits_blocked_signals_ends_by_sigterm(made: House) -> None:
+    with blocked(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        gateway = made.gateway(forked=False)
+    assert gateway.terminate() == 0

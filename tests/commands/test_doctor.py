@@ -29,7 +29,7 @@ from lanes_storage.sqlite import inspect
 from lanes_storage.sqlite.inspect import has_reset_fault
 from lanes_storage.sqlite.store import SqliteReader
 from tests.commands.conftest import Call, Called
-from tests.kit.filesystems import needed_disk
+from tests.kit.filesystems import failing_disk, needed_disk
 from tests.kit.forms import are_forms
 from tests.kit.ports import kept_port
 from tests.kit.processes import PATIENCE_S, House, eventually
@@ -465,6 +465,39 @@ def test_F804_what_cannot_be_read_leads_to_more_than_the_doctor_again(tmp_path: 
         wrong = {check["check"]: check["fix"] for check in found.json if check["level"] != "ok"}
         assert wrong["permissions"] == "mount it for writing"
         assert not any("lanes doctor" in fix for fix in wrong.values())
+
+
+@pytest.mark.parametrize("broken", ["no inode", "read-only"])
+def test_F1090_a_disk_that_takes_no_new_file_is_told(tmp_path: Path, lanes: Call, broken: str) -> None:
+    """Whoever may write there, and however much is free."""
+    with needed_disk(tmp_path / "disk", 1024, inodes=20) as disk:
+        path = disk.folder / "lanes.db"
+        assert lanes("send", "k", "text", "--db", str(path)).code == 0
+        if broken == "no inode":
+            with contextlib.suppress(OSError):
+                for number in range(20):
+                    (disk.folder / str(number)).touch()
+        else:
+            subprocess.run(("mount", "-o", "remount,ro", str(disk.folder)), check=True)
+        (found,) = [c for c in lanes("doctor", "--db", str(path), "--json").json if c["check"] == "disk"]
+        said, remedy = ("No space left", "df -i") if broken == "no inode" else ("Read-only", "dmesg")
+        assert (found["level"], said in found["message"], remedy in found["fix"]) == ("warning", True, True)
+
+
+def test_F1093_a_disk_that_fails_is_not_taken_for_a_damaged_file(stage: Stage, tmp_path: Path, lanes: Call) -> None:
+    """SQLite calls both malformed, and the backup that was to be restored lacks what came since."""
+    stage.send("k", *("text " * 400 for _ in range(100)))
+    with failing_disk(tmp_path / "disk") as disk:
+        path = disk.folder / "lanes.db"
+        assert lanes("db", "backup", str(path)).code == 0
+        disk.fail(path, behind=200 * 1024)
+        refused = lanes("events", "--db", str(path))
+        assert (refused.code, "`lanes doctor`" in refused.err) == (69, True)
+        for look in (("doctor",), ("db", "check")):
+            found = lanes(*look, "--db", str(path), "--json")
+            assert found.code == 1
+            (seen,) = [check for check in found.json if check["check"] == "file"]
+            assert ("Input/output error" in seen["message"], "dmesg" in seen["fix"]) == (True, True)
 
 
 def test_F838_it_says_how_far_it_is(stage: Stage) -> None:

@@ -88,6 +88,26 @@ async def test_a_database_that_refuses_is_waited_for_with_few_words(
     loop.stop()
 
 
+async def test_F1091_a_disk_that_hangs_is_said_in_words(
+    store: AsyncStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line ended behind its colon."""
+    monkeypatch.setattr("lanes.engine.background.loop.PATIENCE_S", 0.01)
+    hangs, again = threading.Event(), Worker()
+
+    def write(_: Now) -> None:
+        again.calls += 1
+        loop._write(lambda _: hangs.wait())
+
+    loop = Rounds(store, Hands(), write)
+    loop.start()
+    await until(lambda: again.calls >= 2, "another round")
+    hangs.set()
+    loop.stop()
+    (line,) = lines(caplog, "waits for the database")
+    assert line.message.endswith("a write has not ended after 0.01 s: the disk hangs, or is slow")
+
+
 async def test_a_reader_that_can_not_be_opened_is_tried_again(store: AsyncStore) -> None:
     class Reluctant:
         def __init__(self) -> None:

@@ -1,8 +1,10 @@
-"""A small file system that can really be full."""
+"""File systems that can really be full, or fail."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,46 @@ def needed_disk(folder: Path, megabytes: int, inodes: int = 0) -> Iterator[Small
         if disk is None:
             pytest.skip("no file system may be mounted here")
         yield disk
+
+
+class FailingDisk:
+    """A folder on a disk that can fail."""
+
+    def __init__(self, folder: Path, image: Path, device: str) -> None:
+        self.folder = folder
+        self._image, self._device = image, device
+
+    def fail(self, path: Path, behind: int) -> None:
+        """Let the reads of a file that was written at once fail behind so many bytes."""
+        with path.open("rb") as file:
+            os.fsync(file)
+            block = int.from_bytes(fcntl.ioctl(file, _FIBMAP, bytes(4)), sys.byteorder)
+            os.truncate(self._image, block * os.fstat(file.fileno()).st_blksize + behind)
+            subprocess.run(("losetup", "--set-capacity", self._device), check=True)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+_FIBMAP = 1
+
+
+@contextlib.contextmanager
+def failing_disk(folder: Path) -> Iterator[FailingDisk]:
+    """Mount one there. The test is skipped where that is not permitted."""
+    folder.mkdir()
+    image = folder.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(32 * MEGABYTE)
+    if os.geteuid() != 0 or not _run("mkfs.ext4", "-q", "-b", "4096", str(image)):
+        pytest.skip("no disk that fails can be made here")
+    made = subprocess.run(("losetup", "--find", "--show", str(image)), check=False, capture_output=True, text=True)
+    if not (device := made.stdout.strip()):
+        pytest.skip("no disk that fails can be made here")
+    try:
+        assert _run("mount", device, str(folder))
+        yield FailingDisk(folder, image, device)
+    finally:
+        _run("umount", str(folder))
+        _run("losetup", "--detach", device)
 
 
 def _run(*command: str) -> bool:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from itertools import takewhile
@@ -20,6 +21,7 @@ from lanes_storage.errors import NotStorable, StorageError
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what started this process may have blocked signals, SIGTERM too
     if sys.stdin is None:  # closed by what started this process: there is nothing to read
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):

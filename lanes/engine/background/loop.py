@@ -134,7 +134,10 @@ class Loop:
 
     def _write(self, step: Step[T]) -> T:
         """Run a step in a transaction. Raises StorageError, TimeoutError."""
-        return self._store.write_blocking(step, PATIENCE_S)
+        try:
+            return self._store.write_blocking(step, PATIENCE_S)
+        except TimeoutError as error:
+            raise TimeoutError(f"a write has not ended after {PATIENCE_S:g} s: the disk hangs, or is slow") from error
 
     def start(self) -> None:
         """Start; the first round begins at once."""

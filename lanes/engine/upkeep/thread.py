@@ -137,7 +137,7 @@ class Upkeep(Loop):
     def _begin(self, now: Now) -> None:
         """Record the start of a round. If it is late, or the previous round failed, observation starts again."""
         late, slept = now.mono - self._begun.mono, now.slept - self._begun.slept
-        if late > LATE_MS:
+        if late > LATE_MS and not self._blind:  # else it waited, and said so
             log.warning("the upkeep was suspended for %.1f s", late / 1000)
         if slept > LATE_MS:
             log.warning("the machine slept for %.1f s, which counts against no limit", slept / 1000)

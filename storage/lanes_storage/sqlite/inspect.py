@@ -1,8 +1,10 @@
 """Read-only inspection of a database file: its kind, its file system, whether it is intact."""
 
 import contextlib
+import errno
 import os
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -53,7 +55,7 @@ def _pragmas(one: str, other: str) -> Query[tuple[int, int]]:
 
 class FileFacts(NamedTuple):
     """Properties of a database in the file system; if ``path`` is a link, those of its target. Sizes are in bytes,
-    ``mode`` has the permission bits."""
+    ``mode`` has the permission bits, ``refused`` the number of the error with which a write fails (0: none)."""
 
     path: Path
     folder: Path
@@ -63,6 +65,7 @@ class FileFacts(NamedTuple):
     folder_mode: int
     free: int
     file_system: str
+    refused: int
 
     @property
     def networked(self) -> bool:
@@ -94,7 +97,29 @@ def facts(path: Path) -> FileFacts:
             folder_mode=folder.stat().st_mode & 0o7777,
             free=room.f_bavail * room.f_frsize,
             file_system=file_system_of(path),
+            refused=_refusal(folder),
         )
+
+
+#: The errors that say that a file system takes no write, or no new file, whoever asks.
+_REFUSALS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
+
+
+def _refusal(folder: Path) -> int:
+    """The number of the error with which a new file is refused in a folder; 0: none, or it cannot be tried here.
+
+    The modes and the mount do not tell it: ext4 becomes read-only after an error, and both stay as they were. The file
+    that is written has no name, and nothing of it stays.
+    """
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is None:
+        return 0
+    try:
+        with open(os.open(folder, unnamed | os.O_WRONLY, 0o600), "wb", buffering=0) as file:  # noqa: PTH123
+            file.write(bytes(4096))
+    except OSError as error:
+        return error.errno if error.errno in _REFUSALS else 0
+    return 0
 
 
 def file_system_of(path: Path) -> str:
@@ -158,6 +183,38 @@ def damage(path: Path, *, whole: bool = False) -> list[str]:
         found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
         found += astray(connection, 20)
     return [sentence for sentence in found if sentence != "ok"]
+
+
+#: Reads files to their ends, and prints why one that can be opened cannot be read.
+_READ = """
+import sys
+for name in sys.argv[1:]:
+    try:
+        file = open(name, "rb", buffering=0)
+    except OSError:
+        continue
+    try:
+        while file.read(1 << 20):
+            pass
+    except OSError as error:
+        sys.exit(f"{name}: {error.strerror}")
+"""
+
+
+def unreadable(path: Path) -> str:
+    """Why the file system cannot read the database or its log; empty: it can. SQLite takes that for damage.
+
+    A process by itself reads them: when one with this database open closes a file, it loses SQLite's locks.
+    """
+    files = Files.of(path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _READ, files.database, files.log],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.stderr.strip()
 
 
 def schema_text(path: Path) -> str:

@@ -150,7 +150,7 @@ def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.N
         return errors.DatabaseLocked(name)
     if code == sqlite3.SQLITE_IOERR_WRITE:  # SQLite does not tell which of these it was
         return errors.DatabaseUnavailable(
-            name, "it cannot be written: a quota or a limit is used up, or the disk fails"
+            name, "it cannot be written: a quota or a limit is used up, or the disk fails or has become read-only"
         )
     if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # even a read writes the shared memory
         return errors.DatabaseFull(name)
