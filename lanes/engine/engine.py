@@ -147,6 +147,7 @@ class Engine:
             raise
 
     async def _begin(self) -> None:
+        await in_thread(int)  # so that there is a thread for runs and for the end, whatever limit is reached later
         now = self._clock()
         owner_id = await self._registered(now)
         self._dispatcher = Dispatcher(

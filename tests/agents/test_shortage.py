@@ -27,7 +27,8 @@ from tests.kit.until import until
 async def main():
     most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     async with commanded(Path(sys.argv[1]), ["echo", "done"]) as site:
-        await site.ask("first", "z")
+        if "first" in sys.argv:
+            await site.ask("first", "z")
         resource.setrlimit(resource.RLIMIT_NPROC, (1, most))
         sent = [await site.desk.send(key, "hello") for key in "abc"]
         async def refused():
@@ -109,6 +110,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux" or not shutil.which("set
 def test_F873_F883_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Path) -> None:
     """Each of them failed at once, and nothing was left that could run once there was room. Then they waited, and
     nothing was claimed meanwhile for other runners, too, which start no process."""
+    done = limited(tmp_path, SHORT, str(tmp_path), "first")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "no_process no process could be started: Resource temporarily unavailable",
+        "waits: True False True",
+        "['done', 'done', 'done']",
+    ]
+
+
+def test_F1094_so_do_the_first_ones_of_a_gateway(tmp_path: Path) -> None:
+    """Their folder is made in a thread, and there was none yet: each failed with "can't start new thread"."""
     done = limited(tmp_path, SHORT, str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

@@ -1,6 +1,9 @@
 """Readers take every row that any version could have written, and what no row takes is the caller's error."""
 
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,24 @@ def test_F92_what_is_too_large_is_an_error_of_the_caller(store: Store) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000)
     with pytest.raises(errors.NotStorable, match="too big"):
         store.write(lambda tx: tx.run("UPDATE counters SET name = :name WHERE name = 'x'", {"name": "x" * 2_000}))
+
+
+FULL = """
+import sys
+from lanes_storage import errors, open_store
+store = open_store(sys.argv[1], create=True)
+try:
+    store.write(lambda tx: tx.rows("PRAGMA hard_heap_limit = 1", {}) and tx.rows("SELECT randomblob(1000000)", {}))
+except errors.StorageError as error:
+    print(error, error.fix)
+"""
+
+
+def test_F1095_memory_that_has_run_out_is_waited_for(tmp_path: Path) -> None:
+    """A limit of memory, or a host that promises no more than it has: the gateway ended with a traceback."""
+    path = str(tmp_path / "lanes.db")
+    done = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: no memory is left in this process raise its limit")
 
 
 def test_F95_columns_of_json_that_hold_none_are_shown(world: World) -> None:

@@ -87,7 +87,7 @@ class SqliteStore(SqliteReader):
         try:
             with SqliteTransaction(connection, self._file.guard) as tx:
                 result = step(tx)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             raise translate(self.name, error) from error
         if connection.total_changes != changes:
             self._file.log.committed()

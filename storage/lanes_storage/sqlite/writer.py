@@ -207,7 +207,7 @@ def _is_wanted(job: _Job) -> bool:
 
 def _for_callers(name: str, error: BaseException) -> BaseException:
     """The exception for the callers. A StopIteration is replaced: neither a coroutine nor a future may raise it."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, sqlite3.Error | MemoryError):
         return translate(name, error)
     if not isinstance(error, StopIteration):
         return error

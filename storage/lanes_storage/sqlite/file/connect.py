@@ -104,7 +104,7 @@ def translated(name: str, guard: FileGuard | None = None) -> Iterator[None]:
 def _converted(name: str, error: Exception) -> Exception:
     """The error of storage for one of SQLite or of the system; any other error unchanged."""
     converted: Exception = error
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, sqlite3.Error | MemoryError):
         converted = translate(name, error)
     elif isinstance(error, OSError):
         converted = errors.DatabaseUnavailable(name, error.strerror or str(error))
@@ -140,8 +140,12 @@ def _unreadable(name: str) -> errors.DatabaseUnavailable | None:
 _VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
-def translate(name: str, error: sqlite3.Error) -> errors.StorageError | errors.NotStorable:
+def translate(name: str, error: sqlite3.Error | MemoryError) -> errors.StorageError | errors.NotStorable:
     """The error of storage for one of SQLite: about the database, or about a value of the caller."""
+    if isinstance(error, MemoryError):  # SQLITE_NOMEM
+        exhausted = errors.DatabaseUnavailable(name, "no memory is left in this process")
+        exhausted.fix = "raise its limit of memory (`ulimit -v`, MemoryMax=), or end what uses it up"
+        return exhausted
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if code in _MOVED_CODES:
