@@ -7,9 +7,10 @@ import pytest
 import lanes
 from lanes.engine.runs.live import ActiveRun
 from lanes.host.identity import this_process
+from lanes.server.state import polled_waits
 from lanes_storage import reads
 from tests.kit.until import until
-from tests.server.conftest import Start, running
+from tests.server.conftest import Served, Start, running
 
 
 async def test_F29_a_wait_for_ones_own_lane_is_refused_at_once(start: Start) -> None:
@@ -59,6 +60,39 @@ async def test_a_wait_is_noted_while_it_lasts(start: Start) -> None:
         await until(lambda: not run.waiting, "the wait to be over")
         lane = await served.desk.lane("other")
         assert lane.state == "running"
+
+
+async def test_F1059_a_run_whose_client_polls_waits_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = await start()
+    async with served.desk.hold("mine") as run:
+        headers = {"X-Lanes-Run": str(run.id)}
+        accepted = await served.post("/api/lanes/other/messages?wait=0", {"text": "[[sim-hang]]"}, **headers)
+        number, noted = int(accepted.json()["id"]), await served.desk.store.read(reads.waits())
+        assert [(wait.run_id, wait.message_id) for wait in noted] == [(run.id, number)]
+        began = await progress(served, run.id)
+        for _ in range(3):
+            polled = await served.client.get(f"/api/messages/{number}?wait=0", headers=headers)
+            assert polled.json()["ended_at"] is None
+            assert await served.desk.store.read(reads.waits()) == noted
+        assert await progress(served, run.id) == began, "a poll is no progress"
+        await served.desk.abort("other", actor="me")
+        await served.desk.wait(number)
+        await served.client.get(f"/api/messages/{number}?wait=0", headers=headers)
+        assert await served.desk.store.read(reads.waits()) == []
+        monkeypatch.setattr(polled_waits, "LEASE_S", 0.01)
+        await served.post("/api/lanes/third/messages?wait=0", {"text": "[[sim-hang]]"}, **headers)
+
+        async def is_over() -> bool:
+            return await served.desk.store.read(reads.waits()) == []
+
+        await until(is_over, "the end of a wait for which nobody came again")
+
+
+async def progress(served: Served, run: int) -> int:
+    """When a run last showed progress."""
+    found = await served.desk.store.read(reads.run(run))
+    assert found is not None
+    return found.progress_at
 
 
 async def test_what_is_no_run_is_refused_and_a_run_that_is_over_is_not(start: Start) -> None:

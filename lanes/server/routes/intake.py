@@ -1,7 +1,7 @@
 """Accepts the messages of requests, and ends the wait of a run whose request waited for a message."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from lanes.base.errors import Draining
@@ -35,10 +35,25 @@ async def end_wait(call: HttpRequest, message_id: int) -> None:
         await call.desk.perform(sending.end_wait(run, message_id))
 
 
-async def waiting(call: HttpRequest, message_id: int, work: Coroutine[Any, Any, T]) -> T:
-    """``work`` while the client is connected; then the wait of the run that sent the request is ended."""
+async def begin_wait(call: HttpRequest, run: int, message_id: int) -> None:
+    """Store that a run waits with this request, unless its wait goes on since the request before. Raises WaitCycle."""
+    if not call.app_state.polled.take(run, message_id):
+        await call.desk.perform(sending.begin_wait(call.desk.context(), run, message_id))
+
+
+async def waiting(
+    call: HttpRequest, message_id: int, work: Coroutine[Any, Any, T], goes_on: Callable[[T], bool] = lambda _: False
+) -> T:
+    """``work`` while the client is connected; then the wait of the run that sent the request is ended, or left to the
+    next request if it ``goes_on`` after that result."""
+    left = False
     try:
-        return await call.while_connected(work)
+        outcome = await call.while_connected(work)
+        left = goes_on(outcome)
+        return outcome
     finally:
-        if of_header(RUN, call) is not None:  # rarely true, and a task for it would cost every request
-            await asyncio.shield(end_wait(call, message_id))
+        if (run := of_header(RUN, call)) is not None:  # rarely true, and a task for it would cost every request
+            if left:
+                call.app_state.polled.leave(run, message_id)
+            else:
+                await asyncio.shield(end_wait(call, message_id))

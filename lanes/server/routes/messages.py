@@ -9,7 +9,7 @@ from lanes.records import Message
 from lanes.runners.base import Delta
 from lanes.server.asgi.request import HttpRequest
 from lanes.server.asgi.response import JsonResponse
-from lanes.server.routes.intake import accept, end_wait, waiting
+from lanes.server.routes.intake import accept, begin_wait, end_wait, waiting
 from lanes.server.routes.verbs import answer, of_query, params_of
 from lanes.server.state.cancellation import ServerClosing
 from lanes.server.state.streaming import WatchedStream, events, next_pieces
@@ -39,13 +39,14 @@ async def get_message(call: HttpRequest) -> ASGIApp:
         return await answer(sending.message, call, params)
     message = await call.desk.message(params["id"])
     if (run := params.get("waiting_run")) is not None:
-        await call.desk.perform(sending.begin_wait(call.desk.context(), run, message.id))
+        await begin_wait(call, run, message.id)
     return await _when_ended(call, message, wait_ms, unfinished=200)
 
 
 async def _when_ended(call: HttpRequest, message: Message, wait_ms: int, *, unfinished: int = 202) -> ASGIApp:
     try:
-        message = await waiting(call, message.id, call.desk.wait(message, timeout=wait_ms / 1000))
+        work = call.desk.wait(message, timeout=wait_ms / 1000)
+        message = await waiting(call, message.id, work, lambda message: message.state not in TERMINAL)
     except ServerClosing:
         message = await call.desk.message(message.id)
     return JsonResponse(message, 200 if message.state in TERMINAL else unfinished)

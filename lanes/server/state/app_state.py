@@ -9,6 +9,8 @@ from lanes.server.state.body_room import BodyRoom
 from lanes.server.state.cancellation import CancelScope, ServerClosing
 from lanes.server.state.clients import Clients
 from lanes.server.state.journal import Feed
+from lanes.server.state.polled_waits import PolledWaits
+from lanes.verbs import sending
 
 
 class AppState:
@@ -20,6 +22,7 @@ class AppState:
         self.feed = Feed(gateway.desk)
         self.clients = Clients()
         self.bodies = BodyRoom()
+        self.polled = PolledWaits(lambda run, message: self.desk.perform(sending.end_wait(run, message)))
         self.closed = False
         self._waiting: set[CancelScope] = set()
 
@@ -27,6 +30,7 @@ class AppState:
         """End waiting requests and streams, since the gateway has stopped."""
         self.closed = True
         self.feed.end()
+        self.polled.close()
         for cut in list(self._waiting):
             cut(ServerClosing())
 
