@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lanes.config.declared import places
 from lanes.config.declared.values import Origin
+from lanes_storage.sqlite.file.paths import absolute
 
 if TYPE_CHECKING:
     from lanes.config import Config
@@ -59,4 +60,4 @@ def _is_to_be_named(config: "Config", source: Path) -> bool:
 
 
 def _file(database: str) -> Path:
-    return Path(database.removeprefix("sqlite:///")).expanduser().absolute()
+    return absolute(Path(database.removeprefix("sqlite:///")).expanduser())

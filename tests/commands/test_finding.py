@@ -45,6 +45,14 @@ def keys(bare: Call, *arguments: str) -> list[str]:
     return [lane["key"] for lane in bare(*arguments, "list", "--json").json]
 
 
+def test_F1096_one_database_under_two_names_is_one_and_no_old_folder_is_needed(bare: Call, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    release.mkdir()
+    noted(file(release / ".." / "one.db", "a"))
+    release.rmdir()
+    assert keys(bare) == ["a"]
+
+
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 def test_all_but_send_exit_69_and_name_the_path_that_they_tried(bare: Call, tmp_path: Path, command: list[str]) -> None:
     missing = bare(*command)

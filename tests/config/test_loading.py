@@ -132,6 +132,19 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path, home: Mapping[str, str
         load(tmp_path, env=home)
 
 
+def test_F1096_a_file_is_named_without_the_folders_that_its_name_led_through(
+    tmp_path: Path, home: Mapping[str, str]
+) -> None:
+    """Where one of them was removed, no folder of a run could be made."""
+    (tmp_path / "release").mkdir()
+    (tmp_path / "lanes.toml").write_text("", encoding="utf-8")
+    for named in (
+        load(Path("../lanes.toml"), env=home, cwd=tmp_path / "release"),
+        load(env={**home, "LANES_CONFIG": "../lanes.toml"}, cwd=tmp_path / "release"),
+    ):
+        assert named.source == tmp_path / "lanes.toml"
+
+
 def test_a_folder_that_was_deleted_has_the_name_that_it_had(
     tmp_path: Path, home: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

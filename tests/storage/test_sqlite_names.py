@@ -39,6 +39,20 @@ def test_F82_the_file_is_found_from_every_folder(tmp_path: Path, monkeypatch: py
     assert keys(tmp_path / "lanes.db") == ["a"]
 
 
+def test_F1096_a_folder_that_only_the_name_led_through_may_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of an old release, say, in which the gateway was started: it said that the database was deleted."""
+    release = tmp_path / "releases" / "1"
+    release.mkdir(parents=True)
+    monkeypatch.chdir(release)
+    with contextlib.closing(open_store("../../lanes.db", create=True)) as store:
+        release.rmdir()
+        store.write(send("a"))
+    assert keys(tmp_path / "lanes.db") == ["a"]
+    assert path_of(str(release / ".." / ".." / "lanes.db")) == tmp_path / "lanes.db"
+
+
 @pytest.mark.parametrize(
     "name", ["file:x.db", "file:x.db?mode=memory", "file::memory:?cache=shared", "sqlite:///file:x"]
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lanes.base.terminal import without_password
 from lanes.host.identity import Identity, ProcessSighting, identity_of, look, this_process
+from lanes_storage.sqlite.file.paths import absolute
 from lanes_storage.tuples import NamedTuple
 
 
@@ -187,10 +188,10 @@ def _xdg(variable: str, fallback: str, env: Mapping[str, str]) -> Path:
 
 def _absolute(database: str) -> str:
     if "://" not in database:
-        return str(Path(database).absolute())
+        return str(absolute(Path(database)))
     scheme, _, rest = database.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//"):
-        return f"sqlite:///{Path(rest[1:]).absolute()}"
+        return f"sqlite:///{absolute(Path(rest[1:]))}"
     return without_password(database)
 
 

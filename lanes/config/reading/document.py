@@ -11,6 +11,7 @@ from lanes.config.declared.places import found_config
 from lanes.config.declared.refusal import refusal
 from lanes.config.reading.access import refuse_writers
 from lanes.config.reading.lines import TomlLines
+from lanes_storage.sqlite.file.paths import absolute
 
 #: A larger file is refused.
 MOST_BYTES = 1_000_000
@@ -42,9 +43,9 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
     A named file must exist (``read`` raises ConfigError); of the others, the first that exists is taken.
     """
     if path is not None:
-        return cwd / path
+        return absolute(cwd / path)
     if named := env.get("LANES_CONFIG"):
-        return cwd / named
+        return absolute(cwd / named)
     return found_config(env=env, cwd=cwd)
 
 

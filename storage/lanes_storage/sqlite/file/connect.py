@@ -11,7 +11,7 @@ from pathlib import Path
 from lanes_storage import errors
 from lanes_storage.sqlite.file.identity import FileGuard, check_fork, check_vacant, missing
 from lanes_storage.sqlite.file.locking import BUSY_TIMEOUT_MS, SideLock, keep_open, used_elsewhere
-from lanes_storage.sqlite.file.paths import Files, mount_of
+from lanes_storage.sqlite.file.paths import Files, absolute, mount_of
 from lanes_storage.sqlite.file.upgrading import check_version, upgrade_schema
 
 #: The first version with RETURNING and UPDATE … FROM.
@@ -58,7 +58,7 @@ def path_of(url: str) -> Path:
     if url.startswith("file:"):
         raise _no_file(url, "URIs of SQLite are not taken (a file of such a name is ./file:…)")
     try:
-        path = Path(url).expanduser().absolute()
+        path = absolute(Path(url).expanduser())
     except RuntimeError as error:
         raise _no_file(url, "there is no such user") from error
     except FileNotFoundError as error:

@@ -19,6 +19,13 @@ SETTLED_NS = 3_000_000_000
 LOOK_ANYWAY_NS = 1_000_000_000
 
 
+def absolute(path: Path) -> Path:
+    """The absolute path. One with ``..`` leads through a folder that may be removed later, which concerns nobody: that
+    part is resolved. Raises FileNotFoundError if it is relative and the current folder was deleted."""
+    whole = path.absolute()
+    return whole.parent.resolve() / whole.name if ".." in whole.parts else whole
+
+
 def seen(path: str) -> Seen:
     """The file that the path names now. Raises OSError if that cannot be determined."""
     try:
