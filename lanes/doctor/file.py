@@ -17,6 +17,8 @@ from lanes_storage.sqlite.inspect import FileFacts, damage, deviations, has_rese
 
 #: Less free space than this is reported; every commit needs some, and so does the WAL.
 LEAST_ROOM = 512 * 1024 * 1024
+#: A new file that is refused with this much free space lacks something else, such as an inode.
+SOME_ROOM = 1024 * 1024
 #: The WAL is truncated to 64 MiB after each checkpoint; more means that something prevents it.
 LARGEST_LOG = 256 * 1024 * 1024
 #: How many deviations of the schema are named.
@@ -189,7 +191,7 @@ def _folder(facts: FileFacts) -> Check:
 
 
 def _room(facts: FileFacts) -> Check:
-    if facts.refused and (facts.refused != errno.ENOSPC or facts.free >= LEAST_ROOM):
+    if facts.refused and (facts.refused != errno.ENOSPC or facts.free >= SOME_ROOM):
         message = f"a new file in {facts.folder} is refused: {os.strerror(facts.refused)}"
         return warning("disk", message, _REMEDIES.get(facts.refused, _SAVE))
     if facts.free < max(LEAST_ROOM, facts.log_size):

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lanes.base.errors import ConfigError
@@ -125,6 +126,10 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
     if look(owner, me) is ProcessSighting.STOPPED:
         return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
+    if _has_another_network(owner.pid):
+        return ok(
+            "port", f"{where} cannot be asked from here: its network is another one (`nsenter -t {owner.pid} -n`)"
+        )
     status, _ = _get(owner.url or "", "/healthz")
     if status != 200:
         problem = "does not answer" if status is None else f"says that it is not well ({status})"
@@ -135,6 +140,14 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
         return ok("port", f"{where} answers")
     fix = "its log says why; whether the disk takes writes, the kernel's log does (`dmesg`)"
     return warning("port", f"{where} answers, and is not ready: {state}", fix)
+
+
+def _has_another_network(pid: int) -> bool:
+    """Whether a process has another network, as in a service with a private one; False where that is not visible."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+    except OSError:
+        return False
 
 
 def _get(url: str, path: str) -> tuple[int | None, str]:

@@ -268,6 +268,17 @@ def test_F876_a_port_that_a_gateway_in_a_container_has(stage: Stage, lanes: Call
         assert (found["level"], "not by a gateway of this database" in found["message"]) == ("warning", True)
 
 
+def test_F1097_a_gateway_with_another_network_is_not_told_to_be_ended(stage: Stage, lanes: Call, port: int) -> None:
+    """Nobody could reach it from here, and it was to be killed if it hangs; or another one answered in its place."""
+    if subprocess.run(["unshare", "--net", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no network namespace can be made here")
+    with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE) as other:
+        eventually(lambda: Path(f"/proc/{other.pid}/comm").read_text() == "cat\n", "its network")
+        stage.owner(identity_of(other.pid), url=f"http://127.0.0.1:{port}")
+        (found,) = (each for each in lanes("doctor", "--json").json if each["check"] == "port")
+    assert (found["level"], "its network is another one" in found["message"]) == ("ok", True)
+
+
 def test_F877_a_gateway_that_cannot_store_is_not_ready(
     served: House, lanes: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,7 +481,7 @@ def test_F804_what_cannot_be_read_leads_to_more_than_the_doctor_again(tmp_path: 
 @pytest.mark.parametrize("broken", ["no inode", "read-only"])
 def test_F1090_a_disk_that_takes_no_new_file_is_told(tmp_path: Path, lanes: Call, broken: str) -> None:
     """Whoever may write there, and however much is free."""
-    with needed_disk(tmp_path / "disk", 1024, inodes=20) as disk:
+    with needed_disk(tmp_path / "disk", 16, inodes=20) as disk:
         path = disk.folder / "lanes.db"
         assert lanes("send", "k", "text", "--db", str(path)).code == 0
         if broken == "no inode":
