@@ -8,9 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from lanes.base.errors import ConfigError, Unfit
 from lanes.runners.base import Reply, RunContext, Runner
@@ -46,6 +45,13 @@ def load(target: str, folder: Path | None = None, *, role: str = "runner target"
     return ThreadRunner(found) if plain else cast("Runner", found)
 
 
+class _Outcome(NamedTuple):
+    """How the function of a run ended."""
+
+    result: str | Reply
+    error: BaseException | None
+
+
 class ThreadRunner:
     """A plain function as a runner: each run has a separate thread, so that a function that hangs delays no other run.
 
@@ -62,23 +68,22 @@ class ThreadRunner:
     async def __call__(self, run: RunContext) -> str | Reply:
         """Run one message. Raises whatever the function does."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[str | Reply] = loop.create_future()
+        done: asyncio.Future[_Outcome] = loop.create_future()
         context = copy_context()
 
         def work() -> None:
             try:
-                result = context.run(self._function, run)
-            except StopIteration as error:  # a future cannot hold that
-                settle = partial(done.set_exception, RuntimeError(f"the function raised {error!r}"))
-            except BaseException as error:
-                settle = partial(done.set_exception, error)
-            else:
-                settle = partial(done.set_result, result)
+                outcome = _Outcome(context.run(self._function, run), None)
+            except BaseException as error:  # as a result: a future cannot hold every exception
+                outcome = _Outcome("", error)
             with contextlib.suppress(RuntimeError):  # the event loop has ended
-                loop.call_soon_threadsafe(settle)
+                loop.call_soon_threadsafe(done.set_result, outcome)
 
         threading.Thread(target=work, name=f"lanes-runner-{run.id}", daemon=True).start()
-        return await to_its_end(done)
+        outcome = await to_its_end(done)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result
 
 
 def _imported(name: str, label: str, folder: Path | None) -> Any:

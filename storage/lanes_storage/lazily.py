@@ -22,7 +22,10 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def load(name: str) -> Any:
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home_of[name], package), name)
+        try:
+            value = getattr(import_module(home_of[name], package), name)
+        except AttributeError as error:  # Python would say that the package has no such name
+            raise ImportError(f"importing {home_of[name]} failed: {error}") from error
         setattr(sys.modules[package], name, value)  # from now on it is found without this function
         return value
 

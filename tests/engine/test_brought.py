@@ -13,9 +13,10 @@ import pytest
 
 from lanes import Delta, Reply, RunContext, RunFailed, RunParked, Unfit
 from lanes.base.errors import RunError
+from lanes.engine.background.isolation import LONGEST_TRACE
 from lanes.engine.runs.execution import Execution
 from lanes.engine.runs.liveset import LiveSet
-from lanes.engine.runs.results import LEAST_PARK_MS, LONGEST_TRACE
+from lanes.engine.runs.results import LEAST_PARK_MS
 from lanes.engine.runs.streams import Streams
 from lanes.runners.http.failures import NoRoom
 from lanes.testing import MINUTE, SECOND

@@ -14,10 +14,14 @@ from functools import partial
 from typing import TypeVar
 
 from lanes.base.sentences import sentence
+from lanes.base.terminal import clean
 from lanes_storage.errors import StorageError
 from lanes_storage.logs import Log
 
 T = TypeVar("T")
+
+#: How many characters of a traceback are logged.
+LONGEST_TRACE = 32_768
 
 #: The exceptions to catch where code of a runner or a hook is awaited.
 LEAVES = (SystemExit, KeyboardInterrupt)
@@ -55,12 +59,28 @@ def by_page(
 
 
 def why_left(left: BaseException) -> str:
-    """The sentence for one of ``LEAVES``. Raises it again if it is Ctrl-C."""
+    """The sentence for an exception of user code, such as one of ``LEAVES``. Raises it again if it is Ctrl-C."""
     if issubclass(type(left), SystemExit):  # runs no code of the error, which could raise such an exception again
         return f"it called sys.exit({sentence(SystemExit.__dict__['code'].__get__(left))})"
+    if not issubclass(type(left), KeyboardInterrupt):
+        return sentence(left)
     if _of_signal(left):
         raise left
     return "it raised KeyboardInterrupt"
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of an error of user code, for the log: foreign text, escaped and shortened. Raises nothing."""
+    try:
+        return clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)
+    except BaseException as wrong:  # its notes or its cause may be properties that raise anything
+        return clean(f"{sentence(error)} (its traceback can not be shown: {sentence(wrong)})", keep_newlines=True)
+
+
+def _shortened(trace: str) -> str:
+    """Keep only the start and the end of a long text: cleaning megabytes of text would block the event loop."""
+    half = LONGEST_TRACE // 2
+    return trace if len(trace) <= LONGEST_TRACE else f"{trace[:half]}\n…\n{trace[-half:]}"
 
 
 def _of_signal(error: BaseException) -> bool:

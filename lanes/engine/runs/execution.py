@@ -187,7 +187,8 @@ class Execution:
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
         """The release that matches the end of the body."""
         error = None if body.cancelled() else body.exception()
-        lost = issubclass(type(error), DatabaseReplaced)  # isinstance() could run code of the error
+        # isinstance() could run code of the error; and a runner may use other databases
+        lost = issubclass(type(error), DatabaseReplaced) and vars(error).get("database") == self._store.name
         if lost:
             cut_one(run, LOST, self._clock())  # its runner noticed that before the upkeep did
         if lost or body.cancelled():

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from lanes.base.sentences import sentence
-from lanes.engine.background.isolation import LEAVES, why_left
+from lanes.engine.background.isolation import LEAVES, trace_of, why_left
 from lanes.engine.runs.hooks import Hooks, RunEnded
 from lanes.engine.runs.live import ActiveRun
 from lanes.records import Event
@@ -159,7 +159,8 @@ class HookRunner:
 
     def _count(self, name: str, outcome: str, reason: str, error: BaseException | None = None) -> None:
         self.counts[f"{name} {outcome}"] += 1
-        log.warning("hook %s %s: %s", name, outcome.replace("_", " "), ascii(reason), exc_info=error)
+        trace = "" if error is None else f"\n{trace_of(error)}"
+        log.warning("hook %s %s: %s%s", name, outcome.replace("_", " "), ascii(reason), trace)
 
 
 async def _called(hook: Callable[[T], Awaitable[Any]], about: T) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.conversations.turns import ALL_CHARACTERS, chat_messages, exchanges, turn_from
-from lanes.engine.background.isolation import LEAVES, isolated, why_left
+from lanes.engine.background.isolation import isolated, why_left
 from lanes.engine.input.asking import RunInput, Slots
 from lanes.engine.runs.stops import Stop, StopKind
 from lanes.engine.runs.streams import RunStream
@@ -338,8 +338,8 @@ class ActiveRun:
             with isolated(log, f"{self.named} can not be stopped"):
                 try:
                     self.spec.stop(self, StopHow(grace_ms))
-                except LEAVES as left:
-                    raise RuntimeError(why_left(left)) from left
+                except BaseException as raised:  # a TimeoutError or a cancellation concerns this run only, too
+                    raise RuntimeError(why_left(raised)) from raised
 
     def attach(self, body: "asyncio.Task[Any]") -> None:
         """Set the task that does the work. An earlier stop request is passed on to it."""

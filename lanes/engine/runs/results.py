@@ -2,14 +2,13 @@
 raise."""
 
 import asyncio
-import traceback
 from typing import Any, NamedTuple
 
 from lanes.base import arguments
 from lanes.base.errors import RunError, RunParked, Unfit, failure_of_error
 from lanes.base.sentences import chain_of, failure_of, sentence
-from lanes.base.terminal import clean
 from lanes.conversations.turns import kept
+from lanes.engine.background.isolation import trace_of
 from lanes.runners.base import Reply
 from lanes.runners.http.failures import NoRoom
 from lanes.runners.usage import MICROS, run_usage
@@ -22,8 +21,6 @@ log = Log("lanes.run")
 
 #: The shortest park: a park until a time in the past would be a retry loop without a pause.
 LEAST_PARK_MS = 1_000
-#: How many characters of a traceback are logged.
-LONGEST_TRACE = 32_768
 
 
 class Parking(NamedTuple):
@@ -96,12 +93,5 @@ def _raised(error: BaseException, about: str, now: Now) -> Parking | RunFailure:
         until = max(arguments.until_ms(error.until, now), now.wall + LEAST_PARK_MS)
         return Parking(until, failure, tuple(arguments.text(each, "a provider") for each in error.providers))
     if failure.cause is Cause.RUNNER_FAILED and not isinstance(error, RunError):
-        trace = clean(_shortened("".join(traceback.format_exception(error))), keep_newlines=True)  # foreign text
-        log.warning("%s: its runner raised\n%s", about, trace)
+        log.warning("%s: its runner raised\n%s", about, trace_of(error))
     return failure
-
-
-def _shortened(trace: str) -> str:
-    """Keep only the start and the end of a long text: cleaning megabytes of text would block the event loop."""
-    half = LONGEST_TRACE // 2
-    return trace if len(trace) <= LONGEST_TRACE else f"{trace[:half]}\n…\n{trace[-half:]}"

@@ -176,6 +176,8 @@ class AsyncSqliteStore:
         return self._listeners.add(listener)
 
     def shorten_log(self) -> str | None:
+        if self._closed:
+            raise errors.StoreClosed(self.name)
         stuck = None
         if log_bytes(self._path) > LARGE_LOG_BYTES:
             # a separate connection: the writer does not wait for readers

@@ -79,9 +79,12 @@ def _no_file(name: str, detail: str) -> errors.DatabaseUnavailable:
     return error
 
 
+#: Some extended result codes of SQLite: a module that stands in for Python's ``sqlite3`` (pysqlite3) has no names for
+#: them.
+_CONSTRAINT_TRIGGER, _READONLY_DBMOVED, _IOERR_WRITE, _IOERR_SHMSIZE = 1811, 1032, 778, 4874
 #: The error codes for a file that is no longer the database: a trigger in it refused the statement (see
 #: ``sqlite.copies``), or SQLite found that it was moved.
-_MOVED_CODES = (sqlite3.SQLITE_CONSTRAINT_TRIGGER, sqlite3.SQLITE_READONLY_DBMOVED)
+_MOVED_CODES = (_CONSTRAINT_TRIGGER, _READONLY_DBMOVED)
 
 
 @contextlib.contextmanager
@@ -152,11 +155,11 @@ def translate(name: str, error: sqlite3.Error | MemoryError) -> errors.StorageEr
         return errors.DatabaseReplaced(name, str(error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return errors.DatabaseLocked(name)
-    if code == sqlite3.SQLITE_IOERR_WRITE:  # SQLite does not tell which of these it was
+    if code == _IOERR_WRITE:  # SQLite does not tell which of these it was
         return errors.DatabaseUnavailable(
             name, "it cannot be written: a quota or a limit is used up, or the disk fails or has become read-only"
         )
-    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:  # even a read writes the shared memory
+    if primary == sqlite3.SQLITE_FULL or code == _IOERR_SHMSIZE:  # even a read writes the shared memory
         return errors.DatabaseFull(name)
     if primary == sqlite3.SQLITE_CANTOPEN and _no_inode(name):  # for a side file
         return errors.DatabaseFull(name)
