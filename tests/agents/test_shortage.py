@@ -12,7 +12,10 @@ from lanes.host import descriptors
 from lanes.runners.command.child import Child
 from lanes.runners.command.trees import check_room
 from lanes.runners.http.failures import NoProcess
+from tests.agents.kit import commanded
+from tests.kit.filesystems import needed_disk
 from tests.kit.processes import PATIENCE_S, environment, house
+from tests.kit.until import until
 
 ROOT = Path(__file__).parents[2]
 #: This limit is not for root: the real user of the processes is another one, without what would lift it.
@@ -104,6 +107,30 @@ resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 sys.exit(main())
 """
 
+DESCRIPTORS = """
+import asyncio, resource, sys
+from pathlib import Path
+from tests.agents.kit import commanded
+from tests.kit.until import until
+
+async def main():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with commanded(Path(sys.argv[1]), ["echo", "done"]) as site:
+        await site.ask("first", "z")
+        await site.desk.lane("z")  # what is loaded for these takes descriptors
+        resource.setrlimit(resource.RLIMIT_NOFILE, (5, hard))
+        sent = await site.desk.send("a", "hello")
+        async def refused():
+            return (await site.desk.lane("a")).last_error is not None
+        await until(refused, "a run that finds no room")
+        lane = await site.desk.lane("a")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        print(lane.last_error.cause)
+        print((await site.desk.wait(sent.id)).reply)
+
+asyncio.run(main())
+"""
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or not shutil.which("setpriv"), reason="needs setpriv")
 
 
@@ -128,6 +155,32 @@ def test_F1094_so_do_the_first_ones_of_a_gateway(tmp_path: Path) -> None:
         "waits: True False True",
         "['done', 'done', 'done']",
     ]
+
+
+def test_F1098_no_descriptor_for_a_folder_fails_no_message(tmp_path: Path) -> None:
+    """Only where one was missing for the program itself, its message waited."""
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIPTORS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["no_descriptor", "done"], done.stderr
+
+
+async def test_F1099_a_message_waits_until_the_disk_of_its_folder_has_room(tmp_path: Path) -> None:
+    """One after the other became a dead letter, as long as the disk was full."""
+    with needed_disk(tmp_path / "disk", 1) as disk:
+        async with commanded(tmp_path, ["echo", "done"], cwd=str(disk.folder / "{lane_id}")) as site:
+            disk.fill()
+            sent = await site.desk.send("a", "hello")
+
+            async def refused() -> bool:
+                return (await site.desk.lane("a")).last_error is not None
+
+            await until(refused, "a run that finds no room")
+            error = (await site.desk.lane("a")).last_error
+            assert error is not None
+            assert (error.cause, "No space left" in error.message) == ("no_folder", True)
+            disk.free()
+            assert (await site.desk.wait(sent.id)).reply == "done"
 
 
 def test_F887_so_do_those_of_a_provider_whose_name_can_not_be_looked_up(tmp_path: Path) -> None:

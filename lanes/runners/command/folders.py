@@ -7,6 +7,7 @@ incomplete or was left behind: it is removed, not used.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import glob
 import os
@@ -18,7 +19,9 @@ from typing import TypeVar
 
 from lanes.base.errors import RunError, RunFailed
 from lanes.config.declared.templates import fill, places
+from lanes.host.descriptors import is_shortage, note_shortage
 from lanes.runners.command.users import SystemUser
+from lanes.runners.http.failures import NoFolder, NoRoom
 from lanes_storage.errors import StorageError
 from lanes_storage.logs import Log
 from lanes_storage.threads import in_thread, to_its_end
@@ -31,6 +34,8 @@ T = TypeVar("T")
 GitWorktree = Callable[..., Awaitable[str | None]]
 #: Seconds between two checks whether another run has made the folder.
 LOOK_S = 0.05
+#: The errors of a disk, or a quota, that is used up.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BEFORE, _AFTER = ".", ".making"
 
 
@@ -44,7 +49,7 @@ async def working_folder(
     user: SystemUser | None,
     progress: Callable[[str], None],
 ) -> AsyncIterator[Path]:
-    """The folder of a run. Raises RunFailed if it cannot be used.
+    """The folder of a run. Raises RunFailed if it cannot be used, NoRoom if that may pass.
 
     If ``keep`` is False, the folder is for this run only, and removed at its end. ``git``: create it as a worktree of
     that repository, at its present commit. ``user``: the user that is to own it.
@@ -60,7 +65,7 @@ async def working_folder(
     except BaseException as error:
         making.close()
         if isinstance(error, OSError):
-            raise making.failure(error) from error
+            raise making.refused(error) from error
         raise
     try:
         yield making.folder
@@ -128,6 +133,14 @@ class FolderMaking:
     def failure(self, reason: object) -> RunFailed:
         """The failure of a run whose folder cannot be used."""
         return RunFailed("no_folder", f"the working folder {self.folder} cannot be had: {reason}")
+
+    def refused(self, error: OSError) -> RunError:
+        """The same for an error of the system; NoRoom where the run can wait until there is room."""
+        if is_shortage(error):
+            note_shortage()
+            return NoRoom()
+        failure = self.failure(error)
+        return NoFolder(str(failure)) if error.errno in _FULL else failure
 
     # ----------------------------------------------------------------------------------- one step
 

@@ -146,6 +146,13 @@ class NoProcess(NoRoom):
         RunError.__init__(self, "no_process", f"no process could be started: {why}", attempts)
 
 
+class NoFolder(NoProcess):
+    """A run ends because the disk has no room for its folder."""
+
+    def __init__(self, why: str) -> None:
+        RunError.__init__(self, "no_folder", why, ())
+
+
 class NoPlace(NoRoom):
     """A run ends because all places at a provider are taken: its message waits for its turn in the queue."""
 
