@@ -237,7 +237,7 @@ async def test_F937_a_gateway_that_stops_in_the_middle_says_so_once(
     with pytest.raises(openai.APIStatusError) as caught:
         await asking
     assert (caught.value.status_code, caught.value.response.headers["x-should-retry"]) == (423, "false")
-    assert "or the gateway that held it" in str(caught.value)
+    assert "or its gateway has ended" in str(caught.value)
     (message,) = await served.desk.messages("a")
     assert (message.state, message.error and message.error.cause) == ("aborted", "client_gone")
     assert len(served.simulator.requests) == 1

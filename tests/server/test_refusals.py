@@ -224,7 +224,7 @@ async def test_F220_a_name_that_stands_twice_in_an_object_is_refused(
     """One reader takes the first, another the last: here the lane that was named would have been forgotten."""
     answer = await served.client.post(path, content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, read(answer)) == (400, "bad_json")
-    assert f'"{name}" stands twice' in answer.json().get("detail", answer.text.replace("\\", ""))
+    assert f'"{name}" appears twice' in answer.json().get("detail", answer.text.replace("\\", ""))
     assert not any((await served.desk.counts()).lanes.values())
 
 

@@ -65,7 +65,7 @@ def _named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(members):
         ((twice, _),) = Counter(name for name, _ in members).most_common(1)
         raise HttpProblem(
-            400, "bad_json", f"{json.dumps(twice[:_LONGEST_NAME])} stands twice in one object of the body"
+            400, "bad_json", f"{json.dumps(twice[:_LONGEST_NAME])} appears twice in one object of the body"
         )
     return fields
 

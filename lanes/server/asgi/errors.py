@@ -26,10 +26,10 @@ ENDED = 423
 ENDED_TEXT = {
     Cause.ABORTED: "the run was aborted",
     Cause.INTERRUPTED_BY_NEWER: "a newer message of this session took its place",
-    Cause.CLIENT_GONE: "its connection has ended, or the gateway that held it: it does not go on",
-    Cause.RUN_TIMEOUT: "the run took longer than it may",
-    Cause.STALL_TIMEOUT: "the run showed no progress for longer than it may",
-    "expired": "the message waited longer than it may",
+    Cause.CLIENT_GONE: "its connection or its gateway has ended: the request does not continue",
+    Cause.RUN_TIMEOUT: "the run took longer than allowed",
+    Cause.STALL_TIMEOUT: "the run showed no progress for too long",
+    "expired": "the message waited too long",
     "over_budget": "the budget is used up",
 }
 #: The HTTP status of a provider that refuses the request itself; None where there was no response, or an error event.
@@ -63,7 +63,7 @@ def of_failure(failure: Failure | None) -> HttpProblem:
     """The problem of a message that was accepted and not answered. Without a failure the message has not ended: the
     gateway is stopping, and a message that is bound to its connection ends with it."""
     if failure is None:
-        return HttpProblem(503, Cause.DRAINED, "the gateway has stopped before the answer came", ONCE)
+        return HttpProblem(503, Cause.DRAINED, "the gateway stopped before the answer came", ONCE)
     if failure.cause in ENDED_TEXT:
         return HttpProblem(ENDED, failure.cause, ENDED_TEXT[failure.cause], ONCE)
     blamed = _blamed(failure)

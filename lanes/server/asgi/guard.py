@@ -32,7 +32,7 @@ class RequestGuard:
         """Raises HttpProblem for a host or an origin that is not allowed."""
         host = headers.get("host")
         if host is not None and not self._known(host):  # browsers send Host, HAProxy's health checks (HTTP/1.0) do not
-            raise HttpProblem(403, "host", "this gateway does not answer to that Host; see gateway.allowed_hosts")
+            raise HttpProblem(403, "host", "this gateway does not accept this Host; see gateway.allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and (host is None or _place_of(origin) != host.lower()):
             raise HttpProblem(403, "origin", "requests from other origins are refused")
@@ -68,7 +68,9 @@ def check_content(headers: Mapping[str, str]) -> None:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpProblem(415, "content_type", "send Content-Type: application/json")
     if (packed := headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):
-        raise HttpProblem(415, "content_type", f"the body is packed ({packed[:40]}): send it without Content-Encoding")
+        raise HttpProblem(
+            415, "content_type", f"the body is compressed ({packed[:40]}): send it without Content-Encoding"
+        )
 
 
 def _place_of(origin: str) -> str | None:

@@ -37,8 +37,8 @@ def _closing(problem: Problem, openai: bool) -> bytes:
 
 
 NO_HTTP = Problem(400, "bad_http", "the request is not valid HTTP/1.1")
-NO_TUNNEL = Problem(405, "method", "this is no proxy")
-TOO_LONG = Problem(431, "too_large", f"the head of a request is at most {MOST_HEAD_BYTES} bytes")
+NO_TUNNEL = Problem(405, "method", "this is not a proxy")
+TOO_LONG = Problem(431, "too_large", f"the request head may have at most {MOST_HEAD_BYTES} bytes")
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -95,7 +95,7 @@ class HttpRequest:
         """A header that is true or false; without it, false. Raises HttpProblem."""
         value = self.headers.get(header.lower(), "false").lower()
         if value not in ("true", "false"):
-            raise HttpProblem(400, "bad_header", f"{header} is true or false")
+            raise HttpProblem(400, "bad_header", f"{header} must be true or false")
         return value == "true"
 
     def accepts(self, media_type: str) -> bool:
@@ -182,7 +182,7 @@ class HttpRequest:
             self._room = await self.app_state.bodies.take(size)
         except TimeoutError as error:
             later = {"Retry-After": str(RETRY_AFTER_S)}
-            raise HttpProblem(503, "busy", "too many large bodies are sent at the same time", later) from error
+            raise HttpProblem(503, "busy", "too many large bodies at the same time: try again", later) from error
 
     def give_room(self) -> None:
         """Give back the room of the body, which is not needed any more."""
@@ -215,5 +215,5 @@ class HttpRequest:
         except TimeoutError:
             if not limit.expired():
                 raise
-            sentence = f"the search was ended after {SEARCH_S:g} s: choose less, or look at the file with a command"
+            sentence = f"the search was ended after {SEARCH_S:g} s: narrow the filter, or use a command on the file"
             raise TooMuch(sentence) from None

@@ -100,7 +100,7 @@ class Router:
         route = node.routes.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = {"Allow": ", ".join(sorted({*node.routes, *(("HEAD",) if "GET" in node.routes else ())}))}
-            raise HttpProblem(405, "method", "this route has another method", allowed)
+            raise HttpProblem(405, "method", "this route does not take this method", allowed)
         return route, dict(zip(node.names, map(_decoded, values), strict=True)) if values else {}
 
 

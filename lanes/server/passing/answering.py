@@ -75,7 +75,7 @@ async def passed(call: HttpRequest, place: SourcePlace) -> ASGIApp:
         try:
             came: Message | Repeated = await call.desk.perform(passing)
         except QueueFull:
-            return render(ended(Cause.OVERFLOW, "too many requests of this session wait already"), dialect.envelope)
+            return render(ended(Cause.OVERFLOW, "too many requests of this session are waiting"), dialect.envelope)
         if isinstance(came, Repeated):
             text = source.abort_text if came.cause == Cause.ABORTED else REPEATED_TEXT
             return render(ended("asked_again", text), dialect.envelope)

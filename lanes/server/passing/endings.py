@@ -17,7 +17,7 @@ from lanes_storage.law import AttemptCause, Cause
 
 #: The limits of a source: a request that one of them ends must not be sent again.
 LIMITS = frozenset({AttemptCause.FIRST_BYTE_TIMEOUT, AttemptCause.IDLE_TIMEOUT})
-SILENT_TEXT = "the provider showed no sign of life for longer than it may"
+SILENT_TEXT = "the provider showed no sign of life for too long"
 UNREACHED_TEXT = "the provider could not be reached, or gave no answer"
 REPEATED_TEXT = "this request was ended a moment ago, and is not passed on again"
 

@@ -43,7 +43,7 @@ class SourcePlace(NamedTuple):
         climbs = ".." in unquote(self.path)  # some servers would follow that
         of_models = _OF_MODELS.fullmatch(f"{method} {self.path}") and not climbs
         if not (self.source.provider.clients_key or of_models):
-            raise HttpProblem(404, "no_route", "a source passes on what is asked of models, and nothing else")
+            raise HttpProblem(404, "no_route", "a source passes on requests for models only")
 
     def url(self, query: str) -> str:
         """Where the request goes."""

@@ -37,7 +37,9 @@ from lanes_storage.reads.shapes import parsed
 #: The parameter that the header ``Idempotency-Key`` gives.
 NAME = send.by_name["idempotency_key"]
 #: Ends a stream whose run was cut, when a new run starts the reply again with other text.
-BEGAN_AGAIN = Problem(502, "restarted", "the run was cut in the middle of its reply, and another one answers otherwise")
+BEGAN_AGAIN = Problem(
+    502, "restarted", "the run was cut in the middle of its reply, and another run gives a different answer"
+)
 
 
 async def answer(call: HttpRequest, dialect: Dialect, ours: dict[str, Any] | None = None) -> ASGIApp:

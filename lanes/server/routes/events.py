@@ -37,7 +37,7 @@ async def get_events(call: HttpRequest) -> ASGIApp:
         after = first[0].id - 1 if first else None
     if call.app_state.feed.followers >= MOST_FOLLOWERS:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} clients follow the journal already", headers)
+        raise HttpProblem(503, "followers", f"{MOST_FOLLOWERS} clients already follow the journal", headers)
     chosen = timed(params.get("filter_", system.EVERY), call.desk.clock())
     follower = await call.app_state.feed.follow(after, key=params.get("key"), type_=type_, chosen=chosen)
 

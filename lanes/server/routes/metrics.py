@@ -35,7 +35,7 @@ async def get_metrics(call: HttpRequest) -> TextResponse:
         Gauge("lanes_build_info", "The version of this gateway.", [({"version": lanes.__version__}, 1)]),
         Gauge("lanes_held_runs", "Lanes that this gateway holds.", [({}, gateway.held)]),
         Gauge(
-            "lanes_stray_runs", "Runs here without a lane that do not stop; each keeps a slot.", [({}, gateway.strays)]
+            "lanes_stray_runs", "Runs that lost their lane and do not stop; each keeps a slot.", [({}, gateway.strays)]
         ),
         Gauge("lanes_ready", "Whether this gateway takes messages.", [({}, gateway.ready)]),
         Gauge("lanes_healthy", "Whether the loops of this gateway tick.", [({}, gateway.healthy())]),
@@ -69,7 +69,7 @@ def _of_the_database(status: Status, now: Now, refused: int) -> Iterable[Gauge]:
         Gauge("lanes_ghost_runs", "Held lanes whose living owner disowns the run.", [({}, counts.ghosts)]),
         Gauge("lanes_unlimited_runs", "Held lanes with a limit that is off.", [({}, counts.unlimited)]),
         Gauge("lanes_refused_writes", "Writes of superseded runs that were refused.", [({}, refused)]),
-        Gauge("lanes_cooldown_seconds", "How much longer a provider is not asked.", cooling),
+        Gauge("lanes_cooldown_seconds", "How long until a provider is asked again.", cooling),
         Gauge(
             "lanes_gateway_alive", "Whether a gateway is alive.", [(labels, owner.alive) for labels, owner in owners]
         ),
@@ -88,7 +88,7 @@ def _of_health(providers: Iterable[Provider]) -> Iterable[Gauge]:
     yield Gauge(
         "lanes_provider_in_flight", "Runs that ask a provider now.", [(at, each.in_flight) for at, each in named]
     )
-    yield Gauge("lanes_provider_in_flight_max", "How many may ask it now, where that is limited.", most)
+    yield Gauge("lanes_provider_in_flight_max", "How many runs may ask it now, if limited.", most)
     yield Gauge("lanes_provider_latency_seconds", "The mean time to the end of an answer, in the last hour.", latency)
     yield Gauge("lanes_provider_answers", "Answers in the last hour.", [(at, each.answers) for at, each in named])
     yield Gauge("lanes_provider_failures", "Failed requests in the last hour, by cause.", failures)
@@ -108,7 +108,7 @@ def _of_providers(specs: Mapping[str, RunnerSpec]) -> Iterable[Gauge]:
 def _used(used: Mapping[tuple[str, str], int]) -> Iterable[Gauge]:
     tokens = [({"runner": runner, "of": kind}, count) for (runner, kind), count in used.items() if kind != "cost"]
     costs = [({"runner": runner}, micros / 1e6) for (runner, kind), micros in used.items() if kind == "cost"]
-    yield Gauge("lanes_tokens", "Tokens that runs of this gateway used, as far as providers told.", tokens)
+    yield Gauge("lanes_tokens", "Tokens that runs of this gateway used, as far as providers report them.", tokens)
     yield Gauge("lanes_cost_usd", "What runs of this gateway cost, as far as prices are known.", costs)
 
 

@@ -35,7 +35,7 @@ _SESSION = (
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
         "the session key, percent-encoded UTF-8",
     ),
-    RouteParam("X-Lanes-Detach", words(["true", "false"]), "the message goes on when the client leaves"),
+    RouteParam("X-Lanes-Detach", words(["true", "false"]), "the message continues when the client leaves"),
 )
 #: The body of ``send`` has exactly one of the two.
 _SENT: Schema = {
