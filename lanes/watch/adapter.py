@@ -68,7 +68,7 @@ class Adapter(Protocol):
 
     def offline(self) -> Sequence[Sighting]:
         """Its sessions as read from its files, while it hangs. Blocks. Raises SourceDown if these do not tell."""
-        raise SourceDown(SourceState.HUNG, "its files do not tell what runs")
+        raise SourceDown(SourceState.HUNG, "its files do not show what runs")
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""

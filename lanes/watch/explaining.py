@@ -19,7 +19,7 @@ def why_watched(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) 
         sentences.append(f"Its last run ended as “{clean(seen.outcome)}”.")
     sentences += _sources(row, watcher, liveness)
     if row.freeing:
-        sentences.append("Somebody has asked to free it, and that goes on.")
+        sentences.append("A request to free it is under way.")
     elif seen.held and row.source.state is SourceState.CONNECTED:
         sentences.append(f"To free it now: `{on_lane('abort', row.address, f'--epoch {row.epoch}')}`.")
         if loss := possible_loss(seen.waiting):
@@ -57,7 +57,7 @@ def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> 
     if row.from_files:
         sentences.append("This was read from the files of the gateway, which does not answer.")
     if source.state is not SourceState.CONNECTED:
-        why = clean(source.why or "it was not reached yet")
+        why = clean(source.why or "it has not been reached yet")
         fix = f" Next: {clean(source.fix)}." if source.fix else ""
         state = f"{source.state}, for {span(liveness.since(source.changed_at) or 0)}"
         sentences.append(f"Its gateway is {state}: {why}.{fix} Nothing can be freed there meanwhile.")
@@ -65,6 +65,6 @@ def _sources(row: SightingRow, watcher: OwnerRow | None, liveness: Liveness) -> 
             sentences.append("Its run is shown as last seen; if the process has ended, so has the run.")
     if watcher is None or not liveness.lives(watcher):
         sentences.append(
-            f"Nobody watches it now, so this is as of {ago(liveness.since(row.changed_at) or 0)}: run `lanes watch`."
+            f"Nobody watches it now; this is from {ago(liveness.since(row.changed_at) or 0)}: run `lanes watch`."
         )
     return sentences

@@ -172,7 +172,7 @@ def after_here(ctx: Context, here: AbortResult, row: SightingRow, how: FreeReque
     while (waited_ms := ctx.now().mono - started.mono) < SEEN_MS:
         now = yield from read(reads.sighting(row.source.name, row.seen.key))
         if now is None or now.epoch != row.epoch or not now.seen.held:
-            proof = "its gateway has gone on"
+            proof = "its gateway no longer shows this run"
             step = WatchedStep("end its request here", True, here.outcome, proof, waited_ms)
             return here.replace(steps=(step,))
         yield from wait_for_change((SEEN_MS - waited_ms) / 1000)

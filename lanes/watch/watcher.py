@@ -88,7 +88,7 @@ class WatchedSource:
         self._kept: dict[str, Sighting] = {}
         self._quiet: dict[str, Quiet] = {}
         self._whole = True  # the next write replaces all stored sessions, which may be of an earlier connection
-        self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it was not reached yet")
+        self._down: SourceDown | None = SourceDown(SourceState.UNREACHABLE, "it has not been reached yet")
         self._mine = False
         self._tried = asyncio.Event()
         self._looking = asyncio.Lock()
@@ -143,7 +143,7 @@ class WatchedSource:
             except Exception as error:
                 await self._note_down(self._failed(error))
         except StorageError as error:
-            log.warning("what is seen of %s is not kept: %s", self.name, error)
+            log.warning("what is seen of %s cannot be stored: %s", self.name, error)
 
     async def _connected(self) -> None:
         version = await self._answered(self._adapter.connect)
@@ -165,9 +165,7 @@ class WatchedSource:
         process of another user, which took its port."""
         if await in_thread(self._port_is_foreign):
             why = f"a process of another user listens at {self._watch.url}, and its token is not sent there"
-            raise SourceDown(
-                SourceState.REFUSED, why, "end that process, or let the gateway be reached by wss:// or https://"
-            )
+            raise SourceDown(SourceState.REFUSED, why, "end that process, or reach the gateway by wss:// or https://")
         task = asyncio.ensure_future(request())
         try:
             done, _ = await asyncio.wait({task}, timeout=SILENT_S)
@@ -309,7 +307,7 @@ class WatchedSource:
                     for request in requests:
                         kept(self._freeings, self._free(request), f"lanes-freeing-{request.id}")
             except StorageError as error:
-                log.warning("requests to free lanes of %s are not read: %s", self.name, error)
+                log.warning("requests to free lanes of %s cannot be read: %s", self.name, error)
             await self._changes.wait(1.0, mark)
 
     async def _free(self, request: Freeing) -> None:
@@ -320,7 +318,7 @@ class WatchedSource:
         def end(tx: Transaction) -> None:
             doors.end_freeing(tx, request.id, freed.outcome, steps, now)
 
-        await _write_until_stored(self._store, end, f"what came of freeing {request.key!a}")  # somebody waits for it
+        await _write_until_stored(self._store, end, f"the outcome of freeing {request.key!a}")  # somebody waits for it
 
     async def _freed(self, request: Freeing) -> ladder.Freed:
         await self._tried.wait()

@@ -347,7 +347,7 @@ class SourceState(Word):
 
     CONNECTED = "connected"
     UNREACHABLE = "unreachable"  # nothing listens, or it closed the connection
-    HUNG = "hung"  # it accepts connections, and answers nothing
+    HUNG = "hung"  # it accepts connections but does not answer
     REFUSED = "refused"  # it does not accept the credentials: token, pairing, scope
     FOREIGN = "foreign"  # another program answers, or an unknown version
 

@@ -60,7 +60,9 @@ async def test_F297_the_request_of_the_only_held_session_is_one_line_with_it_and
     await both.gateway.end(KEY, "done")
     result = await aborting
     assert (result.key, result.outcome) == (ADDRESS, Outcome.RELEASED)
-    assert [(step.step, step.proof) for step in result.steps] == [("end its request here", "its gateway has gone on")]
+    assert [(step.step, step.proof) for step in result.steps] == [
+        ("end its request here", "its gateway no longer shows this run")
+    ]
     assert not both.gateway.asked("sessions.abort")
 
 

@@ -82,7 +82,7 @@ async def test_a_key_that_others_may_read_is_refused(gateway: ReplayOpenClaw, tm
     await paired.pair()
     await paired.close()
     (tmp_path / "openclaw-viewer.json").chmod(0o644)
-    with pytest.raises(SourceDown, match="may be read by others"):
+    with pytest.raises(SourceDown, match="can be read by others"):
         await OpenClawAdapter("openclaw", gateway.url, tmp_path).connect()
 
 

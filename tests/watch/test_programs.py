@@ -454,4 +454,4 @@ async def test_F1051_a_stream_of_events_that_says_nothing_ends(monkeypatch: pyte
         assert there._stream is not None
         await there._stream
         await there.close()
-    assert str(there.ended) == f"{url} closed the connection (it said nothing for 0.05 s)"
+    assert str(there.ended) == f"{url} closed the connection (it sent nothing for 0.05 s)"

@@ -179,7 +179,7 @@ async def test_the_end_of_a_request_here_is_proven_by_the_watch(site: WatchSite)
     here = AbortResult(ADDRESS, Outcome.RELEASED, 1, 1)
     how = freeing.FreeRequest(None, False, None, True, None)
     result = await site.desk.perform(freeing.after_here(ctx, here, row, how))
-    assert [step.proof for step in result.steps] == ["its gateway has gone on"]
+    assert [step.proof for step in result.steps] == ["its gateway no longer shows this run"]
     assert not site.gateway.asked("sessions.abort")
 
 

@@ -48,7 +48,7 @@ def closed(url: str, why: str) -> SourceDown:
 
 def silent(url: str) -> SourceDown:
     """The gateway accepts connections, and sends nothing."""
-    return SourceDown(SourceState.HUNG, f"{url} accepts connections, and answers nothing", BUSY)
+    return SourceDown(SourceState.HUNG, f"{url} accepts connections but does not answer", BUSY)
 
 
 def hung(url: str, request: object, seconds: float) -> SourceDown:

@@ -65,7 +65,9 @@ class JsonSocket:
             if error.status in REFUSED:
                 why = f"{self.url} refuses the connection ({error.status})"
                 raise SourceDown(SourceState.REFUSED, why, "give its token") from error
-            raise SourceDown(SourceState.FOREIGN, f"{self.url} is no WebSocket ({error.status})", self.shape) from error
+            raise SourceDown(
+                SourceState.FOREIGN, f"{self.url} is not a WebSocket ({error.status})", self.shape
+            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(self.url, error) from error
 

@@ -66,7 +66,7 @@ class JsonWeb:
         try:
             return json.loads(text) if text else None
         except (ValueError, RecursionError):
-            raise RequestRefused(f"{request}: no JSON: {answer.status}", answer.status) from None
+            raise RequestRefused(f"{request}: the answer is not JSON ({answer.status})", answer.status) from None
 
     @staticmethod
     async def _text(answer: aiohttp.ClientResponse) -> bytes | None:
@@ -115,7 +115,7 @@ class JsonWeb:
         except SourceDown as down:
             self.ended = down
         except TimeoutError:
-            why = f"it said nothing for {QUIET_S:g} s"
+            why = f"it sent nothing for {QUIET_S:g} s"
         except (aiohttp.ClientError, OSError, ValueError, SseError) as error:
             why = error_text(error)
         finally:

@@ -43,7 +43,7 @@ class Device:
         with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
             status = os.fstat(file.fileno())
             if status.st_mode & 0o077 or status.st_uid != os.geteuid():
-                why = f"{self.path} may be read by others"
+                why = f"{self.path} can be read by others"
                 raise SourceDown(SourceState.REFUSED, why, f"`chmod 600 {self.path}`, if nobody else has read it")
             form = parsed(file.read(), dict)
         self.token = typed(form, "token", str, "")

@@ -84,7 +84,7 @@ def _json_rows(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise _unreadable(path, error.strerror) from error
     if rows is None:
-        raise _unreadable(path, "it is no JSON")
+        raise _unreadable(path, "it is not JSON")
     return rows
 
 

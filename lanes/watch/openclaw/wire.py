@@ -68,7 +68,7 @@ class OpenClawLink:
         await self._socket.open()
         first = await self._socket.frame()
         if first is None or first.get("event") != "connect.challenge":
-            raise SourceDown(SourceState.FOREIGN, f"{self.url} does not begin as OpenClaw does", SHAPE)
+            raise SourceDown(SourceState.FOREIGN, f"{self.url} does not answer as OpenClaw does", SHAPE)
         self._socket.read_on("lanes-openclaw")
         secret = self._device.token or shared_token
         hello = await self._greet(first.get("payload"), secret, paired=bool(self._device.token))

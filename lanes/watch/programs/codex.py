@@ -69,11 +69,11 @@ class CodexAdapter(Adapter):
         await self._socket.open(self._headers)
         self._socket.read_on("lanes-codex")
         about = {"name": "lanes", "title": "lanes", "version": __version__}
-        with answered_by(f"{self._url} is no codex", SHAPE):
+        with answered_by(f"{self._url} is not codex", SHAPE):
             hello = await self._call("initialize", {"clientInfo": about})
         found = _VERSION.search(words(hello, "userAgent"))
         if found is None or not words(hello, "codexHome"):
-            raise SourceDown(SourceState.FOREIGN, f"{self._url} does not begin as codex does", SHAPE)
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} does not answer as codex does", SHAPE)
         await self._socket.send({"method": "initialized"})
         return found[1]
 

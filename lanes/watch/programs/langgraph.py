@@ -50,7 +50,7 @@ class LangGraphAdapter(Adapter):
 
     async def connect(self) -> str:
         """Connect, and return the version. Raises SourceDown."""
-        with answered_by(f"{self._url} is no LangGraph server", SHAPE):
+        with answered_by(f"{self._url} is not a LangGraph server", SHAPE):
             about = await self._web.get("/info")
         version = words(about, "version")
         if not version or not (words(about, "langgraph_py_version") or words(about, "langgraph_js_version")):
@@ -112,8 +112,8 @@ class LangGraphAdapter(Adapter):
         try:
             await self._web.post(rung.method, {}, rung.params, CANCEL_S)
         except RequestRefused as error:
-            return RungAnswer(False, "it knows no such run that goes on" if error.status == 404 else str(error))
-        return RungAnswer(True, f"{CANCELLED}, which it also says while a synchronous node goes on")
+            return RungAnswer(False, "it has no such run in progress" if error.status == 404 else str(error))
+        return RungAnswer(True, f"{CANCELLED}, which it also says while a synchronous node still runs")
 
     async def _connections(self) -> frozenset[str] | None:
         """The connections of its process; None if they cannot be seen from here."""

@@ -67,11 +67,11 @@ class OpencodeAdapter(Adapter):
         self._web.ended, self._looked = None, False
         for known in (self._folders, self._polled_folders, self._runs, self._signs, self._ended, self._recalled):
             known.clear()
-        with answered_by(f"{self._url} is no opencode", SHAPE):
+        with answered_by(f"{self._url} is not opencode", SHAPE):
             health = await self._web.get("/global/health")
         version = words(health, "version")
         if health is None or not version.startswith("1."):
-            raise SourceDown(SourceState.FOREIGN, f"{self._url} is opencode {version or 'of no version'}", SHAPE)
+            raise SourceDown(SourceState.FOREIGN, f"{self._url} is opencode {version or 'without a version'}", SHAPE)
         await self._web.listen("/global/event", self._on_event)
         await self._list_all()
         return version
@@ -175,7 +175,7 @@ class OpencodeAdapter(Adapter):
             if folder:  # it may be gone
                 self._polled_folders.pop(folder, None)
                 return {}
-            raise SourceDown(SourceState.FOREIGN, f"opencode does not tell its state ({error})", SHAPE) from error
+            raise SourceDown(SourceState.FOREIGN, f"opencode does not report its state ({error})", SHAPE) from error
         rows = statuses.items() if isinstance(statuses, dict) else ()
         return {key: words(status, "type") for key, status in rows if words(status, "type") not in ("", "idle")}
 
@@ -230,10 +230,10 @@ class OpencodeAdapter(Adapter):
             answer = await self._web.post(rung.method, {}, rung.params, ABORT_S)
         except RequestRefused as error:
             return RungAnswer(False, str(error))
-        return RungAnswer(answer is True, "true, as it says of any session" if answer is True else "it says no")
+        return RungAnswer(answer is True, "true, but it says this for any session" if answer is True else "it says no")
 
     async def prove(self, seen: Sighting, _: Rung, __: RungAnswer, seconds: float) -> str | None:
-        """Look until the session is idle, and the message of its run complete. Raises SourceDown."""
+        """Look until the session is idle, and the message of its run is complete. Raises SourceDown."""
         key = self._names.raw(seen.key)
         written = self._written.get(key, "")
 
@@ -242,7 +242,9 @@ class OpencodeAdapter(Adapter):
             if row is not None and row.held and row.runs == seen.runs:
                 return None
             if not written or await self._is_complete(key, written):
-                return "the session is idle, and the message of its run complete" if written else "the session is idle"
+                return (
+                    "the session is idle, and the message of its run is complete" if written else "the session is idle"
+                )
             return None
 
         return await proof_by(look, seconds, self.events)
