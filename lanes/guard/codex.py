@@ -26,9 +26,9 @@ def codex(text: str, base: str, login: Path | None = None) -> Pointing:
     now = _parsed(text)
     account, providers = now.get("model_provider", "openai"), now.get("model_providers", {})
     if not isinstance(account, str) or not isinstance(providers, dict):
-        raise ConfigError("its model_provider is no text, or its model_providers is no table; correct it first")
+        raise ConfigError("its model_provider is not a text, or its model_providers not a table; correct it first")
     if "lanes" in providers:
-        raise ConfigError("it has a model provider called lanes already; take it out first")
+        raise ConfigError("it already has a model provider named lanes; remove it first")
     _check_profile(now)
     upstream, table = _present_provider(account, providers, now.get("openai_base_url") or _login_upstream(login))
     table |= {"base_url": base}
@@ -40,7 +40,7 @@ def codex(text: str, base: str, login: Path | None = None) -> Pointing:
         if _parses_to(text[: first.start] + first.ours + text[first.end :] + last.ours, intended):
             return Pointing(upstream, [first, last])
     raise ConfigError(
-        "its file is written in a way that lanes does not change; write model_provider as one line before all tables, "
+        "lanes cannot edit its file as it is written; write model_provider as one line before all tables, "
         "and each provider as a table [model_providers.NAME]"
     )
 
@@ -60,16 +60,18 @@ def _present_provider(account: str, providers: Mapping[str, Any], openai: object
     """The address of the present provider, and its table, which keeps how a key is sent: no other key goes there."""
     if account == "openai":
         if account in providers:
-            raise ConfigError("codex knows openai itself and ignores [model_providers.openai]; take it out first")
+            raise ConfigError("codex has openai built in and ignores [model_providers.openai]; remove it first")
         address = openai if isinstance(openai, str) else None
         return known(account, address), {"name": "lanes", "wire_api": "responses", "requires_openai_auth": True}
     table = providers.get(account)
     if not isinstance(table, dict) or not isinstance(address := table.get("base_url"), str):
         raise ConfigError(f"[model_providers.{account}] with a base_url is not in its file; add it first")
     if table.get("wire_api", "responses") != "responses":
-        raise ConfigError(f'[model_providers.{account}] has another wire_api than "responses"; change it first')
+        raise ConfigError(f'[model_providers.{account}] has a wire_api other than "responses"; change it first')
     if table.get("supports_websockets"):
-        raise ConfigError(f"lanes passes no WebSocket; set supports_websockets = false in [model_providers.{account}]")
+        raise ConfigError(
+            f"lanes does not pass on WebSockets; set supports_websockets = false in [model_providers.{account}]"
+        )
     azure = any(each in address.lower() for each in _AZURE)
     return known(account, address), table | ({"name": "azure"} if azure else {})
 
@@ -80,7 +82,7 @@ def _check_profile(now: Mapping[str, Any]) -> None:
     chosen = profiles.get(profile) if isinstance(profiles, dict) and isinstance(profile, str) else None
     if isinstance(chosen, dict) and "model_provider" in chosen:
         raise ConfigError(
-            f"its profile {profile} has its own model_provider, which would pass lanes by; move that out of the profile"
+            f"its profile {profile} has its own model_provider, which would bypass lanes; move it out of the profile"
         )
 
 
@@ -95,7 +97,7 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"its file is no TOML ({error}); nothing was changed") from error
+        raise ConfigError(f"its file is not TOML ({error}); nothing was changed") from error
 
 
 def _parses_to(text: str, expected: Mapping[str, Any]) -> bool:

@@ -95,7 +95,7 @@ def appended(path: Path, tables: str) -> ChangedFile:
     try:
         data = tomllib.loads(changed.after)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+        raise ConfigError(f"{path} is not TOML: {error}") from error
     from_data(data, cwd=path.parent)
     return changed
 
@@ -109,7 +109,7 @@ def restored(path: Path, pieces: Sequence[Replaced], *, empty: bool) -> ChangedF
     after = text or ""
     for piece in pieces:
         if after.count(piece.ours) != 1:
-            raise ConfigError(f"{path} was changed since where lanes had changed it; undo it by hand")
+            raise ConfigError(f"{path} was edited since in the place that lanes had changed; undo it by hand")
         after = after.replace(piece.ours, piece.before)
     return ChangedFile(path, text, after, (), goes=not after and not empty)
 
@@ -119,7 +119,7 @@ def write(changed: ChangedFile) -> None:
     owner. Raises ConfigError, also if somebody else has changed the file meanwhile."""
     path = changed.path
     if read(path) != changed.before:
-        raise ConfigError(f"{path} was changed meanwhile, and was left as it is now: try again")
+        raise ConfigError(f"{path} was changed meanwhile, and was left alone: try again")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if changed.before is not None and changed.pieces:
@@ -152,7 +152,7 @@ class ChangeRecord(NamedTuple):
             files = ((Path(path), tuple(Replaced(*piece) for piece in pieces)) for path, pieces in record["files"])
             return cls(bool(record["done"]), tuple(files), frozenset(map(Path, record.get("empty", ()))))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ConfigError(f"the record of what was changed cannot be read: {error}") from error
+            raise ConfigError(f"the record of the changes cannot be read: {error}") from error
 
     def as_json(self) -> str:
         files = [[str(path), [*map(list, each)]] for path, each in self.files]

@@ -63,7 +63,7 @@ def _check(url: str, settings: Mapping[str, str]) -> None:
     provider = settings.get("provider", "").lower() or "auto"
     if provider not in _BY_THE_HOST | _WITH_THEIR_KEY or (provider == "auto" and _CLOUD.match(url)):
         raise ConfigError(
-            f"with the provider {provider}, hermes asks at an address of its own and not at model.base_url; set "
+            f"with the provider {provider}, hermes uses its own address, not model.base_url; set "
             "model.provider to custom, with model.base_url and model.api_key, first"
         )
     if provider in _BY_THE_HOST and not (settings.get("api_key") or settings.get("api") or is_near(url)):
@@ -75,6 +75,6 @@ def _check(url: str, settings: Mapping[str, str]) -> None:
 
 def _refused() -> ConfigError:
     return ConfigError(
-        "hermes has no model.base_url in its file, or its block `model:` is not one setting a line, which is what "
-        "lanes changes; set it with `hermes config set model.base_url URL` first, or change it by hand"
+        "hermes has no model.base_url in its file, or its block `model:` does not have one setting per line, as lanes "
+        "needs; set it with `hermes config set model.base_url URL` first, or change it by hand"
     )

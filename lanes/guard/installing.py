@@ -56,7 +56,9 @@ def alone() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise NotAllowed(f"another lanes (pid {holder}) changes configurations now: wait for its end") from None
+            raise NotAllowed(
+                f"another lanes (pid {holder}) is changing configurations: wait until it has ended"
+            ) from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -77,9 +79,9 @@ def planned(
     """What guarding a program would change. ``host`` and ``port``: where the gateway listens; ``environment``: the
     variables in its unit. Raises ConfigError."""
     if record_of(program).exists():
-        raise ConfigError(f"{program.name} is guarded already; `lanes guard {program.name} --undo` takes it back")
+        raise ConfigError(f"{program.name} is already guarded; `lanes guard {program.name} --undo` takes it back")
     if port == 0:
-        raise ConfigError(f"gateway.port is 0, another one at each start: set the port that {program.name} is to ask")
+        raise ConfigError(f"gateway.port is 0, a new port at each start: set a fixed port for {program.name}")
     token, token_file = secrets.token_urlsafe(24), _token_file(program)
     sources = f"{_address(host, port)}/g/"
     url = f"{sources}{program.name}/{token}/v1"
@@ -91,13 +93,13 @@ def planned(
         raise ConfigError(f"{path}: {error}") from error
     behind = upstream or pointing.upstream
     if behind is None:
-        raise ConfigError(f"it is not known where the models of {program.name} are; name that with --upstream")
+        raise ConfigError(f"the address of the models of {program.name} is not known: give it with --upstream")
     if not is_http(behind):
         raise ConfigError(
-            f"{path}: {behind!r} is no address of models: name that with --upstream, such as https://host/v1"
+            f"{path}: {behind!r} is not an address of models: give it with --upstream, such as https://host/v1"
         )
     if behind.startswith(sources):
-        raise ConfigError(f"{program.name} is pointed at lanes already")
+        raise ConfigError(f"{program.name} already points at lanes")
     toml = Path(os.path.realpath(config or places.config_dir() / "lanes.toml"))
     account = _account(program)
     tables = toml_table("[[provider]]", {"name": account, "base_url": behind, "api_key": "client"})

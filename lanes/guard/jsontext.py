@@ -63,7 +63,7 @@ def setting(text: str, path: Sequence[str], value: Any) -> Edit:
     if depth == len(path):
         return Edit(node.start, node.end, json.dumps(value))
     if node.members is None:
-        raise ConfigError(f"{'.'.join(path[:depth]) or 'the file'} is no object there; nothing was changed")
+        raise ConfigError(f"{'.'.join(path[:depth]) or 'the file'} is not an object there; nothing was changed")
     value_text = json.dumps(_nested(path[depth + 1 :], value), indent=2).replace("\n", "\n" + "  " * (depth + 1))
     more = "," if node.members else "\n" + "  " * depth
     return Edit(node.start + 1, node.start + 1, f"\n{'  ' * (depth + 1)}{json.dumps(path[depth])}: {value_text}{more}")

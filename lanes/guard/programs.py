@@ -50,10 +50,10 @@ def _claude(text: str, base: str, env: Mapping[str, str]) -> Pointing:
     try:
         json.loads(text.strip() or "{}")
     except ValueError as error:
-        raise ConfigError(f"Claude Code reads only plain JSON, and this is none ({error}); correct it first") from error
+        raise ConfigError(f"Claude Code reads only plain JSON, and this is not ({error}); correct it first") from error
     for name, value in {**env, **(settings.value if settings is not None and settings.members else {})}.items():
         if _CLOUD.fullmatch(name) and str(value).lower() not in ("", "0", "false", "no", "off"):
-            raise ConfigError(f"{name} is set: Claude Code asks that cloud, and lanes cannot stand between them")
+            raise ConfigError(f"{name} is set: Claude Code uses that cloud, and lanes cannot stand between them")
     at = ("env", "ANTHROPIC_BASE_URL")
     now = _text_at(text, at) or env.get(at[-1])
     upstream = f"{now.rstrip('/')}{V1}" if now else ACCOUNTS["anthropic"]

@@ -48,11 +48,11 @@ def tried(plan: Installation) -> GuardTrial:
         return _no_gateway(at, silent=met is None)
     answer = _request(at, at.path + "/models")
     if answer is None or answer.status == _SILENT:
-        sentence = f"lanes answers, but {plan.upstream} does not: nothing came within the time that it has"
+        sentence = f"lanes answers, but {plan.upstream} does not: no answer came in time"
         return GuardTrial("upstream silent", sentence)
     if _UNKNOWN in answer.start:
         how = "restart it" if unit is None else f"restart it (`{' '.join(unit.restart)}`)"
-        return GuardTrial("restart the gateway", f"the gateway that runs does not know this source yet: {how}")
+        return GuardTrial("restart the gateway", f"the running gateway does not know this source yet: {how}")
     if answer.status in (0, _UNREACHED):
         return GuardTrial("upstream not reached", f"lanes answers, but {plan.upstream} could not be reached")
     return GuardTrial("protected", f"a request passed: {plan.upstream} answered {answer.status} (a key was not sent)")
@@ -91,8 +91,11 @@ def _no_gateway(at: SplitResult, *, silent: bool) -> GuardTrial:
     where = at.netloc
     by = "" if (holder := holder_of(at.port or 0)) is None else f" ({holder})"
     if silent:
-        return GuardTrial("gateway silent", f"what listens at {where}{by} does not answer; the program has no models")
+        return GuardTrial(
+            "gateway silent", f"the process that listens at {where}{by} does not answer; the program has no models"
+        )
     sentence = (
-        f"what answers at {where}{by} is no gateway of lanes that knows sources: end it, and start `lanes gateway`"
+        f"the process that answers at {where}{by} is not a lanes gateway that knows sources: end it, and start"
+        " `lanes gateway`"
     )
     return GuardTrial("no gateway", sentence)

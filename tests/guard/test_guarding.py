@@ -129,7 +129,7 @@ def test_F296_what_was_changed_since_is_not_undone(home: Path) -> None:
         write(name)
     path = home / KEPT["claude"][0]
     path.write_text(path.read_text().replace("127.0.0.1", "elsewhere"))
-    with pytest.raises(ConfigError, match="was changed since"):
+    with pytest.raises(ConfigError, match="was edited since"):
         undone(PROGRAMS["claude"])
     toml = home / ".config/lanes/lanes.toml"
     toml.write_text(toml.read_text() + "\n[gateway]\nport = 9000\n")
@@ -356,7 +356,7 @@ def test_F502_what_somebody_else_writes_meanwhile_is_not_overwritten(home: Path)
 
 def test_twice_is_refused(home: Path) -> None:
     write("codex")
-    with pytest.raises(ConfigError, match="guarded already"):
+    with pytest.raises(ConfigError, match="already guarded"):
         write("codex")
 
 
@@ -425,5 +425,5 @@ def test_what_is_no_json_is_not_changed(text: str) -> None:
 
 
 def test_a_value_that_is_no_object_is_not_replaced() -> None:
-    with pytest.raises(ConfigError, match="no object"):
+    with pytest.raises(ConfigError, match="not an object"):
         jsontext.setting('{"env": 3}', ("env", "A"), "x")

@@ -78,10 +78,10 @@ def test_F431_a_key_of_openai_goes_to_no_other_vendor() -> None:
         (OTHER + "supports_websockets = true\n", "WebSocket"),
         (OTHER + "since = 2026-01-01\n", "no date"),
         ('model_provider = "ollama"\n', "base_url"),
-        ('[model_providers.openai]\nbase_url = "https://e.example"\n', "take it out"),
-        ("model_providers = 3\n", "no table"),
-        ("model_provider = 3\n", "no text"),
-        ("a = " + "[" * 3000, "no TOML"),
+        ('[model_providers.openai]\nbase_url = "https://e.example"\n', "remove it"),
+        ("model_providers = 3\n", "not a table"),
+        ("model_provider = 3\n", "not a text"),
+        ("a = " + "[" * 3000, "not TOML"),
     ],
 )
 def test_F431_what_is_not_understood_is_refused(text: str, said: str) -> None:

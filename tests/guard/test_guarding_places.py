@@ -142,7 +142,7 @@ def test_F1012_an_address_that_is_no_url_is_to_be_named(home: Path) -> None:
     """Programs put variables into their settings; the sentence named an entry of lanes.toml that there was not."""
     options = {"options": {"baseURL": "{env:MINE}/v1"}}
     put(home / ".config/opencode/opencode.json", {"model": "mine/x", "provider": {"mine": options}})
-    with pytest.raises(ConfigError, match=r"opencode\.json: '\{env:MINE\}/v1' is no address .* --upstream"):
+    with pytest.raises(ConfigError, match=r"opencode\.json: '\{env:MINE\}/v1' is not an address .* --upstream"):
         plan("opencode")
 
 

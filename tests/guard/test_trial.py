@@ -114,7 +114,7 @@ def test_F503_what_is_no_gateway_is_not_taken_for_one(answer: bytes) -> None:
     with answering(lambda _: answer) as port:
         told = tried(at(port))
     assert told.state == "no gateway"
-    assert "no gateway of lanes" in told.sentence
+    assert "not a lanes gateway" in told.sentence
 
 
 def test_F503_what_listens_and_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
