@@ -35,7 +35,7 @@ def imported(messages: Sequence[ChatMessage]) -> list[tuple[str, list[ChatMessag
         if role == "user":
             turns.append((converted["content"], []))
         elif not turns:
-            raise Unfit(f"{place}: the first message is of a user", place)
+            raise Unfit(f"{place}: the first message must be from a user", place)
         else:
             turns[-1][1].append(converted)
     if not 0 < len(turns) <= MOST_TURNS:
@@ -60,5 +60,5 @@ def _text(content: object, place: str) -> str:
         [part.get("text") if isinstance(part, dict) else None for part in content] if isinstance(content, list) else []
     )
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise Unfit(f"{place} is no text: only texts are remembered", place)
+        raise Unfit(f"{place} is not a text: only texts are remembered", place)
     return "".join(map(str, texts))

@@ -37,7 +37,7 @@ def load(target: str, folder: Path | None = None, *, role: str = "runner target"
     if found is None or not path:
         raise ConfigError(f"{label}: {module_name} ({file}) has no {path or 'function named'}")
     if not callable(found):
-        raise ConfigError(f"{label}: {path} ({file}) is no function")
+        raise ConfigError(f"{label}: {path} ({file}) is not a function")
     plain = not _is_async(found)
     if plain and (not threads or inspect.isclass(found)):
         raise ConfigError(f"{label}: {path} ({file}) is not async; write `async def`")
@@ -97,7 +97,7 @@ def _imported(name: str, label: str, folder: Path | None) -> Any:
     except (Exception, SystemExit) as error:  # the module of a user may raise anything while it is imported
         sentence = f"{type(error).__name__}: {error}"
         if isinstance(error, SystemExit):
-            sentence = 'it ends the program; let only `if __name__ == "__main__":` do that'
+            sentence = 'it ends the program; allow that only under `if __name__ == "__main__":`'
         raise ConfigError(f"{label}: importing {name} failed: {sentence}") from error
 
 

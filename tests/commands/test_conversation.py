@@ -98,7 +98,7 @@ def test_it_is_taken_along_and_brought_in(lanes: Call, tmp_path: Path) -> None:
         (" ", "FILE is empty"),
         ('{"messages": "none"}', "no list of chat messages"),
         ('[{"role": "system", "content": "be brief"}]', "'system'"),
-        ('[{"role": "assistant", "content": "hi"}]', "the first message is of a user"),
+        ('[{"role": "assistant", "content": "hi"}]', "the first message must be from a user"),
         ('[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]', "only texts"),
         ("[]", "0 turns"),
     ],

@@ -93,7 +93,7 @@ async def test_a_drip_slower_than_the_idle_limit(sim: Simulated, client: HttpCli
         ("sim-429-30", AttemptCause.RATE_LIMITED, "HTTP 429: Rate limit reached, try again in 30s."),
         ("sim-quota", AttemptCause.QUOTA, "HTTP 429: You exceeded your current quota"),
         ("sim-server-error", AttemptCause.SERVER_ERROR, "error in the reply: The server had an error"),
-        ("sim-garbage", AttemptCause.GARBAGE, "an event that is no JSON object"),
+        ("sim-garbage", AttemptCause.GARBAGE, "an event that is not a JSON object"),
         ("sim-flaky-1", AttemptCause.SERVER_ERROR, "HTTP 500"),
         ("sim-unheard-of", AttemptCause.BAD_REQUEST, "HTTP 404: There is no such simulated model."),
     ],

@@ -122,4 +122,4 @@ async def test_F130_a_packing_that_nobody_asked_for_is_refused(client: HttpClien
     async with raw_server(answer) as url:
         failure = await refused(client, provider(url))
     assert failure.cause is AttemptCause.GARBAGE
-    assert f"packed as {packed_as!r}, which was not asked for" in failure.message
+    assert f"compressed as {packed_as!r}, which was not requested" in failure.message

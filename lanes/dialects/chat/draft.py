@@ -46,10 +46,10 @@ class ChatDraft:
         if not choices:
             return
         if not isinstance(choices, list):
-            raise garbage("its choices are no list of objects")
+            raise garbage("its choices are not a list of objects")
         for choice in choices:
             if not isinstance(choice, dict):
-                raise garbage("its choices are no list of objects")
+                raise garbage("its choices are not a list of objects")
             if not choice.get("index"):
                 self._take_choice(choice, pieces)
         if self.finish_reason == "error":

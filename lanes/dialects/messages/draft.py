@@ -95,7 +95,7 @@ class MessagesDraft(EventDraft[_Block]):
     def _begin(self, event: dict[str, Any]) -> None:
         message = event.get("message")
         if not isinstance(message, dict):
-            raise garbage("its message is no object")
+            raise garbage("its message is not an object")
         self._message = {name: value for name, value in message.items() if name != "content"}
         if isinstance(usage := message.get("usage"), dict):
             self._usage |= usage
@@ -105,7 +105,7 @@ class MessagesDraft(EventDraft[_Block]):
     def _start(self, event: dict[str, Any]) -> list[Piece]:
         block, index = event.get("content_block"), event.get("index")
         if not isinstance(block, dict) or not isinstance(index, int):
-            raise garbage("a block of its content is no object")
+            raise garbage("a block of its content is not an object")
         kind = str(block.get("type"))
         if kind not in self.KNOWN and not self._native:
             raise garbage(f"its content has a block of type {kind}, which the client's dialect cannot express")

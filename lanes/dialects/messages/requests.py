@@ -313,7 +313,7 @@ def _written_effort(body: dict[str, Any], option: Option) -> None:
         body["thinking"] = {"type": "disabled"}
         return
     if option.value not in _EFFORTS:
-        raise refused(option.param, "the provider speaks another dialect, which knows no such effort")
+        raise refused(option.param, "the provider speaks another dialect, which has no such effort")
     body["thinking"] = {"type": "adaptive"}
     body.setdefault("output_config", {})["effort"] = _EFFORTS[option.value]
 

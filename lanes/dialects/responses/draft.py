@@ -97,7 +97,7 @@ class ResponsesDraft(EventDraft[_Item]):
     def _begin(self, event: dict[str, Any]) -> list[Piece]:
         item, index = event.get("item"), event.get("output_index")
         if not isinstance(item, dict) or not isinstance(index, int):
-            raise garbage("an item of its output is no object")
+            raise garbage("an item of its output is not an object")
         kind = str(item.get("type"))
         if kind not in self.KNOWN and not self._native:
             raise garbage(f"its output has an item of type {kind}, which the client's dialect cannot express")

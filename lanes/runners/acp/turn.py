@@ -58,8 +58,8 @@ MOST_PINGS = 3
 AUTH_REQUIRED = -32000
 #: The stop reasons of turns without an answer, and the sentence for each.
 NO_ANSWER = {
-    "max_turn_requests": "it has asked its model as often as it may in one turn",
-    "refusal": "it refuses to go on",
+    "max_turn_requests": "it reached the limit of model requests in one turn",
+    "refusal": "it refuses to continue",
     "cancelled": "it has cancelled the turn by itself",
 }
 
@@ -143,7 +143,7 @@ class AcpTurn:
         resumes = of_session is not None and of_session.resume is not None
         kept, can_continue = self._lane.session, resumes or capabilities.load_session
         if kept is not None and not can_continue:
-            self._program.begin_again(self._run, kept, "it cannot go on with a session")
+            self._program.begin_again(self._run, kept, "it cannot continue a session")
         elif kept is not None:
             try:
                 if resumes:
@@ -224,7 +224,7 @@ class AcpTurn:
                 raise
             return DeniedOutcome(outcome="cancelled")
         except Exception as error:
-            log.warning("run %d of lane %a: it could not be asked: %s", self._run.id, self._run.key, error)
+            log.warning("run %d of lane %a: its question could not be asked: %s", self._run.id, self._run.key, error)
             allowed = False
         finally:
             self._permissions.discard(permission)
@@ -243,10 +243,10 @@ class AcpTurn:
         try:
             answer = body.result() if body.done() else None
         except RequestError as error:
-            login = "it needs a login, by its own means: " if error.code == AUTH_REQUIRED else ""
+            login = "it needs a login by its own command: " if error.code == AUTH_REQUIRED else ""
             raise failed("agent_error", f": {login}{_detail(error)}") from error
         except ValidationError as error:
-            wrong = f": an answer of it is none of ACP ({error.title}: {error.errors()[0]['msg']})"
+            wrong = f": one of its answers is not valid ACP ({error.title}: {error.errors()[0]['msg']})"
             raise failed("agent_error", wrong) from error
         except ConnectionError:
             answer = None

@@ -132,7 +132,7 @@ class FolderMaking:
 
     def failure(self, reason: object) -> RunFailed:
         """The failure of a run whose folder cannot be used."""
-        return RunFailed("no_folder", f"the working folder {self.folder} cannot be had: {reason}")
+        return RunFailed("no_folder", f"the working folder {self.folder} cannot be used: {reason}")
 
     def refused(self, error: OSError) -> RunError:
         """The same for an error of the system; NoRoom where the run can wait until there is room."""

@@ -122,7 +122,7 @@ class CommandRunner:
             await output.silence(child.ended, silent_s)
             if transcript.over and child.exit is None and not child.ended.done():
                 output.stayed = True
-                line = "run %d of lane %a: its turn is over, and %s stays: it is ended"
+                line = "run %d of lane %a: its turn is over, but %s still runs: it is ended"
                 log.warning(line, run.id, run.key, self._program.name)
                 child.stop(grace_ms)
                 return

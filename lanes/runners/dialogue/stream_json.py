@@ -83,7 +83,7 @@ class StreamDialogue:
         self._write({"type": "control_response", "response": response})
 
     def _write(self, message: dict[str, Any]) -> None:
-        assert self._writer is not None, "the agent has spoken before it had its message"
+        assert self._writer is not None, "the agent answered before it got its message"
         with contextlib.suppress(ConnectionError):  # it has ended
             self._writer.write(json.dumps(message).encode() + b"\n")
 

@@ -130,7 +130,7 @@ def endpoint_of(provider: ProviderConfig, path: str) -> str:
 def endpoint(base_url: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
     """The address of one route below a base URL, with that query. Raises ConfigError."""
     if not is_http(base_url):
-        raise ConfigError("the address of the provider is no base URL; write https://host/v1")
+        raise ConfigError("the address of the provider is not a base URL; write https://host/v1")
     url = urlsplit(base_url)
     joined = "&".join(part for part in (url.query, urlencode(query)) if part)
     return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}", query=joined))

@@ -178,7 +178,7 @@ def from_error(error: Any) -> AttemptFailed:
     inner = error.get("error") if isinstance(error, dict) else None
     found = inner or error
     cause = _cause(found, 200)
-    message = f"error in the reply: {_sentence(found) or 'no word of why'}"
+    message = f"error in the reply: {_sentence(found) or 'no reason given'}"
     return AttemptFailed(cause, message, words=_called(found, None))
 
 

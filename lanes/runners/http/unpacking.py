@@ -26,14 +26,14 @@ def unpacker() -> "zlib._Decompress":
 async def unpacked(body: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
     """The pieces of a body with that ``content-encoding``. Raises AttemptFailed (garbage)."""
     if encoding not in PACKED:
-        raise _garbage(f"it is packed as {encoding[:40]!r}, which was not asked for")
+        raise _garbage(f"it is compressed as {encoding[:40]!r}, which was not requested")
     packed = unpacker()
     async for chunk in body:
         while chunk:
             try:
                 piece = packed.decompress(chunk, STEP)
             except zlib.error as error:
-                raise _garbage(f"it is no {encoding}: {error}") from error
+                raise _garbage(f"it is not valid {encoding}: {error}") from error
             yield piece
             chunk = packed.unconsumed_tail
             await asyncio.sleep(0)

@@ -196,7 +196,10 @@ class _Dialogue:
                 task.add_done_callback(lambda _: self._answering.pop(number, None))
         except Exception as error:  # the process of a user's own code may say anything
             log.warning(
-                "run %d of lane %a: its process said nonsense: %s", self._run.id, self._run.key, sentence(error)
+                "run %d of lane %a: its process sent a line that cannot be read: %s",
+                self._run.id,
+                self._run.key,
+                sentence(error),
             )
 
     def _drop(self, number: int) -> None:

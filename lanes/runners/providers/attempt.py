@@ -107,7 +107,7 @@ def _read_chunk(reader: ObjectReader, chunk: bytes, draft: Draft, patience: Pati
             if draft.finished:
                 return True
     except SseError as error:
-        raise AttemptFailed(AttemptCause.GARBAGE, f"no event stream: {error}") from error
+        raise AttemptFailed(AttemptCause.GARBAGE, f"not an event stream: {error}") from error
     finally:
         if draft.contents != before:
             patience.content()
@@ -136,7 +136,7 @@ def _object(event: ServerSentEvent) -> dict[str, Any]:
 
 def _garbage(text: str) -> NoReturn:
     start = text[: failures.MOST_READ].encode("ascii", "backslashreplace").decode()
-    raise AttemptFailed(AttemptCause.GARBAGE, f"an event that is no JSON object: {start}")
+    raise AttemptFailed(AttemptCause.GARBAGE, f"an event that is not a JSON object: {start}")
 
 
 async def _rest(chunks: AsyncIterator[bytes]) -> None:

@@ -38,7 +38,7 @@ async def counted(
                 try:
                     return await _count_at(client, provider, request, headers)
                 except (AttemptFailed, NoDescriptor, ValueError) as error:
-                    log.info("provider %a counts no tokens: %s", provider.name, error)
+                    log.info("provider %a cannot count tokens: %s", provider.name, error)
     return None
 
 

@@ -231,7 +231,7 @@ class ProviderHealth:
         since. The first one of a provider that has answered nobody here is logged: its settings may be wrong."""
         if line.name not in self._doubted and not self.outcomes[line.name, "answered"]:
             name, message = ascii(line.name), ascii(failure.message)
-            log.warning("provider %s refuses the first that it is asked (%s: %s)", name, failure.cause, message)
+            log.warning("provider %s refuses its first request (%s: %s)", name, failure.cause, message)
         self._doubted.add(line.name)
         noted = await self._write(
             lambda tx: doors.doubt(tx, line.name, run.key, failure.message, fingerprint=line.fingerprint),
@@ -314,7 +314,7 @@ class ProviderHealth:
         spell.failed_at, spell.failures, spell.over_at = now, spell.failures + 1, None
         if begins:
             log.warning(
-                "provider %s fails (%s: %s): the next of each chain is asked, where there is one",
+                "provider %s fails (%s: %s): the next provider of each chain is asked, if there is one",
                 ascii(provider), failure.cause, ascii(failure.message),
             )  # fmt: skip
             await self._note(provider, failure.cause, {"message": failure.message})
@@ -330,7 +330,7 @@ class ProviderHealth:
     async def _note(self, provider: str, cause: str | None, detail: dict[str, Any]) -> None:
         now = self.clock()
         await self._write(
-            lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail), "news", provider
+            lambda tx: doors.note_provider(tx, provider, cause, now, by="provider", detail=detail), "a change", provider
         )
 
     async def _write(self, step: Callable[[Transaction], T], subject: str, provider: str) -> T | None:
@@ -360,7 +360,7 @@ class ProviderHealth:
                 doors.count(tx, provider, counts, now)
 
         if counted:
-            await self._write(step, "what was counted", ", ".join(counted))
+            await self._write(step, "the counts", ", ".join(counted))
 
 
 def _refused_at(run: RunContext, provider: str, failure: AttemptFailed) -> int | None:

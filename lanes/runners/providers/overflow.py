@@ -63,4 +63,4 @@ async def _start_from(run: RunContext, turn: int | None) -> None:
     except DatabaseReplaced:
         raise
     except StorageError as error:
-        log.warning("run %d of lane %a: what a model cannot read is not noted: %s", run.id, run.key, error)
+        log.warning("run %d of lane %a: the start of its conversation cannot be stored: %s", run.id, run.key, error)

@@ -36,8 +36,8 @@ FAILURES = {
     "newer": ("agent_error", "speaks version 7 of ACP"),
     "login": ("agent_error", "needs a login"),
     "broken": ("agent_error", "all is lost"),
-    "refuses": ("agent_error", "refuses to go on"),
-    "strange": ("agent_error", "none of ACP"),
+    "refuses": ("agent_error", "refuses to continue"),
+    "strange": ("agent_error", "not valid ACP"),
 }
 
 
