@@ -77,8 +77,8 @@ class DatabaseDeleted(DatabaseMissing):
             detail = f"{', '.join(left)} still lie{'s' * (len(left) == 1)} there"
             self.fix = (
                 "move it back beside them, or restore a backup (`lanes db restore FILE`). A process of another user may"
-                " still have it open: start nothing new there before it is saved, and let `lanes doctor` name who that"
-                f" is, as that user ({_RUNBOOK})"
+                " still have it open: start nothing new there before it is saved; to find that process, run"
+                f" `lanes doctor` as that user ({_RUNBOOK})"
             )
         super().__init__(database, detail)
 
@@ -150,8 +150,8 @@ class DatabaseReplaced(StorageError):
     """
 
     fix = (
-        "put the file back with those beside it (-wal, -shm), and it goes on by itself;"
-        " to use what is there now, start again; `lanes doctor` names who still has the other one open"
+        "put the file back with its -wal and -shm files, and lanes continues by itself;"
+        " to use the new file, restart; `lanes doctor` names who still has the old one open"
     )
 
 
@@ -159,10 +159,7 @@ class DatabaseAliased(StorageError):
     """The file has a second name, or another process uses it under another name. Each name would have a separate
     WAL."""
 
-    fix = (
-        "leave it one name (`find -samefile` finds the others), the one under which it is used; mount its folder, not"
-        " the file alone"
-    )
+    fix = "keep only the name that is used (`find -samefile` finds the others); mount its folder, not the file alone"
 
 
 class DatabaseUnavailable(StorageError):

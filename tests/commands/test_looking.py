@@ -433,7 +433,7 @@ def test_F801_a_filter_judges_ages_at_the_same_time_on_every_page(stage: Stage) 
 
 def test_a_notice_tells_the_next_step(busy: Stage, lanes: Call) -> None:
     (line,) = [line for line in lanes("events", "--type", "notice").out.splitlines() if "errored" in line]
-    assert "see to the providers that its attempts name, then retry it with `lanes retry" in line
+    assert "check the providers named in its attempts, then retry it with `lanes retry" in line
 
 
 def test_a_type_of_event_that_is_not_known_here_can_be_asked_for(busy: Stage, lanes: Call) -> None:

@@ -170,7 +170,7 @@ async def test_F88_a_reader_is_named_only_if_it_was_there_all_the_time(
             await commit()
             said = made.shorten_log()
             assert said is not None
-            assert "a process reads from it without an end" in said
+            assert "a process never stops reading it" in said
     assert made.shorten_log() is None, "it has ended"
     await commit()
     assert log_bytes(path) < 1_000_000

@@ -118,7 +118,7 @@ def test_F78_under_another_name_it_would_have_another_log(
     store.write(send("before"))
     other = harm(path)
     assert elsewhere(other, "elsewhere") == "DatabaseAliased"
-    with pytest.raises(errors.DatabaseAliased, match=r"hard links|under the name that it had"):
+    with pytest.raises(errors.DatabaseAliased, match=r"hard links|under its former name"):
         open_reader(other)
     assert other_names(other) is not None
     if harm is renamed:

@@ -248,7 +248,7 @@ def test_F132_what_would_not_fit_together_is_not_kept(old: Path, monkeypatch: py
         tx.run("DELETE FROM lanes WHERE id = (SELECT min(lane_id) FROM messages)", {})
 
     monkeypatch.setattr(versions, "MIGRATIONS", real | {1: astray})
-    with refused(old, DatabaseDamaged, "names a row of lanes that is not there"):
+    with refused(old, DatabaseDamaged, "names a row of lanes that does not exist"):
         open_store(str(old), create=True)
 
 
@@ -256,7 +256,7 @@ def test_F132_runs_without_their_lane_are_found_before_it(old: Path) -> None:
     damaged = sqlite3.connect(old, isolation_level=None)
     damaged.execute("UPDATE runs SET lane_id = 1000 WHERE id = (SELECT max(id) FROM runs)")
     damaged.close()
-    with refused(old, DatabaseDamaged, "of runs names a row of lanes that is not there"):
+    with refused(old, DatabaseDamaged, "of runs names a row of lanes that does not exist"):
         open_store(str(old), upgrade=True)
 
 

@@ -74,7 +74,7 @@ def test_F712_an_upgrade_that_would_leave_no_room_on_the_disk_is_undone(old: Pat
         other.write_bytes(bytes(SPARE * MEGABYTE + (size - old.stat().st_size) // 2))
         with refused(path, DatabaseFull, "no room left") as found:
             open_store(str(path), create=True)
-        assert "MiB more, then repeat: the file has still its old schema" in found.value.fix
+        assert "MiB more, then repeat: the file still has its old schema" in found.value.fix
         assert damage(path) == []
         other.unlink()
         assert marks(upgraded(path))[1] == versions.VERSION

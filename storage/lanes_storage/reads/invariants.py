@@ -158,7 +158,7 @@ INVARIANTS: tuple[Invariant, ...] = (
           OR l.epoch <> l.run_id
           OR NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = l.run_id AND r.lane_id = l.id AND r.ended_at IS NULL))
         """,
-        "running under run {} and epoch {}, and no open run of the lane is that",
+        "running under run {} and epoch {}, but no open run of the lane has these",
     ),
     Invariant(
         "released-is-free",
@@ -210,7 +210,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         """
         SELECT m.id, NULL, m.lane_id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = m.lane_id)
         """,
-        "its lane {} is not there",
+        "its lane {} does not exist",
     ),
     Invariant(
         "run-has-its-lane",
@@ -219,7 +219,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         """
         SELECT r.id, NULL, r.lane_id FROM runs r WHERE NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = r.lane_id)
         """,
-        "its lane {} is not there",
+        "its lane {} does not exist",
     ),
     Invariant(
         "meant-for-an-open-run",
@@ -235,8 +235,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         _OF_MESSAGES,
         "taken-in-the-journal",
         6,
-        "every message that is done without a run of its own was taken by one, or answered with others, and the"
-        " journal says so",
+        "every done message that never ran was taken by a run or answered with others, and the journal says so",
         "state = 'done' AND run_id IS NULL AND takings <> 1",
         ("answered_by", "takings"),
         "answered by {}, the journal has {} takings",
@@ -245,7 +244,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         _OF_MESSAGES,
         "ended-in-the-journal",
         3,
-        "a message that ended without a run left an event with what it was",
+        "every message that ended badly without a run has one event in the journal",
         f"state IN ({names(BADLY)}) AND run_id IS NULL AND endings <> 1",
         ("state", "endings"),
         "it is {} and never ran, and the journal has {} endings",
@@ -254,7 +253,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         _OF_MESSAGES,
         "one-notice",
         3,
-        "a message that ended otherwise than well has one notice, and no other has any",
+        "every failed, aborted or dropped message has one notice, and no other message has any",
         f"notices <> CASE WHEN state IN ({names(BADLY)}) THEN 1 ELSE 0 END",
         ("state", "notices"),
         "it is {} and has {} notices",
@@ -380,7 +379,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "state-in-the-journal",
         6,
         # The events of later changes may have been pruned: for example an acknowledgement, which belongs to no message.
-        "every lane that was not touched since is in the state that the journal last told of",
+        "every lane that was not touched since is in the last state in the journal",
         f"""
         SELECT l.id, l.key, l.state, e.to_state, e.id FROM lanes l JOIN
           (SELECT lane_id, max(id) AS last FROM events WHERE type IN ({names(Edge)}) GROUP BY lane_id) t

@@ -188,8 +188,8 @@ class AsyncSqliteStore:
             return None
         megabytes = log_bytes(self._path) // 1_000_000
         return (
-            f"the log of {self._path} has {megabytes} MB and can not be emptied: a process reads from it without an"
-            " end. Look for an open transaction in a shell, or a backup under way"
+            f"the log of {self._path} has {megabytes} MB and can not be emptied: a process never stops reading"
+            " it. Look for an open transaction in a shell, or a backup under way"
         )
 
     async def _fetch(self, sql: str, params: Params, *, point: bool) -> tuple[list[Row], bool]:

@@ -101,7 +101,7 @@ def check_copy(path: Path) -> None:
         raise errors.DatabaseMissing(str(path))
     application, version = marks(path)
     if application != versions.APPLICATION_ID:
-        raise errors.DatabaseDamaged(str(path), "this is no lanes database")
+        raise errors.DatabaseDamaged(str(path), "this is not a lanes database")
     versions.check(str(path), version, upgrade=True)
     if problems := damage(path):
         raise errors.DatabaseDamaged(str(path), "; ".join(problems))
@@ -250,7 +250,7 @@ def _vacuum(connection: sqlite3.Connection, path: Path) -> None:
         storage_error = translate(str(path), error)
         if isinstance(storage_error, errors.DatabaseFull):  # SQLite does not tell which disk is full
             storage_error.fix = (
-                "free room for all that is left, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
+                "free disk space for the rest, there and for temporary files (SQLITE_TMPDIR, or /var/tmp)"
             )
         raise storage_error from error
 

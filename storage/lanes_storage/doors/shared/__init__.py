@@ -56,21 +56,21 @@ NOTED = frozenset({MessageState.FAILED, MessageState.ABORTED, MessageState.DROPP
 
 #: What to do before a retry of a dead letter makes sense.
 BEFORE_RETRY: dict[str, str] = {
-    Cause.PROVIDER_FAILED: "see to the providers that its attempts name",
+    Cause.PROVIDER_FAILED: "check the providers named in its attempts",
     Cause.PROVIDER_COOLING: "wait until a provider is available (`lanes status` says when)",
     Cause.RUN_TIMEOUT: "raise run_timeout for this lane if it needs longer",
     Cause.STALL_TIMEOUT: "see what its last progress was; raise stall_timeout for this lane if such silence is normal",
     Cause.RUNNER_FAILED: "fix the exception that the runner raised",
-    Cause.BACKEND_LOST: "see that the runner's backend is up",
+    Cause.BACKEND_LOST: "check that the runner's backend is up",
     Cause.OWNER_GONE: "check what the cut run had done already",
     Cause.OWNER_SILENT: "check what the cut run had done already",
     Cause.GHOST: "check what the cut run had done already",
     Cause.DRAINED: "check what the cut run had done already",
     Cause.POISON: "find out why the gateway died during its runs",
-    Cause.EXPIRED: "see what its lane was busy with so long, or raise max_wait",
+    Cause.EXPIRED: "see what kept its lane busy so long, or raise max_wait",
     Cause.OVER_BUDGET: "raise its budget, or wait until it is free again",
-    Cause.NO_ANSWER: "see to it that somebody answers what its run asks (`lanes answer`)",
-    Cause.WAIT_CYCLE: "let its runner not wait for a lane that waits for it",
+    Cause.NO_ANSWER: "let somebody answer the questions of its run (`lanes answer`)",
+    Cause.WAIT_CYCLE: "change its runner: it waits for a lane that waits for it",
 }
 #: Endings that a person requested, or that need no action.
 NOTHING_TO_DO: dict[str, str] = {
@@ -93,7 +93,7 @@ def next_step(message: int, state: MessageState, cause: str | None, *, bound: bo
         return NOTHING_TO_DO[cause]
     before = BEFORE_RETRY.get(cause) if cause is not None else None
     if bound:
-        return (f"{before}; " if before else "") + "its caller was told, and asks again if need be"
+        return (f"{before}; " if before else "") + "its caller was told, and can ask again"
     if cause in INSTEAD_OF_RETRY:
         return INSTEAD_OF_RETRY[cause]
     if state is MessageState.FAILED:

@@ -54,9 +54,9 @@ def path_of(url: str) -> Path:
     if url == ":memory:":
         raise _no_file(url, "lanes needs a database file: memory does not survive a restart")
     if "\0" in url:
-        raise _no_file(url.replace("\0", "\\0"), "no file has such a name")
+        raise _no_file(url.replace("\0", "\\0"), "a file name cannot hold a NUL character")
     if url.startswith("file:"):
-        raise _no_file(url, "URIs of SQLite are not taken (a file of such a name is ./file:…)")
+        raise _no_file(url, "SQLite URIs are not accepted (for a file with this name, write ./file:…)")
     try:
         path = absolute(Path(url).expanduser())
     except RuntimeError as error:
@@ -69,7 +69,7 @@ def path_of(url: str) -> Path:
 
 
 #: The ``fix`` for a name that cannot be that of a database: `lanes doctor` would have nothing to look at either.
-_NAMING = "name a file in a folder that is there, by its whole path"
+_NAMING = "name a file in a folder that exists, by its full path"
 _NAME_ERRNOS = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -265,7 +265,7 @@ def check_plain(path: Path) -> None:
     if path.is_dir():
         raise _no_file(str(path), "that is a folder")
     if path.exists() and not path.is_file():
-        raise _no_file(str(path), "that is no plain file")
+        raise _no_file(str(path), "that is not a regular file")
 
 
 def check_names(files: Files) -> None:
@@ -283,7 +283,7 @@ def check_users(files: Files, connection: sqlite3.Connection) -> None:
     """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal" and (others := used_elsewhere(files.database, files.memory)):
-        detail = f"process {', '.join(map(str, others))} uses this file under the name that it had"
+        detail = f"process {', '.join(map(str, others))} uses this file under its former name"
         raise errors.DatabaseAliased(str(files.path), detail)
 
 

@@ -61,7 +61,7 @@ class FileGuard:
     def _difference(self, found: tuple[Seen, ...]) -> str:
         part, now = next((w, f) for w, f, held in zip(_PARTS, found, self._held, strict=True) if f != held)
         return (
-            f"{part} was deleted or moved away" if now is None else f"{part} is another one than this process has open"
+            f"{part} was deleted or moved away" if now is None else f"{part} is not the one that this process has open"
         )
 
 

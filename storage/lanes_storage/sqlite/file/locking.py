@@ -129,8 +129,8 @@ class SideLock:
             log = self._files.log.name
             error = errors.DatabaseReplaced(self.database, f"{log} is the log of another file, which was here before")
             error.fix = (
-                f"put that file back; or, to use this one, end who has the other one open (`lanes doctor` names it) and"
-                f" move {log} and {self._files.memory.name} away"
+                f"put that file back; or, to use this one, end the process that has the other one open"
+                f" (`lanes doctor` names it) and move {log} and {self._files.memory.name} away"
             )
             raise error
 

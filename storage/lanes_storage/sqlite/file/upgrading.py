@@ -113,7 +113,9 @@ def _announce(path: Path, found: int) -> None:
     """Log the start of an upgrade, since a gateway that upgrades at its start answers nobody meanwhile."""
     from lanes_storage.logs import Log  # imports logging, which is slow
 
-    message = "upgrading %s from schema %d to %d: minutes for a file of gigabytes; if ended before, it begins again"
+    message = (
+        "upgrading %s from schema %d to %d: takes minutes for a file of gigabytes; if interrupted, it starts again"
+    )
     Log("lanes.storage").info(message, path, found, versions.VERSION)
 
 
@@ -129,7 +131,7 @@ def _check_room(connection: sqlite3.Connection, path: Path) -> None:
     lacking = whole - database.stat().st_size + min(whole, _CACHE_BYTES) - room.f_bavail * room.f_frsize
     if lacking > 0:
         full = errors.DatabaseFull(str(path))
-        full.fix = f"free {lacking // 2**20 + 1} MiB more, then repeat: the file has still its old schema"
+        full.fix = f"free {lacking // 2**20 + 1} MiB more, then repeat: the file still has its old schema"
         raise full
 
 
@@ -142,7 +144,7 @@ def _check_references(connection: sqlite3.Connection, path: Path) -> None:
 def astray(connection: sqlite3.Connection, most: int) -> list[str]:
     """At most ``most`` of the references that lead to no row, as sentences."""
     found = connection.execute("PRAGMA foreign_key_check").fetchmany(most)
-    return [f"row {row} of {table} names a row of {parent} that is not there" for table, row, parent, _ in found]
+    return [f"row {row} of {table} names a row of {parent} that does not exist" for table, row, parent, _ in found]
 
 
 def _version(connection: sqlite3.Connection) -> int:
