@@ -94,7 +94,7 @@ class Engine:
         """The id of this process as an owner. It changes if other processes have declared this one dead. Raises Unfit
         before the start."""
         if self._upkeep is None:
-            raise Unfit("it was not started, and is no owner yet")
+            raise Unfit("it was not started yet, so it is not an owner")
         return self._upkeep.owner_id
 
     @property

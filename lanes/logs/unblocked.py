@@ -22,7 +22,7 @@ PIECE = 65_536
 
 def dropped(lines: int) -> str:
     """The notice to the reader about dropped lines."""
-    return f"{lines} lines were dropped here: nobody took them in time"
+    return f"{lines} lines were dropped here: they were not read in time"
 
 
 class Unblocked(io.RawIOBase):

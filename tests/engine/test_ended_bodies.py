@@ -44,7 +44,7 @@ async def test_F107_a_reply_for_which_there_is_no_room_outlives_every_limit(
         message = await site.desk.send(KEY, LONG)
         await site.running(runner, KEY)
         async with full(site, runner):
-            await until(lambda: "not stored yet that it has ended" in caplog.text, "the first refusal")
+            await until(lambda: "its end is not stored yet" in caplog.text, "the first refusal")
             await site.passes(60 * SECOND)
             assert site.gateway.held == 1
             assert "its work ended" in (await site.desk.why(KEY)).lower()

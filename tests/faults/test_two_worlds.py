@@ -106,7 +106,7 @@ def lost(gateway: Process) -> None:
     assert refused.headers["content-type"] == "application/problem+json"
     assert "lanes.db" in refused.json()["detail"]
     assert httpx.get(f"{gateway.url}/api/lanes", timeout=PATIENCE_S, verify=False).status_code == 503
-    eventually(lambda: "nothing is accepted, claimed or told any more" in gateway.said(), "it to say why")
+    eventually(lambda: "nothing is accepted, claimed or reported any more" in gateway.said(), "it to say why")
     assert gateway.said().count("DatabaseReplaced") == 0
     assert gateway.said().count("nothing is accepted") == 1
 
@@ -212,5 +212,5 @@ def test_F82_a_URI_in_place_of_a_path_is_refused(made: House) -> None:
     for name in ("file:x.db?mode=memory", "file:real.db"):
         refused = made.lanes("--db", name, "send", "a", "hello", check=False)
         assert (refused.code, refused.out) == (69, "")
-        assert "name a file in a folder that is there" in refused.err
+        assert "name a file in a folder that exists" in refused.err
     assert not list(made.folder.glob("*real.db*"))

@@ -36,7 +36,7 @@ def isolated(log: Log, about: str) -> Iterator[None]:
     except (StorageError, TimeoutError):
         raise
     except Exception:
-        log.exception("%s: this went wrong; the others go on", about)
+        log.exception("%s: this failed; the others continue", about)
 
 
 def by_page(

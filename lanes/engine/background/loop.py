@@ -167,7 +167,7 @@ class Loop:
                 except StorageError as error:
                     self._refused(error)
         except BaseException:
-            log.critical("the %s died; nothing does its duties any more", self._name)
+            log.critical("the %s died; its duties are no longer done", self._name)
             raise
         finally:
             self._pause.close()
@@ -194,7 +194,7 @@ class Loop:
                 raise
             except Exception as error:
                 if self._may_log(sentence(error)):
-                    log.error("a duty of the %s failed; it goes on", self._name, exc_info=error)
+                    log.error("a duty of the %s failed; the others continue", self._name, exc_info=error)
         self.rounds += 1
 
     def _may_log(self, complaint: str) -> bool:

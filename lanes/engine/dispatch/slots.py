@@ -64,7 +64,7 @@ class SkippedHeads:
         if head is None:
             return False
         pause_ms = min(2 * self._until.get(head.message_id, (0, SKIP_FIRST_MS // 2))[1], SKIP_LONGEST_MS)
-        line = "message %d of lane %s can not be claimed; it is left alone for %d ms"
+        line = "message %d of lane %s can not be claimed; it is tried again in %d ms"
         log.exception(line, head.message_id, ascii(head.key), pause_ms)
         self._until = {m: kept for m, kept in self._until.items() if now_mono - kept[0] < SKIP_LONGEST_MS}
         self._until[head.message_id] = (now_mono + pause_ms, pause_ms)

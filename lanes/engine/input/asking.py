@@ -132,7 +132,7 @@ class RunInput:
         async with self._turn:
             limit_ms -= self._clock().mono - since if permission else 0
             if limit_ms <= 0:
-                raise NoAnswer(f"“{text}” waited for its turn until its time was over")
+                raise NoAnswer(f"“{text}” waited for its turn until its time limit")
             self._questions += 1
             new = NewQuestion(f"{self._run.ticket.run_id}.{self._questions}", text, limit_ms, options, permission)
             if not self._run.wait_for_input(limit_ms):
@@ -150,7 +150,7 @@ class RunInput:
         stored = self._loop.create_task(self._written(lambda tx: doors.ask(tx, run, new, self._clock(), by=by)))
         try:
             if await asyncio.shield(stored) is None:
-                raise NoAnswer(f"it is to stop, and can not ask “{new.text}” any more")
+                raise NoAnswer(f"it is stopping, and can not ask “{new.text}” any more")
             self._open = question = _OpenQuestion(self._clock().mono, new.limit_ms)
             self._run.judge_again()
             while True:
@@ -197,7 +197,7 @@ class RunInput:
             if handed is not None:
                 return handed
             if self._run.over:
-                raise NoAnswer("its run has ended, and is given no text any more")
+                raise NoAnswer("its run has ended, and takes no more text")
             await signal.wait()
 
     async def left(self) -> list[HandedText]:
@@ -250,5 +250,5 @@ class RunInput:
             except (DatabaseReplaced, StoreClosed):
                 raise
             except StorageError as error:
-                log.warning("%s: what it asks or takes could not be stored yet: %s", self._run.named, error)
+                log.warning("%s: its question or input could not be stored yet: %s", self._run.named, error)
             await asyncio.sleep(RETRY_S)

@@ -101,7 +101,7 @@ class Observer:
             return finding
         now = f"run {lane.run.id} of owner {lane.run.owner_id} holds it" if lane.run else f"it is {lane.state}"
         was = f"run {run.id} of owner {run.owner_id}, epoch {run.epoch}"
-        evidence = f"{finding.evidence} ({was}); left alone: by now {now}, at epoch {lane.epoch}"
+        evidence = f"{finding.evidence} ({was}); left alone: now {now}, at epoch {lane.epoch}"
         return replace(finding, evidence=evidence)
 
 

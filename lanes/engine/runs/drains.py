@@ -88,7 +88,7 @@ class FileWatch:
             self._store.check()
         except DatabaseReplaced as error:
             if not self._lost:
-                log.critical("nothing is accepted, claimed or told any more: %s: %s", error, error.fix)
+                log.critical("nothing is accepted, claimed or reported any more: %s: %s", error, error.fix)
             self._lost = True
             # their ends are stored once the right file is back, and their messages go back to their places
             cut(self._live, LOST, now)

@@ -129,8 +129,8 @@ class Execution:
         if not body.done():
             used, spec = self._live.of_runner(run.spec.name), run.spec
             log.warning(
-                "%s has lost its lane and swallows its cancellation: its task goes on in this process and keeps a slot"
-                " of runner %s (%d of %d are taken, %d of all by such tasks); its end or a restart gives it back",
+                "%s has lost its lane and swallows its cancellation: its task still runs in this process and keeps a"
+                " slot of runner %s (%d of %d are taken; such tasks keep %d in all) until it ends, or until a restart",
                 run.named, ascii(spec.name), used, spec.max_runs, self._live.strays,
             )  # fmt: skip
             await asyncio.wait({body})
@@ -182,7 +182,7 @@ class Execution:
             self._complained_at = now
             others = len(self._refused) - 1
             named = f"{run.named}, and {others} more" if others else run.named
-            log.warning("%s: not stored yet that it has ended: %s", named, error)
+            log.warning("%s: its end is not stored yet: %s", named, error)
 
     def _ending(self, run: ActiveRun, body: "asyncio.Task[str | Reply]") -> Ending:
         """The release that matches the end of the body."""
@@ -254,7 +254,7 @@ async def _body(run: ActiveRun) -> str | Reply:
 def _advice(answer: object) -> str:
     if isasyncgen(answer):
         return "its runner yields: hand the pieces to run.emit, and return the reply"
-    return "its runner is no async function: hand in lanes.ThreadRunner(function)"
+    return "its runner is not an async function: hand in lanes.ThreadRunner(function)"
 
 
 def _alone(group: ExceptionGroup[Exception]) -> Exception:

@@ -106,7 +106,7 @@ class HookRunner:
                 if not isinstance(error, DatabaseReplaced):  # the upkeep logs that, once
                     log.warning("notices can not be read at the moment: %s", error)
             except Exception:
-                log.exception("telling notices failed; it goes on")
+                log.exception("calling the notice hook failed; it will be retried")
             await asyncio.sleep(REST_S)
             await set_within(self._changed, LOOK_ANYWAY_S)
 

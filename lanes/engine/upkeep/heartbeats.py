@@ -89,7 +89,9 @@ class Heartbeats:
         before = self.owner_id
         self.owner_id = self._write(lambda tx: doors.register(tx, self._new_owner, now))
         log.warning(
-            "owner %d was given up by others while this process was silent; it is owner %d now", before, self.owner_id
+            "owner %d was given up by others while this process was silent; this process is now owner %d",
+            before,
+            self.owner_id,
         )
         for run in self._live.all():
             if run.owner_id == before:

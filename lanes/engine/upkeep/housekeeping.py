@@ -107,7 +107,7 @@ class Pruner:
         self._steps = None
         self._next_mono = now.mono + PASS_EVERY_MS
         if self._pruned:
-            log.info("pruned %d rows that were old enough", self._pruned)
+            log.info("pruned %d old rows", self._pruned)
 
     def _pass(self, now: Now) -> Iterator[int]:
         for kind in BY_AGE:
