@@ -236,16 +236,17 @@ async def test_F759_a_provider_that_fails_after_an_outage_costs_few_of_those_tha
 
 async def test_F759_a_request_from_before_the_outage_is_no_probe(tmp_path: Path) -> None:
     """Many of them may fail one after the other, when their provider answers again."""
-    later = asyncio.Event()
+    asked, later = asyncio.Event(), asyncio.Event()
 
     async def answer(call: Call) -> None:
+        asked.set()
         await later.wait()
         await call.say(b"HTTP/1.1 502 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 
     async with raw_server(answer) as url, night(Sim(None, url).config(), tmp_path) as site:  # type: ignore[arg-type]
         store, clock = site.desk.store, site.desk.clock
         (sent,) = await site.send("before", "hello")
-        await until(lambda: site.gateway.held == 1, "the request")
+        await until(asked.is_set, "the request")
         await store.write(lambda tx: cool(tx, "first", "unreachable", 1_000, clock()))
         await site.gateway.advance(2)
         later.set()
