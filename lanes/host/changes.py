@@ -50,11 +50,11 @@ class Changes:
         return True
 
     async def close(self) -> None:
-        """Stop polling; waiters wait until their timeout."""
+        """Stop polling, and wake the waiters: what they read next tells them that the store is closed."""
         self._unlisten()
         if self._poll is not None:
             await call_off(self._poll)
-        self._next.cancel()
+        self.notify()
 
     def notify(self) -> None:
         """Wake all waiters. From the event loop only."""

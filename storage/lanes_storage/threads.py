@@ -54,8 +54,9 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
 
 def _ends_interpreter(error: RuntimeError) -> bool:
-    """Whether a thread was refused since the interpreter ends. Python has no separate type for it."""
-    return "interpreter shutdown" in str(error)
+    """Whether a thread was refused since the interpreter ends. Python has no separate type for it, and does not name
+    the interpreter if a thread of the pool has noticed that before."""
+    return str(error).endswith("shutdown")
 
 
 def _shut_down_orphaned_pools() -> None:

@@ -21,6 +21,7 @@ from lanes_storage.errors import StoreClosed
 from lanes_storage.law import Cause, RunnerKind
 from lanes_storage.lazily import lazily
 from lanes_storage.logs import Log
+from tests.kit.gateways import Gates
 from tests.kit.until import until
 
 
@@ -179,6 +180,29 @@ async def test_F1075_a_gateway_whose_desk_was_closed_before_it_leaves_no_thread_
         time.move(60_000)
         await until(lambda: not housekeeping.is_alive(), "the end of the thread")
         await gateway.stop()
+
+
+async def test_F1078_a_gateway_whose_desk_was_closed_before_it_waits_for_no_run_that_has_ended(tmp_path: Path) -> None:
+    gates = Gates()
+    async with connect(tmp_path / "lanes.db") as desk, Gateway(desk, gates) as gateway:
+        await desk.send("a", "hello")
+        await until(lambda: gates.running, "the run")
+        await desk.close()
+        gates.open()
+        await asyncio.wait_for(gateway.drain(by="test", timeout_s=600), 20)
+
+
+async def test_F1079_who_waits_as_the_desk_is_closed_is_told_that(tmp_path: Path) -> None:
+    gates = Gates()
+    async with connect(tmp_path / "lanes.db") as desk, Gateway(desk, gates) as gateway:
+        await desk.send("a", "hello")
+        await until(lambda: gates.running, "the run")
+        waiting = asyncio.create_task(desk.drain_wait([gateway.owner_id]))
+        await until(lambda: desk.changes._waiters, "the wait")
+        await desk.close()
+        with pytest.raises(StoreClosed):
+            await waiting
+        gates.open()
 
 
 class Leaving(logging.Handler):

@@ -62,6 +62,7 @@ class Execution:
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
         self._closing = False
+        self._unstored = 0  # runs that ended after the store was closed: others will find their lanes held
         self._refused: set[int] = set()  # runs whose ends could not be stored yet
         self._complained_at: int | None = None
         #: What each runner used here: input and output tokens, and millionths of a US dollar.
@@ -74,7 +75,7 @@ class Execution:
 
     async def idle(self) -> None:
         """Return once no run holds a lane any more."""
-        while len(self._live):
+        while len(self._live) > self._unstored:
             self._released.clear()
             await self._released.wait()
 
@@ -146,6 +147,8 @@ class Execution:
             ending = _with_usage(run, ending)
         release = await self._write(run, ending)
         if release is None:
+            self._unstored += 1
+            self._released.set()
             return
         if not release.applied:
             log.warning("%s had lost its lane: its late write was refused", run.named)
