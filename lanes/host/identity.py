@@ -27,7 +27,7 @@ class ProcessSighting(Enum):
     """The result of looking for a process; the value is the evidence, as part of a sentence about the process."""
 
     OTHER_HOST = "is on host {host}, which cannot be judged from here"
-    OTHER_BOOT = "is of another boot of host {host}, or of another machine of that name"
+    OTHER_BOOT = "is of another boot of host {host}, of another machine of that name, or has other clocks"
     OTHER_NAMESPACE = "is in another pid namespace of this host, which cannot be judged from here"
     HIDDEN = "on this host exists, but this user may not look at it"
     ALIVE = "on this host is alive"

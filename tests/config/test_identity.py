@@ -273,3 +273,24 @@ def test_F506_a_clock_that_is_set_is_no_restart_where_the_kernel_names_the_boot(
 
 def test_what_the_kernel_does_not_name_is_not_told() -> None:
     assert sysctl("kern.no_such_name") is None
+
+
+#: Prints whether its parent has ended, as far as can be told, and which boot this is.
+OTHER_CLOCKS = """
+import sys
+from lanes.host.identity import Identity, look, this_process
+named = Identity(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+print(look(named, this_process()).name, this_process().boot_id == named.boot_id)
+"""
+
+
+@linux
+@pytest.mark.parametrize(("offset", "seen"), [(0, "ALIVE True"), (1000, "OTHER_BOOT False")])
+def test_F1100_other_clocks_of_the_same_boot_prove_nothing(me: Identity, offset: int, seen: str) -> None:
+    """In a time namespace every start time is another one: two gateways took each other for dead."""
+    clocks = ["unshare", "--time", "--fork", "--monotonic", str(offset), "--boottime", str(offset)]
+    if subprocess.run([*clocks, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no time namespace can be made here")
+    asked = [sys.executable, "-c", OTHER_CLOCKS, *map(str, me)]
+    done = subprocess.run([*clocks, *asked], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == seen
