@@ -502,8 +502,7 @@ def test_F1093_a_disk_that_fails_is_not_taken_for_a_damaged_file(stage: Stage, t
         path = disk.folder / "lanes.db"
         assert lanes("db", "backup", str(path)).code == 0
         disk.fail(path, behind=200 * 1024)
-        refused = lanes("events", "--db", str(path))
-        assert (refused.code, "`lanes doctor`" in refused.err) == (69, True)
+        assert lanes("events", "--db", str(path)).code == 69
         for look in (("doctor",), ("db", "check")):
             found = lanes(*look, "--db", str(path), "--json")
             assert found.code == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.processes import eventually
+
 MEGABYTE = 1 << 20
 
 
@@ -68,10 +70,25 @@ class FailingDisk:
             block = int.from_bytes(fcntl.ioctl(file, _FIBMAP, bytes(4)), sys.byteorder)
             os.truncate(self._image, block * os.fstat(file.fileno()).st_blksize + behind)
             subprocess.run(("losetup", "--set-capacity", self._device), check=True)
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+            def is_forgotten() -> bool:
+                """Whether the memory has nothing of that part any more."""
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                offsets = range(behind, os.fstat(file.fileno()).st_size, _PAGE)
+                return not any(_is_readable(file.fileno(), offset) for offset in offsets)
+
+            eventually(is_forgotten, "the reads to fail")
 
 
 _FIBMAP = 1
+_PAGE = 4096
+
+
+def _is_readable(descriptor: int, offset: int) -> bool:
+    try:
+        return bool(os.pread(descriptor, 1, offset))
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -81,7 +98,7 @@ def failing_disk(folder: Path) -> Iterator[FailingDisk]:
     image = folder.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(32 * MEGABYTE)
-    if os.geteuid() != 0 or not _run("mkfs.ext4", "-q", "-b", "4096", str(image)):
+    if os.geteuid() != 0 or not _run("mkfs.ext4", "-q", "-b", "4096", "-O", "^has_journal", str(image)):
         pytest.skip("no disk that fails can be made here")
     made = subprocess.run(("losetup", "--find", "--show", str(image)), check=False, capture_output=True, text=True)
     if not (device := made.stdout.strip()):
