@@ -35,9 +35,9 @@ def refuse_found_code(config: Config) -> None:
     if config.source is None or not config.found_here or _remembered().get(_name(config.source)) == _digest(config):
         return
     for value in _code(config):
-        problem = f"it runs {value.value!r}, and {config.source} was only found in this folder"
+        problem = f"it runs {value.value!r}, but {config.source} was found in this folder, not named"
         command = shlex.join(["lanes", "gateway", "--config", config.source.name])
-        raise value.refused(problem, f"look at the file, then name it once: `{command}`")
+        raise value.refused(problem, f"read the file, then name it once: `{command}`")
 
 
 def needs_naming(config: Config) -> bool:

@@ -141,7 +141,7 @@ def _check_hosts(setting: Value, hosts: Iterable[str]) -> None:
     for host in hosts:
         if not is_host(host):
             fix = "write its name or its address alone, such as lanes.example, 127.0.0.1 or ::1"
-            raise setting.refused(f"{shown(host)} is no host", fix)
+            raise setting.refused(f"{shown(host)} is not a host", fix)
 
 
 def _of(values: Mapping[str, Value], section: str) -> dict[str, Value]:

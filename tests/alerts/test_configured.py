@@ -34,8 +34,8 @@ def test_what_is_set() -> None:
 @pytest.mark.parametrize(
     ("alert", "said"),
     [
-        ({}, "it needs one way to tell"),
-        ({"command": ["page"], "url_env": "HOOK"}, "it needs one way to tell"),
+        ({}, "it needs exactly one target"),
+        ({"command": ["page"], "url_env": "HOOK"}, "it needs exactly one target"),
         ({"url_env": "BAD"}, "BAD holds no address"),
         ({"command": ["page"], "on": ["tea"]}, "unknown name"),
     ],

@@ -23,10 +23,10 @@ def test_files(refused: Refuse, text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("text", "start"),
     [
-        ("[gateway]\nport = \n", "lanes.toml:2: no valid TOML: "),
-        ("[gateway]\nport = 1\nport = 2\n", "lanes.toml:3: no valid TOML: "),
-        ("[gateway", "lanes.toml:1: no valid TOML: "),
-        ("[gateway]\nhost = '''\n", "lanes.toml:3: no valid TOML: "),
+        ("[gateway]\nport = \n", "lanes.toml:2: not valid TOML: "),
+        ("[gateway]\nport = 1\nport = 2\n", "lanes.toml:3: not valid TOML: "),
+        ("[gateway", "lanes.toml:1: not valid TOML: "),
+        ("[gateway]\nhost = '''\n", "lanes.toml:3: not valid TOML: "),
         (f"# {'9' * 5000}\n[gateway]\nport = {'9' * 5000}\n", "lanes.toml:3: a number in it is too long; correct"),
         (f"[gateway]\nhost = [\n1,\n{'9' * 5000},\n]\n", "lanes.toml:4: a number in it is too long; correct"),
     ],

@@ -39,7 +39,7 @@ def test_a_secret_in_a_file_beside_the_configuration(loaded: Load, tmp_path: Pat
         (None, "cannot be read (No such file or directory); check its path and mode"),
         (b"", "is empty; write the secret there"),
         (b"\xff", "is not UTF-8; save it as UTF-8"),
-        (b"a\nb", "the secret holds characters that no HTTP header carries; it is one line of plain characters"),
+        (b"a\nb", "the secret holds characters that no HTTP header carries; write one line of printable ASCII"),
     ],
 )
 def test_only_a_gateway_minds_a_secret_that_is_missing(

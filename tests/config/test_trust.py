@@ -140,7 +140,7 @@ def test_code_of_a_file_that_was_merely_found_runs_once_the_file_was_named(
     path = write(HOOKED)
     found = load(env=home, cwd=tmp_path)
     assert found.found_here
-    with pytest.raises(ConfigError, match=r"lanes.toml:12: hooks.notice: it runs 'mine:told', and .* --config lanes"):
+    with pytest.raises(ConfigError, match=r"lanes.toml:12: hooks.notice: it runs 'mine:told', but .* --config lanes"):
         approval.refuse_found_code(found)
     named = load(Path("lanes.toml"), env=home, cwd=tmp_path)
     approval.refuse_found_code(named)

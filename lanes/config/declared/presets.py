@@ -53,7 +53,7 @@ def naming_fault(word: str) -> str | None:
         name = word.removeprefix(HEADER)
         if name.lower() in NEVER:
             return "that header is the same for many sessions"
-        return None if HEADER_NAME.fullmatch(name) else "that is no name of a header"
+        return None if HEADER_NAME.fullmatch(name) else "that is not the name of a header"
     if word.startswith(BODY):
         return None if _PATH.fullmatch(word.removeprefix(BODY)) else "write body:a.b, or body:a.b:c for JSON in a text"
     return None if word in (*FIELDS, RUNTIME) else ""

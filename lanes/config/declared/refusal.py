@@ -21,7 +21,7 @@ def unknown(where: str, key: str, name: str, known: Iterable[str], hint: str = "
     if close:
         fix = f"did you mean {close[0]}?"
     else:
-        fix = hint or (f"known are {', '.join(names)}" if names else "there is none to name")
+        fix = hint or (f"known are {', '.join(names)}" if names else "no name is possible here")
     return refusal(where, key, f"unknown name {shown(name)}", fix)
 
 

@@ -43,7 +43,7 @@ _GATEWAY = (
 
 _CLOCKS = (
     _clock("heartbeat_interval", "5s", "how often an owner names its live runs", least=10, per_lane=False),
-    _clock("stale_after", "30s", "an owner silent for so long has lost its lanes", least=30, per_lane=False),
+    _clock("stale_after", "30s", "an owner silent for this long has lost its lanes", least=30, per_lane=False),
     _clock("reconcile_interval", "5s", "how often dead and silent owners are looked for", least=10),
     _limit("run_timeout", "5m", "5m; programs 60m", "hard limit of one run, from its claim"),
     _limit("stall_timeout", "2m", "2m; programs 15m", "how long a run may show no progress of any kind"),
@@ -92,7 +92,7 @@ _QUEUE = (
            choices=tuple(Overflow)),
     _queue("concurrency", Kind.WHOLE, 1,
            "how many requests of one session run at once, only of requests that carry their own history; one more waits"
-           " behind the one of them where the fewest wait, also when another one ends before that",
+           " behind the one with the fewest waiting, even if another one ends first",
            "1; that of a source for its lanes", least=1, most=1_000),
     _queue("permissions", Kind.CHOICE, "operator",
            "who may answer where a run asks for a permission: an operator, or also its sender by a message",
@@ -103,7 +103,7 @@ _QUEUE = (
     _queue("on_survivors", Kind.CHOICE, None, "whether a lane goes on while processes of its last run may live",
            "pause for programs", choices=tuple(OnSurvivors)),
     _queue("lane_budget", Kind.FIELDS, None, "what each lane may use by itself", "no limit", fields=_BUDGET),
-    _queue("budget", Kind.FIELDS, None, "what all lanes may use together for which this policy says so", "no limit",
+    _queue("budget", Kind.FIELDS, None, "what the lanes that get it from this policy may use together", "no limit",
            fields=_BUDGET),
     _queue("max_wait", Kind.LIMIT, "off",
            "how long a message may wait for its run, from its acceptance; then it ends failed (expired)", least=10),
@@ -139,7 +139,7 @@ _of_provider = partial(Setting, "runner", runner_kinds=("provider",))
 
 #: The rules of ``output = "jsonl"``, each with the meaning of its setting.
 JSON_RULES = {
-    "json_id": "where its own id of the conversation is",
+    "json_id": "where the agent's id of the conversation is",
     "json_text": "where a whole text of the agent is; the last one is the reply",
     "json_delta": "where a piece of a text is",
     "json_reply": "where the reply is, if not in the last text",
@@ -148,7 +148,7 @@ JSON_RULES = {
     "json_tool": "where the name of a tool that begins is",
     "json_usage": "where the counts of tokens are",
     "json_cost": "where the cost in US dollars is",
-    "json_waits": "what only events have that are no progress, such as another attempt at a failing provider",
+    "json_waits": "what marks events that are not progress, such as another attempt at a failing provider",
 }
 
 _COMMAND = (
@@ -172,7 +172,7 @@ _JSONL = tuple(_of_command(name, Kind.TEXTS, (), meaning) for name, meaning in J
 _PROCESS = (
     _of_process("user", Kind.NAME, None, "the user of this system that its processes belong to; only root can set it",
                 "that of the gateway"),
-    _of_process("nice", Kind.WHOLE, 0, "how far it stands back for other programs", most=19),
+    _of_process("nice", Kind.WHOLE, 0, "how far it yields the processor to other programs", most=19),
     _of_process("max_memory_bytes", Kind.WHOLE, None, "the address space of each of its processes", "no limit",
                 least=1_048_576, most=1 << 50),
     _of_process("max_cpu", Kind.DURATION, None, "the processor time of each of its processes", "no limit", least=1_000),
@@ -232,11 +232,11 @@ _PROVIDER = (
     _provider("proxy", Kind.TEXT, None, "the HTTP proxy that it is reached through",
               "what HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name; none for this machine"),
     _provider("ca_file", Kind.PATH, None,
-              "certificates to trust it, and an https:// proxy, by, in place of the usual ones",
+              "the certificates that verify it, and an https:// proxy, instead of the usual ones",
               "those of certifi, SSL_CERT_FILE or SSL_CERT_DIR"),
     _provider("trace", Kind.FLAG, False,
               "whether requests name their lane and run (headers x-lanes-key and x-lanes-run)"),
-    _provider("price", Kind.FIELDS, None, "what its tokens cost, in US dollars for a million of them", "unknown",
+    _provider("price", Kind.FIELDS, None, "the prices of its tokens, in US dollars per million", "unknown",
               fields=_PRICE),
     _provider("connect_timeout", Kind.DURATION, "10s", "for the connection; below stall_timeout", least=1),
     _provider("first_byte_timeout", Kind.DURATION, "45s", "for the first content of a reply; below stall_timeout",
@@ -246,15 +246,15 @@ _PROVIDER = (
               "how many requests may be in flight at once, of all gateways together; others wait for their turn",
               "no limit", least=1, most=100_000),
     _provider("max_cooldown", Kind.DURATION, "10m",
-              "the longest time that it is not asked, even if it says more, before one request probes it", least=1_000),
+              "the longest cooldown before one request probes it, even if it asks for more", least=1_000),
 )  # fmt: skip
 
 _source = partial(Setting, "source")
 _SOURCE = (
-    _source("name", Kind.NAME, None, "what begins the names of its lanes, and stands in its address", required=True),
+    _source("name", Kind.NAME, None, "the prefix of the names of its lanes, and a part of its address", required=True),
     _source("preset", Kind.CHOICE, "auto", "the program: how it names its sessions, and how long it waits",
             choices=tuple(PRESETS)),
-    _source("provider", Kind.NAME, None, "where its requests go, as they are", required=True),
+    _source("provider", Kind.NAME, None, "the provider that gets its requests, unchanged", required=True),
     _source("token_env", Kind.NAME, None, "the environment variable that holds its token",
             "this or token_file is needed"),
     _source("token_file", Kind.PATH, None, "the file that holds its token", "none"),
@@ -269,7 +269,7 @@ _SOURCE = (
     _source("idle_timeout", Kind.DURATION, None, "between two events of an answer",
             "that of the preset; 15m for a provider on this machine or its network", least=1),
     _source("concurrency", Kind.WHOLE, 16, "how many requests of one session run at once", least=1, most=1_000),
-    _source("abort_text", Kind.TEXT, "This run was stopped.", "what the program is told of an abort"),
+    _source("abort_text", Kind.TEXT, "This run was stopped.", "what the program is told about an abort"),
     _source("on_abort", Kind.CHOICE, "error",
             "answer: an aborted request that has no answer yet ends with abort_text as its answer",
             choices=("error", "answer")),
@@ -287,7 +287,7 @@ _POLICY = (
 
 _watch = partial(Setting, "watch")
 _WATCH = (
-    _watch("name", Kind.NAME, None, "what begins the names of its lanes, as in openclaw:KEY", required=True),
+    _watch("name", Kind.NAME, None, "the prefix of the names of its lanes, as in openclaw:KEY", required=True),
     _watch("kind", Kind.CHOICE, "openclaw", "the program whose gateway it is", choices=tuple(WATCHED)),
     _watch("url", Kind.TEXT, None, "its address, such as ws://127.0.0.1:18789", required=True),
     _watch("token_env", Kind.NAME, None,
@@ -297,7 +297,7 @@ _WATCH = (
     _watch("warn_silent_after", Kind.LIMIT, "60s", "when a held lane without a sign of life is warned about",
            least=1_000),
     _watch("auto_abort_after", Kind.LIMIT, "off",
-           "when a held lane without a sign of life is freed without being asked to", least=1_000),
+           "when a held lane without a sign of life is freed automatically", least=1_000),
 )  # fmt: skip
 
 _alert = partial(Setting, "alert")
@@ -308,7 +308,7 @@ _ALERT = (
     _alert("url_env", Kind.NAME, None, "the environment variable that holds the address of a webhook", "none"),
     _alert("url_file", Kind.PATH, None, "the file that holds it", "none"),
     _alert("format", Kind.CHOICE, "json", "what the webhook gets", choices=("json", "slack")),
-    _alert("command", Kind.WORDS, (), "a program with its arguments, told by JSON on its standard input"),
+    _alert("command", Kind.WORDS, (), "a program with its arguments; it gets JSON on its standard input"),
     _alert("match", Kind.TEXT, None, "the session keys that it is for, as a glob", "all"),
     _alert("after", Kind.DURATION, "5m", "how long a lane must be held, or its first message wait", least=1_000),
     _alert("timeout", Kind.DURATION, "10s", "how long one send may take", least=100, most=600_000),

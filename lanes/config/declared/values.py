@@ -173,7 +173,7 @@ def _table(setting: Setting, raw: Any, where: str, key: str) -> dict[str, Any]:
         raise _wrong_type(setting, raw, where, key, '{ "name" = "…" }')
     for name, value in raw.items():
         if not name.strip() or (setting.kind is Kind.TABLE and not isinstance(value, str)):
-            raise refusal(where, f"{key}.{name}", f"{shown(value)} is no text", f'write {shown(name)} = "…"')
+            raise refusal(where, f"{key}.{name}", f"{shown(value)} is not a text", f'write {shown(name)} = "…"')
     return raw
 
 

@@ -97,7 +97,7 @@ def alerts(rows: Iterable[ArrayElement], secrets: SecretReader) -> tuple[AlertCo
         url = secrets.find(row.values, "url")
         hooked = row.values["url_env"].explicit or row.values["url_file"].explicit
         if hooked == bool(row.get("command")):
-            raise row.refused("it needs one way to tell", "add url_env, url_file or command")
+            raise row.refused("it needs exactly one target", "add url_env, url_file or command")
         if url.value is not None and not url.value.startswith(("http://", "https://")):  # not shown: it is a secret
             raise row.refused(f"{url.name} holds no address", "it begins with https://")
         glob = row.get("match")
@@ -164,10 +164,10 @@ def _check_url(row: ArrayElement) -> None:
         fix = "take the password or key out and use api_key_env or api_key_file"
         raise url.refused("secrets are named, never written", fix)
     if not (_URL.fullmatch(url.value) and is_http(url.value)):  # not shown: whatever is wrong with it may be a secret
-        raise url.refused("it is no base URL", "write, say, https://host/v1")
+        raise url.refused("it is not a base URL", "write, say, https://host/v1")
 
 
 def check_target(target: Value) -> None:
     """Refuse a target that names no function. Raises ConfigError."""
     if target.value is not None and not _TARGET.fullmatch(target.value):
-        raise target.refused(f"{shown(target.value)} is no target", "write module:function")
+        raise target.refused(f"{shown(target.value)} is not a target", "write module:function")

@@ -60,7 +60,7 @@ def _limits(row: ArrayElement) -> ProcessLimits:
 def _check_words(row: ArrayElement) -> None:
     argv, resume = row.values["argv"], row.values["resume"]
     if not argv.value[0] or places(argv.value[0]):
-        raise argv.refused("its first word is no program", "write the name or path of a program")
+        raise argv.refused("its first word is not a program", "write the name or path of a program")
     for vector in (argv, resume, row.values["wrap"]):
         for word in vector.value:
             for place in sorted(places(word)):
@@ -78,11 +78,13 @@ def _check_words(row: ArrayElement) -> None:
 def _check_folder(row: ArrayElement) -> None:
     cwd: Value = row.values["cwd"]
     if others := sorted(places(cwd.value) - OF_FOLDER):
-        problem = f"{shown('{' + others[0] + '}')} may not be in a path: other people choose it, or it is no place"
+        problem = f"{shown('{' + others[0] + '}')} may not be in a path: other people choose it, or it is unknown"
         raise cwd.refused(problem, "use {lane_id} or {run_id}")
     kept = row.values["keep_cwd"]
     if not kept.value and "run_id" not in places(cwd.value):
-        raise kept.refused("only a folder of one run alone is thrown away", "add {run_id} to cwd, or leave this out")
+        raise kept.refused(
+            "only a folder that belongs to one run can be thrown away", "add {run_id} to cwd, or leave this out"
+        )
 
 
 def _check_rules(row: ArrayElement) -> None:

@@ -50,7 +50,7 @@ def find(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
 
 
 def read(path: Path, *, named: bool, found_here: bool = False) -> Document:
-    """Read a file. Raises ConfigError for one that is missing, unreadable, no valid TOML, or writable by others."""
+    """Read a file. Raises ConfigError for one that is missing, unreadable, not valid TOML, or writable by others."""
     try:
         with path.open("rb") as file:
             refuse_writers(path, os.fstat(file.fileno()), named=named)
@@ -79,7 +79,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         place = _TOML_PLACE.fullmatch(str(error))
         problem = place[1] if place else str(error)
         line = (place and place[2]) or text.count("\n") + 1
-        raise refusal(f"{path}:{line}", "", f"no valid TOML: {problem}", "correct that line") from None
+        raise refusal(f"{path}:{line}", "", f"not valid TOML: {problem}", "correct that line") from None
     except ValueError:  # a number of more digits than Python converts
         raise refusal(_line_of_number(path, text), "", "a number in it is too long", "correct that number") from None
     except RecursionError:

@@ -27,7 +27,7 @@ def check(row: ArrayElement) -> None:
     # not shown: it may hold a password
     if proxy.value is not None and not (_PROXY.fullmatch(proxy.value) and is_http(proxy.value)):
         fix = "write, say, http://host:3128, without a name and a password"
-        raise proxy.refused("it is no address of an HTTP proxy", fix)
+        raise proxy.refused("it is not the address of an HTTP proxy", fix)
 
 
 def _check_headers(row: ArrayElement) -> None:
@@ -40,9 +40,11 @@ def _check_headers(row: ArrayElement) -> None:
             fix = "use api_key_env or api_key_file, and api_key_header where the header has another name"
             raise refusal(headers.where, key, "secrets are named, never written", fix)
         if not HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
-            raise refusal(headers.where, key, "no HTTP header can be sent so", "it is one line of plain characters")
+            raise refusal(
+                headers.where, key, "it cannot be sent as an HTTP header", "write one line of printable ASCII"
+            )
         if name.lower() in OURS or name.lower().startswith("x-lanes-"):
-            raise refusal(headers.where, key, "lanes itself decides it", "take it out")
+            raise refusal(headers.where, key, "lanes sets it itself", "take it out")
 
 
 def _check_body(row: ArrayElement) -> None:
@@ -50,7 +52,7 @@ def _check_body(row: ArrayElement) -> None:
     for name, value in (body.value or {}).items():
         key = f"{body.key}.{name}"
         if name in DECIDED:
-            raise refusal(body.where, key, "another setting or lanes itself decides it", "take it out")
+            raise refusal(body.where, key, "lanes sets it itself, or by another setting", "take it out")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):

@@ -79,4 +79,4 @@ def _checked(setting: Value, text: str, name: str) -> Secret:
     if text.isascii() and text.isprintable():
         return Secret(text, name)
     problem = "the secret holds characters that no HTTP header carries"
-    return Secret(problem=setting.refused(problem, "it is one line of plain characters"))
+    return Secret(problem=setting.refused(problem, "write one line of printable ASCII"))

@@ -184,4 +184,4 @@ def _anchored(setting: Setting, value: Value, folder: Path) -> Value:
             raise refusal(value.where, key, "secrets are named, never written", fix)
         return value
     fix = "write a path, sqlite:///path or postgresql://…"
-    raise refusal(value.where, key, f"{scheme}:// with that path is no database that lanes knows", fix)
+    raise refusal(value.where, key, f"{scheme}:// with that path is not a database that lanes knows", fix)

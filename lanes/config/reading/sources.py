@@ -60,7 +60,7 @@ def check_naming(setting: Value) -> None:
 def _check_name(name: Value) -> None:
     if not _NAME.fullmatch(name.value):
         fix = "take lower-case letters, digits, dots, dashes: at most 32"
-        raise name.refused(f"{shown(name.value)} cannot stand in an address", fix)
+        raise name.refused(f"{shown(name.value)} cannot be part of an address", fix)
 
 
 def _provider(row: ArrayElement, known: Mapping[str, ProviderConfig]) -> ProviderConfig:

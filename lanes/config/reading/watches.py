@@ -71,4 +71,4 @@ def _check_url(row: ArrayElement) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise url.refused("it is no address of such a gateway", f"write {schemes[0]}://127.0.0.1:PORT")
+        raise url.refused("it is not the address of such a gateway", f"write {schemes[0]}://127.0.0.1:PORT")
