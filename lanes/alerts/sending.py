@@ -31,7 +31,7 @@ def send(alert: AlertConfig, body: bytes) -> None:
 async def _post(alert: AlertConfig, body: bytes) -> None:
     """Post to the webhook. Redirects are not followed."""
     if alert.url is None:
-        raise NotSent("its address is not known")
+        raise NotSent("its address is unknown")
     client = HttpClient()
     try:
         async with asyncio.timeout(alert.timeout_ms / 1000):

@@ -9,17 +9,17 @@ from lanes.text.timestamps import moment
 from lanes_storage.records import DueIncident
 
 _ONE = {
-    "held": "lane {} is held for long",
+    "held": "lane {} has been held for long",
     "silent": "the run of lane {} is silent",
-    "waiting": "a message of lane {} waits for long",
+    "waiting": "a message of lane {} has waited for long",
     "dead_letter": "a message of lane {} failed",
     "provider_down": "provider {} is down",
     "gateway_down": "gateway {} is down",
 }
 _SEVERAL = {
-    "held": "{} more lanes are held for long",
+    "held": "{} more lanes have been held for long",
     "silent": "the runs of {} more lanes are silent",
-    "waiting": "messages of {} more lanes wait for long",
+    "waiting": "messages of {} more lanes have waited for long",
     "dead_letter": "messages of {} more lanes failed",
     "provider_down": "{} more providers are down",
     "gateway_down": "{} more gateways are down",
@@ -57,6 +57,6 @@ def _sentence(incident: DueIncident, facts: dict[str, Any], *, ends: bool) -> st
     text = sentences.get(incident.kind, incident.kind + " {}").format(name)
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
     if ends and incident.ended_at is not None:
-        return f"lanes: over after {span(incident.ended_at - incident.began_at)}: {text}{cause}"
+        return f"lanes: resolved after {span(incident.ended_at - incident.began_at)}: {text}{cause}"
     since = facts.get("since")
     return f"lanes: {text}{cause}" + (f", since {moment(since)}" if isinstance(since, int) else "")

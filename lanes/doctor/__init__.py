@@ -77,9 +77,7 @@ def _examine(path: Path, ctx: Context, progress: Callable[[int, int], None]) -> 
 #: For the progress: reading every page takes about as long as this many scans of the journal.
 PAGES = 2
 #: The advice for an error that has no advice of its own.
-OTHERWISE = (
-    "put right what else is found here; if that is nothing, keep the file and restore a backup: `lanes db restore FILE`"
-)
+OTHERWISE = "correct the other findings; if there are none, keep the file and restore a backup: `lanes db restore FILE`"
 
 _LOOKS: dict[str, Callable[[Reader, Context], list[Check]]] = {
     "owners": check_gateways,

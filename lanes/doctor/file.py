@@ -62,9 +62,7 @@ def check_users(path: Path) -> list[Check]:
     """Whether the file has one name, and every process that uses this name has the same files open."""
     found = []
     if (alias := other_names(path)) is not None:
-        found.append(
-            broken("names", f"{alias.detail}: what is written under one, nobody sees under another", alias.fix)
-        )
+        found.append(broken("names", f"{alias.detail}: what is written under one is not seen under another", alias.fix))
     for one in strangers(path):
         named = ", ".join(map(clean, one.files))
         message = f"process {one.pid} ({clean(one.command)}) uses other files under this name: {named}"
@@ -89,7 +87,7 @@ def check_engine() -> Check:
     """The version of SQLite, and whether it has the WAL-reset fault."""
     version = sqlite3.sqlite_version
     if has_reset_fault(sqlite3.sqlite_version_info[:3]):
-        note = "lanes does not meet its WAL-reset fault; no other program older than 3.51.3 may write or checkpoint it"
+        note = "lanes avoids its WAL-reset fault; no other program with SQLite before 3.51.3 may write to the file"
         return ok("sqlite", f"SQLite {version}: {note}")
     return ok("sqlite", f"SQLite {version}")
 
@@ -111,7 +109,7 @@ def check_whole(path: Path, *, indexes: bool = False) -> list[Check]:
 def _whole(path: Path, indexes: bool) -> list[Check]:
     application, version = marks(path)
     if application != versions.APPLICATION_ID:
-        return [broken("file", f"{path} is no lanes database", "name the right one with --db")]
+        return [broken("file", f"{path} is not a lanes database", "name the right one with --db")]
     wrong = damage(path, whole=indexes)
     sound = ok("file", "every page can be read, and every index fits" if indexes else "every page can be read")
     if wrong:
@@ -129,7 +127,7 @@ def _schema(path: Path, version: int) -> Check:
         return ok("schema", f"schema {version}; not compared in detail: another lanes was installed under this process")
     other = deviations(path)
     if other:
-        message = f"it calls itself schema {version}, and is {', '.join(other[:NAMED])}"
+        message = f"it says that it has schema {version}, but it is {', '.join(other[:NAMED])}"
         return broken("schema", message, "use the lanes that made it, or start with another file; keep this one")
     return ok("schema", f"schema {version}")
 
@@ -196,7 +194,7 @@ def _room(facts: FileFacts) -> Check:
         return warning("disk", message, _REMEDIES.get(facts.refused, _SAVE))
     if facts.free < max(LEAST_ROOM, facts.log_size):
         fix = (
-            "free some disk space; so that the file grows no more, prune: `lanes dead-letters --prune --older-than D`,"
+            "free some disk space; to keep the file from growing, prune: `lanes dead-letters --prune --older-than D`,"
             " shorter keep_messages"
         )
         return warning("disk", f"{size(facts.free)} are free; the database has {size(facts.size)}", fix)

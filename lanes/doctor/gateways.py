@@ -108,7 +108,7 @@ def _clocks(owners: list[OwnerRow], now: Now) -> list[Check]:
             offset = max(0, offset)
         if abs(offset) > SKEW_MS:
             found.append(warning("clocks", message, fix))
-    return found or [ok("clocks", "no clock is seen to be off")]
+    return found or [ok("clocks", "no clock is found to be off")]
 
 
 def _drains(owners: list[OwnerRow]) -> list[Check]:
@@ -125,7 +125,7 @@ def _drains(owners: list[OwnerRow]) -> list[Check]:
 def _answer(owner: OwnerRow, me: Identity) -> Check:
     where = f"gateway {owner.id} at {owner.url}"
     if look(owner, me) is ProcessSighting.STOPPED:
-        return warning("port", f"{where} can not answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
+        return warning("port", f"{where} cannot answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
     if _has_another_network(owner.pid):
         return ok(
             "port", f"{where} cannot be asked from here: its network is another one (`nsenter -t {owner.pid} -n`)"
@@ -133,12 +133,12 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
     status, _ = _get(owner.url or "", "/healthz")
     if status != 200:
         problem = "does not answer" if status is None else f"says that it is not well ({status})"
-        fix = f"its lanes are judged all the same; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
+        fix = f"its lanes are still reconciled; if it hangs, end it (`kill -9 {owner.pid}`) and start it again"
         return warning("port", f"{where} {problem}", fix)
     status, state = _get(owner.url or "", "/readyz")
     if status == 200 or owner.drain_by is not None:  # a drain is another check
         return ok("port", f"{where} answers")
-    fix = "its log says why; whether the disk takes writes, the kernel's log does (`dmesg`)"
+    fix = "see its log for the reason, and the kernel's log for disk errors (`dmesg`)"
     return warning("port", f"{where} answers, and is not ready: {state}", fix)
 
 

@@ -6,7 +6,7 @@ from lanes.doctor.checks import Check, QuotingMessage, broken, ok
 from lanes_storage.interface import Reader
 from lanes_storage.reads.invariants import EXAMINATIONS, INVARIANTS, SHOWN, Breach, Invariant
 
-_FIX = "this must never be: keep the file, and report it with `lanes bundle FILE`"
+_FIX = "this must never happen: keep the file, and report it with `lanes bundle FILE`"
 #: How many times the whole journal is scanned.
 SCANS = sum(each.scans_journal for each in EXAMINATIONS)
 
@@ -28,7 +28,7 @@ def _breached(invariant: Invariant, breaches: list[Breach]) -> Check:
     named = "; ".join(f"{_where(breach)}: {breach.evidence}" for breach in breaches[:3])
     rows = "; ".join(f"row {breach.id}: {breach.evidence}" for breach in breaches[:3])
     count = f"{SHOWN} or more" if len(breaches) == SHOWN else str(len(breaches))
-    bare = f"not so: {invariant.sentence} (invariant {invariant.number}, broken {count} times)"
+    bare = f"violated: {invariant.sentence} (invariant {invariant.number}, broken {count} times)"
     return broken(invariant.name, QuotingMessage(f"{bare}: {named}", f"{bare}: {rows}"), _FIX)
 
 

@@ -66,7 +66,7 @@ def _last_reported(reader: Reader, since: int, now: int) -> dict[str, EventRow]:
 def _cooling(row: CooldownRow, now: int) -> Check:
     bare = f"provider {clean(row.provider)} cools for {span(row.until - now)} ({clean(row.cause)}"
     message = QuotingMessage(f"{bare}: {clean(row.message)})", f"{bare})") if row.message else f"{bare})"
-    fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends that at once"
+    fix = f"find out why; then `lanes providers reset {as_typed(row.provider, 'NAME')}` ends the cooldown"
     return warning("providers", message, fix)
 
 

@@ -94,13 +94,13 @@ def check_pauses(reader: Reader, ctx: Context) -> list[Check]:
     found = [_paused(pause, now) for pause in reader.read(reads.glob_pauses(now.wall))]
     unseen = [pause for pause in reader.read(reads.survivor_pauses()) if now.wall - pause.at > UNSEEN_MS]
     if unseen:
-        message = f"lanes paused until it is seen that nothing of their last run is left: {len(unseen)}"
+        message = f"lanes paused until nothing of their last run is left: {len(unseen)}"
         fix = (
-            "`lanes list paused:yes` shows them; a gateway sees it on the same host and in the same container: where"
-            " that has ended, `lanes resume KEY`"
+            "`lanes list paused:yes` shows them; a gateway on the same host and in the same container resumes them: if"
+            " that is gone, `lanes resume KEY`"
         )
         found.append(warning("survivors", f"{message}, for up to {span(now.wall - unseen[0].at)}", fix))
-    return found or [ok("pauses", "neither all lanes nor those of a glob are paused as a whole")]
+    return found or [ok("pauses", "no pause of all lanes or of a glob")]
 
 
 def _paused(pause: PauseRow, now: Now) -> Check:

@@ -46,5 +46,5 @@ def _checked(row: SourceRow, liveness: Liveness) -> Check:
     if row.state is SourceState.CONNECTED:
         return ok("sources", f"{name} has been watched for {for_so_long}")
     bare = f"{name} has been {row.state} for {for_so_long}"
-    fix = clean(row.fix or "it is tried again by itself; nothing can be freed there meanwhile")
+    fix = clean(row.fix or "lanes keeps trying; until then nothing can be freed there")
     return warning("sources", QuotingMessage(f"{bare}: {clean(row.why or '')}", bare), fix)

@@ -24,6 +24,7 @@ def pause_sentence(pause: PauseRow | None, key: str, now: Now) -> str | None:
     if pause.kind is PauseKind.SURVIVORS:
         where = "on the same host and in the same container"
         until = (
-            f"until a lanes process {where} has ended what its last run left behind; where that is gone, until {end}"
+            f"until a lanes process {where} has ended what its last run left behind; if that host or container is"
+            f" gone, until {end}"
         )
     return f"{subject} paused {until} (by {clean(pause.actor)}, {ago(now.wall - pause.at)}: {clean(pause.reason)})."

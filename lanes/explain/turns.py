@@ -39,10 +39,10 @@ def turn_sentence(provider: ProviderInFlight) -> str:
     """The sentence that a message waits for its turn at a provider, which is no stall."""
     prefix = f"It waits for its turn at provider {clean(provider.name)}:"
     if provider.probes:
-        return f"{prefix} that has cooled, and is probed now; if it answers, the others follow."
+        return f"{prefix} it has cooled, and one request probes it now; if that is answered, the others follow."
     if provider.most is None or provider.requests < provider.most:
         return (
-            f"{prefix} that has refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"
+            f"{prefix} it refused requests lately, and {provider.unanswered} of the {provider.requests} in flight"
             " wait for their answer to begin; as soon as one does, the next follows."
         )
     return f"{prefix} {provider.requests} of {provider.most} requests are in flight."

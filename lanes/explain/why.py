@@ -82,7 +82,7 @@ def _repeated(again: Repeated, lane: LaneRow, now: Now) -> str:
     times = {2: "a second", 3: "a third"}.get(again.times)
     clause = f"was asked {times} time" if times else f"was asked {again.times} times"
     return (
-        f"A request that was ended ({clean(again.cause)}) {clause} and is refused: it passes again in"
+        f"A request that was ended ({clean(again.cause)}) {clause} and is refused: it is accepted again in"
         f" {span(again.until - now.wall)}, or at once after `{on_lane('resume', lane.key)}`."
     )
 
@@ -170,9 +170,9 @@ def _question(run: RunRow, now: Now) -> list[str]:
         f"It is awaiting input: it asks {addressee} “{clean(question.text)}”{options}, question {clean(question.id)}."
     )
     if question.answer is not None:
-        return [sentence, f"Message {question.answer} is the answer, which it has not taken yet."]
+        return [sentence, f"Message {question.answer} is the answer, which the run has not taken yet."]
     left = ages.question_left_ms(run, now)
-    end = f"for another {span(left)} no limit passes, then it is closed" if left else "its time is over"
+    end = f"for another {span(left)} no limit counts, then the question is closed" if left else "its time has run out"
     return [sentence, f"`{on_lane('answer', run.key)} TEXT` answers it; {end}."]
 
 

@@ -74,12 +74,12 @@ def test_what_it_says_is_harmless_and_has_no_text_of_anybody() -> None:
 def test_the_end_says_how_long_it_was() -> None:
     ended = INCIDENT._replace(begin_sent_at=1, ended_at=INCIDENT.began_at + MINUTE, subject="a")
     said = json.loads(body(ended, "json"))
-    assert (said["state"], said["text"]) == ("ended", "lanes: over after 1m 0s: lane a is held for long")
+    assert (said["state"], said["text"]) == ("ended", "lanes: resolved after 1m 0s: lane a has been held for long")
 
 
 def test_many_more_are_one_sentence() -> None:
     said = json.loads(body(INCIDENT._replace(subject="", facts='{"count": 80}'), "json"))
-    assert (said["subject"], said["text"]) == (None, "lanes: 80 more lanes are held for long")
+    assert (said["subject"], said["text"]) == (None, "lanes: 80 more lanes have been held for long")
 
 
 def test_a_webhook_gets_it() -> None:

@@ -34,7 +34,7 @@ def test_each_field_of_an_alert_is_told() -> None:
     over = json.loads(body(due("held", "", {"count": 5}, ended_at=1_790_000_060_000), "json"))
     assert (over["state"], over["subject"], over["ended_at"]) == ("ended", None, "2026-09-21T14:14:20.000Z")
     assert json.loads(body(due("held", "<a>", {}), "slack")) == {
-        "text": "lanes: lane &lt;a&gt; is held for long", "mrkdwn": False,
+        "text": "lanes: lane &lt;a&gt; has been held for long", "mrkdwn": False,
     }  # fmt: skip
 
 

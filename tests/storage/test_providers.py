@@ -198,7 +198,7 @@ def test_F631_of_the_probes_that_hang_after_an_outage_two_wait_at_a_time(world: 
     taken = world.store.read(reads.places_taken(world.time()))["codex"]
     waits = ProviderInFlight.of(row(world), taken, None, world.time())
     assert waits is not None
-    assert "is probed now" in turn_sentence(waits)
+    assert "probes it now" in turn_sentence(waits)
     assert place(world, runs[given], most=None), "a minute later the next"
 
 
