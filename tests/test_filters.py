@@ -78,8 +78,8 @@ def test_a_filter_means_what_it_says(typed: str) -> None:
         ('""', '"" is not a word'),
         ('-"', '-" is not a word'),
         ('key:""', "key: is followed by a value"),
-        ("a\x00b", "a character that no text can have"),
-        ("a\udcff", "a character that no text can have"),
+        ("a\x00b", "a character that no text may contain"),
+        ("a\udcff", "a character that no text may contain"),
         ("a " * 65, "at most 64"),
         ("x" * 5_000, "at most 4096"),
     ],
@@ -124,8 +124,8 @@ def test_a_word_with_a_colon_whose_first_part_is_no_field_is_a_part_of_a_key(typ
 
 def test_a_field_says_of_what_it_is() -> None:
     parsed = filters.parse("held:>5m", NOW, Subject.MESSAGE)
-    assert "held: says nothing of a message; these do: state:, key:, wait:" in (parsed.problem or "")
-    assert "says nothing of an event" in (filters.parse("queue:>1", NOW, Subject.EVENT).problem or "")
+    assert "held: is not a field of a message; these are: state:, key:, wait:" in (parsed.problem or "")
+    assert "is not a field of an event" in (filters.parse("queue:>1", NOW, Subject.EVENT).problem or "")
     assert filters.chosen("state:failed", NOW, Subject.MESSAGE).of is Subject.MESSAGE
     assert "no state “failed”" in (filters.parse("state:failed", NOW).problem or "")
 

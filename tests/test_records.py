@@ -149,7 +149,7 @@ def test_a_field_that_is_not_known_here_is_left_out() -> None:
      {"reason": "x", "until": True}, {"reason": None, "until": None}],
 )  # fmt: skip
 def test_what_is_no_record_is_refused_in_one_way(form: Any) -> None:
-    with pytest.raises(Unreadable, match="this is no Pause: "):
+    with pytest.raises(Unreadable, match="not a valid Pause: "):
         Pause.from_json(form)
 
 

@@ -24,14 +24,14 @@ def parse(text: str) -> int:
     if rest:
         raise ValueError("a duration must be a whole number of milliseconds")
     if ms > LONGEST_MS:
-        raise ValueError(f"a duration is at most {show(LONGEST_MS)}")
+        raise ValueError(f"a duration must be at most {show(LONGEST_MS)}")
     return ms
 
 
 def show(ms: int) -> str:
     """``ms`` in the largest unit that divides it, so that ``parse`` gives it back: 90000 is ``90s``."""
     if ms < 0:
-        raise ValueError("a duration is not negative")
+        raise ValueError("a duration must not be negative")
     if ms == 0:
         return "0s"
     unit = next(unit for unit, size in UNITS.items() if ms % size == 0)

@@ -29,7 +29,7 @@ class Proxies:
                 self._named[scheme] = proxy if "://" in proxy else f"http://{proxy}"
         if not all(map(is_http, self._named.values())):  # not shown: it may hold a password
             form = "http://host:3128; in a password / is %2F, and @ is %40"
-            raise ValueError(f"it is no address of an HTTP proxy ({form})")
+            raise ValueError(f"it is not the address of an HTTP proxy ({form})")
 
     def of(self, url: str) -> str | None:
         """The proxy for a request to this URL; None: it is reached directly, as this machine always is."""

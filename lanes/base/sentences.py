@@ -49,7 +49,7 @@ def sentence(value: object, longest: int = LONGEST) -> str:
         text = value if isinstance(value, str) else _worded(value)
         return str.__str__(text)[:longest].encode("utf-8", "replace").decode()
     except BaseException:  # its own __str__ may raise anything, even SystemExit, which must not end this process
-        return f"({type.__dict__['__name__'].__get__(type(value))}, which can not be shown)"
+        return f"({type.__dict__['__name__'].__get__(type(value))}, which cannot be shown)"
 
 
 def _worded(value: object) -> str:
@@ -67,23 +67,23 @@ def failure_of(cause: object, message: object, attempts: object = ()) -> RunFail
     try:
         chain = chain_of(attempts)
     except Exception as wrong:  # an iterable that the runner defines may raise anything
-        return RunFailure(Cause.RUNNER_FAILED, f"its attempts can not be read ({sentence(wrong)}): {text}"[:LONGEST])
+        return RunFailure(Cause.RUNNER_FAILED, f"its attempts cannot be read ({sentence(wrong)}): {text}"[:LONGEST])
     if is_cause(cause):
         return RunFailure(Cause.read(cause), text, chain)
     named = ascii(sentence(cause, LONGEST_NAME))
-    return RunFailure(Cause.RUNNER_FAILED, f"it named {named}, which is no cause: {text}"[:LONGEST], chain)
+    return RunFailure(Cause.RUNNER_FAILED, f"it named {named}, which is not a cause: {text}"[:LONGEST], chain)
 
 
 def chain_of(attempts: object) -> tuple[ProviderAttempt, ...]:
     """The providers that were tried, to be stored. Raises TypeError for what is no sequence of attempts."""
     if not isinstance(attempts, Iterable):
-        raise TypeError(f"attempts is a sequence of Attempt, not {type(attempts).__name__}")
+        raise TypeError(f"attempts must be a sequence of Attempt, not {type(attempts).__name__}")
     return tuple(map(_attempt, itertools.islice(attempts, MOST_ATTEMPTS)))
 
 
 def _attempt(attempt: Any) -> ProviderAttempt:
     if not all(hasattr(attempt, name) for name in ProviderAttempt._fields):
-        raise TypeError(f"attempts is a sequence of Attempt, and holds {type(attempt).__name__}")
+        raise TypeError(f"attempts must be a sequence of Attempt, but it holds {type(attempt).__name__}")
     at = int(attempt.at) if isinstance(attempt.at, int | float) and 0 <= attempt.at <= LAST_MOMENT else 0
     status = attempt.status if type(attempt.status) is int else None
     words = [

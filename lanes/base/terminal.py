@@ -55,7 +55,7 @@ def check_key(key: str) -> str:
     control character (category Cc) or a lone surrogate. Format characters are allowed.
     """
     if not isinstance(key, str):
-        raise InvalidKey(f"it is no text but {type(key).__name__}")
+        raise InvalidKey(f"it must be a text, not {type(key).__name__}")
     if not key:
         raise InvalidKey("it is empty")
     if len(key) > MAX_KEY:

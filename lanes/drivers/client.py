@@ -31,7 +31,7 @@ LEAST_BYTES_PER_S = 1_000_000
 MOST_BYTES = 256 * 1024 * 1024
 UNKNOWN = "; whether it did what was asked is not known"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.LocalProtocolError)
-OWN_CA = "where its certificate is of a CA of your own, name the file of that: SSL_CERT_FILE=FILE"
+OWN_CA = "if its certificate is from a CA of your own, name the CA's file: SSL_CERT_FILE=FILE"
 _UNKNOWN_CA = re.compile(r"CERTIFICATE_VERIFY_FAILED.*(issuer|self.signed)")
 _JSON = frozenset({"application/json", "application/problem+json"})
 
@@ -65,9 +65,9 @@ class GatewayClient:
         if base is None or base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
             # Any part of such a URL may be a secret.
             shown = "this" if "@" in url or "?" in url else repr(without_password(url))
-            raise ConfigError(f"{shown} is no URL of a gateway: write http://HOST:PORT")
+            raise ConfigError(f"{shown} is not the URL of a gateway: write http://HOST:PORT")
         if token is not None and not (token.isascii() and token.isprintable()):
-            raise ConfigError("LANES_TOKEN is no token: it has other characters than printable ASCII")
+            raise ConfigError("LANES_TOKEN is not a token: it has characters other than printable ASCII")
         self.url = without_password(url.rstrip("/"))
         # A compressed response could expand to any size.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -179,19 +179,15 @@ class GatewayClient:
             return GatewayUnreachable(self.url, reason)
         if status == httpx.codes.UNAUTHORIZED:
             has_token = "Authorization" in self._http.headers
-            reason = (
-                "takes another token than that in LANES_TOKEN"
-                if has_token
-                else "needs its bearer token: set LANES_TOKEN"
-            )
+            reason = "refuses the token in LANES_TOKEN" if has_token else "needs its bearer token: set LANES_TOKEN"
             return ConfigError(f"gateway {self.url} {reason}")
         if document.get("code") == "no_route":
-            reason = "it has no such route: is that the URL of a gateway, and not of an older one?"
+            reason = "it has no such route: is it a gateway of lanes, and not older than this command?"
             return NoRoute(self.url, reason)
         error = error_of(document)
         known = type(error) is not LanesError
         if document.get("code") == DATABASE or (status >= 500 and not known):
-            fix = "all of that on its host" if document.get("code") == DATABASE else None
+            fix = "do that on its host" if document.get("code") == DATABASE else None
             return GatewayUnreachable(self.url, str(error), fix=fix)
         return error
 
@@ -226,7 +222,7 @@ class _Deadline(threading.local):
         """The sentence for a body that took too long; None if another part did."""
         if self._allowed_s is None or self._left() > 0:
             return None
-        return f"no whole answer within {self._allowed_s:.3g} s"
+        return f"no complete answer within {self._allowed_s:.3g} s"
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace function for httpcore: applies the deadline of the using thread to each connection it opens."""

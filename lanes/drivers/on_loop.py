@@ -26,9 +26,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError as error:
-        raise Unfit(
-            "lanes needs an event loop of asyncio, and none runs here (that of trio is another kind)"
-        ) from error
+        raise Unfit("lanes needs an asyncio event loop, and none runs here (trio has another kind)") from error
 
 
 class LoopDriver:

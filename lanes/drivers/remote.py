@@ -164,7 +164,7 @@ class RemoteDriver:
             if place is None or (limit is not None and last is None and len(rows) >= limit):
                 return how.whole(page, rows)
             if place in seen:  # a server that repeats its pages would be read for ever
-                raise GatewayUnreachable(self.name, "its pages do not go on: is it a gateway of lanes?")
+                raise GatewayUnreachable(self.name, "it repeats its pages: is it a gateway of lanes?")
             seen.add(place)
 
     def _ask(self, verb: Verb[..., Any], params: Mapping[str, Any], until: float | None = None) -> Any:
@@ -175,7 +175,7 @@ class RemoteDriver:
             self._client.knock()
         within_s = None if until is None else until - time.monotonic()
         if within_s is not None and within_s <= 0:  # earlier pages of the list took all of the time
-            raise GatewayUnreachable(self.name, "no whole answer in time")
+            raise GatewayUnreachable(self.name, "no complete answer in time")
         form = self._client.ask(
             verb.method, path, query, body, headers, patience_s=patience_s, within_s=within_s, changes=verb.changes
         )

@@ -36,7 +36,7 @@ def named(condition: Condition) -> str | None:
 def no_field(condition: Condition, of: Subject) -> str:
     """The sentence about an unknown field, where no lane has such a key either."""
     fields = " ".join(f"{name}:" for name in FIELDS if FIELDS[name].of(of))
-    return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is no field; these are: {fields}"
+    return f"no key has “{condition.any_of[0].value}”, and “{named(condition)}:” is not a field; these are: {fields}"
 
 
 def sources_named(chosen: LaneFilter) -> list[str]:

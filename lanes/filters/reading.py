@@ -97,7 +97,7 @@ def _conditions(typed: str, of: Subject) -> Iterator[Condition]:
     if len(typed) > MOST_CHARACTERS:
         raise _Problem(f"it has {len(typed)} characters; at most {MOST_CHARACTERS} are read")
     if _UNSTORABLE.search(typed):
-        raise _Problem("it has a character that no text can have")
+        raise _Problem("it has a character that no text may contain")
     words = _WORD.findall(typed)
     if len(words) > MOST_WORDS:
         raise _Problem(f"it has {len(words)} words; at most {MOST_WORDS} are read")
@@ -120,7 +120,7 @@ def _condition(word: str, of: Subject) -> Condition:
         return Condition("key", (Comparison(how, text),), negated, (field and resembling(name, FIELDS)) or "")
     if not FIELDS[name].of(of):
         able = ", ".join(f"{other}:" for other in FIELDS if FIELDS[other].of(of))
-        raise _Problem(f"{name}: says nothing of {'an' if of is Subject.EVENT else 'a'} {of}; these do: {able}")
+        raise _Problem(f"{name}: is not a field of {'an' if of is Subject.EVENT else 'a'} {of}; these are: {able}")
     if not field[2]:
         raise _Problem(f"{name}: is followed by a value, such as {FIELDS[name].example}")
     return Condition(ALIASES.get(name, name), tuple(_comparisons(name, field[2], of)), negated)

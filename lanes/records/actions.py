@@ -65,7 +65,7 @@ class AbortResult(Record):
 class Counted(Record):
     """How many messages a filter chooses."""
 
-    messages: Annotated[Count, "those for which it is allowed"]
+    messages: Annotated[Count, "messages for which it is allowed"]
 
 
 class GlobActed(Record):

@@ -142,7 +142,7 @@ def reader(cls: type[Any]) -> Callable[[Any], Any]:
             return read(kinds.read_object(form))
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
-            raise Unreadable(f"this is no {cls.__name__}: {reason}") from error
+            raise Unreadable(f"not a valid {cls.__name__}: {reason}") from error
 
     return from_json
 

@@ -75,7 +75,7 @@ def plainly(noun: str) -> Callable[[Callable[[Any], T]], Callable[[Any], T]]:
             try:
                 return read(value)
             except (TypeError, ValueError, OverflowError) as error:
-                raise ValueError(f"{in_json(value)} is no {noun}") from error
+                raise ValueError(f"{in_json(value)} is not a valid {noun}") from error
 
         return plain
 
@@ -98,7 +98,7 @@ def reading(*types: type) -> Callable[[Any], Any]:
 
     def read(value: Any) -> Any:
         if not isinstance(value, types) or (value is True or value is False) is not (bool in types):
-            raise TypeError(f"{in_json(value)} is no {_NAMES[types[0]]}")
+            raise TypeError(f"{in_json(value)} is not a valid {_NAMES[types[0]]}")
         return value
 
     return read

@@ -94,7 +94,7 @@ class AskedQuestion(Record):
     sender: Annotated[str | None, "and the person who wrote that, if the actor named one"]
     asked_at: Moment
     left_ms: Annotated[Seconds, "until it is closed without an answer; 0: this is overdue"]
-    permission: Annotated[bool, "an operator must answer, unless a policy lets the sender; no answer is a no"]
+    permission: Annotated[bool, "an operator must answer, unless a policy lets the sender; no answer counts as a no"]
     options: Annotated[tuple[str, ...], "the words that are answers; empty: any text"]
     answer: Annotated[Id | None, UNUSUAL, "the message that answers it, until the run takes that"] = None
 
@@ -291,7 +291,7 @@ class RunProcess(Record):
     """A process of a run, on the machine that answers."""
 
     pid: Count
-    depth: Annotated[Count, "how many of the others are above it; 0: lanes' own, which keeps them together"]
+    depth: Annotated[Count, "how many of the others are above it; 0: the process of lanes that keeps them together"]
     name: str
     command: Annotated[str, "its command line, shortened"]
     age_ms: Seconds

@@ -246,4 +246,4 @@ class LetterPage(Record):
 
     messages: tuple[Message, ...]
     total: Annotated[Count, "how many it chooses"]
-    place: Annotated[Count | None, "where the one that was asked for stands among them; null: none was asked for"]
+    place: Annotated[Count | None, "the place of the requested one among them; null: none was requested"]

@@ -75,7 +75,7 @@ class Record(tuple[Any, ...], metaclass=RecordType):
     def all_from_json(cls, forms: Any) -> list[Self]:
         """The records of an array. Raises Unreadable."""
         if not isinstance(forms, list):
-            raise Unreadable(f"this is no array of {cls.__name__}: {in_json(forms)}")
+            raise Unreadable(f"this is not an array of {cls.__name__}: {in_json(forms)}")
         return [cls.from_json(form) for form in forms]
 
     @classmethod
@@ -110,4 +110,4 @@ def ids_from_json(value: Any) -> list[int]:
     """The ids of an array. Raises Unreadable."""
     if isinstance(value, list) and all(isinstance(each, str) and each.isdecimal() for each in value):
         return [int(each) for each in value]
-    raise Unreadable(f"this is no array of ids: {in_json(value)}")
+    raise Unreadable(f"this is not an array of ids: {in_json(value)}")

@@ -35,7 +35,7 @@ def toml_value(value: object) -> str:
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, dict):
         return f"{{ {', '.join(_pair(name, each) for name, each in value.items())} }}"
-    raise ConfigError(f"lanes writes no {type(value).__name__} into a file")
+    raise ConfigError(f"lanes cannot write a {type(value).__name__} into a file")
 
 
 def _escaped(character: str) -> str:

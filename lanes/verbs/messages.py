@@ -49,7 +49,7 @@ PAGE = 200
 MOST_ON_A_PAGE = 1_000
 PAGE_CHARACTERS = 16_000_000
 
-OlderThan = Annotated[Duration, NOT_TYPED, "those that failed at least so long ago"]
+OlderThan = Annotated[Duration, NOT_TYPED, "those that failed at least this long ago"]
 UpTo = Annotated[Id | None, NOT_TYPED, "those up to this message"]
 Until = Annotated[Moment | None, NOT_TYPED, "those that failed at that moment or earlier (Unix time, in milliseconds)"]
 Before = Annotated[Id | None, NOT_TYPED, "messages that were accepted before this one"]
@@ -125,9 +125,9 @@ def search_dead_letters(
     *,
     filter_: Messages = EVERY,
     waiting: Annotated[Flag, NOT_TYPED, "only those that were not retried yet"] = False,
-    limit: Annotated[int, count(0, MOST_ON_A_PAGE), NOT_TYPED, "at most so many"] = 0,
+    limit: Annotated[int, count(0, MOST_ON_A_PAGE), NOT_TYPED, "at most this many"] = 0,
     offset: Annotated[int, count(0, MOST_NUMBER), NOT_TYPED, "the place of the first one"] = 0,
-    place_of: Annotated[Id | None, NOT_TYPED, "the message whose place is told"] = None,
+    place_of: Annotated[Id | None, NOT_TYPED, "the message whose place is returned"] = None,
 ) -> Effect[LetterPage]:
     """A page of the dead letters that a filter chooses, the newest first, how many there are, and where one stands."""
     chosen = timed(filter_, ctx.now())

@@ -41,7 +41,7 @@ def aborted(result: AbortResult) -> OutcomeText:
         Outcome.NOT_HELD: "nothing to abort",
         Outcome.CHANGED: f"changed: it is at epoch {result.epoch_after} now, and was not aborted",
         Outcome.CLEARED: "cleared",
-        Outcome.INEFFECTIVE: f"not freed: its gateway ended nothing that was seen to end, {after}",
+        Outcome.INEFFECTIVE: f"not freed: its gateway was not seen to end the run, {after}",
         Outcome.UNREACHABLE: f"not freed: {_last_word(result)}",
         Outcome.PENDING: f"not confirmed {after}; the request stands: `{_why(result)}` says what it waits for"
         if result.waited_s
@@ -104,7 +104,7 @@ def paused(acted: Acted) -> OutcomeText:
     """A pause."""
     lane = acted.lane
     if lane.paused is None:
-        return OutcomeText("not paused", "its pause is over already", grave=True)
+        return OutcomeText("not paused", "its pause has already ended", grave=True)
     goes_on = "; its run continues" if lane.run_id is not None else ""
     return OutcomeText("paused", f"paused until {_end(lane.paused)}{goes_on}")
 
@@ -153,5 +153,5 @@ def provider_reset(done: ProviderResetDone) -> OutcomeText:
     name, woken = done.provider.name, done.woken
     starts = f"; {counted(woken, 'message')} that waited for it may start now" if woken else ""
     if not done.done and not woken:
-        return OutcomeText("well", f"provider {name} was well already")
+        return OutcomeText("well", f"provider {name} was already well")
     return OutcomeText("reset", f"provider {name} is asked again{starts}")

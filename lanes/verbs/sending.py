@@ -127,7 +127,7 @@ def answer(
     before it has taken the answer, the answer waits in the lane, together with its question.
     """
     if not text.strip():
-        raise Unfit("an answer is not empty", "text")
+        raise Unfit("an answer must not be empty", "text")
     admission = ctx.admission(key)._replace(known=True, answers=question or "")
 
     def step(tx: Transaction) -> Message | LanesError:
@@ -191,7 +191,9 @@ def _answer_refused(tx: Transaction, key: str, lane_key: str, question: str | No
     lane = within(tx, reads.lane(lane_key))
     open_ = None if lane is None or lane.run is None or lane.run.abort_at is not None else lane.run.question
     if open_ is None:
-        return NotAllowed(f"lane {key!r} asks nothing" + (f": question {question!r} is closed" if question else ""))
+        return NotAllowed(
+            f"lane {key!r} has no open question" + (f": question {question!r} is closed" if question else "")
+        )
     if question not in ("", open_.id):
         return NotAllowed(f"question {question!r} of lane {key!r} is closed; it asks {open_.id}: {open_.text!r}")
     if open_.answer is not None:

@@ -179,7 +179,7 @@ async def test_F90_a_cause_of_a_runners_own_is_stored_as_it_is(ends: Ends, world
 async def test_F90_what_names_no_cause_is_said(ends: Ends, cause: object) -> None:
     message = await ends(raising(RunFailed(cast("str", cause), "so it was")))
     assert message.error.cause is Cause.RUNNER_FAILED
-    assert "is no cause" in message.error.message
+    assert "is not a cause" in message.error.message
     assert "so it was" in message.error.message
 
 
@@ -206,15 +206,15 @@ UNFIT_ENDS: dict[str, Any] = {
     "a time to park without a zone": (raising(RunParked(datetime(2099, 1, 1), "x")), "without a time zone"),  # noqa: DTZ001
     "a time to park that is a word": (raising(RunParked(cast("float", "soon"), "x")), "until must be a datetime"),
     "a time to park that is true": (raising(RunParked(True, "x")), "until must be a datetime"),
-    "words that leave": (raising(Leaving(SystemExit)), "Leaving, which can not be shown"),
-    "words that are interrupted": (raising(Leaving(KeyboardInterrupt)), "Leaving, which can not be shown"),
-    "words that cancel": (raising(Leaving(asyncio.CancelledError)), "Leaving, which can not be shown"),
+    "words that leave": (raising(Leaving(SystemExit)), "Leaving, which cannot be shown"),
+    "words that are interrupted": (raising(Leaving(KeyboardInterrupt)), "Leaving, which cannot be shown"),
+    "words that cancel": (raising(Leaving(asyncio.CancelledError)), "Leaving, which cannot be shown"),
     "words that leave as the sentence": (raising(RunFailed("tool_missing", Leaving(SystemExit))), "Leaving"),
     "a kind that leaves": (raising(LeavingFailure()), "cannot be stored: SystemExit: 3"),
     "a message that leaves": (returning(Reply("x", message=LeavingParts(a=1))), "cannot be stored: SystemExit: 4"),
-    "an error that raises itself": (raising(Untouchable()), "Untouchable, which can not be shown"),
+    "an error that raises itself": (raising(Untouchable()), "Untouchable, which cannot be shown"),
     "an error that is neither true nor false": (raising(Uncountable()), "Uncountable"),
-    "a kind that raises itself": (raising(UntouchableFailure()), "UntouchableFailure, which can not be shown"),
+    "a kind that raises itself": (raising(UntouchableFailure()), "UntouchableFailure, which cannot be shown"),
     "a group of one that raises itself": (raising(ExceptionGroup("one", [Untouchable()])), "Untouchable"),
     "an end of the process that leaves": (raising(LeavingTwice(3)), "sys.exit(3)"),
     "the end of the process": (raising(SystemExit(3)), "sys.exit(3)"),

@@ -220,7 +220,7 @@ def test_a_configuration_names_hooks_beside_it(tmp_path: Path) -> None:
         ("kit_hooks:plain", "hooks.notice kit_hooks:plain: plain .* is not async"),
         ("kit_hooks:nothing", "hooks.notice kit_hooks:nothing: kit_hooks .* has no nothing"),
         ("no_such_module:told", "no module no_such_module"),
-        ("no target", "hooks.notice.*is no target"),
+        ("no target", "hooks.notice.*is not a target"),
     ],
 )
 def test_a_target_that_is_no_hook_is_refused(tmp_path: Path, target: str, said: str) -> None:

@@ -126,7 +126,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"provider": [PROVIDER | {"api_key": "client", "api_key_env": "K"}]}, "contradicts"),
     ({"source": [{"name": "s", "provider": "p"}]}, "no token"),
     ({"source": [SOURCE | {"provider": "q"}]}, "unknown name"),
-    ({"source": [SOURCE | {"name": "A b"}]}, "cannot stand in an address"),
+    ({"source": [SOURCE | {"name": "A b"}]}, "cannot be part of an address"),
     ({"source": [SOURCE | {"session_from": ["header:x-session-affinity"]}]}, "the same for many"),
     ({"source": [SOURCE | {"session_from": ["promt_cache_key"]}]}, "did you mean"),
     ({"source": [SOURCE, SOURCE | {"name": "other"}]}, "used elsewhere"),

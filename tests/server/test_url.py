@@ -387,4 +387,4 @@ def test_a_token(tmp_path: Path, call: Callable[..., Called], monkeypatch: pytes
         monkeypatch.setenv("LANES_TOKEN", "the one of last week")
         refused = call("status", "--url", gateway.url)
         assert refused.code == 78
-        assert "takes another token than that in LANES_TOKEN" in refused.err
+        assert "refuses the token in LANES_TOKEN" in refused.err

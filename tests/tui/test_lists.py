@@ -45,7 +45,7 @@ def test_a_row_is_chosen_by_what_its_columns_say(typed: str, fits: bool) -> None
 
 def test_a_field_that_is_mistyped_is_told_and_leaves_nothing_out() -> None:
     chosen = row_filter("sate:dead gw-1", tuple(ROW))
-    assert chosen.problem == "“sate:” is no field; did you mean “state:”?"
+    assert chosen.problem == "“sate:” is not a field; did you mean “state:”?"
     assert chosen.fits(ROW)
 
 

@@ -92,7 +92,7 @@ def test_F969_the_gateway_of_a_dashboard_that_was_killed_gives_the_terminal_back
     shell.expect_exact("No lanes yet")
     painted = shell.before
     os.kill(only_child(only_child(shell.pid)), signal.SIGKILL)
-    shell.expect_exact("the dashboard was ended by signal 9; the gateway goes on here")
+    shell.expect_exact("the dashboard was ended by signal 9; the gateway continues here")
     modes = dict(re.findall(rb"\x1b\[\?([0-9]+)([hl])", painted + shell.before))
     shown = {b"25", b"7"}
     assert {mode for mode, switched in modes.items() if switched == b"h"} <= shown, "as before it was opened"

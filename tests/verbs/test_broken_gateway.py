@@ -146,7 +146,7 @@ def test_F816_a_proxy_of_the_environment_that_is_none_is_refused_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", named)
-    with pytest.raises(ConfigError, match="it is no address of an HTTP proxy") as refusal:
+    with pytest.raises(ConfigError, match="it is not the address of an HTTP proxy") as refusal:
         GatewayClient("https://elsewhere.example", None)
     assert "s3cr3t" not in "".join(traceback.format_exception(refusal.value))
     GatewayClient("https://127.0.0.1:1", None).close()

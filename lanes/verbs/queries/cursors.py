@@ -33,4 +33,4 @@ def written(place: SortPlace | None, offset: int) -> str:
 
 def unknown(cursor: str) -> Unfit:
     """The error for a cursor that no page of this list had as its ``next``."""
-    return Unfit(f"cursor is none of a page of this list: {cursor[:100]!a}", "cursor")
+    return Unfit(f"cursor is not from a page of this list: {cursor[:100]!a}", "cursor")

@@ -43,15 +43,15 @@ Sort = Annotated[
     LaneSort,
     words(LaneSort),
     NOT_TYPED,
-    "by what; attention: unfinished first, the longest wait at the top; silent: before them what is silent",
+    "by what; attention: unfinished first, the longest wait at the top; silent: the silent ones before these",
 ]
 Reverse = Annotated[Flag, NOT_TYPED, "in reverse order"]
-Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "of these lanes only"]
+Keys = Annotated[tuple[Key, ...] | None, NOT_TYPED, "only these lanes"]
 Cursor = Annotated[
     Text,
     NOT_TYPED,
     "where the page begins: `next` of the one before, or the place of its first lane. With `sort` = `silent` a lane may"
-    " be left out where one of the page before is silent no longer: `POST /api/search` takes the runs that come first",
+    " be left out if one on the page before is no longer silent: `POST /api/search` takes the runs that come first",
 ]
 Offset = Annotated[int, count(0, MOST_OFFSET), NOT_TYPED, "the place of the first one"]
 

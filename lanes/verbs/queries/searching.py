@@ -110,10 +110,12 @@ def marks(
 def groups(
     ctx: Context,
     *,
-    parts: Annotated[int, count(1, MOST_PARTS), NOT_TYPED, "so many parts of a key, between colons, make a group"],
+    parts: Annotated[
+        int, count(1, MOST_PARTS), NOT_TYPED, "how many parts of a key, separated by colons, make a group"
+    ],
     filter_: Lanes = ALL,
     keys: Keys = None,
-    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most so many"] = 1_000,
+    limit: Annotated[int, count(0, 1_000), NOT_TYPED, "at most this many"] = 1_000,
 ) -> Effect[list[LaneGroup]]:
     """The lanes that a filter chooses, in groups by the first parts of their keys: the worst group first."""
     now = ctx.now()

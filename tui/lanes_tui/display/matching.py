@@ -45,7 +45,7 @@ def row_filter(typed: str, fields: Sequence[str]) -> RowFilter:
         if field in fields or not field:
             words.append(RowWord(field, value.replace('"', "").lower(), bool(sign)))
         elif nearest is not None:
-            problem = f"“{field}:” is no field; did you mean “{nearest}:”?"
+            problem = f"“{field}:” is not a field; did you mean “{nearest}:”?"
         else:
             words.append(RowWord("", f"{field}:{value}".lower(), bool(sign)))
     return RowFilter(tuple(words), problem)
