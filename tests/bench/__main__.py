@@ -31,7 +31,7 @@ def main() -> None:
     peers.PYTHON = peers.found(given.peers)
     rows = measuring.chosen((*groups.ROWS, *ROWS, *screen.ROWS), given.only)
     if not rows:
-        options.error("no row has such a name; --list names them")
+        options.error("no row has this name; --list shows them")
     if given.list:
         sys.stdout.writelines(f"{report.named(row)}\n" for row in rows)
         return

@@ -38,7 +38,7 @@ def test_F253_answer_is_for_the_open_question_only(stage: Stage, lanes: Call) ->
     for arguments, code, said in (
         (("a:1", "perhaps"), 1, "one of: main, dev"),
         (("a:1", "main", "--question", "9.9"), 1, "it asks 1.1"),
-        (("b:1", "main"), 1, "asks nothing"),
+        (("b:1", "main"), 1, "has no open question"),
         (("none", "main"), 3, "no lane 'none'"),
         (("a:1", ""), 2, "TEXT is empty"),
     ):
@@ -46,7 +46,7 @@ def test_F253_answer_is_for_the_open_question_only(stage: Stage, lanes: Call) ->
         assert (refused.code, said in refused.err) == (code, True), refused
     answered = lanes("answer", "a:1", "2", "--question", "1.1", "--json")
     assert (answered.code, answered.json["text"], answered.json["state"]) == (0, "2", "queued")
-    assert "is the answer, which it has not taken yet" in lanes("why", "a:1").out
+    assert "is the answer, which the run has not taken yet" in lanes("why", "a:1").out
     assert lanes("answer", "a:1", "main").code == 1
 
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_written(stage: Stage, lanes: Call, tmp_path: Path) -> No
     file.write_text("mine")
     refused = lanes("bundle", str(file))
     assert (refused.code, refused.out) == (1, "")
-    assert "is there already" in refused.err
+    assert "already exists" in refused.err
     assert file.read_text() == "mine"
     assert lanes("bundle", str(tmp_path / "no" / "bug.zip")).code == 1
     assert lanes("bundle", str(tmp_path)).code == 2

@@ -163,13 +163,13 @@ def test_the_file_of_the_folder_is_named_and_its_code_runs_only_once_it_was_name
         refused = bare(command)
         assert refused.code == 78
         assert (
-            f"{file} was only found in this folder; look at the file, then name it once: `lanes gateway --config"
+            f"{file} was found in this folder, not named; read the file, then name it once: `lanes gateway --config"
             in refused.err
         )
     assert "no module not_there" in bare("gateway", "--config", "lanes.toml").err, "it was about to be run"
     assert "no module not_there" in bare("gateway").err, "as it is from now on"
     file.write_text(file.read_text().replace("told", "else"))
-    assert "was only found in this folder" in bare("gateway").err
+    assert "was found in this folder, not named" in bare("gateway").err
     assert bare("list").code == 0, "other commands run nothing of it"
 
 

@@ -49,7 +49,7 @@ def test_of_a_pause_that_has_ended_nothing_else_is_told(stage: Stage, lanes: Cal
     stage.send("k", "text")
     (acted,) = lanes("pause", "k", "--json").json
     over = Lane.from_json(acted | {"paused": None})
-    assert outcomes.paused(Acted(over, True)).sentence == "its pause is over already"
+    assert outcomes.paused(Acted(over, True)).sentence == "its pause has already ended"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "ack", "abort"])
@@ -149,7 +149,7 @@ def test_waiting_messages_are_dropped_by_a_filter(stage: Stage, lanes: Call) -> 
     assert dropped.out == f"message {first.id} of a: dropped\nmessage {third.id} of b: dropped\n"
     assert lanes("drop", "--filter", "text:this").err == "nothing to drop\n"
     assert [m["text"] for m in lanes("messages", "a", "--filter", "state:dropped", "--json").json] == ["this"]
-    assert "says nothing of a message" in lanes("drop", "--filter", "held:>1m").err
+    assert "is not a field of a message" in lanes("drop", "--filter", "held:>1m").err
 
 
 def test_retry_prints_the_new_id(stage: Stage, lanes: Call) -> None:

@@ -51,7 +51,7 @@ def test_a_new_one_begins_and_the_old_one_stays_readable(lanes: Call) -> None:
     begun = lanes("conversation", "new", KEY)
     assert (begun.code, begun.out) == (0, f"{KEY}: a new conversation begins with the next message\n")
     assert lanes("conversation", KEY, "--json").json["turns"] == []
-    assert "nothing was said in it yet" in lanes("conversation", KEY).err
+    assert "it has no turns yet" in lanes("conversation", KEY).err
     assert "> hello" in lanes("conversation", KEY, "--number", "1").out
     assert lanes("conversation", KEY, "--number", "7").code == 3
     assert "conversation 2 of" in lanes("conversation", KEY).out
@@ -94,7 +94,7 @@ def test_it_is_taken_along_and_brought_in(lanes: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("no json", "FILE is no JSON"),
+        ("no json", "FILE is not JSON"),
         (" ", "FILE is empty"),
         ('{"messages": "none"}', "no list of chat messages"),
         ('[{"role": "system", "content": "be brief"}]', "'system'"),

@@ -133,7 +133,7 @@ def test_a_stopped_gateway_is_told_to_go_on_by_every_command(
         assert (status.code, cure in status.err, "start one" in status.err) == (69, True, False)
         found = wrong(lanes("doctor", "--json"))
         assert (cure in found["gateway"]["fix"], "start one" in found["gateway"]["fix"]) == (True, False)
-        assert "can not answer: it is stopped" in found["port"]["message"]
+        assert "cannot answer: it is stopped" in found["port"]["message"]
     finally:
         child.kill()
         child.communicate()
@@ -302,7 +302,7 @@ def test_a_gateway_that_lives_one_that_hangs_and_one_that_died(
     assert any(c["check"] == "port" and "answers" in c["message"] for c in seen.json)
     gateway.freeze(served.database)
     found = wrong(lanes("doctor", "--json"))
-    assert "can not answer: it is stopped" in found["port"]["message"]
+    assert "cannot answer: it is stopped" in found["port"]["message"]
     assert str(gateway.pid) in found["port"]["fix"]
     gateway.thaw()
     gateway.kill()

@@ -164,12 +164,13 @@ def test_where_nothing_fits_a_word_that_looks_like_a_field_is_named(busy: Stage,
         nothing = lanes(*command, "foo:bar")
         assert (nothing.code, nothing.out) == (0, "")
         assert (
-            "no lane fits: no key has “foo:bar”, and “foo:” is no field; these are: state: key: owner:" in nothing.err
+            "no lane fits: no key has “foo:bar”, and “foo:” is not a field; these are: state: key: owner:"
+            in nothing.err
         )
     drop = lanes("drop", "--filter", "foo:bar")
-    assert "nothing to drop: no key has “foo:bar”, and “foo:” is no field; these are: state: key: wait:" in drop.err
+    assert "nothing to drop: no key has “foo:bar”, and “foo:” is not a field; these are: state: key: wait:" in drop.err
     for command in (["abort"], ["abort", "--dry-run"], ["events"], ["messages", "held"], ["dead-letters"]):
-        assert "no key has “foo:bar”, and “foo:” is no field" in lanes(*command, "--filter", "foo:bar").err, command
+        assert "no key has “foo:bar”, and “foo:” is not a field" in lanes(*command, "--filter", "foo:bar").err, command
     busy.send("foo:bar", "hello")
     assert lanes("list", "foo:bar state:errored").err == "no lane fits\n", "it is a part of a key"
 

@@ -62,5 +62,5 @@ def test_F879_without_proc_lanes_says_what_it_needs(tmp_path: Path, words: list[
             pytest.skip("this system has no such namespaces")
         assert done.returncode == 69, done.stderr
         (last,) = done.stderr.splitlines()[-1:]
-        assert last.endswith("No such file or directory: lanes tells by /proc which processes live: mount it")
+        assert last.endswith("No such file or directory: lanes reads /proc to see which processes live: mount it")
         assert "Traceback" not in done.stderr

@@ -87,7 +87,8 @@ def test_a_folder_that_cannot_be_looked_into_is_one_sentence(bare: Call, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("path", "fix"), [("/homes/ann/lanes.toml", "is HOME that"), ("/homes/bob/lanes.toml", "check the owner and mode")]
+    ("path", "fix"),
+    [("/homes/ann/lanes.toml", "does HOME belong"), ("/homes/bob/lanes.toml", "check the owner and mode")],
 )
 def test_what_may_not_be_opened_is_a_matter_of_home_only_there(
     bare: Call, monkeypatch: pytest.MonkeyPatch, path: str, fix: str

@@ -18,7 +18,7 @@ def test_it_shows_who_cools_and_what_came_of_the_last_hour(stage: Stage, lanes: 
     assert "cooling for" in said
     assert "tried last for" in said
     assert "2 quota, 1 reset" in said
-    assert "\ncooling: it refused everybody, and is not asked until then\ntried last: it failed," in said
+    assert "\ncooling: it refused requests, and is not asked until that time\ntried last: it failed;" in said
     assert "well:" not in said
     assert "codex: quota: it refuses" in said
     backup, codex = lanes("providers", "--json").json
@@ -31,7 +31,7 @@ def test_F213_a_reset_ends_the_cooldown_and_says_what_waited(stage: Stage, lanes
     now = system_clock()
     stage.store.write(lambda tx: cool(tx, "codex", "quota", 10 * MINUTE, now))
     assert lanes("providers", "reset", "codex").out == "provider codex is asked again\n"
-    assert lanes("providers", "reset", "codex").out == "provider codex was well already\n"
+    assert lanes("providers", "reset", "codex").out == "provider codex was already well\n"
     assert lanes("providers", "--json").json[0]["health"] == "well"
     assert lanes("providers", "reset", "codex", "--json").json["done"] is False
 

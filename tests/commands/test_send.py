@@ -112,7 +112,7 @@ def test_a_wait_is_told_why_and_again_when_that_changes(stage: Stage, capsys: py
     stage.park(claimed)
     stage.store.write(lambda tx: cool(tx, "sim", "rate_limited", MINUTE // 2, now, by="me"))
     parked = told()
-    assert "waits: it is number 2 of its lane. Its head is parked for another" in parked
+    assert "waits: it is number 2 in its lane. Its head is parked for another" in parked
     assert re.search(r"provider sim cools for \d+ s \(rate_limited: it refuses\)", parked)
     assert told() == "", "a new duration alone is no change"
     desk.call(control.pause, key="k", reason="to look")

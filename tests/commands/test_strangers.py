@@ -82,7 +82,7 @@ def test_an_answer_that_is_no_record_is_told_in_one_sentence(bare: Call, said: A
             assert called.code == 69, f"{command}: {called}"
             assert '{"code": ' in called.err, f"{command}: {called}"
             for foreign in ("Traceback", "NoneType", "subscript", "object has", "'", "must be", "argument"):
-                assert foreign not in called.err.partition("this is no ")[2], f"{command}: {called}"
+                assert foreign not in called.err.partition("not a valid ")[2], f"{command}: {called}"
 
 
 HTML = answer(b"<html>welcome</html>", media="text/html")
@@ -141,7 +141,7 @@ def _head() -> Iterable[bytes]:
     return itertools.chain([b"HTTP/1.1 200 OK\r\nx-long: "], itertools.repeat(b"x"))
 
 
-DRIPPING = {"a body": (_body, "TRANSFER_S", "no whole answer"), "a head": (_head, "PATIENCE_S", "no answer")}
+DRIPPING = {"a body": (_body, "TRANSFER_S", "no complete answer"), "a head": (_head, "PATIENCE_S", "no answer")}
 
 
 def dripping(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -166,7 +166,7 @@ def test_what_drips_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch, part
 )
 def test_what_is_no_url_of_a_gateway_is_refused_without_a_secret_in_it(bare: Call, url: str) -> None:
     told = bare("status", "--url", url)
-    assert (told.code, "is no URL of a gateway" in told.err) == (78, True), told
+    assert (told.code, "is not the URL of a gateway" in told.err) == (78, True), told
     assert "hush" not in told.err
 
 
@@ -176,7 +176,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setenv("LANES_TOKEN", token)
     told = bare("status", "--url", "http://127.0.0.1:9")
-    assert (told.code, "LANES_TOKEN is no token" in told.err) == (78, True), told
+    assert (told.code, "LANES_TOKEN is not a token" in told.err) == (78, True), told
     assert "hush" not in told.err
 
 
@@ -240,7 +240,7 @@ def test_a_wait_ends_near_its_own_limit_although_every_answer_drips(
         return dripping(_body())
 
     with stranger(drips) as url:
-        assert "no whole answer within" in refused(bare, url, "abort", "a", "--timeout", "200ms")
+        assert "no complete answer within" in refused(bare, url, "abort", "a", "--timeout", "200ms")
     assert [request.partition("?")[0] for request in asked] == ["GET /api/lanes", "POST /api/lane/abort"]
 
 
@@ -249,7 +249,7 @@ def test_a_body_that_comes_fast_may_be_long(bare: Call, monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "LEAST_BYTES_PER_S", 1)
     body = itertools.chain([HEAD + b"connection: close\r\n\r\n[7"], itertools.repeat(b" ", 40), [b"]"])
     with stranger(lambda _: dripping(body)) as url:
-        assert "this is no Status" in refused(bare, url, "status")
+        assert "not a valid Status" in refused(bare, url, "status")
 
 
 def test_what_is_endless_has_an_end(bare: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ def test_a_page_that_comes_again_ends_the_list(bare: Call, command: str) -> None
         return [answer([EVENT])]
 
     with stranger(page) as url:
-        assert "its pages do not go on" in refused(bare, url, *command.split())
+        assert "it repeats its pages" in refused(bare, url, *command.split())
     assert len(asked) <= 2
 
 

@@ -69,7 +69,7 @@ def test_F251_a_command_answers_whichever_gateway_runs_the_lane(made: House) -> 
     assert first.pid != second.pid
     assert len(answers(made)) == 4
     refused = made.lanes("answer", f"{KEY}:0", "again", "--question", "1.1", check=False)
-    assert (refused.code, "asks nothing" in refused.err) == (1, True)
+    assert (refused.code, "has no open question" in refused.err) == (1, True)
 
 
 def test_F257_a_gateway_is_killed_while_its_run_asks(made: House) -> None:

@@ -225,7 +225,7 @@ def test_F920_a_gateway_that_drains_does_not_say_that_it_goes_on(made: House) ->
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     reading.join(PATIENCE_S)
     os.close(terminal)
-    assert b"goes on here" not in said
+    assert b"continues here" not in said
 
 
 async def test_F117_a_dashboard_that_does_not_heed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,13 +68,13 @@ def _code_of(session: Session, args: Sequence[str], work: Callable[[], object]) 
 def _fix(error: OSError) -> str:
     """The advice about a file that cannot be opened; empty if there is none."""
     if str(error.filename).startswith("/proc/"):
-        return "lanes tells by /proc which processes live: mount it"
+        return "lanes reads /proc to see which processes live: mount it"
     if not isinstance(error, PermissionError):
         return ""
     from lanes.config.declared.places import home_dir
 
     at_home = Path(error.filename).is_relative_to(home_dir())
-    return "is HOME that of this user?" if at_home else "check the owner and mode of the file and its folder"
+    return "does HOME belong to this user?" if at_home else "check the owner and mode of the file and its folder"
 
 
 def _refused(out: Output, error: click.ClickException) -> int:

@@ -49,7 +49,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 _WHERE_TO_LOOK = {
     "lane": "`lanes list` shows the lanes",
-    "lane of this database": "another program runs it: `lanes why KEY` tells of it, and `lanes events` what was done",
+    "lane of this database": "another program runs it: `lanes why KEY` explains it, `lanes events` shows what was done",
     "message": "`lanes messages KEY` shows those of a lane",
     "living gateway": "`lanes status` shows the gateways",
     "provider": "`lanes providers` shows them",

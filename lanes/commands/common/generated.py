@@ -20,9 +20,9 @@ from lanes_storage.records import How, LaneFilter
 
 BULK = """
 
-With --filter, every message that fits and for which it is allowed, the oldest first.
+With --filter: every message that fits and allows it, the oldest first.
 
-Exit code 1 for a message for which it is not allowed.
+Exit code 1 if the message does not allow it.
 """
 
 
@@ -63,7 +63,7 @@ def _command_on_lanes(verb: Verb[..., Any]) -> click.Command:
     ) -> int:
         refuse_unless_one(keys, params.get("epoch"))
         if every and (keys or filter_ is not None or match is not None):
-            fail("--all is every lane: it takes no KEY, --filter or --match")
+            fail("--all means every lane: leave out KEY, --filter and --match")
         with session.desk() as desk:
             if whole is not None and (every or (match is not None and filter_ is None and not keys)):
                 whole_params = {name: value for name, value in params.items() if name in whole.by_name}

@@ -79,13 +79,13 @@ class Session:
         if not named and not config.found_here and config.source is not None:
             self.talk_once(f"using the configuration {config.source}")
         if config.source is not None and (owner := other_owner(config.source)) is not None:
-            self.talk_once(f"{config.source} belongs to {owner}, who decides by it what this gateway runs")
+            self.talk_once(f"{config.source} belongs to {owner}, who can change what this gateway runs")
         refuse_found_code(config)
         if self.config_path is not None:
             try:
                 remember(config)
             except OSError as error:
-                self.out.talk(f"it cannot be remembered that this file was named, so name it each time: {error}")
+                self.out.talk(f"cannot remember that this file was named, so name it each time: {error}")
         return config
 
     def configured(self) -> "Config | None":
@@ -107,7 +107,7 @@ class Session:
         ignores other gateways. Raises ConfigError, and UsageError where a gateway elsewhere was named.
         """
         if self.named_url is not None:
-            raise click.UsageError("this command acts on a database itself: it takes --db, and no --url")
+            raise click.UsageError("this command acts on a database itself: use --db, not --url")
         if self.named_database is not None:
             return self.named_database
         if (named := os.environ.get("LANES_DB")) and "LANES_DATABASE_URL" not in os.environ:

@@ -35,9 +35,9 @@ TYPES = {
 #: The help of a verb that can act on all lanes as a whole.
 WHOLE = """
 
---all means every lane, and --match every lane whose key fits: as a whole, lanes to come included, over restarts. A
-pause of a single lane stays. With --filter, or with resume where there is no such pause, each lane that fits is acted
-on by itself.
+--all (every lane) and --match (every lane whose key fits) set or end one pause as a whole: lanes to come are included,
+and it survives restarts. The pause of a single lane is separate. With --filter, or with resume where there is no such
+pause, each lane that fits is acted on by itself.
 """
 
 

@@ -54,7 +54,7 @@ schema.sql      how the database was made
 settings.json   every setting with its origin; secrets are never in it, only where they are
 status.json     counts, gateways, cooldowns
 owners.json     the gateways with their hosts and processes
-lanes.json      the {lanes} lanes of the greatest harm
+lanes.json      the {lanes} lanes with the greatest harm
 letters.json    the last {letters} dead letters
 events.jsonl    the last {events} events of the journal, one a line
 doctor.json     what `lanes doctor` found
@@ -63,8 +63,8 @@ doctor.json     what `lanes doctor` found
 Names of hosts, users, providers and files are in it. Look through it before you give it away.
 """
 WITHOUT = (
-    "Texts, replies, keys, reasons that somebody gave and what providers said in their errors are left out or stand"
-    " under other names."
+    "Texts, replies, keys, reasons given by people, and error texts of providers are left out or replaced by other"
+    " names."
 )
 WITH = "Texts, replies, reasons and keys ARE in it (--texts)."
 

@@ -15,13 +15,13 @@ from lanes.commands.common.session import Session, pass_session
       lanes bench --only cycles --only abort   some of the rows
     """,
 )
-@click.option("--only", multiple=True, metavar="ROW", help="Only rows whose name begins so; may be repeated.")
+@click.option("--only", multiple=True, metavar="ROW", help="Only rows whose name begins with this; may be repeated.")
 @click.option("--quick", is_flag=True, help="Fewer rounds on smaller databases: the figures are rough.")
-@click.option("--list", "listing", is_flag=True, help="Name the rows with their targets, and measure nothing.")
+@click.option("--list", "listing", is_flag=True, help="List the rows with their targets, and measure nothing.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
-    help="Where the databases are made, on the disk that is to be measured. [default: the current folder]",
+    help="The folder for the databases, on the disk to measure. [default: the current folder]",
 )
 @pass_session
 def command(session: Session, only: tuple[str, ...], quick: bool, listing: bool, folder: Path | None) -> None:
@@ -36,7 +36,7 @@ def command(session: Session, only: tuple[str, ...], quick: bool, listing: bool,
 
     rows = measuring.chosen(ROWS, only)
     if not rows:
-        raise click.UsageError("no row has such a name; --list names them")
+        raise click.UsageError("no row has this name; --list shows them")
     out = session.out
     if listing:
         for row in rows:

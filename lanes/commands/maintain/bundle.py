@@ -10,12 +10,12 @@ from lanes.commands.common.session import Session, pass_session
 
 @click.command("bundle", epilog="Example: lanes bundle lanes-bug.zip")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--texts", is_flag=True, help="With texts, replies and keys as they are; else they are left out.")
+@click.option("--texts", is_flag=True, help="Include texts, replies and keys; otherwise they are left out.")
 @pass_session
 def command(session: Session, file: Path, texts: bool) -> None:
     """Write one archive for a bug report.
 
-    Schema, settings without secrets, gateways, counts, the lanes of the greatest harm, dead letters, the journal,
+    Schema, settings without secrets, gateways, counts, the lanes with the greatest harm, dead letters, the journal,
     what the doctor found, and versions. What was said is left out, and keys stand under other names.
     """
     from lanes.commands.maintain.archive import WITH, WITHOUT, write_bundle
@@ -32,7 +32,7 @@ def command(session: Session, file: Path, texts: bool) -> None:
         try:
             parts = write_bundle(file, desk, config, texts=texts)
         except FileExistsError:
-            raise click.ClickException(f"{file} is there already: name another file") from None
+            raise click.ClickException(f"{file} already exists: name another file") from None
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror or error}") from error
     session.out.changed = True

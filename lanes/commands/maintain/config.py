@@ -82,7 +82,7 @@ def _not_installed(config: "Config") -> Iterator[str]:
     for runner in config.runners:
         program = runner.command.argv[0] if runner.command is not None else ""
         if ("/" not in program or program.startswith("/")) and program and which(program) is None:
-            where = "there is no such program" if "/" in program else "it is in no folder of this PATH"
+            where = "there is no such program" if "/" in program else "it is not in this PATH"
             yield f"runner {runner.name} starts {program}, and {where}: until it is installed each run fails"
 
 

@@ -63,13 +63,13 @@ def _print(out: Output, found: Conversation) -> None:
     if found.number > 1 or not found.current:
         out.line(f"conversation {found.number} of {found.key}; kept are: {', '.join(earlier) or 'none'}")
     if not found.turns:
-        out.talk("nothing was said in it yet")
+        out.talk("it has no turns yet")
     for turn in found.turns:
         _print_turn(out, turn)
 
 
 def _print_turn(out: Output, turn: ConversationTurn) -> None:
-    note = "" if turn.told else ", not told any more: it is too long for the model"
+    note = "" if turn.told else ", no longer sent: it is too long for the model"
     source = "imported" if turn.message_id is None else f"message {turn.message_id}"
     out.line()
     out.line(f"{clock_time(turn.at)}  {source}, {turn.state}{note}")
@@ -116,7 +116,7 @@ def _messages(file: IO[bytes]) -> tuple[dict[str, Any], ...]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        fail(f"FILE is no JSON: {error}")
+        fail(f"FILE is not JSON: {error}")
     messages = document.get("messages") if isinstance(document, dict) else document
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         fail("FILE has no list of chat messages")

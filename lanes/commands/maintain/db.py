@@ -117,7 +117,7 @@ def compact(session: Session) -> None:
     sentence = f"{path}: {size(before)} before, {size(after)} now"
     session.out.result({"database": str(path), "before": before, "after": after}, sentence)
     if not cut:
-        why = "the file cannot be cut while a process reads from it all the time, such as a backup or an open shell"
+        why = "the file cannot shrink while a process keeps reading it, such as a backup or an open shell"
         session.out.talk(f"{why}: end that, then repeat")
 
 
@@ -139,7 +139,7 @@ def backup(session: Session, file: Path) -> None:
         with bar("copying") as progress:
             copy(path, file, progress)
     except FileExistsError:
-        raise click.ClickException(f"{file} is there already: name another file") from None
+        raise click.ClickException(f"{file} already exists: name another file") from None
     session.out.changed = True
     result = {"database": str(path), "backup": str(file), "bytes": file.stat().st_size}
     session.out.result(result, f"{file}: a copy of {path}")
@@ -173,7 +173,7 @@ def restore(session: Session, file: Path) -> int:
         return Exit.DONE
     session.out.line(f"{path}: restored from {file}, {counted(len(done.paused), 'lane')} paused")
     if done.kept is not None:
-        session.out.talk(f"the file that was there is kept as {done.kept}")
+        session.out.talk(f"the previous file is kept as {done.kept}")
     if done.paused:
         session.out.talk("look at them with `lanes list`, then `lanes resume --match '*'`, or abort what is outdated")
     return Exit.DONE

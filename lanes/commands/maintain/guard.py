@@ -28,10 +28,10 @@ NAMES = ("openclaw", "codex", "claude", "opencode", "hermes")
     """,
 )
 @click.argument("program", type=click.Choice(NAMES))
-@click.option("--write", is_flag=True, help="Do it; without, only the changes are shown.")
+@click.option("--write", is_flag=True, help="Make the changes; otherwise they are only shown.")
 @click.option("--undo", is_flag=True, help="Take back what --write changed.")
 @click.option(
-    "--upstream", metavar="URL", help="Where its models are, such as https://host/v1. [default: as it is set now]"
+    "--upstream", metavar="URL", help="The address of its models, such as https://host/v1. [default: its present one]"
 )
 @click.option("--no-service", is_flag=True, help="Install no user unit that starts the gateway.")
 @pass_session
@@ -44,7 +44,7 @@ def command(session: Session, program: str, write: bool, undo: bool, upstream: s
     from lanes.guard.installing import alone
 
     if write and undo:
-        raise click.UsageError("take one of --write and --undo")
+        raise click.UsageError("give one of --write and --undo")
     if undo:
         with alone():
             return _undo(session.out, program)
@@ -74,7 +74,7 @@ def _plan(session: Session, program: str, upstream: str | None, *, service: bool
         environment=environment_of(config),
     )
     if which(program) is None:
-        session.out.talk(f"{program} is in no folder of this PATH: is it installed? This is about its settings alone")
+        session.out.talk(f"{program} is not in this PATH: is it installed? This changes only its settings")
     if not session.out.json:
         session.out.block(plan.secretless_diff.rstrip())
         session.out.flush()  # before anything is done
@@ -115,7 +115,7 @@ def _undo(out: "Output", program: str) -> int:
     if out.json:
         out.data({"program": program, "files": [str(each.path) for each in changes], "state": "undone"})
     for changed in changes:
-        out.talk(f"{changed.path}: as it was")
+        out.talk(f"{changed.path}: undone")
     return Exit.DONE
 
 

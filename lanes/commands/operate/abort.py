@@ -25,9 +25,7 @@ NAMED = 20
 @command_for(abort, "key")
 @keys_argument
 @options_of(list_, only=WHICH)
-@click.option(
-    "--all", "every", is_flag=True, help="Every lane that has what --scope names: a run, unless told otherwise."
-)
+@click.option("--all", "every", is_flag=True, help="Every lane that has what --scope names: a run by default.")
 @click.option("--no-wait", is_flag=True, help="Request it, and do not wait for the outcome.")
 @click.option("--dry-run", is_flag=True, help="Show what would be aborted, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed for more than one lane without a terminal.")
@@ -54,7 +52,7 @@ def _check(keys: tuple[str, ...], params: dict[str, Any]) -> None:
         fail(f"name at least one KEY, or choose lanes with --filter, --match, --held-for or --all{both}")
     refuse_unless_one(keys, params["epoch"])
     if params["force"] and params["grace"] is not None:
-        fail("--force is a grace of nothing: give one of --force and --grace")
+        fail("--force means --grace 0s: give one of --force and --grace")
     if params["no_wait"] and params["timeout"] is not None:
         fail("give one of --no-wait and --timeout")
 

@@ -56,10 +56,10 @@ def _number(desk: Driver, older_than_ms: int) -> int:
 
 def _check(params: dict[str, Any], prune: bool, yes: bool) -> None:
     if prune and params["older_than"] is None:
-        fail("--prune needs --older-than: say of what age they are to go (0s: all)")
+        fail("--prune needs --older-than: the age from which they are deleted (0s: all)")
     for name in ("limit", "filter_"):
         if prune and params[name] is not None:
-            fail(f"--prune takes all of that age: give it without --{name.rstrip('_')}")
+            fail(f"--prune deletes all of that age: leave out --{name.rstrip('_')}")
     if yes and not prune:
         fail("--yes is for --prune")
 
@@ -67,7 +67,7 @@ def _check(params: dict[str, Any], prune: bool, yes: bool) -> None:
 def _report(out: Output, pruned: int, *, kept: int) -> None:
     out.result(Pruned(pruned), f"{counted(pruned, 'dead letter')} pruned")
     if kept > 0:
-        out.talk(f"{kept} kept: a sender may still come again with an idempotency key within 24 h")
+        out.talk(f"{kept} kept: their sender may still ask for them by idempotency key (24 h)")
 
 
 def _list(out: Output, desk: Driver, params: dict[str, Any], limit: int | None) -> None:

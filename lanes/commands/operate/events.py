@@ -19,7 +19,7 @@ WAIT_S = 0.5
 
 
 @command_for(events)
-@click.option("--follow", is_flag=True, help="Go on with each new event, until Ctrl-C; as JSON, one a line.")
+@click.option("--follow", is_flag=True, help="Continue with each new event, until Ctrl-C; as JSON, one per line.")
 def command(session: Session, /, key: str | None, limit: int | None, follow: bool, **params: Any) -> None:
     out = session.out
     params |= {"key": key, "limit": out.limit(limit)}

@@ -45,7 +45,7 @@ WATCHED = tuple(column._replace(below=False) for column in COLUMNS)
 
 @command_for(list_)
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
-@click.option("--watch", is_flag=True, help="Show it again at each change, until Ctrl-C; as JSON, one list a line.")
+@click.option("--watch", is_flag=True, help="Show it again at each change, until Ctrl-C; as JSON, one list per line.")
 def command(
     session: Session,
     /,

@@ -21,10 +21,10 @@ COLUMNS = (
 )
 #: The meaning of each state of health except ``well``.
 MEANINGS = {
-    Health.COOLING: "it refused everybody, and is not asked until then",
+    Health.COOLING: "it refused requests, and is not asked until that time",
     Health.PROBING: "one request at a time finds out whether it answers",
     Health.TRICKLING: "it answers again, and is asked by a few more at a time",
-    Health.TRIED_LAST: "it failed, and the others of each chain are asked first",
+    Health.TRIED_LAST: "it failed; the other providers of each chain are asked first",
 }
 TONES = {Health.COOLING: "bad", Health.WELL: "good"}
 

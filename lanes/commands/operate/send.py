@@ -41,7 +41,9 @@ UNFINISHED = ("queued", "running")
 @click.argument("key", type=KEY)
 @click.argument("text")
 @click.option("--wait", is_flag=True, help="Wait for the reply, and print it.")
-@click.option("--timeout", type=DURATION, metavar="D", help="With --wait: for so long. [default: until it has ended]")
+@click.option(
+    "--timeout", type=DURATION, metavar="D", help="With --wait: for at most this long. [default: until it ends]"
+)
 @options_of(send, "text")
 @pass_session
 def command(
@@ -65,7 +67,7 @@ def command(
     if timeout is not None and not wait:
         fail("--timeout needs --wait")
     if idempotency_key == "":
-        fail("an idempotency key is not empty")
+        fail("an idempotency key must not be empty")
     text = message_text(text)
     sender = arguments.digits(os.environ.get("LANES_RUN_ID", ""))  # the run that this process is a part of
     run = sender if wait else None
@@ -127,7 +129,7 @@ class WaitNotice:
         held_up = desk.call(why, key=last.key).held_up if last.state == "queued" else None
         if held_up is None:
             return
-        before = "" if last.position in (None, 1) else f"it is number {last.position} of its lane. "
+        before = "" if last.position in (None, 1) else f"it is number {last.position} in its lane. "
         kind = DURATIONS.sub("", before + held_up)
         if kind != self._shown:
             self._shown = kind

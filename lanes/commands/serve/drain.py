@@ -28,7 +28,7 @@ REHEARSAL = (
 
 @command_for(drain, "gateway", "for_")
 @click.argument("gateway", required=False, metavar="[GATEWAY]")
-@click.option("--wait", type=DURATION, metavar="D", help="How long what runs may go on. [default: drain_timeout]")
+@click.option("--wait", type=DURATION, metavar="D", help="How long runs may continue. [default: drain_timeout]")
 @click.option("--dry-run", is_flag=True, help="Show what would be cut now and what becomes of it, and change nothing.")
 def command(session: Session, /, gateway: str | None, wait: int | None, dry_run: bool) -> int:
     out = session.out
@@ -44,7 +44,7 @@ def command(session: Session, /, gateway: str | None, wait: int | None, dry_run:
         one = None if gateway is None else chosen[0].id
         if dry_run:
             cuts = desk.call(drain_rehearsal, gateway=one)
-            nothing = "nothing runs: nothing would be cut"
+            nothing = "no run would be cut: nothing is running"
             out.found(cuts, lambda: out.table(REHEARSAL, [_row(cut) for cut in cuts]), nothing)
             return Exit.DONE
         return _drain(out, desk, one, session.context().drain_timeout_ms() if wait is None else wait)
@@ -54,7 +54,7 @@ def _named(living: list[OwnerDetail], gateway: str) -> list[OwnerDetail]:
     """The gateway with that id or pid."""
     found = [each for each in living if gateway in (str(each.id), str(each.pid))]
     if len(found) > 1:
-        fail(f"{gateway} is the id of one gateway and the process of another: name the other number of yours")
+        fail(f"{gateway} is the id of one gateway and the process of another: name yours by its other number")
     return found
 
 

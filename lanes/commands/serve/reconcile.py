@@ -25,14 +25,14 @@ COLUMNS = (
 
 @command_for(reconcile)
 @click.option("--wait", is_flag=True, help="Watch silent owners for their stale_after first.")
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and say what was done; as JSON, one a line.")
+@click.option("--watch", is_flag=True, help="Repeat until Ctrl-C, and print what was done; as JSON, one per line.")
 def command(session: Session, /, dry_run: bool, wait: bool, watch: bool) -> None:
     out = session.out
     if watch and (wait or dry_run):
-        fail("--watch repeats until it is interrupted: give it without --wait and --dry-run")
+        fail("--watch repeats until it is interrupted: leave out --wait and --dry-run")
     if session.url is not None and (wait or watch):
         option = "--wait" if wait else "--watch"
-        fail(f"a gateway watches silent owners and reconciles all the time: leave {option} out with --url")
+        fail(f"a gateway watches silent owners and reconciles by itself: leave {option} out with --url")
     here: dict[str, Any] = {} if session.url else {"wait": wait, "report": out.talk}
     with session.desk() as desk:
         if watch:
@@ -50,7 +50,7 @@ def _print_pass(out: Output, decided: list[Finding]) -> bool:
             out.data(decision, one_line=True)
         else:
             subject = decision.key or f"owner {decision.owner.id if decision.owner else ''}"
-            late = "" if decision.done else " (too late: it had moved on)"
+            late = "" if decision.done else " (too late: the lane had moved on)"
             out.line(subject, f": {decision.decision}: {decision.evidence}{late}")
     out.flush()
     return out.has_reader

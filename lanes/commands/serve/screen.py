@@ -81,7 +81,7 @@ class Screen:
                 sys.stdout.write(GIVE_BACK)
                 sys.stdout.flush()
         if code == STOP_TOO:
-            say("the gateway stops; what runs may end first: Ctrl-C stops it at once")
+            say("the gateway lets its runs end, then stops: Ctrl-C stops it now")
             stop.set()
             return
         if hung_up(terminal):  # SIGHUP goes to the leader of the session only, which may be `make`, say
@@ -96,7 +96,7 @@ class Screen:
         if stop.is_set():  # Ctrl-C reaches the gateway too, while the dashboard does not read keys
             return
         ended = "" if code == 0 else f"the dashboard {ended_with(code)}; "
-        say(f"{ended}the gateway goes on here: Ctrl-C stops it, `lanes dashboard` looks at it again")
+        say(f"{ended}the gateway continues here: Ctrl-C stops it, `lanes dashboard` opens the dashboard again")
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -38,7 +38,9 @@ def command() -> None:
     help="The port to listen on; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Note every request there, as JSON lines.")
+@click.option(
+    "--log", type=click.Path(path_type=Path, dir_okay=False), help="Write every request to this file, as JSON lines."
+)
 @click.option(
     "--tempo",
     type=click.FloatRange(0.01, 1000),

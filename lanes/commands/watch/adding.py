@@ -77,7 +77,7 @@ def _at(address: str, kind: str | None, found: Sequence[FoundGateway]) -> FoundG
     try:
         here = urlsplit(address).port if is_loopback(address) else None
     except ValueError:
-        fail(f"{address} is no address")
+        fail(f"{address} is not an address")
     running = next((each for each in found if here is not None and urlsplit(each.url).port == here), None)
     program = kind or (running.kind if running else "openclaw")
     if urlsplit(address).scheme not in WATCHED[program]:
@@ -138,7 +138,7 @@ def _token_file(session: Session, options: NewWatch, gateway: FoundGateway, name
             places.make_private(file.parent)
             put(file, password)
             return file
-    raise ConfigError(f"{gateway.kind} at {gateway.url} wants a token: give --token-file")
+    raise ConfigError(f"{gateway.kind} at {gateway.url} needs a token: give --token-file")
 
 
 def _confirmed(session: Session, yes: bool, question: str) -> bool:
@@ -147,7 +147,7 @@ def _confirmed(session: Session, yes: bool, question: str) -> bool:
 
 def _allowed(session: Session, options: NewWatch, question: str) -> None:
     if not _confirmed(session, options.yes, question):
-        fail("it wants a token: allow what it has here to be read (--yes), or give --token-file")
+        fail("it needs a token: allow lanes to read the one found here (--yes), or give --token-file")
 
 
 def _paired_openclaw(session: Session, options: NewWatch, gateway: FoundGateway, name: str) -> dict[str, str]:
@@ -186,7 +186,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {getattr(error, 'strerror', 'it is no text')}") from error
+        raise ConfigError(f"{file} cannot be read: {getattr(error, 'strerror', 'it is not text')}") from error
 
 
 def _check_listener(url: str) -> None:

@@ -20,10 +20,10 @@ from lanes.config.declared.setting import WATCHED
 )
 @click.argument("action", type=click.Choice(["add"]), required=False, metavar="[add]")
 @click.option("--kind", type=click.Choice(tuple(WATCHED)), help="add: only gateways of this program.")
-@click.option("--name", help="add: what begins the names of its lanes. [default: that of the program]")
+@click.option("--name", help="add: the prefix of the names of its lanes. [default: the program's name]")
 @click.option("--address", help="add: its address, if it is not found automatically.")
 @click.option("--token-file", type=click.Path(dir_okay=False), help="add: the file that holds its token.")
-@click.option("--yes", is_flag=True, help="add: read what it has of a token here, and write, without asking.")
+@click.option("--yes", is_flag=True, help="add: read its token here, and write the file, without asking.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much to log.")
 @pass_session
 def command(
