@@ -127,9 +127,7 @@ def _answer(owner: OwnerRow, me: Identity) -> Check:
     if look(owner, me) is ProcessSighting.STOPPED:
         return warning("port", f"{where} cannot answer: it is stopped", f"let it go on: `kill -CONT {owner.pid}`")
     if _has_another_network(owner.pid):
-        return ok(
-            "port", f"{where} cannot be asked from here: its network is another one (`nsenter -t {owner.pid} -n`)"
-        )
+        return ok("port", f"{where} cannot be asked from here: it is in another network (`nsenter -t {owner.pid} -n`)")
     status, _ = _get(owner.url or "", "/healthz")
     if status != 200:
         problem = "does not answer" if status is None else f"says that it is not well ({status})"

@@ -76,7 +76,7 @@ def test_F431_a_key_of_openai_goes_to_no_other_vendor() -> None:
     [
         (OTHER + 'wire_api = "chat"\n', "wire_api"),
         (OTHER + "supports_websockets = true\n", "WebSocket"),
-        (OTHER + "since = 2026-01-01\n", "no date"),
+        (OTHER + "since = 2026-01-01\n", "a date"),
         ('model_provider = "ollama"\n', "base_url"),
         ('[model_providers.openai]\nbase_url = "https://e.example"\n', "remove it"),
         ("model_providers = 3\n", "not a table"),

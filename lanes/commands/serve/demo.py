@@ -32,7 +32,7 @@ PORT = 8765
       lanes demo --for 2m     ends by itself
     """,
 )
-@click.option("--for", "for_ms", type=DURATION, metavar="D", help="End after so long. [default: until Ctrl-C]")
+@click.option("--for", "for_ms", type=DURATION, metavar="D", help="End after this long. [default: until Ctrl-C]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on. [default: 8765, or a free one]")
 @click.option(
     "--tempo",
