@@ -54,7 +54,7 @@ async def test_F700_a_narrow_line_tells_what_happened_and_the_one_under_the_curs
         screen = await driver.dialog(JournalScreen)
         await driver.until(lambda: screen.rows.key, "the events")
         assert " notice provider_failed lanes codex: q" in screen.rows.render_line(screen.rows.total - 1).text
-        assert "codex: quota (HTTP 429), see to the providers" in " ".join(shown(screen, "event").split())
+        assert "codex: quota (HTTP 429), check the providers" in " ".join(shown(screen, "event").split())
         assert "retry it with `lanes retry 1`" in " ".join(shown(screen, "event").split())
 
 
