@@ -116,7 +116,7 @@ async def test_a_lane_that_moved_on_under_the_question_is_left_alone(stage: Stag
         dialog = await driver.dialog(ActionDialog)
         stage.complete(first)
         second = stage.hold("held:1", owner)
-        await driver.until(lambda: "moved on to epoch 2" in dialog.plain, "the question to see it")
+        await driver.until(lambda: "is now at epoch 2, not 1" in dialog.plain, "the question to see it")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         await driver.until(lambda: any("changed" in said for said in driver.said), "what came of it")
@@ -130,7 +130,7 @@ async def test_force_takes_a_lane_from_a_living_owner_without_a_grace(stage: Sta
     async with dashboard(stage.path) as driver:
         await driver.press("A")
         dialog = await driver.dialog(ActionDialog)
-        await driver.until(lambda: "taken from its owner at once" in dialog.plain, "what force does")
+        await driver.until(lambda: "taken from its owner immediately" in dialog.plain, "what force does")
         await driver.press("y")
         await driver.until(lambda: driver.said, "a word on it")
         assert "released by force" in driver.said[-1]

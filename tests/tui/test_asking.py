@@ -45,7 +45,7 @@ async def test_F543_on_a_small_screen_a_question_has_its_buttons_and_nothing_cov
         await driver.press(asks)
         dialog = await driver.dialog(Dialog)
         for number in range(3):
-            driver.app.notify(f"agent:main:telegram:{number} has been silent for 2m, no limit ends it", timeout=60)
+            driver.app.notify(f"agent:main:telegram:{number} has been silent for 2m, no limit set", timeout=60)
         await driver.until(lambda: len(dialog.query(Toast)) == 3, "the notifications that come meanwhile")
         box = dialog.query_one("#dialog")
         seen = [

@@ -79,7 +79,7 @@ async def test_F207_what_acts_before_the_first_rows_acts_on_nothing(
         for pressed in ("a", "A", "p", "P", "R", "K", "C", "space", "V"):
             await driver.press(pressed)
             assert driver.app.screen is driver.main
-            assert "not shown yet" in driver.said[-1], pressed
+            assert "nothing is loaded yet" in driver.said[-1], pressed
         assert len(driver.said) == 9
         await driver.press("m")
         dialog = await driver.dialog(SendDialog)
@@ -108,7 +108,7 @@ async def test_F207_what_acts_while_the_lanes_of_a_filter_are_not_shown_yet_acts
         await driver.write("other")
         await driver.press("enter", "a", "y", "space")
         assert driver.app.screen is driver.main
-        assert "not shown yet" in driver.said[-1]
+        assert "nothing is loaded yet" in driver.said[-1]
         assert not len(driver.main.marks)
         gate.open()
         await driver.until(lambda: driver.key == "other:1", "the lane of the filter")
@@ -172,7 +172,7 @@ async def test_F511_in_the_other_lists_too_nothing_is_done_to_rows_that_are_olde
         await driver.press("slash")
         await driver.write("failed:0")
         await driver.press("enter", "V", "space", "R")
-        assert [("not shown yet" in said) for said in driver.said] == [True] * 3
+        assert [("nothing is loaded yet" in said) for said in driver.said] == [True] * 3
         gate.open()
         await driver.until(lambda: screen.lane_key == "failed:0", "the letter of the filter")
         assert driver.app.screen is screen
@@ -220,7 +220,7 @@ async def test_F963_keys_that_come_at_a_time_take_effect_one_after_the_other(sta
         at_a_time(driver, "slash", *"ther", "home", "o", "enter", "a")
         await driver.until(lambda: driver.key == "other:1", "the lane of the filter")
         assert field.value == "other"
-        assert driver.said == ["what it would be for is not shown yet: press it again"]
+        assert driver.said == ["nothing is loaded yet: press the key again"]
         at_a_time(driver, "slash", "end", *":1", "ctrl+a", "a")
         await driver.until(lambda: driver.main.marks, "the mark")
         assert (field.value, [*driver.main.marks]) == ("other:1", ["other:1"])

@@ -57,7 +57,7 @@ async def test_a_text_is_given_to_the_run_and_only_where_one_is(stage: Stage, dr
             dialog = await driver.dialog(SendDialog)
             await driver.press("x", "ctrl+t")
             if key == "idle:1":
-                assert "nothing runs that could be steered" in shown(dialog, "refused")
+                assert "there is no run to steer" in shown(dialog, "refused")
                 await driver.press("escape")
             await driver.closed()
         await driver.until(lambda: driver.said, "the acceptance")
@@ -256,9 +256,9 @@ async def test_help_tells_the_keys_of_the_screen_beneath(stage: Stage) -> None:
             "MOVING",
             "SCREENS",
             "WHAT IS SHOWN",
-            "CHOOSING",
+            "MARKING",
             "ACTING",
-            "TAKING ALONG",
+            "COPYING AND SAVING",
             "Abort",
             "Journal",
             "Filter",
@@ -282,7 +282,7 @@ async def test_an_empty_database_says_what_to_type_and_takes_the_first_message(s
             await driver.press(key)
         assert driver.app.screen is driver.main
         await driver.press("J")
-        await driver.until(lambda: "nothing has happened yet" in driver.app.screen.query_one(Rows).plain, "the words")
+        await driver.until(lambda: "no events yet" in driver.app.screen.query_one(Rows).plain, "the words")
         await driver.press("escape")
         await driver.closed()
         await driver.press("m")

@@ -36,7 +36,7 @@ async def test_a_database_that_is_lost_is_stale_and_nothing_is_acted_on(stage: S
         assert driver.key == "held:1"
         await driver.press("a")
         await driver.until(lambda: driver.said, "the refusal")
-        assert "nothing is acted on" in driver.said[-1]
+        assert "actions are refused" in driver.said[-1]
         away.rename(stage.path)
         await driver.shows("● live")
         assert not driver.main.table.stale
@@ -135,7 +135,7 @@ async def test_F374_F542_in_a_database_that_takes_the_place_of_another_nothing_i
         await driver.shows("◐ another file")  # F542: it is not called live while nothing can be done
         assert "live" not in driver.header
         await driver.press("y")
-        await driver.until(lambda: any("another one" in said for said in driver.said), "the refusal")
+        await driver.until(lambda: any("was replaced" in said for said in driver.said), "the refusal")
         assert not any("repaired" in said for said in driver.said)
         moved(stage.path, other)
         moved(away, stage.path)
@@ -306,4 +306,4 @@ async def test_F603_the_dashboard_that_came_with_a_gateway_is_not_suspended_and_
     """The shell waits for the gateway: a dashboard that stopped alone would leave a dead terminal."""
     async with dashboard(stage.path, with_gateway=True) as driver:
         await driver.press("ctrl+z")
-        assert driver.said == ["not suspended: the gateway that this dashboard came with would have to stop too"]
+        assert driver.said == ["not suspended: the gateway that was started with this dashboard would stop too"]

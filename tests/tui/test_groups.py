@@ -81,6 +81,6 @@ async def test_F699_a_key_for_a_group_that_left_the_list_does_nothing_to_the_nex
         await driver.until(lambda: screen.group and screen.group.prefix == "agent:bad:slack", "another group")
         await driver.press("K")
         assert driver.app.screen is screen
-        assert "another row came under the cursor just now" in driver.said[-1]
+        assert "the cursor is now on another row" in driver.said[-1]
         await driver.press("K")
         await driver.until(lambda: not isinstance(driver.app.screen, GroupsScreen), "the second key is for it")

@@ -81,7 +81,7 @@ async def test_a_tab_shows_lanes_live_acts_on_nothing_and_ends_with_its_dashboar
         await one.shows("this dashboard is read-only")
         (pid,) = pids(server)
         await one.type("q")
-        assert await one.ended() == (ENDED, "The dashboard was left.")
+        assert await one.ended() == (ENDED, "The dashboard was closed.")
         await gone(pid)
     await until(lambda: not server.tabs.open, "its place to be free")
     found = stage.store.read(reads.lane("held:1"))

@@ -91,7 +91,7 @@ async def test_F699_a_key_for_the_newest_event_does_nothing_to_a_newer_one(stage
         await driver.until(lambda: screen.lane_key == "lane:2", "a newer one")
         await driver.press("a")
         assert driver.app.screen is screen
-        assert "another row came under the cursor just now" in driver.said[-1]
+        assert "the cursor is now on another row" in driver.said[-1]
         stage.send("lane:3", "hello")
         await driver.until(lambda: "lane:3" in shown(screen, "rows"), "one more")
         assert screen.lane_key == "lane:2"

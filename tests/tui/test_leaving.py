@@ -132,4 +132,4 @@ def test_F967_an_action_on_many_that_is_cut_by_leaving_says_how_far_it_came(stag
             seen.hides("3 under way")
             seen.press("q")
             assert seen.ends() == 0
-        assert "Pause 3 lanes: 3 not begun or not waited for: stopped" in seen.text
+        assert "Pause 3 lanes: 3 not started or result unknown: stopped" in seen.text

@@ -115,7 +115,7 @@ async def test_F699_a_key_for_a_row_that_left_a_list_does_nothing_to_the_next(st
         await driver.press(key)
         assert driver.app.screen is screen
         assert (screen.marks, screen.rows.range_from) == ({}, None)
-        assert "another row came under the cursor just now" in driver.said[-1]
+        assert "the cursor is now on another row" in driver.said[-1]
         retried(stage, 4)
         await driver.until(lambda: screen.rows.total == 2, "one less above, which is no other row")
         assert screen.lane_key == "failed:1"
@@ -142,7 +142,7 @@ async def test_F699_what_is_marked_is_not_what_came_under_the_cursor(stage: Stag
         await driver.dialog(ActionDialog)
         await driver.press("escape", "x")
         assert driver.app.screen is screen
-        assert "another row came under the cursor just now" in driver.said[-1]
+        assert "the cursor is now on another row" in driver.said[-1]
 
 
 async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: Stage, drive: Drive) -> None:
@@ -164,10 +164,7 @@ async def test_owners_are_filtered_and_those_that_are_marked_are_drained(stage: 
         assert "Drain 2 gateways?" in dialog.plain
         await driver.press("y")
         await driver.until(lambda: shown(screen, "rows") == "no owner fits the filter", "both to drain")
-        assert (
-            driver.said[-1]
-            == f"gateways {some[0]} and {some[1]} drain: nothing more is claimed until it is started again"
-        )
+        assert driver.said[-1] == f"gateways {some[0]} and {some[1]} drain: nothing more is claimed until a restart"
 
 
 async def test_a_lane_that_is_tried_again_by_itself_is_not_told_as_an_error(stage: Stage) -> None:

@@ -74,7 +74,7 @@ def test_the_dashboard_of_a_gateway_that_was_killed_says_so_and_ends(
     dashboard = only_child(gateway)
     os.kill(gateway, signal.SIGKILL)
     shell.send(typed)
-    shell.expect("the gateway that this dashboard came with has ended: `lanes up` starts it again")
+    shell.expect("the gateway that was started with this dashboard has ended: `lanes up` starts it again")
     assert "Traceback" not in shell.before.decode() + shell.after.decode()
     assert b"\x1b[?1049l" in shell.before, "the sentence stands on the screen of the shell"
     assert ended(dashboard) == 1

@@ -52,7 +52,7 @@ async def test_it_asks_for_how_long_and_why_and_every_lane_is_paused(stage: Stag
     stage.hold("runs", stage.owner(), "waits")
     async with drive(stage.path) as driver:
         await asked(driver)
-        assert "What runs goes on (1 run), what waits is kept (1)." in lines(driver)
+        assert "Current runs go on (1 run), waiting messages are kept (1)." in lines(driver)
         await driver.write("1h")
         await driver.press("down")
         await driver.write("main in repair")
@@ -107,7 +107,7 @@ async def test_F361_a_pause_that_would_be_replaced_is_named(stage: Stage) -> Non
         dialog = await asked(driver)
         assert "takes the place" not in dialog.plain
         pause(stage)
-        await driver.until(lambda: "takes the place of this one" in dialog.plain, "the question to tell")
+        await driver.until(lambda: "replaces this one" in dialog.plain, "the question to tell")
         assert "Paused by bob" in dialog.plain
         assert "repair" in dialog.plain
 

@@ -50,7 +50,7 @@ async def test_a_cooldown_is_ended_after_a_question(stage: Stage, drive: Drive) 
         screen = await opened(driver)
         await driver.press("ctrl+r")
         dialog = await driver.dialog(ActionDialog)
-        assert "Ask this provider again at once?" in dialog.plain
+        assert "Ask this provider again now?" in dialog.plain
         assert "codex  ✖ cooling" in dialog.plain
         assert "$ lanes providers reset codex" in dialog.plain
         assert cools(stage, "codex"), "nothing is done before it is answered"
@@ -71,7 +71,7 @@ async def test_the_marked_providers_are_asked_again_all_of_them(stage: Stage, dr
         await driver.press("ctrl+a")
         await driver.until(lambda: set(screen.marks) == {"two", "three"}, "the marks")
         await driver.press("ctrl+r")
-        assert "Ask 2 providers again at once?" in (await driver.dialog(ActionDialog)).plain
+        assert "Ask 2 providers again now?" in (await driver.dialog(ActionDialog)).plain
         await driver.press("y")
         results = await driver.dialog(Results)
         await driver.until(lambda: results.run.ended, "the end")

@@ -95,7 +95,7 @@ async def test_F829_above_twenty_there_is_a_command_only_where_a_filter_was_type
         await all_marked(driver, 21)
         dialog = await asked(driver, "K")
         assert "lanes ack --filter state:errored" in (dialog.command or "")
-        assert "what fits the filter by then" in dialog.plain
+        assert "acts on what matches when run" in dialog.plain
 
 
 @pytest.mark.parametrize(("key", "verb"), [("a", "abort"), ("p", "pause"), ("K", "ack")])

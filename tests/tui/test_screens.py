@@ -180,7 +180,7 @@ async def test_owners_are_listed_and_a_living_one_is_drained(stage: Stage, drive
         assert "✖ dead or silent" in shown(screen, "rows")
         await driver.press("W")
         await driver.until(lambda: driver.said, "the refusal")
-        assert "does not live" in driver.said[-1]
+        assert "is dead or silent" in driver.said[-1]
         await driver.press("j", "W")
         question = await driver.dialog(ActionDialog)
         assert "It holds 1 lane" in question.plain
@@ -282,7 +282,7 @@ async def test_dead_letters_are_retried_after_a_question_and_opened(stage: Stage
         await driver.press("R")
         await driver.dialog(ActionDialog)
         await driver.press("y")
-        await driver.until(lambda: "none: nothing has failed" in shown(screen, "rows"), "the retry")
+        await driver.until(lambda: "no dead letters" in shown(screen, "rows"), "the retry")
         assert stage.waits("failed:1")
 
 
@@ -355,7 +355,7 @@ async def test_a_screen_says_when_its_source_is_lost_and_acts_on_nothing(stage: 
         await driver.until(lambda: "◌ stale" in shown(screen, "bar"), "the loss")
         await driver.press("j", "d")
         await driver.until(lambda: driver.said, "the refusal")
-        assert "nothing is acted on" in driver.said[-1]
+        assert "actions are refused" in driver.said[-1]
         away.rename(stage.path)
         await driver.until(lambda: "● live" in shown(screen, "bar"), "the return")
 

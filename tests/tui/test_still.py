@@ -76,7 +76,7 @@ def test_a_gateway_that_does_not_answer_is_refused_before_the_screen_is_taken(ma
 def test_watching_prints_again_what_has_changed(made: House) -> None:
     stage = Stage(made.database)
     process = made.start("dashboard", "--watch", "--db", str(made.database), name="watching")
-    eventually(lambda: "no lane yet" in process.said(), "the first look")
+    eventually(lambda: "no lanes yet" in process.said(), "the first look")
     stage.send("new:1", "hello")
     eventually(lambda: "new:1" in process.said(), "the lane")
     process.terminate()

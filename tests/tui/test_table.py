@@ -96,7 +96,7 @@ async def test_F601_a_key_for_the_lane_that_stood_on_the_first_line_does_nothing
         await driver.until(lambda: driver.key == "held:0", "another one on the first line")
         await driver.press("a")
         assert driver.app.screen is driver.main
-        assert "another lane came under the cursor" in driver.said[-1]
+        assert "the cursor is now on another lane" in driver.said[-1]
         stage.hold("held:2", owner, "waiting")
         await driver.until(lambda: driver.keys[0] == "held:2", "one more above")
         assert driver.key == "held:0", "from the first such key on it is kept"
@@ -120,7 +120,7 @@ async def test_F601_a_key_for_a_lane_that_left_the_list_does_nothing_to_the_next
         await driver.until(lambda: driver.key == second, "the next one on the first line")
         await driver.press("p")
         assert driver.app.screen is driver.main
-        assert "another lane came under the cursor" in driver.said[-1]
+        assert "the cursor is now on another lane" in driver.said[-1]
         await driver.press("p")
         await driver.dialog(ActionDialog)
 
@@ -137,7 +137,7 @@ async def test_F666_a_key_for_a_lane_that_left_the_middle_of_the_list_does_nothi
         await driver.until(lambda: driver.key == following, "the next one to move up")
         await driver.press("p")
         assert driver.app.screen is driver.main
-        assert "another lane came under the cursor" in driver.said[-1]
+        assert "the cursor is now on another lane" in driver.said[-1]
         stage.hold(driver.keys[0], owner)
         await driver.until(
             lambda: driver.key == following and driver.total == 2, "one less above, which is no other lane"

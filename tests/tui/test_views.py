@@ -20,7 +20,7 @@ async def test_a_view_is_kept_under_a_number_and_called_back(stage: Stage, tmp_p
     path = tmp_path / "kept" / "views.json"
     async with dashboard(stage.path, views=Views(path)) as driver:
         await driver.press("4")
-        await driver.until(lambda: "no view 4 is kept" in driver.said[-1], "the word on it")
+        await driver.until(lambda: "there is no view 4" in driver.said[-1], "the word on it")
         await driver.filter("idle:01")
         await driver.press("s", "s", "s")
         await driver.listed()  # before that nothing is marked: it is not what is on the screen

@@ -113,9 +113,11 @@ class Dashboard(TypedAhead):
         self.set_keymap(keymap)
         wrong = [*self.settings.wrong, *(f"[keymap] {each}" for each in wrong)]
         if wrong:
-            self._show_notice(f"not taken from {self.settings.path}: {'; '.join(wrong)}", grave=True)
+            self._show_notice(f"ignored in {self.settings.path}: {'; '.join(wrong)}", grave=True)
         if self._views.broken:
-            self._show_notice(f"{self._views.path} cannot be read, and is left as it is: no view is kept", grave=True)
+            self._show_notice(
+                f"{self._views.path} cannot be read and is left unchanged: views are not kept", grave=True
+            )
         self.main = MainScreen(self.source, self.settings, self._rhythm, self._views, with_gateway=self._with_gateway)
         self.push_screen(self.main, wait_for_dismiss=False)
         self.call_after_refresh(self._restore_last_view)
@@ -245,7 +247,7 @@ class Dashboard(TypedAhead):
     def action_ascii(self) -> None:
         """Switch drawing with ASCII only on or off."""
         self.settings.ascii = not self.in_ascii
-        self._keep_looks("drawn with ASCII only" if self.in_ascii else "drawn with all signs")
+        self._keep_looks("drawn with ASCII only" if self.in_ascii else "drawn with Unicode")
 
     def _keep_looks(self, sentence: str) -> None:
         self.settings.save()
@@ -273,7 +275,7 @@ class Dashboard(TypedAhead):
         from lanes_tui.dialogs.results import Results
 
         if self.last_run is None:
-            self._show_notice("nothing was done to many yet")
+            self._show_notice("no bulk action yet")
         elif not isinstance(self.screen, Results):
             self.push_screen(Results(self.last_run))
 
@@ -316,7 +318,7 @@ class Dashboard(TypedAhead):
         """Suspend to the shell; refused under ``lanes up``, where the gateway and its runs would have to stop too."""
         if self._with_gateway:
             self._show_notice(
-                "not suspended: the gateway that this dashboard came with would have to stop too", grave=True
+                "not suspended: the gateway that was started with this dashboard would stop too", grave=True
             )
         else:
             super().action_suspend_process()

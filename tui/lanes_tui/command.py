@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lanes_tui.sources.source import Source
 
 ORPHANED = (
-    "the gateway that this dashboard came with has ended: `lanes up` starts it again, "
-    "`lanes dashboard` looks at what is there; `stty sane` helps where Ctrl-C does nothing now"
+    "the gateway that was started with this dashboard has ended: `lanes up` starts it again, "
+    "`lanes dashboard` shows the lanes without it; if Ctrl-C does nothing in this terminal, run `stty sane`"
 )
 
 
@@ -28,16 +28,16 @@ ORPHANED = (
     epilog="""\b
     Examples:
       lanes dashboard --read-only
-      lanes dashboard --serve              in a browser, to look
-      lanes dashboard --serve --write      in a browser, to act too
+      lanes dashboard --serve              in a browser, read-only
+      lanes dashboard --serve --write      in a browser, with actions
     """,
 )
-@click.option("--read-only", is_flag=True, help="Look, and act on nothing.")
+@click.option("--read-only", is_flag=True, help="Only show; refuse every action.")
 @click.option("--watch", is_flag=True, help="Print the lanes again whenever they change, without a screen.")
 @click.option("--ascii/--unicode", "plain", default=None, help="Draw with ASCII only, or not; remembered.")
-@click.option("--serve", is_flag=True, help="Serve it to browsers of this machine, read-only; needs the extra `web`.")
-@click.option("--write", is_flag=True, help="With --serve: act on lanes too. Shown in red.")
-@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: another port than 8767; 0: any.")
+@click.option("--serve", is_flag=True, help="Serve it to browsers on this machine, read-only; needs the extra `web`.")
+@click.option("--write", is_flag=True, help="With --serve: allow actions. Shown in red.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: the port, instead of 8767; 0: any free one.")
 @click.option("--in-tab", is_flag=True, hidden=True)
 @click.pass_context
 @pass_session
@@ -59,9 +59,9 @@ def dashboard(
     does. With --serve it is a page in a browser, which asks for a token.
     """
     if not serve and (write or port is not None):
-        ctx.fail("--write and --port are for --serve")
+        ctx.fail("--write and --port need --serve")
     if serve and (watch or (write and read_only)):
-        ctx.fail("--serve goes with --write or with --read-only, and not with --watch")
+        ctx.fail("--serve cannot be used with --watch, nor with --write and --read-only together")
     still = not (in_tab or serve) and (watch or not _on_a_terminal())
     if still and session.json:
         from lanes.commands.operate.list import command as list_command

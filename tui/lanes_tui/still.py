@@ -52,7 +52,7 @@ async def _drawn(source: Source, titles: tuple[str, ...]) -> str:
     silences = await source.silences()
     window = await source.window(LaneFilter(), 0, MOST, order=USUAL_ORDER)
     if not window.rows:
-        return f"no lane yet: {first_send(source)}"
+        return f"no lanes yet: {first_send(source)}"
     sight = ViewedAt.of(window.at, source.now(), by_run(silences, window.at))
     rows = [titles, *(tuple(columns.plain(title, lane, sight) for title in titles) for lane in window.rows)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(titles))]

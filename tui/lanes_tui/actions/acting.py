@@ -162,7 +162,7 @@ class ActionRun:
 
     def _outcome_of(self, answer: Any) -> tuple[str, str, bool]:
         if isinstance(answer, Changed):
-            return "changed", f"changed: it is at epoch {answer.epoch} now, and was left alone", True
+            return "changed", f"changed: it is now at epoch {answer.epoch}, and was left alone", True
         if isinstance(answer, LanesError):
             return "not done", f"not done: {answer}", True
         word, sentence, grave = self.action.verb.outcome(answer)

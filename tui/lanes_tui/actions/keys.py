@@ -31,13 +31,13 @@ KEYS: dict[str, KeyMeaning] = {
     "right": KeyMeaning("right", "Right", "Right"),
     "page up": KeyMeaning("pageup,ctrl+u", "Page up", "Page up"),
     "page down": KeyMeaning("pagedown,ctrl+d", "Page down", "Page down"),
-    "first": KeyMeaning("home,g", "First", "The first one"),
-    "last": KeyMeaning("end,G", "Last", "The last one"),
+    "first": KeyMeaning("home,g", "First", "To the top"),
+    "last": KeyMeaning("end,G", "Last", "To the bottom"),
     # screens
-    "open": KeyMeaning("enter", "Open", "Open what the cursor is on; in a field or a question: accept it", "⏎"),
-    "back": KeyMeaning("escape", "Back", "Back: leave what was begun, clear the filter, or close", "esc"),
-    "leave": KeyMeaning("q", "Quit", "Close this screen; the main one: quit"),
-    "interrupt": KeyMeaning("ctrl+c", "Quit", "The same, from everywhere"),
+    "open": KeyMeaning("enter", "Open", "Open the row under the cursor; in a field or a question: accept", "⏎"),
+    "back": KeyMeaning("escape", "Back", "Back: cancel, clear the filter, or close", "esc"),
+    "leave": KeyMeaning("q", "Quit", "Close this screen; on the main screen: quit"),
+    "interrupt": KeyMeaning("ctrl+c", "Quit", "Cancel, close or quit, on every screen"),
     "help": KeyMeaning("question_mark", "Help", "Help", "?"),
     "commands": KeyMeaning("colon", "Commands", "Commands, by name", ":"),
     "suspend": KeyMeaning("ctrl+z", "Suspend", "Suspend: back to the shell, `fg` returns"),
@@ -47,68 +47,70 @@ KEYS: dict[str, KeyMeaning] = {
     "dead letters": KeyMeaning("D", "Dead letters", "Dead letters"),
     # what is shown
     "filter": KeyMeaning("slash", "Filter", "Filter", "/"),
-    "complete": KeyMeaning("tab", "Complete", "Take the word that is proposed"),
-    "search": KeyMeaning("ctrl+f,f3", "Go to", "Go to a lane by a part of its key", "^f"),
-    "next": KeyMeaning("n", "Next", "The next lane with that part"),
-    "previous": KeyMeaning("N", "Previous", "The one before"),
+    "complete": KeyMeaning("tab", "Complete", "Accept the suggested word"),
+    "search": KeyMeaning("ctrl+f,f3", "Go to", "Go to a lane by part of its key", "^f"),
+    "next": KeyMeaning("n", "Next", "The next lane with that part of its key"),
+    "previous": KeyMeaning("N", "Previous", "The previous one"),
     "sort": KeyMeaning("s", "Sort", "Sort by the next column"),
     "reverse": KeyMeaning("S", "Reverse", "Reverse the order"),
     "columns": KeyMeaning("c", "Columns", "Choose the columns"),
-    "usual": KeyMeaning("u", "Usual", "The usual columns"),
-    "view": KeyMeaning("1,2,3,4,5,6,7,8,9", "View", "The view that was kept under this number"),
-    "keep view": KeyMeaning("M", "Keep view", "Keep this view, under the number that is pressed next"),
-    "groups": KeyMeaning("L", "Groups", "Fold the lanes by the first parts of their keys"),
-    "fold": KeyMeaning("left_square_bracket", "Fewer parts", "Fold by fewer parts of the keys", "["),
-    "unfold": KeyMeaning("right_square_bracket", "More parts", "Fold by more parts of the keys", "]"),
-    "freeze": KeyMeaning("f", "Freeze", "Let nothing change by itself; again: follow"),
+    "usual": KeyMeaning("u", "Usual", "The default columns"),
+    "view": KeyMeaning("1,2,3,4,5,6,7,8,9", "View", "Show the view kept under this number"),
+    "keep view": KeyMeaning("M", "Keep view", "Keep this view: press its number next"),
+    "groups": KeyMeaning("L", "Groups", "Group the lanes by the first parts of their keys"),
+    "fold": KeyMeaning("left_square_bracket", "Fewer parts", "Group by fewer parts of the keys", "["),
+    "unfold": KeyMeaning("right_square_bracket", "More parts", "Group by more parts of the keys", "]"),
+    "freeze": KeyMeaning("f", "Freeze", "Freeze the screen; again: follow"),
     "faster": KeyMeaning("plus,equals_sign", "Faster", "Refresh more often", "+"),
     "slower": KeyMeaning("minus", "Slower", "Refresh less often", "-"),
     "refresh": KeyMeaning("r", "Refresh", "Refresh"),
-    "follow": KeyMeaning("F", "Follow", "After an action follow the lane, or stay at its place in the list"),
-    "mute": KeyMeaning("B", "Mute", "Ring when a run falls silent, or not"),
-    "detail": KeyMeaning("v", "Detail", "Detail below"),
+    "follow": KeyMeaning("F", "Follow", "After an action: follow the lane, or keep the place in the list"),
+    "mute": KeyMeaning("B", "Mute", "Bell when a run falls silent: on or off"),
+    "detail": KeyMeaning("v", "Detail", "Show or hide the detail"),
     "wrap": KeyMeaning("w", "Wrap", "Wrap the lines of the message, or cut them"),
-    "tail": KeyMeaning("t", "Tail", "Follow the newest, or not"),
+    "tail": KeyMeaning("t", "Tail", "Follow the newest events: on or off"),
     "bundle": KeyMeaning("b", "Bundle", "The same event of many lanes in one line, or one by one"),
     "zone": KeyMeaning("z", "Time zone", "Times in UTC, or in the zone of this machine"),
-    "theme": KeyMeaning("T", "Theme", "Another theme"),
-    "ascii": KeyMeaning("X", "ASCII", "Draw with ASCII only, or not"),
+    "theme": KeyMeaning("T", "Theme", "The next theme"),
+    "ascii": KeyMeaning("X", "ASCII", "Draw with ASCII only: on or off"),
     # choosing
-    "mark": KeyMeaning("space", "Mark", "Mark, or take the mark away", "␣"),
-    "mark range": KeyMeaning("V,ctrl+@,ctrl+space", "Mark range", "Begin a range of marks; again ends it", "V"),
+    "mark": KeyMeaning("space", "Mark", "Mark or unmark", "␣"),
+    "mark range": KeyMeaning("V,ctrl+@,ctrl+space", "Mark range", "Start a range of marks; again: end it", "V"),
     "mark all": KeyMeaning("ctrl+a", "Mark all", "Mark everything that matches", "^a"),
-    "mark others": KeyMeaning("i", "Invert marks", "Mark what is not marked, and only that"),
-    "mark none": KeyMeaning("U", "Unmark all", "Take every mark away"),
+    "mark others": KeyMeaning("i", "Invert marks", "Invert the marks"),
+    "mark none": KeyMeaning("U", "Unmark all", "Remove all marks"),
     # acting
     "abort": KeyMeaning("a", "Abort", "Abort"),
-    "force": KeyMeaning("A", "Force", "Abort by force: without a grace"),
+    "force": KeyMeaning("A", "Force", "Abort by force: no grace period"),
     "pause": KeyMeaning("p", "Pause", "Pause, or resume what is paused"),
-    "pause all": KeyMeaning("P", "Pause all", "Pause every lane, lanes to come too; or resume"),
-    "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane, its last one"),
-    "ack": KeyMeaning("K", "Ack", "Take note of an errored or aborted lane: it is idle"),
-    "new conversation": KeyMeaning("C", "New talk", "Begin a new conversation: what was said is not told any more"),
-    "message": KeyMeaning("m", "Message", "Message to the lane, or the answer to its question"),
+    "pause all": KeyMeaning("P", "Pause all", "Pause every lane, future ones too; or resume"),
+    "retry": KeyMeaning("R", "Retry", "Retry a failed message; of a lane: its last one"),
+    "ack": KeyMeaning("K", "Ack", "Acknowledge an errored or aborted lane: it turns idle"),
+    "new conversation": KeyMeaning("C", "New talk", "Start a new conversation: earlier turns are not sent any more"),
+    "message": KeyMeaning("m", "Message", "Send the lane a message, or answer its question"),
     "drop": KeyMeaning("d", "Drop", "Drop a waiting message"),
     "prune": KeyMeaning("x", "Prune", "Delete this dead letter and all that failed before it"),
     "drain": KeyMeaning("W", "Drain", "Drain a gateway: it claims nothing more"),
-    "reset": KeyMeaning("ctrl+r", "Reset", "Ask a provider again at once: end its cooldown", "^r"),
+    "reset": KeyMeaning("ctrl+r", "Reset", "End a provider's cooldown: ask it again now", "^r"),
     "yes": KeyMeaning("y", "Yes", "Yes, in a question"),
-    "keep gateway": KeyMeaning("l", "Leave running", "Leave the gateway running, where it is asked"),
-    "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action that goes on"),
-    "outcomes": KeyMeaning("o", "Outcomes", "Outcomes of the last action on many"),
-    "steer": KeyMeaning("ctrl+t", "Steer", "Give it to the run while that works; else it waits like a message", "^t"),
+    "keep gateway": KeyMeaning("l", "Leave running", "When asked on quitting: leave the gateway running"),
+    "stop": KeyMeaning("ctrl+k", "Stop", "Stop the action in progress"),
+    "outcomes": KeyMeaning("o", "Outcomes", "Outcomes of the last bulk action"),
+    "steer": KeyMeaning(
+        "ctrl+t", "Steer", "Give the text to the current run; if not taken, it waits in the queue", "^t"
+    ),
     "send": KeyMeaning("ctrl+s", "Send", "Send", "^s"),
     # taking along
-    "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the command that does the same"),
-    "export": KeyMeaning("e", "Export", "Export the lanes of the filter as JSON"),
+    "copy": KeyMeaning("Y", "Copy", "Copy the key of the lane; in a question: the equivalent command"),
+    "export": KeyMeaning("e", "Export", "Export the filtered lanes as JSON"),
     "screenshot": KeyMeaning("E", "Screenshot", "Screenshot, as SVG"),
 }
 
 
 #: The sections of the help, by the meaning that begins each.
 SECTIONS = {
-    "up": "MOVING", "open": "SCREENS", "filter": "WHAT IS SHOWN", "mark": "CHOOSING", "abort": "ACTING",
-    "copy": "TAKING ALONG",
+    "up": "MOVING", "open": "SCREENS", "filter": "WHAT IS SHOWN", "mark": "MARKING", "abort": "ACTING",
+    "copy": "COPYING AND SAVING",
 }  # fmt: skip
 
 
@@ -117,9 +119,9 @@ def usable(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     accepted, wrong = dict(keymap), {}
     for name, chosen in keymap.items():
         if name not in KEYS:
-            wrong[name] = "nothing is called so"
+            wrong[name] = "no action has this name"
         elif unknown := [key for key in chosen.split(",") if not _is_key(key)]:
-            wrong[name] = f"{unknown[0]!r} is no key"
+            wrong[name] = f"{unknown[0]!r} is not a key"
     while True:  # a refused entry has its usual keys again, which may collide with other entries
         accepted = {name: keys for name, keys in accepted.items() if name not in wrong}
         owners: dict[str, list[str]] = {}
@@ -133,7 +135,9 @@ def usable(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             return accepted, [f"{name} = {keymap[name]!r}: {why}" for name, why in wrong.items()]
         for key, names in twice:
             wrong |= {
-                name: f"{key!r} is {next(n for n in names if n != name)!r} too" for name in names if name in accepted
+                name: f"{key!r} is also used by {next(n for n in names if n != name)!r}"
+                for name in names
+                if name in accepted
             }
 
 

@@ -128,7 +128,7 @@ class LaneSubject(ActionSubject):
         if self.lane is None or self.count > 1:
             return self.question(words.counted(self.count, "lane"))
         if self.action.verb.name == "abort":
-            return self.question("this run" if self.lane.run_id is not None else "what ran before")
+            return self.question("this run" if self.lane.run_id is not None else "the message that ran before")
         return super().title()
 
     def possible(self) -> bool:
@@ -151,7 +151,7 @@ class LaneSubject(ActionSubject):
             sentence = (
                 "The lane is taken from its owner" if self.count == 1 else "The lanes are taken from their owners"
             )
-            effects.append(text.line((f"{sentence} at once, with no grace to stop the run.", "warn")))
+            effects.append(text.line((f"{sentence} immediately: the run gets no grace period.", "warn")))
         if self._retries and self.possible():
             effects.append(text.line((_CONSEQUENCES["retry message"], "warn")))
         return effects
@@ -161,7 +161,7 @@ class LaneSubject(ActionSubject):
         if self.lane is None:
             return [text.line((text.key_of(mark.key), "strong")), *self._effects()]
         if mark.epoch not in (None, self.lane.epoch):
-            moved = f"It has moved on to epoch {self.lane.epoch}; it is left alone, since epoch {mark.epoch} was meant."
+            moved = f"The lane is now at epoch {self.lane.epoch}, not {mark.epoch}: it will be left alone."
             return [text.line((text.key_of(mark.key), "strong")), text.line((moved, "warn")), *self._effects()]
         paused = self.lane.paused if self.action.verb.name == "resume" else None
         until = "" if paused is None or paused.until is None else f", until {self._sight().moment(paused.until)}"
@@ -202,7 +202,7 @@ class LaneSubject(ActionSubject):
         if moved:
             warnings.append(f"{words.counted(moved, 'lane')} moved on since being marked, and will be left alone.")
         if unfit:
-            warnings.append(f"For {words.counted(unfit, 'lane')} in another state there is nothing to do.")
+            warnings.append(f"Nothing to do for {words.counted(unfit, 'lane')} in another state.")
         return warnings
 
     def words(self) -> list[str] | None:
@@ -334,7 +334,7 @@ def _marked(mark: MarkedLane, *, epoch: bool) -> Content:
 
 _CONSEQUENCES = {
     "retry message": "A retry is a new message at the tail of its lane. What the first try did is not undone.",
-    "drop message": "It is not answered any more. The journal keeps what it was.",
+    "drop message": "A dropped message gets no answer. Its text stays in the journal.",
 }
 
 
@@ -367,7 +367,7 @@ def _abort_effects(tally: Tally, scope: Scope) -> Content:
         before = " that ran before" if scope is Scope.RUN else ""
         ends.append(f"{words.counted(ended, 'waiting message')}{before}")
     if not ends:
-        return text.line(("Nothing runs, and nothing that ran before waits: there is nothing to abort.", "warn"))
+        return text.line(("No run, and no waiting message that ran before: nothing to abort.", "warn"))
     keeps = f"; {words.counted(kept, 'waiting message')} {'is' if kept == 1 else 'are'} kept" if kept else ""
     return text.line(("Ends ", "muted"), (" and ".join(ends), "warn"), (f"{keeps}.", "muted"))
 

@@ -18,7 +18,7 @@ from lanes_tui.sources.source import AsOf, Source
 PAUSE_ALL = OfferedAction("pause all", pause_all, "Pause {}", "Pause")
 RESUME_ALL = OfferedAction("resume all", resume_all, "Resume {}", "Resume", grave=True)
 DRAIN = OfferedAction("drain", drain, "Drain {}", "Drain", grave=True)
-RESET = OfferedAction("reset", reset_provider, "Ask {} again at once", "Reset")
+RESET = OfferedAction("reset", reset_provider, "Ask {} again now", "Reset")
 
 
 class OwnerSubject(ActionSubject):
@@ -33,13 +33,13 @@ class OwnerSubject(ActionSubject):
     def lines(self) -> list[Content]:
         held = sum(owner.held for owner in self.owners)
         holds = "It holds" if self.count == 1 else "They hold"
-        runs = f"{holds} {words.counted(held, 'lane')}: each run may end for 30 s, then it is cut and goes"
+        runs = f"{holds} {words.counted(held, 'lane')}: each run may end in this time, then it is cut and goes"
         return [
             *self.named(
                 text.line((f"{owner.host}:{owner.pid}", "strong"), (f"  gateway {owner.id}", "muted"))
                 for owner in self.owners
             ),
-            text.line(f"{runs} on as its policy says." if held else "Nothing is held just now."),
+            text.line(f"{runs} on as its policy says." if held else "No lane is held now."),
             text.line(("Nothing more is claimed until the process is started again.", "warn")),
         ]
 
@@ -65,9 +65,9 @@ class ProviderSubject(ActionSubject):
     def lines(self) -> list[Content]:
         looks = [(each.name, words.look_of_provider(each, self._wall)) for each in self.providers]
         named = (text.line((name, "strong"), (f"  {each.symbol} {each.word}", each.tone)) for name, each in looks)
-        after = "What waits for it may start at once. If it fails again, it cools again."
+        after = "Messages that wait for it may start now. If it fails again, it cools again."
         well = all(each.health is Health.WELL for each in self.providers)
-        return [*self.named(named), text.line("Nothing is known against it." if well else after)]
+        return [*self.named(named), text.line("There is no cooldown to end." if well else after)]
 
     def words(self) -> list[str] | None:
         return ["providers", "reset", self.providers[0].name] if self.count == 1 else None
@@ -102,25 +102,21 @@ class EveryLaneSubject(ActionSubject):
         if self._pause is not None:
             lines = [self._pause_line(self._pause)]
             if now is None or (now.match, now.at) != (self._pause.match, self._pause.at):
-                sentence = (
-                    "It has ended."
-                    if now is None
-                    else f"It has ended, and is left alone what is paused by {now.by} now."
-                )
+                sentence = "It has ended." if now is None else f"It has ended. The newer pause by {now.by} stays."
                 return [*lines, text.line((sentence, "warn"))]
-            muted = "Lanes that are paused themselves, or by another glob, stay paused."
+            muted = "Lanes that are paused individually, or by another glob, stay paused."
             return [*lines, text.line((muted, "muted"))]
         counts = self._status.record.counts
         runs = words.counted(counts.lanes.get(LaneState.RUNNING, 0), "run")
         replaced = (
-            []
-            if now is None
-            else [self._pause_line(now), text.line(("The new pause takes the place of this one.", "bad"))]
+            [] if now is None else [self._pause_line(now), text.line(("The new pause replaces this one.", "bad"))]
         )
         return [
             *replaced,
-            text.line("Nothing is claimed any more, by any gateway, and over restarts: ", ("lanes to come too", "bad")),
-            text.line(f"What runs goes on ({runs}), what waits is kept ({words.number(counts.messages.queued)})."),
+            text.line("No gateway claims anything more, even after a restart: ", ("future lanes too", "bad")),
+            text.line(
+                f"Current runs go on ({runs}), waiting messages are kept ({words.number(counts.messages.queued)})."
+            ),
         ]
 
     def _pause_line(self, pause: GlobPause) -> Content:

@@ -51,11 +51,11 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._title, self._lines = Sheet(id="dialog-title"), Sheet(wrap=True, id="dialog-lines")
         self._same, self._problem = Sheet(wrap=True, id="same"), Sheet(wrap=True, id="refused")
         self._number = NumberInput(compact=True, id="number", max_length=9)
-        usual = "as long as it usually takes" if action.verb.name == "drain" else "until it is resumed"
+        usual = "the configured time" if action.verb.name == "drain" else "until it is resumed"
         # a character that is typed on a button begins the text: the focus must not select it
         options: dict[str, Any] = {"compact": True, "select_on_focus": False}
         self._duration = FieldInput(id="duration", placeholder=f"{usual}; or 10m, 1h, 2d", **options)
-        self._reason = FieldInput(id="reason", placeholder="why; it is kept in the journal", **options)
+        self._reason = FieldInput(id="reason", placeholder="why; kept in the journal", **options)
         self._scope = WordChoice(tuple(Scope), id="scope")
         self._no = KeyButton("Cancel", "back", "dismiss", id="no")
         grave = "-grave" if action.grave else None
@@ -92,7 +92,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         try:
             await self.subject.load(self._source)
         except Lost as lost:
-            self._show_note(f"not known by now: {lost}")
+            self._show_note(f"cannot be read: {lost}")
         self.update()
         if not self.is_open:
             return
@@ -140,7 +140,7 @@ class ActionDialog(Dialog[dict[str, Any] | None]):
         self._title.show([text.line((self.subject.title(), "accent"))])
         self._lines.show(self.subject.lines())
         command = self.command
-        then = "; it is for what fits the filter by then" if "--filter" in (self.subject.words() or ()) else ""
+        then = "; acts on what matches when run" if "--filter" in (self.subject.words() or ()) else ""
         same = [] if command is None else [text.line((f"{self._copy_key} copies{then}  $ {command}", "muted"))]
         self._same.show(same)
         self._fields["number"].display = bool(self._wanted)

@@ -35,7 +35,7 @@ class ColumnsDialog(Dialog[tuple[str, ...] | None]):
         with Vertical(id="dialog"):
             yield Sheet([text.line(("Columns", "accent"))], id="dialog-title")
             yield Sheet(id="dialog-lines")
-            keys = (("space", "show or hide"), ("u", "the usual ones"), ("enter", "keep"), ("esc", "cancel"))
+            keys = (("space", "show or hide"), ("u", "defaults"), ("enter", "keep"), ("esc", "cancel"))
             yield Sheet([text.joined(text.line((key, "accent"), f" {does}") for key, does in keys)], id="dialog-keys")
 
     def on_mount(self) -> None:

@@ -81,12 +81,12 @@ def _signs(signs: Sequence[str]) -> Content:
 def lane_signs() -> list[Content]:
     """The legend of lanes: states and symbols."""
     signs = (
-        (words.AWAITING, "its run asks its sender: m answers"),
-        (words.PARKED, "its message waits for a provider, and is tried again by itself"),
-        (words.PAUSED, "nothing is claimed: by a person, a budget, a guard against loops, or for processes left over"),
+        (words.AWAITING, "its run asked the sender a question: m answers"),
+        (words.PARKED, "its message waits for a provider, and is retried automatically"),
+        (words.PAUSED, "nothing is claimed: paused by a person, a budget, a loop guard, or due to leftover processes"),
         (words.ABORTING, "an abort was requested, and its owner has not confirmed it yet"),
-        (words.UNSEEN, "was held in another program's gateway, which does not answer any more"),
-        (words.GHOST, "in another program's gateway (source:NAME), which counts no such run"),
+        (words.UNSEEN, "was held in another program's gateway, which no longer answers"),
+        (words.GHOST, "another program's gateway (source:NAME) lists it as running, but nothing runs"),
     )
     return [
         text.line(("STATES", "head")),
@@ -95,6 +95,6 @@ def lane_signs() -> list[Content]:
             text.line((f"{look.symbol} {look.word}".ljust(12), look.tone), (meaning, "muted"))
             for look, meaning in signs
         ),
-        text.line(("SILENT with a limit behind it: half of that limit or more has passed without progress.", "muted")),
-        text.line(("A beat with ! behind it: the owner is dead or silent.", "muted")),
+        text.line(("SILENT with a limit after it: half of that limit or more has passed without progress.", "muted")),
+        text.line(("A beat with ! after it: the owner is dead or silent.", "muted")),
     ]

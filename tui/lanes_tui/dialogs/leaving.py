@@ -31,7 +31,9 @@ class LeavingDialog(Dialog[Leaving | None]):
     ]
 
     def compose(self) -> ComposeResult:
-        explanation = "This dashboard came with a gateway. Stopping it lets runs end first; what waits is kept."
+        explanation = (
+            "A gateway was started with this dashboard. If stopped, it lets runs end first and keeps what waits."
+        )
         with Vertical(id="dialog"):
             yield Sheet([text.line(("Quit", "accent"))], id="dialog-title")
             yield Sheet([text.line(explanation)], wrap=True, id="dialog-lines")

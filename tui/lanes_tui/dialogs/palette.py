@@ -74,7 +74,7 @@ class Palette(Dialog[Command | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield FilterLine(FilterInput(placeholder="what is to be done?", compact=True), sign=": ")
+            yield FilterLine(FilterInput(placeholder="which command?", compact=True), sign=": ")
             rows = Rows(id="commands")
             rows.can_focus = False  # a click on a command leaves the focus in the field
             yield rows

@@ -108,7 +108,7 @@ def summary(run: ActionRun) -> Content:
     if run.problem is not None:
         pieces.append(text.line((f"{left} not tried: {run.problem}", "bad")))
     elif run.done < len(run.targets):
-        clause = f"{left} not begun or not waited for: stopped" if run.ended else f"{left} under way"
+        clause = f"{left} not started or result unknown: stopped" if run.ended else f"{left} under way"
         pieces.append(text.line((clause, "warn" if run.ended else "muted")))
     return text.joined(pieces, "   ")
 

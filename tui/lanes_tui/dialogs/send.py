@@ -125,7 +125,7 @@ class SendDialog(Dialog[Message | None]):
     @on(PasteRefused)
     def _too_long(self) -> None:
         self._refuse(
-            f"not pasted: here, a message has at most {MOST_WRITTEN} characters; `lanes send` takes longer ones"
+            f"not pasted: a message here has at most {MOST_WRITTEN} characters; for a longer one use `lanes send`"
         )
 
     def action_send(self) -> None:
@@ -135,7 +135,7 @@ class SendDialog(Dialog[Message | None]):
         if self._steers:
             self._send_once(steers=True)
         else:
-            self._refuse("nothing runs that could be steered: ctrl+s sends it")
+            self._refuse("there is no run to steer: ctrl+s sends the text")
 
     def _send_once(self, *, steers: bool) -> None:
         typed = self.query_one(Writing).text
@@ -145,7 +145,7 @@ class SendDialog(Dialog[Message | None]):
             self._under_way = True
             self._send(typed, steers=steers)
         else:
-            self._refuse("there is nothing to send yet")
+            self._refuse("nothing to send: the text is empty")
 
     @work
     async def _send(self, typed: str, *, steers: bool) -> None:

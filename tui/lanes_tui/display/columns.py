@@ -266,7 +266,7 @@ def _elsewhere(seen: WatchedLane, sight: ViewedAt) -> CellParts:
     """What is to be said of a lane in another program's gateway."""
     clauses = []
     if seen.state is WatchedState.STALE:
-        clauses.append("its row says that it runs, and nothing does")
+        clauses.append("its row says running, but nothing runs")
     if seen.gateway is not SourceState.CONNECTED:
         since = seen.gateway_since
         lasts = "" if since is None else f" for {words.short(sight.wall - since)}"

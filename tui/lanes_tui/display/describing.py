@@ -70,7 +70,7 @@ def message_whole(message: Message, sight: ViewedAt) -> list[Content]:
         lines += [text.line(("REPLY", "head"), (_by(message), "muted")), *text.prose(replied(message), "good")]
         lines += attempt_lines(message.attempts, sight)
     elif message.reply_so_far is not None:
-        lines += [text.line(("REPLY SO FAR, ITS END", "head")), *text.prose(message.reply_so_far)]
+        lines += [text.line(("REPLY SO FAR (ITS END)", "head")), *text.prose(message.reply_so_far)]
     if message.error is not None:
         lines.append(text.line(("ERROR ", "head"), (message.error.cause, "errored")))
         lines += text.prose(message.error.message)

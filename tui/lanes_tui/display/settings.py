@@ -31,7 +31,7 @@ EDITION = 2
 MOST_PARTS = 8
 #: How many typed filters are kept.
 MOST_FILTERS = 50
-HEAD = "# Written by the dashboard of lanes. Delete a line, or the file, for what is usual.\n"
+HEAD = "# Written by the dashboard of lanes. Delete a line, or the file, to restore defaults.\n"
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ class SilenceAlarm:
 
 def _sentence(fallen: list[Silence]) -> str:
     first = fallen[0]
-    limit = "no limit ends it" if first.limit_ms is None else f"of {span(first.limit_ms)} ({first.limit})"
+    limit = "no limit set" if first.limit_ms is None else f"of {span(first.limit_ms)} ({first.limit})"
     provider = "" if first.provider is None else f" at {first.provider}"
     sentence = f"{text.key_of(first.key)} has been silent for {span(first.silent_ms)}, {limit}{provider}"
     more = f"; {words.number(len(fallen) - 1)} more" if len(fallen) > 1 else ""

@@ -219,14 +219,16 @@ class Arranging(Board):
         self.settings.muted = not self.settings.muted
         self.settings.save()
         self.update_header()
-        self.show_notice("no bell when a run falls silent" if self.settings.muted else "a bell when a run falls silent")
+        self.show_notice("bell for silent runs: off" if self.settings.muted else "bell for silent runs: on")
 
     def action_follow(self) -> None:
         """Switch between following a lane after an action, and staying at its place in the list."""
         self.settings.follow = not self.settings.follow
         self.settings.save()
         self.show_notice(
-            "after an action: follow the lane" if self.settings.follow else "after an action: stay at the place"
+            "after an action: follow the lane"
+            if self.settings.follow
+            else "after an action: keep the place in the list"
         )
 
     # --------------------------------------------------------------------------------------- views
@@ -235,7 +237,7 @@ class Arranging(Board):
         """Keep the view under the number that is pressed next; a second press cancels that."""
         self._keeping = not self._keeping
         if self._keeping:
-            self.show_notice("keep this view under which number? 1 to 9")
+            self.show_notice("press a number, 1 to 9, to keep this view")
 
     def action_view(self, number: int) -> None:
         """Restore the view of this number; or keep the current one under it, after ``action_keep_view``."""
@@ -247,7 +249,7 @@ class Arranging(Board):
             return
         view = self.views.numbered.get(str(number))
         if view is None:
-            self.show_notice(f"no view {number} is kept: M, then {number}, keeps this one", grave=True)
+            self.show_notice(f"there is no view {number}: press M, then {number}, to keep this one", grave=True)
         else:
             self.take_up(view)
 

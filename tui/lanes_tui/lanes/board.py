@@ -129,7 +129,7 @@ class Board(Marking[MarkedLane]):
     def may_mark(self) -> bool:
         """Whether the filter line is understood, so that the lanes it names are listed; says why not."""
         if self.problem is not None:
-            self.show_notice(f"nothing is marked by a filter that is not understood: {self.problem}", grave=True)
+            self.show_notice(f"nothing marked, the filter is not understood: {self.problem}", grave=True)
         return self.problem is None
 
     def update_marks(self) -> None:

@@ -24,4 +24,4 @@ def write(content: str, kind: str, at: int, folder: Path) -> Path:
             continue
         path.write_text(content, encoding="utf-8")
         return path
-    raise FileExistsError(f"lanes-{stamp} exists a hundred times")
+    raise FileExistsError(f"too many files are named lanes-{stamp}")

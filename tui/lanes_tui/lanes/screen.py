@@ -119,7 +119,7 @@ class MainScreen(Arranging):
         self.update_header()
         if self.settings.broken is not None:
             self.show_notice(
-                text.line(f"the settings cannot be read, and are left as they are: {self.settings.broken}"), grave=True
+                text.line(f"the settings cannot be read and are left unchanged: {self.settings.broken}"), grave=True
             )
         self.run_worker(self.looking.run(), name="follow")
         self.set_interval(1.0, self._tick)

@@ -68,7 +68,9 @@ class DeadLettersScreen(MarkedList[int]):
         layout = FixedLayout.of((*_COLUMNS, *last), width)
         self.heads.show([layout.heads()])
         rows = [ListRow(str(letter.id), layout.line(_cells(letter, sight, layout))) for letter in page.messages]
-        nothing = "no dead letter fits the filter" if self.typed else "none: nothing has failed that was not retried"
+        nothing = (
+            "no dead letter fits the filter" if self.typed else "no dead letters: no failed message is left to retry"
+        )
         self.rows.show(rows, text.line((nothing, "good")), offset=self._offset, total=page.total, place=page.place)
         self.show_filter_note(self._problem)
         self.show_one()

@@ -139,7 +139,9 @@ class GroupsScreen(Watching):
         except Lost:
             return False
         if len(found) > MOST:
-            self.show_notice(text.line(f"it has more than {words.number(MOST)} lanes: fold by more parts"), grave=True)
+            self.show_notice(
+                text.line(f"this group has more than {words.number(MOST)} lanes: group by more parts"), grave=True
+            )
             return False
         self._marks.update((mark.key, mark) for mark in found)
         return True

@@ -89,9 +89,9 @@ class Guarded(ClosingScreen[None]):
         if self.source.read_only:
             return "this dashboard is read-only"
         if self.freshness.lost is not None:
-            return "the source cannot be read: nothing is acted on"
+            return "the source cannot be read: actions are refused"
         if self.freshness.replaced:
-            return "its file is another one than this dashboard began with: nothing is acted on"
+            return "the database file was replaced: restart the dashboard to act on the new one"
         return None
 
     def is_blind(self, action: str) -> bool:
@@ -104,12 +104,12 @@ class Guarded(ClosingScreen[None]):
         if action == "message":  # its dialog opens in any case: what is typed next is for that
             return False
         if self.is_blind(action):
-            self.show_notice(self.refusal or "what it would be for is not shown yet: press it again", grave=True)
+            self.show_notice(self.refusal or "nothing is loaded yet: press the key again", grave=True)
             return True
         rows = self.rows_of(action)
         if rows is None or rows.hold():
             return False
-        self.show_notice(f"another {rows.OF_ROW} came under the cursor just now: press it again", grave=True)
+        self.show_notice(f"the cursor is now on another {rows.OF_ROW}: press the key again", grave=True)
         return True
 
     @abstractmethod
@@ -120,7 +120,7 @@ class Guarded(ClosingScreen[None]):
         """Whether an action may begin; says why not."""
         why = self.refusal
         if any(worker.group == MARKING and worker.node is self and not worker.is_finished for worker in self.workers):
-            why = "what is to be marked is still being read: press it again"  # else it would act on the cursor's lane
+            why = "the rows to mark are still being read: press the key again"  # else it would act on the cursor's lane
         if why is not None:
             self.show_notice(why, grave=True)
         return why is None

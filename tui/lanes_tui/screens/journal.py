@@ -135,7 +135,7 @@ class JournalScreen(Filtered):
         self.rows.tail = self.tail
         self.rows.show(
             [ListRow(str(group.first.id), self._line(group, sight)) for group in self._groups],
-            text.line(("no event fits the filter" if self.typed else "nothing has happened yet", "muted")),
+            text.line(("no event fits the filter" if self.typed else "no events yet", "muted")),
         )
         tail = f"tail {'on' if self.tail else 'off'}"
         like = "bundled" if self.together else "one by one"

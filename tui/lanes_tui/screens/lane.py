@@ -72,7 +72,7 @@ class LaneScreen(Watching):
     def title_line(self) -> Content:
         if self._missing or self._detail is None:
             return text.line(
-                (text.key_of(self.lane_key), "strong"), ("  is there no more" if self._missing else "", "bad")
+                (text.key_of(self.lane_key), "strong"), ("  no longer exists" if self._missing else "", "bad")
             )
         return title(self._detail.lane, self._detail.run, self.sight())
 

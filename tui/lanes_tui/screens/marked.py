@@ -133,9 +133,9 @@ class Marking(Guarded, Generic[Mark]):
             self.show_notice(f"not marked: {error}", grave=True)
             return
         if found is None:
-            self.show_notice("where the range began is not listed any more", grave=True)
+            self.show_notice("the row where the range began is no longer listed", grave=True)
         elif len(found) > MOST:
-            self.show_notice(f"more than {words.number(MOST)} match: filter first", grave=True)
+            self.show_notice(f"more than {words.number(MOST)} match: narrow the filter", grave=True)
         else:
             self._toggle(found) if invert else self.marks.update(found)
             self.update_marks()

@@ -110,11 +110,11 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
         gateways = [owner for kind, owner, _ in targets if kind == "gateway" and owner.alive]
         if not gateways:
             kind, first, _ = targets[0]
-            why = "holds for its own code, and claims nothing else: abort the lane"
+            why = "holds lanes for its own code and cannot be drained: abort the lane instead"
             if first.is_stopped:
                 why = f"is stopped: `kill -CONT {first.pid}` lets it go on"
             elif not first.alive:
-                why = "does not live: what it held is taken back by the others"
+                why = "is dead or silent: the other gateways take back its lanes"
             self.show_notice(f"{kind} {first.id} {why}", grave=True)
             return
 
@@ -130,7 +130,7 @@ class OwnersScreen(WholeList[int, OwnerKnown]):
             self.marks.clear()
             which = " and ".join(map(str, drained))
             sentence = f"gateway {which} drains" if len(drained) == 1 else f"gateways {which} drain"
-            self.show_notice(f"{sentence}: nothing more is claimed until it is started again")
+            self.show_notice(f"{sentence}: nothing more is claimed until a restart")
 
 
 def _harm(known: OwnerKnown) -> tuple[bool, int, int, int]:

@@ -20,7 +20,7 @@ _MEANINGS = {
     Health.COOLING: "it is not asked until its cooldown is over",
     Health.PROBING: "one request at a time finds out whether it answers",
     Health.TRICKLING: "it answers again, and is asked by a few more at a time",
-    Health.TRIED_LAST: "it failed lately: other providers are asked before it",
+    Health.TRIED_LAST: "it failed recently: other providers are asked before it",
     Health.WELL: "it is asked like any other",
 }
 #: The worst first.
@@ -32,7 +32,7 @@ class ProvidersScreen(WholeList[str, Provider]):
 
     NAME, LANES_BY = "providers", "provider"
     FIELDS = ("provider", "state", "flight", "fail", "cause", "answ")
-    about = "what runs ask, and the last hour"
+    about = "state, and counts of the last hour"
     NONE = "no provider is configured here, and none is known in this database"
     HINT = "filter: a name, state:cooling cause:timeout flight:>3"
     BINDINGS: ClassVar[list[BindingType]] = [bind("reset", "reset", show=True)]

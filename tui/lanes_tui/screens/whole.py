@@ -131,7 +131,7 @@ class WholeList(MarkedList[Id], Generic[Id, Known]):
         chosen = self._typed_for(keys)
         if not marks or len(marks) > MOST:
             many = "no lane" if not marks else f"more than {words.number(MOST)} lanes"
-            self.show_notice(f"{chosen} chooses {many}", grave=True)
+            self.show_notice(f"{chosen} matches {many}", grave=True)
             return
         self.act(LaneSubject(ACTIONS[name], marks, sight=self.sight, chosen=chosen))
 

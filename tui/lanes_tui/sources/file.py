@@ -118,7 +118,7 @@ class FileSource(Source):
         """Refuse to act in another file than the first one, since what the person saw may be from that one; and in one
         that a newer program has upgraded. Raises StorageError."""
         if there != self._first:
-            raise DatabaseReplaced(self.name, "its file is another one than this dashboard began with")
+            raise DatabaseReplaced(self.name, "the file was replaced since this dashboard started")
         with translated(self.name):
             check_first(path_of(self.name), create=False, upgrade=False)
 

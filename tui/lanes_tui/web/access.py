@@ -35,7 +35,7 @@ class Access:
         hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
         named = len(hosts) == 1 and hosts[0] in self._hosts
         if not named or len(origins) > 1 or not self._origins.issuperset(origins) or (origin and not origins):
-            raise web.HTTPForbidden(text="not from here\n")
+            raise web.HTTPForbidden(text="refused: open the address that the terminal shows, on this machine\n")
 
     def knows(self, first: str) -> bool:
         """Whether the first message of a WebSocket is the token. Compared in constant time."""

@@ -33,10 +33,10 @@ def serve_dashboard(session: Session, *, port: int, writes: bool, plain: bool | 
 def _token(session: Session) -> tuple[str, str]:
     """The token, and a sentence about it: that of the environment or the configuration, else a new one."""
     if token := os.environ.get("LANES_TOKEN", "").strip():
-        return token, "its token is that of LANES_TOKEN"
+        return token, "its token is the one in LANES_TOKEN"
     config = session.configured()
     if config is not None and config.gateway.token:
-        return config.gateway.token, f"its token is that of the gateway ({config.gateway.token_name})"
+        return config.gateway.token, f"its token is the one of the gateway ({config.gateway.token_name})"
     if not is_terminal(sys.stderr):  # a log, which others may read
         raise ConfigError("a dashboard in a browser needs a token: set LANES_TOKEN, or start it on a terminal")
     token = secrets.token_urlsafe(24)

@@ -100,7 +100,7 @@ class WebServer:
     async def _get_socket(self, request: web.Request) -> web.StreamResponse:
         """Open a tab. Until it has given the token, it is a stranger."""
         if self._strangers == MOST_STRANGERS:
-            raise web.HTTPServiceUnavailable(text="too many ask at a time\n")
+            raise web.HTTPServiceUnavailable(text="too many connections without a token: try again in a moment\n")
         self._strangers += 1
         socket = web.WebSocketResponse(heartbeat=15, max_msg_size=MOST_BYTES, compress=False)
         try:

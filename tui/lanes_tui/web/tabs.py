@@ -52,7 +52,7 @@ class Tab:
                 await self._socket.send_bytes(screen)
         code = await self._process.end()
         reason = (
-            "The dashboard was left." if self._process.left else f"The dashboard ended by itself (exit code {code})."
+            "The dashboard was closed." if self._process.left else f"The dashboard ended by itself (exit code {code})."
         )
         await self.close(ENDED, reason)
 

@@ -142,7 +142,7 @@ class FilterBar(FilterLine):
     input: LaneFilterInput
 
     def __init__(self) -> None:
-        self.search = SearchInput(placeholder="a part of a key to go to", compact=True, id="search", classes="-hidden")
+        self.search = SearchInput(placeholder="part of a key to go to", compact=True, id="search", classes="-hidden")
         super().__init__(LaneFilterInput(), self.search)
 
     def search_begins(self) -> None:

@@ -40,7 +40,7 @@
     token = document.querySelector("#token").value.trim();
     document.querySelector("#token").value = "";
     if (token) start();
-    else document.querySelector("#said").textContent = "It needs the token.";
+    else document.querySelector("#said").textContent = "Enter the token.";
   });
   document.querySelector("#again").addEventListener("click", () => window.location.reload());
 })();
