@@ -126,7 +126,7 @@ def walk(seen: Terminal) -> None:
         ("O", "GATEWAY"),
         ("D", "MESSAGE #"),
         ("m", "Send ^s"),
-        (":", "what is to be done"),
+        (":", "which command?"),
     ):
         seen.press(key)
         seen.shows(shown)
