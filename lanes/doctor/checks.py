@@ -10,7 +10,7 @@ OWN_WORDS = frozenset(
     {
         "clocks", "configuration", "dead_letters", "descriptors", "disk", "draining", "file", "file_system", "folder",
         "gateway", "ghosts", "invariants", "journal", "limits", "lock", "log", "names", "owners", "permissions", "port",
-        "rows", "schema", "secrets", "sqlite", "survivors", "users",
+        "rows", "schema", "secrets", "shortages", "sqlite", "survivors", "users",
     }
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
-"""The checks of rows: waiting messages, ghosts, runs without limits, dead letters, pauses, times in the journal."""
+"""The checks of rows: waiting messages, ghosts, runs without limits, dead letters, shortages, pauses, journal times."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from lanes.context import Context
@@ -12,8 +13,8 @@ from lanes.text.spans import span
 from lanes_storage import reads
 from lanes_storage.clock import Now
 from lanes_storage.interface import Reader
-from lanes_storage.law import SIMULATED
-from lanes_storage.records import LaneCounts, OwnerRow, PauseRow
+from lanes_storage.law import SIMULATED, Edge
+from lanes_storage.records import EventRow, LaneCounts, OwnerRow, PauseRow
 
 #: How many of the latest events are checked for times that go back.
 EVENTS = 1_000
@@ -21,6 +22,14 @@ EVENTS = 1_000
 UNSEEN_MS = 60_000
 #: By how much times must go back to be reported.
 STEP_MS = 60_000
+#: What a host may lack for a run, as the causes of parks name it, and the advice.
+SHORTAGES = {
+    "no_descriptor": "raise the limit of open files (`ulimit -n`, LimitNOFILE=, --ulimit nofile=)",
+    "no_process": "end some processes, or raise their limit (`ulimit -u`, TasksMax=, --pids-limit) or the memory",
+    "no_folder": "free space on the disk of the working folders, or raise the quota or the limit of open files",
+}
+#: How long after a shortage it is reported.
+SHORT_MS = 600_000
 
 
 def check_rows(reader: Reader, ctx: Context) -> list[Check]:
@@ -29,12 +38,14 @@ def check_rows(reader: Reader, ctx: Context) -> list[Check]:
     counts = reader.read(reads.counts(now.wall))
     gateways = [owner for owner in reader.read(reads.owners()) if owner.kind == "gateway"]
     lives = any(map(Liveness(now).lives, gateways))
+    last = reader.read(reads.events(limit=EVENTS, newest=True))
     return [
         _waiting(counts) if lives or not counts.queued else _none_lives(counts, gateways, reader, ctx),
         _ghosts(counts, lives),
         _limits(counts),
         _dead_letters(counts),
-        _journal(reader),
+        *_shortages(last, now),
+        _journal(last),
     ]
 
 
@@ -75,9 +86,22 @@ def _dead_letters(counts: LaneCounts) -> Check:
     return ok("dead_letters", "no dead letter")
 
 
-def _journal(reader: Reader) -> Check:
+def _shortages(last: Sequence[EventRow], now: Now) -> list[Check]:
+    """Runs for which their host lacked something: their messages wait and are retried, which no count shows."""
+    parked = [each for each in last if each.type == Edge.PARK and now.wall - each.at < SHORT_MS]
+    found = []
+    for cause, fix in SHORTAGES.items():
+        if times := [each.at for each in parked if each.cause == cause]:
+            ago = span(max(0, now.wall - max(times)))
+            message = (
+                f"runs that met a shortage in the last {span(SHORT_MS)} ({cause}): {len(times)}, the last {ago} ago"
+            )
+            found.append(warning("shortages", message, fix))
+    return found or [ok("shortages", "no run met a shortage lately")]
+
+
+def _journal(last: Sequence[EventRow]) -> Check:
     """Events are ordered by number: a time that goes back means that a clock was set, or that hosts differ."""
-    last = reader.read(reads.events(limit=EVENTS, newest=True))
     back = max((before.at - after.at for before, after in pairwise(last)), default=0)
     if back > STEP_MS:
         message = f"times in the journal go back by {span(back)} within the last {len(last)} events"

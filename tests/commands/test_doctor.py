@@ -24,7 +24,8 @@ from lanes.host.identity import ProcessSighting, identity_of, look, this_process
 from lanes_storage import doors
 from lanes_storage.clock import system_clock
 from lanes_storage.interface import Query
-from lanes_storage.records import Ticket
+from lanes_storage.law import Cause
+from lanes_storage.records import RunFailure, Ticket
 from lanes_storage.sqlite import inspect
 from lanes_storage.sqlite.inspect import has_reset_fault
 from lanes_storage.sqlite.store import SqliteReader
@@ -57,6 +58,19 @@ def levels(called: Called) -> dict[str, str]:
 
 def wrong(called: Called) -> dict[str, Any]:
     return {check["check"]: check for check in called.json if check["level"] != "ok"}
+
+
+def test_F1111_runs_that_the_host_cannot_start_are_a_warning(stage: Stage, lanes: Call) -> None:
+    owner = stage.owner()
+    stage.send("a", "text")
+    failure = RunFailure(Cause.read("no_folder"), "the working folder cannot be made: No space left on device")
+    for _ in range(2):
+        ticket = stage.claim("a", owner).ticket
+        stage.store.write(doors.park(ticket, None, failure, system_clock(), by="tester"))
+    found = wrong(lanes("doctor", "--json"))["shortages"]
+    assert found["level"] == "warning"
+    assert "(no_folder): 2, the last " in found["message"]
+    assert "free space" in found["fix"]
 
 
 def test_F561_a_provider_that_fails_is_a_warning_until_it_answers_or_its_gateway_is_gone(
