@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from lanes.host.holder import shortened, words_of
-from lanes.host.identity import Identity
 from lanes.host.stat import STOPPED, stat_of
-from lanes.host.tree import survivors
+from lanes.host.tree import Survivor
 
 #: What a sleeping process waits for, by the beginning of the kernel's name for the place (``/proc/PID/wchan``).
 WAITS = {
@@ -56,12 +55,8 @@ class TreeProcess(NamedTuple):
     waits_for: str | None
 
 
-def process_tree(keeper: Identity, me: Identity, boot_ms: int) -> list[TreeProcess] | None:
-    """The processes of a run at ``boot_ms`` of the boot clock, each after its parent. None: they cannot be seen from
-    here."""
-    left = survivors(keeper, me)
-    if left is None:
-        return None
+def process_tree(left: Iterable[Survivor], boot_ms: int) -> list[TreeProcess]:
+    """The processes of a run at ``boot_ms`` of the boot clock, each after its parent."""
     found = {each.pid: process for each in left if (process := _look(each.pid, each.start_time, boot_ms)) is not None}
     return [*_in_order(found)]
 

@@ -83,10 +83,10 @@ def survivors(keeper: Identity, me: Identity, *, looks: int = 20) -> list[Surviv
     return found or (None if hidden else [])
 
 
-def halted(keeper: Identity, me: Identity) -> list[HaltedProcess]:
-    """The processes of a tree that a signal or a debugger has stopped, as far as that is visible from here."""
+def halted(left: Iterable[Survivor]) -> list[HaltedProcess]:
+    """Those of these processes that a signal or a debugger has stopped."""
     found = []
-    for each in sorted(survivors(keeper, me) or ()):
+    for each in sorted(left):
         with contextlib.suppress(OSError):
             if (there := stat_of(each.pid)).start_time == each.start_time and there.stopped:
                 found.append(HaltedProcess(each, there.state == TRACED))

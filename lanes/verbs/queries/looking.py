@@ -21,7 +21,7 @@ from lanes_storage.interface import Query, Reads
 from lanes_storage.law import MAX_INTERRUPTIONS, SIMULATED
 
 if TYPE_CHECKING:
-    from lanes.host.tree import HaltedProcess
+    from lanes.host.tree import HaltedProcess, Survivor
 
 #: The most messages and events that are shown of one lane.
 SHOWN_MESSAGES = 50
@@ -51,47 +51,45 @@ def show(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Lane
         newest = read(reads.messages(lane.id, (), SHOWN_MESSAGES, session=whole, within=SHOWN_CHARACTERS))
         last = read(reads.events(lane=lane.id, session=whole, limit=SHOWN_EVENTS, newest=True))
         liveness = Liveness(ctx.now())
-        shown = Lane.of(lane, liveness)
+        shown, left = Lane.of(lane, liveness), _survivors(lane.run, lane.owner)
         return LaneDetail(
             lane=shown if watched is None else merging.joined(shown, watched),
-            why=why_paragraph(lane, _around(ctx, lane, read)),
+            why=why_paragraph(lane, _around(ctx, lane, read, left)),
             run=None if lane.run is None else Run.of(lane.run, lane.owner, liveness),
             messages=tuple(map(Message.of, newest)),
             events=tuple(map(Event.of, last)),
-            processes=None if lane.run is None else _processes(lane.run, lane.owner, liveness),
+            processes=_processes(left, liveness),
         )
 
     return QueryBlock(look)
 
 
-def _processes(run: rows.RunRow, owner: rows.OwnerRow | None, liveness: Liveness) -> tuple[RunProcess, ...] | None:
-    """The processes of a run, if it has some and this process can see them."""
-    keeper = _keeper(run, owner)
-    if keeper is None:
+def _survivors(run: rows.RunRow | None, owner: rows.OwnerRow | None) -> "Sequence[Survivor]":
+    """The living processes of a run, as far as they can be seen from here."""
+    if run is None or owner is None or run.process_host is None or run.process_start_time is None:
+        return ()
+    assert run.process_boot_id is not None
+    assert run.process_pid is not None
+    keeper = Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
+    from lanes.host.tree import survivors
+
+    return survivors(keeper, this_process()) or ()
+
+
+def _processes(left: "Sequence[Survivor]", liveness: Liveness) -> tuple[RunProcess, ...] | None:
+    if not left:
         return None
     from lanes.host.processes import process_tree
 
-    found = process_tree(keeper, this_process(), liveness.now.boot)
-    return tuple(RunProcess(*each) for each in found) if found else None
+    return tuple(RunProcess(*each) for each in process_tree(left, liveness.now.boot)) or None
 
 
-def _halted(run: rows.RunRow | None, owner: rows.OwnerRow | None) -> "Sequence[HaltedProcess]":
-    """The processes of a run that are stopped, as far as this process can see them."""
-    keeper = None if run is None else _keeper(run, owner)
-    if keeper is None:
+def _halted(left: "Sequence[Survivor]") -> "Sequence[HaltedProcess]":
+    if not left:
         return ()
     from lanes.host.tree import halted
 
-    return halted(keeper, this_process())
-
-
-def _keeper(run: rows.RunRow, owner: rows.OwnerRow | None) -> Identity | None:
-    """The process that leads those of a run; None: it has none."""
-    if owner is None or run.process_host is None or run.process_start_time is None:
-        return None
-    assert run.process_boot_id is not None
-    assert run.process_pid is not None
-    return Identity(run.process_host, run.process_boot_id, owner.pid_ns, run.process_pid, run.process_start_time)
+    return halted(left)
 
 
 @verb(
@@ -108,13 +106,14 @@ def why(ctx: Context, key: Key, *, source: Source | None = None) -> Effect[Why]:
         elsewhere = "" if watched is None else naming.why_of(read, watched, ctx.now())
         if lane is None:
             return Why(key, elsewhere)
-        around = _around(ctx, lane, read)
+        around = _around(ctx, lane, read, _survivors(lane.run, lane.owner))
         return Why(key, f"{why_paragraph(lane, around)} {elsewhere}".strip(), held_up(lane, around))
 
     return QueryBlock(look)
 
 
-def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
+def _around(ctx: Context, lane: rows.LaneRow, read: Reads, left: "Sequence[Survivor]") -> Circumstances:
+    """``left``: the processes of its run."""
     now = ctx.now()
     head = None if lane.head_id is None else read(reads.message(lane.head_id))
     chain = ctx.chain(lane.key, _runner_name(lane, head, read))
@@ -135,7 +134,7 @@ def _around(ctx: Context, lane: rows.LaneRow, read: Reads) -> Circumstances:
         start=start,
         repeated=read(reads.repeated(lane.id, now.wall)),
         budgets=[(budget, read(reads.spent(budget, lane.id, now))) for budget in ctx.budgets(lane.key)],
-        halted=_halted(lane.run, lane.owner),
+        halted=_halted(left),
         parks=lane.run is None or ctx.chain(lane.key, lane.run.runner) != (),
         rests=bool(chain and len(cooling) == len(chain)),
     )
