@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from lanes.context import Context
+from lanes.doctor import descriptors
 from lanes.doctor.checks import Check, ok, warning
 from lanes.explain.phrases import clock_time
 from lanes.host.identity import ProcessSighting, look, this_process
@@ -24,7 +25,7 @@ UNSEEN_MS = 60_000
 STEP_MS = 60_000
 #: What a host may lack for a run, as the causes of parks name it, and the advice.
 SHORTAGES = {
-    "no_descriptor": "raise the limit of open files (`ulimit -n`, LimitNOFILE=, --ulimit nofile=)",
+    "no_descriptor": descriptors.FIX,
     "no_process": "end some processes, or raise their limit (`ulimit -u`, TasksMax=, --pids-limit) or the memory",
     "no_folder": "free space on the disk of the working folders, or raise the quota or the limit of open files",
 }

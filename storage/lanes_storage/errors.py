@@ -115,17 +115,17 @@ class DatabaseInUse(StorageError):
     )
 
 
+_RESTORE = "restore a backup; keep the file for inspection"
+
+
 class DatabaseDamaged(StorageError):
-    fix = "if `lanes doctor` does not find that its disk fails, restore a backup; keep the file for inspection"
+    fix = f"if `lanes doctor` does not find that its disk fails, {_RESTORE}"
 
 
 class DatabaseForeign(DatabaseDamaged):
     """The file is no database, or one of another program; or a lanes database whose first page was lost."""
 
-    fix = (
-        "is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, restore a backup; keep the file for"
-        " inspection"
-    )
+    fix = f"is this the right file (`--db`, `LANES_DB`, `database.url`)? If it is, {_RESTORE}"
 
 
 class DatabaseLocked(StorageError):

@@ -134,21 +134,12 @@ asyncio.run(main())
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or not shutil.which("setpriv"), reason="needs setpriv")
 
 
-def test_F873_F883_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [["first"], []], ids=["later", "the first ones"])
+def test_F873_F883_F1094_messages_wait_for_a_process_as_for_a_descriptor(tmp_path: Path, before: list[str]) -> None:
     """Each of them failed at once, and nothing was left that could run once there was room. Then they waited, and
-    nothing was claimed meanwhile for other runners, too, which start no process."""
-    done = limited(tmp_path, SHORT, str(tmp_path), "first")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "no_process no process could be started: Resource temporarily unavailable",
-        "waits: True False True",
-        "['done', 'done', 'done']",
-    ]
-
-
-def test_F1094_so_do_the_first_ones_of_a_gateway(tmp_path: Path) -> None:
-    """Their folder is made in a thread, and there was none yet: each failed with "can't start new thread"."""
-    done = limited(tmp_path, SHORT, str(tmp_path))
+    nothing was claimed meanwhile for other runners, too, which start no process. The first ones of a gateway failed
+    with "can't start new thread": their folder is made in a thread, and there was none yet."""
+    done = limited(tmp_path, SHORT, str(tmp_path), *before)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "no_process no process could be started: Resource temporarily unavailable",
