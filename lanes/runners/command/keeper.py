@@ -56,9 +56,8 @@ class Keeper:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        signal.pthread_sigmask(
-            signal.SIG_SETMASK, ()
-        )  # its gateway may have inherited blocked signals, or blocked some
+        # the gateway may have inherited blocked signals, or blocked some
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def run(self) -> None:
         """Start the agent, and return when the whole tree has ended."""

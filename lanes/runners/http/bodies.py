@@ -1,4 +1,4 @@
-"""Bodies that stop being valid HTTP: aiohttp closes the connection, and does not tell whoever reads the body."""
+"""Bodies that stop being valid HTTP: aiohttp closes the connection, but raises no error where the body is read."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +14,8 @@ class BrokenBody(aiohttp.ClientError):
 
 
 class BodyHandler(ResponseHandler):
-    """Passes the error of a broken chunk on to whoever reads the body: the library raises it only to those who wait for
-    a head, and cancels its read timeout."""
+    """Raises the error of a broken chunk where the body is read. aiohttp raises it only where a head is awaited, and
+    cancels its read timeout."""
 
     _body: aiohttp.StreamReader | None = None
 

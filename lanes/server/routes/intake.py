@@ -36,7 +36,7 @@ async def end_wait(call: HttpRequest, message_id: int) -> None:
 
 
 async def begin_wait(call: HttpRequest, run: int, message_id: int) -> None:
-    """Store that a run waits with this request, unless its wait goes on since the request before. Raises WaitCycle."""
+    """Store that a run waits with this request, unless an earlier one left its wait open. Raises WaitCycle."""
     if not call.app_state.polled.take(run, message_id):
         await call.desk.perform(sending.begin_wait(call.desk.context(), run, message_id))
 

@@ -1,4 +1,4 @@
-"""The waits of runs whose clients poll for a message: one wait in the database, and not one for each request."""
+"""The waits of runs whose clients poll for a message: one stored wait for all requests, not one for each."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,7 +8,7 @@ from typing import Any
 from lanes_storage.errors import StorageError
 from lanes_storage.threads import kept
 
-#: How long a wait goes on after a request whose time was over, in seconds: longer than a client takes to come again.
+#: How long a wait stays open after a request that timed out, in seconds: longer than a client takes to ask again.
 LEASE_S = 5.0
 
 
@@ -21,14 +21,14 @@ class PolledWaits:
         self._ending: set[asyncio.Task[None]] = set()
 
     def take(self, run: int, message: int) -> bool:
-        """Whether that wait goes on since an earlier request; whoever takes it must end it or leave it."""
+        """Take over the wait that an earlier request left open, if there is one. The caller must end or leave it."""
         timer = self._left.pop((run, message), None)
         if timer is not None:
             timer.cancel()
         return timer is not None
 
     def leave(self, run: int, message: int) -> None:
-        """Let the wait go on for the next request; it ends after ``LEASE_S`` if none comes."""
+        """Leave the wait open for the next request. It ends after ``LEASE_S`` if none comes."""
         self.take(run, message)
         loop = asyncio.get_running_loop()
         self._left[run, message] = loop.call_later(LEASE_S, self._expire, run, message)
@@ -42,7 +42,7 @@ class PolledWaits:
             await self._end(run, message)
 
     def close(self) -> None:
-        """Leave what still waits to the end of this process."""
+        """Cancel the timers. Open waits end with this process."""
         for timer in self._left.values():
             timer.cancel()
         self._left.clear()

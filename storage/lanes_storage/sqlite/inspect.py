@@ -101,7 +101,7 @@ def facts(path: Path) -> FileFacts:
         )
 
 
-#: The errors that say that a file system takes no write, or no new file, whoever asks.
+#: The errors of a file system that takes no write or no new file from any user.
 _REFUSALS = frozenset({errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 

@@ -20,8 +20,8 @@ LOOK_ANYWAY_NS = 1_000_000_000
 
 
 def absolute(path: Path) -> Path:
-    """The absolute path. One with ``..`` leads through a folder that may be removed later, which concerns nobody: that
-    part is resolved. Raises FileNotFoundError if it is relative and the current folder was deleted."""
+    """The absolute path. Its folder is resolved if it contains ``..``, which leads through a folder that may be removed
+    later. Raises FileNotFoundError if the path is relative and the current folder was deleted."""
     whole = path.absolute()
     return whole.parent.resolve() / whole.name if ".." in whole.parts else whole
 
